@@ -1,0 +1,1 @@
+"""The object graph, built in one place."""

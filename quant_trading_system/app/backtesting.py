@@ -1,0 +1,165 @@
+"""Backtests from one call: `result = backtest(MyStrategy(), prices)`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+from quant_trading_system.app.bootstrap import Setup, SimulatedAccount, simulated_account
+from quant_trading_system.config.loader import limits_as_text
+from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEvent
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.execution.quality import QualityNumbers, measure
+from quant_trading_system.journal.sqlite_store import SqliteJournal
+from quant_trading_system.journal.verify import verify
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.research.backtest import Backtest, EquityPoint, Watcher
+from quant_trading_system.research.performance import JournalSeal, PerformanceReport, RunRecord, statistics
+from quant_trading_system.risk.metrics import position_concentration
+from quant_trading_system.trading.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestResult:
+    """What a backtest found.
+
+    Attributes:
+        record: equity curve, fills, refusals and costs as they happened.
+        statistics: what they add up to.
+        quality: how well the orders were executed.
+        position_concentration: largest position at the end, fraction of equity.
+    """
+
+    account: SimulatedAccount
+    record: RunRecord
+    statistics: PerformanceReport
+    quality: QualityNumbers
+    position_concentration: Decimal | None
+    journal_entries: int
+    journal_head: str
+
+
+def backtest(
+    strategies: Strategy | Sequence[Strategy], prices: PriceHistory, setup: Setup | None = None, watch: Watcher | None = None
+) -> BacktestResult:
+    """Trade `prices` with one or more strategies on the real road and an in-process venue.
+
+    Args:
+        setup: cash, seed, limits, costs and everything else; its `strategies` are replaced.
+        watch: called after every step of the market.
+    """
+    chosen = (strategies,) if isinstance(strategies, Strategy) else tuple(strategies)
+    account = simulated_account(prices, replace(setup or Setup(), strategies=chosen))
+    return asyncio.run(run_account(account, watch))
+
+
+async def run_account(account: SimulatedAccount, watch: Watcher | None = None) -> BacktestResult:
+    """Run a prepared account to the end of its prices, and close its journal."""
+    heard = _Heard()
+    account.journal.subscribe(heard.hear)
+    test = Backtest(
+        run=account.run,
+        system=account.system,
+        clock=account.clock,
+        market=account.market,
+        venue=account.venue,
+        history=account.history,
+        correlations=account.correlations,
+        watch=watch,
+    )
+    start = EquityPoint(account.clock.now(), account.system.portfolio.equity, ZERO, 0)
+    try:
+        await test.run()
+        account.journal.sync()
+        entries, head = account.journal.head
+    finally:
+        account.journal.close()
+    return _result(account, [start, *test.curve], heard, entries, head)
+
+
+class _Heard:
+    """What a run said about fills and halts."""
+
+    def __init__(self) -> None:
+        self.fills: list[FillEvent] = []
+        self.halts: list[KillSwitchEvent] = []
+
+    def hear(self, _: int, event: AnyEvent) -> None:
+        if isinstance(event, FillEvent):
+            self.fills.append(event)
+        elif isinstance(event, KillSwitchEvent):
+            self.halts.append(event)
+
+
+def _result(
+    account: SimulatedAccount, curve: list[EquityPoint], heard: _Heard, entries: int, head: str
+) -> BacktestResult:
+    system = account.system
+    quality = measure(system.orders.orders())
+    record = RunRecord(
+        times=[point.at for point in curve],
+        equity=[point.equity for point in curve],
+        gross_exposure=[float(point.gross / point.equity) if point.equity > 0 else 0.0 for point in curve],
+        benchmark=_equal_parts(account, len(curve)),
+        benchmark_name="all symbols in equal parts, held",
+        round_trips=system.tracker.round_trips,
+        fills=heard.fills,
+        orders_sent=quality.submitted,
+        refusals=quality.rejections,
+        slippage=quality.slippage_usd,
+        fees=system.portfolio.fees,
+        halts=heard.halts,
+        limits=limits_as_text(system.limits),
+        limits_version=system.limits.version,
+        journal=_seal(account.journal, entries, head),
+    )
+    values = {symbol: position.market_value for symbol, position in system.portfolio.positions.items()}
+    return BacktestResult(
+        account=account,
+        record=record,
+        statistics=statistics(record),
+        quality=quality,
+        position_concentration=position_concentration(values, system.portfolio.equity),
+        journal_entries=entries,
+        journal_head=head,
+    )
+
+
+def _equal_parts(account: SimulatedAccount, points: int) -> list[float] | None:
+    """What equal parts of all symbols, bought before the first bar and held, would be worth at each close."""
+    import numpy as np
+
+    history, first = account.history, account.setup.first_bar
+    closes = history.closes_as_float()[max(first - 1, 0) :]
+    days = history.dates[max(first - 1, 0) :]
+    last_of_day = np.append(days[1:] != days[:-1], True)
+    daily = closes[last_of_day]
+    if first == 0:
+        daily = np.vstack([daily[:1], daily])
+    if len(daily) != points or np.isnan(daily).any():
+        return None
+    return [float(value) for value in (daily / daily[0]).mean(axis=1)]
+
+
+def _seal(journal: object, entries: int, head: str) -> JournalSeal | None:
+    if not isinstance(journal, SqliteJournal):
+        return None
+    report = verify(journal.path, journal.key)
+    return JournalSeal(path=str(journal.path), entries=entries, head=head, verified=report.is_sound and report.head == head)
+
+
+def report_path(directory: Path) -> Path:
+    """Where the report of a run is written."""
+    return directory / "report.html"
+
+
+def write_report(result: BacktestResult, path: Path, *, title: str) -> Path:
+    """Write the HTML report of a run to `path`; one file that needs no network to be read."""
+    from quant_trading_system.research.report import write_html
+
+    strategies = ", ".join(strategy.name for strategy in result.account.setup.strategies)
+    write_html(path, result.record, result.statistics, title=title, subtitle=strategies)
+    return path

@@ -1,0 +1,244 @@
+"""The object graph, built in one place; nowhere else are adapters named.
+
+`simulated_account` gives a whole account on the in-process venue: for backtests, for the demo, and for
+trying things out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from quant_trading_system import __version__
+from quant_trading_system.config.loader import default_limits, limits_as_text
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.events import RunStarted
+from quant_trading_system.core.ids import run_id
+from quant_trading_system.core.instruments import Universe
+from quant_trading_system.journal.keys import KEY_SUFFIX, key_from_seed, load_or_create_key
+from quant_trading_system.journal.sqlite_store import SqliteJournal
+from quant_trading_system.journal.store import Journal, MemoryJournal
+from quant_trading_system.market.history import Floats, PriceHistory
+from quant_trading_system.market.sessions import Calendar, TradingCalendar
+from quant_trading_system.market.universes import universe_of
+from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.risk.kill_switch import stops
+from quant_trading_system.risk.latch import FileLatch, Latch, MemoryLatch
+from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, PositionSizer
+from quant_trading_system.simulation.broker import SimulatedBroker
+from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.market import SimulatedMarket
+from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.simulation.venue import Venue
+from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.strategy import Strategy
+from quant_trading_system.trading.system import Ports, TradingSystem, assemble
+
+JOURNAL_FILE = "journal.db"
+LATCH_FILE = "kill_latch.json"
+_MARGIN = timedelta(days=14)
+BATCH = 1000
+"""Entries in one commit of a backtest that need not be durable one by one."""
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """What trading at the simulated venue costs and how fast it is.
+
+    Attributes:
+        spread_bps: width of the quoted spread, basis points of the price.
+        latency: to the venue and back; `slippage`: beyond the quote; `fills`: how completely it fills.
+    """
+
+    spread_bps: Decimal = Decimal(4)
+    fees: FeeSchedule = FeeSchedule.alpaca()
+    latency: LatencyModel = LatencyModel(order=timedelta(milliseconds=40), report=timedelta(milliseconds=15), sigma=0.4)
+    slippage: SlippageModel = SlippageModel(bps=Decimal("0.5"))
+    fills: FillModel = FillModel()
+
+
+class _Batched:
+    """A journal that is written in batches: a simulated broker forgets with us, so nothing need be durable first."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.append = journal.append
+        self.sync = journal.sync
+
+    async def durable(self) -> None:
+        """Nothing to wait for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a simulated account is made of; everything has a sensible default.
+
+    Attributes:
+        cash: dollars at the start.
+        seed: decides every random number; the same inputs and seed give the same journal to the last bit.
+        limits: `risk_params.yaml` as read; the shipped limits by default.
+        universe: what may be traded; by default every symbol of the prices.
+        sizer: equal weight by default; a signal's own weight always comes first.
+        directory: keep journal and kill latch there; in memory by default.
+        durable_orders: sync the journal before every order (as live) instead of once in a while.
+        mode: what kind of run goes on record.
+        first_bar: number of the first bar to trade; earlier ones are the strategies' past.
+        data: names the source of the prices on record.
+    """
+
+    strategies: Sequence[Strategy] = ()
+    cash: Decimal = Decimal(100_000)
+    seed: int = 7
+    limits: RiskLimits | None = None
+    universe: Universe | None = None
+    sizer: PositionSizer | None = None
+    policy: ExecutionPolicy | None = None
+    costs: Costs = Costs()
+    directory: Path | None = None
+    durable_orders: bool = False
+    mode: str = "backtest"
+    first_bar: int = 0
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedAccount:
+    """An account on the in-process venue, ready to trade.
+
+    Attributes:
+        run: id of the run; every client order id begins with it.
+    """
+
+    run: str
+    setup: Setup
+    system: TradingSystem
+    clock: ManualClock
+    market: SimulatedMarket
+    venue: Venue
+    journal: Journal
+    history: PriceHistory
+    correlations: RollingCorrelations
+
+
+def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
+    """Build an account that trades `history` on the in-process venue."""
+    limits, universe = setup.limits or default_limits(), setup.universe or universe_of(history)
+    calendar = _calendar(history)
+    market = SimulatedMarket(
+        history, calendar, seed=setup.seed, spread_bps=setup.costs.spread_bps, first_bar=setup.first_bar
+    )
+    clock = ManualClock(market.next_at or history.time_at(setup.first_bar))
+    names = tuple(strategy.name for strategy in setup.strategies)
+    run = run_id(setup.mode, setup.seed, limits.version, history.fingerprint(), setup.first_bar, *names)
+    journal, latch = _stores(setup)
+    journal.set_config(limits.version)
+    journal.append(_start(run, setup, names, limits, universe, clock.now()))
+    venue = _venue(setup, clock, calendar, market, universe, limits)
+    correlations = _correlations(history, market, limits)
+    ports = Ports(
+        clock=clock,
+        calendar=calendar,
+        quotes=market,
+        broker=SimulatedBroker(venue, latch=lambda approved: stops(latch, shrinking=approved.shrinks)),
+        journal=journal if setup.durable_orders else _Batched(journal),
+        latch=latch,
+        correlations=correlations,
+    )
+    system = assemble(
+        ports,
+        run=run,
+        cash=setup.cash,
+        limits=limits,
+        universe=universe,
+        strategies=setup.strategies,
+        sizer=OwnWeight(setup.sizer or EqualWeight()),
+        policy=setup.policy,
+    )
+    return SimulatedAccount(
+        run=run,
+        setup=setup,
+        system=system,
+        clock=clock,
+        market=market,
+        venue=venue,
+        journal=journal,
+        history=history,
+        correlations=correlations,
+    )
+
+
+def _calendar(history: PriceHistory) -> TradingCalendar:
+    first, last = history.time_at(0).date(), history.time_at(len(history) - 1).date()
+    return TradingCalendar.nyse(first - _MARGIN, last + _MARGIN)
+
+
+def _venue(
+    setup: Setup,
+    clock: ManualClock,
+    calendar: Calendar,
+    market: SimulatedMarket,
+    universe: Universe,
+    limits: RiskLimits,
+) -> Venue:
+    costs = setup.costs
+    return Venue(
+        clock,
+        calendar,
+        instruments=universe,
+        market=market,
+        cash=setup.cash,
+        seed=setup.seed,
+        fees=costs.fees,
+        latency=costs.latency,
+        slippage=costs.slippage,
+        fills=costs.fills,
+        multiplier=limits.buying_power_multiplier,
+    )
+
+
+def _correlations(history: PriceHistory, market: SimulatedMarket, limits: RiskLimits) -> RollingCorrelations:
+    returns = history.returns()
+
+    def recent(bars: int) -> Floats:
+        """The last returns of finished bars; the returns of bar i stand in row i - 1."""
+        end = max(market.finished_bars - 1, 0)
+        return returns[max(end - bars, 0) : end]
+
+    return RollingCorrelations(
+        history.symbols,
+        recent,
+        window=limits.correlation_window,
+        min_observations=limits.correlation_min_observations,
+    )
+
+
+def _stores(setup: Setup) -> tuple[Journal, Latch]:
+    directory = setup.directory
+    if directory is None:
+        return MemoryJournal(key_from_seed(setup.seed)), MemoryLatch()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / JOURNAL_FILE
+    key = load_or_create_key(path.with_name(path.name + KEY_SUFFIX), lambda _: key_from_seed(setup.seed))
+    batch = None if setup.durable_orders else BATCH
+    return SqliteJournal(path, key, batch=batch), FileLatch(directory / LATCH_FILE)
+
+
+def _start(
+    run: str, setup: Setup, strategies: tuple[str, ...], limits: RiskLimits, universe: Universe, at: datetime
+) -> RunStarted:
+    return RunStarted(
+        at=at,
+        run=run,
+        mode=setup.mode,
+        strategies=strategies,
+        seed=setup.seed,
+        version=__version__,
+        limits=limits_as_text(limits),
+        limits_version=limits.version,
+        universe=tuple(universe.values()),
+        data=setup.data,
+    )

@@ -1,0 +1,238 @@
+"""The decision record of an order: the checklist with the numbers that were seen, rebuilt from the journal.
+
+Four steps, as a careful trader would go through them: assess the risk, validate the order, choose how to
+execute it, and verify afterwards. Steps 1 to 3 were written when the gate judged; step 4 is read from what
+happened since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.decisions import CheckResult, Decision, Rule, Step, Unit
+from quant_trading_system.core.events import FillEvent, OrderEvent, RiskEvent, SignalEvent
+from quant_trading_system.core.exceptions import UnknownOrder
+from quant_trading_system.core.numbers import ZERO, plain
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import Order
+from quant_trading_system.core.signals import Signal
+from quant_trading_system.journal.entry import Entry
+from quant_trading_system.journal.store import JournalSource
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the checklist.
+
+    Attributes:
+        passed: None where the question is open, for instance while no fill has come.
+        checks: the gate's answers behind it, with limit, actual and headroom.
+    """
+
+    question: str
+    answer: str
+    passed: bool | None
+    checks: tuple[CheckResult, ...] = ()
+
+
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an order was sent or refused, and what became of it.
+
+    Attributes:
+        refused_by: the rule that refused, None for an order that was sent.
+        steps: number of the step (1 to 4) to its answers.
+        entries: the journal entries that this record was read from.
+    """
+
+    order_id: str
+    order: Order
+    status: OrderStatus
+    message: str
+    at: datetime
+    limits_version: str
+    refused_by: Rule | None
+    signal: Signal | None
+    steps: dict[int, tuple[Answer, ...]]
+    entries: tuple[int, ...]
+
+
+QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
+    (Step.RISK_ASSESSMENT, "Is the kill switch active?", (Rule.KILL_SWITCH, Rule.EXACT_ARITHMETIC, Rule.ACCOUNT_KNOWN)),
+    (Step.RISK_ASSESSMENT, "What is the current drawdown?", (Rule.MAX_DRAWDOWN,)),
+    (Step.RISK_ASSESSMENT, "What is today's P&L?", (Rule.MAX_DAILY_LOSS,)),
+    (
+        Step.RISK_ASSESSMENT,
+        "Are there existing orders for this symbol?",
+        (Rule.MAX_OPEN_ORDERS, Rule.DUPLICATE_ORDER, Rule.IN_DOUBT),
+    ),
+    (
+        Step.RISK_ASSESSMENT,
+        "Does this order exceed position limits?",
+        (Rule.MAX_POSITIONS, Rule.MAX_SECTOR, Rule.MAX_GROSS, Rule.MAX_CORRELATION, Rule.BUYING_POWER),
+    ),
+    (
+        Step.ORDER_VALIDATION,
+        "Is the symbol in the approved universe?",
+        (Rule.APPROVED_UNIVERSE, Rule.INSTRUMENT_TRADABLE),
+    ),
+    (
+        Step.ORDER_VALIDATION,
+        "Is the order type appropriate for the market?",
+        (Rule.ORDER_SUPPORTED, Rule.QUOTE_SANE, Rule.MAX_SPREAD),
+    ),
+    (Step.ORDER_VALIDATION, "Is the time in force set correctly?", (Rule.TRADING_HOURS,)),
+    (
+        Step.ORDER_VALIDATION,
+        "Are the prices reasonable and fresh?",
+        (Rule.QUOTE_PRESENT, Rule.MAX_QUOTE_AGE, Rule.PRICE_COLLAR, Rule.PRICE_TICK),
+    ),
+    (
+        Step.ORDER_VALIDATION,
+        "Does the quantity pass the concentration check?",
+        (
+            Rule.MAX_POSITION,
+            Rule.MAX_QUANTITY,
+            Rule.MIN_NOTIONAL,
+            Rule.MAX_NOTIONAL,
+            Rule.LOT_SIZE,
+            Rule.SELL_WITHIN_HELD,
+            Rule.REDUCE_ONLY,
+        ),
+    ),
+)
+"""Every rule of the gate under the question of the checklist that it answers."""
+
+
+def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
+    """Rebuild the record of one order from the journal alone.
+
+    Raises:
+        UnknownOrder: the journal has no order of that id.
+    """
+    entries = journal.about(order_id)
+    events = [entry.event for entry in entries]
+    orders = [event for event in events if isinstance(event, OrderEvent)]
+    first = next((event for event in orders if event.order is not None and event.decision is not None), None)
+    if first is None or first.order is None or first.decision is None:
+        raise UnknownOrder(f"the journal has no order {order_id!r}; `qts orders` lists them", order_id)
+    decision = first.decision
+    steps = {step.value: _answers(step, decision) for step in (Step.RISK_ASSESSMENT, Step.ORDER_VALIDATION)}
+    steps[Step.EXECUTION_STRATEGY.value] = _strategy(first.order, decision)
+    steps[Step.POST_TRADE.value] = _afterwards(orders[-1], entries)
+    return DecisionRecord(
+        order_id=order_id,
+        order=first.order,
+        status=orders[-1].status,
+        message=next((event.reason for event in reversed(orders) if event.reason), ""),
+        at=decision.at,
+        limits_version=decision.limits_version,
+        refused_by=decision.refused_by,
+        signal=next((event.signal for event in events if isinstance(event, SignalEvent)), None),
+        steps=steps,
+        entries=tuple(entry.seq for entry in entries),
+    )
+
+
+def _answers(step: Step, decision: Decision) -> tuple[Answer, ...]:
+    by_rule = {check.rule: check for check in decision.checks}
+    answers = []
+    for of_step, question, rules in QUESTIONS:
+        if of_step is step:
+            checks = tuple(by_rule[rule] for rule in rules if rule in by_rule)
+            passed = all(check.passed for check in checks)
+            answers.append(
+                Answer(question=question, answer=_answer(rules[0], decision, checks), passed=passed, checks=checks)
+            )
+    return tuple(answers)
+
+
+def _answer(rule: Rule, decision: Decision, checks: Sequence[CheckResult]) -> str:
+    if rule is Rule.KILL_SWITCH:
+        active = next((check.detail for check in checks if check.rule is Rule.KILL_SWITCH and check.detail), "")
+        return f"yes: {active}" if active else "no"
+    if rule is Rule.MAX_DRAWDOWN:
+        return f"{decision.drawdown * 100:.2f} % below the peak"
+    if rule is Rule.MAX_DAILY_LOSS:
+        return f"{decision.daily_pnl * 100:+.2f} %"
+    if rule is Rule.MAX_OPEN_ORDERS:
+        return f"{len(decision.open_orders)} open"
+    return _verdict_in_words(checks)
+
+
+def _verdict_in_words(checks: Sequence[CheckResult]) -> str:
+    failed = [check for check in checks if not check.passed]
+    return "; ".join(numbers_of(check) for check in failed) if failed else "yes" if _asks_for_yes(checks) else "no"
+
+
+def _asks_for_yes(checks: Sequence[CheckResult]) -> bool:
+    """"Does it exceed limits?" is answered by no; the other questions, when all is well, by yes."""
+    return all(check.rule is not Rule.MAX_POSITIONS for check in checks)
+
+
+def numbers_of(check: CheckResult) -> str:
+    """One check in words: rule, actual, limit, detail."""
+    parts = [check.rule.value]
+    if check.actual is not None:
+        parts.append(f"{amount(check.actual, check.unit)}")
+    if check.limit is not None:
+        parts.append(f"limit {amount(check.limit, check.unit)}")
+    if check.detail:
+        parts.append(f"({check.detail})")
+    return " ".join(parts)
+
+
+def amount(value: Decimal, unit: Unit) -> str:
+    """A number with its unit, as people read it."""
+    if unit is Unit.USD:
+        return f"${value:,.2f}"
+    if unit is Unit.RATIO:
+        return f"{value:.3f}"
+    return f"{plain(value)} {unit.value}".rstrip()
+
+
+def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
+    plan, quote = decision.plan, decision.quote
+    chosen = f"{order.order_type.value}: {plan.why}" if plan else order.order_type.value
+    size = "no: one order" if plan else "not planned"
+    urgency = f"urgency {plain(plan.urgency)} of 1" if plan else "unknown"
+    cost = "unknown"
+    if plan is not None and plan.expected_slippage_bps is not None and plan.expected_price is not None:
+        cost = f"{plain(plan.expected_slippage_bps)} bp against a mid of ${plain(plan.expected_price)}"
+    if quote is not None:
+        cost += f" (quote {plain(quote.bid)} / {plain(quote.ask)} from {quote.source})"
+    return (
+        Answer(question="Market order or limit order?", answer=chosen, passed=plan is not None),
+        Answer(question="Large order: TWAP, VWAP or IS?", answer=size, passed=plan is not None),
+        Answer(question="Urgency against market impact?", answer=urgency, passed=plan is not None),
+        Answer(question="What slippage is expected?", answer=cost, passed=plan is not None and plan.expected_slippage_bps is not None),
+    )
+
+
+def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, ...]:
+    events = [entry.event for entry in entries]
+    fills = [event for event in events if isinstance(event, FillEvent)]
+    risks = [event for event in events if isinstance(event, RiskEvent)]
+    numbers = f"entries {entries[0].seq} to {entries[-1].seq}, {len(entries)} of this order"
+    audit = Answer(question="Is the audit trail logged?", answer=numbers, passed=True)
+    if latest.status in (OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.UNSENT) and not fills:
+        return (Answer(question="Is the fill confirmed?", answer=f"nothing was traded: {latest.status}", passed=None), audit)
+    traded = sum((fill.quantity for fill in fills), ZERO)
+    paid = sum((fill.fee for fill in fills), ZERO)
+    confirmed = f"{latest.status.value}: {plain(traded)} shares in {len(fills)} fills, fees ${plain(paid)}"
+    position = f"{plain(fills[-1].position_quantity)} shares after the last fill" if fills else "no fill yet"
+    risk = f"equity ${risks[-1].equity:,.2f}, drawdown {risks[-1].current_drawdown * 100:.2f} %" if risks else "no fill yet"
+    done = bool(fills) or None
+    return (
+        Answer(question="Is the fill confirmed?", answer=confirmed, passed=done),
+        Answer(question="Is the position updated?", answer=position, passed=done),
+        Answer(question="Are the risk metrics recalculated?", answer=risk, passed=bool(risks) or None if done else None),
+        Answer(
+            question="Are the events emitted?",
+            answer=f"{len(fills)} FillEvent, {len(risks)} RiskEvent",
+            passed=(len(risks) >= len(fills)) if done else None,
+        ),
+        audit,
+    )

@@ -1,0 +1,32 @@
+"""Remembers where the latest run was kept, so that `qts explain ORDER` finds it from any directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quant_trading_system.config.settings import state_directory
+from quant_trading_system.core.exceptions import ConfigurationError
+
+_POINTER = "latest_run"
+
+
+def remember_run(directory: Path) -> None:
+    """Note `directory` as the place of the latest run."""
+    state = state_directory()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state / _POINTER).write_text(f"{directory.resolve()}\n", encoding="utf-8")
+
+
+def latest_run() -> Path:
+    """The directory of the latest run.
+
+    Raises:
+        ConfigurationError: nothing was run yet, or its directory is gone.
+    """
+    pointer = state_directory() / _POINTER
+    if not pointer.is_file():
+        raise ConfigurationError("nothing was run yet; start with `qts demo`, or name a journal with --journal FILE")
+    directory = Path(pointer.read_text(encoding="utf-8").strip())
+    if not directory.is_dir():
+        raise ConfigurationError(f"the latest run was kept in {directory}, which is gone; name a journal with --journal FILE")
+    return directory

@@ -1,0 +1,209 @@
+"""`qts backtest`: a strategy over the bundled prices or your own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import nullcontext
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from quant_trading_system.cli.screen import AsJson, print_json, screen
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.numbers import exact
+
+if TYPE_CHECKING:
+    from quant_trading_system.app.backtesting import BacktestResult
+    from quant_trading_system.app.bootstrap import SimulatedAccount
+    from quant_trading_system.core.instruments import Universe
+    from quant_trading_system.market.history import PriceHistory
+    from quant_trading_system.research.backtest import Progress
+
+_BUNDLED = "sp500"
+
+
+class Stamps(StrEnum):
+    """Which end of an intraday bar its time names."""
+
+    START = "start"
+    END = "end"
+
+
+def backtest(
+    strategy: Annotated[str, typer.Argument(help="momentum, buy-and-hold, FILE.py, FILE.py:CLASS or MODULE:CLASS.")],
+    prices: Annotated[str, typer.Option("--prices", help="A CSV or Parquet file, or sp500 for the bundled prices.")] = _BUNDLED,
+    symbols: Annotated[str, typer.Option("--symbols", help="Only these, separated by commas; for a file of one stock, its symbol.")] = "",
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day to trade; earlier bars are the strategy's past.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day to trade.")] = None,
+    cash: Annotated[str, typer.Option("--cash", help="Dollars at the start.")] = "100000",
+    seed: Annotated[int, typer.Option("--seed", help="Decides every random number of market and venue.")] = 7,
+    limits: Annotated[Path | None, typer.Option("--limits", help="Your risk_params.yaml instead of the shipped one.")] = None,
+    universe: Annotated[Path | None, typer.Option("--universe", help="CSV of what may be traded, with sectors.")] = None,
+    timezone: Annotated[str, typer.Option("--timezone", help="Of intraday times without a zone, such as America/New_York.")] = "",
+    stamps: Annotated[Stamps, typer.Option("--timestamps", help="Whether intraday bars are labelled by their start or end.")] = Stamps.START,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort unsorted rows instead of refusing them.")] = False,
+    spread: Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points.")] = "4",
+    out: Annotated[Path | None, typer.Option("--out", help="Directory for journal and report.", show_default="runs/backtest-NUMBER")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trade prices of the past with a strategy, on the same road as live.
+
+    Example: [bold]qts backtest my_strategy.py --prices prices.csv --cash 50000[/bold]
+    """
+    from quant_trading_system.app.backtesting import report_path, write_report
+    from quant_trading_system.app.bootstrap import Costs, Setup, simulated_account
+    from quant_trading_system.app.latest_run import remember_run
+    from quant_trading_system.app.strategy_loading import load_strategy
+    from quant_trading_system.config.loader import load_limits
+
+    chosen = load_strategy(strategy)
+    history, may_trade, source = _prices(prices, symbols, stamps=stamps, timezone=timezone, sort=sort)
+    history, first_bar = _span(history, first, last)
+    setup = Setup(
+        strategies=(chosen,),
+        cash=_dollars(cash, "--cash"),
+        seed=seed,
+        limits=load_limits(limits) if limits else None,
+        universe=_universe(universe) or may_trade,
+        costs=Costs(spread_bps=_dollars(spread, "--spread-bps")),
+        directory=_directory(out),
+        first_bar=first_bar,
+        data=source,
+    )
+    account = simulated_account(history, setup)
+    result = _run(account, quiet=as_json)
+    directory = account.setup.directory
+    if directory is not None:
+        write_report(result, report_path(directory), title=f"Backtest: {chosen.name}")
+        remember_run(directory)
+    if as_json:
+        print_json(_data(result))
+        return
+    show_result(result)
+    screen().print(f"report   {directory}/report.html\njournal  {directory}/journal.db", markup=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(backtest)
+
+
+def show_result(result: BacktestResult) -> None:
+    """The key figures of a run on the terminal."""
+    from rich.table import Table
+
+    stats, quality = result.statistics, result.quality
+    body = Table.grid(padding=(0, 3))
+    rows = (
+        ("equity", f"${stats.equity_start:,.2f} to ${stats.equity_end:,.2f}", "orders", f"{quality.orders} ({quality.submitted} sent)"),
+        ("return", _percent(stats.total_return), "fill rate", _percent(quality.fill_rate)),
+        ("CAGR", _percent(stats.cagr), "rejection rate", _percent(quality.rejection_rate)),
+        ("volatility", _percent(stats.volatility), "slippage", _unit(quality.slippage, "bp")),
+        ("Sharpe", _number(stats.sharpe), "latency", _unit(quality.latency_ms, "ms")),
+        ("Sortino", _number(stats.sortino), "fees", f"${stats.fees:,.2f}"),
+        ("max drawdown", _percent(stats.max_drawdown), "turnover", _unit(stats.turnover, "x a year")),
+        ("VaR 95, one day", _percent(stats.var_95), "exposure", _percent(stats.exposure)),
+        ("hit rate", _percent(stats.hit_rate), "largest position", _percent(result.position_concentration)),
+    )
+    for row in rows:
+        body.add_row(row[0], f"[bold]{row[1]}[/bold]", row[2], f"[bold]{row[3]}[/bold]")
+    out = screen()
+    out.print(f"\n[bold]{stats.start} to {stats.end}[/bold]")
+    out.print(body)
+    if stats.benchmark is not None and stats.benchmark.total_return is not None:
+        out.print(f"[dim]{stats.benchmark.name}: {_percent(stats.benchmark.total_return)}[/dim]")
+
+
+def _run(account: SimulatedAccount, *, quiet: bool) -> BacktestResult:
+    from rich.progress import Progress as Bar
+
+    from quant_trading_system.app.backtesting import run_account
+
+    bar = Bar(console=screen(), transient=True) if sys.stdout.isatty() and not quiet else None
+    with bar or nullcontext():
+        task = None if bar is None else bar.add_task("trading", total=1.0)
+
+        def watch(progress: Progress) -> None:
+            if bar is not None and task is not None and progress.is_day_end:
+                bar.update(task, completed=progress.done)
+
+        return asyncio.run(run_account(account, watch))
+
+
+def _prices(
+    place: str, symbols: str, *, stamps: Stamps, timezone: str, sort: bool
+) -> tuple[PriceHistory, Universe | None, str]:
+    wanted = [symbol.strip().upper() for symbol in symbols.split(",") if symbol.strip()]
+    if place == _BUNDLED:
+        from quant_trading_system.market.bundled import SP500_SOURCE, load_sp500
+        from quant_trading_system.market.universes import sp500_20
+
+        return load_sp500(symbols=wanted or None), sp500_20(), SP500_SOURCE
+    from quant_trading_system.market.loading import load_prices
+
+    one = wanted[0] if len(wanted) == 1 else None
+    history = load_prices(Path(place), symbol=one, timestamps="end" if stamps is Stamps.END else "start", timezone=timezone or None, sort=sort)
+    return (history.select(wanted) if wanted and one is None else history), None, Path(place).name
+
+
+def _span(history: PriceHistory, first: datetime | None, last: datetime | None) -> tuple[PriceHistory, int]:
+    if last is not None:
+        history = history.between(date.min, last.date())
+    return history, history.index_of(first.date()) if first is not None else 0
+
+
+def _universe(path: Path | None) -> Universe | None:
+    if path is None:
+        return None
+    from quant_trading_system.market.universes import load_universe
+
+    return load_universe(path)
+
+
+def _dollars(text: str, option: str) -> Decimal:
+    try:
+        value = exact(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from None
+    if value <= 0:
+        raise ConfigurationError(f"{option}: {value} must be above zero")
+    return value
+
+
+def _directory(chosen: Path | None) -> Path:
+    """A directory that holds no run yet."""
+    if chosen is not None:
+        if chosen.exists() and any(chosen.iterdir()):
+            raise ConfigurationError(f"{chosen} is not empty; a run needs a directory of its own")
+        return chosen
+    number = 1
+    while (path := Path("runs") / f"backtest-{number}").exists():
+        number += 1
+    return path
+
+
+def _data(result: BacktestResult) -> dict[str, object]:
+    return {
+        "statistics": msgspec.to_builtins(result.statistics, builtin_types=()),
+        "quality": result.quality,
+        "position_concentration": result.position_concentration,
+        "journal": result.record.journal,
+    }
+
+
+def _percent(value: float | Decimal | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _unit(value: float | Decimal | None, unit: str) -> str:
+    return "–" if value is None else f"{value:.2f} {unit}"

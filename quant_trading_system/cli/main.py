@@ -1,0 +1,59 @@
+"""`qts`: every command in one place. Heavy parts are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from quant_trading_system import __version__
+from quant_trading_system.cli import backtest_command, demo_command, halt_commands, journal_commands, order_commands
+from quant_trading_system.core.exceptions import TradingError
+
+app = typer.Typer(
+    name="qts",
+    help="Trade US stocks with a gate that cannot be skipped and a record that explains every order.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"qts {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `qts` itself."""
+
+
+demo_command.add_to(app)
+backtest_command.add_to(app)
+order_commands.add_to(app)
+halt_commands.add_to(app)
+journal_commands.add_to(app)
+
+
+def run() -> None:
+    """Run `qts`; errors made on purpose are told in one line, with exit code 1."""
+    try:
+        app()
+    except TradingError as error:
+        print(f"qts: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has closed it, such as `| head`
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,79 @@
+"""What the commands share: printing for people and for programs, and opening a journal to read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from quant_trading_system.core.exceptions import JournalUnavailable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from quant_trading_system.journal.sqlite_reader import JournalReader
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for people.")]
+JournalPath = Annotated[
+    Path | None, typer.Option("--journal", help="A journal file; by default that of the latest run.", show_default=False)
+]
+
+
+@cache
+def screen() -> Console:
+    """The terminal, made on first use."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; decimals as text."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def table(*columns: str, title: str = "", right: tuple[str, ...] = ()) -> Table:
+    """A table of the house style; columns named in `right` hold numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def journal_path(chosen: Path | None) -> Path:
+    """The journal to read: the one chosen, or that of the latest run.
+
+    Raises:
+        ConfigurationError: nothing was run yet.
+        JournalUnavailable: there is no such file.
+    """
+    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.latest_run import latest_run
+
+    path = latest_run() / JOURNAL_FILE if chosen is None else chosen
+    if path.is_dir():
+        path = path / JOURNAL_FILE
+    if not path.is_file():
+        raise JournalUnavailable(f"{path}: no such journal; `qts demo` makes one")
+    return path
+
+
+@contextmanager
+def reading(chosen: Path | None) -> Iterator[JournalReader]:
+    """An open journal; its writer may be running."""
+    from quant_trading_system.journal.keys import journal_key
+    from quant_trading_system.journal.sqlite_reader import JournalReader
+
+    path = journal_path(chosen)
+    with JournalReader(path, journal_key(path)) as reader:
+        yield reader

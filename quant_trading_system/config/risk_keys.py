@@ -1,0 +1,222 @@
+"""Every key of `risk_params.yaml` in one table: where it stands, what it may be, and what it means.
+
+The loader, its error messages and the documentation are all made from `KEYS` and `CONTRADICTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import NamedTuple
+
+from quant_trading_system.config.scalars import (
+    HALT_LEVELS,
+    BadValue,
+    hundredth,
+    read_flag,
+    read_level,
+    read_name,
+    read_number,
+    read_whole,
+)
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.numbers import ONE, ZERO, plain
+
+Value = Decimal | int | bool | HaltLevel | str
+
+
+class Range(NamedTuple):
+    """The numbers that a key may hold: from `low`, or above it when `open_below`, up to and including `high`."""
+
+    low: Decimal
+    high: Decimal
+    open_below: bool = False
+
+    def __str__(self) -> str:
+        if self.open_below:
+            return f"above {plain(self.low)} and at most {plain(self.high)}"
+        return f"from {plain(self.low)} to {plain(self.high)}"
+
+    def holds(self, number: Decimal) -> bool:
+        """True when `number` is allowed."""
+        return self.low <= number <= self.high and not (self.open_below and number == self.low)
+
+
+class LimitKey(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        read: turns text into the value (of one item, when the key `is_list`), or raises `BadValue`.
+        range: None for values that are no numbers.
+        unit: what the value counts, or the words that it can be.
+        meaning: one sentence for the documentation.
+    """
+
+    section: str
+    name: str
+    read: Callable[[str], Value]
+    range: Range | None
+    unit: str
+    meaning: str
+    is_list: bool = False
+
+    @property
+    def path(self) -> str:
+        """Section and name, as messages and records show them: ``risk.max_position_pct``."""
+        return f"{self.section}.{self.name}"
+
+    def value_of(self, text: str) -> Value:
+        """The value that `text` stands for.
+
+        Raises:
+            BadValue: it stands for none, or for one out of range.
+        """
+        value = self.read(text)
+        if self.range is not None and isinstance(value, Decimal | int):
+            self._require_within(Decimal(value), self.range)
+        return value
+
+    def _require_within(self, number: Decimal, allowed: Range) -> None:
+        if allowed.holds(number):
+            return
+        advice = ""
+        if self.unit.startswith(_FRACTION) and number > allowed.high and allowed.holds(number.scaleb(-2)):
+            advice = f"; write {plain(number)} % as {hundredth(number)}"
+        raise BadValue(f"is {plain(number)}, but must be {allowed}{advice}")
+
+
+_FRACTION = "fraction of "
+_SHARE = Range(ZERO, ONE, open_below=True)
+_DAY_S = Decimal(86_400)
+_BARS = Range(Decimal(5), Decimal(2_520))
+
+
+def _up_to(high: int) -> Range:
+    return Range(ZERO, Decimal(high), open_below=True)
+
+
+def _count(high: int) -> Range:
+    return Range(ONE, Decimal(high))
+
+
+# fmt: off
+KEYS: tuple[LimitKey, ...] = (
+    LimitKey(
+        "risk", "max_position_pct", read_number, _SHARE, _FRACTION + "equity",
+        "Largest worst-case value of one position.",
+    ),
+    LimitKey(
+        "risk", "max_portfolio_positions", read_whole, _count(10_000), "symbols",
+        "Most symbols held or being opened at once.",
+    ),
+    LimitKey(
+        "risk", "max_daily_loss_pct", read_number, _SHARE, _FRACTION + "day-start equity",
+        "Loss of one day beyond which the kill switch trips.",
+    ),
+    LimitKey(
+        "risk", "max_drawdown_pct", read_number, _SHARE, _FRACTION + "peak equity",
+        "Loss from the peak beyond which the kill switch trips.",
+    ),
+    LimitKey(
+        "risk", "max_sector_exposure", read_number, _SHARE, _FRACTION + "equity",
+        "Largest worst-case value of all positions of one sector.",
+    ),
+    LimitKey(
+        "risk", "max_correlation", read_number, _SHARE, "correlation",
+        "Highest correlation of a new symbol's returns with those of any symbol held; 1 allows all.",
+    ),
+    LimitKey(
+        "account", "allow_short", read_flag, None, "true or false",
+        "Whether positions below zero are permitted.",
+    ),
+    LimitKey(
+        "account", "buying_power_multiplier", read_number, Range(ONE, Decimal(4)), "dollars for each dollar of equity",
+        "Buying power: 1 in a cash account, 2 with Regulation T margin, 4 for pattern day traders within the day.",
+    ),
+    LimitKey(
+        "account", "max_gross_exposure", read_number, _up_to(4), _FRACTION + "equity",
+        "Largest worst-case sum of absolute position values.",
+    ),
+    LimitKey(
+        "orders", "max_order_quantity", read_number, _up_to(10**9), "shares",
+        "Largest quantity of one order.",
+    ),
+    LimitKey(
+        "orders", "min_order_notional", read_number, Range(ZERO, Decimal(10**12)), "dollars",
+        "Smallest value of one order.",
+    ),
+    LimitKey(
+        "orders", "max_order_notional", read_number, _up_to(10**12), "dollars",
+        "Largest value of one order.",
+    ),
+    LimitKey(
+        "orders", "max_open_orders_per_symbol", read_whole, _count(1_000), "orders",
+        "Orders of one symbol that may be open at once, the new one included.",
+    ),
+    LimitKey(
+        "orders", "duplicate_window_s", read_number, Range(ZERO, _DAY_S), "seconds",
+        "Time within which an identical order is taken for a mistake; 0 allows repeats.",
+    ),
+    LimitKey(
+        "prices", "price_collar_pct", read_number, _SHARE, _FRACTION + "the quote",
+        "Farthest that a price may lie on the hurting side of the quote.",
+    ),
+    LimitKey(
+        "prices", "max_quote_age_s", read_number, Range(ZERO, _DAY_S, open_below=True), "seconds",
+        "Oldest usable quote.",
+    ),
+    LimitKey(
+        "prices", "max_spread_pct", read_number, _SHARE, _FRACTION + "the mid price",
+        "Widest usable distance between bid and ask.",
+    ),
+    LimitKey(
+        "halt", "max_consecutive_losses", read_whole, _count(1_000), "round trips",
+        "Losing round trips in a row; one more trips the kill switch.",
+    ),
+    LimitKey(
+        "halt", "halt_level", read_level, None, " or ".join(HALT_LEVELS),
+        "The level that an automatic trigger of the kill switch sets.",
+    ),
+    LimitKey(
+        "halt", "authorized_resetters", read_name, None, "list of names",
+        "Who may reset the kill switch; empty means that any named person may.", is_list=True,
+    ),
+    LimitKey(
+        "correlation", "correlation_window", read_whole, _BARS, "bars",
+        "Bars over which correlations are measured.",
+    ),
+    LimitKey(
+        "correlation", "correlation_min_observations", read_whole, _BARS, "bars",
+        "Fewest bars for a correlation to be believed.",
+    ),
+)
+# fmt: on
+"""All keys, in the order of the file."""
+
+SECTIONS: Mapping[str, tuple[LimitKey, ...]] = MappingProxyType(
+    {name: tuple(key for key in KEYS if key.section == name) for name in dict.fromkeys(key.section for key in KEYS)}
+)
+"""The keys of each section, in the order of the file."""
+
+REQUIRED_SECTION = "risk"
+"""The section that every file must have; any other may be left out as a whole."""
+
+
+class Contradiction(NamedTuple):
+    """The first key must not be above the second one; `because` says what would be wrong."""
+
+    lower: str
+    upper: str
+    because: str
+
+
+CONTRADICTIONS: tuple[Contradiction, ...] = (
+    Contradiction("max_daily_loss_pct", "max_drawdown_pct", "the drawdown limit would always trip first"),
+    Contradiction("max_position_pct", "max_sector_exposure", "no position could ever reach its own limit"),
+    Contradiction("max_position_pct", "max_gross_exposure", "no position could ever reach its own limit"),
+    Contradiction("max_sector_exposure", "max_gross_exposure", "no sector could ever reach its own limit"),
+    Contradiction("min_order_notional", "max_order_notional", "no order could pass"),
+    Contradiction("correlation_min_observations", "correlation_window", "no correlation could ever be believed"),
+)
+"""Pairs that cannot both be meant."""

@@ -1,0 +1,61 @@
+"""The limits of `risk_params.yaml` as one frozen value."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.events import HaltLevel
+
+
+class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Every limit in force. Names are the keys of `risk_params.yaml`; a trailing ``_pct`` is a fraction (0.10 is 10 %).
+
+    Attributes:
+        max_position_pct: largest worst-case value of one position, as a fraction of equity.
+        max_portfolio_positions: most symbols held or being opened at once.
+        max_daily_loss_pct: loss since the day opened, fraction of day-start equity; beyond it the kill switch trips.
+        max_drawdown_pct: loss from peak equity, fraction of the peak; beyond it the kill switch trips.
+        max_sector_exposure: largest worst-case value of all positions of one sector, fraction of equity.
+        max_correlation: highest correlation of a new symbol's returns with those of any symbol held.
+        max_order_quantity: shares in one order.
+        min_order_notional, max_order_notional: dollars in one order.
+        max_open_orders_per_symbol: orders of one symbol that may be open at once, the new one included.
+        duplicate_window_s: seconds within which an identical order is taken for a mistake.
+        allow_short: positions below zero are permitted (the instrument must be shortable too).
+        buying_power_multiplier: 1 for a cash account, 2 for Regulation T margin.
+        max_gross_exposure: largest worst-case sum of absolute position values, fraction of equity.
+        price_collar_pct: farthest that a price may lie on the hurting side of the quote, fraction of the quote.
+        max_quote_age_s: oldest usable quote in seconds.
+        max_spread_pct: widest usable spread, fraction of the mid.
+        max_consecutive_losses: losing round trips in a row; one more trips the kill switch.
+        halt_level: the level that an automatic trigger sets: reducing, halted or flattening.
+        authorized_resetters: who may reset the kill switch; empty means that any named person may.
+        correlation_window: bars over which correlations are measured.
+        correlation_min_observations: fewest bars for a correlation to be believed.
+    """
+
+    max_position_pct: Decimal
+    max_portfolio_positions: int
+    max_daily_loss_pct: Decimal
+    max_drawdown_pct: Decimal
+    max_sector_exposure: Decimal
+    max_correlation: Decimal
+    max_order_quantity: Decimal
+    min_order_notional: Decimal
+    max_order_notional: Decimal
+    max_open_orders_per_symbol: int
+    duplicate_window_s: Decimal
+    allow_short: bool
+    buying_power_multiplier: Decimal
+    max_gross_exposure: Decimal
+    price_collar_pct: Decimal
+    max_quote_age_s: Decimal
+    max_spread_pct: Decimal
+    max_consecutive_losses: int
+    halt_level: HaltLevel
+    authorized_resetters: tuple[str, ...]
+    correlation_window: int
+    correlation_min_observations: int
+    version: str = ""

@@ -1,0 +1,1 @@
+"""The words of the domain: exact numbers, time, ids, orders, positions, signals, events, errors."""

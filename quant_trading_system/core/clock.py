@@ -1,0 +1,95 @@
+"""Time comes in through the door: nothing else in the package reads a clock.
+
+`SystemClock` is the wall; `ManualClock` moves only when somebody advances it, so six hours pass in
+milliseconds and every run of a simulation sees the same times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Now, and a way to wait. Times are aware and in UTC."""
+
+    def now(self) -> datetime:
+        """The current time, aware, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards; only differences have a meaning."""
+
+    async def sleep(self, span: timedelta) -> None:
+        """Return after `span` has passed on this clock."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, span: timedelta) -> None:
+        await asyncio.sleep(max(span.total_seconds(), 0.0))
+
+
+class ManualClock:
+    """A clock that stands still until it is moved, never backwards."""
+
+    def __init__(self, start: datetime) -> None:
+        """Start at `start`, which must be aware.
+
+        Raises:
+            ValueError: `start` has no time zone.
+        """
+        if start.tzinfo is None:
+            raise ValueError(f"{start.isoformat()} has no time zone; add tzinfo=UTC")
+        self._now = start.astimezone(UTC)
+        self._start = self._now
+        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._order = count()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._start).total_seconds()
+
+    async def sleep(self, span: timedelta) -> None:
+        wake = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + span, next(self._order), wake))
+        await wake
+
+    def move_to(self, moment: datetime) -> None:
+        """Jump to `moment` without waking sleepers; for drivers that call everything themselves.
+
+        Raises:
+            ValueError: `moment` lies in the past of this clock.
+        """
+        if moment < self._now:
+            raise ValueError(f"time cannot go back from {self._now.isoformat()} to {moment.isoformat()}")
+        self._now = moment.astimezone(UTC)
+
+    async def advance(self, span: timedelta) -> None:
+        """Let `span` pass and give every sleeper that is due its turn at its own time.
+
+        Raises:
+            ValueError: `span` is negative.
+        """
+        if span < timedelta(0):
+            raise ValueError(f"time cannot go back by {-span}")
+        until = self._now + span
+        while self._sleepers and self._sleepers[0][0] <= until:
+            due, _, wake = heapq.heappop(self._sleepers)
+            self._now = max(self._now, due)  # `move_to` may have passed it
+            if not wake.done():
+                wake.set_result(None)
+            await asyncio.sleep(0)  # the sleeper runs before time moves on
+        self._now = max(self._now, until)  # a sleeper may have moved the clock itself

@@ -1,0 +1,170 @@
+"""Why an order was sent or refused: the evidence that the gate saw, in the order of the checklist.
+
+`Rule` lists every question once. Rules that come from `risk_params.yaml` bear the name of their key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+
+class Step(IntEnum):
+    """The steps of the checklist that every order passes."""
+
+    RISK_ASSESSMENT = 1
+    ORDER_VALIDATION = 2
+    EXECUTION_STRATEGY = 3
+    POST_TRADE = 4
+
+
+class Rule(StrEnum):
+    """Every reason for which the gate can refuse, in the order in which it asks."""
+
+    KILL_SWITCH = "kill_switch"
+    EXACT_ARITHMETIC = "exact_arithmetic"
+    ACCOUNT_KNOWN = "account_known"
+    MAX_DAILY_LOSS = "max_daily_loss_pct"
+    MAX_DRAWDOWN = "max_drawdown_pct"
+    APPROVED_UNIVERSE = "approved_universe"
+    INSTRUMENT_TRADABLE = "instrument_tradable"
+    ORDER_SUPPORTED = "order_supported"
+    TRADING_HOURS = "trading_hours"
+    LOT_SIZE = "lot_size"
+    PRICE_TICK = "price_tick"
+    QUOTE_PRESENT = "quote_present"
+    QUOTE_SANE = "quote_sane"
+    MAX_QUOTE_AGE = "max_quote_age_s"
+    MAX_SPREAD = "max_spread_pct"
+    PRICE_COLLAR = "price_collar_pct"
+    MAX_QUANTITY = "max_order_quantity"
+    MIN_NOTIONAL = "min_order_notional"
+    MAX_NOTIONAL = "max_order_notional"
+    MAX_OPEN_ORDERS = "max_open_orders_per_symbol"
+    IN_DOUBT = "symbol_in_doubt"
+    DUPLICATE_ORDER = "duplicate_window_s"
+    SELL_WITHIN_HELD = "sell_within_held"
+    REDUCE_ONLY = "reduce_only"
+    MAX_POSITION = "max_position_pct"
+    MAX_POSITIONS = "max_portfolio_positions"
+    MAX_SECTOR = "max_sector_exposure"
+    MAX_GROSS = "max_gross_exposure"
+    MAX_CORRELATION = "max_correlation"
+    BUYING_POWER = "buying_power"
+    CHECK_FAILED = "check_failed"
+
+
+class Unit(StrEnum):
+    """What the numbers of a check count."""
+
+    NONE = ""
+    USD = "USD"
+    SHARES = "shares"
+    SECONDS = "s"
+    COUNT = "count"
+    RATIO = "ratio"
+
+
+MINIMUM_RULES = frozenset({Rule.MIN_NOTIONAL})
+"""Rules whose limit is a floor; all others are ceilings."""
+
+
+class CheckResult(msgspec.Struct, frozen=True, array_like=True):
+    """The answer to one question.
+
+    Attributes:
+        actual, limit: the two numbers that were compared, None for questions without numbers.
+        detail: words for what numbers cannot say.
+    """
+
+    rule: Rule
+    passed: bool
+    actual: Decimal | None = None
+    limit: Decimal | None = None
+    unit: Unit = Unit.NONE
+    detail: str = ""
+
+    @property
+    def headroom(self) -> Decimal | None:
+        """How much was left; negative when the limit was broken."""
+        if self.actual is None or self.limit is None:
+            return None
+        return self.actual - self.limit if self.rule in MINIMUM_RULES else self.limit - self.actual
+
+
+class QuoteSeen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The quote that a decision was based on."""
+
+    bid: Decimal
+    ask: Decimal
+    at: datetime
+    source: str
+    sequence: int
+
+
+class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Step 3 of the checklist: how the order is to be worked, and what that is expected to cost.
+
+    Attributes:
+        choice: ``market``, ``limit``, ``stop`` …, or the name of an algorithm.
+        why: one sentence.
+        urgency: 0 (patient) to 1 (now).
+        expected_price: dollars a share, the price that slippage is measured against (mid at the decision).
+        expected_slippage_bps: expected cost against `expected_price` in basis points; positive hurts.
+    """
+
+    choice: str
+    why: str
+    urgency: Decimal
+    expected_price: Decimal | None = None
+    expected_slippage_bps: Decimal | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything that was known and asked when the gate decided about one order.
+
+    Attributes:
+        limits_version: hash of the limits in force.
+        drawdown, daily_pnl: fractions of peak and of day-start equity at that moment.
+        open_orders: orders of the symbol that were open or in doubt.
+        position: signed shares held before the order.
+    """
+
+    checks: tuple[CheckResult, ...]
+    limits_version: str
+    at: datetime
+    equity: Decimal
+    drawdown: Decimal
+    daily_pnl: Decimal
+    position: Decimal
+    open_orders: tuple[str, ...] = ()
+    quote: QuoteSeen | None = None
+    plan: ExecutionPlan | None = None
+    refused_by: Rule | None = None
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """The gate said no; the order never left us. An expected outcome, hence a value and no exception.
+
+    Attributes:
+        order_id: the client order id.
+        rule: the first rule that refused.
+        message: one sentence with both numbers.
+        decision: every answer, for the record.
+    """
+
+    order_id: str
+    symbol: str
+    rule: Rule
+    message: str
+    limit: Decimal | None
+    actual: Decimal | None
+    decision: Decision
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Every answer of the gate, in the order of the checklist."""
+        return self.decision.checks

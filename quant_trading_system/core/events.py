@@ -1,0 +1,240 @@
+"""What has happened, in past participles: the records of the journal and the messages to listeners.
+
+Every event is frozen, carries its time from the injected clock, and is encoded as one JSON object whose
+``kind`` names its class. Decimals travel as text.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from quant_trading_system.core.decisions import Decision
+from quant_trading_system.core.instruments import Instrument
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
+from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.core.signals import Signal
+
+
+class HaltLevel(IntEnum):
+    """How much is stopped. Orders that add risk leave only while RUNNING."""
+
+    RUNNING = 0
+    REDUCING = 1  # only orders proven to shrink a position
+    HALTED = 2  # no order at all; cancels always pass
+    FLATTENING = 3  # working orders are cancelled, then positions are closed by reducing orders
+
+
+class HaltTrigger(StrEnum):
+    """What made the kill switch act."""
+
+    MANUAL = "manual"
+    DAILY_LOSS = "daily_loss"
+    DRAWDOWN = "drawdown"
+    LOSING_STREAK = "losing_streak"
+    INTEGRITY = "integrity"  # unreadable latch, broken invariant
+    RESET = "reset"
+
+
+class RiskEventKind(StrEnum):
+    """Why the risk numbers are told."""
+
+    RECALCULATED = "recalculated"  # after a fill
+    DAY_OPENED = "day_opened"
+    DAY_CLOSED = "day_closed"
+    LIMIT_BREACHED = "limit_breached"
+    REBASED = "rebased"  # a person accepted the loss; peak and day start begin anew
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """Base of all events."""
+
+    at: datetime
+
+
+class RunStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_started"):
+    """The first entry of a run: all that is needed to repeat it.
+
+    Attributes:
+        limits: every limit in force, as text, by ``section.key``.
+    """
+
+    run: str
+    mode: str
+    strategies: tuple[str, ...]
+    seed: int
+    version: str
+    limits: dict[str, str]
+    limits_version: str
+    universe: tuple[Instrument, ...]
+    data: str = ""
+
+
+class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_finished"):
+    """The run ended in order."""
+
+    run: str
+    orders: int
+    fills: int
+
+
+class CashMoved(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cash_moved"):
+    """Money that came or went without a trade; counts neither as profit nor as loss."""
+
+    amount: Decimal
+    cash: Decimal
+    reason: str
+
+
+class SignalEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="signal"):
+    """A strategy spoke."""
+
+    signal: Signal
+
+
+class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="order"):
+    """The life of an order changed, or something was asked of it.
+
+    Attributes:
+        trigger: what happened to its life; None when only `pending` changed.
+        order, decision: the full content, in the first event of an order.
+        quantity_filled: cumulative shares.
+    """
+
+    order_id: str
+    symbol: str
+    status: OrderStatus
+    trigger: OrderTrigger | None = None
+    pending: PendingRequest = PendingRequest.NONE
+    quantity_filled: Decimal = ZERO
+    venue_order_id: str = ""
+    reason: str = ""
+    order: Order | None = None
+    decision: Decision | None = None
+
+
+class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):
+    """One execution, applied exactly once.
+
+    Attributes:
+        quantity: shares of this execution, above zero; `price` dollars a share; `fee` dollars.
+        cumulative_quantity: shares of the order filled so far, including this execution.
+        position_quantity, cash: the books after it.
+        realized_pnl: dollars realized by it, before fees.
+    """
+
+    order_id: str
+    execution_id: str
+    symbol: str
+    side: OrderSide
+    quantity: Decimal
+    price: Decimal
+    cumulative_quantity: Decimal
+    fee: Decimal = ZERO
+    position_quantity: Decimal = ZERO
+    cash: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    strategy: str = ""
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Shares: positive bought, negative sold."""
+        return self.quantity if self.side is OrderSide.BUY else -self.quantity
+
+
+class RiskEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="risk"):
+    """The risk numbers, after they were recalculated or a limit was broken.
+
+    Attributes:
+        daily_pnl: dollars since the day opened, flows excluded.
+        current_drawdown: fraction lost from `peak_equity`.
+        losing_streak: losing round trips in a row.
+    """
+
+    reason: RiskEventKind
+    equity: Decimal
+    day_start_equity: Decimal
+    peak_equity: Decimal
+    daily_pnl: Decimal
+    current_drawdown: Decimal
+    losing_streak: int = 0
+    rule: str = ""
+    actual: Decimal | None = None
+    limit: Decimal | None = None
+    order_id: str = ""
+
+
+class KillSwitchEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="kill_switch"):
+    """The kill switch moved, with the numbers that made it move.
+
+    Attributes:
+        activation: counts activations; a reset names the activation that it ends.
+        by: the person or the part of the system.
+    """
+
+    level: HaltLevel
+    reason: str
+    trigger: HaltTrigger
+    by: str
+    activation: int
+    numbers: dict[str, str] = {}
+
+
+class CancelsConfirmed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cancels_confirmed"):
+    """After a halt: no order is working any more.
+
+    Attributes:
+        activation: the activation of the kill switch that asked for it.
+        orders: the orders that were open when it acted, by client order id.
+        seconds: from the activation to the last confirmation.
+    """
+
+    activation: int
+    orders: tuple[str, ...]
+    seconds: Decimal
+
+
+class StrategyStopped(Event, frozen=True, kw_only=True, omit_defaults=True, tag="strategy_stopped"):
+    """A strategy failed and was stopped; the others go on."""
+
+    strategy: str
+    error: str
+
+
+class StateRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="state_recorded"):
+    """The engine's own books at this point, which a replay of the entries before it must reproduce.
+
+    Attributes:
+        open_orders: order id to ``status/filled``.
+        positions: symbol to signed shares; flat ones are left out.
+        costs: symbol to the signed cost of the open quantity (dollars).
+    """
+
+    open_orders: dict[str, str]
+    positions: dict[str, Decimal]
+    costs: dict[str, Decimal]
+    cash: Decimal
+    realized_pnl: Decimal
+    fees: Decimal
+    halt_level: HaltLevel
+    orders: int
+    fills: int
+
+
+AnyEvent = (
+    RunStarted
+    | RunFinished
+    | CashMoved
+    | SignalEvent
+    | OrderEvent
+    | FillEvent
+    | RiskEvent
+    | KillSwitchEvent
+    | CancelsConfirmed
+    | StrategyStopped
+    | StateRecorded
+)

@@ -1,0 +1,163 @@
+"""Everything this package raises.
+
+TradingError
+  InvalidNumber          a float, NaN, infinity or absurd magnitude where an exact number belongs
+  InvalidOrder           an order that no broker could accept; .field names the culprit
+  InvalidTransition      an event that the order's state does not expect
+  ConfigurationError     a settings or limits file that is refused as a whole
+  MarketDataError        price data that cannot be trusted; says where
+  JournalError
+    JournalDamaged         the record was changed, cut or replaced; .seq is the first bad entry
+    JournalUnavailable     it cannot be written or read now; nothing may be sent
+  KillSwitchIncomplete   the switch is active, but a step such as writing the latch failed; act by hand
+  ResetRefused           the kill switch stays active; says what is missing
+  StrategyError          a strategy broke its contract; only that strategy stops
+  ExecutionError         .order_id names the order
+    OrderRefused           certain: the order is not working at the broker
+      KillSwitchActiveError
+      DuplicateOrderId
+      BrokerRejected
+      NotSent
+    OutcomeUnknown         uncertain: it may be working; ask the broker by client_order_id
+      BrokerTimeout
+    UnknownOrder           no order of that id is on our books
+"""
+
+from __future__ import annotations
+
+
+class TradingError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class InvalidNumber(TradingError, ValueError):
+    """A value that is not an exact, finite, sensible number."""
+
+
+class InvalidOrder(TradingError, ValueError):
+    """The order contradicts itself or the table of legal combinations.
+
+    Attributes:
+        field: the field of `Order` to correct.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(field, message)
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.args[1]}"
+
+
+class InvalidTransition(TradingError):
+    """The table of order states has no row for this pair."""
+
+
+class ConfigurationError(TradingError, ValueError):
+    """A configuration is refused as a whole; the one in force stays."""
+
+
+class MarketDataError(TradingError, ValueError):
+    """Market data is missing, malformed or contradicts itself."""
+
+
+class JournalError(TradingError):
+    """Root of the errors of the journal."""
+
+
+class JournalDamaged(JournalError):
+    """What was recorded no longer adds up.
+
+    Attributes:
+        seq: the first entry that cannot be believed.
+    """
+
+    def __init__(self, seq: int, message: str) -> None:
+        super().__init__(seq, message)
+        self.seq = seq
+
+    def __str__(self) -> str:
+        return f"entry {self.seq}: {self.args[1]}"
+
+
+class JournalUnavailable(JournalError):
+    """The journal cannot be written or read; whatever depends on it must not happen."""
+
+
+class KillSwitchIncomplete(TradingError):
+    """The switch is active in this process, but a step such as writing the latch failed; act by hand."""
+
+
+class ResetRefused(TradingError):
+    """The kill switch was not reset and is still active."""
+
+
+class StrategyError(TradingError):
+    """A strategy asked for something that strategies may not do."""
+
+
+class ExecutionError(TradingError):
+    """Root of the errors about one order.
+
+    Attributes:
+        order_id: the client order id; empty when the error concerns no single order.
+    """
+
+    def __init__(self, message: str, order_id: str = "") -> None:
+        super().__init__(message)
+        self.order_id = order_id
+
+
+class OrderRefused(ExecutionError):
+    """Certain: the order is not working at the broker."""
+
+
+class KillSwitchActiveError(OrderRefused):
+    """The kill switch is active; `str(error)` is the reason that it was given."""
+
+
+class DuplicateOrderId(OrderRefused):
+    """The client order id was used before for an order with other content.
+
+    Attributes:
+        field: the first field in which the two orders differ.
+    """
+
+    def __init__(self, order_id: str, field: str) -> None:
+        super().__init__(
+            f"client_order_id {order_id!r} was already used for an order with another {field}; "
+            "give the new order a new id",
+            order_id,
+        )
+        self.field = field
+
+    def __reduce__(self) -> tuple[type[DuplicateOrderId], tuple[str, str]]:
+        return type(self), (self.order_id, self.field)
+
+
+class BrokerRejected(OrderRefused):
+    """The broker answered this request with a definite no.
+
+    Attributes:
+        code: the broker's error code, 0 when it gave none.
+    """
+
+    def __init__(self, message: str, order_id: str = "", code: int = 0) -> None:
+        super().__init__(message, order_id)
+        self.code = code
+
+
+class NotSent(OrderRefused):
+    """Proof exists that no byte of the request left this process."""
+
+
+class OutcomeUnknown(ExecutionError):
+    """Uncertain: the order may be working; ask the broker by `client_order_id`, never send again."""
+
+
+class BrokerTimeout(OutcomeUnknown):
+    """No answer within the time allowed."""
+
+
+class UnknownOrder(ExecutionError):
+    """No order of that id is on our books."""

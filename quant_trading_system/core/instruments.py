@@ -1,0 +1,76 @@
+"""What may be traded: instruments with their market rules, and the approved universe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+import msgspec
+
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.numbers import ONE
+
+UNKNOWN_SECTOR = "Unknown"
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """One US stock and the rules that its orders obey.
+
+    Attributes:
+        symbol: the ticker, as the broker spells it.
+        sector: GICS sector; instruments without one share the sector ``Unknown`` and its limit.
+        lot: quantities are multiples of it (shares); 1 unless the market says otherwise.
+        fractionable: fractions of a share may be traded (DAY orders, simple class only).
+        shortable: may be sold short.
+        tradable: False while the broker or the exchange suspends it.
+    """
+
+    symbol: str
+    name: str = ""
+    sector: str = UNKNOWN_SECTOR
+    lot: Decimal = ONE
+    fractionable: bool = False
+    shortable: bool = False
+    tradable: bool = True
+
+
+class Universe(Mapping[str, Instrument]):
+    """The approved instruments by symbol; whatever is not in it cannot be traded.
+
+    >>> Universe([Instrument(symbol="KO")])["KO"].sector
+    'Unknown'
+    """
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        """Collect the instruments.
+
+        Raises:
+            ConfigurationError: a symbol is empty or appears twice.
+        """
+        table: dict[str, Instrument] = {}
+        for instrument in instruments:
+            if not instrument.symbol or instrument.symbol != instrument.symbol.strip():
+                raise ConfigurationError(f"{instrument.symbol!r} is not a symbol")
+            if instrument.symbol in table:
+                raise ConfigurationError(f"{instrument.symbol} is listed twice in the universe")
+            table[instrument.symbol] = instrument
+        self._table = MappingProxyType(table)
+
+    def __getitem__(self, symbol: str) -> Instrument:
+        return self._table[symbol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def get_instrument(self, symbol: str) -> Instrument | None:
+        """The instrument, or None when it is not approved."""
+        return self._table.get(symbol)
+
+    @property
+    def sectors(self) -> dict[str, str]:
+        """Symbol to sector."""
+        return {symbol: instrument.sector for symbol, instrument in self._table.items()}

@@ -1,0 +1,176 @@
+"""The life of an order as a table: what is not listed cannot happen.
+
+Two independent parts. *Life* says what is true at the broker; *request* says what we have asked for and
+not yet heard back. A cancel that was accepted for processing is a request, not a cancelled order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from quant_trading_system.core.exceptions import InvalidTransition
+
+
+class OrderStatus(StrEnum):
+    """What is true of the order at the broker, as far as the evidence goes."""
+
+    CREATED = "created"
+    DENIED = "denied"  # our own gate said no; it never left us
+    SENT = "sent"  # on record as sending; no answer yet
+    UNSENT = "unsent"  # proof that no byte left us
+    IN_DOUBT = "in_doubt"  # may be live: ask by client order id, never send again
+    ABSENT = "absent"  # proven not to be there, and watched for ever
+    HELD = "held"  # waits at the broker for its parent or its session
+    WORKING = "working"
+    PARTIALLY_FILLED = "partially_filled"
+    SUSPENDED = "suspended"
+    DONE_FOR_DAY = "done_for_day"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"  # the broker said no
+    REPLACED = "replaced"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing more is expected, though a late fill proven by the broker is still booked."""
+        return self in _TERMINAL
+
+    @property
+    def is_open(self) -> bool:
+        """The order may trade, as far as we know, so limits count it in full."""
+        return self in _OPEN
+
+
+class OrderTrigger(StrEnum):
+    """What can happen to the life of an order."""
+
+    DENY = "deny"
+    SEND = "send"
+    NOT_SENT = "not_sent"
+    TIME_OUT = "time_out"
+    FIND_ABSENT = "find_absent"
+    HOLD = "hold"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    FILL_PART = "fill_part"
+    FILL_LAST = "fill_last"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+    REPLACE = "replace"
+    SUSPEND = "suspend"
+    FINISH_DAY = "finish_day"
+
+
+class PendingRequest(StrEnum):
+    """What we asked of a working order and have not heard back about."""
+
+    NONE = "none"
+    CANCEL = "cancel"
+    REPLACE = "replace"
+
+
+class RequestTrigger(StrEnum):
+    """What can happen to a pending request."""
+
+    ASK_CANCEL = "ask_cancel"
+    ASK_REPLACE = "ask_replace"
+    REFUSED = "refused"
+    SETTLED = "settled"  # the order's life changed so that nothing is pending any more
+
+
+S, T = OrderStatus, OrderTrigger
+
+_TERMINAL = frozenset({S.DENIED, S.UNSENT, S.ABSENT, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
+_OPEN = frozenset({S.SENT, S.IN_DOUBT, S.HELD, S.WORKING, S.PARTIALLY_FILLED, S.SUSPENDED, S.DONE_FOR_DAY})
+
+_FROM_BROKER: Mapping[OrderTrigger, OrderStatus] = {
+    T.HOLD: S.HELD,
+    T.ACCEPT: S.WORKING,
+    T.REJECT: S.REJECTED,
+    T.FILL_PART: S.PARTIALLY_FILLED,
+    T.FILL_LAST: S.FILLED,
+    T.CANCEL: S.CANCELED,
+    T.EXPIRE: S.EXPIRED,
+    T.REPLACE: S.REPLACED,
+    T.SUSPEND: S.SUSPENDED,
+    T.FINISH_DAY: S.DONE_FOR_DAY,
+}
+
+
+def _rows(status: OrderStatus, *triggers: OrderTrigger) -> dict[tuple[OrderStatus, OrderTrigger], OrderStatus]:
+    return {(status, trigger): _FROM_BROKER[trigger] for trigger in triggers}
+
+
+TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingProxyType(
+    {
+        (S.CREATED, T.DENY): S.DENIED,
+        (S.CREATED, T.SEND): S.SENT,
+        (S.SENT, T.NOT_SENT): S.UNSENT,
+        (S.SENT, T.TIME_OUT): S.IN_DOUBT,
+        **_rows(S.SENT, *_FROM_BROKER),  # answers may skip steps: the first word can be the last fill
+        **_rows(S.IN_DOUBT, *_FROM_BROKER),
+        (S.IN_DOUBT, T.FIND_ABSENT): S.ABSENT,
+        (S.IN_DOUBT, T.TIME_OUT): S.IN_DOUBT,  # asked again, still no answer
+        **_rows(S.ABSENT, *_FROM_BROKER),  # late evidence: a request can arrive after we gave up on it
+        **_rows(S.HELD, *_FROM_BROKER),
+        **_rows(S.WORKING, *_FROM_BROKER),  # REJECT: accepted first, refused by the exchange seconds later
+        **_rows(S.SUSPENDED, *_FROM_BROKER),
+        **_rows(S.DONE_FOR_DAY, *_FROM_BROKER),
+        **_rows(S.PARTIALLY_FILLED, T.FILL_PART, T.FILL_LAST, T.CANCEL, T.EXPIRE, T.REPLACE, T.SUSPEND, T.FINISH_DAY),
+        (S.PARTIALLY_FILLED, T.ACCEPT): S.PARTIALLY_FILLED,  # the acknowledgement came after the first fill
+        (S.PARTIALLY_FILLED, T.HOLD): S.PARTIALLY_FILLED,
+        (S.PARTIALLY_FILLED, T.REJECT): S.REJECTED,  # the rest was refused; what filled stays ours
+        # Terminal states absorb what overtook or follows them. Fills still move the position.
+        **{(s, t): s for s in (S.FILLED, S.CANCELED, S.EXPIRED, S.REPLACED, S.REJECTED) for t in (T.HOLD, T.ACCEPT)},
+        **{(s, T.FILL_PART): s for s in (S.FILLED, S.CANCELED, S.EXPIRED, S.REPLACED, S.REJECTED)},
+        **{(s, T.FILL_LAST): S.FILLED for s in (S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED)},
+        (S.REPLACED, T.FILL_LAST): S.REPLACED,  # a late fill of the old leg counts against the same intent
+        (S.FILLED, T.CANCEL): S.FILLED,  # the fill won the race
+        (S.FILLED, T.EXPIRE): S.FILLED,
+        (S.CANCELED, T.CANCEL): S.CANCELED,
+        (S.EXPIRED, T.EXPIRE): S.EXPIRED,
+        (S.REJECTED, T.REJECT): S.REJECTED,
+        (S.REPLACED, T.REPLACE): S.REPLACED,
+    }
+)
+
+REQUESTS: Mapping[tuple[PendingRequest, RequestTrigger], PendingRequest] = MappingProxyType(
+    {
+        (PendingRequest.NONE, RequestTrigger.ASK_CANCEL): PendingRequest.CANCEL,
+        (PendingRequest.NONE, RequestTrigger.ASK_REPLACE): PendingRequest.REPLACE,
+        (PendingRequest.NONE, RequestTrigger.SETTLED): PendingRequest.NONE,
+        (PendingRequest.CANCEL, RequestTrigger.ASK_CANCEL): PendingRequest.CANCEL,
+        (PendingRequest.CANCEL, RequestTrigger.REFUSED): PendingRequest.NONE,
+        (PendingRequest.CANCEL, RequestTrigger.SETTLED): PendingRequest.NONE,
+        (PendingRequest.REPLACE, RequestTrigger.ASK_CANCEL): PendingRequest.CANCEL,  # stopping outranks changing
+        (PendingRequest.REPLACE, RequestTrigger.REFUSED): PendingRequest.NONE,
+        (PendingRequest.REPLACE, RequestTrigger.SETTLED): PendingRequest.NONE,
+    }
+)
+
+
+def advance(status: OrderStatus, trigger: OrderTrigger) -> OrderStatus:
+    """The status that follows.
+
+    Raises:
+        InvalidTransition: the table has no row for this pair.
+    """
+    try:
+        return TRANSITIONS[status, trigger]
+    except KeyError:
+        raise InvalidTransition(f"an order that is {status} does not expect {trigger}") from None
+
+
+def advance_request(pending: PendingRequest, trigger: RequestTrigger) -> PendingRequest:
+    """The pending request that follows.
+
+    Raises:
+        InvalidTransition: for instance a second replace while one is pending.
+    """
+    try:
+        return REQUESTS[pending, trigger]
+    except KeyError:
+        raise InvalidTransition(f"with {pending} pending, {trigger} is not possible") from None

@@ -1,0 +1,1 @@
+"""Orders on their way: broker, order manager, position tracker, quality of execution."""

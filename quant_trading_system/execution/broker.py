@@ -1,0 +1,136 @@
+"""What the order manager asks of a broker, whoever it is.
+
+`place` takes nothing but an `ApprovedOrder`, which only the pre-trade gate can build, so that a way around
+the gate does not type-check. Every read has three outcomes: an answer, an answer that says no (`None`), and
+no answer (`OutcomeUnknown`); an error is never an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger
+from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.risk.pre_trade import ApprovedOrder
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution as the broker reports it.
+
+    Attributes:
+        quantity: shares of this execution alone; `price` dollars a share; `fee` dollars.
+        cumulative_quantity: shares of the order filled so far, this execution included.
+    """
+
+    execution_id: str
+    quantity: Decimal
+    price: Decimal
+    cumulative_quantity: Decimal
+    at: datetime
+    fee: Decimal = ZERO
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the broker sees it."""
+
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    side: OrderSide
+    status: OrderStatus
+    quantity: Decimal
+    filled_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+
+
+class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of the broker's stream about one order.
+
+    Attributes:
+        trigger: what happened to the order's life, None when only a request was refused.
+        request: what happened to a pending cancel or replace.
+        execution: set exactly for fills.
+    """
+
+    client_order_id: str
+    venue_order_id: str
+    at: datetime
+    trigger: OrderTrigger | None = None
+    request: RequestTrigger | None = None
+    execution: Execution | None = None
+    reason: str = ""
+
+
+class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as the broker sees it; `quantity` is negative when short."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+
+
+class BrokerAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Cash and equity in dollars as the broker sees them."""
+
+    account_id: str
+    cash: Decimal
+    equity: Decimal
+
+
+Listener = Callable[[BrokerUpdate], None]
+
+
+class Broker(Protocol):
+    """A broker, or a venue that plays one."""
+
+    def unsupported(self, order: Order) -> str:
+        """Why this broker cannot take such an order; empty when it can."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` for every update, in the order in which they happen."""
+
+    async def place(self, approved: ApprovedOrder) -> BrokerOrder:
+        """Send a new order.
+
+        Raises:
+            BrokerRejected: a definite no.
+            NotSent: proof that no byte left.
+            OutcomeUnknown: no answer; the order may be working.
+        """
+
+    async def cancel(self, client_order_id: str) -> None:
+        """Ask for a cancel; it has happened only when an update says so.
+
+        Raises:
+            BrokerRejected: it cannot be cancelled, for instance because it has just filled.
+            OutcomeUnknown: no answer.
+        """
+
+    async def find(self, client_order_id: str) -> BrokerOrder | None:
+        """The order of that id, or None when the broker says that there is none.
+
+        Raises:
+            OutcomeUnknown: no answer.
+        """
+
+    async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
+        """All executions of one order, oldest first; the truth behind the stream.
+
+        Raises:
+            OutcomeUnknown: no answer.
+        """
+
+    async def open_orders(self) -> tuple[BrokerOrder, ...]:
+        """Every order that is not final."""
+
+    async def positions(self) -> tuple[BrokerPosition, ...]:
+        """Every position that is not flat."""
+
+    async def account(self) -> BrokerAccount:
+        """Cash and equity."""

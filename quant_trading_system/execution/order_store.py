@@ -1,0 +1,134 @@
+"""Every order of the account by id, open ones apart, so that nothing ever scans the finished ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+from quant_trading_system.core.decisions import Rejection
+from quant_trading_system.core.numbers import LEDGER, ZERO, divide
+from quant_trading_system.core.order_state import OrderStatus, PendingRequest
+from quant_trading_system.core.orders import Order, OrderSide
+
+_PRICE_QUANTUM = Decimal("1E-9")
+
+
+class OrderRecord:
+    """One order and what became of it.
+
+    Attributes:
+        quantity: shares at most; for dollar orders the gate's worst case.
+        filled: shares executed; `filled_value`: the dollars that they traded for, so that averages stay exact.
+        executions, intervals: what identifies the executions booked: their ids, and the cumulative quantities
+            at which they end.
+        rejection: the gate's answer, when it said no.
+        expected_price: mid at the decision, what slippage is measured against.
+        room_price: dollars a share at which its room is reserved.
+        sent_at, acknowledged_at: on the injected clock.
+        sent_seq: the journal entry of its decision; causes later entries.
+        final_at: when it reached a terminal state.
+    """
+
+    __slots__ = (
+        "acknowledged_at",
+        "executions",
+        "expected_price",
+        "fees",
+        "filled",
+        "filled_value",
+        "final_at",
+        "intervals",
+        "order",
+        "pending",
+        "quantity",
+        "reason",
+        "rejection",
+        "room_price",
+        "sent_at",
+        "sent_seq",
+        "shrinks",
+        "status",
+        "venue_order_id",
+    )
+
+    def __init__(self, order: Order, quantity: Decimal) -> None:
+        self.order = order
+        self.quantity = quantity
+        self.status = OrderStatus.CREATED
+        self.pending = PendingRequest.NONE
+        self.filled = ZERO
+        self.filled_value = ZERO
+        self.fees = ZERO
+        self.expected_price: Decimal | None = None
+        self.executions: set[str] = set()
+        self.intervals: set[Decimal] = set()
+        self.rejection: Rejection | None = None
+        self.venue_order_id = ""
+        self.reason = ""
+        self.shrinks = False
+        self.room_price = ZERO
+        self.sent_at: datetime | None = None
+        self.acknowledged_at: datetime | None = None
+        self.final_at: datetime | None = None
+        self.sent_seq = 0
+
+    def __repr__(self) -> str:
+        order = self.order
+        return f"OrderRecord({order.client_order_id} {order.side} {self.filled}/{self.quantity} {order.symbol} {self.status})"
+
+    @property
+    def order_id(self) -> str:
+        """The client order id."""
+        return self.order.client_order_id
+
+    @property
+    def leaves(self) -> Decimal:
+        """Shares that may still fill; 0 when the order is final."""
+        return max(self.quantity - self.filled, ZERO) if self.status.is_open else ZERO
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Dollars a share of what has filled, to nine decimals; None before the first fill."""
+        return divide(self.filled_value, self.filled, _PRICE_QUANTUM) if self.filled else None
+
+    @property
+    def slippage(self) -> Decimal | None:
+        """Dollars that the fills cost against `expected_price`; positive hurts, on either side."""
+        if self.expected_price is None or not self.filled:
+            return None
+        paid = LEDGER.subtract(self.filled_value, LEDGER.multiply(self.expected_price, self.filled))
+        return paid if self.order.side is OrderSide.BUY else -paid
+
+
+class OrderStore:
+    """All orders by client order id. Not locked: the order manager guards it."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, OrderRecord] = {}
+        self._open: dict[str, OrderRecord] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[OrderRecord]:
+        return iter(list(self._by_id.values()))
+
+    def add(self, record: OrderRecord) -> None:
+        """Take in a new order."""
+        self._by_id[record.order_id] = record
+
+    def get(self, order_id: str) -> OrderRecord | None:
+        """The order, or None."""
+        return self._by_id.get(order_id)
+
+    def settle(self, record: OrderRecord) -> None:
+        """Sort the order among the open or the finished ones after its status changed."""
+        if record.status.is_open:
+            self._open[record.order_id] = record
+        else:
+            self._open.pop(record.order_id, None)
+
+    def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
+        """Open and in-doubt orders, oldest first; of one symbol if asked."""
+        return [record for record in self._open.values() if symbol is None or record.order.symbol == symbol]

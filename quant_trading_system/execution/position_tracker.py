@@ -1,0 +1,104 @@
+"""Applies every fill exactly once to order, position and cash, and tells what it did.
+
+Two keys identify an execution, because the broker's stream and its history may name it differently: the
+execution id, and the interval of the order's cumulative quantity that it covers. Neither is ever forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from quant_trading_system.core.events import FillEvent
+from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.core.positions import Position
+from quant_trading_system.execution.broker import Execution
+from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.risk.monitor import RiskMonitor
+from quant_trading_system.risk.portfolio import Portfolio
+
+
+class PositionTracker:
+    """The only one who books fills.
+
+    Attributes:
+        fills: executions booked.
+        round_trips: net profit in dollars of every position that was closed, oldest first.
+    """
+
+    def __init__(
+        self,
+        *,
+        portfolio: Portfolio,
+        monitor: RiskMonitor,
+        emit: Callable[[FillEvent, int | None], int],
+    ) -> None:
+        """Book into `portfolio`, let `monitor` look at the result, put fills on record with `emit`."""
+        self._portfolio = portfolio
+        self._monitor = monitor
+        self._emit = emit
+        self.fills = 0
+        self.round_trips: list[Decimal] = []
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """Symbol to position, flat ones left out."""
+        return self._portfolio.positions
+
+    def position(self, symbol: str) -> Position:
+        """The position in `symbol`, flat if it was never traded."""
+        return self._portfolio.position(symbol)
+
+    @property
+    def cash(self) -> Decimal:
+        """Dollars."""
+        return self._portfolio.cash
+
+    def apply(self, record: OrderRecord, execution: Execution) -> bool:
+        """Book one execution of `record`; False when it was booked before.
+
+        The caller holds the portfolio's lock, so that order and position move together.
+        """
+        if self._is_known(record, execution):
+            return False
+        order = record.order
+        signed = execution.quantity if order.side is OrderSide.BUY else -execution.quantity
+        record.executions.add(execution.execution_id)
+        record.intervals.add(execution.cumulative_quantity)
+        record.filled += execution.quantity
+        record.filled_value += execution.quantity * execution.price
+        record.fees += execution.fee
+        applied = self._portfolio.apply_fill(
+            record.order_id, order.symbol, signed, execution.price, execution.fee
+        )
+        self.fills += 1
+        self._emit(
+            FillEvent(
+                at=execution.at,
+                order_id=record.order_id,
+                execution_id=execution.execution_id,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=execution.quantity,
+                price=execution.price,
+                cumulative_quantity=execution.cumulative_quantity,
+                fee=execution.fee,
+                position_quantity=self._portfolio.position(order.symbol).quantity,
+                cash=self._portfolio.cash,
+                realized_pnl=applied.realized,
+                strategy=order.strategy,
+            ),
+            record.sent_seq,
+        )
+        self._recalculate(record, applied.round_trip)
+        return True
+
+    def _recalculate(self, record: OrderRecord, round_trip: Decimal | None) -> None:
+        if round_trip is not None:
+            self.round_trips.append(round_trip)
+            self._monitor.round_trip_closed(round_trip)
+        self._monitor.recalculated(record.order_id)
+        self._monitor.observe()
+
+    def _is_known(self, record: OrderRecord, execution: Execution) -> bool:
+        return execution.execution_id in record.executions or execution.cumulative_quantity in record.intervals

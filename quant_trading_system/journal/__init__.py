@@ -1,0 +1,1 @@
+"""What happened, in order: entries, codec, stores, replay and verification."""

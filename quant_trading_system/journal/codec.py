@@ -1,0 +1,94 @@
+"""Events to bytes and back. What this version does not understand in full, it refuses rather than skips."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any, get_args
+
+import msgspec
+
+from quant_trading_system.core.events import AnyEvent
+from quant_trading_system.core.exceptions import JournalError
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Largest encoded event; room for the universe of a whole market in `RunStarted`."""
+
+KINDS = MappingProxyType({event: str(event.__struct_config__.tag) for event in get_args(AnyEvent)})
+"""Class of event to its kind, the ``kind`` of the JSON object."""
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: AnyEvent) -> bytes:
+    """The event as one JSON object; the journal stores exactly these bytes.
+
+    Raises:
+        JournalError: not an event, text that is no Unicode, or more than `MAX_BODY_BYTES`.
+    """
+    try:
+        body = _ENCODER.encode(event)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise JournalError(f"a {type(event).__name__} cannot be recorded: {error}") from error
+    if len(body) > MAX_BODY_BYTES:
+        raise JournalError(f"a {type(event).__name__} of {len(body)} bytes is too large; {MAX_BODY_BYTES} are allowed")
+    return body
+
+
+def decode(body: bytes) -> AnyEvent:
+    """The event in `body`, provided that every field of it is known here.
+
+    Fields that this version has added are filled with their defaults.
+
+    Raises:
+        JournalError: no JSON, an unknown kind, a value out of range, or a field from a newer version.
+    """
+    try:
+        event = _DECODER.decode(body)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+        raise JournalError(f"cannot be read by this version: {error}") from error
+    known = _ENCODER.encode(event)
+    if known != body and not _covers(msgspec.json.decode(known), msgspec.json.decode(body)):
+        raise JournalError("holds fields that this version does not know; use the version that wrote it")
+    return event
+
+
+def kind_of(event: AnyEvent) -> str:
+    """The kind under which the event is recorded.
+
+    Raises:
+        JournalError: the class is not one of `AnyEvent`.
+    """
+    try:
+        return KINDS[type(event)]
+    except KeyError:
+        raise JournalError(f"{type(event).__name__} is not an event of the journal") from None
+
+
+def time_text(event: AnyEvent) -> str:
+    """The time of the event as its own JSON spells it, for instance ``2024-01-02T14:30:00Z``.
+
+    Raises:
+        JournalError: the time has no zone, or another one than UTC.
+    """
+    text = _ENCODER.encode(event.at)[1:-1].decode()
+    if not text.endswith("Z"):
+        raise JournalError(f"a {type(event).__name__} at {text}: times in the journal are aware and in UTC")
+    return text
+
+
+def subject_of(event: AnyEvent) -> str | None:
+    """The id of the order that the event is about, if it is about one."""
+    return getattr(event, "order_id", None) or None
+
+
+def _covers(known: Any, recorded: Any) -> bool:
+    """True when nothing of `recorded` is missing from `known`."""
+    if isinstance(recorded, dict):
+        return isinstance(known, dict) and all(
+            key in known and _covers(known[key], value) for key, value in recorded.items()
+        )
+    if isinstance(recorded, list):
+        # Checks travel as arrays: a newer version knows more of their places, never fewer.
+        return isinstance(known, list) and len(known) >= len(recorded) and all(map(_covers, known, recorded))
+    return bool(known == recorded)

@@ -1,0 +1,206 @@
+"""What the entries add up to: orders, positions, cash, halt state. Independent of the engine's own books.
+
+A projection trusts nothing that an event says about sums: it keeps its own, and reports where an event
+disagrees. Memory is bounded by the orders that are open, the symbols traded, and two windows of fixed size.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from quant_trading_system.core.events import (
+    AnyEvent,
+    CashMoved,
+    FillEvent,
+    HaltLevel,
+    HaltTrigger,
+    KillSwitchEvent,
+    OrderEvent,
+    RiskEvent,
+    RiskEventKind,
+    RunFinished,
+    RunStarted,
+)
+from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.positions import Position
+from quant_trading_system.journal.order_fold import History, OrderFold
+
+REMEMBERED_EXECUTIONS = 100_000
+"""Execution ids within which a repeat is found by id; an older one is found by the sums of its order."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Where the record contradicts what the entries before it add up to.
+
+    Attributes:
+        seq: the entry that says so.
+        field: what it speaks of, such as ``cash`` or ``position KO``.
+        recorded: what it says; `folded`: what its predecessors give.
+    """
+
+    seq: int
+    field: str
+    recorded: str
+    folded: str
+
+    def __str__(self) -> str:
+        return f"entry {self.seq}: {self.field} is recorded as {self.recorded}, the entries give {self.folded}"
+
+
+class Halt(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the kill switch; `activation` counts activations."""
+
+    level: HaltLevel = HaltLevel.RUNNING
+    reason: str = ""
+    trigger: HaltTrigger | None = None
+    by: str = ""
+    activation: int = 0
+    at: datetime | None = None
+
+
+class Baselines(msgspec.Struct, frozen=True, kw_only=True):
+    """What loss limits are measured against (dollars), from the last risk event; the day opened at `day_opened`."""
+
+    equity: Decimal = ZERO
+    peak_equity: Decimal = ZERO
+    day_start_equity: Decimal = ZERO
+    losing_streak: int = 0
+    day_opened: datetime | None = None
+
+
+class Projection:
+    """The books as the entries give them. Feed it every event in order.
+
+    Attributes:
+        seq: the last entry applied; `at`: its time.
+        run: the last run begun; `finished`: its end, None while it runs or after a crash.
+        orders: every order, by id while it is open.
+        positions: by symbol, flat ones included.
+        cash, realized_pnl, fees: dollars since the first entry, over all runs; P&L before fees.
+        run_orders, run_fills: orders decided on (sent or denied) and fills since the last run began.
+        last_intent: highest number of an intent among the order ids of each run.
+    """
+
+    def __init__(self, history: History | None = None) -> None:
+        """Begin with empty books.
+
+        Args:
+            history: finds the entries about an order (`JournalSource.about`), for orders that ended long ago.
+        """
+        self.seq = 0
+        self.at: datetime | None = None
+        self.run: RunStarted | None = None
+        self.finished: RunFinished | None = None
+        self.orders = OrderFold(self._differ, history)
+        self.positions: dict[str, Position] = {}
+        self.cash = ZERO
+        self.realized_pnl = ZERO
+        self.fees = ZERO
+        self.halt = Halt()
+        self.baselines = Baselines()
+        self.run_orders = 0
+        self.run_fills = 0
+        self.last_intent: dict[str, int] = {}
+        self._executions: OrderedDict[str, None] = OrderedDict()
+        self._differences: list[Difference] = []
+        self._appliers: dict[type, Callable[[Any], None]] = {
+            RunStarted: self._begin_run,
+            RunFinished: self._finish_run,
+            CashMoved: self._move_cash,
+            OrderEvent: self._change_order,
+            FillEvent: self._fill,
+            RiskEvent: self._measure,
+            KillSwitchEvent: self._switch,
+        }
+
+    def apply(self, seq: int, event: AnyEvent) -> list[Difference]:
+        """Take in the next event; the answer tells where it contradicts the books."""
+        self.seq, self.at = seq, event.at
+        self._differences = []
+        applier = self._appliers.get(type(event))
+        if applier is not None:
+            try:
+                applier(event)
+            except ArithmeticError as error:
+                self._differ("arithmetic", type(error).__name__, "a sum that no exact book can hold")
+        return self._differences
+
+    def _differ(self, field: str, recorded: object, folded: object) -> None:
+        self._differences.append(Difference(self.seq, field, str(recorded), str(folded)))
+
+    def _compare(self, field: str, recorded: Decimal | int, folded: Decimal | int) -> None:
+        if recorded != folded:
+            self._differ(field, recorded, folded)
+
+    def _begin_run(self, event: RunStarted) -> None:
+        self.run, self.finished = event, None
+        self.run_orders = self.run_fills = 0
+        self.last_intent.setdefault(event.run, 0)
+
+    def _finish_run(self, event: RunFinished) -> None:
+        self.finished = event
+        self._compare("orders of the run", event.orders, self.run_orders)
+        self._compare("fills of the run", event.fills, self.run_fills)
+
+    def _move_cash(self, event: CashMoved) -> None:
+        self.cash = LEDGER.add(self.cash, event.amount)
+        self._compare("cash", event.cash, self.cash)
+
+    def _change_order(self, event: OrderEvent) -> None:
+        if self.orders.change(self.seq, event):
+            self.run_orders += 1
+            self._count_intent(event.order_id)
+
+    def _count_intent(self, order_id: str) -> None:
+        run, *numbers = order_id.rsplit("-", 2)
+        if run in self.last_intent and len(numbers) == 2 and numbers[0].isdecimal():
+            self.last_intent[run] = max(self.last_intent[run], int(numbers[0]))
+
+    def _fill(self, event: FillEvent) -> None:
+        self._require_new_execution(event.execution_id)
+        self.orders.fill(self.seq, event)
+        position = self.positions.setdefault(event.symbol, Position(event.symbol))
+        applied = position.apply(event.signed_quantity, event.price, event.fee)
+        paid = LEDGER.add(LEDGER.multiply(event.signed_quantity, event.price), event.fee)
+        self.cash = LEDGER.subtract(self.cash, paid)
+        self.realized_pnl = LEDGER.add(self.realized_pnl, applied.realized)
+        self.fees = LEDGER.add(self.fees, event.fee)
+        self.run_fills += 1
+        self._compare(f"position {event.symbol}", event.position_quantity, position.quantity)
+        self._compare("cash", event.cash, self.cash)
+        self._compare("realized_pnl of the fill", event.realized_pnl, applied.realized)
+
+    def _require_new_execution(self, execution_id: str) -> None:
+        if execution_id in self._executions:
+            self._differ("execution_id", execution_id, "the same id in an earlier fill")
+        self._executions[execution_id] = None
+        if len(self._executions) > REMEMBERED_EXECUTIONS:
+            self._executions.popitem(last=False)
+
+    def _measure(self, event: RiskEvent) -> None:
+        opened = event.at if event.reason is RiskEventKind.DAY_OPENED else self.baselines.day_opened
+        self.baselines = Baselines(
+            equity=event.equity,
+            peak_equity=event.peak_equity,
+            day_start_equity=event.day_start_equity,
+            losing_streak=event.losing_streak,
+            day_opened=opened,
+        )
+
+    def _switch(self, event: KillSwitchEvent) -> None:
+        if event.activation < self.halt.activation:
+            self._differ("activation", event.activation, f"at least {self.halt.activation}")
+        self.halt = Halt(
+            level=event.level,
+            reason=event.reason,
+            trigger=event.trigger,
+            by=event.by,
+            activation=event.activation,
+            at=event.at,
+        )

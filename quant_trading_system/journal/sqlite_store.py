@@ -1,0 +1,295 @@
+"""The journal on disk: one SQLite file, one writer, and nothing visible before it is durable.
+
+`append` only chains and buffers. `sync` writes the buffer in one transaction (write-ahead log,
+``synchronous=FULL``), then moves the anchor, then tells the listeners. The first failure ends the journal
+for this process: a sync that failed is never tried again, because the operating system may have dropped the
+data and would report success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Lock
+
+from quant_trading_system.core.events import AnyEvent
+from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalUnavailable
+from quant_trading_system.journal.anchor import (
+    Anchor,
+    Anchored,
+    AnchorState,
+    anchor_path,
+    compare,
+    create_anchor,
+    read_anchor,
+)
+from quant_trading_system.journal.announcer import Announcement
+from quant_trading_system.journal.entry import Entry, Row
+from quant_trading_system.journal.private_files import WriterLock, beside, create_private, make_durable, require_private
+from quant_trading_system.journal.sqlite_reader import BUSY_TIMEOUT_MS, SCHEMA, JournalReader, require_schema
+from quant_trading_system.journal.store import Journal
+
+LOCK_SUFFIX = ".lock"
+MAX_BUFFERED = 10_000
+"""Entries that may wait for a `sync`; the next `append` then syncs by itself."""
+TAIL = 256
+"""Entries at the end that are read and checked when a journal is opened; `verify` checks all of them."""
+
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+Connect = Callable[[Path], sqlite3.Connection]
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode, usable from every thread; transactions are written out."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+class SqliteJournal(Journal):
+    """An append-only journal in one file, continued where it ended.
+
+    Beside ``journal.db`` stand ``journal.db.anchor`` (the head, see `anchor`), ``journal.db.lock`` (who
+    writes) and SQLite's own ``-wal`` and ``-shm``. All are of mode 600.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        key: bytes,
+        *,
+        batch: int | None = None,
+        group_commit: bool = False,
+        anchor_every: int = 64,
+        connect: Connect = connect_writer,
+    ) -> None:
+        """Open or create the journal.
+
+        Args:
+            batch: sync by itself after so many entries; None leaves it to the caller.
+            group_commit: `durable` commits on a worker thread, and callers that wait share one commit.
+            anchor_every: commits between two syncs of the anchor, which may lag.
+            connect: how to open the file for writing.
+
+        Raises:
+            JournalUnavailable: another writer has it, it is open to others, it is no journal of this version,
+                its anchor is missing, or the disk or SQLite refuses what durability needs.
+            JournalDamaged: entries at its end were changed or are missing.
+            JournalError: the key has not 32 bytes, or `batch` or `anchor_every` is below 1.
+        """
+        super().__init__(key)
+        if anchor_every < 1 or (batch is not None and batch < 1):
+            raise JournalError(f"batch ({batch}) and anchor_every ({anchor_every}) count from 1")
+        self.path = Path(path)
+        self._limit = min(batch or MAX_BUFFERED, MAX_BUFFERED)
+        self._group_commit = group_commit
+        self._anchor_every = anchor_every
+        self._commit_lock = Lock()
+        self._buffer: list[Row] = []
+        self._untold: list[Announcement] = []
+        self._failure = ""
+        self._commits = 0
+        self._committing: asyncio.Task[None] | None = None
+        try:
+            self._open(connect)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalUnavailable(f"{self.path} cannot be opened as a journal: {error}") from error
+        self._durable_seq = self._seq
+
+    def append(self, event: AnyEvent, cause: int | None = None) -> int:
+        with self._lock:
+            if self._failure:
+                raise JournalUnavailable(self._failure)
+            row = self._chain(event, cause)
+            self._buffer.append(row)
+            if self._announcer.has_listeners:
+                self._untold.append((row[0], event))
+            is_full = len(self._buffer) >= self._limit
+        if is_full:
+            self.sync()
+        return row[0]
+
+    def sync(self) -> None:
+        self._commit()
+        self._announcer.tell()
+
+    async def durable(self) -> None:
+        """Wait until everything appended so far is durable.
+
+        With `group_commit` the event loop goes on meanwhile: a commit that is running was begun without the
+        newest entries, so all who come during it are served together by the next one. Call it from one loop.
+
+        Raises:
+            JournalUnavailable: as `sync`, for everybody who waits.
+        """
+        if not self._group_commit:
+            self.sync()
+            return
+        wanted = self._seq
+        self._require_working()
+        while self._durable_seq < wanted:
+            if self._committing is None or self._committing.done():
+                self._committing = asyncio.create_task(self._commit_aside())
+            await asyncio.shield(self._committing)
+
+    def entries(self, start: int = 1, kinds: Collection[str] | None = None) -> Iterator[Entry]:
+        return self._reader.entries(start, kinds)
+
+    def entry(self, seq: int) -> Entry | None:
+        return self._reader.entry(seq)
+
+    def about(self, order_id: str) -> list[Entry]:
+        return self._reader.about(order_id)
+
+    def close(self) -> None:
+        """Make everything durable and let the next writer in.
+
+        Raises:
+            JournalUnavailable: the last entries could not be written. The files are closed all the same.
+        """
+        try:
+            if not self._failure:
+                self.sync()
+        finally:
+            with self._commit_lock:
+                self._failure = self._failure or f"the journal {self.path} is closed"
+            self._resources.close()
+
+    @property
+    def durable_seq(self) -> int:
+        """The last entry that survives a loss of power."""
+        return self._durable_seq
+
+    def _require_working(self) -> None:
+        if self._failure:
+            raise JournalUnavailable(self._failure)
+
+    async def _commit_aside(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._commit)
+        self._announcer.tell()
+
+    def _commit(self) -> None:
+        """Write the buffer in one transaction. Whatever goes wrong, this process records nothing more."""
+        with self._commit_lock:
+            with self._lock:
+                self._require_working()
+                rows, self._buffer = self._buffer, []
+                untold, self._untold = self._untold, []
+            if not rows:
+                return
+            try:
+                self._write(rows)
+            except BaseException as error:
+                self._failure = (
+                    f"the journal {self.path} could not be written ({error!r}) and stays "
+                    f"closed to this process; stop, look at the disk, run `qts journal verify`, then start again"
+                )
+                if isinstance(error, sqlite3.Error | OSError):
+                    raise JournalUnavailable(self._failure) from error
+                raise
+            self._durable_seq = rows[-1][0]
+            self._announcer.add(untold)
+
+    def _write(self, rows: list[Row]) -> None:
+        self._writer_lock.require_held()
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany(_INSERT, rows)
+        self._connection.execute("COMMIT")
+        self._anchor.write(rows[-1][0], rows[-1][7])
+        self._commits += 1
+        if self._commits % self._anchor_every == 0:
+            self._anchor.sync()
+
+    def _open(self, connect: Connect) -> None:
+        with ExitStack() as opened:
+            self._writer_lock = WriterLock(beside(self.path, LOCK_SUFFIX))
+            opened.callback(self._writer_lock.release)
+            anchored = read_anchor(self.path, self.key)
+            if not self.path.exists():
+                _require_unwritten(self.path, anchored)
+                create_private(self.path)
+            require_private(self.path)
+            self._connection = connect(self.path)
+            opened.callback(self._connection.close)
+            self._reader = self._prepared(anchored)
+            opened.callback(self._reader.close)
+            self._anchor = Anchor(self.path, self.key)
+            self._anchor.write(self._seq, self._digest)
+            opened.callback(self._anchor.close)
+            opened.callback(self._anchor.sync)
+            self._worker = ThreadPoolExecutor(1, "journal")
+            opened.callback(self._worker.shutdown)
+            self._resources = opened.pop_all()
+
+    def _prepared(self, anchored: Anchored | AnchorState) -> JournalReader:
+        """Begin a new journal or take up the old one; a file that is neither is left as it was."""
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if tables:
+            require_schema(self._connection, self.path)
+            _require_durability(self._connection, self.path)
+            return self._continued(anchored)
+        _require_unwritten(self.path, anchored)
+        _require_durability(self._connection, self.path)
+        if anchored is AnchorState.MISSING:
+            create_anchor(self.path, self.key)  # before the tables: whoever finds tables may insist on an anchor
+        _create_schema(self._connection)
+        return JournalReader(self.path, self.key)
+
+    def _continued(self, anchored: Anchored | AnchorState) -> JournalReader:
+        """Take up the chain where it ended, if the end is what was written."""
+        log = beside(self.path, "-wal")
+        if log.exists():
+            make_durable(log)  # a writer that was killed may have left entries in the memory of the system only
+        with ExitStack() as opened:
+            reader = opened.enter_context(JournalReader(self.path, self.key))
+            seq, digest = reader.head
+            for entry in reader.entries(max(1, seq - TAIL + 1)):
+                _ = entry.event  # what this version cannot read must stop it now, not in the middle of a day
+            _require_anchored(self.path, seq, anchored, compare(anchored, seq, reader.digest_at))
+            self._seq, self._digest = seq, bytes.fromhex(digest)
+            opened.pop_all()
+        return reader
+
+
+def _require_unwritten(path: Path, anchored: Anchored | AnchorState) -> None:
+    """A journal may begin only where there never was one."""
+    if isinstance(anchored, Anchored) and anchored.seq:
+        raise JournalDamaged(1, f"{path} is gone or empty, but its anchor remembers {anchored.seq} entries; restore it")
+    if anchored is AnchorState.UNREADABLE:
+        _require_anchored(path, 0, anchored, anchored)
+
+
+def _require_anchored(path: Path, head: int, anchored: Anchored | AnchorState, state: AnchorState) -> None:
+    if isinstance(anchored, AnchorState):
+        raise JournalUnavailable(
+            f"the anchor {anchor_path(path)} is {state}: nobody can say whether the end of the journal is complete; "
+            f"restore it (or the key), or move the journal away and begin a new one"
+        )
+    if state is AnchorState.AHEAD:
+        raise JournalDamaged(head + 1, f"the tail is missing: the anchor of {path} remembers {anchored.seq} entries")
+    if state is AnchorState.DIFFERS:
+        raise JournalDamaged(anchored.seq, f"is not the one that the anchor of {path} remembers")
+
+
+def _require_durability(connection: sqlite3.Connection, path: Path) -> None:
+    """Set what durability needs, and read it back: SQLite ignores what it cannot do."""
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain sync stops at the drive's cache
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or synchronous != 2:
+        raise JournalUnavailable(
+            f"{path}: SQLite answers journal_mode={mode}, synchronous={synchronous} instead of wal and 2 (full); "
+            f"the file system cannot keep a journal, use a local one"
+        )
+
+
+def _create_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in SCHEMA:
+        connection.execute(statement)
+    connection.execute("COMMIT")

@@ -1,0 +1,1 @@
+"""Prices: history, quotes, sessions and feeds."""

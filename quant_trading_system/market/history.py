@@ -1,0 +1,286 @@
+"""Price history: many bars of many symbols as columns, exact to the micro-dollar.
+
+Prices are int64 micro-dollars, so that a million bars are no five million `Decimal` objects and none of
+them loses a digit. A `Decimal` is made where a decision asks for one; floats are made for statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.core.numbers import LEDGER
+from quant_trading_system.market.time_axis import Stamps, TimeAxis, moment_of, stamp_of
+
+MICROS = 1_000_000
+"""Micro-dollars in a dollar."""
+UNKNOWN_VOLUME = -1
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_TIDY = ((2, 10_000), (3, 1_000), (4, 100), (5, 10))
+
+
+def dollars(micros: int) -> Decimal:
+    """Micro-dollars as exact dollars, whatever the context of the thread, with at least two decimals.
+
+    >>> dollars(129_652_000), dollars(30_000_000), dollars(98_001)
+    (Decimal('129.652'), Decimal('30.00'), Decimal('0.098001'))
+    """
+    for places, step in _TIDY:
+        if not micros % step:
+            return LEDGER.scaleb(Decimal(micros // step), -places)
+    return LEDGER.scaleb(Decimal(micros), -6)
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """What one symbol did from `start` to `end`.
+
+    Attributes:
+        start, end: aware, UTC; the bar is known from `end` on.
+        open, high, low, close: dollars a share.
+        volume: shares, None when unknown.
+    """
+
+    symbol: str
+    start: datetime
+    end: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PriceHistory:
+    """Bars of N symbols at T common times. Nothing in it can be changed; parts share its memory.
+
+    The arrays belong to the history once they are handed over.
+
+    Attributes:
+        symbols: N different names, in the order of the columns.
+        axis: when the T bars begin, end and belong to.
+        close_micros: int64 [T, N], micro-dollars; whatever stands where a bar is missing has no meaning.
+        present: bool [T, N], False where a symbol has no bar.
+        open_micros, high_micros, low_micros: like `close_micros`; all None when only closes are known.
+        volume: int64 [T, N], shares, -1 where unknown; None when no volume is known at all.
+
+    Raises:
+        MarketDataError: empty, times do not rise, a symbol appears twice, shapes do not fit, or only some of
+            open, high and low are given.
+    """
+
+    symbols: tuple[str, ...]
+    axis: TimeAxis
+    close_micros: Integers
+    present: NDArray[np.bool_]
+    open_micros: Integers | None = None
+    high_micros: Integers | None = None
+    low_micros: Integers | None = None
+    volume: Integers | None = None
+
+    def __post_init__(self) -> None:
+        self._require_order()
+        if len({array is None for array in (self.open_micros, self.high_micros, self.low_micros)}) > 1:
+            raise MarketDataError("give open, high and low together or leave all three out")
+        shape = (len(self), len(self.symbols))
+        for name in ("close_micros", "present", "open_micros", "high_micros", "low_micros", "volume"):
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise MarketDataError(f"{name} has the shape {array.shape} instead of {shape}")
+            if array is not None:
+                array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.axis.ends)
+
+    def __repr__(self) -> str:
+        kind = "daily" if self.is_daily else f"{self.axis.span}"
+        return (
+            f"PriceHistory({len(self.symbols)} symbols, {len(self)} {kind} bars, {self.dates[0]} to {self.dates[-1]})"
+        )
+
+    @property
+    def times(self) -> Stamps:
+        """datetime64[ns] [T], UTC: when each bar is known (its end; the close of the session for daily bars)."""
+        return self.axis.ends
+
+    @property
+    def dates(self) -> Stamps:
+        """datetime64[D] [T]: the exchange's date of each bar."""
+        return self.axis.dates
+
+    @property
+    def is_daily(self) -> bool:
+        """True when a bar is a session."""
+        return self.axis.span is None
+
+    @property
+    def has_ohlc(self) -> bool:
+        """True when open, high and low are known, not only the close."""
+        return self.open_micros is not None
+
+    @property
+    def has_volume(self) -> bool:
+        """True when volumes are known, at least here and there."""
+        return self.volume is not None
+
+    def time_at(self, index: int) -> datetime:
+        """When the bar of that number is known: aware, UTC."""
+        return moment_of(self.axis.ends[self._checked(index)])
+
+    def close(self, symbol: str, index: int) -> Decimal | None:
+        """Closing price in dollars, exact; None when the symbol has no such bar.
+
+        Raises:
+            MarketDataError: the symbol is not in this history.
+            IndexError: no bar has that number; numbers run from 0 and never count from the end.
+        """
+        row, column = self._checked(index), self.column_of(symbol)
+        return dollars(self.close_micros.item(row, column)) if self.present.item(row, column) else None
+
+    def bar(self, symbol: str, index: int) -> Bar | None:
+        """The whole bar, exact; None when the symbol has no such bar.
+
+        Raises:
+            MarketDataError: the symbol is not in this history, or only closes are known (see `has_ohlc`).
+            IndexError: as for `close`.
+        """
+        row, column = self._checked(index), self.column_of(symbol)
+        if self.open_micros is None or self.high_micros is None or self.low_micros is None:
+            raise MarketDataError(
+                "this history knows closing prices only; use close(), or load open, high and low, too"
+            )
+        if not self.present.item(row, column):
+            return None
+        volume = UNKNOWN_VOLUME if self.volume is None else self.volume.item(row, column)
+        return Bar(
+            symbol=symbol,
+            start=moment_of(self.axis.starts[row]),
+            end=moment_of(self.axis.ends[row]),
+            open=dollars(self.open_micros.item(row, column)),
+            high=dollars(self.high_micros.item(row, column)),
+            low=dollars(self.low_micros.item(row, column)),
+            close=dollars(self.close_micros.item(row, column)),
+            volume=None if volume == UNKNOWN_VOLUME else volume,
+        )
+
+    def has_bar(self, symbol: str, index: int) -> bool:
+        """True unless the symbol's bar of that number is missing."""
+        return bool(self.present.item(self._checked(index), self.column_of(symbol)))
+
+    def index_of(self, day: date) -> int:
+        """The number of the first bar of that date.
+
+        Raises:
+            MarketDataError: no bar has that date.
+        """
+        index = int(np.searchsorted(self.dates, np.datetime64(day, "D")))
+        if index == len(self) or self.dates[index] != np.datetime64(day, "D"):
+            raise MarketDataError(f"no bar on {day}; {self._extent()}")
+        return index
+
+    def between(self, start: date | datetime, end: date | datetime) -> PriceHistory:
+        """The bars from `start` to `end`, both included; no copy is made.
+
+        Dates select by the exchange's date, aware datetimes by the time at which a bar is known.
+
+        Raises:
+            MarketDataError: no bar lies between them, or a datetime has no time zone.
+        """
+        low, high = self._position(start, "left"), self._position(end, "right")
+        if low >= high:
+            raise MarketDataError(f"no bar between {start} and {end}; {self._extent()}")
+        return self._part(self.symbols, self.axis.cut(slice(low, high)), lambda array: array[low:high])
+
+    def select(self, symbols: Iterable[str]) -> PriceHistory:
+        """The history of some of the symbols, in the order given.
+
+        Raises:
+            MarketDataError: a symbol is not in this history, or is named twice.
+        """
+        names = tuple(symbols)
+        columns = [self.column_of(name) for name in names]
+        return self._part(names, self.axis, lambda array: array[:, columns])
+
+    def column_of(self, symbol: str) -> int:
+        """The symbol's place in the second dimension of every array.
+
+        Raises:
+            MarketDataError: the symbol is not in this history.
+        """
+        try:
+            return self._columns[symbol]
+        except KeyError:
+            known = ", ".join(self.symbols[:10]) + (", …" if len(self.symbols) > 10 else "")
+            raise MarketDataError(f"{symbol} is not in this history of {len(self.symbols)} symbols: {known}") from None
+
+    def closes_as_float(self) -> Floats:
+        """Closes in dollars for statistics: float64 [T, N], NaN where missing, read-only, made once."""
+        return self._floats
+
+    def returns(self) -> Floats:
+        """Simple returns: float64 [T - 1, N], 0.01 is one percent; NaN where either close is missing."""
+        return simple_returns(self._floats)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that depend on every time, symbol and number; the same on every machine."""
+        digest = blake2b("\x1f".join(self.symbols).encode(), digest_size=8)
+        known = self.present.astype(np.int64)
+        digest.update(np.ascontiguousarray(self.axis.ends).astype("<M8[ns]").tobytes())
+        for array in (known, self.close_micros, self.open_micros, self.high_micros, self.low_micros, self.volume):
+            digest.update(b"-" if array is None else (array * known).astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {symbol: column for column, symbol in enumerate(self.symbols)}
+
+    @cached_property
+    def _floats(self) -> Floats:
+        closes = np.where(self.present, self.close_micros / MICROS, np.nan)
+        closes.setflags(write=False)
+        return closes
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < len(self):
+            raise IndexError(f"no bar {index} among {len(self)} bars; they are numbered from 0")
+        return index
+
+    def _position(self, edge: date | datetime, side: Literal["left", "right"]) -> int:
+        if isinstance(edge, datetime):
+            return int(np.searchsorted(self.times, stamp_of(edge), side))
+        return int(np.searchsorted(self.dates, np.datetime64(edge, "D"), side))
+
+    def _require_order(self) -> None:
+        if not self.symbols or not len(self):
+            raise MarketDataError("a history needs at least one symbol and one bar")
+        if len(self._columns) != len(self.symbols):
+            raise MarketDataError("a symbol appears twice in the history")
+        if not bool((self.times[1:] > self.times[:-1]).all()):
+            raise MarketDataError("the times of a history must rise from bar to bar")
+
+    def _extent(self) -> str:
+        return f"this history covers {self.dates[0]} to {self.dates[-1]}"
+
+    def _part(self, symbols: tuple[str, ...], axis: TimeAxis, pick: Callable[[Any], Any]) -> PriceHistory:
+        columns = (self.open_micros, self.high_micros, self.low_micros, self.volume)
+        optional = [None if array is None else pick(array) for array in columns]
+        return PriceHistory(symbols, axis, pick(self.close_micros), pick(self.present), *optional)
+
+
+def simple_returns(closes: Floats) -> Floats:
+    """What each row of closes gained over the row before: [T - 1, N], NaN where either is missing."""
+    return closes[1:] / closes[:-1] - 1

@@ -1,0 +1,117 @@
+"""The past as a strategy sees it: everything up to the current bar and nothing after it.
+
+All arrays are copies of the past, so that neither a slice nor a base array leads into the future, and a
+strategy may change them as it likes.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.history import Bar, Floats, PriceHistory, simple_returns
+
+
+class HistoryView:
+    """A window on a history that ends with the current bar; `len` counts the bars in it."""
+
+    __slots__ = ("_end", "_history")
+
+    def __init__(self, history: PriceHistory, index: int) -> None:
+        """Look at `history` at the moment when the bar of number `index` became known.
+
+        Raises:
+            IndexError: there is no such bar.
+        """
+        if not 0 <= index < len(history):
+            raise IndexError(f"no bar {index} among {len(history)} bars; they are numbered from 0")
+        self._history = history
+        self._end = index + 1
+
+    def __len__(self) -> int:
+        return self._end
+
+    def __repr__(self) -> str:
+        return f"HistoryView({len(self.symbols)} symbols, {self._end} bars, now {self.now.isoformat()})"
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All symbols, in the order of the columns of `returns`."""
+        return self._history.symbols
+
+    @property
+    def now(self) -> datetime:
+        """When the current bar became known: aware, UTC."""
+        return self._history.time_at(self._end - 1)
+
+    @property
+    def date(self) -> date:
+        """The exchange's date of the current bar."""
+        day: date = self._history.dates[self._end - 1].item()
+        return day
+
+    def has_bar(self, symbol: str) -> bool:
+        """True when the symbol has a bar right now."""
+        return self._history.has_bar(symbol, self._end - 1)
+
+    def close(self, symbol: str) -> Decimal:
+        """The latest close known by now, in dollars, exact; an earlier one when the current bar is missing.
+
+        Raises:
+            MarketDataError: the symbol had no bar yet (ask `has_bar` first), or is not in the history.
+        """
+        close = self._history.close(symbol, self._end - 1)
+        if close is None:
+            (known,) = self._history.present[: self._end, self._history.column_of(symbol)].nonzero()
+            close = self._history.close(symbol, int(known[-1])) if len(known) else None
+        if close is None:
+            raise MarketDataError(f"{symbol} has had no bar by {self.now.isoformat()}; ask has_bar() first")
+        return close
+
+    def closes(self, symbol: str, n: int | None = None) -> Floats:
+        """The last `n` closes, oldest first: float64 [n] for statistics, NaN where a bar is missing.
+
+        Shorter than `n` while the past is; without `n`, the whole past.
+
+        Raises:
+            MarketDataError: the symbol is not in the history, or `n` is below 1.
+        """
+        return self._history.closes_as_float()[self._last(n), self._history.column_of(symbol)].copy()
+
+    def returns(self, n: int | None = None) -> Floats:
+        """The last `n` simple returns of all symbols: float64 [n, N], as `PriceHistory.returns`.
+
+        Shorter than `n` while the past is; without `n`, the whole past.
+
+        Raises:
+            MarketDataError: `n` is below 1.
+        """
+        rows = self._last(n)
+        with_one_before = slice(max(0, rows.start - 1), rows.stop)
+        return simple_returns(self._history.closes_as_float()[with_one_before])
+
+    def bar(self, symbol: str) -> Bar | None:
+        """The current bar, exact; None when the symbol has none right now.
+
+        Raises:
+            MarketDataError: the symbol is not in the history, or only closes are known.
+        """
+        return self._history.bar(symbol, self._end - 1)
+
+    def bars(self, symbol: str, n: int) -> tuple[Bar, ...]:
+        """The bars of the last `n` times, oldest first; times at which the symbol has no bar are left out.
+
+        Raises:
+            MarketDataError: the symbol is not in the history, only closes are known, or `n` is below 1.
+        """
+        rows = self._last(n)
+        found = (self._history.bar(symbol, index) for index in range(rows.start, rows.stop))
+        return tuple(bar for bar in found if bar is not None)
+
+    def _last(self, n: int | None) -> slice:
+        if n is None:
+            return slice(0, self._end)
+        if n < 1:
+            raise MarketDataError(f"{n} bars cannot be looked at; ask for at least 1")
+        return slice(max(0, self._end - n), self._end)

@@ -1,0 +1,254 @@
+"""Price files as text: what a CSV or Parquet file holds, cell by cell, and what its columns mean.
+
+Nothing is turned into a number here. Text is exact, and a message can quote what stands in the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from quant_trading_system.core.exceptions import MarketDataError
+
+LINE = "line of the file"
+"""The column of a text frame that holds the line number (CSV: the header is line 1) or row number (Parquet)."""
+
+_ROLES: Mapping[str, str] = {
+    "date": "time",
+    "timestamp": "time",
+    "time": "time",
+    "datetime": "time",
+    "symbol": "symbol",
+    "ticker": "symbol",
+    "open": "open",
+    "high": "high",
+    "low": "low",
+    "close": "close",
+    "volume": "volume",
+    "vol": "volume",
+    "adj close": "adjusted close",
+    "adjclose": "adjusted close",
+    "adjusted close": "adjusted close",
+}
+_LETTERS: Mapping[str, str] = {
+    "t": "time",
+    "s": "symbol",
+    "o": "open",
+    "h": "high",
+    "l": "low",
+    "c": "close",
+    "v": "volume",
+}
+_INDEX = ("", "index level 0")
+"""How pandas calls the dates of an unnamed index, in CSV and in Parquet."""
+_BAR = ("open", "high", "low", "close")
+
+
+class PriceFile(NamedTuple):
+    """The cells of a file as text.
+
+    Attributes:
+        name: of the file, for messages.
+        header: the names of the columns as they are written; column i of `cells` is called ``str(i)``.
+        cells: text, null where empty, spaces stripped; one more column, `LINE`, tells where a row stands.
+        row_word: what a number in `LINE` counts: ``line`` or ``row``.
+    """
+
+    name: str
+    header: list[str]
+    cells: pl.DataFrame
+    row_word: str
+
+
+class Layout(NamedTuple):
+    """Which column holds what, by number. Either `prices` has a close, or `wide` has a column per symbol."""
+
+    time: int
+    symbol: int | None
+    prices: dict[str, int]
+    volume: int | None
+    wide: dict[str, int]
+
+
+def read_price_file(path: Path) -> PriceFile:
+    """All cells of a CSV (plain or gzip) or Parquet file as text.
+
+    Raises:
+        MarketDataError: there is no such file, it is neither of the two, or it is damaged or empty.
+    """
+    if not path.is_file():
+        raise MarketDataError(f"{path}: no such file")
+    name = path.name.lower()
+    if not name.endswith((".csv", ".csv.gz", ".parquet")):
+        raise MarketDataError(f"{path.name}: prices are read from .csv, .csv.gz and .parquet files")
+    try:
+        file = _read_parquet(path) if name.endswith(".parquet") else _read_csv(path)
+    except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MarketDataError(f"{path.name} cannot be read: {reason}") from error
+    if file.cells.is_empty():
+        raise MarketDataError(f"{path.name} has no rows of prices")
+    return file
+
+
+def read_layout(file: PriceFile, *, adjusted: bool) -> Layout:
+    """Find out from the header which of the three shapes a file has.
+
+    Args:
+        adjusted: take the adjusted close, and no other price.
+
+    Raises:
+        MarketDataError: a column is missing, appears twice, or is probably misspelt.
+    """
+    if len(file.header) < 2:
+        raise MarketDataError(f"{file.name} has one column only, {file.header[0]!r}; separate columns by commas")
+    names = [" ".join(name.lower().replace("_", " ").split()) for name in file.header]
+    columns = _columns_by_role(file, _roles_of(names))
+    if "time" not in columns:
+        raise _missing(file, "time", 'a column "date", "timestamp", "time" or "datetime"', names)
+    if adjusted:
+        columns = _adjusted(file, columns)
+    if _is_wide(columns):
+        return Layout(columns["time"], None, {}, None, _symbols_of(file, columns, names))
+    return _bars_layout(file, columns, names)
+
+
+def _read_csv(path: Path) -> PriceFile:
+    try:
+        table = pl.read_csv(path, has_header=False, infer_schema=False)
+    except pl.exceptions.ComputeError:
+        _refuse_ragged(path)
+        raise
+    if table.to_series(-1).null_count():
+        _refuse_ragged(path)  # polars fills short lines up with empty cells
+    table = _tidy(table, first_line=1)
+    header = [cell or "" for cell in table.row(0)[:-1]] if len(table) else [""]
+    return PriceFile(path.name, header, table.slice(1), "line")
+
+
+def _refuse_ragged(path: Path) -> None:
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text)
+        width = 0
+        for cells in reader:
+            width = width or len(cells)
+            if cells and len(cells) != width:
+                where = f"{path.name}, line {reader.line_num}"
+                raise MarketDataError(f"{where}: the header has {width} cells, but this line {len(cells)}")
+
+
+def _read_parquet(path: Path) -> PriceFile:
+    table = pl.read_parquet(path)
+    header = [name.strip() for name in table.columns]
+    table = table.select(_as_text(name, dtype) for name, dtype in table.schema.items())
+    return PriceFile(path.name, header, _tidy(table, first_line=1), "row")
+
+
+def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(dtype, pl.Datetime):
+        zone = "" if dtype.time_zone is None else "Z"
+        utc = column if dtype.time_zone is None else column.dt.convert_time_zone("UTC")
+        return utc.dt.strftime(f"%Y-%m-%d %H:%M:%S%.9f{zone}")
+    return column.cast(pl.String)
+
+
+def _tidy(table: pl.DataFrame, first_line: int) -> pl.DataFrame:
+    """Number columns and lines, strip spaces, make empty cells null, and leave blank lines out."""
+    table = table.rename({name: str(number) for number, name in enumerate(table.columns)})
+    stripped = table.select(pl.all().str.strip_chars().replace("", None))
+    is_blank = stripped.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    numbers = pl.Series(LINE, range(first_line, first_line + len(table)))
+    return stripped.with_columns(numbers).filter(~is_blank)
+
+
+def _roles_of(names: list[str]) -> list[str | None]:
+    """The role of each column. Single letters count only as a full set, for C, H, L and V are tickers, too."""
+    roles = [_ROLES.get(name) for name in names]
+    if {"o", "h", "l", "c"} <= set(names):
+        roles = [role or _LETTERS.get(name) for role, name in zip(roles, names, strict=True)]
+    unnamed = [number for number, name in enumerate(names) if name in _INDEX]
+    if "time" not in roles and unnamed:
+        roles[unnamed[0]] = "time"
+    return roles
+
+
+def _columns_by_role(file: PriceFile, roles: list[str | None]) -> dict[str, int]:
+    columns: dict[str, int] = {}
+    for number, role in enumerate(roles):
+        if role is None:
+            continue
+        if role in columns:
+            first, second = file.header[columns[role]], file.header[number]
+            raise MarketDataError(f"{file.name}: columns {first!r} and {second!r} both mean the {role}; remove one")
+        columns[role] = number
+    return columns
+
+
+def _adjusted(file: PriceFile, columns: dict[str, int]) -> dict[str, int]:
+    if "adjusted close" not in columns:
+        raise MarketDataError(f"{file.name}: no adjusted close among the columns {', '.join(file.header)}")
+    kept = {role: number for role, number in columns.items() if role in ("time", "symbol", "volume")}
+    return {**kept, "close": columns["adjusted close"]}
+
+
+def _is_wide(columns: Mapping[str, int]) -> bool:
+    """LOW and OPEN are tickers; a file of bars has a close, or more than one of the words."""
+    words = sum(role in columns for role in ("open", "high", "low"))
+    return "close" not in columns and "symbol" not in columns and words < 2
+
+
+def _symbols_of(file: PriceFile, columns: Mapping[str, int], names: list[str]) -> dict[str, int]:
+    if "volume" in columns or "adjusted close" in columns:
+        raise _missing(file, "close", 'a column "close"', names)
+    symbols: dict[str, int] = {}
+    for number, name in enumerate(file.header):
+        if number == columns["time"]:
+            continue
+        if not is_symbol(name):
+            raise MarketDataError(f"{file.name}: column {number + 1} is called {name!r}, which is not a symbol")
+        if name in symbols:
+            raise MarketDataError(f"{file.name}: there are two columns {name!r}; remove one")
+        symbols[name] = number
+    return symbols
+
+
+def _bars_layout(file: PriceFile, columns: dict[str, int], names: list[str]) -> Layout:
+    wanted = _BAR if any(role in columns for role in ("open", "high", "low")) else ("close",)
+    for role in wanted:
+        if role not in columns:
+            raise _missing(file, role, f'a column "{role}"', names)
+    _refuse_misspelt(file, columns, names)
+    prices = {role: columns[role] for role in wanted}
+    return Layout(columns["time"], columns.get("symbol"), prices, columns.get("volume"), {})
+
+
+def _refuse_misspelt(file: PriceFile, columns: Mapping[str, int], names: list[str]) -> None:
+    """Columns that mean nothing to us are left out, but not one that was meant to be a price."""
+    absent = [role for role in (*_BAR, "volume", "symbol") if role not in columns]
+    used = set(columns.values())
+    for number, name in enumerate(names):
+        near = get_close_matches(name, absent, 1, 0.8) if number not in used else []
+        if near and name not in _ROLES:
+            raise MarketDataError(
+                f"{file.name}: column {file.header[number]!r} is not known; did you mean {near[0]!r}?"
+            )
+
+
+def _missing(file: PriceFile, role: str, what: str, names: list[str]) -> MarketDataError:
+    words = [word for word, meaning in _ROLES.items() if meaning == role]
+    near = [file.header[number] for number, name in enumerate(names) if get_close_matches(name, words, 1, 0.6)]
+    hint = f"; the nearest is {near[0]!r}" if near else ""
+    return MarketDataError(f"{file.name} needs {what}; it has {', '.join(map(repr, file.header))}{hint}")
+
+
+def is_symbol(name: Any) -> bool:
+    """True for what may name an instrument: printable, without spaces, at most 32 characters."""
+    return isinstance(name, str) and 0 < len(name) <= 32 and name.isprintable() and " " not in name

@@ -1,0 +1,89 @@
+"""Quotes: what the market offers now, how old that is, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from threading import RLock
+from typing import Protocol
+
+import msgspec
+
+from quant_trading_system.core.numbers import ZERO
+
+_HALF = Decimal("0.5")
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """Best bid and offer of one symbol.
+
+    Attributes:
+        bid, ask: dollars a share; 0 means that nobody bids or offers.
+        at: time stamp of the source; `received_at`: when we had it. Freshness counts from the older one.
+        last: price of the last trade, None when there was none yet.
+        sequence: grows by source, so that of two quotes with one time stamp the later one is known.
+    """
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at: datetime
+    received_at: datetime
+    last: Decimal | None = None
+    bid_size: Decimal = ZERO
+    ask_size: Decimal = ZERO
+    source: str = ""
+    sequence: int = 0
+
+    @property
+    def mid(self) -> Decimal:
+        """Half way between bid and ask, dollars."""
+        return (self.bid + self.ask) * _HALF
+
+    @property
+    def flaw(self) -> str:
+        """Why the quote cannot be relied on; empty when it is sound."""
+        bid, ask = self.bid, self.ask
+        if not (bid.is_finite() and ask.is_finite()):
+            return "bid or ask is not a finite number"
+        if bid <= 0 or ask <= 0:
+            return "one side is empty, zero or negative"
+        if bid > ask:
+            return f"crossed: bid {bid} above ask {ask}"
+        if bid == ask:
+            return f"locked: bid and ask are both {bid}"
+        return ""
+
+
+class QuoteSource(Protocol):
+    """Whoever knows the latest quote of a symbol."""
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The latest quote, or None when there never was one."""
+
+
+class QuoteBoard:
+    """The latest quote of every symbol; a quote older than the one on the board is dropped."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._latest: dict[str, Quote] = {}
+        self._listeners: list[Callable[[Quote], None]] = []
+
+    def publish(self, quote: Quote) -> None:
+        """Put `quote` on the board and tell the listeners."""
+        with self._lock:
+            known = self._latest.get(quote.symbol)
+            if known is not None and (quote.at, quote.sequence) < (known.at, known.sequence):
+                return
+            self._latest[quote.symbol] = quote
+        for listener in self._listeners:
+            listener(quote)
+
+    def subscribe(self, listener: Callable[[Quote], None]) -> None:
+        """Call `listener` with every quote that is put on the board."""
+        self._listeners.append(listener)
+
+    def quote(self, symbol: str) -> Quote | None:
+        return self._latest.get(symbol)

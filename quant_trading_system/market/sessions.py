@@ -1,0 +1,276 @@
+"""When the exchange is open: trading sessions with their holidays, half days and clock changes.
+
+A calendar answers only for the days that it covers and raises for all others: a guess about a holiday
+could trade on a closed market. pandas is needed to build one and never to ask one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from quant_trading_system.core.exceptions import MarketDataError
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+_FIRST_DAY = date(1990, 1, 1)
+_LAST_DAY = date(2027, 12, 31)
+_UNTIL_MIDNIGHT = timedelta(hours=4)
+_ONE_DAY = timedelta(days=1)
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One trading day of an exchange, regular hours.
+
+    Attributes:
+        date: the exchange's own date.
+        open, close: aware, UTC; the session holds every moment with open <= moment < close.
+        is_half_day: it closes earlier than usual.
+    """
+
+    date: date
+    open: datetime
+    close: datetime
+    is_half_day: bool = False
+
+
+class Calendar(Protocol):
+    """Whoever knows the sessions of a market. Moments are aware; days are the exchange's dates.
+
+    Every method raises `MarketDataError` for a day or moment that the calendar does not cover.
+    """
+
+    def session_on(self, day: date) -> Session | None:
+        """The session of that date, or None when the exchange is closed on it."""
+
+    def session_at(self, moment: datetime) -> Session | None:
+        """The session in progress, or None outside regular hours."""
+
+    def is_open(self, moment: datetime) -> bool:
+        """True while a session is in progress."""
+
+    def next_open(self, moment: datetime) -> datetime:
+        """The first opening after `moment`."""
+
+    def next_close(self, moment: datetime) -> datetime:
+        """The first closing after `moment`: today's while the exchange is open."""
+
+    def last_close(self, moment: datetime) -> datetime:
+        """The latest closing at or before `moment`."""
+
+    def previous_session(self, day: date) -> Session:
+        """The last session before `day`, whether or not `day` has one itself."""
+
+    def sessions_between(self, first: date, last: date) -> tuple[Session, ...]:
+        """All sessions from `first` to `last`, both included."""
+
+    def trade_date(self, moment: datetime) -> date:
+        """The session date that a trade at `moment` belongs to. It changes on full hours only."""
+
+
+class TradingCalendar:
+    """The sessions of one exchange over a span of days."""
+
+    def __init__(self, sessions: Sequence[Session], first_day: date, last_day: date) -> None:
+        """Take the sessions, which must rise; all other days of the span are closed.
+
+        Raises:
+            MarketDataError: no session at all.
+        """
+        if not sessions:
+            raise MarketDataError(f"no trading session between {first_day} and {last_day}; choose a longer span")
+        self.first_day = first_day
+        self.last_day = last_day
+        self._sessions = tuple(sessions)
+        self._dates = [session.date for session in sessions]
+        self._opens = [session.open for session in sessions]
+        self._closes = [session.close for session in sessions]
+        self._by_date = dict(zip(self._dates, self._sessions, strict=True))
+        self._covered_from = datetime.combine(first_day, time(), NEW_YORK).astimezone(UTC)
+        self._covered_until = datetime.combine(last_day + _ONE_DAY, time(), NEW_YORK).astimezone(UTC)
+        self._latest = self._sessions[-1]
+
+    @classmethod
+    def nyse(cls, start: date, end: date) -> TradingCalendar:
+        """The New York Stock Exchange from `start` to `end`, both included.
+
+        The first calendar takes half a second; all later ones within 1990 to 2027 share its work.
+
+        Raises:
+            MarketDataError: `end` is before `start`, or the exchange calendar does not reach so far.
+
+        Source: the ``XNYS`` calendar of exchange_calendars.
+        """
+        if end < start:
+            raise MarketDataError(f"a calendar cannot end on {end}, before it starts on {start}")
+        sessions = _nyse_sessions(min(start, _FIRST_DAY), max(end, _LAST_DAY))
+        low = bisect_left(sessions, start, key=_date_of)
+        high = bisect_right(sessions, end, key=_date_of)
+        return cls(sessions[low:high], start, end)
+
+    def __repr__(self) -> str:
+        return f"TradingCalendar({self.first_day} to {self.last_day}, {len(self._sessions)} sessions)"
+
+    def session_on(self, day: date) -> Session | None:
+        self._require_day(day)
+        return self._by_date.get(day)
+
+    def session_at(self, moment: datetime) -> Session | None:
+        latest = self._latest  # questions come in bunches about the same day
+        try:
+            if latest.open <= moment < latest.close:
+                return latest
+            number = self._last_opened(moment)
+        except TypeError:
+            raise _naive(moment) from None
+        if number < 0 or moment >= self._closes[number]:
+            return None
+        self._latest = session = self._sessions[number]
+        return session
+
+    def is_open(self, moment: datetime) -> bool:
+        return self.session_at(moment) is not None
+
+    def next_open(self, moment: datetime) -> datetime:
+        return self._first_after(self._opens, moment)
+
+    def next_close(self, moment: datetime) -> datetime:
+        return self._first_after(self._closes, moment)
+
+    def last_close(self, moment: datetime) -> datetime:
+        self._require_moment(moment)
+        number = bisect_right(self._closes, moment)
+        if not number:
+            raise self._beyond(f"the close before {moment.isoformat()}")
+        return self._closes[number - 1]
+
+    def previous_session(self, day: date) -> Session:
+        self._require_day(day)
+        number = bisect_left(self._dates, day)
+        if not number:
+            raise self._beyond(f"the session before {day}")
+        return self._sessions[number - 1]
+
+    def sessions_between(self, first: date, last: date) -> tuple[Session, ...]:
+        self._require_day(first)
+        self._require_day(last)
+        if last < first:
+            raise MarketDataError(f"{last} is before {first}; give the earlier date first")
+        return self._sessions[bisect_left(self._dates, first) : bisect_right(self._dates, last)]
+
+    def trade_date(self, moment: datetime) -> date:
+        """The session date that a trade at `moment` belongs to.
+
+        A trading day ends at 20:00 New York time, with extended hours; later trades, and those of closed
+        days, belong to the next session.
+        """
+        self._require_moment(moment)
+        day = (moment.astimezone(NEW_YORK) + _UNTIL_MIDNIGHT).date()
+        number = bisect_left(self._dates, day)
+        if number == len(self._dates):
+            raise self._beyond(f"the session after {moment.isoformat()}")
+        return self._dates[number]
+
+    def _last_opened(self, moment: datetime) -> int:
+        if not self._covered_from <= moment < self._covered_until:
+            raise self._beyond(moment.isoformat())
+        return bisect_right(self._opens, moment) - 1
+
+    def _first_after(self, times: list[datetime], moment: datetime) -> datetime:
+        self._require_moment(moment)
+        number = bisect_right(times, moment)
+        if number == len(times):
+            raise self._beyond(f"what follows {moment.isoformat()}")
+        return times[number]
+
+    def _require_day(self, day: date) -> None:
+        if isinstance(day, datetime):
+            raise MarketDataError(f"{day.isoformat()} is a moment; ask for a date, such as trade_date(moment)")
+        if not self.first_day <= day <= self.last_day:
+            raise self._beyond(day.isoformat())
+
+    def _require_moment(self, moment: datetime) -> None:
+        if moment.tzinfo is None:
+            raise _naive(moment)
+        if not self._covered_from <= moment < self._covered_until:
+            raise self._beyond(moment.isoformat())
+
+    def _beyond(self, what: str) -> MarketDataError:
+        return MarketDataError(
+            f"the trading calendar covers {self.first_day} to {self.last_day} and does not know {what}; "
+            f"build it over a longer span with TradingCalendar.nyse(start, end)"
+        )
+
+
+class AlwaysOpen:
+    """A market that never closes: every UTC day is one session, from midnight to midnight."""
+
+    def session_on(self, day: date) -> Session:
+        opened = datetime.combine(day, time(), UTC)
+        return Session(day, opened, opened + _ONE_DAY)
+
+    def session_at(self, moment: datetime) -> Session:
+        return self.session_on(self.trade_date(moment))
+
+    def is_open(self, moment: datetime) -> bool:
+        return self.session_at(moment).open <= moment
+
+    def next_open(self, moment: datetime) -> datetime:
+        return self.session_at(moment).close
+
+    def next_close(self, moment: datetime) -> datetime:
+        return self.session_at(moment).close
+
+    def last_close(self, moment: datetime) -> datetime:
+        return self.session_at(moment).open
+
+    def previous_session(self, day: date) -> Session:
+        return self.session_on(day - _ONE_DAY)
+
+    def sessions_between(self, first: date, last: date) -> tuple[Session, ...]:
+        if last < first:
+            raise MarketDataError(f"{last} is before {first}; give the earlier date first")
+        return tuple(self.session_on(first + number * _ONE_DAY) for number in range((last - first).days + 1))
+
+    def trade_date(self, moment: datetime) -> date:
+        if moment.tzinfo is None:
+            raise _naive(moment)
+        return moment.astimezone(UTC).date()
+
+
+def _naive(moment: datetime) -> MarketDataError:
+    return MarketDataError(f"{moment.isoformat()} has no time zone; add tzinfo=UTC")
+
+
+def _date_of(session: Session) -> date:
+    return session.date
+
+
+@lru_cache(maxsize=4)
+def _nyse_sessions(first_day: date, last_day: date) -> tuple[Session, ...]:
+    from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar  # type: ignore[import-untyped]
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # between exchange_calendars and pandas, not ours
+            table = XNYSExchangeCalendar(first_day.isoformat(), last_day.isoformat())
+    except ValueError as error:
+        raise MarketDataError(f"no exchange calendar from {first_day} to {last_day}: {error}") from error
+    half_days = {day.date() for day in table.early_closes}
+    dates, opens, closes = (_plain_datetimes(values) for values in (table.sessions, table.opens, table.closes))
+    return tuple(
+        Session(day.date(), opened, closed, day.date() in half_days)
+        for day, opened, closed in zip(dates, opens, closes, strict=True)
+    )
+
+
+def _plain_datetimes(stamps: Any) -> list[datetime]:
+    """Stamps of pandas as plain datetimes in UTC."""
+    return [stamp.replace(tzinfo=UTC) for stamp in stamps.to_numpy("datetime64[us]").tolist()]

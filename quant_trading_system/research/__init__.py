@@ -1,0 +1,1 @@
+"""Backtests, performance statistics and reports."""

@@ -1,0 +1,143 @@
+"""Runs strategies over history on the real road: the same gate, order manager and books as live.
+
+Only clock, quotes and broker are simulated. Time jumps from one thing that can happen to the next: a step of
+the market, or the arrival of an order, a cancel or a report at the venue. Strategies see a bar when it has
+ended, and their orders meet the market after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.events import RunFinished
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.simulation.market import MarketStep, SimulatedMarket, StepKind
+from quant_trading_system.simulation.venue import Venue
+from quant_trading_system.trading.system import TradingSystem
+
+
+class EquityPoint(NamedTuple):
+    """The account at one moment.
+
+    Attributes:
+        equity, gross: dollars; `gross` is the sum of absolute position values.
+    """
+
+    at: datetime
+    equity: Decimal
+    gross: Decimal
+    positions: int
+
+
+class Progress(NamedTuple):
+    """What a live view is told after every step of the market."""
+
+    at: datetime
+    done: float
+    is_day_end: bool
+
+
+Watcher = Callable[[Progress], Awaitable[None] | None]
+
+
+class Backtest:
+    """One run. Build it with `app.backtesting`, or by hand from its parts."""
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        system: TradingSystem,
+        clock: ManualClock,
+        market: SimulatedMarket,
+        venue: Venue,
+        history: PriceHistory,
+        correlations: RollingCorrelations,
+        watch: Watcher | None = None,
+    ) -> None:
+        """Join the parts; `watch` is called after every step of the market."""
+        self._run = run
+        self._system = system
+        self._clock = clock
+        self._market = market
+        self._venue = venue
+        self._history = history
+        self._correlations = correlations
+        self._watch = watch
+        self.curve: list[EquityPoint] = []
+
+    async def run(self) -> None:
+        """Walk through the whole history; `curve` grows by one point a day, at its close."""
+        while (due := self._market.next_at) is not None:
+            await self._run_venue_until(due)  # first, so that nothing on its way meets prices of the future
+            self._clock.move_to(due)
+            step = self._market.advance()
+            if step is not None:
+                await self._take(step)
+        await self._finish()
+
+    async def _take(self, step: MarketStep) -> None:
+        """One step of the market: venue, engine, and at the end of a bar the strategies."""
+        engine = self._system.engine
+        self._follow_step(step)
+        await engine.on_step()
+        await self._run_venue_until(step.at)
+        if step.kind is StepKind.CLOSE:
+            self._venue.close_session(step.at)
+            await self._run_venue_until(step.at)
+        if step.ends_bar:
+            self._correlations.next_bar()
+            await engine.on_bar(HistoryView(self._history, step.bar))
+        if step.kind is StepKind.CLOSE:
+            await self._end_day(step.at)
+        if self._watch is not None:
+            await self._tell(step)
+
+    def _follow_step(self, step: MarketStep) -> None:
+        """Give the venue the session and the quotes that its orders need."""
+        if step.kind is StepKind.OPEN:
+            self._system.engine.open_day()
+            self._venue.open_session(step.at)
+        for symbol in self._venue.symbols_with_orders():
+            quote = self._market.quote(symbol)
+            if quote is not None:
+                self._venue.on_quote(quote, self._market.volume(symbol))
+
+    async def _run_venue_until(self, moment: datetime) -> None:
+        """Let everything that is on its way arrive, in time; the engine acts on each arrival at once."""
+        engine = self._system.engine
+        while (due := self._venue.next_event_at()) is not None and due <= moment:
+            self._clock.move_to(due)
+            self._venue.run_until(due)
+            if not engine.is_idle:
+                await engine.on_step()
+
+    async def _end_day(self, moment: datetime) -> None:
+        portfolio = self._system.portfolio
+        positions = portfolio.positions
+        gross = sum((abs(position.market_value) for position in positions.values()), ZERO)
+        self.curve.append(EquityPoint(moment, portfolio.equity, gross, len(positions)))
+        await self._system.engine.close_day()
+
+    async def _tell(self, step: MarketStep) -> None:
+        if self._watch is None:
+            return
+        share = (step.bar + 1) / len(self._history)
+        answer = self._watch(Progress(step.at, share, step.kind is StepKind.CLOSE))
+        if answer is not None:
+            await answer
+
+    async def _finish(self) -> None:
+        system, journal = self._system, self._system.ports.journal
+        journal.append(system.engine.state())
+        journal.append(
+            RunFinished(at=self._clock.now(), run=self._run, orders=system.orders.count, fills=system.tracker.fills)
+        )
+        await journal.durable()

@@ -1,0 +1,1 @@
+"""Limits, the gate, the kill switch, sizing and risk numbers."""

@@ -1,0 +1,75 @@
+"""Correlations of returns for the gate: measured once a bar, read as exact numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from quant_trading_system.core.numbers import from_float
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PLACES = 6
+
+
+class CorrelationSource(Protocol):
+    """Whoever knows how the returns of two symbols move together."""
+
+    def correlation(self, symbol: str, other: str) -> Decimal | None:
+        """Pearson correlation, -1 to 1; None when it cannot be measured."""
+
+
+class RollingCorrelations:
+    """Pearson correlations of simple returns over the latest bars, computed when asked and kept for the bar."""
+
+    def __init__(
+        self,
+        symbols: tuple[str, ...],
+        recent_returns: Callable[[int], NDArray[np.float64]],
+        *,
+        window: int,
+        min_observations: int,
+    ) -> None:
+        """Prepare to measure.
+
+        Args:
+            symbols: the columns of the returns.
+            recent_returns: gives the last `n` returns, shape [n or fewer, symbols], NaN where missing; it must
+                never look beyond the current bar.
+            window: bars to look back; `min_observations`: fewest common returns that count.
+        """
+        self._column = {symbol: i for i, symbol in enumerate(symbols)}
+        self._recent_returns = recent_returns
+        self._window = window
+        self._fewest = min_observations
+        self._returns: NDArray[np.float64] | None = None
+        self._known: dict[tuple[str, str], Decimal | None] = {}
+
+    def next_bar(self) -> None:
+        """Forget what was measured: a new bar has ended."""
+        self._returns = None
+        self._known.clear()
+
+    def correlation(self, symbol: str, other: str) -> Decimal | None:
+        pair = (symbol, other) if symbol < other else (other, symbol)
+        if pair not in self._known:
+            self._known[pair] = self._measure(*pair)
+        return self._known[pair]
+
+    def _measure(self, symbol: str, other: str) -> Decimal | None:
+        import numpy as np
+
+        if symbol not in self._column or other not in self._column:
+            return None
+        if self._returns is None:
+            self._returns = self._recent_returns(self._window)
+        columns = self._returns[:, [self._column[symbol], self._column[other]]]
+        common = columns[~np.isnan(columns).any(axis=1)]
+        if len(common) < self._fewest:
+            return None
+        x, y = (common - common.mean(axis=0)).T
+        scale = float(np.sqrt(x @ x) * np.sqrt(y @ y))
+        return from_float(float(x @ y) / scale, _PLACES) if scale > 0 else None

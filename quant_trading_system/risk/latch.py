@@ -1,0 +1,117 @@
+"""Where the halt is remembered: outside the engine, so that a crash, a restart or a second process sees it.
+
+A latch that cannot be read is active. A latch file that was there once and is gone is active, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from quant_trading_system.core.events import HaltLevel, HaltTrigger
+
+
+class LatchState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the latch holds.
+
+    Attributes:
+        activation: number of the latest activation; grows for ever.
+        by: who set it; `at`: when (UTC, ISO 8601); `numbers`: what tripped it, as text.
+    """
+
+    level: HaltLevel = HaltLevel.RUNNING
+    reason: str = ""
+    trigger: HaltTrigger = HaltTrigger.MANUAL
+    by: str = ""
+    at: str = ""
+    activation: int = 0
+    numbers: dict[str, str] = {}
+
+
+class Latch(Protocol):
+    """A place that keeps one `LatchState`."""
+
+    def read(self) -> LatchState:
+        """The current state; never raises: what cannot be read is an active state."""
+
+    def write(self, state: LatchState) -> None:
+        """Make `state` durable before returning.
+
+        Raises:
+            OSError: it could not be written.
+        """
+
+
+class MemoryLatch:
+    """A latch for backtests and tests: it lives as long as the process."""
+
+    def __init__(self) -> None:
+        self._state = LatchState()
+
+    def read(self) -> LatchState:
+        return self._state
+
+    def write(self, state: LatchState) -> None:
+        self._state = state
+
+
+class FileLatch:
+    """A small JSON file, replaced atomically and synced; every process that opens the path shares it."""
+
+    def __init__(self, path: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
+        """Open the latch at `path`, creating an inactive one where there never was any.
+
+        Raises:
+            OSError: the directory cannot be made or written.
+        """
+        self.path = path
+        self._witness = path.with_name(path.name + ".created")
+        self._sync = sync
+        self._signature: tuple[int, ...] = ()
+        self._state = LatchState()
+        if not path.exists() and not self._witness.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.write(LatchState())
+            self._replace(self._witness, b"a kill latch was created beside this file; without the latch the switch is active\n")
+
+    def read(self) -> LatchState:
+        """The state on disk; looks at the file's identity first and reads only after a change."""
+        try:
+            status = os.stat(self.path)
+            signature = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_mode)
+            if signature != self._signature:
+                self._state = msgspec.json.decode(self.path.read_bytes(), type=LatchState)
+                self._signature = signature
+        except (OSError, msgspec.DecodeError) as error:
+            self._signature = ()
+            return LatchState(
+                level=HaltLevel.HALTED,
+                reason=f"the kill latch {self.path.name} cannot be read ({error}); unreadable means active",
+                trigger=HaltTrigger.INTEGRITY,
+                by="kill latch",
+                activation=self._state.activation,
+            )
+        return self._state
+
+    def write(self, state: LatchState) -> None:
+        self._replace(self.path, json.dumps(msgspec.to_builtins(state), indent=1).encode() + b"\n")
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        draft = path.with_name(path.name + ".new")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(handle, content)
+            self._sync(handle)
+        finally:
+            os.close(handle)
+        draft.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            self._sync(directory)
+        finally:
+            os.close(directory)

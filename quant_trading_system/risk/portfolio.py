@@ -1,0 +1,258 @@
+"""What the account holds and what it has promised: the one shared state that orders are judged against.
+
+Positions, cash, marks and the room taken by open orders live together under one lock, so that checking a
+limit and taking the room is one step. Open, in-flight and in-doubt orders count in full, worst case per
+side: every order of one side fills and none of the other. All totals are kept up to date by differences;
+nothing here scans what grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from threading import RLock
+from types import MappingProxyType
+
+from quant_trading_system.core.instruments import UNKNOWN_SECTOR
+from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.positions import Applied, Position
+
+
+class Reservation:
+    """The room that one open order takes.
+
+    Attributes:
+        leaves: signed shares that may still fill; negative for sells.
+        price: dollars a share at which the room is valued.
+        in_doubt: the order may or may not be at the broker; its symbol is frozen.
+    """
+
+    __slots__ = ("in_doubt", "leaves", "order_id", "price")
+
+    def __init__(self, order_id: str, leaves: Decimal, price: Decimal) -> None:
+        self.order_id = order_id
+        self.leaves = leaves
+        self.price = price
+        self.in_doubt = False
+
+
+class Holding:
+    """One symbol: the position, its open orders, and the most that they can become.
+
+    Attributes:
+        buys, sells: shares of open orders by side, both at least 0.
+        worst_quantity: the larger absolute position that open orders can lead to.
+        worst_value: its value in dollars.
+    """
+
+    __slots__ = ("buys", "orders", "position", "sector", "sells", "worst_quantity", "worst_value")
+
+    def __init__(self, symbol: str, sector: str) -> None:
+        self.position = Position(symbol)
+        self.sector = sector
+        self.orders: dict[str, Reservation] = {}
+        self.buys = ZERO
+        self.sells = ZERO
+        self.worst_quantity = ZERO
+        self.worst_value = ZERO
+
+    def worst_with(self, signed_quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
+        """Worst-case quantity and value if an order of `signed_quantity` at `price` were open too."""
+        buys, sells = self.buys, self.sells
+        if signed_quantity > 0:
+            buys += signed_quantity
+        else:
+            sells -= signed_quantity
+        return self._worst(buys, sells, price)
+
+    def shrinks(self, signed_quantity: Decimal) -> bool:
+        """True when the order, on top of all open exits, is proven to stay within the position held."""
+        held = self.position.quantity
+        if signed_quantity < 0:
+            return held > 0 and self.sells - signed_quantity <= held
+        return held < 0 and self.buys + signed_quantity <= -held
+
+    def refresh(self) -> Decimal:
+        """Recompute the worst case after a change; the change of its value in dollars."""
+        price = ZERO
+        for reservation in self.orders.values():
+            price = max(price, reservation.price)
+        before = self.worst_value
+        self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, price)
+        return self.worst_value - before
+
+    def _worst(self, buys: Decimal, sells: Decimal, order_price: Decimal) -> tuple[Decimal, Decimal]:
+        position = self.position
+        held = position.quantity
+        quantity = max(abs(held + buys), abs(held - sells))
+        mark = position.mark
+        if mark is None:
+            return quantity, abs(position.cost) + quantity * order_price
+        size = abs(held)
+        value = size * mark
+        if quantity > size:
+            value += (quantity - size) * max(mark, order_price)
+        return quantity, value
+
+
+class Portfolio:
+    """Cash, positions and reservations of one account.
+
+    Attributes:
+        lock: taken by whoever must check and act in one step.
+        cash: dollars.
+        day_start_equity, peak_equity: what losses are measured from; flows are neutral.
+        gross_worst, sector_worst: worst-case exposure in dollars, in total and by sector.
+    """
+
+    def __init__(self, cash: Decimal, sectors: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.lock = RLock()
+        self.cash = cash
+        self.day_start_equity = cash
+        self.peak_equity = cash
+        self.losing_streak = 0
+        self.market_value = ZERO
+        self.gross_worst = ZERO
+        self.sector_worst: dict[str, Decimal] = {}
+        self.open_symbols: set[str] = set()
+        self.fees = ZERO
+        self._sectors = sectors
+        self._holdings: dict[str, Holding] = {}
+
+    @property
+    def equity(self) -> Decimal:
+        """Cash plus positions at their marks, dollars."""
+        return self.cash + self.market_value
+
+    @property
+    def daily_pnl(self) -> Decimal:
+        """Dollars gained since the day opened, deposits and withdrawals excluded."""
+        return self.equity - self.day_start_equity
+
+    @property
+    def drawdown(self) -> Decimal:
+        """Dollars below the peak, at least 0."""
+        return max(self.peak_equity - self.equity, ZERO)
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """Symbol to position, flat ones left out; a copy that may be iterated while fills arrive."""
+        with self.lock:
+            return {symbol: held.position for symbol, held in self._holdings.items() if held.position.quantity}
+
+    @property
+    def realized_pnl(self) -> Decimal:
+        """Dollars realized over all symbols, before fees."""
+        with self.lock:
+            return sum((held.position.realized_pnl for held in self._holdings.values()), ZERO)
+
+    def holding(self, symbol: str) -> Holding:
+        """The record of `symbol`, made on first use."""
+        held = self._holdings.get(symbol)
+        if held is None:
+            held = self._holdings[symbol] = Holding(symbol, self._sectors.get(symbol, UNKNOWN_SECTOR))
+        return held
+
+    def position(self, symbol: str) -> Position:
+        """The position in `symbol`, flat if it was never traded."""
+        return self.holding(symbol).position
+
+    def reservations(self) -> Iterator[tuple[str, Reservation]]:
+        """Every open order with its symbol."""
+        with self.lock:
+            open_orders = [(symbol, r) for symbol, held in self._holdings.items() for r in held.orders.values()]
+        return iter(open_orders)
+
+    # -- room for orders ---------------------------------------------------------------------------------------
+
+    def reserve(self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal) -> None:
+        """Take the room for a new order; the caller holds `lock` since it checked the limits."""
+        with self.lock:
+            held = self.holding(symbol)
+            held.orders[order_id] = Reservation(order_id, signed_quantity, price)
+            self._shift(held, signed_quantity)
+
+    def release(self, order_id: str, symbol: str) -> None:
+        """Give back what the order has left; a second release changes nothing."""
+        with self.lock:
+            held = self.holding(symbol)
+            reservation = held.orders.pop(order_id, None)
+            if reservation is not None:
+                self._shift(held, -reservation.leaves, side=reservation.leaves)
+
+    def restore(self, order_id: str, symbol: str, leaves: Decimal, price: Decimal) -> None:
+        """Take room again for an order that turned out to be alive after all."""
+        with self.lock:
+            if order_id not in self.holding(symbol).orders:
+                self.reserve(order_id, symbol, leaves, price)
+
+    def set_in_doubt(self, order_id: str, symbol: str, in_doubt: bool) -> None:
+        """Mark that the order's fate is unknown, or known again."""
+        with self.lock:
+            reservation = self.holding(symbol).orders.get(order_id)
+            if reservation is not None:
+                reservation.in_doubt = in_doubt
+
+    # -- what happened -----------------------------------------------------------------------------------------
+
+    def apply_fill(
+        self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal, fee: Decimal
+    ) -> Applied:
+        """Book one execution: position, cash, fee and the room of its order, in one step."""
+        with self.lock:
+            held = self.holding(symbol)
+            position = held.position
+            value_before = position.market_value
+            if position.mark is None:
+                position.mark = price
+            applied = position.apply(signed_quantity, price, fee)
+            self.cash = LEDGER.subtract(self.cash, LEDGER.add(LEDGER.multiply(signed_quantity, price), fee))
+            self.fees += fee
+            self.market_value = LEDGER.add(self.market_value, position.market_value - value_before)
+            reservation = held.orders.get(order_id)
+            if reservation is None:
+                self._shift(held, ZERO)
+            else:
+                self._consume(held, reservation, signed_quantity)
+            return applied
+
+    def mark(self, symbol: str, price: Decimal) -> None:
+        """Value `symbol` at `price` (dollars, valid and above zero)."""
+        with self.lock:
+            held = self.holding(symbol)
+            position = held.position
+            if position.quantity:
+                before = position.market_value
+                position.mark = price
+                self.market_value = LEDGER.add(self.market_value, position.market_value - before)
+            else:
+                position.mark = price
+            if held.worst_quantity:
+                self._shift(held, ZERO)
+
+    def move_cash(self, amount: Decimal) -> None:
+        """Book a deposit (positive) or withdrawal; neither a profit nor a loss, so baselines move along."""
+        with self.lock:
+            self.cash += amount
+            self.day_start_equity += amount
+            self.peak_equity += amount
+
+    def _consume(self, held: Holding, reservation: Reservation, signed_quantity: Decimal) -> None:
+        leaves = reservation.leaves
+        used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
+        reservation.leaves = leaves - used
+        self._shift(held, -used, side=leaves)
+
+    def _shift(self, held: Holding, change: Decimal, side: Decimal | None = None) -> None:
+        """Change the open quantity of one side by `change` (signed as the order), then bring totals in line."""
+        if (change if side is None else side) > 0:
+            held.buys += change
+        else:
+            held.sells -= change
+        difference = held.refresh()
+        self.gross_worst += difference
+        self.sector_worst[held.sector] = self.sector_worst.get(held.sector, ZERO) + difference
+        if held.worst_quantity:
+            self.open_symbols.add(held.position.symbol)
+        else:
+            self.open_symbols.discard(held.position.symbol)

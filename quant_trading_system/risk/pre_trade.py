@@ -1,0 +1,278 @@
+"""The gate: every order of every kind is judged here, and only here can it be approved.
+
+`PreTradeRiskChecker.check_order()` answers with an `ApprovedOrder` or a `Rejection`. It asks every rule, so
+that the record is complete, and names the first that refused. An exception inside a check is a refusal.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from typing import Final
+
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rejection, Rule
+from quant_trading_system.core.instruments import Universe
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.market.quotes import Quote, QuoteSource
+from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.checks import CHECKS, Case, Check
+from quant_trading_system.risk.correlation import CorrelationSource
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.portfolio import Holding, Portfolio
+
+_SEAL: Final = object()
+_NINE_DECIMALS = Decimal("1E-9")
+
+
+class ApprovedOrder:
+    """Permission to send exactly this order, once. Only `PreTradeRiskChecker` can make one.
+
+    Attributes:
+        order: the order, with its client order id.
+        decision: what was known and asked; goes into the journal with it.
+        quantity, price: shares (also for dollar orders) and dollars a share that the order's room is worth.
+        shrinks: proven to shrink a position, whatever else fills.
+    """
+
+    __slots__ = ("decision", "order", "price", "quantity", "shrinks")
+
+    def __init__(self, order: Order, decision: Decision, case: Case, price: Decimal, *, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError("only PreTradeRiskChecker.check_order() approves orders")
+        self.order = order
+        self.decision = decision
+        self.quantity = case.quantity
+        self.price = price
+        self.shrinks = case.shrinks
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Shares that may be bought (positive) or sold."""
+        return self.quantity if self.order.side is OrderSide.BUY else -self.quantity
+
+
+class PreTradeRiskChecker:
+    """Judges orders against the limits, the account, the market and the kill switch.
+
+    It reads the portfolio but reserves nothing: `OrderManager` holds the portfolio's lock around the check and
+    the reservation. Calling it alone answers "what if".
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: RiskLimits,
+        universe: Universe,
+        portfolio: Portfolio,
+        quotes: QuoteSource,
+        calendar: Calendar,
+        kill_switch: KillSwitch,
+        clock: Clock,
+        correlations: CorrelationSource,
+        unsupported: Callable[[Order], str] = lambda _: "",
+        checks: tuple[tuple[Rule, Check], ...] = CHECKS,
+    ) -> None:
+        """Collect what the checks read.
+
+        Args:
+            unsupported: the broker's word on what it cannot take, empty for what it can.
+            checks: the rules, in order; tests plant failing ones here.
+        """
+        self.limits = limits
+        self._universe = universe
+        self._portfolio = portfolio
+        self._quotes = quotes
+        self._calendar = calendar
+        self._kill_switch = kill_switch
+        self._clock = clock
+        self._correlations = correlations
+        self._unsupported = unsupported
+        self._checks = checks
+        self._recent = _RecentOrders()
+
+    def check_order(self, order: Order, plan: ExecutionPlan | None = None) -> ApprovedOrder | Rejection:
+        """Judge one order. Changes nothing.
+
+        Args:
+            plan: how the order is to be worked; kept in the decision record.
+        """
+        with self._portfolio.lock:
+            case = self._case(order)
+            results = tuple(_ask(rule, check, case) for rule, check in self._checks)
+            refused = next((result for result in results if not result.passed), None)
+            decision = self._decision(case, results, plan, None if refused is None else refused.rule)
+            if refused is None and case.price is not None:
+                return ApprovedOrder(order, decision, case, case.price, seal=_SEAL)
+        return _rejection(order, refused or CheckResult(Rule.QUOTE_SANE, False, detail="no price"), decision)
+
+    def remember(self, order: Order) -> None:
+        """Note that `order` leaves, so that an identical one within the window is taken for a mistake."""
+        self._recent.remember(order, self._clock.now())
+
+    # -- gathering what the checks read --------------------------------------------------------------------------
+
+    def _case(self, order: Order) -> Case:
+        case = Case()
+        portfolio = self._portfolio
+        case.order = order
+        case.limits = self.limits
+        case.portfolio = portfolio
+        case.equity = portfolio.equity
+        case.instrument = self._universe.get_instrument(order.symbol)
+        case.holding = portfolio.holding(order.symbol) if case.instrument else Holding(order.symbol, "")
+        case.now = now = self._clock.now()
+        state = self._kill_switch.state
+        case.halt_level, case.halt_reason = state.level, state.reason
+        case.unsupported = self._unsupported(order)
+        case.duplicate_age = self._recent.age(order, now, self.limits.duplicate_window_s)
+        self._read_session(case)
+        self._read_market(case)
+        self._read_correlations(case)
+        return case
+
+    def _read_session(self, case: Case) -> None:
+        case.session = self._calendar.session_at(case.now)
+        case.last_close = case.next_open = None
+        if case.session is None:
+            case.last_close = self._calendar.last_close(case.now)
+            case.next_open = self._calendar.next_open(case.now)
+
+    def _read_market(self, case: Case) -> None:
+        order = case.order
+        quote = case.quote = self._quotes.quote(order.symbol)
+        case.price = None if quote is None or quote.flaw else _price_of(order, quote)
+        price = case.price if case.price is not None else ZERO
+        case.quantity = order.quantity if order.notional is None else _shares_of(order.notional, quote)
+        signed = case.signed_quantity = case.quantity if order.side is OrderSide.BUY else -case.quantity
+        holding = case.holding
+        case.shrinks = holding.shrinks(signed)
+        case.worst_quantity, case.worst_value = holding.worst_with(signed, price)
+        case.added_value = case.worst_value - holding.worst_value
+
+    def _read_correlations(self, case: Case) -> None:
+        case.correlated, case.correlated_with, case.correlation_known = None, "", True
+        if case.shrinks:
+            return
+        symbol, buying = case.order.symbol, case.order.side is OrderSide.BUY
+        for other in sorted(self._portfolio.open_symbols):
+            if other == symbol:
+                continue
+            measured = self._correlations.correlation(symbol, other)
+            if measured is None:
+                case.correlation_known, case.correlated_with = False, other
+                return
+            long_other = self._portfolio.holding(other).position.quantity >= 0
+            same_way = measured if buying == long_other else -measured
+            if case.correlated is None or same_way > case.correlated:
+                case.correlated, case.correlated_with = same_way, other
+
+    def _decision(
+        self, case: Case, results: tuple[CheckResult, ...], plan: ExecutionPlan | None, refused_by: Rule | None
+    ) -> Decision:
+        portfolio, quote = case.portfolio, case.quote
+        return Decision(
+            checks=results,
+            limits_version=self.limits.version,
+            at=case.now,
+            equity=case.equity,
+            drawdown=_share(portfolio.drawdown, portfolio.peak_equity),
+            daily_pnl=_share(portfolio.daily_pnl, portfolio.day_start_equity),
+            position=case.holding.position.quantity,
+            open_orders=tuple(case.holding.orders),
+            quote=None if quote is None else QuoteSeen(quote.bid, quote.ask, quote.at, quote.source, quote.sequence),
+            plan=plan,
+            refused_by=refused_by,
+        )
+
+
+def _ask(rule: Rule, check: Check, case: Case) -> CheckResult:
+    try:
+        return check(case)
+    except Exception as error:  # noqa: BLE001 - whatever breaks inside a check refuses the order; it is never skipped
+        return CheckResult(rule, False, detail=f"the check failed: {error!r}")
+
+
+def _price_of(order: Order, quote: Quote) -> Decimal:
+    """Dollars a share at which the order's room is valued: the dearest price at which it could trade."""
+    near = quote.ask if order.side is OrderSide.BUY else quote.bid
+    if order.limit_price is not None and order.side is OrderSide.BUY:
+        return order.limit_price
+    return max(near, order.limit_price or ZERO, order.stop_price or ZERO)
+
+
+def _shares_of(notional: Decimal, quote: Quote | None) -> Decimal:
+    if quote is None or quote.flaw:
+        return ZERO
+    return (notional / quote.bid).quantize(_NINE_DECIMALS, ROUND_CEILING)
+
+
+def _share(part: Decimal, whole: Decimal) -> Decimal:
+    return (part / whole).quantize(Decimal("1E-6")) if whole > 0 else ZERO
+
+
+def _rejection(order: Order, refused: CheckResult, decision: Decision) -> Rejection:
+    return Rejection(
+        order_id=order.client_order_id,
+        symbol=order.symbol,
+        rule=refused.rule,
+        message=_sentence(order, refused),
+        limit=refused.limit,
+        actual=refused.actual,
+        decision=decision,
+    )
+
+
+def _sentence(order: Order, refused: CheckResult) -> str:
+    words = [f"{refused.rule}: {order.side} {order.symbol}"]
+    if refused.actual is not None:
+        words.append(f"would make {refused.actual.normalize():f} {refused.unit}".rstrip())
+    if refused.limit is not None:
+        words.append(f"where the limit is {refused.limit.normalize():f} {refused.unit}".rstrip())
+    if refused.detail:
+        words.append(f"({refused.detail})")
+    return " ".join(words)
+
+
+class _RecentOrders:
+    """When identical orders left, for as long as the window lasts."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[object, ...], datetime] = {}
+        self._order: deque[tuple[datetime, tuple[object, ...]]] = deque()
+
+    def remember(self, order: Order, now: datetime) -> None:
+        content = _content(order)
+        self._last[content] = now
+        self._order.append((now, content))
+
+    def age(self, order: Order, now: datetime, window_s: Decimal) -> Decimal | None:
+        oldest = now - timedelta(microseconds=int(window_s * 1_000_000))
+        while self._order and self._order[0][0] <= oldest:
+            moment, content = self._order.popleft()
+            if self._last.get(content) == moment:
+                del self._last[content]
+        sent = self._last.get(_content(order))
+        if sent is None:
+            return None
+        span = now - sent
+        return Decimal(span.days * 86_400 + span.seconds) + Decimal(span.microseconds) / 1_000_000
+
+
+def _content(order: Order) -> tuple[object, ...]:
+    return (
+        order.symbol,
+        order.side,
+        order.quantity,
+        order.notional,
+        order.order_type,
+        order.limit_price,
+        order.stop_price,
+        order.strategy,
+    )
+
+

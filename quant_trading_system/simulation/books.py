@@ -1,0 +1,169 @@
+"""The venue's own books: cash and holdings on whole numbers, so that no digit can be lost.
+
+Quantities and prices count billionths (`units`), money counts billionths of billionths, and a product of two
+units is money without any rounding. Nothing here is shared with the engine's accounting: when two sets of
+books agree, neither has copied from the other.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import NamedTuple
+
+UNIT = 10**9
+"""Units in one share or one dollar a share."""
+MONEY = UNIT * UNIT
+"""Money units in one dollar."""
+
+_GIGA = Decimal(UNIT)
+_WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_CENTS = MONEY // 100
+
+
+def units(value: Decimal) -> int:
+    """A price or quantity in billionths; values with more than nine decimals break an invariant."""
+    scaled = value * _GIGA
+    count = int(scaled)
+    assert count == scaled, f"{value} has more than nine decimals"
+    return count
+
+
+def decimal_of(count: int) -> Decimal:
+    """Units as a `Decimal`; whole numbers without decimals."""
+    whole, rest = divmod(count, UNIT)
+    return Decimal(whole) if not rest else _WIDE.scaleb(Decimal(count), -9)
+
+
+def dollars(money: int) -> Decimal:
+    """Money units as dollars, with two decimals where cents suffice."""
+    cents, rest = divmod(money, _CENTS)
+    return _WIDE.scaleb(Decimal(cents), -2) if not rest else _WIDE.scaleb(Decimal(money), -18)
+
+
+class Holding:
+    """What is held of one symbol.
+
+    Attributes:
+        quantity: units of shares, negative when short.
+        cost: money paid for it, negative when short; fees apart.
+        mark: last price, units of dollars a share.
+    """
+
+    __slots__ = ("cost", "mark", "quantity")
+
+    def __init__(self, mark: int) -> None:
+        self.quantity = 0
+        self.cost = 0
+        self.mark = mark
+
+    @property
+    def value(self) -> int:
+        """Signed money at the last mark."""
+        return self.quantity * self.mark
+
+    def move(self, quantity: int, price: int) -> None:
+        """Take in a trade; what closes leaves at average cost, rounded down to one money unit."""
+        held = self.quantity
+        if held * quantity >= 0:
+            self.cost += quantity * price
+        else:
+            assert abs(quantity) <= abs(held), "the venue lets no order cross zero"
+            self.cost -= self.cost * abs(quantity) // abs(held)
+        self.quantity = held + quantity
+
+
+class LedgerEntry(NamedTuple):
+    """One line of the statement.
+
+    Attributes:
+        quantity: shares, negative sold; `price`: dollars a share; `fee`: dollars, at least 0.
+        amount: dollars that the trade brought (negative: cost) before the fee.
+        cash: dollars after it.
+    """
+
+    at: datetime
+    reference: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    amount: Decimal
+    fee: Decimal
+    cash: Decimal
+
+
+class Books:
+    """Cash, holdings and every trade that moved them."""
+
+    def __init__(self, cash: Decimal) -> None:
+        self.cash = units(cash) * UNIT
+        self.fees = 0
+        self.long_value = 0
+        self.short_value = 0
+        self._holdings: dict[str, Holding] = {}
+        self._trades: list[tuple[datetime, str, str, int, int, int, int]] = []
+
+    @property
+    def equity(self) -> int:
+        """Money: cash and the signed value of all holdings at their last marks."""
+        return self.cash + self.long_value + self.short_value
+
+    @property
+    def gross_value(self) -> int:
+        """Money: value of the long holdings plus the size of the short ones."""
+        return self.long_value - self.short_value
+
+    def quantity(self, symbol: str) -> int:
+        """Units of shares held, negative when short."""
+        holding = self._holdings.get(symbol)
+        return 0 if holding is None else holding.quantity
+
+    def holdings(self) -> dict[str, Holding]:
+        """The holdings that are not flat, in the order in which they were opened."""
+        return dict(self._holdings)
+
+    def trade(self, at: datetime, reference: str, symbol: str, quantity: int, price: int, fee: int) -> None:
+        """Book an execution: `quantity` in units, negative sold; `price` in units; `fee` in money."""
+        holding = self._holdings.get(symbol)
+        if holding is None:
+            holding = self._holdings[symbol] = Holding(price)
+        self._count(holding, -1)
+        holding.move(quantity, price)
+        holding.mark = price
+        self._count(holding, +1)
+        if not holding.quantity:
+            del self._holdings[symbol]
+        self.cash -= quantity * price + fee
+        self.fees += fee
+        self._trades.append((at, reference, symbol, quantity, price, fee, self.cash))
+
+    def mark(self, symbol: str, price: Decimal) -> None:
+        """Value the holding at `price` (dollars a share) from now on; nothing happens when none is held."""
+        holding = self._holdings.get(symbol)
+        if holding is not None:
+            self._count(holding, -1)
+            holding.mark = units(price)
+            self._count(holding, +1)
+
+    def statement(self) -> tuple[LedgerEntry, ...]:
+        """Every trade since the beginning, oldest first."""
+        return tuple(
+            LedgerEntry(
+                at,
+                reference,
+                symbol,
+                decimal_of(quantity),
+                decimal_of(price),
+                dollars(-quantity * price),
+                dollars(fee),
+                dollars(cash),
+            )
+            for at, reference, symbol, quantity, price, fee, cash in self._trades
+        )
+
+    def _count(self, holding: Holding, sign: int) -> None:
+        value = sign * holding.value
+        if holding.quantity > 0:
+            self.long_value += value
+        else:
+            self.short_value += value

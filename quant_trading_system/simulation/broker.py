@@ -1,0 +1,126 @@
+"""The simulated venue as a broker: what the order manager asks is asked of the venue, in process.
+
+Every method answers at once; nothing is awaited, so a backtest needs no event loop but the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quant_trading_system.core.exceptions import BrokerRejected, NotSent
+from quant_trading_system.core.orders import Order
+from quant_trading_system.execution.broker import (
+    BrokerAccount,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerUpdate,
+    Execution,
+    Listener,
+)
+from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.simulation.admission import VenueRefusal, unsupported
+from quant_trading_system.simulation.venue import Venue
+from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder, VenueUpdate
+
+Latch = Callable[[ApprovedOrder], str]
+"""Why an order must not leave now; empty when it may."""
+
+
+class SimulatedBroker:
+    """A broker whose other side is a `Venue`."""
+
+    def __init__(self, venue: Venue, latch: Latch | None = None) -> None:
+        """Connect to `venue`.
+
+        Args:
+            latch: asked as the very last thing before an order is handed over.
+        """
+        self._venue = venue
+        self._latch = latch
+        self._listeners: list[Listener] = []
+        venue.subscribe(self._pass_on)
+
+    def unsupported(self, order: Order) -> str:
+        return unsupported(order)
+
+    def subscribe(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    async def place(self, approved: ApprovedOrder) -> BrokerOrder:
+        """Send a new order; it is `sent` until an update says that it reached the matching.
+
+        Raises:
+            BrokerRejected: the venue refused it, with the broker's code.
+            NotSent: the latch stopped it.
+        """
+        order = approved.order
+        stopped = "" if self._latch is None else self._latch(approved)
+        if stopped:
+            raise NotSent(f"kill switch is active: {stopped}", order.client_order_id)
+        try:
+            return _broker_order(self._venue.submit(order))
+        except VenueRefusal as refusal:
+            raise BrokerRejected(refusal.message, order.client_order_id, refusal.code) from None
+
+    async def cancel(self, client_order_id: str) -> None:
+        try:
+            self._venue.cancel(client_order_id)
+        except VenueRefusal as refusal:
+            raise BrokerRejected(refusal.message, client_order_id, refusal.code) from None
+
+    async def find(self, client_order_id: str) -> BrokerOrder | None:
+        found = self._venue.find(client_order_id)
+        return None if found is None else _broker_order(found)
+
+    async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
+        return tuple(_execution(fill) for fill in self._venue.executions(client_order_id))
+
+    async def open_orders(self) -> tuple[BrokerOrder, ...]:
+        return tuple(_broker_order(order) for order in self._venue.open_orders())
+
+    async def positions(self) -> tuple[BrokerPosition, ...]:
+        return tuple(
+            BrokerPosition(symbol=held.symbol, quantity=held.quantity, average_price=held.average_price)
+            for held in self._venue.positions()
+        )
+
+    async def account(self) -> BrokerAccount:
+        account = self._venue.account()
+        return BrokerAccount(account_id=account.account_id, cash=account.cash, equity=account.equity)
+
+    def _pass_on(self, update: VenueUpdate) -> None:
+        message = BrokerUpdate(
+            client_order_id=update.order.client_order_id,
+            venue_order_id=update.order.venue_order_id,
+            at=update.at,
+            trigger=update.trigger,
+            execution=None if update.fill is None else _execution(update.fill),
+            reason=update.reason,
+        )
+        for listener in self._listeners:
+            listener(message)
+
+
+def _broker_order(order: VenueOrder) -> BrokerOrder:
+    """A dollar order has no quantity at the broker until it has traded; then it has what it bought."""
+    return BrokerOrder(
+        client_order_id=order.client_order_id,
+        venue_order_id=order.venue_order_id,
+        symbol=order.order.symbol,
+        side=order.order.side,
+        status=order.status,
+        quantity=order.filled_quantity if order.quantity is None else order.quantity,
+        filled_quantity=order.filled_quantity,
+        average_price=order.average_price,
+    )
+
+
+def _execution(fill: VenueFill) -> Execution:
+    return Execution(
+        execution_id=fill.execution_id,
+        quantity=fill.quantity,
+        price=fill.price,
+        cumulative_quantity=fill.cumulative_quantity,
+        at=fill.at,
+        fee=fill.fee,
+    )

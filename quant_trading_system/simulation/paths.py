@@ -1,0 +1,151 @@
+"""How prices move inside a bar: paths through bars that agree with them exactly.
+
+All prices are int64 micro-dollars, columns are symbols. Between the prices that the bar gives, a path is on
+the tick; the bar's own prices appear in it as they are. Nothing looks ahead but for what a path must know to
+end where the bar ends.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+OVERNIGHT_SHARE = 0.3
+"""Share of a day's variance that falls between the close and the next open."""
+
+_DOLLAR, _CENT, _SUB_PENNY = 1_000_000, 10_000, 100
+_PARTS_OF_RETURN = 10_000_000
+_LEAST_RETURNS = 5
+_WHOLE = 1_000_000
+
+
+def ticks(prices: Integers) -> Integers:
+    """The price step at each price: a cent from one dollar up, a hundredth of a cent below."""
+    return np.where(prices >= _DOLLAR, _CENT, _SUB_PENNY)
+
+
+def previous_closes(closes: Integers, present: Flags) -> Integers:
+    """The last close known before each bar; 0 where there was none. [T, N]."""
+    rows = np.where(present, np.arange(len(closes))[:, np.newaxis], -1)
+    latest = np.maximum.accumulate(rows, axis=0)
+    before = np.vstack([np.full((1, closes.shape[1]), -1), latest[:-1]])
+    known = np.take_along_axis(closes, np.maximum(before, 0), axis=0)
+    return np.where(before >= 0, known, 0)
+
+
+def squared_returns(closes: Integers, previous: Integers, present: Flags) -> Integers:
+    """Squares of the returns close to close, in parts of 10^-14; -1 where there is none. [T, N].
+
+    Integers, so that sums over a window do not depend on where the history begins.
+    """
+    known = present & (previous > 0)
+    change = np.where(known, closes / np.maximum(previous, 1) - 1.0, 0.0)
+    parts = np.rint(np.clip(change, -1.0, 1.0) * _PARTS_OF_RETURN).astype(np.int64)
+    return np.where(known, parts * parts, -1)
+
+
+def volatility(squares: Integers, default: float) -> Floats:
+    """Standard deviation of a day's return from the squares of the days before; [N].
+
+    Args:
+        squares: rows of `squared_returns`, nothing of the day itself among them.
+        default: for symbols with fewer than five returns.
+    """
+    counts = (squares >= 0).sum(axis=0)
+    sums = np.maximum(squares, 0).sum(axis=0)
+    measured: Floats = np.sqrt(sums / np.maximum(counts, 1)) / _PARTS_OF_RETURN
+    return np.where(counts >= _LEAST_RETURNS, measured, default)
+
+
+def through_closes(previous: Integers, close: Integers, sigma: Floats, noise: Floats) -> Integers:
+    """A path from the open to the close when only closes are known; [rows, N].
+
+    The night and the session are one Brownian bridge from close to close, of which the session is shown. Its
+    overnight part says nothing about the rest of the day. A symbol's very first day begins at its own close.
+
+    Args:
+        noise: standard normal deviates [rows, N]; the first row moves the night.
+    """
+    rows = len(noise)
+    times = OVERNIGHT_SHARE + (1 - OVERNIGHT_SHARE) * np.arange(rows) / (rows - 1)
+    motion = np.cumsum(noise * np.sqrt(np.diff(times, prepend=0.0))[:, np.newaxis], axis=0)
+    start = np.where(previous > 0, previous, close)
+    path = _bridge(start, close, sigma, motion, times[:, np.newaxis])
+    path[-1] = close
+    return path
+
+
+def through_bars(
+    opened: Integers, high: Integers, low: Integers, close: Integers, sigma: Floats, noise: Floats
+) -> Integers:
+    """A path from the open to the close that touches the high and the low and never leaves them; [rows, N].
+
+    Args:
+        noise: standard normal deviates [rows, N], at least four rows; the first is not used.
+    """
+    rows = len(noise)
+    times = np.arange(rows) / (rows - 1)
+    motion = np.cumsum(noise * np.sqrt(np.diff(times, prepend=0.0))[:, np.newaxis], axis=0)
+    path = _bridge(opened, close, sigma * np.sqrt(1 - OVERNIGHT_SHARE), motion, times[:, np.newaxis])
+    path[0], path[-1] = opened, close
+    inner = path[1:-1]
+    top = np.argmax(inner, axis=0)
+    bottom = np.argmin(inner, axis=0)
+    bottom = np.where(bottom == top, (top + 1) % len(inner), bottom)
+    np.clip(path, low, high, out=path)
+    columns = np.arange(path.shape[1])
+    inner[top, columns] = np.where(high > np.maximum(opened, close), high, inner[top, columns])
+    inner[bottom, columns] = np.where(low < np.minimum(opened, close), low, inner[bottom, columns])
+    return path
+
+
+def four_points(opened: Integers, high: Integers, low: Integers, close: Integers) -> Integers:
+    """Open, the extreme against the bar's direction, the other extreme, close; [..., 4, N] from [..., N]."""
+    rises = close >= opened
+    return np.stack([opened, np.where(rises, low, high), np.where(rises, high, low), close], axis=-2)
+
+
+def quotes_around(last: Integers, spread: float) -> tuple[Integers, Integers]:
+    """Bid and ask on the tick around the last trades, at least one tick apart and never below one tick.
+
+    Args:
+        spread: fraction of the price; rounded to whole ticks.
+    """
+    tick = ticks(last)
+    width = np.maximum(np.rint(last * spread / tick).astype(np.int64), 1) * tick
+    bid = np.maximum((2 * last - width + tick) // (2 * tick) * tick, tick)
+    ask = bid + width
+    in_cents: Integers = -(-ask // _CENT) * _CENT
+    return bid, np.where((ask >= _DOLLAR) & (tick < _CENT), in_cents, ask)
+
+
+def volume_profile(rows: int) -> Integers:
+    """Parts of a million of a day's volume that fall to each step: much at both ends, little at noon.
+
+    A parabola with three times as much at the ends as in the middle: a documented stand-in, not a measurement.
+    """
+    distance = (2.0 * np.arange(rows) / (rows - 1) - 1.0) ** 2
+    weights = 1.0 + 2.0 * distance
+    parts: Integers = np.floor(weights * (_WHOLE / weights.sum())).astype(np.int64)
+    parts[-1] += _WHOLE - parts.sum()
+    return parts
+
+
+def spread_volume(volume: Integers, profile: Integers) -> Integers:
+    """A volume [..., N] over the steps of its bar: whole shares [..., rows, N]."""
+    parts: Integers = volume[..., np.newaxis, :] * profile[:, np.newaxis] // _WHOLE
+    return parts
+
+
+def _bridge(start: Integers, end: Integers, sigma: Floats, motion: Floats, times: Floats) -> Integers:
+    """Prices on the tick along a Brownian bridge from `start` at time 0 to `end` at time 1."""
+    drift = end / np.maximum(start, 1) - 1.0
+    change = drift * times + sigma * (motion - times * motion[-1])
+    prices = np.maximum(np.rint(start * (1.0 + change)), _SUB_PENNY).astype(np.int64)
+    tick = ticks(prices)
+    rounded: Integers = (prices + tick // 2) // tick * tick
+    return rounded

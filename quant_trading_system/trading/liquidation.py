@@ -1,0 +1,142 @@
+"""After a halt: cancel, confirm; and when told to flatten: close, confirm. The same gate as for every order.
+
+Both are written as steps that look at the truth and do the next thing, so that they go on after a crash, can
+be repeated at will, and never sell more than is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import CancelsConfirmed, HaltLevel
+from quant_trading_system.core.exceptions import KillSwitchActiveError
+from quant_trading_system.core.order_state import PendingRequest
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.positions import PositionSide
+from quant_trading_system.execution.order_manager import Journal, OrderManager
+from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.trading.planning import plan_as_given
+
+_RETRY = timedelta(seconds=1)
+BY = "emergency liquidation"
+
+
+class HaltProcedure:
+    """Carries out what an activation of the kill switch demands, one step at a time."""
+
+    def __init__(
+        self,
+        *,
+        kill_switch: KillSwitch,
+        orders: OrderManager,
+        portfolio: Portfolio,
+        quotes: QuoteSource,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        """Join the parts; `advance` does the work."""
+        self._kill_switch = kill_switch
+        self._orders = orders
+        self._portfolio = portfolio
+        self._quotes = quotes
+        self._journal = journal
+        self._clock = clock
+        self._activation = 0
+        self._level = HaltLevel.RUNNING
+        self._since: datetime | None = None
+        self._to_confirm: set[str] = set()
+        self._confirmed = False
+
+    @property
+    def is_done(self) -> bool:
+        """Nothing left to do: running, or cancels confirmed and, when flattening, every position closed."""
+        level = self._kill_switch.level
+        if level is HaltLevel.RUNNING:
+            return True
+        return self._confirmed and (level is not HaltLevel.FLATTENING or not self._portfolio.positions)
+
+    async def advance(self) -> None:
+        """Do the next thing: ask for cancels, confirm them, close positions."""
+        state = self._kill_switch.state
+        if state.level is HaltLevel.RUNNING:
+            return
+        if (state.activation, state.level) != (self._activation, self._level):
+            self._activation, self._level = state.activation, state.level
+            self._since, self._confirmed, self._to_confirm = self._clock.now(), False, set()
+        if not self._confirmed:
+            await self._cancel()
+        if self._confirmed and state.level is HaltLevel.FLATTENING:
+            await self._close_positions()
+
+    async def _cancel(self) -> None:
+        keep_exits = self._level is HaltLevel.REDUCING
+        for order in self._orders.open_orders():
+            if keep_exits and order.shrinks:
+                continue
+            self._to_confirm.add(order.order_id)
+            if order.pending is PendingRequest.NONE:
+                await self._orders.cancel(order.order_id, f"halt {self._activation}")
+        open_now = {order.order_id for order in self._orders.open_orders()}
+        if self._to_confirm & open_now:
+            return
+        self._confirmed = True
+        took = self._clock.now() - self._since if self._since else timedelta()
+        self._journal.append(
+            CancelsConfirmed(
+                at=self._clock.now(),
+                activation=self._activation,
+                orders=tuple(sorted(self._to_confirm)),
+                seconds=Decimal(took // timedelta(microseconds=1)) / 1_000_000,
+            )
+        )
+        await self._journal.durable()
+
+    async def _close_positions(self) -> None:
+        for symbol, position in sorted(self._portfolio.positions.items()):
+            if self._orders.open_orders(symbol):
+                continue
+            order = Order(
+                symbol=symbol,
+                side=OrderSide.SELL if position.side is PositionSide.LONG else OrderSide.BUY,
+                quantity=abs(position.quantity),
+                order_type=OrderType.MARKET,
+                time_in_force=TimeInForce.DAY,
+                strategy=BY,
+                reduce_only=True,
+                repeat=True,
+            )
+            try:
+                await self._orders.submit(order, plan=plan_as_given(order, self._quotes.quote(symbol)))
+            except KillSwitchActiveError:
+                return  # somebody raised the level to HALTED meanwhile
+
+
+async def emergency_liquidate(
+    kill_switch: KillSwitch,
+    procedure: HaltProcedure,
+    *,
+    reason: str,
+    authorized_by: str,
+    pause: Callable[[timedelta], Awaitable[None]],
+    give_up_after: int = 60,
+) -> bool:
+    """Halt at level FLATTENING, cancel everything, confirm, close every position; True when flat.
+
+    Args:
+        pause: waits for the broker between two looks; the clock's `sleep`.
+        give_up_after: looks, one second apart; the switch stays active and the procedure may be called again.
+    """
+    kill_switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=authorized_by)
+    for _ in range(give_up_after):
+        await procedure.advance()
+        if procedure.is_done:
+            return True
+        await pause(_RETRY)
+    return procedure.is_done
+
+

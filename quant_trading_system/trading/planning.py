@@ -1,0 +1,91 @@
+"""Step 3 of the checklist: market or limit, why, and what it is expected to cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.decisions import ExecutionPlan
+from quant_trading_system.core.numbers import BASIS_POINT, ONE, ZERO, ceil_to_tick, floor_to_tick
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.market.quotes import Quote
+
+_TENTH_BP = Decimal("0.1")
+
+
+class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How orders are worked when the strategy does not say.
+
+    Attributes:
+        market_spread_bps: up to this spread (basis points of the mid) a market order is sent; beyond it, a limit
+            order at the far side of the quote, so that a vanishing quote cannot make it dearer.
+        entry_urgency: 0 (patient) to 1 (now) for orders that open or add; exits always have 1.
+        min_trade_pct: changes of a position worth less than this fraction of equity are left alone, unless they
+            close it.
+    """
+
+    market_spread_bps: Decimal = Decimal(20)
+    entry_urgency: Decimal = Decimal("0.5")
+    min_trade_pct: Decimal = Decimal("0.005")
+
+
+def plan_order(
+    symbol: str, signed_quantity: Decimal, quote: Quote, policy: ExecutionPolicy, *, shrinks: bool, strategy: str
+) -> tuple[Order, ExecutionPlan]:
+    """The order for a wanted change of position, and the plan for its record.
+
+    Args:
+        signed_quantity: shares to buy (positive) or sell.
+        quote: sound and fresh; the gate checks it again.
+    """
+    buying = signed_quantity > 0
+    spread_bps = (quote.ask - quote.bid) / quote.mid / BASIS_POINT
+    tight = spread_bps <= policy.market_spread_bps
+    limit = None if tight else (ceil_to_tick(quote.ask) if buying else floor_to_tick(quote.bid))
+    order = Order(
+        symbol=symbol,
+        side=OrderSide.BUY if buying else OrderSide.SELL,
+        order_type=OrderType.MARKET if tight else OrderType.LIMIT,
+        time_in_force=TimeInForce.DAY,
+        quantity=abs(signed_quantity),
+        limit_price=limit,
+        strategy=strategy,
+        reduce_only=shrinks,
+    )
+    comparison = "within" if tight else "beyond"
+    plan = ExecutionPlan(
+        choice=order.order_type.value,
+        why=f"the spread of {spread_bps:.1f} bp is {comparison} {policy.market_spread_bps} bp; one order, no algorithm: "
+        f"the whole quantity is wanted at the quote",
+        urgency=ONE if shrinks else policy.entry_urgency,
+        expected_price=quote.mid,
+        expected_slippage_bps=(spread_bps / 2).quantize(_TENTH_BP),
+    )
+    return order, plan
+
+
+def plan_as_given(order: Order, quote: Quote | None) -> ExecutionPlan:
+    """The plan of an order that a strategy or a person wrote out: it is sent as it is.
+
+    A limit order that has to wait is expected to trade at its limit, any other at the mid plus half the spread.
+    """
+    expected = cost = None
+    if quote is not None and not quote.flaw:
+        expected, cost = _expected(order, quote)
+    return ExecutionPlan(
+        choice=order.order_type.value,
+        why="the order was given with its type and price" if order.strategy else "an order given by hand",
+        urgency=ONE if order.order_type is OrderType.MARKET else Decimal("0.5"),
+        expected_price=expected,
+        expected_slippage_bps=cost,
+    )
+
+
+def _expected(order: Order, quote: Quote) -> tuple[Decimal, Decimal]:
+    """Dollars a share, and basis points of cost against them."""
+    buying, limit = order.side is OrderSide.BUY, order.limit_price
+    far = quote.ask if buying else quote.bid
+    if limit is not None and (limit < far if buying else limit > far):
+        return limit, ZERO
+    return quote.mid, (abs(far - quote.mid) / quote.mid / BASIS_POINT).quantize(_TENTH_BP)

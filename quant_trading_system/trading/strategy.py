@@ -1,0 +1,123 @@
+"""What a user writes: a strategy looks at the past and says what it believes.
+
+It never sees a broker, an order or the future. The same class runs in a backtest, on the local venue and
+live; only clock, feed and broker are swapped underneath.
+
+>>> from quant_trading_system.trading.strategy import MarketView, Strategy
+>>> class BuyTheDip(Strategy):
+...     def on_bar(self, market: MarketView):
+...         for symbol in market.symbols:
+...             closes = market.closes(symbol, 21)
+...             if len(closes) == 21 and closes[-1] < 0.95 * closes.max():
+...                 yield market.long(symbol, weight="0.05", reason="5 % below its monthly high")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from quant_trading_system.core.exceptions import StrategyError
+from quant_trading_system.core.numbers import exact
+from quant_trading_system.core.orders import Order
+from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.risk.portfolio import Portfolio
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Number = Decimal | str | int
+
+
+class MarketView:
+    """What a strategy may know at the end of a bar, and the words in which it answers.
+
+    Attributes:
+        bar: counts the bars of this run from 1.
+        symbols: the symbols with prices, in a fixed order.
+    """
+
+    def __init__(self, history: HistoryView, portfolio: Portfolio, strategy: str, bar: int) -> None:
+        self._history = history
+        self._portfolio = portfolio
+        self._strategy = strategy
+        self.bar = bar
+        self.symbols = history.symbols
+
+    @property
+    def now(self) -> datetime:
+        """The end of the bar, UTC."""
+        return self._history.now
+
+    @property
+    def equity(self) -> Decimal:
+        """Dollars."""
+        return self._portfolio.equity
+
+    def position(self, symbol: str) -> Decimal:
+        """Signed shares held."""
+        return self._portfolio.position(symbol).quantity
+
+    def close(self, symbol: str) -> Decimal | None:
+        """The latest close in dollars, exact; None when the bar is missing."""
+        return self._history.close(symbol)
+
+    def closes(self, symbol: str, bars: int) -> NDArray[np.float64]:
+        """The last `bars` closes or fewer, oldest first, for statistics; NaN where a bar is missing."""
+        return self._history.closes(symbol, bars)
+
+    def returns(self, bars: int) -> NDArray[np.float64]:
+        """The last `bars` simple returns of all symbols or fewer, shape [bars, symbols]."""
+        return self._history.returns(bars)
+
+    def long(self, symbol: str, **wish: object) -> Signal:
+        """A wish to hold `symbol`; see `Signal` for `weight`, `strength`, `stop_price`, `confidence`, `reason`."""
+        return self._signal(symbol, Direction.LONG, wish)
+
+    def short(self, symbol: str, **wish: object) -> Signal:
+        """A wish to be short of `symbol`."""
+        return self._signal(symbol, Direction.SHORT, wish)
+
+    def flat(self, symbol: str, **wish: object) -> Signal:
+        """A wish to hold nothing of `symbol`."""
+        return self._signal(symbol, Direction.FLAT, wish)
+
+    def _signal(self, symbol: str, direction: Direction, wish: dict[str, object]) -> Signal:
+        lasts = wish.pop("lasts", None)
+        for field in ("weight", "strength", "confidence", "stop_price"):
+            value = wish.get(field)
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                wish[field] = exact(value)
+        expires = self.now + lasts if isinstance(lasts, timedelta) else None
+        return Signal(
+            symbol=symbol,
+            direction=direction,
+            at=self.now,
+            source=self._strategy,
+            expires_at=expires,
+            **wish,  # type: ignore[arg-type]  # the fields of Signal, which checks them itself
+        )
+
+
+class Strategy:
+    """Base of all strategies; override `on_bar`, and give the class or the object a `name`."""
+
+    name: str = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__dict__.get("name", "") or cls.__name__
+
+    def on_bar(self, market: MarketView) -> Iterable[Signal | Order] | None:
+        """Called at the end of every bar. Yield or return what is wanted.
+
+        A `Signal` is a wish for a position and is sized for you. An `Order` is sent as it is, through the same
+        gate, when the exchange is next open.
+
+        Raises:
+            StrategyError: a subclass did not write this method.
+        """
+        raise StrategyError(f"{type(self).__name__} needs a method on_bar(self, market)")

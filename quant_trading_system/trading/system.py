@@ -1,0 +1,231 @@
+"""The parts of one account, joined: the same graph in a backtest, on the local venue and live.
+
+Only the ports differ: clock, calendar, quotes, broker, journal, latch and correlations come from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import AnyEvent, CashMoved, KillSwitchEvent, RiskEvent
+from quant_trading_system.core.ids import IntentCounter
+from quant_trading_system.core.instruments import Universe
+from quant_trading_system.core.numbers import use_exact_arithmetic
+from quant_trading_system.execution.broker import Broker
+from quant_trading_system.execution.order_manager import OrderManager
+from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.correlation import CorrelationSource
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import Latch
+from quant_trading_system.risk.monitor import RiskMonitor
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.position_sizer import PositionSizer
+from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
+from quant_trading_system.trading.liquidation import HaltProcedure
+from quant_trading_system.trading.order_path import OrderPath
+from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.strategy import Strategy
+from quant_trading_system.trading.trading_engine import TradingEngine
+
+
+class DurableJournal(Protocol):
+    """What the system needs of a journal."""
+
+    def append(self, event: AnyEvent, cause: int | None = None) -> int:
+        """Add an entry; its sequence number."""
+
+    def sync(self) -> None:
+        """Make everything appended so far survive a crash."""
+
+    async def durable(self) -> None:
+        """The same for callers that must not block their loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything that comes from outside."""
+
+    clock: Clock
+    calendar: Calendar
+    quotes: QuoteSource
+    broker: Broker
+    journal: DurableJournal
+    latch: Latch
+    correlations: CorrelationSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskParts:
+    """What judges orders: books, kill switch, monitor and gate."""
+
+    portfolio: Portfolio
+    kill_switch: KillSwitch
+    monitor: RiskMonitor
+    checker: PreTradeRiskChecker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingSystem:
+    """The joined parts; `engine` drives them, the others are there to be asked."""
+
+    ports: Ports
+    limits: RiskLimits
+    universe: Universe
+    portfolio: Portfolio
+    kill_switch: KillSwitch
+    monitor: RiskMonitor
+    checker: PreTradeRiskChecker
+    tracker: PositionTracker
+    orders: OrderManager
+    path: OrderPath
+    halt: HaltProcedure
+    engine: TradingEngine
+
+
+def assemble(
+    ports: Ports,
+    *,
+    run: str,
+    cash: Decimal,
+    limits: RiskLimits,
+    universe: Universe,
+    strategies: Sequence[Strategy] = (),
+    sizer: PositionSizer,
+    policy: ExecutionPolicy | None = None,
+) -> TradingSystem:
+    """Build the graph for one account and put its opening cash on record.
+
+    Args:
+        run: names the run; every client order id begins with it.
+        cash: dollars at the start.
+    """
+    use_exact_arithmetic()
+    risk = _judges(ports, cash, limits, universe)
+    tracker, orders = _senders(ports, risk, run)
+    path = OrderPath(
+        sizer=sizer,
+        policy=policy or ExecutionPolicy(),
+        universe=universe,
+        quotes=ports.quotes,
+        portfolio=risk.portfolio,
+        checker=risk.checker,
+        orders=orders,
+    )
+    halt, engine = _drivers(ports, risk, tracker, orders, path, strategies)
+    ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
+    return TradingSystem(
+        ports=ports,
+        limits=limits,
+        universe=universe,
+        portfolio=risk.portfolio,
+        kill_switch=risk.kill_switch,
+        monitor=risk.monitor,
+        checker=risk.checker,
+        tracker=tracker,
+        orders=orders,
+        path=path,
+        halt=halt,
+        engine=engine,
+    )
+
+
+def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe) -> RiskParts:
+    clock = ports.clock
+    portfolio = Portfolio(cash, universe.sectors)
+    kill_switch = KillSwitch(
+        latch=ports.latch,
+        clock=clock,
+        authorized_resetters=limits.authorized_resetters,
+        record=_recorder(ports.journal),
+    )
+    monitor = RiskMonitor(
+        limits=limits,
+        portfolio=portfolio,
+        kill_switch=kill_switch,
+        clock=clock,
+        emit=_emit_risk(ports.journal),
+    )
+    checker = PreTradeRiskChecker(
+        limits=limits,
+        universe=universe,
+        portfolio=portfolio,
+        quotes=ports.quotes,
+        calendar=ports.calendar,
+        kill_switch=kill_switch,
+        clock=clock,
+        correlations=ports.correlations,
+        unsupported=ports.broker.unsupported,
+    )
+    return RiskParts(portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker)
+
+
+def _senders(ports: Ports, risk: RiskParts, run: str) -> tuple[PositionTracker, OrderManager]:
+    tracker = PositionTracker(portfolio=risk.portfolio, monitor=risk.monitor, emit=ports.journal.append)
+    orders = OrderManager(
+        checker=risk.checker,
+        portfolio=risk.portfolio,
+        tracker=tracker,
+        kill_switch=risk.kill_switch,
+        broker=ports.broker,
+        journal=ports.journal,
+        clock=ports.clock,
+        ids=IntentCounter(run),
+    )
+    return tracker, orders
+
+
+def _drivers(
+    ports: Ports,
+    risk: RiskParts,
+    tracker: PositionTracker,
+    orders: OrderManager,
+    path: OrderPath,
+    strategies: Sequence[Strategy],
+) -> tuple[HaltProcedure, TradingEngine]:
+    halt = HaltProcedure(
+        kill_switch=risk.kill_switch,
+        orders=orders,
+        portfolio=risk.portfolio,
+        quotes=ports.quotes,
+        journal=ports.journal,
+        clock=ports.clock,
+    )
+    engine = TradingEngine(
+        strategies=strategies,
+        path=path,
+        halt=halt,
+        orders=orders,
+        tracker=tracker,
+        portfolio=risk.portfolio,
+        monitor=risk.monitor,
+        kill_switch=risk.kill_switch,
+        quotes=ports.quotes,
+        calendar=ports.calendar,
+        journal=ports.journal,
+        clock=ports.clock,
+    )
+    return halt, engine
+
+
+def _recorder(journal: DurableJournal) -> Callable[[KillSwitchEvent], None]:
+    """The kill switch is on record durably before it acts."""
+
+    def record(event: KillSwitchEvent) -> None:
+        journal.append(event)
+        journal.sync()
+
+    return record
+
+
+def _emit_risk(journal: DurableJournal) -> Callable[[RiskEvent], None]:
+    def emit(event: RiskEvent) -> None:
+        journal.append(event)
+
+    return emit

@@ -1,0 +1,188 @@
+"""Drives the road: bars to strategies, wishes to orders, and everything that a halt demands.
+
+The engine is told about time by whoever owns it, a backtest or a live loop: `open_day`, `on_step` after each
+change of the market, `on_bar` at the end of a bar, `close_day`. Strategies run isolated: an exception stops
+that strategy and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.orders import Order
+from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.execution.order_manager import Journal, OrderManager
+from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.monitor import RiskMonitor
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.trading.liquidation import HaltProcedure
+from quant_trading_system.trading.order_path import OrderPath
+from quant_trading_system.trading.signal_generator import SignalGenerator
+from quant_trading_system.trading.strategy import MarketView, Strategy
+
+
+class TradingEngine:
+    """One account, its strategies and its day."""
+
+    def __init__(
+        self,
+        *,
+        strategies: Sequence[Strategy],
+        path: OrderPath,
+        halt: HaltProcedure,
+        orders: OrderManager,
+        tracker: PositionTracker,
+        portfolio: Portfolio,
+        monitor: RiskMonitor,
+        kill_switch: KillSwitch,
+        quotes: QuoteSource,
+        calendar: Calendar,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        """Join the parts."""
+        self._running = list(strategies)
+        self._path = path
+        self._halt = halt
+        self._orders = orders
+        self._tracker = tracker
+        self._portfolio = portfolio
+        self._monitor = monitor
+        self._kill_switch = kill_switch
+        self._quotes = quotes
+        self._calendar = calendar
+        self._journal = journal
+        self._clock = clock
+        self._signals = SignalGenerator()
+        self._given: list[Order] = []
+        self._bar = 0
+        kill_switch.subscribe(self._on_kill_switch)
+
+    @property
+    def is_idle(self) -> bool:
+        """True when no wish is on its way, no order open and no halt being carried out."""
+        return self._path.is_idle and not self._given and not self._orders.open_orders() and self._halt.is_done
+
+    def open_day(self) -> None:
+        """A trading day begins."""
+        self._monitor.open_day()
+
+    async def close_day(self) -> None:
+        """A trading day ends: its numbers and the books go on record."""
+        self._monitor.close_day()
+        self._journal.append(self.state())
+        await self._journal.durable()
+
+    async def on_step(self) -> None:
+        """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
+        self._mark_positions()
+        self._monitor.observe()
+        if self._kill_switch.is_active():
+            await self._halt.advance()
+        if self._calendar.is_open(self._clock.now()):
+            await self._release()
+
+    async def on_bar(self, history: HistoryView) -> None:
+        """A bar ended: ask every running strategy what it wants."""
+        self._bar += 1
+        for strategy in list(self._running):
+            try:
+                view = MarketView(history, self._portfolio, strategy.name, self._bar)
+                wanted = list(strategy.on_bar(view) or ())
+                self._require_wishes(strategy, wanted)
+            except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
+                self._stop(strategy, error)
+                continue
+            self._accept(strategy, wanted)
+
+    def state(self) -> StateRecorded:
+        """The books of this moment, for the journal: what a replay must arrive at."""
+        portfolio = self._portfolio
+        with portfolio.lock:
+            positions = portfolio.positions
+            return StateRecorded(
+                at=self._clock.now(),
+                open_orders={o.order_id: f"{o.status}/{o.filled}" for o in self._orders.open_orders()},
+                positions={symbol: positions[symbol].quantity for symbol in sorted(positions)},
+                costs={symbol: positions[symbol].cost for symbol in sorted(positions)},
+                cash=portfolio.cash,
+                realized_pnl=portfolio.realized_pnl,
+                fees=portfolio.fees,
+                halt_level=self._kill_switch.level,
+                orders=self._orders.count,
+                fills=self._tracker.fills,
+            )
+
+    # -- strategies ----------------------------------------------------------------------------------------------
+
+    def _require_wishes(self, strategy: Strategy, wanted: Iterable[object]) -> None:
+        for wish in wanted:
+            if not isinstance(wish, Signal | Order):
+                raise TypeError(f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood")
+
+    def _accept(self, strategy: Strategy, wanted: Iterable[Signal | Order]) -> None:
+        for wish in wanted:
+            if isinstance(wish, Order):
+                self._given.append(_signed_by(wish, strategy.name))
+                continue
+            seq = self._signals.standing(wish)
+            if seq is None:
+                seq = self._journal.append(SignalEvent(at=wish.at, signal=wish))
+            self._signals.accept(wish, seq)
+        self._pursue(wish for wish in wanted if isinstance(wish, Signal))
+
+    def _pursue(self, spoken: Iterable[Signal]) -> None:
+        wishes = self._signals.wishes(self._clock.now())
+        for symbol in dict.fromkeys(signal.symbol for signal in spoken):
+            if symbol in wishes:
+                self._path.want(*wishes[symbol])
+
+    def _stop(self, strategy: Strategy, error: Exception) -> None:
+        self._running.remove(strategy)
+        self._signals.drop_source(strategy.name)
+        self._journal.append(
+            StrategyStopped(at=self._clock.now(), strategy=strategy.name, error=f"{type(error).__name__}: {error}"[:500])
+        )
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    async def _release(self) -> None:
+        """Send what waited for the exchange to open; every order is judged now, with the quotes of now."""
+        given, self._given = self._given, []
+        for order in given:
+            await self._path.send_as_given(order)
+        if not self._path.is_idle:
+            await self._path.walk(self._wanted(self._clock.now()))
+
+    def _wanted(self, moment: datetime) -> int:
+        wishes = self._signals.wishes(moment).values()
+        return sum(1 for signal, _ in wishes if signal.direction is not Direction.FLAT)
+
+    def _mark_positions(self) -> None:
+        for symbol in sorted(self._portfolio.open_symbols):
+            quote = self._quotes.quote(symbol)
+            if quote is None or quote.flaw:
+                continue
+            price = quote.last if quote.last is not None and quote.last > ZERO else quote.mid
+            self._portfolio.mark(symbol, price)
+
+    def _on_kill_switch(self, event: KillSwitchEvent) -> None:
+        if event.level:
+            self._path.give_up()
+            self._given.clear()
+        else:
+            self._monitor.rebase()
+
+
+def _signed_by(order: Order, strategy: str) -> Order:
+    return msgspec.structs.replace(order, strategy=strategy)

@@ -1,0 +1,407 @@
+"""What a limits file may say, and how each way of getting it wrong is refused."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from contextlib import suppress
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quant_trading_system.config import loader
+from quant_trading_system.config.loader import (
+    MAX_FILE_BYTES,
+    default_limits,
+    limits_as_text,
+    limits_version,
+    load_limits,
+    parse_limits,
+)
+from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS, SECTIONS, LimitKey
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.config.scalars import HALT_LEVELS
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.exceptions import ConfigurationError
+
+EXAMPLE = """\
+risk:
+  max_position_pct: 0.10           # Max 10% in single position
+  max_portfolio_positions: 20      # Max 20 open positions
+  max_daily_loss_pct: 0.05         # Kill switch at 5% daily loss
+  max_drawdown_pct: 0.15           # Kill switch at 15% drawdown
+  max_sector_exposure: 0.30        # Max 30% in any sector
+  max_correlation: 0.80            # Reject highly correlated adds
+"""
+RISK_KEYS = (
+    "max_position_pct, max_portfolio_positions, max_daily_loss_pct, max_drawdown_pct, max_sector_exposure, "
+    "max_correlation"
+)
+SECTION_NAMES = "risk, account, orders, prices, halt, correlation"
+
+
+def refusal(text: str | bytes) -> str:
+    """What the loader says about `text`, without the name of the file."""
+    with pytest.raises(ConfigurationError) as error:
+        parse_limits(text if isinstance(text, bytes) else text.encode(), "limits.yaml")
+    message = str(error.value)
+    assert message.startswith("limits.yaml is refused")
+    return message.removeprefix("limits.yaml is refused").removeprefix(": ")
+
+
+def test_six_keys_under_risk_are_a_whole_file():
+    """The shortest file is the published example; every other section is the shipped one."""
+    assert parse_limits(EXAMPLE.encode(), "limits.yaml") == default_limits()
+
+
+def test_shipped_values():
+    assert limits_as_text(default_limits()) == {
+        "risk.max_position_pct": "0.1",
+        "risk.max_portfolio_positions": "20",
+        "risk.max_daily_loss_pct": "0.05",
+        "risk.max_drawdown_pct": "0.15",
+        "risk.max_sector_exposure": "0.3",
+        "risk.max_correlation": "0.8",
+        "account.allow_short": "false",
+        "account.buying_power_multiplier": "1",
+        "account.max_gross_exposure": "1",
+        "orders.max_order_quantity": "100000",
+        "orders.min_order_notional": "1",
+        "orders.max_order_notional": "1000000",
+        "orders.max_open_orders_per_symbol": "5",
+        "orders.duplicate_window_s": "5",
+        "prices.price_collar_pct": "0.05",
+        "prices.max_quote_age_s": "15",
+        "prices.max_spread_pct": "0.02",
+        "halt.max_consecutive_losses": "8",
+        "halt.halt_level": "halted",
+        "halt.authorized_resetters": "[]",
+        "correlation.correlation_window": "60",
+        "correlation.correlation_min_observations": "20",
+    }
+
+
+def test_numbers_are_exact_and_typed():
+    """`0.05` is five hundredths, not the nearest binary fraction; counts are integers."""
+    limits = parse_limits(EXAMPLE.encode(), "limits.yaml")
+    assert limits.max_daily_loss_pct == Decimal("0.05")
+    assert type(limits.max_portfolio_positions) is int
+    assert limits.allow_short is False
+    assert limits.halt_level is HaltLevel.HALTED
+    assert limits.authorized_resetters == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("0.10 ", '"0.10" '),
+        ("0.10 ", "'0.10' "),
+        ("0.10 ", "0.1 "),
+        ("0.10 ", "0.100000000 "),
+        ("  max", "     max"),
+        ("risk:", "--- # the limits of the fund\nrisk:"),
+        ("risk:", "\ufeffrisk:"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_spelling_does_not_matter(before, after):
+    """Quotes, trailing zeros, indentation, comments, a byte order mark: the same limits and the same version."""
+    assert parse_limits(EXAMPLE.replace(before, after).encode(), "limits.yaml") == default_limits()
+
+
+def test_order_of_keys_and_sections_does_not_matter():
+    text = "halt: {authorized_resetters: [Zoe, Ana], halt_level: reducing, max_consecutive_losses: 3}\n"
+    turned = "halt:\n  max_consecutive_losses: 3\n  halt_level: reducing\n  authorized_resetters:\n  - Ana\n  - Zoe\n"
+    lines = EXAMPLE.splitlines(keepends=True)
+    assert parse_limits((EXAMPLE + text).encode(), "a") == parse_limits(
+        (turned + lines[0] + "".join(reversed(lines[1:]))).encode(), "b"
+    )
+
+
+def test_resetters_are_a_set_of_names():
+    halt = "halt: {max_consecutive_losses: 3, halt_level: halted, authorized_resetters: [Zoe, 007]}"
+    limits = parse_limits((EXAMPLE + halt).encode(), "limits.yaml")
+    assert limits.authorized_resetters == ("007", "Zoe")
+    assert limits_as_text(limits)["halt.authorized_resetters"] == "[007, Zoe]"
+
+
+LINE_2 = [
+    ("10", "is 10, but must be above 0 and at most 1; write 10 % as 0.10"),
+    ("12.5", "is 12.5, but must be above 0 and at most 1; write 12.5 % as 0.125"),
+    ("101", "is 101, but must be above 0 and at most 1"),
+    ("10%", "is '10%'; write it as 0.10"),
+    ("2.5 %", "is '2.5 %'; write it as 0.025"),
+    ("0", "is 0, but must be above 0 and at most 1"),
+    ("0.00", "is 0, but must be above 0 and at most 1"),
+    ("-0.10", "is '-0.10', but no limit is negative"),
+    (".nan", "is '.nan', which is not a finite number"),
+    ("NaN", "is 'NaN', which is not a finite number"),
+    (".inf", "is '.inf', which is not a finite number"),
+    ("-.inf", "is '-.inf', which is not a finite number"),
+    ("Infinity", "is 'Infinity', which is not a finite number"),
+    ("1e-1", "is '1e-1'; write all digits instead of an exponent"),
+    ("1E+999999999", "is '1E+999999999'; write all digits instead of an exponent"),
+    ("", "has no value"),
+    ('""', "has no value"),
+    ('" "', "has no value"),
+    ("0.1234567891", "is '0.1234567891', which has more than 9 decimals"),
+    ("[0.10]", "holds a list or a group of keys, but must be a single value"),
+    ("{fraction: 0.10}", "holds a list or a group of keys, but must be a single value"),
+    *(
+        (text, f"is {text!r}, which is not a plain number; write digits and at most one point, such as 12 or 0.10")
+        for text in (
+            "~", "null", "yes", "true", "abc", "+0.10", ".10", "0.", "00.10", "0,10", "0_1", "0x1", "1:30", "0.1.0",
+            "\N{ARABIC-INDIC DIGIT ONE}", "1" * 16,
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "told"), LINE_2, ids=[repr(value) for value, _ in LINE_2])
+def test_a_number_that_is_none_or_out_of_range(value, told):
+    assert refusal(EXAMPLE.replace("0.10 ", f"{value} ", 1)) == f"line 2: risk.max_position_pct {told}"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("20.0", "is '20.0', but must be a whole number"),
+        ("0", "is 0, but must be from 1 to 10000"),
+        ("10001", "is 10001, but must be from 1 to 10000"),
+        ("-20", "is '-20', but no limit is negative"),
+        ("020", "is '020', which is not a plain number; write digits and at most one point, such as 12 or 0.10"),
+    ],
+)
+def test_a_count_that_is_none(value, told):
+    assert refusal(EXAMPLE.replace("20 ", f"{value} ", 1)) == f"line 3: risk.max_portfolio_positions {told}"
+
+
+def broken_files():
+    """The cases of `broken_limits.txt`: what is changed in the published example, and the whole answer."""
+    text = (Path(__file__).parent / "broken_limits.txt").read_text(encoding="utf-8")
+    for case in text.split("\n\n")[1:]:
+        change, _, told = case.strip("\n").partition("\n")
+        before, _, after = change.encode().decode("unicode_escape").partition(" => ")
+        yield pytest.param(before, after, told, id=change)
+
+
+@pytest.mark.parametrize(("before", "after", "told"), list(broken_files()))
+def test_a_broken_file_is_refused_with_its_whole_message(before, after, told):
+    assert EXAMPLE.count(before)
+    assert refusal(EXAMPLE.replace(before, after, 1)) == told
+
+
+def test_every_contradiction_is_between_numbers():
+    ranged = {key.name for key in KEYS if key.range}
+    assert {name for pair in CONTRADICTIONS for name in pair[:2]} <= ranged
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "it is empty"),
+        ("\n# only a remark\n", "it is empty"),
+        ("---\n", "it is empty"),
+        ("0.10", "line 1: it must start with a section such as risk:"),
+        ("- risk\n", "line 1: it must start with a section such as risk:"),
+        ("risk:\n", f"line 1: risk must hold keys and values: {RISK_KEYS}"),
+        ("risk: []\n", f"line 1: risk must hold keys and values: {RISK_KEYS}"),
+        ("account: {}\n", f"the section risk is missing; it holds {RISK_KEYS}"),
+        (EXAMPLE + EXAMPLE, "line 8: risk stands twice in the file, first on line 1"),
+        (EXAMPLE + "---\n" + EXAMPLE, "line 8: a second document starts here; a limits file has one"),
+        (b"\xff\xfe" + EXAMPLE.encode(), "line 1: byte 0xff is not UTF-8; save the file as UTF-8"),
+        (EXAMPLE.encode() + b"# caf\xe9\n", "line 8: byte 0xe9 is not UTF-8; save the file as UTF-8"),
+        ("[" * 60_000, "line 1: nothing in a limits file is nested this deeply"),
+        ("{" * 60_000, "line 1: nothing in a limits file is nested this deeply"),
+        ("".join(f"key_{i}:\n" for i in range(5_000)), "line 500: more than 1000 entries; this is no limits file"),
+    ],
+)
+def test_files_that_are_no_limits_files(text, told):
+    assert told in refusal(text)
+
+
+def test_all_problems_of_a_file_are_told_at_once_in_order():
+    text = EXAMPLE.replace("0.10 ", "10 ").replace(": 20 ", ": many ").replace("max_correlation", "max_corelation")
+    assert refusal(text + "limits: 5\n") == (
+        " for 4 problems:\n"
+        "  line 2: risk.max_position_pct is 10, but must be above 0 and at most 1; write 10 % as 0.10\n"
+        "  line 3: risk.max_portfolio_positions is 'many', which is not a plain number; "
+        "write digits and at most one point, such as 12 or 0.10\n"
+        "  line 7: max_corelation is no key of risk; did you mean max_correlation?\n"
+        f"  line 8: limits is no section; the sections are {SECTION_NAMES}"
+    )
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The published example as a file of mode 600."""
+    path = tmp_path / "my limits.yaml"
+    path.write_text(EXAMPLE, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def test_a_file_is_loaded_by_path(example):
+    assert load_limits(example) == load_limits(str(example)) == default_limits()
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o664])
+def test_a_file_that_others_may_write_is_refused(example, mode):
+    example.chmod(mode)
+    with pytest.raises(ConfigurationError) as error:
+        load_limits(example)
+    assert str(error.value) == f"{example} can be changed by other users (mode {mode:o}); run: chmod go-w '{example}'"
+
+
+def test_a_symbolic_link_is_refused(example, tmp_path):
+    """The link could be turned to another file by whoever owns its directory."""
+    link = tmp_path / "link.yaml"
+    link.symlink_to(example)
+    with pytest.raises(ConfigurationError) as error:
+        load_limits(link)
+    assert str(error.value) == f"{link} is a symbolic link; name the file itself: {example}"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("none.yaml", "does not exist"), (".", "is not a regular file"), ("\0", "null byte")]
+)
+def test_what_is_no_file_is_refused(tmp_path, name, told):
+    with pytest.raises(ConfigurationError, match=told):
+        load_limits(tmp_path / name)
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(ConfigurationError, match="is not a regular file"):
+        load_limits(tmp_path / "pipe")
+
+
+def test_a_file_of_more_than_64_kilobytes_is_refused(example):
+    comment = "#" * (MAX_FILE_BYTES - len(EXAMPLE))
+    example.write_text(EXAMPLE + comment)
+    assert load_limits(example) == default_limits()
+    example.write_text(EXAMPLE + comment + "#")
+    with pytest.raises(ConfigurationError, match="is larger than 64 KB"):
+        load_limits(example)
+
+
+def test_the_file_is_read_once(example, monkeypatch):
+    """What was checked is what is parsed: nobody can swap the file in between."""
+    opened = []
+    really_open = os.open
+
+    def open_and_count(path, flags):
+        opened.append(path)
+        return really_open(path, flags)
+
+    monkeypatch.setattr(os, "open", open_and_count)
+    load_limits(example)
+    assert opened == [example]
+
+
+def test_table_limits_and_shipped_file_agree():
+    """One table: the attributes of `RiskLimits`, the rows of the table and the shipped file name the same keys."""
+    fields = {field.name for field in msgspec.structs.fields(RiskLimits)} - {"version"}
+    assert {key.name for key in KEYS} == fields
+    assert len(KEYS) == len(fields)
+    shipped = files(loader.__package__).joinpath("risk_params.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"^(\w+):", shipped, re.MULTILINE) == list(SECTIONS)
+    assert re.findall(r"^  (\w+):", shipped, re.MULTILINE) == [key.name for key in KEYS]
+
+
+def test_the_shipped_file_gives_unit_and_reason_of_every_key():
+    shipped = files(loader.__package__).joinpath("risk_params.yaml").read_text(encoding="utf-8")
+    for key in KEYS:
+        told = re.search(rf"  # unit: (.+)\n  # why: .+\.\n  {key.name}:", shipped)
+        assert told, key.name
+        assert told[1].startswith(key.unit), key.name
+
+
+def test_every_attribute_of_the_limits_is_described():
+    described = inspect.getdoc(RiskLimits) or ""
+    assert [] == [key.name for key in KEYS if key.name not in described]
+
+
+NAMES = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12)
+
+
+def values_of(key: LimitKey) -> st.SearchStrategy[str]:
+    """Any text that `key` accepts by itself."""
+    if key.range is None:
+        if key.is_list:
+            return st.lists(NAMES, unique=True, max_size=4).map(lambda names: f"[{', '.join(map(repr, names))}]")
+        return st.sampled_from(["true", "false"] if key.name == "allow_short" else list(HALT_LEVELS))
+    low, high = key.range.low, key.range.high
+    if isinstance(key.value_of(str(high)), int):
+        return st.integers(int(low), int(high)).map(str)
+    numbers = st.decimals(low, high, places=6).filter(key.range.holds)
+    return st.builds(lambda number, quote: f"{quote}{number:f}{quote}", numbers, st.sampled_from(["", "'", '"']))
+
+
+@st.composite
+def limit_files(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
+    """A complete file without contradictions, in any order, and the text of its values by name."""
+    texts = {key.name: draw(values_of(key)) for key in KEYS}
+    for lower, upper, _ in CONTRADICTIONS:
+        low, high = (Decimal(texts[name].strip("'\"")) for name in (lower, upper))
+        if low > high:
+            texts[lower] = texts[upper]
+    lines = []
+    for section in draw(st.permutations(list(SECTIONS))):
+        lines.append(f"{section}:")
+        lines += [f"  {key.name}: {texts[key.name]}" for key in draw(st.permutations(SECTIONS[section]))]
+    return "\n".join(lines), texts
+
+
+@given(limit_files())
+def test_any_valid_values_come_back(file):
+    """Whatever is written is what is in force, exactly, and rendering it again changes nothing."""
+    text, texts = file
+    limits = parse_limits(text.encode(), "limits.yaml")
+    for key in KEYS:
+        value = getattr(limits, key.name)
+        if key.range is not None:
+            assert value == Decimal(texts[key.name].strip("'\""))
+    rendered = "".join(
+        f"{section}:\n" + "".join(f"  {key.name}: {limits_as_text(limits)[key.path]}\n" for key in keys)
+        for section, keys in SECTIONS.items()
+    )
+    names = limits.authorized_resetters
+    if all(name.isidentifier() for name in names):
+        assert parse_limits(rendered.encode(), "rendered") == limits
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_any_bytes_are_limits_or_a_refusal(data):
+    """No input ends in anything but limits or a `ConfigurationError`."""
+    with pytest.raises(ConfigurationError):
+        parse_limits(data, "noise")
+
+
+@given(st.integers(0, len(EXAMPLE) - 1), st.integers(0, 255))
+def test_a_damaged_byte_is_a_refusal_or_still_limits(place, byte):
+    data = bytearray(EXAMPLE.encode())
+    data[place] = byte
+    with suppress(ConfigurationError):
+        assert isinstance(parse_limits(bytes(data), "damaged"), RiskLimits)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_the_version_changes_with_every_key(key):
+    limits = default_limits()
+    value = getattr(limits, key.name)
+    changed = {bool: True, tuple: ("Ana",), HaltLevel: HaltLevel.REDUCING}.get(type(value))
+    other = msgspec.structs.replace(limits, **{key.name: value + 1 if changed is None else changed})
+    assert limits_version(other) != limits.version == limits_version(limits)
+    assert re.fullmatch("[0-9a-f]{12}", limits.version)
+
+
+def test_the_version_of_the_shipped_limits_is_stable():
+    """Records of old runs stay comparable; this changes only together with the shipped file."""
+    assert default_limits().version == "8f5980ce6b16"

@@ -1,0 +1,128 @@
+"""A strategy sees the past up to the current bar, and no way leads further."""
+
+import inspect
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.market.sessions import TradingCalendar
+from quant_trading_system.market.time_axis import daily_axis
+
+NYSE = TradingCalendar.nyse(date(2022, 1, 1), date(2022, 12, 31))
+DAYS = np.array([session.date for session in NYSE.sessions_between(date(2022, 3, 1), date(2022, 3, 31))])
+ABSENT = {(0, 1), (1, 1), (5, 1), (6, 1)}  # PEP begins on the third day and pauses for two
+
+
+BARS = len(DAYS)
+
+
+def history(future=1, known=BARS):
+    """KO and PEP; everything after the first `known` bars is multiplied by `future`."""
+    steps = np.arange(1, 2 * len(DAYS) + 1, dtype=np.int64).reshape(len(DAYS), 2) * 1_000_000
+    steps[known:] *= future
+    present = np.ones(steps.shape, dtype=bool)
+    for place in ABSENT:
+        present[place] = False
+    volume = steps // 1000
+    return PriceHistory(
+        ("KO", "PEP"), daily_axis(DAYS, NYSE), steps, present, steps - 5, steps + 10, steps - 10, volume
+    )
+
+
+def everything(view):
+    """The answer to every question that a view answers."""
+    answers = {
+        name: getattr(view, name)
+        for name, member in inspect.getmembers(type(view))
+        if not name.startswith("_") and isinstance(member, property)
+    }
+    for symbol in view.symbols:
+        answers[f"has {symbol}"] = view.has_bar(symbol)
+        answers[f"bar {symbol}"] = view.bar(symbol)
+        answers |= {f"bars {symbol} {n}": view.bars(symbol, n) for n in (1, 3, 10_000)}
+        for window in (None, 1, 3, 10_000):
+            answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
+            answers[f"returns {window}"] = view.returns(window).tolist()
+    answers["close KO"] = view.close("KO")
+    return repr(answers) + repr(view) + str(len(view))
+
+
+@pytest.mark.parametrize("index", range(BARS))
+def test_no_answer_depends_on_the_future(index):
+    """Two histories that agree up to a bar and differ after it cannot be told apart at that bar."""
+    known = index + 1
+    assert everything(HistoryView(history(), index)) == everything(HistoryView(history(future=7, known=known), index))
+
+
+def test_every_question_of_a_view_is_asked_by_the_test_above():
+    public = {name for name in dir(HistoryView) if not name.startswith("_")}
+    assert public == {"bar", "bars", "close", "closes", "date", "has_bar", "now", "returns", "symbols"}
+
+
+def test_arrays_are_copies_that_hold_nothing_but_the_past():
+    whole = history()
+    view = HistoryView(whole, 4)
+    for array in (view.closes("KO"), view.closes("KO", 3), view.returns(), view.returns(2)):
+        assert not np.shares_memory(array, whole.closes_as_float())
+        assert array.base is None
+        array[:] = 0.0
+    assert view.closes("KO", 1).tolist() == [9.0]
+
+
+def test_a_view_has_no_attribute_to_hang_the_future_on():
+    with pytest.raises(AttributeError):
+        HistoryView(history(), 4).index = 20  # type: ignore[attr-defined]
+
+
+def test_now_is_when_the_current_bar_became_known():
+    view = HistoryView(history(), 4)
+    assert view.now == datetime(2022, 3, 7, 21, tzinfo=UTC)
+    assert view.date == date(2022, 3, 7)
+    assert len(view) == 5
+    assert repr(view) == "HistoryView(2 symbols, 5 bars, now 2022-03-07T21:00:00+00:00)"
+
+
+def test_windows_end_at_the_current_bar_and_shorten_at_the_beginning():
+    view = HistoryView(history(), 4)
+    assert view.closes("KO", 3).tolist() == [5.0, 7.0, 9.0]
+    assert view.closes("KO", 100).tolist() == view.closes("KO").tolist() == [1.0, 3.0, 5.0, 7.0, 9.0]
+    assert view.returns(2).shape == (2, 2)
+    assert view.returns(2)[-1].tolist() == [9 / 7 - 1, 10 / 8 - 1]
+    assert view.returns(100).shape == view.returns().shape == (4, 2)
+    assert HistoryView(history(), 0).returns(5).shape == (0, 2)
+    assert [bar.close for bar in view.bars("KO", 2)] == [Decimal(7), Decimal(9)]
+
+
+def test_missing_bars_are_nan_among_floats_and_left_out_among_bars():
+    view = HistoryView(history(), 6)
+    assert [str(close) for close in view.closes("PEP")] == ["nan", "nan", "6.0", "8.0", "10.0", "nan", "nan"]
+    assert [bar.close for bar in view.bars("PEP", 4)] == [Decimal(8), Decimal(10)]
+    assert np.isnan(view.returns(1)).tolist() == [[False, True]]
+
+
+def test_the_close_is_the_latest_one_known():
+    assert HistoryView(history(), 4).close("PEP") == Decimal(10)
+    paused = HistoryView(history(), 6)
+    assert paused.close("PEP") == Decimal(10)
+    assert not paused.has_bar("PEP")
+    assert paused.bar("PEP") is None
+    with pytest.raises(MarketDataError, match=r"PEP has had no bar by 2022-03-02.* ask has_bar"):
+        HistoryView(history(), 1).close("PEP")
+
+
+def test_impossible_windows_are_refused():
+    view = HistoryView(history(), 4)
+    for ask in (view.returns, lambda n: view.closes("KO", n), lambda n: view.bars("KO", n)):
+        for n in (0, -1):
+            with pytest.raises(MarketDataError, match=r"cannot be looked at|ask for at least 1"):
+                ask(n)
+    with pytest.raises(MarketDataError, match="TSLA is not in this history"):
+        view.closes("TSLA")
+    for index in (-1, BARS):
+        with pytest.raises(IndexError, match="numbered from 0"):
+            HistoryView(history(), index)

@@ -1,0 +1,57 @@
+"""Runs every check of the project, even after one has failed, and ends with one line for each.
+
+python tools/check.py                 all of them
+python tools/check.py style types     some of them
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(sys.executable).parent
+
+STAGES: dict[str, list[str]] = {
+    "style": ["ruff", "check"],
+    "format": ["ruff", "format", "--check"],
+    "types": ["mypy"],
+    "layers": ["lint-imports", "--no-logo"],
+    "tests": ["pytest", "-n", "2", "--benchmark-disable"],
+}
+"""In the order in which they run: quick ones first."""
+
+
+class Outcome(NamedTuple):
+    """How one stage went; `seconds` of real time."""
+
+    stage: str
+    passed: bool
+    seconds: float
+
+
+def main(wanted: list[str]) -> int:
+    unknown = [stage for stage in wanted if stage not in STAGES]
+    if unknown:
+        print(f"There is no check called {', '.join(unknown)}; choose from {', '.join(STAGES)}.", file=sys.stderr)
+        return 2
+    outcomes = [run(stage) for stage in STAGES if stage in wanted or not wanted]
+    print("\n--- summary ---")
+    for outcome in outcomes:
+        print(f"{outcome.stage:<8} {'passed' if outcome.passed else 'FAILED'} {outcome.seconds:7.1f} s")
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def run(stage: str) -> Outcome:
+    program, *arguments = STAGES[stage]
+    print(f"\n--- {stage}: {' '.join([program, *arguments])} ---", flush=True)
+    began = time.monotonic()
+    passed = subprocess.run([PROGRAMS / program, *arguments], cwd=ROOT, check=False).returncode == 0
+    return Outcome(stage, passed, time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,16 +1,26 @@
-"""What all tests share: the modules of `tests/support`, imported as ``tests.support.…``, and repeatable examples."""
+"""What all tests share: the modules of `tests/support`, repeatable examples, and a decimal context of their own."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from decimal import localcontext
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-if str(ROOT) not in sys.path:  # however pytest was started
+if str(ROOT) not in sys.path:  # however pytest was started, ``tests.support.…`` can be imported
     sys.path.insert(0, str(ROOT))
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def own_decimal_context() -> Iterator[None]:
+    """Whoever sets exact arithmetic for a thread sets it for one test."""
+    with localcontext():
+        yield

@@ -122,10 +122,14 @@ def _result(
         record=record,
         statistics=statistics(record),
         quality=quality,
-        position_concentration=position_concentration(values, system.portfolio.equity),
+        position_concentration=_rounded(position_concentration(values, system.portfolio.equity)),
         journal_entries=entries,
         journal_head=head,
     )
+
+
+def _rounded(value: Decimal | None) -> Decimal | None:
+    return None if value is None else value.quantize(Decimal("1E-6"))
 
 
 def _equal_parts(account: SimulatedAccount, points: int) -> list[float] | None:

@@ -200,7 +200,7 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
     urgency = f"urgency {plain(plan.urgency)} of 1" if plan else "unknown"
     cost = "unknown"
     if plan is not None and plan.expected_slippage_bps is not None and plan.expected_price is not None:
-        cost = f"{plain(plan.expected_slippage_bps)} bp against a mid of ${plain(plan.expected_price)}"
+        cost = f"{plain(plan.expected_slippage_bps)} bp against an expected price of ${plain(plan.expected_price)}"
     if quote is not None:
         cost += f" (quote {plain(quote.bid)} / {plain(quote.ask)} from {quote.source})"
     return (

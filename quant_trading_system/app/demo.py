@@ -18,6 +18,7 @@ import msgspec
 from quant_trading_system.app.bootstrap import Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import default_limits, limits_version
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.events import AnyEvent, CancelsConfirmed, KillSwitchEvent
 from quant_trading_system.core.exceptions import ResetRefused
 from quant_trading_system.core.numbers import ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -104,27 +105,33 @@ class Operator:
         self._switch = account.system.kill_switch
         self._halted_days = 0
         self.story: list[str] = []
+        account.journal.subscribe(self._hear)
 
     def watch(self, progress: Progress) -> None:
         """Look in at the end of every day."""
         if not progress.is_day_end or not self._switch.is_active():
             return
         self._halted_days += 1
-        if self._halted_days == 1:
-            self.story.append(f"{progress.at:%Y-%m-%d} HALT: {self._switch.reason}")
-        elif self._halted_days == 2:
+        if self._halted_days == 2:
             self._try_reset(INTERN, "looks fine to me", progress)
         elif self._halted_days > _DAYS_BEFORE_RESET:
             self._try_reset(RISK_OFFICER, "losses reviewed, limits confirmed, books reconciled", progress)
             self._halted_days = 0
 
+    def _hear(self, _: int, event: AnyEvent) -> None:
+        if isinstance(event, KillSwitchEvent) and event.level:
+            self.story.append(f"{event.at:%Y-%m-%d %H:%M:%S} {event.level.name} by the {event.by}: {event.reason}")
+        elif isinstance(event, CancelsConfirmed):
+            done = f"{len(event.orders)} working orders cancelled, confirmed after {event.seconds:.3f} s"
+            self.story.append(f"{event.at:%Y-%m-%d %H:%M:%S} {done}")
+
     def _try_reset(self, person: str, reason: str, progress: Progress) -> None:
         try:
             self._switch.reset(authorized_by=person, reason=reason)
         except ResetRefused as refusal:
-            self.story.append(f"{progress.at:%Y-%m-%d} RESET REFUSED: {refusal}")
+            self.story.append(f"{progress.at:%Y-%m-%d %H:%M:%S} RESET REFUSED: {refusal}")
         else:
-            self.story.append(f"{progress.at:%Y-%m-%d} RESUMED by {person}: {reason}")
+            self.story.append(f"{progress.at:%Y-%m-%d %H:%M:%S} RESUMED by {person}: {reason}")
 
 
 def demo_limits() -> RiskLimits:

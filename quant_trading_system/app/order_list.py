@@ -69,11 +69,9 @@ def _line(event: OrderEvent, order: Order) -> OrderLine:
 
 
 def order_in_words(order: Order) -> str:
-    """An order in one line."""
+    """An order in one line, such as ``buy 10 KO limit 60.1 day``."""
     size = f"${plain(order.notional)} of" if order.notional is not None else plain(order.quantity)
-    words = [order.side.value, size, order.symbol, order.order_type.value]
-    if order.limit_price is not None:
-        words.append(f"limit {plain(order.limit_price)}")
-    if order.stop_price is not None:
-        words.append(f"stop {plain(order.stop_price)}")
-    return " ".join([*words, order.time_in_force.value])
+    words = [order.side.value, size, order.symbol]
+    prices = {"stop": order.stop_price, "limit": order.limit_price, "trail": order.trail_price or order.trail_percent}
+    given = [f"{name} {plain(price)}" for name, price in prices.items() if price is not None]
+    return " ".join([*words, *(given or [order.order_type.value]), order.time_in_force.value])

@@ -14,7 +14,7 @@ from quant_trading_system.core.exceptions import StrategyError
 from quant_trading_system.research import strategies as shipped
 from quant_trading_system.trading.strategy import Strategy
 
-SHIPPED = {"momentum": shipped.Momentum, "buy-and-hold": shipped.BuyAndHold}
+SHIPPED: dict[str, type[Strategy]] = {"momentum": shipped.Momentum, "buy-and-hold": shipped.BuyAndHold}
 
 
 def load_strategy(spec: str) -> Strategy:

@@ -53,7 +53,7 @@ def demo(
     if not as_json:
         _summary(result, operator, report)
     if as_json:
-        print_json(_figures(result))
+        print_json(_figures(result), numbers=True)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -52,12 +52,11 @@ def orders(
     if as_json:
         print_json(rows)
         return
-    shown = table("at", "order", "strategy", "what", "status", "filled", "why", right=("filled",))
+    shown = table("day", "order", "what", "filled", "status", "strategy", right=("filled",))
     for row in rows:
+        status = f"refused: {row.refused_by.value}" if row.refused_by else row.status.value
         style = "red" if row.refused_by else ""
-        shown.add_row(
-            f"{row.at:%Y-%m-%d %H:%M:%S}", row.order_id, row.strategy, row.what, row.status, plain(row.filled), row.why, style=style
-        )
+        shown.add_row(f"{row.at:%Y-%m-%d}", row.order_id, row.what, plain(row.filled), status, row.strategy, style=style)
     screen().print(shown)
     screen().print("[dim]qts explain ORDER shows the whole decision[/dim]")
 

@@ -31,12 +31,14 @@ def screen() -> Console:
     """The terminal, made on first use."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    to_people = sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=not to_people, width=None if to_people else 160)
 
 
-def print_json(value: Any) -> None:
-    """One JSON document; decimals as text."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+def print_json(value: Any, *, numbers: bool = False) -> None:
+    """One JSON document in one line; decimals as text, or written out as JSON `numbers`."""
+    encoder = msgspec.json.Encoder(decimal_format="number" if numbers else "string")
+    sys.stdout.write(encoder.encode(value).decode() + "\n")
 
 
 def table(*columns: str, title: str = "", right: tuple[str, ...] = ()) -> Table:

@@ -30,7 +30,7 @@ from quant_trading_system.journal.anchor import (
 from quant_trading_system.journal.announcer import Announcement
 from quant_trading_system.journal.entry import Entry, Row
 from quant_trading_system.journal.private_files import WriterLock, beside, create_private, make_durable, require_private
-from quant_trading_system.journal.sqlite_reader import BUSY_TIMEOUT_MS, SCHEMA, JournalReader, require_schema
+from quant_trading_system.journal.sqlite_reader import BUSY_TIMEOUT_MS, FAULTS, SCHEMA, JournalReader, require_schema
 from quant_trading_system.journal.store import Journal
 
 LOCK_SUFFIX = ".lock"
@@ -95,7 +95,7 @@ class SqliteJournal(Journal):
         self._committing: asyncio.Task[None] | None = None
         try:
             self._open(connect)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *FAULTS) as error:
             raise JournalUnavailable(f"{self.path} cannot be opened as a journal: {error}") from error
         self._durable_seq = self._seq
 

@@ -48,6 +48,7 @@ SP500_LAST_DAY = date(2022, 12, 28)
 SP500_BARS = 8313
 
 _FILE = "datasets/data/sp500_dataset.csv.gz"
+_REMEDY = 'install a known one with pip install "quant-trading-system[optimiser]"'
 
 
 def load_sp500(
@@ -91,6 +92,3 @@ def _verified(path: Path) -> PriceHistory:
     if found != (SP500_SYMBOLS, SP500_BARS, SP500_FIRST_DAY, SP500_LAST_DAY):
         raise MarketDataError(f"{path} holds other prices than expected ({history!r}): {_REMEDY}")
     return history
-
-
-_REMEDY = 'install a known one with pip install "quant-trading-system[optimiser]"'

@@ -26,7 +26,9 @@ def tag(name: str, *children: str, **attributes: str | float | None) -> Markup:
     '<p class="note">1 &lt; 2<b>ok</b></p>'
     """
     start = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"' for key, value in attributes.items() if value is not None
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
     )
     if name in _VOID:
         return Markup(f"<{name}{start}>")

@@ -241,7 +241,7 @@ def statistics(record: RunRecord, *, risk_free: float = 0.0) -> PerformanceRepor
 
 
 def growth_curve(record: RunRecord) -> NDArray[np.float64]:
-    """What one dollar became at each time: ∏ (Vᵢ − Fᵢ) / Vᵢ₋₁ with equity V and flows F. Once at zero it stays there."""
+    """What one dollar became at each time: ∏ (Vᵢ − Fᵢ) / Vᵢ₋₁ with equity V and flows F; zero from zero on."""
     equity = _floats(record.equity)
     flows = _floats(record.flows) if record.flows else np.zeros_like(equity)
     before = equity[:-1]

@@ -7,7 +7,8 @@ browser to fetch anything. The same record gives the same bytes.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -19,10 +20,11 @@ from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.research import report_tables as tables
 from quant_trading_system.research import svg
-from quant_trading_system.research.markup import Markup, join, tag
+from quant_trading_system.research.markup import Markup, tag
 from quant_trading_system.research.performance import MonthReturn, PerformanceReport, RunRecord, growth_curve
+from quant_trading_system.research.report_tables import section
 from quant_trading_system.research.wording import (
-    UNKNOWN,
+    axis_percent,
     day,
     dollars,
     month_names,
@@ -31,6 +33,8 @@ from quant_trading_system.research.wording import (
     short_dollars,
 )
 from quant_trading_system.risk.metrics import drawdown_series
+
+_TOO_FEW = "too few days to tell"
 
 
 def write_html(
@@ -73,8 +77,9 @@ def render_html(
         _drawdown(record, stats),
         _monthly(stats.monthly),
         _exposure(record, stats),
-        tag("div", tables.refusals(stats, decisions), tables.costs(stats), class_="pair"),
+        tag("div", tables.refusals(stats), tables.costs(stats), class_="pair"),
         tables.statistics_table(stats),
+        tables.latest_refusals(decisions),
         tables.fills(record, decisions),
         tag("div", tables.limits(record), tables.journal(record), class_="pair"),
         tag("footer", f"quant_trading_system {__version__}. Past results do not tell the future."),
@@ -104,31 +109,140 @@ def _header(record: RunRecord, stats: PerformanceReport, title: str, subtitle: s
     chips = [tag("span", f"{day(stats.start)} to {day(stats.end)}, {stats.days} days", class_="chip")]
     halts = sum(event.level is not HaltLevel.RUNNING for event in record.halts)
     if record.halts:
-        chips.append(tag("span", f"halted {halts} {'time' if halts == 1 else 'times'}", class_="chip bad"))
+        chips.append(tag("span", "1 halt" if halts == 1 else f"{halts} halts", class_="chip bad"))
     if record.limits_version:
         chips.append(tag("span", f"limits {record.limits_version}", class_="chip"))
     if record.journal:
         good = record.journal.verified
         told = "journal verified" if good else "journal not verified"
         chips.append(tag("span", told, class_=f"chip {'good' if good else 'bad'}"))
-    return tag(
-        "header", tag("h1", title), tag("p", subtitle, class_="subtitle"), tag("div", *chips, class_="chips")
-    )
+    return tag("header", tag("h1", title), tag("p", subtitle, class_="subtitle"), tag("div", *chips, class_="chips"))
 
 
 def _tiles(stats: PerformanceReport) -> Markup:
     spell, bench = stats.drawdown, stats.benchmark
-    fall = f"{day(spell.peak)} to {day(spell.trough)}" if spell else "equity never fell"
-    worst = f"worst day {percent(stats.worst_day.value)}" if stats.worst_day else "no day has ended"
+    end = f"{dollars(stats.equity_end)} at the end"
+    known = stats.max_drawdown is not None
+    fall = f"{day(spell.peak)} to {day(spell.trough)}" if spell else "never below its peak" if known else _TOO_FEW
+    compared = f"{bench.name} {percent(bench.total_return, signed=True)}" if bench else "time-weighted, after costs"
+    worst = f"95% of days; worst {percent(stats.worst_day.value)}" if stats.worst_day else _TOO_FEW
+    paid = (
+        f"{number(stats.costs_bps, 1)} bp of {short_dollars(float(stats.traded))} traded"
+        if stats.traded
+        else "nothing traded"
+    )
+    won = (
+        f"{percent(stats.hit_rate, 0)} made money, payoff {number(stats.payoff)}" if stats.trades else "none was closed"
+    )
     return tag(
         "dl",
-        _tile("Net profit", dollars(stats.net_profit, signed=True), f"{dollars(stats.equity_end)} at the end", stats.net_profit),
-        _tile("Total return", percent(stats.total_return, signed=True), f"{bench.name} {percent(bench.total_return, signed=True)}" if bench else "after all costs", stats.total_return),
+        _tile("Net profit", dollars(stats.net_profit, signed=True), end, stats.net_profit),
+        _tile("Total return", percent(stats.total_return, signed=True), compared, stats.total_return or 0),
         _tile("Growth per year", percent(stats.cagr, signed=True), f"volatility {percent(stats.volatility, 1)}"),
         _tile("Sharpe ratio", number(stats.sharpe), f"Sortino {number(stats.sortino)}, Calmar {number(stats.calmar)}"),
-        _tile("Maximum drawdown", percent(stats.max_drawdown), fall if stats.max_drawdown is not None else "too few days"),
-        _tile("Value at risk, one day", percent(stats.var_95), f"95% confidence, {worst}"),
-        _tile("Costs", dollars(stats.costs), f"{number(stats.costs_bps, 1)} bp of {short_dollars(float(stats.traded))} traded"),
-        _tile("Closed trades", f"{stats.trades:,}", f"{percent(stats.hit_rate, 0)} made money, payoff {number(stats.payoff)}"),
+        _tile("Maximum drawdown", percent(stats.max_drawdown), fall),
+        _tile("Value at risk, one day", percent(stats.var_95), worst),
+        _tile("Costs", dollars(stats.costs), paid),
+        _tile("Closed trades", f"{stats.trades:,}", won),
         class_="tiles",
     )  # fmt: skip
+
+
+def _tile(name: str, figure: str, aside: str, sign: Decimal | float = 0) -> Markup:
+    colour = "figure up" if sign > 0 else "figure down" if sign < 0 else "figure"
+    return tag(
+        "div",
+        tag("dt", name),
+        tag("dd", figure, class_=colour),
+        tag("dd", aside, class_="aside"),
+        class_="tile",
+    )
+
+
+def _equity(record: RunRecord, stats: PerformanceReport) -> Markup:
+    equity = [float(value) for value in record.equity]
+    curves = [svg.Series("Portfolio", equity, "main", filled=False)]
+    if record.benchmark:
+        start = record.benchmark[0]
+        scaled = [equity[0] * price / start for price in record.benchmark]
+        curves.insert(0, svg.Series(record.benchmark_name, scaled, "reference"))
+    halts = halted_spans(record)
+    legend = [("main", "Portfolio")]
+    legend += [("reference", f"{record.benchmark_name}, from the same start")] if record.benchmark else []
+    legend += [("halt", "halted")] if halts else []
+    told = f"Equity from {dollars(stats.equity_start)} to {dollars(stats.equity_end)}"
+    return section("Equity", _chart(record, curves, told, short_dollars, spans=halts, height=300), legend=legend)
+
+
+def halted_spans(record: RunRecord) -> list[svg.Span]:
+    """From each activation of the kill switch to its reset, or to the end."""
+    spans: list[svg.Span] = []
+    since = None
+    for event in record.halts:
+        if since is not None:
+            spans.append(svg.Span(since.at, event.at, f"{since.level.name.capitalize()}: {since.reason}"))
+        since = None if event.level is HaltLevel.RUNNING else event
+    if since is not None:
+        spans.append(svg.Span(since.at, record.times[-1], f"{since.level.name.capitalize()}: {since.reason}"))
+    return spans
+
+
+def _drawdown(record: RunRecord, stats: PerformanceReport) -> Markup:
+    falls = [-value for value in drawdown_series(growth_curve(record)).tolist()]
+    limit = record.limits.get("risk.max_drawdown_pct")
+    levels = [svg.Level(-float(limit), f"kill switch at {percent(float(limit), 0)}")] if limit else []
+    spell = stats.drawdown
+    note = ""
+    if spell:
+        end = f"recovered on {day(spell.recovered)}" if spell.recovered else "not recovered"
+        note = f"Deepest {percent(spell.depth)} on {day(spell.trough)}, {end} ({spell.length_days} days)"
+    chart = _chart(
+        record,
+        [svg.Series("Drawdown", falls, "fall", filled=True)],
+        "Loss from the highest equity so far",
+        axis_percent,
+        levels=levels,
+        height=170,
+    )
+    return section("Drawdown", chart, note=note)
+
+
+def _monthly(months: list[MonthReturn]) -> Markup:
+    if not months:
+        return section("Monthly returns", tag("p", _TOO_FEW, class_="none"))
+    rows = []
+    for year in sorted({item.year for item in months}):
+        values = {item.month: item.value for item in months if item.year == year}
+        whole = float(np.prod([1 + value for value in values.values()])) - 1
+        rows.append(svg.HeatRow(str(year), [values.get(month) for month in range(1, 13)], whole))
+    chart = svg.heat_map([*month_names(), "Year"], rows, label="Returns by month and year, per cent")
+    return section("Monthly returns", tag("div", chart, class_="scroll"), note="per cent, time-weighted")
+
+
+def _exposure(record: RunRecord, stats: PerformanceReport) -> Markup:
+    if not record.gross_exposure:
+        return section("Exposure", tag("p", "No exposure was recorded.", class_="none"))
+    limit = record.limits.get("account.max_gross_exposure")
+    levels = [svg.Level(float(limit), f"limit {percent(float(limit), 0)}")] if limit else []
+    curve = svg.Series("Gross exposure", record.gross_exposure, "main", filled=True)
+    chart = _chart(
+        record, [curve], "Value of all positions as a share of equity", axis_percent, levels=levels, height=150
+    )
+    return section("Exposure", chart, note=f"Positions as a share of equity, on average {percent(stats.exposure, 1)}")
+
+
+def _chart(
+    record: RunRecord,
+    curves: list[svg.Series],
+    label: str,
+    value_text: Callable[[float], str],
+    *,
+    height: int,
+    levels: Sequence[svg.Level] = (),
+    spans: Sequence[svg.Span] = (),
+) -> Markup:
+    if len(record.times) < 2:
+        return tag("p", _TOO_FEW, class_="none")
+    return svg.time_chart(
+        record.times, curves, label=label, value_text=value_text, levels=levels, spans=spans, height=height
+    )

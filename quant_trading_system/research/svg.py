@@ -16,12 +16,12 @@ from typing import NamedTuple
 from quant_trading_system.research.markup import Markup, join, tag
 from quant_trading_system.research.wording import day, month, percent
 
-MAX_POINTS = 700
+MAX_POINTS = 600
 """Points of a curve that are drawn; of longer ones the highest and lowest of each stretch are kept."""
 
 _WIDTH = 1000
-_MAX_HITS = 140
-_ROOM_ABOVE, _ROOM_BELOW = 10, 28
+_MAX_HITS = 120
+_ROOM_ABOVE, _ROOM_BELOW = 10, 24
 
 
 class Series(NamedTuple):
@@ -114,41 +114,59 @@ def bar_list(rows: Sequence[tuple[str, float, str]], *, label: str) -> Markup:
         bars.append(tag("rect", class_="bar", x=0, y=top, width=f"{100 * length / longest:.2f}%", height=28, rx=5))
         bars.append(tag("text", name, class_="name", x=10, y=top + 19))
         bars.append(tag("text", told, class_="value", x="100%", y=top + 19, dx=-10))
-    return tag("svg", *bars, class_="bars", role="img", aria_label=label, width="100%", height=max(34 * len(rows) - 6, 1))
+    return tag(
+        "svg", *bars, class_="bars", role="img", aria_label=label, width="100%", height=max(34 * len(rows) - 6, 1)
+    )
 
 
-def heat_map(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]], *, label: str) -> Markup:
-    """Returns as tinted cells: a name for every column, and for every row its name and one value a column.
+class HeatRow(NamedTuple):
+    """One line of a heat map: a value for every column, None where there is none, and what they make together."""
 
-    The tint deepens up to the largest value of the map; cells without a value stay empty.
+    name: str
+    values: Sequence[float | None]
+    total: float
+
+
+def heat_map(columns: Sequence[str], rows: Sequence[HeatRow], *, label: str) -> Markup:
+    """Returns as tinted cells that deepen up to the largest value, and their totals in the last column.
+
+    Args:
+        columns: names of the columns, the one of the totals included.
+        rows: fractions.
+        label: what a reader who cannot see the map is told.
     """
-    strongest = max((abs(v) for _, values in rows for v in values if v is not None), default=0) or 1
+    strongest = max((abs(value) for row in rows for value in row.values if value is not None), default=0) or 1
     width = 100 / (len(columns) + 1)
     parts = [
         tag("text", name, class_="tick", x=f"{width * (i + 1.5):.2f}%", y=14, text_anchor="middle")
         for i, name in enumerate(columns)
     ]
-    for row, (name, values) in enumerate(rows):
-        top = 24 + 34 * row
-        parts.append(tag("text", name, class_="tick year", x=0, y=top + 21))
-        for i, value in enumerate(values):
+    for number, row in enumerate(rows):
+        top = 24 + 34 * number
+        parts.append(tag("text", row.name, class_="tick year", x=0, y=top + 21))
+        for i, value in enumerate(row.values):
             if value is not None:
-                parts.append(_cell(f"{name} {columns[i]}", value, strongest, width * (i + 1), width, top))
-    return tag("svg", *parts, class_="heat", role="img", aria_label=label, width="100%", height=24 + 34 * len(rows))
+                parts.append(_cell(f"{columns[i]} {row.name}", value, value / strongest, width * (i + 1), width, top))
+        parts.append(_total(row.total, 100 - width / 2, top))
+    return tag("svg", *parts, class_="heat", role="img", aria_label=label, width="100%", height=22 + 34 * len(rows))
 
 
-def _cell(name: str, value: float, strongest: float, left: float, width: float, top: int) -> Markup:
-    tint = 0.08 + 0.57 * min(abs(value) / strongest, 1)
+def _cell(name: str, value: float, share: float, left: float, width: float, top: int) -> Markup:
     return tag(
         "g",
         tag("title", f"{name}: {percent(value, signed=True)}"),
         tag(
             "rect", class_="gain" if value >= 0 else "loss", x=f"{left:.2f}%", y=top, width=f"{width:.2f}%", height=32,
-            rx=5, fill_opacity=f"{tint:.2f}",
+            rx=5, fill_opacity=f"{0.06 + 0.54 * abs(share):.2f}",
         ),
         tag("text", percent(value, 1).rstrip("%"), x=f"{left + width / 2:.2f}%", y=top + 21, text_anchor="middle"),
         class_="tip",
     )  # fmt: skip
+
+
+def _total(value: float, middle: float, top: int) -> Markup:
+    style = "total gain" if value >= 0 else "total loss"
+    return tag("text", percent(value, 1, signed=True), class_=style, x=f"{middle:.2f}%", y=top + 21, text_anchor="middle")
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -285,6 +303,7 @@ def _hits(
     for at, left, right in zip(chosen, edges, edges[1:], strict=False):
         told = [day(times[at]), *(f"{item.name} {value_text(item.values[at])}" for item in series)]
         told += [span.name for span in spans if span.left <= right and left <= span.right]
-        place = {"x": f"{100 * left:.2f}%", "width": f"{100 * (right - left):.2f}%", "y": _ROOM_ABOVE, "height": height}
-        hits.append(tag("rect", tag("title", "\n".join(told)), class_="hit tip", **place))
+        title = tag("title", "\n".join(told))
+        x, width = f"{100 * left:.2f}%", f"{100 * (right - left):.2f}%"
+        hits.append(tag("rect", title, class_="hit tip", x=x, width=width, y=_ROOM_ABOVE, height=height))
     return hits

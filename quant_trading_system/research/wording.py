@@ -21,6 +21,15 @@ def percent(fraction: float | None, places: int = 2, *, signed: bool = False) ->
     return UNKNOWN if fraction is None else f"{_number(100 * fraction, places, signed)}%"
 
 
+def axis_percent(fraction: float) -> str:
+    """Per cent without needless decimals.
+
+    >>> axis_percent(0.05), axis_percent(-0.125)
+    ('5%', '−12.5%')
+    """
+    return percent(fraction, 1).replace(".0%", "%")
+
+
 def number(value: float | None, places: int = 2) -> str:
     """A ratio or a count, with thousands apart.
 
@@ -43,8 +52,8 @@ def dollars(amount: Decimal, *, signed: bool = False) -> str:
 def short_dollars(amount: float) -> str:
     """Dollars for an axis or a caption.
 
-    >>> short_dollars(1500), short_dollars(100_000), short_dollars(2_400_000), short_dollars(-20)
-    ('$1.5k', '$100k', '$2.4m', '−$20')
+    >>> short_dollars(1500), short_dollars(100_000), short_dollars(2_344_900), short_dollars(-20)
+    ('$1.5k', '$100k', '$2.345m', '−$20')
     """
     size = abs(amount)
     for unit, letter in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):

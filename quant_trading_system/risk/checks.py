@@ -386,7 +386,7 @@ def _sized(rule: Rule, case: Case, value: Decimal, fraction: Decimal, detail: st
     limit = fraction * case.equity
     if case.price is None:
         return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
-    return CheckResult(rule, value <= limit or case.added_value < 0, value, limit, Unit.USD, detail)
+    return _at_most(rule, value, limit, Unit.USD, detail)
 
 
 def check_correlation(case: Case) -> CheckResult:

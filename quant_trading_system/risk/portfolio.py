@@ -43,9 +43,10 @@ class Holding:
         buys, sells: shares of open orders by side, both at least 0.
         worst_quantity: the larger absolute position that open orders can lead to.
         worst_value: its value in dollars.
+        order_price: dollars a share, the dearest at which an open order is valued; 0 without one.
     """
 
-    __slots__ = ("buys", "orders", "position", "sector", "sells", "worst_quantity", "worst_value")
+    __slots__ = ("buys", "order_price", "orders", "position", "sector", "sells", "worst_quantity", "worst_value")
 
     def __init__(self, symbol: str, sector: str) -> None:
         self.position = Position(symbol)
@@ -53,6 +54,7 @@ class Holding:
         self.orders: dict[str, Reservation] = {}
         self.buys = ZERO
         self.sells = ZERO
+        self.order_price = ZERO
         self.worst_quantity = ZERO
         self.worst_value = ZERO
 
@@ -63,7 +65,7 @@ class Holding:
             buys += signed_quantity
         else:
             sells -= signed_quantity
-        return self._worst(buys, sells, price)
+        return self._worst(buys, sells, max(price, self.order_price))
 
     def shrinks(self, signed_quantity: Decimal) -> bool:
         """True when the order, on top of all open exits, is proven to stay within the position held."""
@@ -77,6 +79,7 @@ class Holding:
         price = ZERO
         for reservation in self.orders.values():
             price = max(price, reservation.price)
+        self.order_price = price
         before = self.worst_value
         self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, price)
         return self.worst_value - before
@@ -208,7 +211,7 @@ class Portfolio:
             applied = position.apply(signed_quantity, price, fee)
             self.cash = LEDGER.subtract(self.cash, LEDGER.add(LEDGER.multiply(signed_quantity, price), fee))
             self.fees += fee
-            self.market_value = LEDGER.add(self.market_value, position.market_value - value_before)
+            self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, value_before))
             reservation = held.orders.get(order_id)
             if reservation is None:
                 self._shift(held, ZERO)
@@ -224,7 +227,7 @@ class Portfolio:
             if position.quantity:
                 before = position.market_value
                 position.mark = price
-                self.market_value = LEDGER.add(self.market_value, position.market_value - before)
+                self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, before))
             else:
                 position.mark = price
             if held.worst_quantity:

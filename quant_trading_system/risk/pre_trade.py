@@ -103,7 +103,7 @@ class PreTradeRiskChecker:
         """
         with self._portfolio.lock:
             case = self._case(order)
-            results = tuple(_ask(rule, check, case) for rule, check in self._checks)
+            results = self._answers(case)
             refused = next((result for result in results if not result.passed), None)
             decision = self._decision(case, results, plan, None if refused is None else refused.rule)
             if refused is None and case.price is not None:
@@ -114,9 +114,17 @@ class PreTradeRiskChecker:
         """Note that `order` leaves, so that an identical one within the window is taken for a mistake."""
         self._recent.remember(order, self._clock.now())
 
+    def _answers(self, case: Case) -> tuple[CheckResult, ...]:
+        try:
+            self._gather(case)
+        except Exception as error:  # noqa: BLE001 - what cannot be read refuses the order, whatever the reason
+            return (CheckResult(Rule.CHECK_FAILED, False, detail=f"what the checks need cannot be read: {error!r}"),)
+        return tuple(_ask(rule, check, case) for rule, check in self._checks)
+
     # -- gathering what the checks read --------------------------------------------------------------------------
 
     def _case(self, order: Order) -> Case:
+        """The case as far as it can be laid out without asking anybody else."""
         case = Case()
         portfolio = self._portfolio
         case.order = order
@@ -125,15 +133,18 @@ class PreTradeRiskChecker:
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
         case.holding = portfolio.holding(order.symbol) if case.instrument else Holding(order.symbol, "")
-        case.now = now = self._clock.now()
+        case.now = self._clock.now()
+        case.quote, case.price = None, None
+        return case
+
+    def _gather(self, case: Case) -> None:
         state = self._kill_switch.state
         case.halt_level, case.halt_reason = state.level, state.reason
-        case.unsupported = self._unsupported(order)
-        case.duplicate_age = self._recent.age(order, now, self.limits.duplicate_window_s)
+        case.unsupported = self._unsupported(case.order)
+        case.duplicate_age = self._recent.age(case.order, case.now, self.limits.duplicate_window_s)
         self._read_session(case)
         self._read_market(case)
         self._read_correlations(case)
-        return case
 
     def _read_session(self, case: Case) -> None:
         case.session = self._calendar.session_at(case.now)
@@ -166,8 +177,7 @@ class PreTradeRiskChecker:
             if measured is None:
                 case.correlation_known, case.correlated_with = False, other
                 return
-            long_other = self._portfolio.holding(other).position.quantity >= 0
-            same_way = measured if buying == long_other else -measured
+            same_way = _same_way(measured, self._portfolio.holding(other), buying=buying)
             if case.correlated is None or same_way > case.correlated:
                 case.correlated, case.correlated_with = same_way, other
 
@@ -195,6 +205,15 @@ def _ask(rule: Rule, check: Check, case: Case) -> CheckResult:
         return check(case)
     except Exception as error:  # noqa: BLE001 - whatever breaks inside a check refuses the order; it is never skipped
         return CheckResult(rule, False, detail=f"the check failed: {error!r}")
+
+
+def _same_way(measured: Decimal, other: Holding, *, buying: bool) -> Decimal:
+    """The correlation of the bets, counting the side that `other` has or that its open orders may give it."""
+    held = other.position.quantity
+    may_be_long, may_be_short = held + other.buys > 0, held - other.sells < 0
+    if may_be_long and may_be_short:
+        return abs(measured)
+    return measured if buying == may_be_long else -measured
 
 
 def _price_of(order: Order, quote: Quote) -> Decimal:

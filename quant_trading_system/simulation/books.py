@@ -123,13 +123,15 @@ class Books:
         return dict(self._holdings)
 
     def trade(self, at: datetime, reference: str, symbol: str, quantity: int, price: int, fee: int) -> None:
-        """Book an execution: `quantity` in units, negative sold; `price` in units; `fee` in money."""
+        """Book an execution: `quantity` in units, negative sold; `price` in units; `fee` in money.
+
+        A new holding is valued at its own price until it is marked.
+        """
         holding = self._holdings.get(symbol)
         if holding is None:
             holding = self._holdings[symbol] = Holding(price)
         self._count(holding, -1)
         holding.move(quantity, price)
-        holding.mark = price
         self._count(holding, +1)
         if not holding.quantity:
             del self._holdings[symbol]

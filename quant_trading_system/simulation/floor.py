@@ -30,6 +30,11 @@ class MarketView:
         self.volume = volume
         self.budget = budget
 
+    @property
+    def price(self) -> Decimal:
+        """What a share is worth: the last trade, or the middle of the quote before the first."""
+        return self.quote.mid if self.quote.last is None else self.quote.last
+
 
 class Trade(NamedTuple):
     """An execution that the floor offers.

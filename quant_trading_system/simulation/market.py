@@ -174,7 +174,7 @@ class SimulatedMarket:
             return None
         at, number = frame.step.at, frame.step.number
         if not self._history.present.item(frame.step.bar, column):
-            at, number = self._last_seen[column]
+            at, number = self._last_seen.get(column) or (self._before_the_start(column), 0)
         quote = Quote(
             symbol=symbol,
             bid=dollars(frame.bid.item(column)),
@@ -225,6 +225,10 @@ class SimulatedMarket:
 
     def _look_ahead(self) -> None:
         self._ahead = next(self._frames, None)
+
+    def _before_the_start(self, column: int) -> datetime:
+        """The end of the last bar of a symbol that had none since the market began."""
+        return self._history.time_at(int(np.flatnonzero(self._history.present[: self._first_bar, column])[-1]))
 
     def _leave(self) -> None:
         """Note when the symbols that have no bar in the next step were last seen."""

@@ -274,12 +274,13 @@ class Venue:
             return
         trade = self._floor.continuous(live, view)
         if trade is not None:
-            self._book(live, trade, at)
+            self._book(live, trade, view, at)
 
     def _hold_auction(self, live: LiveOrder, view: MarketView | None, at: datetime, name: str) -> None:
-        trade = None if view is None or not self._is_fresh(view) else self._floor.auction(live, view)
-        if trade is not None:
-            self._book(live, trade, at)
+        if view is not None and self._is_fresh(view):
+            trade = self._floor.auction(live, view)
+            if trade is not None:
+                self._book(live, trade, view, at)
         if live.is_open:
             self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"not filled in the {name} auction")
 
@@ -294,13 +295,14 @@ class Venue:
         elif at - live.submitted_at >= GTC_LIFETIME:
             self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"older than {GTC_LIFETIME.days} days")
 
-    def _book(self, live: LiveOrder, trade: Trade, at: datetime) -> None:
+    def _book(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> None:
         order, books = live.order, self._books
         fees = self._fees.fee(order.side, trade.quantity, trade.price, self._trade_date)
         execution_id = f"{live.venue_order_id}:{len(live.fills) + 1}"
         quantity, price = units(trade.quantity), units(trade.price)
         self._orders.give_back(live, quantity, price)
         books.trade(at, execution_id, order.symbol, order.side.sign * quantity, price, units(fees.total) * UNIT)
+        books.mark(order.symbol, view.price)
         fill = VenueFill(
             execution_id=execution_id,
             quantity=trade.quantity,
@@ -351,7 +353,7 @@ class Venue:
     def _see(self, quote: Quote, volume: Decimal | None) -> MarketView | None:
         view = self._floor.see(quote, volume)
         if view is not None:
-            self._books.mark(quote.symbol, view.quote.mid if view.quote.last is None else view.quote.last)
+            self._books.mark(quote.symbol, view.price)
         return view
 
     def _is_fresh(self, view: MarketView) -> bool:

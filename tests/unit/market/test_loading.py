@@ -45,7 +45,13 @@ def test_bars_of_several_symbols(load):
     bar = history.bar("KO", 0)
     assert (bar.open, bar.high, bar.low, bar.volume) == (Decimal(60), Decimal("61.5"), Decimal("59.99"), 1000)
     assert history.bar("PEP", 0).volume is None
+    assert history.volume.tolist() == [[1000, -1], [500, -1]]
     assert ends(history) == ["11-23 21:00", "11-25 18:00"]
+
+
+def test_a_bar_without_movement_is_sound(load):
+    bar = load("date,open,high,low,close\n2022-11-23,5,5,5,5\n", "KO.csv").bar("KO", 0)
+    assert bar.open == bar.high == bar.low == bar.close == 5
 
 
 def test_rows_may_be_grouped_by_symbol(load):

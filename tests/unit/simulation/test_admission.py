@@ -7,14 +7,14 @@ import pytest
 
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TakeProfit, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
-from tests.unit.simulation.desk import MONDAY, TUESDAY, Desk
+from tests.support.venue_desk import MONDAY, TUESDAY, VenueDesk
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
 
 
-def desk_with(held: int = 0, **options) -> Desk:
+def desk_with(held: int = 0, **options) -> VenueDesk:
     """A desk with a quote in KO and a position of `held` shares."""
-    desk = Desk(**options)
+    desk = VenueDesk(**options)
     desk.quote()
     if held:
         desk.send(BUY if held > 0 else SELL, abs(held))
@@ -22,7 +22,7 @@ def desk_with(held: int = 0, **options) -> Desk:
     return desk
 
 
-def refusal_of(desk: Desk, side: OrderSide, quantity: int | str = 10, **fields) -> VenueRefusal:
+def refusal_of(desk: VenueDesk, side: OrderSide, quantity: int | str = 10, **fields) -> VenueRefusal:
     before = desk.venue.open_orders(), len(desk.updates)
     with pytest.raises(VenueRefusal) as caught:
         desk.send(side, quantity, client_order_id="refused", **fields)
@@ -223,7 +223,7 @@ def test_short_selling_may_be_switched_off_or_be_impossible_for_an_asset():
 
 
 def test_auctions_take_orders_until_shortly_before_they_are_held():
-    desk = Desk()
+    desk = VenueDesk()
     desk.quote()
     desk.move(MONDAY.close - timedelta(minutes=10))
     desk.buy(1, in_force=TimeInForce.CLS)

@@ -11,14 +11,14 @@ from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
 from quant_trading_system.simulation.venue import GTC_LIFETIME
-from tests.unit.simulation.desk import IN_JULY, IN_JUNE, MONDAY, TUESDAY, Desk
+from tests.support.venue_desk import IN_JULY, IN_JUNE, MONDAY, TUESDAY, VenueDesk
 
 DAY, GTC, IOC, FOK = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
 TENTH = FillModel(participation=Decimal("0.1"))
 
 
-def quoted(**options) -> Desk:
-    desk = Desk(**options)
+def quoted(**options) -> VenueDesk:
+    desk = VenueDesk(**options)
     desk.quote()
     return desk
 
@@ -148,7 +148,7 @@ def test_a_trailing_stop_in_per_cent():
 
 
 def test_participation_fills_an_order_over_several_steps():
-    desk = Desk(fills=TENTH)
+    desk = VenueDesk(fills=TENTH)
     desk.quote(volume="500")
     order = desk.buy(120)
     desk.quote(volume="400")
@@ -158,7 +158,7 @@ def test_participation_fills_an_order_over_several_steps():
 
 
 def test_all_orders_of_a_symbol_share_the_volume_of_a_step():
-    desk = Desk(fills=TENTH)
+    desk = VenueDesk(fills=TENTH)
     desk.quote(volume="500")
     first, second = desk.buy(40), desk.buy(40)
     assert desk.fills(first) == [("40", "100.02")]
@@ -166,7 +166,7 @@ def test_all_orders_of_a_symbol_share_the_volume_of_a_step():
 
 
 def test_a_random_part_trades_now_and_the_rest_with_the_next_quote():
-    desk = quoted(fills=FillModel(partial_chance=Decimal("0.9")), seed=3)
+    desk = quoted(fills=FillModel(partial_chance=Decimal("0.9")), seed=4)
     order = desk.buy(100)
     for _ in range(40):
         desk.quote()
@@ -189,7 +189,7 @@ fok       100     1000    -           canceled
 @pytest.mark.parametrize("line", IMMEDIATE.strip().splitlines()[1:])
 def test_immediate_orders_never_rest(line):
     in_force, limit, volume, fills, status = line.split("#")[0].split()
-    desk = Desk(fills=TENTH)
+    desk = VenueDesk(fills=TENTH)
     desk.quote(volume=volume)
     order = desk.buy(100, in_force=TimeInForce(in_force), limit=None if limit == "-" else limit)
     assert ["@".join(fill) for fill in desk.fills(order)] == ([] if fills == "-" else [fills])
@@ -220,11 +220,11 @@ def test_dollars_buy_shares_cut_to_nine_decimals():
 
 
 def test_a_dollar_order_is_filled_over_several_steps():
-    desk = Desk(fills=FillModel(participation=Decimal(1)))
+    desk = VenueDesk(fills=FillModel(participation=Decimal(1)))
     desk.quote(volume="0.4")
     order = desk.buy(notional=Decimal(100))
     desk.quote("49.98", "50", "49.99", volume="100")
-    assert desk.fills(order) == [("0.4", "100.02"), ("1.199840000", "50.00")]
+    assert desk.fills(order) == [("0.400000000", "100.02"), ("1.199840000", "50.00")]
     assert desk.order(order).filled_value == 100
 
 
@@ -246,7 +246,7 @@ def test_fractions_of_shares_trade_as_they_are():
 
 
 def test_an_order_before_the_open_waits_and_meets_the_opening_quote():
-    desk = Desk(opened=False)
+    desk = VenueDesk(opened=False)
     desk.quote(last="100")
     order = desk.buy(10)
     assert desk.status(order) == "held"
@@ -293,7 +293,7 @@ def test_gtc_orders_end_after_ninety_days():
 
 
 def test_the_session_is_opened_and_closed_once():
-    desk = Desk()
+    desk = VenueDesk()
     with pytest.raises(ValueError, match="still open"):
         desk.venue.open_session(MONDAY.open)
     desk.close()
@@ -403,13 +403,13 @@ CANCELS = [
 ]
 
 
-def cancelled(desk: Desk) -> str:
+def cancelled(desk: VenueDesk) -> str:
     order = being_cancelled(desk)
     desk.wait()
     return order
 
 
-def being_cancelled(desk: Desk) -> str:
+def being_cancelled(desk: VenueDesk) -> str:
     order = desk.buy(1, limit="90")
     desk.venue.cancel(order)
     return order
@@ -424,7 +424,7 @@ def test_what_cannot_be_cancelled(arrange, code, http, message):
 
 
 def test_a_partly_filled_order_keeps_its_fills_when_it_is_cancelled():
-    desk = Desk(fills=TENTH)
+    desk = VenueDesk(fills=TENTH)
     desk.quote(volume="300")
     order = desk.buy(100)
     desk.venue.cancel(order)
@@ -469,7 +469,7 @@ def test_positions_and_account_are_valued_at_the_last_trade():
 
 
 def test_executions_are_numbered_within_their_order():
-    desk = Desk(fills=TENTH)
+    desk = VenueDesk(fills=TENTH)
     desk.quote(volume="300")
     order = desk.buy(50)
     desk.quote(volume="300")
@@ -483,7 +483,7 @@ def test_executions_are_numbered_within_their_order():
 
 
 def test_unknown_ids_find_nothing():
-    desk = Desk()
+    desk = VenueDesk()
     assert desk.venue.find("nobody") is None
     assert desk.venue.executions("nobody") == ()
 

@@ -6,7 +6,7 @@ import pytest
 
 from quant_trading_system.core.orders import TimeInForce
 from quant_trading_system.simulation.models import FillModel
-from tests.unit.simulation.desk import Desk
+from tests.support.venue_desk import VenueDesk
 
 OPG, CLS = TimeInForce.OPG, TimeInForce.CLS
 
@@ -23,7 +23,7 @@ limit  last   fill    status
 @pytest.mark.parametrize("line", OPENING.strip().splitlines()[1:])
 def test_opg_orders_trade_in_the_opening_auction_or_not_at_all(line):
     limit, last, fill, status = line.split("#")[0].split()
-    desk = Desk(opened=False)
+    desk = VenueDesk(opened=False)
     desk.quote()
     order = desk.buy(10, in_force=OPG, limit=None if limit == "-" else limit)
     assert desk.status(order) == "held"
@@ -36,7 +36,7 @@ def test_opg_orders_trade_in_the_opening_auction_or_not_at_all(line):
 
 
 def test_what_the_opening_auction_cannot_fill_is_cancelled():
-    desk = Desk(opened=False, fills=FillModel(participation=Decimal("0.1")))
+    desk = VenueDesk(opened=False, fills=FillModel(participation=Decimal("0.1")))
     desk.quote()
     order = desk.buy(100, in_force=OPG)
     desk.open()
@@ -46,7 +46,7 @@ def test_what_the_opening_auction_cannot_fill_is_cancelled():
 
 
 def test_without_an_opening_price_opg_orders_end_at_the_close():
-    desk = Desk(opened=False)
+    desk = VenueDesk(opened=False)
     desk.quote()
     order = desk.buy(10, in_force=OPG)
     desk.open()
@@ -65,7 +65,7 @@ limit  last  fill    status
 @pytest.mark.parametrize("line", CLOSING.strip().splitlines()[1:])
 def test_cls_orders_wait_for_the_close(line):
     limit, last, fill, status = line.split()
-    desk = Desk()
+    desk = VenueDesk()
     desk.quote()
     order = desk.buy(10, in_force=CLS, limit=None if limit == "-" else limit)
     desk.quote("90", "90.04", "90.02")
@@ -77,7 +77,7 @@ def test_cls_orders_wait_for_the_close(line):
 
 
 def test_an_auction_price_between_ticks_is_rounded_against_the_order():
-    desk = Desk()
+    desk = VenueDesk()
     desk.quote()
     desk.quote(symbol="PEP")
     bought, sold = desk.buy(10, in_force=CLS), desk.sell(10, in_force=CLS, symbol="PEP")
@@ -89,7 +89,7 @@ def test_an_auction_price_between_ticks_is_rounded_against_the_order():
 
 
 def test_without_any_price_in_the_session_cls_orders_are_cancelled():
-    desk = Desk(opened=False)
+    desk = VenueDesk(opened=False)
     desk.quote()
     desk.open()
     order = desk.buy(10, in_force=CLS)

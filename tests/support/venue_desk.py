@@ -53,7 +53,7 @@ def quote(
     return Quote(symbol, dec(bid), dec(ask), at, at, None if last is None else dec(last), sequence=sequence)
 
 
-class Desk:
+class VenueDesk:
     """A venue and everything it said. Opens on Monday unless told otherwise."""
 
     def __init__(self, *, opened: bool = True, cash: str = "100000", seed: int = 1, **options):

@@ -1,0 +1,217 @@
+"""One line for one decision of the gate: what is given, what is ordered, and what the gate answers.
+
+    held=KO:90@100 max_position_pct=0.10   | buy 10 limit 100.01   | max_position_pct
+
+Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it is noon in New York:
+
+    cash=20000            dollars at the start, before anything held was bought
+    held=KO:-90@100       a position and the price that it was opened at, also its mark
+    open=KO:10@100        an open order (negative: a sale) and the price at which its room is valued
+    doubt=KO:10@100       the same, of unknown fate
+    quote=99/101          bid and ask of the ordered symbol; ``none`` for no quote; last=100 for the last trade
+    age=15.1              seconds since the quote was made; received=… since we had it; negative: in the future
+    now=2024-01-08T14:30  the time, UTC
+    day_start=, peak=     dollars
+    halt=reducing         level of the kill switch
+    sent=4.9              seconds since an identical order left
+    corr=KO/XOM:0.81      a correlation; ``none`` when it cannot be measured
+    precision=27          digits of the decimal context
+    broken=quotes         what raises an error when it is read: quotes, calendar, correlations or broker
+    unsupported=stop      order types that the broker does not take
+    any key of risk_params.yaml
+
+Orders: ``buy 10``, ``sell 1.5``, ``buy $1000``, then ``limit 100``, ``stop 99``, ``trail 1``, ``of PEP``, a time in force,
+``extended``, ``reduce_only``, ``repeat``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal, getcontext, localcontext
+from typing import Any, NamedTuple
+
+import msgspec
+
+from quant_trading_system.config.loader import default_limits
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.decisions import Rejection
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.risk.pre_trade import ApprovedOrder
+from tests.support.desk import Desk
+from tests.support.market import CALENDAR, moment
+
+LIMIT_KEYS = frozenset(RiskLimits.__struct_fields__)
+
+
+class GateCase(NamedTuple):
+    """One line of a table."""
+
+    given: str
+    order: str
+    verdict: str
+
+    def __str__(self) -> str:
+        return " | ".join(part for part in self if part)
+
+
+def cases(table: str) -> list[GateCase]:
+    """The lines of a table; blank ones and what follows ``#`` are left out."""
+    found = []
+    for line in table.strip().splitlines():
+        text = line.partition("#")[0].strip()
+        if text:
+            given, order, verdict = (part.strip() for part in text.split("|"))
+            found.append(GateCase(given, order, verdict))
+    return found
+
+
+def verdict(answer: ApprovedOrder | Rejection) -> str:
+    """``ok``, or the rule that refused."""
+    return answer.rule.value if isinstance(answer, Rejection) else "ok"
+
+
+def decide(case: GateCase) -> ApprovedOrder | Rejection:
+    """Lay the desk as the case says and ask the gate."""
+    order, given = parse_order(case.order), _Given(case.given)
+    desk = _desk(given, order)
+    with localcontext() as context:
+        context.prec = int(given.one("precision", str(getcontext().prec)))
+        return desk.check(order)
+
+
+def parse_order(text: str) -> Order:
+    """An order as the tables write it."""
+    side, size, *words = text.split()
+    fields: dict[str, Any] = {"symbol": "KO", "time_in_force": TimeInForce.DAY}
+    fields["notional" if size.startswith("$") else "quantity"] = Decimal(size.lstrip("$"))
+    rest = iter(words)
+    for word in rest:
+        fields.update(_order_field(word, rest))
+    kinds = {
+        (False, False): OrderType.MARKET,
+        (True, False): OrderType.LIMIT,
+        (False, True): OrderType.STOP,
+        (True, True): OrderType.STOP_LIMIT,
+    }
+    kind = OrderType.TRAILING_STOP if "trail_price" in fields else kinds["limit_price" in fields, "stop_price" in fields]
+    return Order(side=OrderSide(side), order_type=kind, **fields)
+
+
+def _order_field(word: str, rest: Iterator[str]) -> dict[str, Any]:
+    if word in {"limit", "stop", "trail"}:
+        return {f"{word}_price": Decimal(next(rest))}
+    if word == "of":
+        return {"symbol": next(rest)}
+    if word in {"reduce_only", "repeat", "extended"}:
+        return {"extended_hours" if word == "extended" else word: True}
+    return {"time_in_force": TimeInForce(word)}
+
+
+class _Given:
+    """The words of the first column."""
+
+    def __init__(self, text: str) -> None:
+        self._pairs = [(key, value) for key, _, value in (word.partition("=") for word in text.split())]
+
+    def one(self, key: str, default: str = "") -> str:
+        return next((value for name, value in self._pairs if name == key), default)
+
+    def all(self, key: str) -> list[str]:
+        return [value for name, value in self._pairs if name == key]
+
+    @property
+    def limits(self) -> RiskLimits:
+        limits = default_limits()
+        changes = {k: _like(getattr(limits, k), v) for k, v in self._pairs if k in LIMIT_KEYS}
+        return msgspec.structs.replace(limits, **changes)
+
+
+def _like(value: object, text: str) -> object:
+    if isinstance(value, bool):
+        return text == "true"
+    return int(text) if isinstance(value, int) else Decimal(text)
+
+
+def _desk(given: _Given, order: Order) -> Desk:
+    broken, unsupported = given.one("broken"), given.all("unsupported")
+    desk = Desk(
+        cash=given.one("cash", "100000"),
+        limits=given.limits,
+        calendar=_Broken() if broken == "calendar" else CALENDAR,  # type: ignore[arg-type]  # it raises instead
+        unsupported=_raise if broken == "broker" else lambda o: "not taken here" if o.order_type in unsupported else "",
+    )
+    now = given.one("now")
+    if now:
+        desk.clock = _clock_of(desk, now)
+    _put_quote(desk, given, order)
+    _fill_books(desk, given)
+    if given.one("halt"):
+        desk.kill_switch.activate("a test", level=HaltLevel[given.one("halt").upper()])
+    if given.one("sent"):
+        _send_before(desk, order, given.one("sent"))
+    for text in given.all("corr"):
+        pair, _, value = text.partition(":")
+        desk.correlations.put(*pair.split("/"), None if value == "none" else Decimal(value))
+    if broken in {"quotes", "correlations"}:
+        setattr(desk.checker, f"_{broken}", _Broken())
+    return desk
+
+
+def _clock_of(desk: Desk, now: str) -> Any:
+    desk.clock._now = moment(now)  # also before noon, which `move_to` would refuse
+    return desk.clock
+
+
+def _put_quote(desk: Desk, given: _Given, order: Order) -> None:
+    text = given.one("quote", "99.99/100.01")
+    if text == "none":
+        desk.board._latest.clear()
+        return
+    bid, _, ask = text.partition("/")
+    age = _seconds(given.one("age", "0"))
+    received = _seconds(given.one("received")) if given.one("received") else None
+    desk.board._latest.clear()
+    desk.board.put(order.symbol, bid, ask, last=given.one("last") or None, age=age, received_age=received)
+
+
+def _fill_books(desk: Desk, given: _Given) -> None:
+    for text in given.all("held"):
+        desk.hold(*_position(text))
+    for number, (key, text) in enumerate([(k, t) for k in ("open", "doubt") for t in given.all(k)]):
+        symbol, quantity, price = _position(text)
+        desk.portfolio.reserve(f"open-{number}", symbol, Decimal(quantity), Decimal(price))
+        desk.portfolio.set_in_doubt(f"open-{number}", symbol, key == "doubt")
+    for key in ("day_start", "peak"):
+        if given.one(key):
+            setattr(desk.portfolio, f"{key}_equity", Decimal(given.one(key)))
+
+
+def _position(text: str) -> tuple[str, str, str]:
+    symbol, _, rest = text.partition(":")
+    quantity, _, price = rest.partition("@")
+    return symbol, quantity, price
+
+
+def _send_before(desk: Desk, order: Order, seconds: str) -> None:
+    now = desk.clock.now()
+    desk.clock._now = now - _seconds(seconds)
+    desk.checker.remember(order)
+    desk.clock._now = now
+
+
+def _seconds(text: str) -> timedelta:
+    return timedelta(microseconds=int(Decimal(text) * 1_000_000))
+
+
+class _Broken:
+    """Whatever is asked of it, it raises."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _raise
+
+
+def _raise(*_: object) -> Any:
+    raise MarketDataError("it cannot be read")

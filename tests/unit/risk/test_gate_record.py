@@ -1,0 +1,318 @@
+"""What the gate writes down: every question, its numbers, the first refusal; and that no limit is idle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.decisions import CheckResult, ExecutionPlan, QuoteSeen, Rejection, Rule, Unit
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.exceptions import ResetRefused
+from quant_trading_system.market.quotes import Quote
+from quant_trading_system.risk.checks import CHECKS, Case, Check
+from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import MemoryLatch
+from quant_trading_system.risk.pre_trade import ApprovedOrder
+from tests.support.desk import Account, Desk, limits_with
+from tests.support.gate_cases import GateCase, decide, verdict
+from tests.support.orders import buy, sell
+
+QUESTIONS = [rule for rule in Rule if rule is not Rule.CHECK_FAILED]
+
+
+def refused(answer: ApprovedOrder | Rejection) -> Rejection:
+    assert isinstance(answer, Rejection)
+    return answer
+
+
+def approved(answer: ApprovedOrder | Rejection) -> ApprovedOrder:
+    assert isinstance(answer, ApprovedOrder)
+    return answer
+
+
+def result(answer: ApprovedOrder | Rejection, rule: Rule) -> CheckResult:
+    return next(found for found in answer.decision.checks if found.rule is rule)
+
+
+# -- the record ----------------------------------------------------------------------------------------------------
+
+
+def test_every_question_is_asked_in_the_order_of_the_rules():
+    assert QUESTIONS == [rule for rule, _ in CHECKS]
+    assert QUESTIONS == [found.rule for found in Desk().check(buy(1)).decision.checks]
+
+
+def test_a_refusal_does_not_end_the_questions():
+    """The record shows everything that was wrong, the verdict names what was wrong first."""
+    desk = Desk(limits=limits_with(max_order_quantity=Decimal(10)))
+    desk.kill_switch.activate("a test")
+    answer = refused(desk.check(buy(200, limit="120")))
+    assert QUESTIONS == [found.rule for found in answer.checks]
+    broken = [found.rule for found in answer.checks if not found.passed]
+    assert broken == [Rule.KILL_SWITCH, Rule.PRICE_COLLAR, Rule.MAX_QUANTITY, Rule.MAX_POSITION]
+    assert answer.rule is answer.decision.refused_by is Rule.KILL_SWITCH
+
+
+def test_an_approval_names_no_refusal():
+    answer = approved(Desk().check(buy(1)))
+    assert answer.decision.refused_by is None
+    assert all(found.passed for found in answer.decision.checks)
+
+
+NUMBERS = """
+rule                        given                                                 order                actual     limit     headroom
+max_position_pct            held=KO:90@100                                        buy 15 limit 100     10500      10000     -500
+max_position_pct            held=KO:90@100                                        buy 4 limit 100      9400       10000     600
+max_daily_loss_pct          day_start=100000 cash=94000                           buy 1                6000       5000      -1000
+max_drawdown_pct            day_start=80000 peak=100000 cash=80000                buy 1                20000      15000     -5000
+max_quote_age_s             age=15.5                                              buy 1                15.5       15        -0.5
+max_spread_pct              quote=99/102                                          buy 1                3          2.01      -0.99
+price_collar_pct            quote=99.98/100.00                                    buy 1 limit 106      6          5         -1
+max_order_quantity          max_order_quantity=10                                 buy 12               12         10        -2
+min_order_notional          min_order_notional=500                                buy 4 limit 100      400        500       -100
+max_order_notional          max_order_notional=500                                buy 6 limit 100      600        500       -100
+max_open_orders_per_symbol  max_open_orders_per_symbol=1 open=KO:1@100            buy 1                2          1         -1
+duplicate_window_s          sent=4                                                buy 1                4          5         1
+sell_within_held            held=KO:10@100 open=KO:-4@100                         sell 7               7          6         -1
+max_portfolio_positions     max_portfolio_positions=1 held=XOM:1@100              buy 1                2          1         -1
+max_sector_exposure         held=PEP:290@100 max_position_pct=1                   buy 20 limit 100     31000      30000     -1000
+max_gross_exposure          max_gross_exposure=0.2 held=XOM:190@100               buy 20 limit 100     21000      20000     -1000
+max_correlation             held=XOM:1@100 corr=KO/XOM:0.9                        buy 1                0.9        0.8       -0.1
+buying_power                cash=10000 held=XOM:60@100                            buy 50 limit 100     5000       4000      -1000
+"""
+
+
+@pytest.mark.parametrize("line", NUMBERS.strip().splitlines()[1:], ids=lambda line: f"{line.split()[0]} {line.split()[-1]}")
+def test_a_number_stands_beside_its_limit(line: str) -> None:
+    """Dollars, shares and seconds as they were compared, and how much was left."""
+    rule, *middle, actual, limit, headroom = line.split()
+    start = next(i for i, word in enumerate(middle) if word in {"buy", "sell"})
+    answer = decide(GateCase(" ".join(middle[:start]), " ".join(middle[start:]), ""))
+    found = result(answer, Rule(rule))
+    assert (found.actual, found.limit, found.headroom) == (Decimal(actual), Decimal(limit), Decimal(headroom))
+    assert found.unit is not Unit.NONE
+
+
+def test_a_refusal_says_both_numbers_in_one_sentence():
+    desk = Desk()
+    desk.hold("KO", 90, 100)
+    answer = refused(desk.check(buy(15, limit="100.00", client_order_id="a-1")))
+    assert answer.message == "max_position_pct: buy KO would make 10500 USD where the limit is 10000 USD"
+    assert (answer.order_id, answer.symbol, answer.actual, answer.limit) == ("a-1", "KO", Decimal(10500), Decimal(10000))
+
+
+def test_the_decision_keeps_what_was_known():
+    desk = Desk(cash="95000", limits=limits_with(version="abc"))
+    desk.portfolio.day_start_equity, desk.portfolio.peak_equity = Decimal(96000), Decimal(100000)
+    desk.hold("KO", 10, 100)
+    desk.portfolio.reserve("working-1", "KO", Decimal(-3), Decimal(100))
+    plan = ExecutionPlan(choice="market", why="a test", urgency=Decimal(1))
+    decision = approved(desk.checker.check_order(sell(7), plan)).decision
+    assert decision.limits_version == "abc"
+    assert (decision.at, decision.equity) == (desk.clock.now(), Decimal(95000))
+    assert (decision.drawdown, decision.daily_pnl) == (Decimal("0.05"), Decimal("-0.010417"))
+    assert (decision.position, decision.open_orders) == (Decimal(10), ("working-1",))
+    assert decision.quote == QuoteSeen(Decimal("99.99"), Decimal("100.01"), desk.clock.now(), "test", 1)
+    assert decision.plan == plan
+
+
+def test_the_record_survives_the_trip_through_json():
+    decision = Desk().check(buy(1)).decision
+    assert decision == msgspec.json.decode(msgspec.json.encode(decision), type=type(decision))
+
+
+def test_asking_changes_nothing():
+    """The gate can be asked what it would say, as often as anybody likes."""
+    desk = Desk()
+    desk.hold("XOM", 10, 100)
+    first, second = desk.check(buy(10)), desk.check(buy(10))
+    assert first.decision == second.decision
+    assert (desk.portfolio.gross_worst, desk.portfolio.cash) == (Decimal(1000), Decimal(99000))
+    assert [] == list(desk.portfolio.reservations())
+
+
+def test_an_approval_carries_its_room():
+    """A dollar order is worth the most shares that it can become; a limit buy its limit, a market buy the ask."""
+    assert _room(buy(10, limit="99.00")) == (Decimal(10), Decimal("99.00"))
+    assert _room(buy(10)) == (Decimal(10), Decimal("100.01"))
+    notional = msgspec.structs.replace(buy(1), quantity=Decimal(0), notional=Decimal(100))
+    assert _room(notional) == (Decimal("1.000100011"), Decimal("100.01"))  # 100 / 99.99, rounded up
+
+
+def _room(order: Any) -> tuple[Decimal, Decimal]:
+    answer = approved(Desk().check(order))
+    assert answer.signed_quantity == answer.quantity
+    return answer.quantity, answer.price
+
+
+# -- a check that breaks -------------------------------------------------------------------------------------------
+
+
+def _with_planted(rule: Rule, planted: Check) -> tuple[tuple[Rule, Check], ...]:
+    return tuple((name, planted if name is rule else check) for name, check in CHECKS)
+
+
+def _divide_by_zero(case: Case) -> CheckResult:
+    raise ZeroDivisionError("planted")
+
+
+@pytest.mark.parametrize("rule", QUESTIONS)
+def test_a_check_that_raises_refuses(rule: Rule) -> None:
+    """It is never skipped, and every other question is still asked."""
+    answer = refused(Desk(checks=_with_planted(rule, _divide_by_zero)).check(buy(1)))
+    assert answer.rule is rule
+    assert "ZeroDivisionError('planted')" in answer.message
+    assert QUESTIONS == [found.rule for found in answer.checks]
+
+
+@pytest.mark.parametrize("rule", QUESTIONS)
+def test_a_check_that_raises_stops_a_way_out_as_well(rule: Rule) -> None:
+    desk = Desk(checks=_with_planted(rule, _divide_by_zero))
+    desk.hold("KO", 10, 100)
+    assert refused(desk.check(sell(10))).rule is rule
+
+
+def test_the_first_of_two_broken_checks_gives_the_verdict():
+    checks = tuple((rule, _divide_by_zero if rule in {Rule.LOT_SIZE, Rule.MAX_GROSS} else ask) for rule, ask in CHECKS)
+    assert refused(Desk(checks=checks).check(buy(1))).rule is Rule.LOT_SIZE
+
+
+# -- every limit decides something -------------------------------------------------------------------------------
+
+
+def _verdict(key: str, value: object, given: str, order: str) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return verdict(decide(GateCase(f"{key}={text} {given}", order, "")))
+
+
+GATE_KEYS = """
+key                         passes    refuses   given                               order
+max_position_pct            0.10      0.09      max_sector_exposure=1               buy 100 limit 100
+max_portfolio_positions     2         1         held=XOM:1@100                      buy 1
+max_daily_loss_pct          0.05      0.04      day_start=100000 cash=95000         buy 1
+max_drawdown_pct            0.15      0.14      peak=100000 day_start=85000 cash=85000  buy 1
+max_sector_exposure         0.30      0.29      held=PEP:200@100 max_position_pct=0.2   buy 100 limit 100
+max_correlation             0.80      0.79      held=XOM:1@100 corr=KO/XOM:0.8      buy 1
+max_order_quantity          10        9         held=XOM:1@100                      buy 10
+min_order_notional          100       101       held=XOM:1@100                      buy 1 limit 100
+max_order_notional          100       99        held=XOM:1@100                      buy 1 limit 100
+max_open_orders_per_symbol  2         1         open=KO:1@100                       buy 1
+duplicate_window_s          3         4         sent=3                              buy 1
+allow_short                 true      false     held=XOM:1@100                      sell 1
+buying_power_multiplier     2         1         cash=10000 max_gross_exposure=4 max_position_pct=1 max_sector_exposure=1 held=XOM:60@100    buy 50 limit 100
+max_gross_exposure          0.2       0.1       held=XOM:100@100                    buy 50 limit 100
+price_collar_pct            0.06      0.05      quote=99.98/100.00                  buy 1 limit 106
+max_quote_age_s             20        15        age=20                              buy 1
+max_spread_pct              0.03      0.02      quote=99/102                        buy 1
+"""
+
+
+def _numbers_that_trip(**changes: Any) -> Account:
+    account = Account(limits=limits_with(**changes))
+    for _ in range(2):
+        account.system.monitor.round_trip_closed(Decimal(-1))
+    return account
+
+
+def _measured(**changes: Any) -> Decimal | None:
+    """The correlation of two columns over the last bars: of 30 bars the first 20 move together, the others apart."""
+    limits = limits_with(**changes)
+    same = np.array([(-1.0) ** i for i in range(30)])
+    other = np.concatenate([same[:20], -same[20:]])
+    source = RollingCorrelations(
+        ("KO", "XOM"),
+        lambda bars: np.column_stack([same, other])[-bars:],
+        window=limits.correlation_window,
+        min_observations=limits.correlation_min_observations,
+    )
+    return source.correlation("KO", "XOM")
+
+
+def _reset(authorized_resetters: tuple[str, ...]) -> str:
+    limits = limits_with(authorized_resetters=authorized_resetters)
+    switch = KillSwitch(latch=MemoryLatch(), authorized_resetters=limits.authorized_resetters)
+    switch.activate("a test")
+    try:
+        switch.reset(authorized_by="ann", reason="looked into it")
+    except ResetRefused:
+        return "refused"
+    return "reset"
+
+
+OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], object]] = {
+    "max_consecutive_losses": (
+        lambda: _numbers_that_trip(max_consecutive_losses=2).kill_switch.is_active(),
+        False,
+        lambda: _numbers_that_trip(max_consecutive_losses=1).kill_switch.is_active(),
+        True,
+    ),
+    "halt_level": (
+        lambda: _numbers_that_trip(max_consecutive_losses=1, halt_level=HaltLevel.REDUCING).kill_switch.level,
+        HaltLevel.REDUCING,
+        lambda: _numbers_that_trip(max_consecutive_losses=1, halt_level=HaltLevel.HALTED).kill_switch.level,
+        HaltLevel.HALTED,
+    ),
+    "authorized_resetters": (lambda: _reset(()), "reset", lambda: _reset(("bob",)), "refused"),
+    "correlation_window": (
+        lambda: _measured(correlation_window=10, correlation_min_observations=5),
+        Decimal(-1),
+        lambda: _measured(correlation_window=30, correlation_min_observations=5),
+        Decimal("0.333333"),
+    ),
+    "correlation_min_observations": (
+        lambda: _measured(correlation_window=10, correlation_min_observations=10),
+        Decimal(-1),
+        lambda: _measured(correlation_window=10, correlation_min_observations=11),
+        None,
+    ),
+}
+"""Keys that the gate does not read itself, each with two settings and what comes of them."""
+
+
+@pytest.mark.parametrize("line", GATE_KEYS.strip().splitlines()[1:], ids=lambda line: line.split()[0])
+def test_a_key_decides_about_an_order(line: str) -> None:
+    key, loose, tight, *middle = line.split()
+    start = next(i for i, word in enumerate(middle) if word in {"buy", "sell"})
+    given, order = " ".join(middle[:start]), " ".join(middle[start:])
+    assert "ok" == _verdict(key, loose, given, order)
+    named = {"allow_short": "sell_within_held", "buying_power_multiplier": "buying_power"}.get(key, key)
+    assert named == _verdict(key, tight, given, order)
+
+
+@pytest.mark.parametrize("key", OTHER_KEYS)
+def test_a_key_decides_about_something_else(key: str) -> None:
+    first, outcome, second, other_outcome = OTHER_KEYS[key]
+    assert (first(), second()) == (outcome, other_outcome)
+    assert outcome != other_outcome
+
+
+def test_every_key_has_its_case():
+    """Nobody adds a limit that limits nothing. `version` is a name, no limit."""
+    keys = {line.split()[0] for line in GATE_KEYS.strip().splitlines()[1:]} | set(OTHER_KEYS)
+    assert set(RiskLimits.__struct_fields__) - {"version"} == keys
+
+
+def test_a_quote_that_comes_while_orders_are_judged_is_the_one_that_is_recorded():
+    """Price, age and record come from the same quote."""
+    desk = Desk()
+    desk.board.put("KO", "89.99", "90.01")
+    answer = approved(desk.check(buy(1)))
+    assert answer.price == Decimal("90.01")
+    assert answer.decision.quote is not None
+    assert answer.decision.quote.ask == Decimal("90.01")
+
+
+def test_an_older_quote_never_replaces_a_newer_one():
+    desk = Desk()
+    desk.board.put("KO", "50.00", "50.01", age=timedelta(seconds=1))
+    found = desk.board.quote("KO")
+    assert isinstance(found, Quote)
+    assert found.ask == Decimal("100.01")

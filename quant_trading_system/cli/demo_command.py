@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from quant_trading_system.app.demo import Operator
     from quant_trading_system.research.backtest import Progress
 
-_OWN_FILES = ("journal.db", "journal.db-wal", "journal.db-shm", "journal.db.anchor", "journal.db.key", "journal.db.lock")
-_OWN_OTHERS = ("kill_latch.json", "kill_latch.json.created", "report.html")
+_OWN = ("journal.db", "kill_latch.json", "report.html")
+"""What the names of our files begin with."""
 
 
 def demo(
@@ -65,7 +65,7 @@ def _clear(directory: Path) -> None:
     """Remove an earlier demo, and nothing that is not ours."""
     if not directory.exists():
         return
-    strangers = [entry.name for entry in directory.iterdir() if entry.name not in (*_OWN_FILES, *_OWN_OTHERS)]
+    strangers = [entry.name for entry in directory.iterdir() if not entry.name.startswith(_OWN)]
     if strangers:
         raise JournalUnavailable(
             f"{directory} holds files that no demo made ({', '.join(sorted(strangers)[:3])}); choose another directory with --out"

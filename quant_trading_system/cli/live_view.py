@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 
 from rich import box
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -24,7 +23,7 @@ from quant_trading_system.core.numbers import ZERO, plain
 from quant_trading_system.research.backtest import Progress
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_CURVE_WIDTH = 60
+_CURVE_WIDTH = 54
 
 
 class LiveView:
@@ -60,9 +59,12 @@ class LiveView:
 
     def render(self) -> RenderableType:
         """The whole picture."""
-        top = Columns([self._money(), self._limits()], expand=True, equal=True)
-        middle = Columns([self._positions(), self._refused()], expand=True, equal=True)
-        return Group(self._header(), top, middle, self._orders())
+        halves = Table.grid(expand=True)
+        halves.add_column(ratio=1)
+        halves.add_column(ratio=1)
+        halves.add_row(self._money(), self._limits())
+        halves.add_row(self._positions(), self._refused())
+        return Group(self._header(), halves, self._orders())
 
     def _hear(self, _: int, event: AnyEvent) -> None:
         if isinstance(event, FillEvent):
@@ -99,7 +101,7 @@ class LiveView:
         body.add_row("today", Text(f"${portfolio.daily_pnl:+,.2f}", style=_color(portfolio.daily_pnl)), "")
         body.add_row("drawdown", f"{drawdown:.2f} %", "")
         body.add_row("fills", str(self._fills), "")
-        return Panel(Group(body, Text(_sparkline(self._curve), style="cyan")), title="account", title_align="left")
+        return Panel(Group(body, Text(_sparkline(self._curve), style="cyan")), title="account", title_align="left", height=8)
 
     def _limits(self) -> RenderableType:
         body = Table.grid(padding=(0, 1), expand=True)
@@ -110,7 +112,7 @@ class LiveView:
             share = min(max(float(used), 0.0), 1.0)
             style = "red" if share > 0.9 else "yellow" if share > 0.7 else "green"
             body.add_row(name, ProgressBar(total=1.0, completed=share, complete_style=style, finished_style=style), f"{share:.0%}")
-        return Panel(body, title="limits in use", title_align="left")
+        return Panel(body, title="limits in use", title_align="left", height=8)
 
     def _usage(self) -> list[tuple[str, Decimal]]:
         system = self._account.system

@@ -80,6 +80,8 @@ def _parsed(value: object) -> Decimal:
         )
     if isinstance(value, str) and len(value) > 64:
         raise InvalidNumber(f"{value[:20]!r}…: {len(value)} characters are too many for a number")
+    if isinstance(value, str) and ("_" in value or not value.isascii()):  # Decimal would read "1_0" as ten
+        raise InvalidNumber(f"{value!r} is not a number")
     try:
         return Decimal(value)
     except InvalidOperation:

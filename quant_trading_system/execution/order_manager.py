@@ -7,7 +7,6 @@ is durable before the first byte leaves; no lock is held while waiting for the b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from quant_trading_system.core.exceptions import (
     DuplicateOrderId,
     JournalError,
     KillSwitchActiveError,
+    KillSwitchIncomplete,
     NotSent,
     OutcomeUnknown,
     UnknownOrder,
@@ -77,6 +77,7 @@ _STATUS_TRIGGER = {
     OrderStatus.SUSPENDED: OrderTrigger.SUSPEND,
     OrderStatus.DONE_FOR_DAY: OrderTrigger.FINISH_DAY,
 }
+_BROKER_WORDS = frozenset(_STATUS_TRIGGER.values())
 
 
 class OrderManager:
@@ -133,15 +134,16 @@ class OrderManager:
             if not order.client_order_id:
                 order = order.with_id(self._ids.next_order_id())
             known = self._orders.get(order.client_order_id)
-            if known is not None:
-                return _same_answer(known, order)
-            verdict = self._decide(order, plan, cause)
+            verdict = self._decide(order, plan, cause) if known is None else _same_answer(known, order)
+        if isinstance(verdict, Placed):
+            return verdict
         if isinstance(verdict, Rejection):
             if verdict.rule is Rule.KILL_SWITCH:
                 raise KillSwitchActiveError(self._kill_switch.reason or verdict.message, order.client_order_id)
             return verdict
         record, approved = verdict
         await self._make_durable(record)
+        self._require_permission(record)
         return await self._send(record, approved)
 
     def _decide(
@@ -151,7 +153,9 @@ class OrderManager:
         verdict = self._checker.check_order(order, plan)
         if isinstance(verdict, Rejection):
             return self._deny(order, verdict, cause)
-        if not self._kill_switch.permits(shrinking=verdict.shrinks):  # asked last: nothing fits between asking and marking
+        if not self._kill_switch.permits(
+            shrinking=verdict.shrinks
+        ):  # asked last: nothing fits between asking and marking
             again = self._checker.check_order(order, plan)
             return self._deny(order, again if isinstance(again, Rejection) else _halted(order, verdict), cause)
         record = OrderRecord(order, verdict.quantity)
@@ -179,26 +183,40 @@ class OrderManager:
     async def _make_durable(self, record: OrderRecord) -> None:
         try:
             await self._journal.durable()
-        except BaseException:
-            self._step(record, OrderTrigger.NOT_SENT, "the intent could not be made durable", on_record=False)
+        except BaseException as error:
+            lost = isinstance(error, JournalError)
+            self._step(record, OrderTrigger.NOT_SENT, "the intent was not made durable", on_record=not lost)
             raise
+
+    def _require_permission(self, record: OrderRecord) -> None:
+        """Writing the record takes time, and the switch may have been set meanwhile."""
+        if not self._kill_switch.permits(shrinking=record.shrinks):
+            reason = self._kill_switch.reason
+            self._step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
+            raise KillSwitchActiveError(reason, record.order_id)
 
     async def _send(self, record: OrderRecord, approved: ApprovedOrder) -> Placed:
         try:
             answer = await self._broker.place(approved)
         except NotSent as error:
-            self._step(record, OrderTrigger.NOT_SENT, str(error))
+            self._answered(record, OrderTrigger.NOT_SENT, str(error))
         except BrokerRejected as error:
-            self._step(record, OrderTrigger.REJECT, str(error))
+            self._answered(record, OrderTrigger.REJECT, str(error))
         except OutcomeUnknown as error:
-            self._step(record, OrderTrigger.TIME_OUT, str(error))
-        except asyncio.CancelledError:
-            self._step(record, OrderTrigger.TIME_OUT, "cancelled while the broker was being asked")
+            self._answered(record, OrderTrigger.TIME_OUT, str(error))
+        except BaseException as error:
+            self._answered(record, OrderTrigger.TIME_OUT, f"while the broker was being asked: {error!r}")
             raise
         else:
             with self._lock:
                 record.venue_order_id = answer.venue_order_id
         return Placed(record.order_id, record.status, record.reason)
+
+    def _answered(self, record: OrderRecord, trigger: OrderTrigger, reason: str) -> None:
+        """Take the answer to the request, unless the broker's stream was faster: it saw the order itself."""
+        with self._lock:
+            if record.status is OrderStatus.SENT:
+                self._step(record, trigger, reason)
 
     # -- cancelling ----------------------------------------------------------------------------------------------
 
@@ -231,7 +249,7 @@ class OrderManager:
             await self._broker.cancel(record.order_id)
         except BrokerRejected as error:
             with self._lock:
-                if record.status.is_open and record.status is not OrderStatus.IN_DOUBT:
+                if record.pending is PendingRequest.CANCEL and record.status is not OrderStatus.IN_DOUBT:
                     self._request(record, RequestTrigger.REFUSED, str(error))
         except OutcomeUnknown:
             return  # stays pending; the order's own status will tell
@@ -274,6 +292,8 @@ class OrderManager:
             record.venue_order_id = found.venue_order_id
             for execution in executions:
                 self._tracker.apply(record, execution)
+            if record.filled < found.filled_quantity:
+                return record.status  # the history trails behind: nothing is settled before all fills are booked
             trigger = _STATUS_TRIGGER.get(found.status)
             if trigger is not None and record.status is not found.status:
                 self._step(record, trigger, "found at the broker")
@@ -312,13 +332,25 @@ class OrderManager:
             if record is None:
                 self._stranger(update)
                 return
-            if update.execution is not None and not self._tracker.apply(record, update.execution):
-                return
+            incomplete: KillSwitchIncomplete | None = None
+            try:
+                if not self._book(record, update):
+                    return
+            except KillSwitchIncomplete as error:
+                incomplete = error  # the fill is booked and orders are stopped; first this order's life goes on
             record.venue_order_id = record.venue_order_id or update.venue_order_id
             if update.request is not None and record.pending is not PendingRequest.NONE:
                 self._request(record, update.request, update.reason)
             if update.trigger is not None:
                 self._step(record, update.trigger, update.reason)
+            if incomplete is not None:
+                raise incomplete
+
+    def _book(self, record: OrderRecord, update: BrokerUpdate) -> bool:
+        """Book the fill of `update`, if there is one; False when the update tells nothing new."""
+        if update.execution is None or self._tracker.apply(record, update.execution):
+            return True
+        return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
 
     def _stranger(self, update: BrokerUpdate) -> None:
         self._kill_switch.activate(
@@ -332,7 +364,7 @@ class OrderManager:
         with self._lock:
             before = record.status
             record.status = advance(before, trigger)
-            if record.acknowledged_at is None and before is OrderStatus.SENT:
+            if record.acknowledged_at is None and trigger in _BROKER_WORDS:
                 record.acknowledged_at = self._clock.now()
             if not record.status.is_open or trigger is OrderTrigger.REPLACE:
                 record.pending = PendingRequest.NONE

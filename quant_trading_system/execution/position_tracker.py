@@ -68,9 +68,7 @@ class PositionTracker:
         record.filled += execution.quantity
         record.filled_value += execution.quantity * execution.price
         record.fees += execution.fee
-        applied = self._portfolio.apply_fill(
-            record.order_id, order.symbol, signed, execution.price, execution.fee
-        )
+        applied = self._portfolio.apply_fill(record.order_id, order.symbol, signed, execution.price, execution.fee)
         self.fills += 1
         self._emit(
             FillEvent(

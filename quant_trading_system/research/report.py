@@ -18,6 +18,7 @@ import numpy as np
 from quant_trading_system import __version__
 from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.numbers import from_float
 from quant_trading_system.research import report_tables as tables
 from quant_trading_system.research import svg
 from quant_trading_system.research.markup import Markup, tag
@@ -81,7 +82,8 @@ def render_html(
         tables.statistics_table(stats),
         tables.latest_refusals(decisions),
         tables.fills(record, decisions),
-        tag("div", tables.limits(record), tables.journal(record), class_="pair"),
+        tables.limits(record),
+        tables.journal(record),
         tag("footer", f"quant_trading_system {__version__}. Past results do not tell the future."),
     )
     return _page(title, body)
@@ -161,17 +163,19 @@ def _tile(name: str, figure: str, aside: str, sign: Decimal | float = 0) -> Mark
 
 def _equity(record: RunRecord, stats: PerformanceReport) -> Markup:
     equity = [float(value) for value in record.equity]
-    curves = [svg.Series("Portfolio", equity, "main", filled=False)]
+    curves = [svg.Series("Portfolio", equity, "main")]
     if record.benchmark:
         start = record.benchmark[0]
         scaled = [equity[0] * price / start for price in record.benchmark]
         curves.insert(0, svg.Series(record.benchmark_name, scaled, "reference"))
     halts = halted_spans(record)
-    legend = [("main", "Portfolio")]
+    legend = [("main", "Portfolio")] if len(equity) > 1 else []
     legend += [("reference", f"{record.benchmark_name}, from the same start")] if record.benchmark else []
     legend += [("halt", "halted")] if halts else []
     told = f"Equity from {dollars(stats.equity_start)} to {dollars(stats.equity_end)}"
-    return section("Equity", _chart(record, curves, told, short_dollars, spans=halts, height=300), legend=legend)
+    return section(
+        "Equity", _chart(record, curves, told, (short_dollars, _in_dollars), spans=halts, height=300), legend=legend
+    )
 
 
 def halted_spans(record: RunRecord) -> list[svg.Span]:
@@ -200,8 +204,9 @@ def _drawdown(record: RunRecord, stats: PerformanceReport) -> Markup:
         record,
         [svg.Series("Drawdown", falls, "fall", filled=True)],
         "Loss from the highest equity so far",
-        axis_percent,
+        (axis_percent, percent),
         levels=levels,
+        shown=(-0.02,),
         height=170,
     )
     return section("Drawdown", chart, note=note)
@@ -209,7 +214,7 @@ def _drawdown(record: RunRecord, stats: PerformanceReport) -> Markup:
 
 def _monthly(months: list[MonthReturn]) -> Markup:
     if not months:
-        return section("Monthly returns", tag("p", _TOO_FEW, class_="none"))
+        return section("Monthly returns", tag("p", "Too few days for a chart.", class_="none"))
     rows = []
     for year in sorted({item.year for item in months}):
         values = {item.month: item.value for item in months if item.year == year}
@@ -223,10 +228,14 @@ def _exposure(record: RunRecord, stats: PerformanceReport) -> Markup:
     if not record.gross_exposure:
         return section("Exposure", tag("p", "No exposure was recorded.", class_="none"))
     limit = record.limits.get("account.max_gross_exposure")
-    levels = [svg.Level(float(limit), f"limit {percent(float(limit), 0)}")] if limit else []
-    curve = svg.Series("Gross exposure", record.gross_exposure, "main", filled=True)
     chart = _chart(
-        record, [curve], "Value of all positions as a share of equity", axis_percent, levels=levels, height=150
+        record,
+        [svg.Series("Gross exposure", record.gross_exposure, "main", filled=True)],
+        "Value of all positions as a share of equity",
+        (axis_percent, percent),
+        levels=[svg.Level(float(limit), f"limit {percent(float(limit), 0)}")] if limit else [],
+        shown=(0.2,),
+        height=150,
     )
     return section("Exposure", chart, note=f"Positions as a share of equity, on average {percent(stats.exposure, 1)}")
 
@@ -235,14 +244,27 @@ def _chart(
     record: RunRecord,
     curves: list[svg.Series],
     label: str,
-    value_text: Callable[[float], str],
+    texts: tuple[Callable[[float], str], Callable[[float], str]],
     *,
     height: int,
     levels: Sequence[svg.Level] = (),
     spans: Sequence[svg.Span] = (),
+    shown: Sequence[float] = (),
 ) -> Markup:
     if len(record.times) < 2:
-        return tag("p", _TOO_FEW, class_="none")
+        return tag("p", "Too few days for a chart.", class_="none")
     return svg.time_chart(
-        record.times, curves, label=label, value_text=value_text, levels=levels, spans=spans, height=height
+        record.times,
+        curves,
+        label=label,
+        axis_text=texts[0],
+        value_text=texts[1],
+        levels=levels,
+        spans=spans,
+        shown=shown,
+        height=height,
     )
+
+
+def _in_dollars(amount: float) -> str:
+    return dollars(from_float(amount, 2))

@@ -13,7 +13,7 @@ from quant_trading_system.core.numbers import plain
 from quant_trading_system.research import svg
 from quant_trading_system.research.markup import Markup, tag
 from quant_trading_system.research.performance import BenchmarkReport, DayReturn, PerformanceReport, RunRecord
-from quant_trading_system.research.wording import UNKNOWN, day, dollars, minute, number, percent, shares
+from quant_trading_system.research.wording import day, dollars, minute, number, percent, price, shares
 
 MAX_FILLS = 500
 """Rows of the table of fills; the journal has all of them."""
@@ -112,7 +112,7 @@ def _signed(fraction: float | None) -> str:
 
 
 def _day_return(value: DayReturn | None) -> str:
-    return f"{_signed(value.value)} on {day(value.day)}" if value else UNKNOWN
+    return _signed(value.value if value else None)
 
 
 class _Statistic(NamedTuple):
@@ -157,6 +157,9 @@ def statistics_table(stats: PerformanceReport) -> Markup:
     lines = []
     for name, attribute, told, meaning in _STATISTICS:
         values = [told(getattr(report, attribute)) if hasattr(report, attribute) else "" for _, report in columns]
+        own = getattr(stats, attribute)
+        if isinstance(own, DayReturn):
+            meaning = f"{meaning}, on {day(own.day)}"
         cells = [tag("td", value, class_="n") for value in values]
         lines.append(tag("tr", tag("td", name), *cells, tag("td", meaning, class_="explained")))
     titles = [tag("th", title, class_="n") for title, _ in columns]
@@ -190,7 +193,7 @@ def _fill_cells(fill: FillEvent, decisions: Mapping[str, Decision]) -> list[Mark
         tag("td", fill.symbol),
         tag("td", fill.side),
         tag("td", shares(fill.quantity)),
-        tag("td", shares(fill.price)),
+        tag("td", price(fill.price)),
         tag("td", dollars(fill.quantity * fill.price)),
         tag("td", dollars(fill.fee) if fill.fee else ""),
         tag("td", dollars(gain, signed=True) if gain else "", class_=colour),
@@ -225,12 +228,9 @@ def limits(record: RunRecord) -> Markup:
     """Every limit that was in force."""
     if not record.limits:
         return section("Limits in force", tag("p", "None were recorded.", class_="none"))
-    rows = [
-        tag("tr", tag("td", name, class_="mono"), tag("td", value, class_="n mono"))
-        for name, value in record.limits.items()
-    ]
+    rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in record.limits.items()]
     note = f"version {record.limits_version}" if record.limits_version else ""
-    return section("Limits in force", tag("table", tag("tbody", *rows)), note=note)
+    return section("Limits in force", tag("dl", *rows, class_="limits mono"), note=note)
 
 
 def journal(record: RunRecord) -> Markup:

@@ -62,9 +62,11 @@ def time_chart(
     series: Sequence[Series],
     *,
     label: str,
+    axis_text: Callable[[float], str],
     value_text: Callable[[float], str],
     levels: Sequence[Level] = (),
     spans: Sequence[Span] = (),
+    shown: Sequence[float] = (),
     height: int = 240,
 ) -> Markup:
     """Curves over time.
@@ -72,10 +74,12 @@ def time_chart(
     Args:
         times: aware, rising, at least two; one value of every series for each.
         label: what a reader who cannot see the chart is told.
-        value_text: a value in words, for the axis and the titles.
+        axis_text, value_text: a value in words, short at the axis and in full where a reader points.
+        levels, spans: what to mark across and along the chart.
+        shown: values that the axis reaches in any case.
         height: of the plot, CSS pixels; the width follows the page.
     """
-    ticks = nice_ticks(*_extent(series, levels))
+    ticks = nice_ticks(*_extent(series, [*shown, *(level.value for level in levels)]))
     scale = _Scale(ticks[0], ticks[-1], height)
     across = _positions(times)
     shaded = [_shaded(item, times) for item in spans]
@@ -92,7 +96,7 @@ def time_chart(
         "svg",
         *(_span(item, height) for item in shaded),
         plot,
-        *(tag("text", value_text(tick), class_="tick y", x=-10, y=f"{scale.y(tick) + 4:.1f}") for tick in ticks),
+        *(tag("text", axis_text(tick), class_="tick y", x=-10, y=f"{scale.y(tick) + 4:.1f}") for tick in ticks),
         *_date_labels(times[0], times[-1], height),
         *(_level(item, scale) for item in levels),
         *(tag("circle", class_=f"dot {s.style}", cx="100%", cy=f"{scale.y(s.values[-1]):.1f}", r=3.5) for s in series),
@@ -165,8 +169,10 @@ def _cell(name: str, value: float, share: float, left: float, width: float, top:
 
 
 def _total(value: float, middle: float, top: int) -> Markup:
-    style = "total gain" if value >= 0 else "total loss"
-    return tag("text", percent(value, 1, signed=True), class_=style, x=f"{middle:.2f}%", y=top + 21, text_anchor="middle")
+    style = "total gain" if value > 0 else "total loss" if value < 0 else "total"
+    return tag(
+        "text", percent(value, 1, signed=True), class_=style, x=f"{middle:.2f}%", y=top + 21, text_anchor="middle"
+    )
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -212,11 +218,10 @@ def _month_start(moment: datetime, months: int) -> datetime:
     return datetime(year, index + 1, 1, tzinfo=UTC)
 
 
-def _extent(series: Sequence[Series], levels: Sequence[Level]) -> tuple[float, float]:
-    lows = [min(item.values) for item in series] + [level.value for level in levels]
-    highs = [max(item.values) for item in series] + [level.value for level in levels]
+def _extent(series: Sequence[Series], others: Sequence[float]) -> tuple[float, float]:
     zero = [0.0] if any(item.filled for item in series) else []
-    return min(lows + zero), max(highs + zero)
+    lowest = min([*(min(item.values) for item in series), *others, *zero])
+    return lowest, max([*(max(item.values) for item in series), *others, *zero])
 
 
 def _positions(times: Sequence[datetime]) -> list[float]:

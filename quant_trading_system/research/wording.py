@@ -72,6 +72,16 @@ def shares(quantity: Decimal) -> str:
     return f"{int(whole):,}{point}{rest}"
 
 
+def price(value: Decimal) -> str:
+    """Dollars a share: cents at least, and whatever is finer.
+
+    >>> price(Decimal("108.1")), price(Decimal("0.12345"))
+    ('108.10', '0.12345')
+    """
+    whole, _, rest = plain(value).partition(".")
+    return f"{int(whole):,}.{rest:0<2}"
+
+
 def day(moment: date) -> str:
     """A date.
 

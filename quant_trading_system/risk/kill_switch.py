@@ -131,9 +131,8 @@ class KillSwitch:
         if level is HaltLevel.RUNNING or not reason:
             raise ValueError("activating needs a reason and a level that stops something")
         with self._lock:
-            before = self._state()
-            state = self._next_state(before, level, reason, trigger, activated_by, numbers)
-            failures = self._persist(state) + self._note(_event(state, self._clock))
+            state, failures = self._raise_level(level, reason, trigger, activated_by, numbers)
+            failures += self._note(_event(state, self._clock))
         failures += self._tell(_event(state, self._clock))
         if failures:
             raise KillSwitchIncomplete("the kill switch IS ACTIVE, but: " + "; ".join(failures))
@@ -146,7 +145,8 @@ class KillSwitch:
             reason: why it is safe to go on; required when there is such a list.
 
         Raises:
-            ResetRefused: authority or reason is missing; the switch stays active.
+            ResetRefused: authority or reason is missing, the latch cannot be written, or somebody activated the
+                switch again meanwhile; it stays active.
         """
         authorized_by, reason = _one_line(authorized_by), _one_line(reason)
         with self._lock:
@@ -164,9 +164,24 @@ class KillSwitch:
             event = _event(state, self._clock, reason or "no reason given")
             if self._record is not None:
                 self._record(event)
-            self._latch.write(state)
-            self._unpersisted = None
+            self._lower(before, state)
         self._tell(event)
+
+    def _lower(self, before: LatchState, state: LatchState) -> None:
+        """Write `state`, unless the switch moved since somebody decided about `before`: an activation wins."""
+        try:
+            with self._latch.exclusive():
+                current = self._state()
+                if current == before:
+                    self._latch.write(state)
+                    self._unpersisted = None
+                    return
+        except OSError as error:
+            current, why = before, f"the latch could not be written ({error})"
+        else:
+            why = f"it was activated again meanwhile: {current.reason}"
+        self._note(_event(current, self._clock))
+        raise ResetRefused(f"the kill switch is still active: {why}")
 
     def _require_authority(self, authorized_by: str, reason: str) -> None:
         if not authorized_by:
@@ -176,15 +191,24 @@ class KillSwitch:
         if self._authorized and not reason:
             raise ResetRefused("a reset needs a reason")
 
+    def _raise_level(
+        self, level: HaltLevel, reason: str, trigger: HaltTrigger, by: str, numbers: Mapping[str, str]
+    ) -> tuple[LatchState, list[str]]:
+        """Active on disk, and if the disk fails in this process all the same; the state and what failed."""
+        try:
+            with self._latch.exclusive():
+                state = self._unpersisted = self._next_state(level, reason, trigger, by, numbers)
+                self._latch.write(state)
+        except OSError as error:
+            state = self._unpersisted = self._next_state(level, reason, trigger, by, numbers)
+            return state, [f"the latch could not be written ({error}); other processes do not see the halt"]
+        self._unpersisted = None
+        return state, []
+
     def _next_state(
-        self,
-        before: LatchState,
-        level: HaltLevel,
-        reason: str,
-        trigger: HaltTrigger,
-        by: str,
-        numbers: Mapping[str, str],
+        self, level: HaltLevel, reason: str, trigger: HaltTrigger, by: str, numbers: Mapping[str, str]
     ) -> LatchState:
+        before = self._state()
         again = before.level is not HaltLevel.RUNNING
         known = again and reason in before.reason
         return LatchState(
@@ -196,15 +220,6 @@ class KillSwitch:
             activation=before.activation + (not again),
             numbers={**before.numbers, **numbers} if again else dict(numbers),
         )
-
-    def _persist(self, state: LatchState) -> list[str]:
-        self._unpersisted = state
-        try:
-            self._latch.write(state)
-        except OSError as error:
-            return [f"the latch could not be written ({error}); other processes do not see the halt"]
-        self._unpersisted = None
-        return []
 
     def _note(self, event: KillSwitchEvent) -> list[str]:
         if self._record is None:

@@ -5,10 +5,13 @@ A latch that cannot be read is active. A latch file that was there once and is g
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Protocol
 
 import msgspec
@@ -46,12 +49,23 @@ class Latch(Protocol):
             OSError: it could not be written.
         """
 
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Nobody else may write within; held only while reading, comparing and writing.
+
+        Raises:
+            OSError: it could not be had.
+        """
+
 
 class MemoryLatch:
     """A latch for backtests and tests: it lives as long as the process."""
 
     def __init__(self) -> None:
         self._state = LatchState()
+        self._lock = RLock()
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        return self._lock
 
     def read(self) -> LatchState:
         return self._state
@@ -71,35 +85,54 @@ class FileLatch:
         """
         self.path = path
         self._witness = path.with_name(path.name + ".created")
+        self._guard = path.with_name(path.name + ".lock")
         self._sync = sync
-        self._signature: tuple[int, ...] = ()
-        self._state = LatchState()
-        if not path.exists() and not self._witness.exists():
+        self._seen: tuple[tuple[int, ...], LatchState] = ((), LatchState())
+        if not self._witness.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.write(LatchState())
-            self._replace(self._witness, b"a kill latch was created beside this file; without the latch the switch is active\n")
+            self._create()
 
     def read(self) -> LatchState:
         """The state on disk; looks at the file's identity first and reads only after a change."""
         try:
             status = os.stat(self.path)
             signature = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_mode)
-            if signature != self._signature:
-                self._state = msgspec.json.decode(self.path.read_bytes(), type=LatchState)
-                self._signature = signature
+            seen, state = self._seen
+            if signature != seen:
+                state = msgspec.json.decode(self.path.read_bytes(), type=LatchState)
+                self._seen = signature, state  # in one step: other threads read it, too
         except (OSError, msgspec.DecodeError) as error:
-            self._signature = ()
+            self._seen = (), self._seen[1]
             return LatchState(
                 level=HaltLevel.HALTED,
                 reason=f"the kill latch {self.path.name} cannot be read ({error}); unreadable means active",
                 trigger=HaltTrigger.INTEGRITY,
                 by="kill latch",
-                activation=self._state.activation,
+                activation=self._seen[1].activation,
             )
-        return self._state
+        return state
 
     def write(self, state: LatchState) -> None:
         self._replace(self.path, json.dumps(msgspec.to_builtins(state), indent=1).encode() + b"\n")
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Locks a file beside the latch, which shuts out threads and processes alike; a crash lets go of it."""
+        handle = os.open(self._guard, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _create(self) -> None:
+        """Never over a state that another process has just set; the witness comes last, so a crash is no halt."""
+        with self.exclusive():
+            if not self.path.exists():
+                self.write(LatchState())
+            self._replace(
+                self._witness, b"a kill latch was created beside this file; without the latch the switch is active\n"
+            )
 
     def _replace(self, path: Path, content: bytes) -> None:
         draft = path.with_name(path.name + ".new")

@@ -7,7 +7,7 @@ family are in `value_at_risk`, its back-tests in `var_tests`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -33,8 +33,11 @@ __all__ = [
     "var_95",
 ]
 
+Curve = ArrayLike | Sequence[Decimal]
+"""An equity curve: an array, or the dollars of the books."""
 
-def drawdown_series(equity: ArrayLike) -> NDArray[np.float64]:
+
+def drawdown_series(equity: Curve) -> NDArray[np.float64]:
     """Loss from the highest equity so far, at every point: 1 − Vₜ / max(V₀ … Vₜ).
 
     Args:
@@ -59,7 +62,7 @@ def drawdown_series(equity: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(1 - curve / np.maximum.accumulate(curve), dtype=np.float64)
 
 
-def current_drawdown(equity: ArrayLike) -> float | None:
+def current_drawdown(equity: Curve) -> float | None:
     """The last value of `drawdown_series`; None for an empty curve."""
     series = drawdown_series(equity)
     return float(series[-1]) if len(series) else None
@@ -80,7 +83,7 @@ class Drawdown(NamedTuple):
     recovery: int | None
 
 
-def max_drawdown(equity: ArrayLike) -> Drawdown | None:
+def max_drawdown(equity: Curve) -> Drawdown | None:
     """The deepest fall of an equity curve, the earliest of several; depth 0 if it never fell, None if it is empty.
 
     Arguments and errors are those of `drawdown_series`.

@@ -198,9 +198,7 @@ class Portfolio:
 
     # -- what happened -----------------------------------------------------------------------------------------
 
-    def apply_fill(
-        self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal, fee: Decimal
-    ) -> Applied:
+    def apply_fill(self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal, fee: Decimal) -> Applied:
         """Book one execution: position, cash, fee and the room of its order, in one step."""
         with self.lock:
             held = self.holding(symbol)

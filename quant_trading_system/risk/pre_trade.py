@@ -293,5 +293,3 @@ def _content(order: Order) -> tuple[object, ...]:
         order.stop_price,
         order.strategy,
     )
-
-

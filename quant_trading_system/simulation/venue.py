@@ -4,7 +4,8 @@ Discrete events on a clock that somebody else moves. Orders and cancels arrive a
 which they were sent; reports come back after another, in the order in which things happened. One step of a
 driver, with the clock at `moment`, is
 
-    venue.run_until(moment)                        what was on its way meets the old quotes
+    venue.run_until(moment)                        what was on its way meets the old quotes; only then may a
+                                                   market that the venue looks up prices in advance
     venue.open_session(moment)                     when a session begins
     for symbol in venue.symbols_with_orders():     the new quotes, where an order waits for them
         venue.on_quote(quote, volume)
@@ -18,21 +19,21 @@ Not safe for use by several threads at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.instruments import Instrument
-from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
-from quant_trading_system.core.orders import Order, TimeInForce
+from quant_trading_system.core.orders import Order
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account, Market, VenueAccount, VenuePosition
 from quant_trading_system.simulation.admission import NOT_FOUND, UNPROCESSABLE, Application, VenueRefusal, admit
-from quant_trading_system.simulation.books import UNIT, LedgerEntry, decimal_of, dollars, units
+from quant_trading_system.simulation.books import LedgerEntry, dollars
+from quant_trading_system.simulation.exchange import Exchange
 from quant_trading_system.simulation.fees import FeeSchedule
-from quant_trading_system.simulation.floor import AUCTIONS, IMMEDIATE, MarketView, Trade, TradingFloor
+from quant_trading_system.simulation.floor import TradingFloor
 from quant_trading_system.simulation.models import (
     ALWAYS_FULL,
     NO_LATENCY,
@@ -42,11 +43,8 @@ from quant_trading_system.simulation.models import (
     SlippageModel,
     stream,
 )
-from quant_trading_system.simulation.venue_orders import LiveOrder, OrderIndex, VenueFill, VenueOrder, VenueUpdate
+from quant_trading_system.simulation.venue_orders import LiveOrder, OrderIndex, VenueFill, VenueOrder
 from quant_trading_system.simulation.wire import Subscriber, Wire
-
-GTC_LIFETIME = timedelta(days=90)
-"""Good-till-cancelled orders are cancelled at the first close after this span."""
 
 
 class Venue:
@@ -83,18 +81,20 @@ class Venue:
         self._clock = clock
         self._calendar = calendar
         self._instruments = instruments
-        self._account = Account(account_id, cash, multiplier, market)
-        self._books = self._account.books
-        self._fees = FeeSchedule.alpaca() if fees is None else fees
-        self._floor = TradingFloor(slippage, fills, stream(seed, "fills"))
-        self._wire = Wire(latency, seed)
-        self._market = market
         self._allow_short = allow_short
+        self._account = Account(account_id, cash, multiplier, market)
         self._orders = OrderIndex()
+        self._wire = Wire(latency, seed)
+        self._exchange = Exchange(
+            calendar=calendar,
+            account=self._account,
+            orders=self._orders,
+            floor=TradingFloor(slippage, fills, stream(seed, "fills")),
+            wire=self._wire,
+            fees=FeeSchedule.alpaca() if fees is None else fees,
+            market=market,
+        )
         self._id_prefix = _id_prefix(seed)
-        self._time: datetime | None = None
-        self._opened_at: datetime | None = None
-        self._trade_date = date.min
 
     # -- what a customer asks for -------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class Venue:
         admission = admit(self._application(order, now))
         live = LiveOrder(order, number, venue_order_id, now)
         self._orders.add(live, closing=admission.closing, reserved=admission.reserved)
-        self._wire.send(now, self._arrive, live)
+        self._exchange.send(live, now)
         return live.snapshot()
 
     def cancel(self, client_order_id: str) -> None:
@@ -128,8 +128,7 @@ class Venue:
             raise VenueRefusal(UNPROCESSABLE, 422, f'order is already in "{live.status}" state')
         if live.cancel_pending:
             raise VenueRefusal(UNPROCESSABLE, 422, "order pending cancel")
-        live.cancel_pending = True
-        self._wire.send(self._now(), self._cancel, live)
+        self._exchange.recall(live, self._now())
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every update, in the order in which things happened."""
@@ -143,9 +142,7 @@ class Venue:
 
     def run_until(self, moment: datetime) -> None:
         """Let everything arrive that is due at `moment`."""
-        self._wire.run(moment)
-        if self._time is None or moment > self._time:
-            self._time = moment
+        self._exchange.run_until(moment)
 
     def on_quote(self, quote: Quote, volume_available: Decimal | None = None) -> None:
         """Work the orders of the quote's symbol; what was due before it meets the quote before.
@@ -155,14 +152,7 @@ class Venue:
         Args:
             volume_available: shares that trade until the next quote, None when unknown.
         """
-        moment = quote.received_at if self._time is None else max(quote.received_at, self._time)
-        self.run_until(moment)
-        view = self._see(quote, volume_available)
-        if view is not None and self._is_fresh(view):
-            for live in self._orders.open_in(quote.symbol):
-                if live.is_working:
-                    self._work(live, view, moment)
-        self.run_until(moment)
+        self._exchange.on_quote(quote, volume_available)
 
     def open_session(self, moment: datetime) -> None:
         """The market opens: waiting orders begin to work and meet the first quote of the session.
@@ -170,17 +160,7 @@ class Venue:
         Raises:
             ValueError: it is open already.
         """
-        if self.is_open:
-            raise ValueError(f"the session of {self._opened_at} is still open; close it first")
-        self.run_until(moment)
-        self._opened_at = moment
-        self._trade_date = self._calendar.trade_date(moment)
-        self._account.mark_all()
-        for live in self._orders.open_orders():
-            live.rested = False  # it meets the opening price, better than its limit or not
-            if live.status is OrderStatus.HELD:
-                self._tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, moment)
-        self.run_until(moment)
+        self._exchange.open_session(moment)
 
     def close_session(self, moment: datetime) -> None:
         """The market closes: the closing auction is held, DAY orders expire, GTC orders stay.
@@ -188,20 +168,12 @@ class Venue:
         Raises:
             ValueError: no session is open.
         """
-        if not self.is_open:
-            raise ValueError("no session is open")
-        self.run_until(moment)
-        for live in self._orders.open_orders():
-            if live.status is not OrderStatus.SENT:
-                self._end_of_day(live, moment)
-        self._account.mark_all()
-        self._opened_at = None
-        self.run_until(moment)
+        self._exchange.close_session(moment)
 
     @property
     def is_open(self) -> bool:
         """A session is running."""
-        return self._opened_at is not None
+        return self._exchange.is_open
 
     # -- what can be read -----------------------------------------------------------------------------------------
 
@@ -234,99 +206,22 @@ class Venue:
     @property
     def total_fees(self) -> Decimal:
         """Dollars charged since the beginning."""
-        return dollars(self._books.fees)
+        return dollars(self._account.books.fees)
 
     def statement(self) -> tuple[LedgerEntry, ...]:
         """Every trade with the cash after it, for audits."""
-        return self._books.statement()
+        return self._account.books.statement()
 
-    # -- events ---------------------------------------------------------------------------------------------------
-
-    def _arrive(self, live: LiveOrder, at: datetime) -> None:
-        in_force = live.order.time_in_force
-        if not self.is_open:
-            if in_force in IMMEDIATE:
-                self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "the market is closed")
-            else:
-                self._tell(live, OrderStatus.HELD, OrderTrigger.HOLD, at)
-            return
-        self._tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
-        view = self._floor.view(live.order.symbol)
-        if in_force is TimeInForce.OPG:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "it missed the opening auction")
-        elif view is not None and self._is_fresh(view):
-            self._work(live, view, at)
-        if live.is_open and in_force in IMMEDIATE:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "not filled at once")
-
-    def _cancel(self, live: LiveOrder, at: datetime) -> None:
-        if live.is_open:  # else its last report, already on the way, is the answer
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "cancelled on request")
-
-    # -- trading --------------------------------------------------------------------------------------------------
-
-    def _work(self, live: LiveOrder, view: MarketView, at: datetime) -> None:
-        in_force = live.order.time_in_force
-        if in_force is TimeInForce.CLS:
-            return
-        if in_force is TimeInForce.OPG:
-            self._hold_auction(live, view, at, "opening")
-            return
-        trade = self._floor.continuous(live, view)
-        if trade is not None:
-            self._book(live, trade, view, at)
-
-    def _hold_auction(self, live: LiveOrder, view: MarketView | None, at: datetime, name: str) -> None:
-        if view is not None and self._is_fresh(view):
-            trade = self._floor.auction(live, view)
-            if trade is not None:
-                self._book(live, trade, view, at)
-        if live.is_open:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"not filled in the {name} auction")
-
-    def _end_of_day(self, live: LiveOrder, at: datetime) -> None:
-        order = live.order
-        if order.time_in_force in AUCTIONS:
-            name = "closing" if order.time_in_force is TimeInForce.CLS else "opening"
-            view = self._look_up(order.symbol) if name == "closing" else None
-            self._hold_auction(live, view, at, name)
-        elif order.time_in_force is TimeInForce.DAY:
-            self._finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the session ended")
-        elif at - live.submitted_at >= GTC_LIFETIME:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"older than {GTC_LIFETIME.days} days")
-
-    def _book(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> None:
-        order, books = live.order, self._books
-        fees = self._fees.fee(order.side, trade.quantity, trade.price, self._trade_date)
-        execution_id = f"{live.venue_order_id}:{len(live.fills) + 1}"
-        quantity, price = units(trade.quantity), units(trade.price)
-        self._orders.give_back(live, quantity, price)
-        books.trade(at, execution_id, order.symbol, order.side.sign * quantity, price, units(fees.total) * UNIT)
-        books.mark(order.symbol, view.price)
-        fill = VenueFill(
-            execution_id=execution_id,
-            quantity=trade.quantity,
-            price=trade.price,
-            cumulative_quantity=live.filled + trade.quantity,
-            at=at,
-            fees=fees,
-            position_quantity=decimal_of(books.quantity(order.symbol)),
-        )
-        live.take(fill)
-        if trade.complete:
-            self._finish(live, OrderStatus.FILLED, OrderTrigger.FILL_LAST, at, fill=fill)
-        else:
-            self._tell(live, OrderStatus.PARTIALLY_FILLED, OrderTrigger.FILL_PART, at, fill=fill)
-
-    # -- small things ---------------------------------------------------------------------------------------------
+    # -- inside ---------------------------------------------------------------------------------------------------
 
     def _now(self) -> datetime:
-        now = self._clock.now()
-        return now if self._time is None else max(now, self._time)
+        """The clock's time, or the exchange's when that has run ahead."""
+        now, reached = self._clock.now(), self._exchange.time
+        return now if reached is None else max(now, reached)
 
     def _application(self, order: Order, now: datetime) -> Application:
         symbol = order.symbol
-        view = self._look_up(symbol)
+        view = self._exchange.look_up(symbol)
         return Application(
             order=order,
             now=now,
@@ -334,57 +229,13 @@ class Venue:
             instrument=self._instruments.get(symbol),
             id_is_used=self._orders.get(order.client_order_id) is not None,
             quote=None if view is None else view.quote,
-            held=self._books.quantity(symbol),
+            held=self._account.books.quantity(symbol),
             reserved=self._orders.reserved_shares(symbol),
             open_orders=self._orders.open_in(symbol),
             buying_power=self._account.buying_power(self._orders.reserved_money),
             allow_short=self._allow_short,
             trading=self.is_open,
         )
-
-    def _look_up(self, symbol: str) -> MarketView | None:
-        """The symbol as the venue sees it now, asking the market when there is one."""
-        market = self._market
-        quote = None if market is None else market.quote(symbol)
-        if market is None or quote is None:
-            return self._floor.view(symbol)
-        return self._see(quote, market.volume(symbol))
-
-    def _see(self, quote: Quote, volume: Decimal | None) -> MarketView | None:
-        view = self._floor.see(quote, volume)
-        if view is not None:
-            self._books.mark(quote.symbol, view.price)
-        return view
-
-    def _is_fresh(self, view: MarketView) -> bool:
-        return self._opened_at is not None and view.quote.at >= self._opened_at
-
-    def _finish(
-        self,
-        live: LiveOrder,
-        status: OrderStatus,
-        trigger: OrderTrigger,
-        at: datetime,
-        reason: str = "",
-        fill: VenueFill | None = None,
-    ) -> None:
-        live.is_open = False
-        live.finished_at = at
-        self._orders.finish(live)
-        self._tell(live, status, trigger, at, reason, fill)
-
-    def _tell(
-        self,
-        live: LiveOrder,
-        status: OrderStatus,
-        trigger: OrderTrigger,
-        at: datetime,
-        reason: str = "",
-        fill: VenueFill | None = None,
-    ) -> None:
-        """The order has a new status: report it."""
-        live.status = status
-        self._wire.report(VenueUpdate(order=live.snapshot(), trigger=trigger, at=at, fill=fill, reason=reason))
 
 
 def _id_prefix(seed: int) -> str:

@@ -12,17 +12,19 @@ from decimal import Decimal
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import CancelsConfirmed, HaltLevel
-from quant_trading_system.core.exceptions import KillSwitchActiveError
+from quant_trading_system.core.exceptions import JournalError, KillSwitchActiveError, KillSwitchIncomplete
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.positions import PositionSide
 from quant_trading_system.execution.order_manager import Journal, OrderManager
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.planning import plan_as_given
 
 _RETRY = timedelta(seconds=1)
+_ASK_AGAIN = timedelta(seconds=5)
 BY = "emergency liquidation"
 
 
@@ -50,6 +52,7 @@ class HaltProcedure:
         self._level = HaltLevel.RUNNING
         self._since: datetime | None = None
         self._to_confirm: set[str] = set()
+        self._asked: dict[str, datetime] = {}
         self._confirmed = False
 
     @property
@@ -67,24 +70,17 @@ class HaltProcedure:
             return
         if (state.activation, state.level) != (self._activation, self._level):
             self._activation, self._level = state.activation, state.level
-            self._since, self._confirmed, self._to_confirm = self._clock.now(), False, set()
+            self._since, self._confirmed, self._to_confirm, self._asked = self._clock.now(), False, set(), {}
         if not self._confirmed:
             await self._cancel()
         if self._confirmed and state.level is HaltLevel.FLATTENING:
             await self._close_positions()
 
     async def _cancel(self) -> None:
-        keep_exits = self._level is HaltLevel.REDUCING
-        for order in self._orders.open_orders():
-            if keep_exits and order.shrinks:
-                continue
-            self._to_confirm.add(order.order_id)
-            if order.pending is PendingRequest.NONE:
-                await self._orders.cancel(order.order_id, f"halt {self._activation}")
+        await self._ask_cancels()
         open_now = {order.order_id for order in self._orders.open_orders()}
         if self._to_confirm & open_now:
             return
-        self._confirmed = True
         took = self._clock.now() - self._since if self._since else timedelta()
         self._journal.append(
             CancelsConfirmed(
@@ -94,7 +90,33 @@ class HaltProcedure:
                 seconds=Decimal(took // timedelta(microseconds=1)) / 1_000_000,
             )
         )
+        self._confirmed = True
         await self._journal.durable()
+
+    async def _ask_cancels(self) -> None:
+        """Ask for every order that must go; a journal that fails stops none of them and is reported at the end."""
+        failures: list[JournalError] = []
+        keep_exits = self._level is HaltLevel.REDUCING
+        for order in self._orders.open_orders():
+            if keep_exits and order.shrinks:
+                continue
+            self._to_confirm.add(order.order_id)
+            if not self._is_time_to_ask(order):
+                continue
+            try:
+                await self._orders.cancel(order.order_id, f"halt {self._activation}")
+            except JournalError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _is_time_to_ask(self, order: OrderRecord) -> bool:
+        """Once for this halt, at once after a refusal, and again when a cancel seems to have been lost."""
+        now, asked = self._clock.now(), self._asked.get(order.order_id)
+        if asked is not None and order.pending is not PendingRequest.NONE and now - asked < _ASK_AGAIN:
+            return False
+        self._asked[order.order_id] = now
+        return True
 
     async def _close_positions(self) -> None:
         for symbol, position in sorted(self._portfolio.positions.items()):
@@ -130,13 +152,27 @@ async def emergency_liquidate(
     Args:
         pause: waits for the broker between two looks; the clock's `sleep`.
         give_up_after: looks, one second apart; the switch stays active and the procedure may be called again.
+
+    Raises:
+        KillSwitchIncomplete: after all that could be done was done: the halt could not be recorded everywhere.
     """
-    kill_switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=authorized_by)
+    incomplete: KillSwitchIncomplete | None = None
+    try:
+        kill_switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=authorized_by)
+    except KillSwitchIncomplete as error:
+        incomplete = error  # it is active, so the work begins
+    is_flat = await _carry_out(procedure, pause, give_up_after)
+    if incomplete is not None:
+        raise incomplete
+    return is_flat
+
+
+async def _carry_out(
+    procedure: HaltProcedure, pause: Callable[[timedelta], Awaitable[None]], give_up_after: int
+) -> bool:
     for _ in range(give_up_after):
         await procedure.advance()
         if procedure.is_done:
             return True
         await pause(_RETRY)
     return procedure.is_done
-
-

@@ -86,15 +86,15 @@ class OrderPath:
         Args:
             wanted: how many symbols are wanted at once; equal-weight sizing divides by it.
         """
-        changes = {symbol: self._change(pursuit, wanted) for symbol, pursuit in list(self._pursuits.items())}
-        for symbol, change in changes.items():
+        changes = [(pursuit, self._change(pursuit, wanted)) for pursuit in list(self._pursuits.values())]
+        for pursuit, change in changes:
             if change is not None and change < 0:
-                await self._send(self._pursuits[symbol], change)
+                await self._send(pursuit, change)
         if any(order.shrinks for order in self._orders.open_orders()):
             return
-        for symbol, change in changes.items():
+        for pursuit, change in changes:
             if change is not None and change > 0:
-                await self._send(self._pursuits[symbol], change)
+                await self._send(pursuit, change)
 
     async def send_as_given(self, order: Order) -> None:
         """Take an order that was written out by a strategy or a person down the same road."""
@@ -117,6 +117,7 @@ class OrderPath:
             return None
         if pursuit.sizing is None:
             pursuit.sizing = self._sizer.size(self._request(pursuit.signal, instrument, quote, wanted))
+            pursuit.order_id = ""  # an order of the wish before this one says nothing about it
         held = self._portfolio.position(symbol).quantity
         change = _toward(pursuit.sizing.quantity, held)
         if not change or self._is_small(change, held + change, quote):
@@ -153,13 +154,13 @@ class OrderPath:
 
     async def _send(self, pursuit: Pursuit, change: Decimal) -> None:
         symbol = pursuit.signal.symbol
+        if self._pursuits.get(symbol) is not pursuit:
+            return  # given up or overtaken while an order before it was being sent
         quote = self._quotes.quote(symbol)
         if quote is None or quote.flaw:
             return
         shrinks = self._portfolio.holding(symbol).shrinks(change)
-        order, plan = plan_order(
-            symbol, change, quote, self._policy, shrinks=shrinks, strategy=pursuit.signal.source
-        )
+        order, plan = plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy=pursuit.signal.source)
         try:
             answer = await self._orders.submit(order, plan=plan, cause=pursuit.cause)
         except KillSwitchActiveError:

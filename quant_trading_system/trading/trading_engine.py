@@ -14,6 +14,7 @@ import msgspec
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
+from quant_trading_system.core.exceptions import DuplicateOrderId
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
@@ -86,9 +87,11 @@ class TradingEngine:
     async def on_step(self) -> None:
         """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
         self._mark_positions()
-        self._monitor.observe()
-        if self._kill_switch.is_active():
-            await self._halt.advance()
+        try:
+            self._monitor.observe()
+        finally:  # a halt is carried out even when it could not be told to everybody
+            if self._kill_switch.is_active():
+                await self._halt.advance()
         if self._calendar.is_open(self._clock.now()):
             await self._release()
 
@@ -101,7 +104,7 @@ class TradingEngine:
                 wanted = list(strategy.on_bar(view) or ())
                 self._require_wishes(strategy, wanted)
             except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
-                self._stop(strategy, error)
+                self._stop(strategy.name, error)
                 continue
             self._accept(strategy, wanted)
 
@@ -128,17 +131,20 @@ class TradingEngine:
     def _require_wishes(self, strategy: Strategy, wanted: Iterable[object]) -> None:
         for wish in wanted:
             if not isinstance(wish, Signal | Order):
-                raise TypeError(f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood")
+                raise TypeError(
+                    f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood"
+                )
 
     def _accept(self, strategy: Strategy, wanted: Iterable[Signal | Order]) -> None:
         for wish in wanted:
             if isinstance(wish, Order):
                 self._given.append(_signed_by(wish, strategy.name))
                 continue
-            seq = self._signals.standing(wish)
+            signal = msgspec.structs.replace(wish, source=strategy.name)
+            seq = self._signals.standing(signal)
             if seq is None:
-                seq = self._journal.append(SignalEvent(at=wish.at, signal=wish))
-            self._signals.accept(wish, seq)
+                seq = self._journal.append(SignalEvent(at=signal.at, signal=signal))
+            self._signals.accept(signal, seq)
         self._pursue(wish for wish in wanted if isinstance(wish, Signal))
 
     def _pursue(self, spoken: Iterable[Signal]) -> None:
@@ -147,11 +153,11 @@ class TradingEngine:
             if symbol in wishes:
                 self._path.want(*wishes[symbol])
 
-    def _stop(self, strategy: Strategy, error: Exception) -> None:
-        self._running.remove(strategy)
-        self._signals.drop_source(strategy.name)
+    def _stop(self, strategy: str, error: Exception) -> None:
+        self._running = [running for running in self._running if running.name != strategy]
+        self._signals.drop_source(strategy)
         self._journal.append(
-            StrategyStopped(at=self._clock.now(), strategy=strategy.name, error=f"{type(error).__name__}: {error}"[:500])
+            StrategyStopped(at=self._clock.now(), strategy=strategy, error=f"{type(error).__name__}: {error}"[:500])
         )
 
     # -- orders --------------------------------------------------------------------------------------------------
@@ -160,7 +166,10 @@ class TradingEngine:
         """Send what waited for the exchange to open; every order is judged now, with the quotes of now."""
         given, self._given = self._given, []
         for order in given:
-            await self._path.send_as_given(order)
+            try:
+                await self._path.send_as_given(order)
+            except DuplicateOrderId as error:  # an id of its own making that says two things
+                self._stop(order.strategy, error)
         if not self._path.is_idle:
             await self._path.walk(self._wanted(self._clock.now()))
 
@@ -173,8 +182,9 @@ class TradingEngine:
             quote = self._quotes.quote(symbol)
             if quote is None or quote.flaw:
                 continue
-            price = quote.last if quote.last is not None and quote.last > ZERO else quote.mid
-            self._portfolio.mark(symbol, price)
+            last = quote.last
+            traded = last is not None and last.is_finite() and last > ZERO
+            self._portfolio.mark(symbol, last if last is not None and traded else quote.mid)
 
     def _on_kill_switch(self, event: KillSwitchEvent) -> None:
         if event.level:

@@ -23,6 +23,9 @@ HEAVY = {
 }  # fmt: skip
 
 
+READ_WITHOUT_IMPORT = {"skfolio"}  # its price file is read where it lies, because importing it takes a second
+
+
 def test_every_directory_of_the_package_is_a_layer(sources: tuple[Source, ...], layers: list[str]) -> None:
     assert sorted(layers) == sorted({source.layer for source in sources} - {""})
 
@@ -57,6 +60,7 @@ def test_declared_libraries_are_the_imported_ones(sources: tuple[Source, ...], p
         declared += libraries if extra != "dev" else []
     names = [re.split(r"[^\w-]", library)[0] for library in declared]
     imported = {name.split(".")[0] for source in sources for name, _ in source.imports}
+    imported |= READ_WITHOUT_IMPORT
     assert sorted(MODULE_OF.get(name, name) for name in names) == sorted(imported - {PACKAGE, *sys.stdlib_module_names})
 
 

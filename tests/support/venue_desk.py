@@ -1,4 +1,4 @@
-"""A venue whose clock and prices a test moves by hand, in two ordinary sessions and one before a weekend."""
+"""A venue whose clock and prices a test moves by hand, on three days in March and two in June."""
 
 from __future__ import annotations
 
@@ -23,10 +23,8 @@ def session(day: int, month: int = 3, year: int = 2024) -> Session:
 
 
 MONDAY, TUESDAY, WEDNESDAY = session(4), session(5), session(6)
-IN_JUNE, IN_JULY = session(3, 6), session(1, 7)
-CALENDAR = TradingCalendar(
-    [MONDAY, TUESDAY, WEDNESDAY, IN_JUNE, IN_JULY, session(2, 7)], date(2024, 3, 1), date(2024, 12, 31)
-)
+IN_JUNE = session(3, 6)
+CALENDAR = TradingCalendar([MONDAY, TUESDAY, WEDNESDAY, IN_JUNE, session(4, 6)], date(2024, 3, 1), date(2024, 12, 31))
 UNIVERSE = Universe(
     [
         Instrument(symbol="KO", fractionable=True, shortable=True),

@@ -66,6 +66,8 @@ REFUSED = [
     ("", "'' is not a number"),
     ("ten", "'ten' is not a number"),
     ("1,000", "'1,000' is not a number"),
+    ("10_25", "'10_25' is not a number"),
+    ("\uff11\uff12", "is not a number"),  # digits of other scripts
     ("0x10", "is not a number"),
     ("NaN", "NaN: a price or quantity must be finite"),
     ("sNaN", "sNaN: a price or quantity must be finite"),
@@ -106,7 +108,7 @@ def test_the_refusal_of_absurdly_long_text_does_not_repeat_it():
 def test_reading_does_not_depend_on_the_context_of_the_thread():
     with localcontext(Context(prec=3, rounding=ROUND_DOWN, traps=[])):
         assert "12345.678901234" == str(exact("12345.678901234"))
-        with pytest.raises(InvalidNumber, match="ten"):
+        with pytest.raises(InvalidNumber):
             exact("ten")
 
 
@@ -287,7 +289,7 @@ def test_mixing_decimals_with_floats_raises_once_exact_arithmetic_is_on(mix):
 
 def test_arithmetic_between_decimal_and_float_never_works():
     with pytest.raises(TypeError):
-        Decimal("0.1") + 0.1
+        Decimal("0.1") + 0.1  # type: ignore[operator]
 
 
 def test_every_thread_has_a_context_of_its_own():

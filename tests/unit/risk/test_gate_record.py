@@ -80,7 +80,6 @@ max_order_quantity          max_order_quantity=10                               
 min_order_notional          min_order_notional=500                                buy 4 limit 100      400        500       -100
 max_order_notional          max_order_notional=500                                buy 6 limit 100      600        500       -100
 max_open_orders_per_symbol  max_open_orders_per_symbol=1 open=KO:1@100            buy 1                2          1         -1
-duplicate_window_s          sent=4                                                buy 1                4          5         1
 sell_within_held            held=KO:10@100 open=KO:-4@100                         sell 7               7          6         -1
 max_portfolio_positions     max_portfolio_positions=1 held=XOM:1@100              buy 1                2          1         -1
 max_sector_exposure         held=PEP:290@100 max_position_pct=1                   buy 20 limit 100     31000      30000     -1000

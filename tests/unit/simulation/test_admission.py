@@ -7,6 +7,7 @@ import pytest
 
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TakeProfit, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
+from quant_trading_system.simulation.models import FillModel
 from tests.support.venue_desk import MONDAY, TUESDAY, VenueDesk
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -180,7 +181,7 @@ cash   multiplier  side  quantity  price   verdict
 def test_opening_orders_need_buying_power(line):
     cash, multiplier, side, quantity, price, verdict = line.split("#")[0].split()
     desk = desk_with(cash=cash, multiplier=Decimal(multiplier))
-    fields = {"limit": "100"} if price == "limit" else {}
+    fields: dict = {"limit": "100"} if price == "limit" else {}
     if verdict == "ok":
         desk.send(OrderSide(side), quantity, **fields)
     else:
@@ -206,6 +207,29 @@ def test_an_execution_turns_reserved_money_into_a_position():
     account = desk.venue.account()
     assert account.cash == Decimal("499.90")
     assert account.buying_power == 2 * account.equity - account.long_value
+
+
+def test_what_has_traded_of_an_order_holds_nothing_back():
+    desk = VenueDesk(cash="10000", multiplier=Decimal(1), fills=FillModel(participation=Decimal("0.1")))
+    desk.quote(volume="100")
+    desk.buy(10)
+    desk.quote(volume="20")
+    desk.sell(6, limit="99")  # two trade, four stay reserved
+    assert desk.held() == 8
+    assert refusal_of(desk, SELL, 5, limit="110").details["available"] == "4"
+    desk.quote(symbol="PEP", volume="20")
+    desk.buy(notional=Decimal(1000), symbol="PEP")  # two shares trade
+    account = desk.venue.account()
+    assert account.buying_power == account.equity - account.long_value - (1000 - 2 * Decimal("100.02"))
+
+
+def test_the_rest_of_an_opening_order_holds_back_its_share():
+    desk = VenueDesk(cash="10000", multiplier=Decimal(1), fills=FillModel(participation=Decimal("0.1")))
+    desk.quote(volume="40")
+    desk.buy(10, limit="101")
+    account = desk.venue.account()
+    assert desk.held() == 4
+    assert account.buying_power == account.equity - account.long_value - 6 * 101
 
 
 def test_closing_orders_need_no_buying_power():

@@ -65,7 +65,8 @@ def test_an_order_is_sent_first_and_reported_when_it_arrives():
     assert filled.at == MONDAY.open + timedelta(milliseconds=30)
     execution = filled.execution
     assert execution is not None
-    assert (execution.quantity, execution.price, execution.cumulative_quantity) == (10, Decimal("100.02"), 10)
+    assert (execution.quantity, execution.price) == (Decimal(10), Decimal("100.02"))
+    assert execution.cumulative_quantity == 10
     assert ask(line.broker.executions("mine")) == (execution,)
 
 
@@ -83,15 +84,20 @@ def test_a_refusal_of_the_venue_is_a_definite_no_with_its_code():
 
 def test_the_latch_is_asked_last_and_nothing_leaves_while_it_holds():
     reasons = iter(["", "daily loss", ""])
-    asked: list[Any] = []
-    line = Connection(latch=lambda approved_order: asked.append(approved_order) or next(reasons))
+    asked: list[str] = []
+
+    def latch(approved_order):
+        asked.append(approved_order.order.client_order_id)
+        return next(reasons)
+
+    line = Connection(latch=latch)
     line.place(approved("first"))
     with pytest.raises(NotSent, match="kill switch is active: daily loss") as caught:
         line.place(approved("second"))
     assert caught.value.order_id == "second"
     assert line.desk.venue.find("second") is None
     line.place(approved("second"))
-    assert [one.order.client_order_id for one in asked] == ["first", "second", "second"]
+    assert asked == ["first", "second", "second"]
 
 
 def test_cancels_go_through_and_refusals_come_back():

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,9 +72,10 @@ class Run:
                 quote = market.quote(symbol)
                 if quote is not None:
                     venue.on_quote(quote, market.volume(symbol))
-            self._send()
             if step.kind is StepKind.CLOSE:
                 venue.close_session(at)
+            self._send()
+        venue.run_until(self.clock.now() + timedelta(hours=1))
         return self
 
     def _send(self) -> None:
@@ -82,7 +84,7 @@ class Run:
         price = self.market.last_price(symbol).quantize(Decimal("0.01"))
         kind = self._random.choice(list(OrderType))
         around = price * Decimal(self._random.randint(97, 103)) / 100
-        terms = {
+        terms: dict[str, Any] = {
             "limit_price": around.quantize(Decimal("0.01")) if "limit" in kind else None,
             "stop_price": around.quantize(Decimal("0.01")) if kind.startswith("stop") else None,
             "trail_percent": Decimal(1) if kind is OrderType.TRAILING_STOP else None,

@@ -3,13 +3,14 @@
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import PriceHistory
-from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Session, TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
 from quant_trading_system.simulation.market import SimulatedMarket, StepKind
@@ -45,6 +46,12 @@ def market_of(history: PriceHistory, seed: int = 7, **options) -> SimulatedMarke
     return SimulatedMarket(history, CALENDAR, seed=seed, **options)
 
 
+def quote_of(market: SimulatedMarket, symbol: str) -> Quote:
+    quote = market.quote(symbol)
+    assert quote is not None
+    return quote
+
+
 def lasts(market: SimulatedMarket, column: int = 0) -> list[int]:
     return [int(market.last_micros[column]) for _ in market]
 
@@ -63,12 +70,14 @@ def test_a_session_has_its_steps_from_open_to_close():
 
 def test_the_next_step_is_announced_without_showing_its_prices():
     market = market_of(daily(2))
-    assert market.next_at == DAYS[0].open
+    first = market.next_at
+    assert first == DAYS[0].open
     assert market.quote("KO") is None
     market.advance()
     before = market.quote("KO")
-    assert market.next_at is not None
-    assert market.next_at > DAYS[0].open
+    second = market.next_at
+    assert second is not None
+    assert second > DAYS[0].open
     assert market.quote("KO") is before
     for _ in market:
         pass
@@ -88,9 +97,9 @@ def test_every_close_is_exact():
 def test_quotes_are_sound_on_the_tick_and_dated_now():
     market = market_of(daily(5))
     for step in market:
-        quote = market.quote("PEP")
-        assert quote is not None
+        quote = quote_of(market, "PEP")
         assert quote.flaw == ""
+        assert quote.last is not None
         assert quote.bid <= quote.last <= quote.ask or abs(quote.last - quote.mid) < Decimal("0.02")
         assert not quote.bid % Decimal("0.01")
         assert not quote.ask % Decimal("0.01")
@@ -106,7 +115,7 @@ def test_quotes_are_sound_on_the_tick_and_dated_now():
 def test_the_spread_is_as_wide_as_asked_for():
     market = market_of(daily(1), spread_bps=Decimal(100))
     market.advance()
-    quote = market.quote("KO")
+    quote = quote_of(market, "KO")
     assert (quote.ask - quote.bid) / quote.mid == pytest.approx(Decimal("0.01"), rel=Decimal("0.02"))
 
 
@@ -168,7 +177,7 @@ def test_a_missing_bar_leaves_the_old_quote_with_its_old_time():
     present = np.ones((4, 3), dtype=bool)
     present[0, 1] = present[2, 0] = False
     market = market_of(daily(4, present=present))
-    seen = {}
+    seen: dict[int, tuple[Any, Any, Any]] = {}
     for step in market:
         seen[step.number] = (market.quote("KO"), market.quote("PEP"), market.volume("KO"))
     assert seen[13][1] is None  # PEP begins on the second day
@@ -199,8 +208,7 @@ def test_a_symbol_without_a_bar_since_the_beginning_shows_its_last_one_before():
     history = daily(4, present=present)
     market = market_of(history, first_bar=2)
     market.advance()
-    quote = market.quote("KO")
-    assert quote is not None
+    quote = quote_of(market, "KO")
     assert (quote.at, quote.sequence, quote.last) == (DAYS[0].close, 0, history.close("KO", 0))
 
 
@@ -212,7 +220,7 @@ def test_volumes_come_from_the_history_where_it_knows_them():
     for step in market:
         if step.bar == 0:
             for symbol in sums:
-                sums[symbol] += market.volume(symbol)
+                sums[symbol] += market.volume(symbol) or 0
     assert 999_980 <= sums["KO"] <= 1_000_000
     assert sums["PEP"] == pytest.approx(Decimal(100_000), rel=Decimal("0.1"))  # made up from the price
     assert market.volume("NOPE") is None

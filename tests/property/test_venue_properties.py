@@ -1,0 +1,254 @@
+"""Whatever a customer sends and however prices move, the venue's books add up and its promises hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
+from quant_trading_system.simulation.admission import VenueRefusal
+from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.matching import trail
+from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.simulation.venue_orders import VenueOrder
+from tests.support.venue_desk import MONDAY, TUESDAY, WEDNESDAY, VenueDesk
+
+SYMBOLS = ("KO", "PEP")
+CASH = 100_000
+CENT = Decimal("0.01")
+SLOW = LatencyModel(order=timedelta(milliseconds=700), report=timedelta(milliseconds=400), sigma=1.0)
+ENDS = {"fill_last", "cancel", "expire"}
+
+
+class Price(NamedTuple):
+    """A new quote around `cents`."""
+
+    symbol: str
+    cents: int
+    volume: int
+
+
+class Send(NamedTuple):
+    """An order whose prices lie some cents from 100 dollars."""
+
+    symbol: str
+    side: OrderSide
+    kind: OrderType
+    in_force: TimeInForce
+    quantity: str
+    limit: int
+    stop: int
+    in_dollars: bool
+
+
+class Cancel(NamedTuple):
+    """A cancel of one of the orders so far."""
+
+    number: int
+
+
+class NextDay(NamedTuple):
+    """The close of this session and, with a market that moved, the next open."""
+
+
+RESTING = [TimeInForce.DAY, TimeInForce.GTC]
+KINDS = st.sampled_from(
+    [(kind, in_force) for kind in (OrderType.MARKET, OrderType.LIMIT) for in_force in TimeInForce]
+    + [(kind, in_force) for kind in OrderType if "stop" in kind for in_force in RESTING]
+)
+
+
+@st.composite
+def sends(draw) -> Send:
+    """Orders that exist; whether the venue takes them is another matter."""
+    kind, in_force = draw(KINDS)
+    fractions = in_force is TimeInForce.DAY and kind is not OrderType.TRAILING_STOP
+    quantities = ["1", "7", "30", "30", "450", *(["0.5", "2.123456789"] if fractions else [])]
+    return Send(
+        draw(st.sampled_from(SYMBOLS)),
+        draw(st.sampled_from(OrderSide)),
+        kind,
+        in_force,
+        draw(st.sampled_from(quantities)),
+        draw(st.integers(-300, 300)),
+        draw(st.integers(-300, 300)),
+        fractions and draw(st.booleans()),
+    )
+
+
+PRICES = st.builds(Price, st.sampled_from(SYMBOLS), st.integers(9_600, 10_400), st.integers(0, 400))
+ACTIONS = st.one_of(sends(), sends(), sends(), PRICES, PRICES, PRICES, st.builds(Cancel, st.integers(0, 20)))
+STREAMS = st.lists(st.one_of(*[ACTIONS] * 8, st.builds(NextDay)), min_size=12, max_size=40)
+FILLS = st.sampled_from(
+    [FillModel(), FillModel(participation=Decimal("0.1"), through=True), FillModel(partial_chance=Decimal("0.4"))]
+)
+LATENCIES = st.sampled_from([LatencyModel(), SLOW])
+
+
+class Trading:
+    """A desk that lives through a stream and checks what must hold at every moment."""
+
+    def __init__(self, fills: FillModel, latency: LatencyModel) -> None:
+        self.desk = VenueDesk(
+            fees=FeeSchedule.alpaca(),
+            fills=fills,
+            latency=latency,
+            slippage=SlippageModel(bps=Decimal(3), impact_bps=Decimal(10)),
+            seed=5,
+        )
+        self.sent: list[str] = []
+        self.days = iter([TUESDAY, WEDNESDAY])
+        self.today = MONDAY
+        for symbol in SYMBOLS:
+            self.desk.quote(symbol=symbol, volume="300")
+
+    def live(self, stream) -> Trading:
+        for action in stream:
+            if not self.desk.venue.is_open:
+                break
+            self.desk.wait(seconds=1)
+            getattr(self, f"do_{type(action).__name__.lower()}")(action)
+            self.check()
+        return self
+
+    def do_price(self, action: Price) -> None:
+        last = Decimal(action.cents) * CENT
+        bid, ask = last - 2 * CENT, last + 2 * CENT
+        self.desk.quote(str(bid), str(ask), str(last), symbol=action.symbol, volume=str(action.volume))
+
+    def do_send(self, action: Send) -> None:
+        kind = action.kind
+        fields: dict[str, Any] = {}
+        if "limit" in kind:
+            fields["limit"] = str(100 + action.limit * CENT)
+        if kind.startswith("stop"):
+            fields["stop"] = str(100 + action.stop * CENT)
+        if kind is OrderType.TRAILING_STOP:
+            fields["trail_price"] = (abs(action.stop) + 1) * CENT
+        if action.in_dollars:
+            fields["notional"] = 90 * Decimal(action.quantity).quantize(CENT)
+        try:
+            self.sent.append(
+                self.desk.send(
+                    action.side, action.quantity, symbol=action.symbol, kind=kind, in_force=action.in_force, **fields
+                )
+            )
+        except VenueRefusal:
+            return
+
+    def do_cancel(self, action: Cancel) -> None:
+        if action.number < len(self.sent):
+            try:
+                self.desk.venue.cancel(self.sent[action.number])
+            except VenueRefusal:
+                return
+
+    def do_nextday(self, _: NextDay) -> None:
+        waiting = {order.client_order_id for order in self.desk.venue.open_orders()}
+        self.desk.close(self.today)
+        for identity in waiting:
+            order = self.desk.order(identity)
+            if order.order.time_in_force is not TimeInForce.GTC and order.status != "sent":
+                assert order.finished_at is not None, "only GTC orders survive the close"
+        tomorrow = next(self.days, None)
+        if tomorrow is not None:
+            self.today = tomorrow
+            self.desk.open(tomorrow)
+
+    # -- what always holds
+
+    def check(self) -> None:
+        self.check_books()
+        for identity in self.sent:
+            self.check_order(self.desk.order(identity))
+
+    def check_books(self) -> None:
+        venue = self.desk.venue
+        cash, held, fees = Fraction(CASH), dict.fromkeys(SYMBOLS, Fraction(0)), Fraction(0)
+        for identity in self.sent:
+            terms = self.desk.order(identity).order
+            for fill in venue.executions(identity):
+                signed = terms.side.sign * Fraction(fill.quantity)
+                cash -= signed * Fraction(fill.price) + Fraction(fill.fee)
+                held[terms.symbol] += signed
+                fees += Fraction(fill.fee)
+        account = venue.account()
+        positions = venue.positions()
+        assert cash == Fraction(account.cash)
+        assert fees == Fraction(venue.total_fees)
+        assert {s: q for s, q in held.items() if q} == {p.symbol: Fraction(p.quantity) for p in positions}
+        value = sum(Fraction(p.quantity) * Fraction(p.last_price) for p in positions)
+        assert cash + value == Fraction(account.equity)
+        if not venue.open_orders():
+            gross = account.long_value - account.short_value
+            assert account.buying_power == max(2 * account.equity - gross, Decimal(0)), "everything was given back"
+
+    def check_order(self, order: VenueOrder) -> None:
+        fills = self.desk.venue.executions(order.client_order_id)
+        terms = order.order
+        assert sum(fill.quantity for fill in fills) == order.filled_quantity
+        assert all(fill.quantity > 0 and not fill.price % CENT for fill in fills)
+        if order.quantity is not None:
+            assert order.filled_quantity <= order.quantity
+            assert (order.filled_quantity == order.quantity) == (order.status == "filled")
+        if terms.limit_price is not None:
+            assert all(terms.side.sign * (terms.limit_price - fill.price) >= 0 for fill in fills)
+        if terms.notional is not None and terms.side is OrderSide.BUY:
+            assert order.filled_value <= terms.notional
+        if terms.time_in_force is TimeInForce.FOK:
+            assert order.filled_quantity in {0, order.quantity}
+        if terms.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
+            assert order.status in {"sent", "filled", "canceled"}
+
+
+@given(STREAMS, FILLS, LATENCIES)
+def test_books_orders_and_promises_hold_at_every_moment(stream, fills, latency):
+    trading = Trading(fills, latency).live(stream)
+    trading.desk.wait(hours=1)
+    for identity in trading.sent:
+        story = trading.desk.story(identity)
+        is_open = trading.desk.order(identity).finished_at is None
+        assert sum(trigger in ENDS for trigger in story) == (not is_open)
+        assert is_open or story[-1] in ENDS
+
+
+@given(STREAMS, FILLS, LATENCIES)
+def test_the_same_stream_makes_the_same_history(stream, fills, latency):
+    first, second = (Trading(fills, latency).live(stream) for _ in range(2))
+    assert first.desk.updates == second.desk.updates
+    assert first.desk.venue.statement() == second.desk.venue.statement()
+
+
+TRAILS = st.one_of(
+    st.builds(lambda cents: {"trail_price": cents * CENT, "trail_percent": None}, st.integers(1, 900)),
+    st.builds(lambda cents: {"trail_price": None, "trail_percent": cents * CENT}, st.integers(1, 900)),
+)
+
+
+@given(st.sampled_from(OrderSide), TRAILS, st.lists(st.integers(5_000, 20_000), min_size=1))
+def test_a_trailing_stop_only_moves_towards_the_market(side, distance, prices):
+    mark, stops = None, []
+    for cents in prices:
+        mark, stop = trail(side, mark, cents * CENT, **distance)
+        stops.append(stop)
+    assert stops == sorted(stops, reverse=side is OrderSide.BUY)
+    assert mark == (max if side is OrderSide.SELL else min)(prices) * CENT
+
+
+DATES = st.dates(min_value=MONDAY.date.replace(year=1995), max_value=MONDAY.date.replace(year=2027))
+ALPACA = FeeSchedule.alpaca()
+
+
+@pytest.mark.parametrize("side", OrderSide)
+@given(st.integers(1, 10**15), st.integers(1, 10**15), st.integers(1, 10**7), DATES)
+def test_fees_are_never_negative_and_grow_with_the_quantity(side, one, other, cents, day):
+    smaller, larger = (Decimal(units).scaleb(-9) for units in sorted((one, other)))
+    fees = [ALPACA.fee(side, quantity, cents * CENT, day) for quantity in (smaller, larger)]
+    assert all(charge >= 0 and not charge % CENT for fee in fees for charge in fee)
+    assert all(low <= high for low, high in zip(*fees, strict=True))

@@ -1,0 +1,319 @@
+"""Events: the journal's format, pinned letter by letter, and nothing lost on the way there and back.
+
+A failing text below means that journals written before the change read differently, or not at all, after it.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import get_args
+
+import msgspec
+import pytest
+
+from quant_trading_system.core import events
+from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rule, Unit
+from quant_trading_system.core.events import (
+    AnyEvent,
+    CancelsConfirmed,
+    CashMoved,
+    Event,
+    FillEvent,
+    HaltLevel,
+    HaltTrigger,
+    KillSwitchEvent,
+    OrderEvent,
+    RiskEvent,
+    RiskEventKind,
+    RunFinished,
+    RunStarted,
+    SignalEvent,
+    StateRecorded,
+    StrategyStopped,
+)
+from quant_trading_system.core.instruments import Instrument
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.signals import Direction, Signal
+
+AT = datetime(2024, 1, 2, 14, 30, 0, 250000, tzinfo=UTC)
+
+DECISION = Decision(
+    checks=(
+        CheckResult(Rule.KILL_SWITCH, passed=True, detail="running"),
+        CheckResult(Rule.MAX_POSITION, True, Decimal("0.0102"), Decimal("0.10"), Unit.RATIO),
+    ),
+    limits_version="9f86d081",
+    at=AT,
+    equity=Decimal("100000.00"),
+    drawdown=Decimal("0.012"),
+    daily_pnl=Decimal("-0.0031"),
+    position=Decimal(-20),
+    open_orders=("5f1c-10-0",),
+    quote=QuoteSeen(bid=Decimal("10.24"), ask=Decimal("10.26"), at=AT, source="venue", sequence=77),
+    plan=ExecutionPlan(
+        choice="limit",
+        why="patient",
+        urgency=Decimal("0.2"),
+        expected_price=Decimal("10.25"),
+        expected_slippage_bps=Decimal("1.5"),
+    ),
+)
+
+ORDER = Order(
+    symbol="KO",
+    side=OrderSide.BUY,
+    order_type=OrderType.LIMIT,
+    time_in_force=TimeInForce.DAY,
+    quantity=Decimal(100),
+    limit_price=Decimal("10.20"),
+    client_order_id="5f1c-12-0",
+    strategy="momentum",
+)
+
+GOLDEN = {
+    "run_started": (
+        RunStarted(
+            at=AT,
+            run="5f1c",
+            mode="backtest",
+            strategies=("momentum", "reversal"),
+            seed=7,
+            version="0.1.0",
+            limits={"risk.max_position_pct": "0.10"},
+            limits_version="9f86d081",
+            universe=(Instrument(symbol="KO"), Instrument(symbol="XOM", sector="Energy", lot=Decimal(100))),
+            data="sp500",
+        ),
+        '{"kind":"run_started","at":"2024-01-02T14:30:00.250000Z","run":"5f1c","mode":"backtest",'
+        '"strategies":["momentum","reversal"],"seed":7,"version":"0.1.0","limits":{"risk.max_position_pct":"0.10"},'
+        '"limits_version":"9f86d081","universe":['
+        '{"symbol":"KO","name":"","sector":"Unknown","lot":"1","fractionable":false,"shortable":false,"tradable":true},'
+        '{"symbol":"XOM","name":"","sector":"Energy","lot":"100","fractionable":false,"shortable":false,'
+        '"tradable":true}],"data":"sp500"}',
+    ),
+    "run_finished": (
+        RunFinished(at=AT, run="5f1c", orders=12, fills=9),
+        '{"kind":"run_finished","at":"2024-01-02T14:30:00.250000Z","run":"5f1c","orders":12,"fills":9}',
+    ),
+    "cash_moved": (
+        CashMoved(at=AT, amount=Decimal("-250.00"), cash=Decimal("99750.00"), reason="withdrawal"),
+        '{"kind":"cash_moved","at":"2024-01-02T14:30:00.250000Z","amount":"-250.00","cash":"99750.00",'
+        '"reason":"withdrawal"}',
+    ),
+    "signal": (
+        SignalEvent(
+            at=AT,
+            signal=Signal(
+                symbol="KO",
+                direction=Direction.SHORT,
+                at=AT,
+                source="momentum",
+                strength=Decimal("0.50"),
+                stop_price=Decimal("10.90"),
+                expires_at=AT + timedelta(days=1),
+            ),
+        ),
+        '{"kind":"signal","at":"2024-01-02T14:30:00.250000Z","signal":{"symbol":"KO","direction":"short",'
+        '"at":"2024-01-02T14:30:00.250000Z","source":"momentum","strength":"0.50","stop_price":"10.90",'
+        '"expires_at":"2024-01-03T14:30:00.250000Z"}}',
+    ),
+    "order, its first event": (
+        OrderEvent(
+            at=AT,
+            order_id="5f1c-12-0",
+            symbol="KO",
+            status=OrderStatus.SENT,
+            trigger=OrderTrigger.SEND,
+            order=ORDER,
+            decision=DECISION,
+        ),
+        '{"kind":"order","at":"2024-01-02T14:30:00.250000Z","order_id":"5f1c-12-0","symbol":"KO","status":"sent",'
+        '"trigger":"send","order":{"symbol":"KO","side":"buy","order_type":"limit","time_in_force":"day",'
+        '"quantity":"100","limit_price":"10.20","client_order_id":"5f1c-12-0","strategy":"momentum"},'
+        '"decision":{"checks":[["kill_switch",true,null,null,"","running"],'
+        '["max_position_pct",true,"0.0102","0.10","ratio",""]],"limits_version":"9f86d081",'
+        '"at":"2024-01-02T14:30:00.250000Z","equity":"100000.00","drawdown":"0.012","daily_pnl":"-0.0031",'
+        '"position":"-20","open_orders":["5f1c-10-0"],"quote":{"bid":"10.24","ask":"10.26",'
+        '"at":"2024-01-02T14:30:00.250000Z","source":"venue","sequence":77},"plan":{"choice":"limit","why":"patient",'
+        '"urgency":"0.2","expected_price":"10.25","expected_slippage_bps":"1.5"}}}',
+    ),
+    "order, a later one": (
+        OrderEvent(
+            at=AT,
+            order_id="5f1c-12-0",
+            symbol="KO",
+            status=OrderStatus.PARTIALLY_FILLED,
+            pending=PendingRequest.CANCEL,
+            quantity_filled=Decimal("40.5"),
+            venue_order_id="v7",
+            reason="halted",
+        ),
+        '{"kind":"order","at":"2024-01-02T14:30:00.250000Z","order_id":"5f1c-12-0","symbol":"KO",'
+        '"status":"partially_filled","pending":"cancel","quantity_filled":"40.5","venue_order_id":"v7",'
+        '"reason":"halted"}',
+    ),
+    "fill": (
+        FillEvent(
+            at=AT,
+            order_id="5f1c-12-0",
+            execution_id="v7:1",
+            symbol="KO",
+            side=OrderSide.SELL,
+            quantity=Decimal("40.123456789"),
+            price=Decimal("10.2001"),
+            cumulative_quantity=Decimal("40.123456789"),
+            fee=Decimal("0.03"),
+            position_quantity=Decimal("-20.000000001"),
+            cash=Decimal("99590.740000000"),
+            realized_pnl=Decimal("-1.000000000000000001"),
+            strategy="momentum",
+        ),
+        '{"kind":"fill","at":"2024-01-02T14:30:00.250000Z","order_id":"5f1c-12-0","execution_id":"v7:1",'
+        '"symbol":"KO","side":"sell","quantity":"40.123456789","price":"10.2001",'
+        '"cumulative_quantity":"40.123456789","fee":"0.03","position_quantity":"-20.000000001",'
+        '"cash":"99590.740000000","realized_pnl":"-1.000000000000000001","strategy":"momentum"}',
+    ),
+    "risk": (
+        RiskEvent(
+            at=AT,
+            reason=RiskEventKind.LIMIT_BREACHED,
+            equity=Decimal("94000.00"),
+            day_start_equity=Decimal("100000.00"),
+            peak_equity=Decimal("101000.00"),
+            daily_pnl=Decimal("-6000.00"),
+            current_drawdown=Decimal("0.0693"),
+            losing_streak=4,
+            rule="max_daily_loss_pct",
+            actual=Decimal("0.06"),
+            limit=Decimal("0.05"),
+            order_id="5f1c-12-0",
+        ),
+        '{"kind":"risk","at":"2024-01-02T14:30:00.250000Z","reason":"limit_breached","equity":"94000.00",'
+        '"day_start_equity":"100000.00","peak_equity":"101000.00","daily_pnl":"-6000.00",'
+        '"current_drawdown":"0.0693","losing_streak":4,"rule":"max_daily_loss_pct","actual":"0.06","limit":"0.05",'
+        '"order_id":"5f1c-12-0"}',
+    ),
+    "kill_switch": (
+        KillSwitchEvent(
+            at=AT,
+            level=HaltLevel.HALTED,
+            reason="daily loss of 0.06",
+            trigger=HaltTrigger.DAILY_LOSS,
+            by="risk monitor",
+            activation=3,
+            numbers={"actual": "0.06", "limit": "0.05"},
+        ),
+        '{"kind":"kill_switch","at":"2024-01-02T14:30:00.250000Z","level":2,"reason":"daily loss of 0.06",'
+        '"trigger":"daily_loss","by":"risk monitor","activation":3,"numbers":{"actual":"0.06","limit":"0.05"}}',
+    ),
+    "cancels_confirmed": (
+        CancelsConfirmed(at=AT, activation=3, orders=("5f1c-12-0", "5f1c-13-0"), seconds=Decimal("0.350")),
+        '{"kind":"cancels_confirmed","at":"2024-01-02T14:30:00.250000Z","activation":3,'
+        '"orders":["5f1c-12-0","5f1c-13-0"],"seconds":"0.350"}',
+    ),
+    "strategy_stopped": (
+        StrategyStopped(at=AT, strategy="momentum", error="ZeroDivisionError: “naïve” division"),
+        '{"kind":"strategy_stopped","at":"2024-01-02T14:30:00.250000Z","strategy":"momentum",'
+        '"error":"ZeroDivisionError: “naïve” division"}',
+    ),
+    "state_recorded": (
+        StateRecorded(
+            at=AT,
+            open_orders={"5f1c-12-0": "working/0"},
+            positions={"KO": Decimal("-20.5"), "XOM": Decimal(100)},
+            costs={"KO": Decimal("-210.125"), "XOM": Decimal("10250.00")},
+            cash=Decimal("89960.125"),
+            realized_pnl=Decimal("0.333333333333333333"),
+            fees=Decimal("0.07"),
+            halt_level=HaltLevel.RUNNING,
+            orders=12,
+            fills=9,
+        ),
+        '{"kind":"state_recorded","at":"2024-01-02T14:30:00.250000Z","open_orders":{"5f1c-12-0":"working/0"},'
+        '"positions":{"KO":"-20.5","XOM":"100"},"costs":{"KO":"-210.125","XOM":"10250.00"},"cash":"89960.125",'
+        '"realized_pnl":"0.333333333333333333","fees":"0.07","halt_level":0,"orders":12,"fills":9}',
+    ),
+}
+
+
+@pytest.mark.parametrize(("event", "text"), GOLDEN.values(), ids=GOLDEN)
+def test_the_text_of_an_event_in_the_journal_does_not_change(event, text):
+    assert text == msgspec.json.encode(event).decode()
+
+
+@pytest.mark.parametrize(("event", "text"), GOLDEN.values(), ids=GOLDEN)
+def test_the_kind_alone_says_which_event_it_is(event, text):
+    found = msgspec.json.decode(text, type=AnyEvent)
+    assert (type(event), event) == (type(found), found)
+
+
+def test_every_event_has_a_sample_above():
+    assert set(get_args(AnyEvent)) == {type(event) for event, _ in GOLDEN.values()}
+
+
+def test_every_class_of_event_can_be_read_back_from_a_journal():
+    defined = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
+    assert defined - {Event} == set(get_args(AnyEvent))
+
+
+def test_no_two_events_share_a_kind():
+    kinds = [kind.__struct_config__.tag for kind in get_args(AnyEvent)]
+    assert len(kinds) == len(set(kinds))
+
+
+UNREADABLE = {
+    "unknown kind": '{"kind":"filled","at":"2024-01-02T14:30:00Z"}',
+    "no kind": '{"at":"2024-01-02T14:30:00Z","run":"5f1c","orders":1,"fills":1}',
+    "missing field": '{"kind":"run_finished","at":"2024-01-02T14:30:00Z","run":"5f1c","orders":1}',
+    "wrong type": '{"kind":"run_finished","at":"2024-01-02T14:30:00Z","run":"5f1c","orders":"1","fills":1}',
+    "no number": '{"kind":"cash_moved","at":"2024-01-02T14:30:00Z","amount":"ten","cash":"0","reason":""}',
+    "unknown word": '{"kind":"order","at":"2024-01-02T14:30:00Z","order_id":"a","symbol":"KO","status":"lost"}',
+    "illegal order": (
+        '{"kind":"order","at":"2024-01-02T14:30:00Z","order_id":"a","symbol":"KO","status":"sent","order":'
+        '{"symbol":"KO","side":"buy","order_type":"limit","time_in_force":"day","quantity":"1"}}'
+    ),
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_event_is_refused(text):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(text, type=AnyEvent)
+
+
+@pytest.mark.parametrize("text", ["10", "10.0", "10.00", "1E+3", "0E-9", "-0.10", "1E-9"])
+def test_decimals_keep_their_last_zeros(text):
+    moved = CashMoved(at=AT, amount=Decimal(text), cash=Decimal(0), reason="")
+    assert text == str(msgspec.json.decode(msgspec.json.encode(moved), type=AnyEvent).amount)
+
+
+@pytest.mark.parametrize("at", [AT, AT.replace(microsecond=1), AT.astimezone(timezone(timedelta(hours=-5)))])
+def test_the_moment_of_an_event_is_kept_to_the_microsecond(at):
+    finished = RunFinished(at=at, run="5f1c", orders=0, fills=0)
+    read = msgspec.json.decode(msgspec.json.encode(finished), type=AnyEvent)
+    assert (at, at.utcoffset()) == (read.at, read.at.utcoffset())
+
+
+@pytest.mark.parametrize(("side", "signed"), [(OrderSide.BUY, "40"), (OrderSide.SELL, "-40")])
+def test_a_fill_knows_its_direction(side, signed):
+    fill = FillEvent(
+        at=AT,
+        order_id="5f1c-12-0",
+        execution_id="v7:1",
+        symbol="KO",
+        side=side,
+        quantity=Decimal(40),
+        price=Decimal("10.20"),
+        cumulative_quantity=Decimal(40),
+    )
+    assert Decimal(signed) == fill.signed_quantity
+
+
+@pytest.mark.parametrize("event", [event for event, _ in GOLDEN.values()], ids=GOLDEN)
+def test_events_never_change(event):
+    with pytest.raises(AttributeError):
+        event.at = AT
+
+
+def test_levels_of_stopping_rise_with_what_they_stop():
+    assert [0, 1, 2, 3] == [HaltLevel.RUNNING, HaltLevel.REDUCING, HaltLevel.HALTED, HaltLevel.FLATTENING]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from quant_trading_system.app.bootstrap import Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import limits_as_text
-from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEvent
+from quant_trading_system.core.decisions import Decision
+from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEvent, OrderEvent
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.execution.quality import QualityNumbers, measure
 from quant_trading_system.journal.sqlite_store import SqliteJournal
@@ -21,6 +22,9 @@ from quant_trading_system.research.performance import JournalSeal, PerformanceRe
 from quant_trading_system.risk.metrics import position_concentration
 from quant_trading_system.trading.strategy import Strategy
 
+MAX_DECISIONS = 2_000
+"""Decisions kept for the report; more are in the journal only."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
@@ -28,6 +32,7 @@ class BacktestResult:
 
     Attributes:
         record: equity curve, fills, refusals and costs as they happened.
+        decisions: by order id, why the first orders were sent or refused; the journal has all of them.
         statistics: what they add up to.
         quality: how well the orders were executed.
         position_concentration: largest position at the end, fraction of equity.
@@ -35,6 +40,7 @@ class BacktestResult:
 
     account: SimulatedAccount
     record: RunRecord
+    decisions: dict[str, Decision]
     statistics: PerformanceReport
     quality: QualityNumbers
     position_concentration: Decimal | None
@@ -43,7 +49,10 @@ class BacktestResult:
 
 
 def backtest(
-    strategies: Strategy | Sequence[Strategy], prices: PriceHistory, setup: Setup | None = None, watch: Watcher | None = None
+    strategies: Strategy | Sequence[Strategy],
+    prices: PriceHistory,
+    setup: Setup | None = None,
+    watch: Watcher | None = None,
 ) -> BacktestResult:
     """Trade `prices` with one or more strategies on the real road and an in-process venue.
 
@@ -81,17 +90,20 @@ async def run_account(account: SimulatedAccount, watch: Watcher | None = None) -
 
 
 class _Heard:
-    """What a run said about fills and halts."""
+    """What a run said about fills and halts, and why its first orders were decided as they were."""
 
     def __init__(self) -> None:
         self.fills: list[FillEvent] = []
         self.halts: list[KillSwitchEvent] = []
+        self.decisions: dict[str, Decision] = {}
 
     def hear(self, _: int, event: AnyEvent) -> None:
         if isinstance(event, FillEvent):
             self.fills.append(event)
         elif isinstance(event, KillSwitchEvent):
             self.halts.append(event)
+        elif isinstance(event, OrderEvent) and event.decision is not None and len(self.decisions) < MAX_DECISIONS:
+            self.decisions[event.order_id] = event.decision
 
 
 def _result(
@@ -104,7 +116,7 @@ def _result(
         equity=[point.equity for point in curve],
         gross_exposure=[float(point.gross / point.equity) if point.equity > 0 else 0.0 for point in curve],
         benchmark=_equal_parts(account, len(curve)),
-        benchmark_name="all symbols in equal parts, held",
+        benchmark_name="Equal parts, held",
         round_trips=system.tracker.round_trips,
         fills=heard.fills,
         orders_sent=quality.submitted,
@@ -120,6 +132,7 @@ def _result(
     return BacktestResult(
         account=account,
         record=record,
+        decisions=heard.decisions,
         statistics=statistics(record),
         quality=quality,
         position_concentration=_rounded(position_concentration(values, system.portfolio.equity)),
@@ -152,7 +165,9 @@ def _seal(journal: object, entries: int, head: str) -> JournalSeal | None:
     if not isinstance(journal, SqliteJournal):
         return None
     report = verify(journal.path, journal.key)
-    return JournalSeal(path=str(journal.path), entries=entries, head=head, verified=report.is_sound and report.head == head)
+    return JournalSeal(
+        path=str(journal.path), entries=entries, head=head, verified=report.is_sound and report.head == head
+    )
 
 
 def report_path(directory: Path) -> Path:
@@ -165,5 +180,5 @@ def write_report(result: BacktestResult, path: Path, *, title: str) -> Path:
     from quant_trading_system.research.report import write_html
 
     strategies = ", ".join(strategy.name for strategy in result.account.setup.strategies)
-    write_html(path, result.record, result.statistics, title=title, subtitle=strategies)
+    write_html(path, result.record, result.statistics, title=title, subtitle=strategies, decisions=result.decisions)
     return path

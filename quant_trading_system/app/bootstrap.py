@@ -7,7 +7,7 @@ trying things out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -97,7 +97,7 @@ class Setup:
     universe: Universe | None = None
     sizer: PositionSizer | None = None
     policy: ExecutionPolicy | None = None
-    costs: Costs = Costs()
+    costs: Costs = field(default_factory=Costs)
     directory: Path | None = None
     durable_orders: bool = False
     mode: str = "backtest"

@@ -168,7 +168,7 @@ def _verdict_in_words(checks: Sequence[CheckResult]) -> str:
 
 
 def _asks_for_yes(checks: Sequence[CheckResult]) -> bool:
-    """"Does it exceed limits?" is answered by no; the other questions, when all is well, by yes."""
+    """When all is well, the question about exceeding limits is answered by no, every other by yes."""
     return all(check.rule is not Rule.MAX_POSITIONS for check in checks)
 
 
@@ -207,7 +207,11 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
         Answer(question="Market order or limit order?", answer=chosen, passed=plan is not None),
         Answer(question="Large order: TWAP, VWAP or IS?", answer=size, passed=plan is not None),
         Answer(question="Urgency against market impact?", answer=urgency, passed=plan is not None),
-        Answer(question="What slippage is expected?", answer=cost, passed=plan is not None and plan.expected_slippage_bps is not None),
+        Answer(
+            question="What slippage is expected?",
+            answer=cost,
+            passed=plan is not None and plan.expected_slippage_bps is not None,
+        ),
     )
 
 
@@ -218,17 +222,26 @@ def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, .
     numbers = f"entries {entries[0].seq} to {entries[-1].seq}, {len(entries)} of this order"
     audit = Answer(question="Is the audit trail logged?", answer=numbers, passed=True)
     if latest.status in (OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.UNSENT) and not fills:
-        return (Answer(question="Is the fill confirmed?", answer=f"nothing was traded: {latest.status}", passed=None), audit)
+        return (
+            Answer(question="Is the fill confirmed?", answer=f"nothing was traded: {latest.status}", passed=None),
+            audit,
+        )
     traded = sum((fill.quantity for fill in fills), ZERO)
     paid = sum((fill.fee for fill in fills), ZERO)
     confirmed = f"{latest.status.value}: {plain(traded)} shares in {len(fills)} fills, fees ${plain(paid)}"
     position = f"{plain(fills[-1].position_quantity)} shares after the last fill" if fills else "no fill yet"
-    risk = f"equity ${risks[-1].equity:,.2f}, drawdown {risks[-1].current_drawdown * 100:.2f} %" if risks else "no fill yet"
+    risk = (
+        f"equity ${risks[-1].equity:,.2f}, drawdown {risks[-1].current_drawdown * 100:.2f} %"
+        if risks
+        else "no fill yet"
+    )
     done = bool(fills) or None
     return (
         Answer(question="Is the fill confirmed?", answer=confirmed, passed=done),
         Answer(question="Is the position updated?", answer=position, passed=done),
-        Answer(question="Are the risk metrics recalculated?", answer=risk, passed=bool(risks) or None if done else None),
+        Answer(
+            question="Are the risk metrics recalculated?", answer=risk, passed=bool(risks) or None if done else None
+        ),
         Answer(
             question="Are the events emitted?",
             answer=f"{len(fills)} FillEvent, {len(risks)} RiskEvent",

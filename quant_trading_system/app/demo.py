@@ -95,7 +95,12 @@ class BargainHunter(Strategy):
             symbol = market.symbols[market.bar // 21 % len(market.symbols)]
             close = market.close(symbol)
             if close is not None:
-                yield _order(symbol, int(3000 / close) + 1, limit=floor_to_tick(close * Decimal("0.88")), in_force=TimeInForce.GTC)
+                yield _order(
+                    symbol,
+                    int(3000 / close) + 1,
+                    limit=floor_to_tick(close * Decimal("0.88")),
+                    in_force=TimeInForce.GTC,
+                )
 
 
 class Operator:

@@ -28,5 +28,7 @@ def latest_run() -> Path:
         raise ConfigurationError("nothing was run yet; start with `qts demo`, or name a journal with --journal FILE")
     directory = Path(pointer.read_text(encoding="utf-8").strip())
     if not directory.is_dir():
-        raise ConfigurationError(f"the latest run was kept in {directory}, which is gone; name a journal with --journal FILE")
+        raise ConfigurationError(
+            f"the latest run was kept in {directory}, which is gone; name a journal with --journal FILE"
+        )
     return directory

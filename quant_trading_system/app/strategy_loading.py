@@ -50,7 +50,7 @@ def _from_file(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - a user's file may fail in any way; the message says where
+    except Exception as error:
         raise StrategyError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 

@@ -37,19 +37,37 @@ class Stamps(StrEnum):
 
 def backtest(
     strategy: Annotated[str, typer.Argument(help="momentum, buy-and-hold, FILE.py, FILE.py:CLASS or MODULE:CLASS.")],
-    prices: Annotated[str, typer.Option("--prices", help="A CSV or Parquet file, or sp500 for the bundled prices.")] = _BUNDLED,
-    symbols: Annotated[str, typer.Option("--symbols", help="Only these, separated by commas; for a file of one stock, its symbol.")] = "",
-    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day to trade; earlier bars are the strategy's past.")] = None,
+    prices: Annotated[
+        str, typer.Option("--prices", help="A CSV or Parquet file, or sp500 for the bundled prices.")
+    ] = _BUNDLED,
+    symbols: Annotated[
+        str, typer.Option("--symbols", help="Only these, separated by commas; for a file of one stock, its symbol.")
+    ] = "",
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First day to trade; earlier bars are the strategy's past."),
+    ] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day to trade.")] = None,
     cash: Annotated[str, typer.Option("--cash", help="Dollars at the start.")] = "100000",
     seed: Annotated[int, typer.Option("--seed", help="Decides every random number of market and venue.")] = 7,
-    limits: Annotated[Path | None, typer.Option("--limits", help="Your risk_params.yaml instead of the shipped one.")] = None,
-    universe: Annotated[Path | None, typer.Option("--universe", help="CSV of what may be traded, with sectors.")] = None,
-    timezone: Annotated[str, typer.Option("--timezone", help="Of intraday times without a zone, such as America/New_York.")] = "",
-    stamps: Annotated[Stamps, typer.Option("--timestamps", help="Whether intraday bars are labelled by their start or end.")] = Stamps.START,
+    limits: Annotated[
+        Path | None, typer.Option("--limits", help="Your risk_params.yaml instead of the shipped one.")
+    ] = None,
+    universe: Annotated[
+        Path | None, typer.Option("--universe", help="CSV of what may be traded, with sectors.")
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option("--timezone", help="Of intraday times without a zone, such as America/New_York.")
+    ] = "",
+    stamps: Annotated[
+        Stamps, typer.Option("--timestamps", help="Whether intraday bars are labelled by their start or end.")
+    ] = Stamps.START,
     sort: Annotated[bool, typer.Option("--sort", help="Sort unsorted rows instead of refusing them.")] = False,
     spread: Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points.")] = "4",
-    out: Annotated[Path | None, typer.Option("--out", help="Directory for journal and report.", show_default="runs/backtest-NUMBER")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Directory for journal and report.", show_default="runs/backtest-NUMBER"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Trade prices of the past with a strategy, on the same road as live.
@@ -101,7 +119,12 @@ def show_result(result: BacktestResult) -> None:
     stats, quality = result.statistics, result.quality
     body = Table.grid(padding=(0, 3))
     rows = (
-        ("equity", f"${stats.equity_start:,.2f} to ${stats.equity_end:,.2f}", "orders", f"{quality.orders} ({quality.submitted} sent)"),
+        (
+            "equity",
+            f"${stats.equity_start:,.2f} to ${stats.equity_end:,.2f}",
+            "orders",
+            f"{quality.orders} ({quality.submitted} sent)",
+        ),
         ("return", _percent(stats.total_return), "fill rate", _percent(quality.fill_rate)),
         ("CAGR", _percent(stats.cagr), "rejection rate", _percent(quality.rejection_rate)),
         ("volatility", _percent(stats.volatility), "slippage", _unit(quality.slippage, "bp")),
@@ -148,7 +171,13 @@ def _prices(
     from quant_trading_system.market.loading import load_prices
 
     one = wanted[0] if len(wanted) == 1 else None
-    history = load_prices(Path(place), symbol=one, timestamps="end" if stamps is Stamps.END else "start", timezone=timezone or None, sort=sort)
+    history = load_prices(
+        Path(place),
+        symbol=one,
+        timestamps="end" if stamps is Stamps.END else "start",
+        timezone=timezone or None,
+        sort=sort,
+    )
     return (history.select(wanted) if wanted and one is None else history), None, Path(place).name
 
 

@@ -26,12 +26,22 @@ _OWN = ("journal.db", "kill_latch.json", "report.html")
 
 
 def demo(
-    crash: Annotated[bool, typer.Option("--crash", help="2008 instead of 2021 and 2022: watch the drawdown limit halt the account.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Decides every random number; the same seed gives the same journal.")] = 7,
+    crash: Annotated[
+        bool, typer.Option("--crash", help="2008 instead of 2021 and 2022: watch the drawdown limit halt the account.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Decides every random number; the same seed gives the same journal.")
+    ] = 7,
     headless: Annotated[bool, typer.Option("--headless", help="No live view; a line a quarter.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object in the last line.")] = False,
-    out: Annotated[Path, typer.Option("--out", help="Directory for journal and report; an earlier demo in it is replaced.")] = Path("runs/demo"),
-    pace: Annotated[int, typer.Option("--pace", help="Milliseconds to rest after each day of the live view.", min=0)] = 15,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one JSON object in the last line.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", help="Directory for journal and report; an earlier demo in it is replaced.")
+    ] = Path("runs/demo"),
+    pace: Annotated[
+        int, typer.Option("--pace", help="Milliseconds to rest after each day of the live view.", min=0)
+    ] = 15,
 ) -> None:
     """Trade twenty real S&P 500 stocks with 100 000 dollars through the whole road.
 
@@ -68,7 +78,8 @@ def _clear(directory: Path) -> None:
     strangers = [entry.name for entry in directory.iterdir() if not entry.name.startswith(_OWN)]
     if strangers:
         raise JournalUnavailable(
-            f"{directory} holds files that no demo made ({', '.join(sorted(strangers)[:3])}); choose another directory with --out"
+            f"{directory} holds files that no demo made ({', '.join(sorted(strangers)[:3])}); "
+            f"choose another directory with --out"
         )
     shutil.rmtree(directory)
 

@@ -30,7 +30,9 @@ Latch = Annotated[
 
 def halt(
     reason: Annotated[str, typer.Option("--reason", help="Why; goes on record.")],
-    level: Annotated[Level, typer.Option("--level", help="reducing: exits only; halted: no order; flattening: close everything.")] = Level.HALTED,
+    level: Annotated[
+        Level, typer.Option("--level", help="reducing: exits only; halted: no order; flattening: close everything.")
+    ] = Level.HALTED,
     by: Annotated[str, typer.Option("--by", help="Who halts.", show_default="the user of this terminal")] = "",
     latch: Latch = None,
 ) -> None:
@@ -51,7 +53,9 @@ def resume(
     authorized_by: Annotated[str, typer.Option("--authorized-by", help="The person who answers for it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it is safe to go on.")],
     latch: Latch = None,
-    limits: Annotated[Path | None, typer.Option("--limits", help="risk_params.yaml with the list of authorised persons.")] = None,
+    limits: Annotated[
+        Path | None, typer.Option("--limits", help="risk_params.yaml with the list of authorised persons.")
+    ] = None,
 ) -> None:
     """Let orders leave again; needs a name on the list of authorised persons when there is one, and a reason.
 
@@ -75,7 +79,12 @@ def status(as_json: AsJson = False, latch: Latch = None) -> None:
     """
     state = _switch(latch).state
     if as_json:
-        print_json({"level": state.level.name.lower(), **{k: getattr(state, k) for k in ("reason", "by", "at", "activation", "numbers")}})
+        print_json(
+            {
+                "level": state.level.name.lower(),
+                **{k: getattr(state, k) for k in ("reason", "by", "at", "activation", "numbers")},
+            }
+        )
     elif state.level:
         screen().print(f"[bold red]{state.level.name}[/bold red] since {state.at or 'unknown'} by {state.by}")
         screen().print(f"  {state.reason}", markup=False)

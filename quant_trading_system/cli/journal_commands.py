@@ -13,7 +13,9 @@ from quant_trading_system.core.numbers import plain
 if TYPE_CHECKING:
     from quant_trading_system.journal.replay import ReplayReport
 
-File = Annotated[Path | None, typer.Argument(help="A journal file; by default that of the latest run.", show_default=False)]
+File = Annotated[
+    Path | None, typer.Argument(help="A journal file; by default that of the latest run.", show_default=False)
+]
 
 
 def verify(journal: File = None, as_json: AsJson = False) -> None:
@@ -56,7 +58,9 @@ def replay(journal: File = None, as_json: AsJson = False) -> None:
 
 def export(
     target: Annotated[Path, typer.Argument(help="The file to write: .jsonl or .parquet.")],
-    journal: Annotated[Path | None, typer.Option("--journal", help="A journal file; by default that of the latest run.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option("--journal", help="A journal file; by default that of the latest run.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write all entries of a journal to a file for other tools.
@@ -98,10 +102,14 @@ def _as_data(report: ReplayReport) -> dict[str, object]:
 
 def _show(report: ReplayReport) -> None:
     state = report.projection
-    positions = table("symbol", "shares", "average price", "realized P&L", right=("shares", "average price", "realized P&L"))
+    positions = table(
+        "symbol", "shares", "average price", "realized P&L", right=("shares", "average price", "realized P&L")
+    )
     for symbol, position in sorted(state.positions.items()):
         if position.quantity:
-            positions.add_row(symbol, plain(position.quantity), f"{position.average_price:.4f}", f"{position.realized_pnl:,.2f}")
+            positions.add_row(
+                symbol, plain(position.quantity), f"{position.average_price:.4f}", f"{position.realized_pnl:,.2f}"
+            )
     screen().print(positions)
     screen().print(f"cash ${state.cash:,.2f} · realized P&L ${state.realized_pnl:,.2f} · fees ${state.fees:,.2f}")
     screen().print(f"halt level {state.halt.level.name.lower()} · {len(state.orders.open)} open orders")

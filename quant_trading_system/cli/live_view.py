@@ -101,7 +101,9 @@ class LiveView:
         body.add_row("today", Text(f"${portfolio.daily_pnl:+,.2f}", style=_color(portfolio.daily_pnl)), "")
         body.add_row("drawdown", f"{drawdown:.2f} %", "")
         body.add_row("fills", str(self._fills), "")
-        return Panel(Group(body, Text(_sparkline(self._curve), style="cyan")), title="account", title_align="left", height=8)
+        return Panel(
+            Group(body, Text(_sparkline(self._curve), style="cyan")), title="account", title_align="left", height=8
+        )
 
     def _limits(self) -> RenderableType:
         body = Table.grid(padding=(0, 1), expand=True)
@@ -111,7 +113,11 @@ class LiveView:
         for name, used in self._usage():
             share = min(max(float(used), 0.0), 1.0)
             style = "red" if share > 0.9 else "yellow" if share > 0.7 else "green"
-            body.add_row(name, ProgressBar(total=1.0, completed=share, complete_style=style, finished_style=style), f"{share:.0%}")
+            body.add_row(
+                name,
+                ProgressBar(total=1.0, completed=share, complete_style=style, finished_style=style),
+                f"{share:.0%}",
+            )
         return Panel(body, title="limits in use", title_align="left", height=8)
 
     def _usage(self) -> list[tuple[str, Decimal]]:
@@ -132,11 +138,18 @@ class LiveView:
     def _positions(self) -> RenderableType:
         body = Table(box=None, expand=True, pad_edge=False)
         for column in ("symbol", "shares", "value", "P&L"):
-            body.add_column(column, justify="left" if column == "symbol" else "right", style="" if column != "symbol" else "bold")
+            body.add_column(
+                column, justify="left" if column == "symbol" else "right", style="" if column != "symbol" else "bold"
+            )
         held = sorted(self._account.system.portfolio.positions.items(), key=lambda item: -abs(item[1].market_value))
         for symbol, position in held[:10]:
             gain = position.unrealized_pnl
-            body.add_row(symbol, plain(position.quantity), f"{position.market_value:,.0f}", Text(f"{gain:+,.0f}", style=_color(gain)))
+            body.add_row(
+                symbol,
+                plain(position.quantity),
+                f"{position.market_value:,.0f}",
+                Text(f"{gain:+,.0f}", style=_color(gain)),
+            )
         return Panel(body, title=f"positions ({len(held)})", title_align="left", height=14)
 
     def _refused(self) -> RenderableType:

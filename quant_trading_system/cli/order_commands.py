@@ -56,7 +56,9 @@ def orders(
     for row in rows:
         status = f"refused: {row.refused_by.value}" if row.refused_by else row.status.value
         style = "red" if row.refused_by else ""
-        shown.add_row(f"{row.at:%Y-%m-%d}", row.order_id, row.what, plain(row.filled), status, row.strategy, style=style)
+        shown.add_row(
+            f"{row.at:%Y-%m-%d}", row.order_id, row.what, plain(row.filled), status, row.strategy, style=style
+        )
     screen().print(shown)
     screen().print("[dim]qts explain ORDER shows the whole decision[/dim]")
 
@@ -81,7 +83,11 @@ def positions(journal: JournalPath = None, as_json: AsJson = False) -> None:
     shown = table("symbol", "side", "shares", "average price", "cost", right=("shares", "average price", "cost"))
     for symbol, position in held.items():
         shown.add_row(
-            symbol, position.side.value, plain(position.quantity), f"{position.average_price:.4f}", f"{position.cost:,.2f}"
+            symbol,
+            position.side.value,
+            plain(position.quantity),
+            f"{position.average_price:.4f}",
+            f"{position.cost:,.2f}",
         )
     screen().print(shown)
     screen().print(f"cash ${state.cash:,.2f}")
@@ -98,14 +104,23 @@ def _show(record: DecisionRecord) -> None:
     from quant_trading_system.app.order_list import order_in_words
 
     out = screen()
-    verdict = f"[bold red]refused by {record.refused_by.value}[/bold red]" if record.refused_by else f"[bold]{record.status.value}[/bold]"
+    verdict = (
+        f"[bold red]refused by {record.refused_by.value}[/bold red]"
+        if record.refused_by
+        else f"[bold]{record.status.value}[/bold]"
+    )
     out.print(f"[bold]{order_in_words(record.order)}[/bold]  {verdict}")
-    out.print(f"  order {record.order_id} · {record.at:%Y-%m-%d %H:%M:%S} UTC · limits {record.limits_version}", markup=False)
+    out.print(
+        f"  order {record.order_id} · {record.at:%Y-%m-%d %H:%M:%S} UTC · limits {record.limits_version}", markup=False
+    )
     if record.message:
         out.print(f"  {record.message}", markup=False)
     if record.signal is not None:
         signal = record.signal
-        out.print(f"  signal: {signal.direction.value} from {signal.source}, {signal.reason or 'no reason given'}", markup=False)
+        out.print(
+            f"  signal: {signal.direction.value} from {signal.source}, {signal.reason or 'no reason given'}",
+            markup=False,
+        )
     for number, answers in record.steps.items():
         out.print(f"\n[bold]Step {number}: {_TITLES[number]}[/bold]")
         for answer in answers:

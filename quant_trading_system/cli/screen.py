@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for people.")]
 JournalPath = Annotated[
-    Path | None, typer.Option("--journal", help="A journal file; by default that of the latest run.", show_default=False)
+    Path | None,
+    typer.Option("--journal", help="A journal file; by default that of the latest run.", show_default=False),
 ]
 
 

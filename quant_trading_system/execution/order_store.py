@@ -74,8 +74,8 @@ class OrderRecord:
         self.sent_seq = 0
 
     def __repr__(self) -> str:
-        order = self.order
-        return f"OrderRecord({order.client_order_id} {order.side} {self.filled}/{self.quantity} {order.symbol} {self.status})"
+        order, done = self.order, f"{self.filled}/{self.quantity}"
+        return f"OrderRecord({order.client_order_id} {order.side} {done} {order.symbol} {self.status})"
 
     @property
     def order_id(self) -> str:

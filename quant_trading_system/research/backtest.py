@@ -81,6 +81,8 @@ class Backtest:
             step = self._market.advance()
             if step is not None:
                 await self._take(step)
+        while (due := self._venue.next_event_at()) is not None:
+            await self._run_venue_until(due)  # the last reports
         await self._finish()
 
     async def _take(self, step: MarketStep) -> None:

@@ -101,7 +101,9 @@ class FixedFractional:
             return _nothing("flat is wanted", bound_by="signal")
         risked = request.equity * self.risk_fraction * signal.strength
         shares = risked / distance
-        return _of_value(request, shares * request.price, "risk_fraction", f"{risked:.2f} USD at risk to the stop {stop}")
+        return _of_value(
+            request, shares * request.price, "risk_fraction", f"{risked:.2f} USD at risk to the stop {stop}"
+        )
 
 
 class OwnWeight:
@@ -114,7 +116,9 @@ class OwnWeight:
         weight = request.signal.weight
         if weight is None:
             return self.otherwise.size(request)
-        return _of_value(request, weight * request.equity, "signal_weight", f"{weight} of equity, asked for by the strategy")
+        return _of_value(
+            request, weight * request.equity, "signal_weight", f"{weight} of equity, asked for by the strategy"
+        )
 
 
 def _of_value(request: SizingRequest, value: Decimal, rule: str, detail: str) -> Sizing:

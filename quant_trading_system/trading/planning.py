@@ -56,8 +56,8 @@ def plan_order(
     comparison = "within" if tight else "beyond"
     plan = ExecutionPlan(
         choice=order.order_type.value,
-        why=f"the spread of {spread_bps:.1f} bp is {comparison} {policy.market_spread_bps} bp; one order, no algorithm: "
-        f"the whole quantity is wanted at the quote",
+        why=f"the spread of {spread_bps:.1f} bp is {comparison} {policy.market_spread_bps} bp; one order, "
+        f"no algorithm: the whole quantity is wanted at the quote",
         urgency=ONE if shrinks else policy.entry_urgency,
         expected_price=quote.mid,
         expected_slippage_bps=(spread_bps / 2).quantize(_TENTH_BP),

@@ -111,7 +111,7 @@ class Strategy:
     def __init_subclass__(cls) -> None:
         cls.name = cls.__dict__.get("name", "") or cls.__name__
 
-    def on_bar(self, market: MarketView) -> Iterable[Signal | Order] | None:
+    def on_bar(self, market: MarketView) -> Iterable[Signal | Order] | None:  # noqa: ARG002 - for those who override it
         """Called at the end of every bar. Yield or return what is wanted.
 
         A `Signal` is a wish for a position and is sized for you. An `Order` is sent as it is, through the same

@@ -1,0 +1,163 @@
+"""What people and programs get from `qts`: helpful text, one JSON line, exit codes, and errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture(scope="module")
+def qts(place):
+    environment = {**os.environ, "QTS_STATE_DIR": str(place / "state"), "PYTHONPATH": str(ROOT)}
+
+    def run(*arguments: str, directory: Path = place) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*QTS, *arguments], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=100
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def demo(qts):
+    done = qts("demo", "--headless", "--json", "--seed", "7")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_demo_prints_its_figures_as_the_last_line(demo):
+    assert set(demo) >= {
+        "orders", "fills", "rejections", "equity_start", "equity_end", "max_drawdown", "fill_rate", "slippage", "latency_ms",
+        "rejection_rate", "var_95", "position_concentration", "journal_entries", "journal_verified", "journal_head",
+    }  # fmt: skip
+    assert demo["journal_verified"] is True
+    assert demo["equity_start"] == 100_000
+    assert sum(demo["rejections"].values()) == round(demo["rejection_rate"] * demo["orders"])
+
+
+def test_the_same_seed_gives_the_same_head_in_another_process_with_another_hash_seed(qts, demo, tmp_path, monkeypatch):
+    environment = {**os.environ, "PYTHONHASHSEED": "123", "QTS_STATE_DIR": str(tmp_path / "s"), "PYTHONPATH": str(ROOT)}
+    again = subprocess.run(
+        [*QTS, "demo", "--json", "--seed", "7"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(again.stdout)["journal_head"] == demo["journal_head"]
+
+
+def test_a_refused_order_is_found_and_explained_without_reading_docs(qts, demo):
+    listed = json.loads(qts("orders", "--refused", "--last", "3", "--json").stdout)
+    assert len(listed) == 3 and all(line["refused_by"] for line in listed)
+    told = qts("explain", listed[-1]["order_id"]).stdout
+    assert f"refused by {listed[-1]['refused_by']}" in told
+    assert "Step 1: Risk assessment" in told and "Step 4: Post-trade verification" in told
+
+
+def test_explain_as_json_holds_every_check_with_its_numbers(qts, demo):
+    order = json.loads(qts("orders", "--last", "1", "--json").stdout)[0]
+    record = json.loads(qts("explain", order["order_id"], "--json").stdout)
+    assert list(record["steps"]) == ["1", "2", "3", "4"]
+    assert record["order"]["symbol"] == order["symbol"]
+
+
+def test_verify_and_replay_agree_with_the_demo(qts, demo):
+    verified = json.loads(qts("journal", "verify", "--json").stdout)
+    assert (verified["is_sound"], verified["head"], verified["entries"]) == (True, demo["journal_head"], demo["journal_entries"])
+    replayed = json.loads(qts("journal", "replay", "--json").stdout)
+    assert replayed["agrees"] is True and replayed["differences"] == []
+
+
+def test_a_changed_byte_is_found_and_named(qts, demo, place, tmp_path):
+    import shutil
+    import sqlite3
+
+    copy = tmp_path / "copy"
+    shutil.copytree(place / "runs" / "demo", copy)
+    with sqlite3.connect(copy / "journal.db") as connection:
+        connection.execute("UPDATE entries SET body = CAST(replace(body, 'at', 'ta') AS BLOB) WHERE seq = 40")
+    connection.close()
+    done = qts("journal", "verify", str(copy / "journal.db"))
+    assert done.returncode == 1
+    assert "NOT SOUND" in done.stdout and "40" in done.stdout
+
+
+def test_export_writes_every_entry(qts, demo, tmp_path):
+    target = tmp_path / "entries.jsonl"
+    assert qts("journal", "export", str(target)).returncode == 0
+    assert len(target.read_text().splitlines()) == demo["journal_entries"]
+    again = qts("journal", "export", str(target))
+    assert again.returncode == 1 and "exists" in again.stderr
+
+
+def test_positions_add_up_to_the_end_of_the_demo(qts, demo):
+    books = json.loads(qts("positions", "--json").stdout)
+    assert books["positions"] and float(books["cash"]) < demo["equity_end"]
+
+
+def test_halt_is_seen_by_the_next_process_and_lifted_by_a_named_person(qts):
+    assert qts("status").returncode == 0
+    assert qts("halt", "--reason", "drill", "--by", "anna").returncode == 0
+    seen = qts("status", "--json")
+    assert seen.returncode == 3
+    assert json.loads(seen.stdout)["reason"] == "drill"
+    assert qts("resume", "--authorized-by", "", "--reason", "over").returncode == 1
+    assert qts("status").returncode == 3
+    assert qts("resume", "--authorized-by", "anna", "--reason", "drill is over").returncode == 0
+    assert qts("status").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("explain", "nobody-1-0"), "qts orders"),
+        (("backtest", "momentun"), "did you mean momentum"),
+        (("backtest", "nothing.py"), "no such file"),
+        (("backtest", "momentum", "--prices", "nothing.csv"), "nothing.csv"),
+        (("backtest", "momentum", "--cash", "1e5x"), "--cash"),
+        (("backtest", "momentum", "--cash=-5"), "--cash"),
+        (("backtest", "momentum", "--limits", "nothing.yaml"), "nothing.yaml"),
+        (("journal", "verify", "nothing.db"), "nothing.db"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(qts, arguments, words):
+    done = qts(*arguments)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_strategy_of_ones_own_runs_on_ones_own_prices(qts, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from quant_trading_system import Strategy\n\n\n"
+        "class Mine(Strategy):\n"
+        "    def on_bar(self, market):\n"
+        "        for symbol in market.symbols:\n"
+        "            yield market.long(symbol, weight='0.05')\n"
+    )
+    days = ("2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08")
+    rows = "\n".join(f"{day},{50 + i}.25,{100 + i}.5" for i, day in enumerate(days))
+    (tmp_path / "prices.csv").write_text(f"date,AAA,BBB\n{rows}\n")
+    done = qts("backtest", "mine.py", "--prices", "prices.csv", "--json", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["quality"]["submitted"] >= 1
+    assert told["journal"]["verified"] is True
+    assert (tmp_path / "runs" / "backtest-1" / "report.html").exists()
+
+
+def test_help_names_an_example_for_every_command(qts):
+    commands = ("demo", "backtest", "explain", "orders", "positions", "halt", "resume", "status")
+    for command in (*((name,) for name in commands), ("journal", "verify"), ("journal", "replay"), ("journal", "export")):
+        told = qts(*command, "--help").stdout
+        assert "Example: qts" in told, command

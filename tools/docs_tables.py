@@ -1,0 +1,272 @@
+"""The parts of the documentation that are made from the code: tables of limits, states, events, fees and commands.
+
+A page holds each between two marks, the first of which names the maker below and its arguments:
+
+    <!-- made from the code: limit max_position_pct -->
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from datetime import date
+from importlib.resources import files
+from typing import get_args
+
+import msgspec
+
+import quant_trading_system as front_door
+from quant_trading_system.app.decision_record import QUESTIONS
+from quant_trading_system.config.loader import default_limits, limits_as_text
+from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS
+from quant_trading_system.core import exceptions
+from quant_trading_system.core.decisions import Rule
+from quant_trading_system.core.events import AnyEvent
+from quant_trading_system.core.order_state import REQUESTS, TRANSITIONS, OrderStatus, OrderTrigger
+from quant_trading_system.core.orders import LEGAL_COMBINATIONS, TimeInForce
+from quant_trading_system.journal.codec import KINDS
+from quant_trading_system.risk.checks import CHECKS
+from quant_trading_system.simulation import fees
+from tools.docs_blocks import help_text
+
+_PART = re.compile(r"(<!-- made from the code: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+STEPS = {1: "Risk assessment", 2: "Order validation"}
+
+
+def filled_in(page: str) -> str:
+    """The page with every part that is made from the code made anew.
+
+    Raises:
+        KeyError: a mark names no maker.
+    """
+
+    def make(match: re.Match[str]) -> str:
+        maker, *arguments = match["name"].split()
+        return f"{match[1]}\n{MAKERS[maker](*arguments).strip()}\n\n{match[3]}"
+
+    return _PART.sub(make, page)
+
+
+def parts_of(page: str) -> list[str]:
+    """The names in the marks of a page."""
+    return [match["name"] for match in _PART.finditer(page)]
+
+
+# -- limits --------------------------------------------------------------------------------------------------------
+
+
+def limit(name: str) -> str:
+    """One key of `risk_params.yaml`."""
+    key = next(key for key in KEYS if key.name == name)
+    shipped = limits_as_text(default_limits())[key.path]
+    allowed = str(key.range) if key.range else key.unit
+    rows = [("Meaning", key.meaning), ("Unit", key.unit), ("Allowed", allowed), ("Shipped", f"`{shipped}`")]
+    return f"{table(('', ''), rows)}\n\nWhy the shipped value: {_reasons()[name]}"
+
+
+def limits() -> str:
+    """All keys in one table."""
+    shipped = limits_as_text(default_limits())
+    rows = [
+        (f"[`{key.name}`](#{key.name})", f"`{key.section}`", f"`{shipped[key.path]}`", key.meaning) for key in KEYS
+    ]
+    return table(("key", "section", "shipped", "meaning"), rows)
+
+
+def contradictions() -> str:
+    """Pairs of limits that cannot both be meant."""
+    rows = [(f"`{pair.lower}`", f"`{pair.upper}`", pair.because) for pair in CONTRADICTIONS]
+    return table(("must not be above", "this one", "for otherwise"), rows)
+
+
+def shipped_file() -> str:
+    """`risk_params.yaml` as it ships."""
+    return fenced("yaml", _shipped_text())
+
+
+def _reasons() -> dict[str, str]:
+    """Why each shipped value is what it is: the comment above the key."""
+    return {name: why for why, name in re.findall(r"# why: (.*)\n  (\w+):", _shipped_text())}
+
+
+def _shipped_text() -> str:
+    return files("quant_trading_system.config").joinpath("risk_params.yaml").read_text(encoding="utf-8")
+
+
+# -- the gate ------------------------------------------------------------------------------------------------------
+
+
+def rules() -> str:
+    """Every rule in the order in which the gate asks, with the question that it answers."""
+    asked = {rule: _first_sentence(check) for rule, check in CHECKS}
+    asked[Rule.CHECK_FAILED] = "Everything that the checks need can be read."
+    rows = [
+        (str(number), f"[`{rule.value}`](#{rule.value})", _step(rule), asked[rule])
+        for number, rule in enumerate(Rule, 1)
+    ]
+    return table(("", "rule", "step", "the order passes when"), rows)
+
+
+def rule(name: str) -> str:
+    """What one rule asks for, in the words of its check."""
+    check = next(check for rule, check in CHECKS if rule.value == name)
+    return f"> {' '.join((inspect.getdoc(check) or '').split())}"
+
+
+def checklist() -> str:
+    """The questions of the decision record and the rules behind each."""
+    rows = [
+        (f"{step.value} {STEPS[step.value]}", question, ", ".join(f"`{rule.value}`" for rule in rules))
+        for step, question, rules in QUESTIONS
+    ]
+    return table(("step", "question", "rules"), rows)
+
+
+def _step(rule: Rule) -> str:
+    return next((str(step.value) for step, _, rules in QUESTIONS if rule in rules), "–")
+
+
+# -- orders --------------------------------------------------------------------------------------------------------
+
+
+def transitions() -> str:
+    """What follows from each status, with the triggers that lead there."""
+    rows = []
+    for status in OrderStatus:
+        ways: dict[OrderStatus, list[str]] = {}
+        for (before, trigger), after in TRANSITIONS.items():
+            if before is status:
+                ways.setdefault(after, []).append(f"`{trigger.value}`")
+        words = [f"{', '.join(triggers)} → **{after.value}**" for after, triggers in ways.items()]
+        rows.append((f"**{status.value}**", "<br>".join(words) or "nothing"))
+    return table(("from", "what can happen → what the order is then"), rows)
+
+
+def statuses() -> str:
+    """Open, final or neither."""
+    kinds = {True: "open", False: "final"}
+    rows = [
+        (f"`{status.value}`", kinds[status.is_open] if status.is_open or status.is_terminal else "not sent")
+        for status in OrderStatus
+    ]
+    return table(("status", "kind"), rows)
+
+
+def transition_count() -> str:
+    """How many pairs the table lists."""
+    pairs = len(OrderStatus) * len(OrderTrigger)
+    return (
+        f"The table lists {len(TRANSITIONS)} of the {pairs} pairs of status and event. The other "
+        f"{pairs - len(TRANSITIONS)} cannot happen: `advance(status, trigger)` raises `InvalidTransition` for them."
+    )
+
+
+def requests() -> str:
+    """What a pending request can become."""
+    rows = [
+        (f"`{before.value}`", f"`{trigger.value}`", f"`{after.value}`")
+        for (before, trigger), after in REQUESTS.items()
+    ]
+    return table(("pending", "what happens", "pending then"), rows)
+
+
+def combinations() -> str:
+    """Which orders can be built."""
+    rows = []
+    for (of_class, of_type), legal in LEGAL_COMBINATIONS.items():
+        prices = " or ".join(sorted(" + ".join(f"`{field}`" for field in group) or "none" for group in legal.prices))
+        extended = _in_order(legal.extended_hours)
+        rows.append((of_class.value, of_type.value, _in_order(legal.time_in_force), _in_order(legal.fractional), extended, prices))
+    header = ("class", "type", "time in force", "fractions and dollar amounts", "extended hours", "prices it carries")
+    return table(header, rows)
+
+
+def _in_order(allowed: Iterable[TimeInForce]) -> str:
+    return ", ".join(item.value for item in TimeInForce if item in set(allowed)) or "no"
+
+
+# -- journal, names, fees, commands --------------------------------------------------------------------------------
+
+
+def events() -> str:
+    """Every kind of entry, with the fields of its event."""
+    rows = []
+    for event in get_args(AnyEvent):
+        fields = ", ".join(f"`{field.name}`" for field in msgspec.structs.fields(event) if field.name != "at")
+        rows.append((f"`{KINDS[event]}`", _first_sentence(event), fields))
+    return table(("kind", "what has happened", "fields beside `at`"), rows)
+
+
+def names() -> str:
+    """What can be imported from the package itself."""
+    rows = []
+    for name in front_door.__all__:
+        thing = getattr(front_door, name)
+        home = thing.__module__.removeprefix("quant_trading_system.")
+        rows.append((f"[`{name}`](#{name.lower()})", f"`{home}`", _first_sentence(thing)))
+    return table(("name", "defined in", "what it is"), rows)
+
+
+def errors() -> str:
+    """The tree of errors."""
+    drawing = (inspect.getdoc(exceptions) or "").split("\n\n", 1)[1]
+    return fenced("text", drawing)
+
+
+def fee_table(name: str) -> str:
+    """One dated table of fees; rates as the regulator states them."""
+    rows = []
+    for rate in getattr(fees, name):
+        since = "the beginning" if rate.since == date.min else rate.since.isoformat()
+        if name == "SEC_SECTION_31":
+            rows.append((since, f"{rate.rate * 1_000_000:.2f}"))
+        else:
+            rows.append((since, f"{rate.rate.normalize():f}", "none" if rate.cap is None else f"{rate.cap:.2f}"))
+    header = ("from", "dollars per million sold")
+    return table(header if name == "SEC_SECTION_31" else ("from", "dollars per share", "at most, dollars"), rows)
+
+
+def command_help(*command: str) -> str:
+    """The help of one command of `qts`, or of `qts` itself."""
+    return fenced("text", help_text(*command))
+
+
+MAKERS: dict[str, Callable[..., str]] = {
+    "limit": limit,
+    "limits": limits,
+    "contradictions": contradictions,
+    "risk_params.yaml": shipped_file,
+    "rules": rules,
+    "rule": rule,
+    "checklist": checklist,
+    "transitions": transitions,
+    "transition-count": transition_count,
+    "statuses": statuses,
+    "requests": requests,
+    "combinations": combinations,
+    "events": events,
+    "names": names,
+    "errors": errors,
+    "fees": fee_table,
+    "help": command_help,
+}
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = list(header)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def fenced(language: str, text: str) -> str:
+    """A block of code."""
+    return f"```{language}\n{text.strip(chr(10))}\n```"
+
+
+def _first_sentence(thing: object) -> str:
+    """The first paragraph of a docstring, in one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())

@@ -84,7 +84,7 @@ def run_page(path: Path, directory: Path) -> list[Shown]:
             if block.prints:
                 shown.append(Shown(block, sitting.printed))
             elif block.title:
-                Path(block.title).write_text(block.text, encoding="utf-8")
+                _write(Path(block.title), block.text)
             elif block.language == "python":
                 sitting.run_python(block)
             elif block.language == "console":
@@ -156,6 +156,11 @@ def help_text(*command: str) -> str:
     with mock.patch.dict(os.environ, {"COLUMNS": COLUMNS, "NO_COLOR": "1"}), _captured() as output:
         run_qts([*command, "--help"])
     return "".join(f"{line.rstrip()}\n" for line in output.getvalue().strip("\n").splitlines())
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o644)  # limits that others can change are refused, whatever the umask
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def limit(name: str) -> str:
     shipped = limits_as_text(default_limits())[key.path]
     allowed = str(key.range) if key.range else key.unit
     rows = [("Meaning", key.meaning), ("Unit", key.unit), ("Allowed", allowed), ("Shipped", f"`{shipped}`")]
-    return f"{table(('', ''), rows)}\n\nWhy the shipped value: {_reasons()[name]}"
+    return f"{table((f'`{key.path}`', ''), rows)}\n\nWhy the shipped value: {_reasons()[name]}"
 
 
 def limits() -> str:

@@ -72,7 +72,7 @@ MINIMUM_RULES = frozenset({Rule.MIN_NOTIONAL})
 """Rules whose limit is a floor; all others are ceilings."""
 
 
-class CheckResult(msgspec.Struct, frozen=True, array_like=True):
+class CheckResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The answer to one question.
 
     Attributes:
@@ -95,7 +95,7 @@ class CheckResult(msgspec.Struct, frozen=True, array_like=True):
         return self.actual - self.limit if self.rule in MINIMUM_RULES else self.limit - self.actual
 
 
-class QuoteSeen(msgspec.Struct, frozen=True, omit_defaults=True):
+class QuoteSeen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The quote that a decision was based on."""
 
     bid: Decimal
@@ -105,7 +105,7 @@ class QuoteSeen(msgspec.Struct, frozen=True, omit_defaults=True):
     sequence: int
 
 
-class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Step 3 of the checklist: how the order is to be worked, and what that is expected to cost.
 
     Attributes:
@@ -123,7 +123,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     expected_slippage_bps: Decimal | None = None
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything that was known and asked when the gate decided about one order.
 
     Attributes:

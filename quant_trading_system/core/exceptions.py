@@ -92,7 +92,7 @@ class ResetRefused(TradingError):
     """The kill switch was not reset and is still active."""
 
 
-class StrategyError(TradingError):
+class StrategyError(TradingError, ValueError):
     """A strategy asked for something that strategies may not do."""
 
 

@@ -84,6 +84,7 @@ class RequestTrigger(StrEnum):
 S, T = OrderStatus, OrderTrigger
 
 _TERMINAL = frozenset({S.DENIED, S.UNSENT, S.ABSENT, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
+_ENDED = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})  # at the broker
 _OPEN = frozenset({S.SENT, S.IN_DOUBT, S.HELD, S.WORKING, S.PARTIALLY_FILLED, S.SUSPENDED, S.DONE_FOR_DAY})
 
 _FROM_BROKER: Mapping[OrderTrigger, OrderStatus] = {
@@ -113,7 +114,6 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingPro
         **_rows(S.SENT, *_FROM_BROKER),  # answers may skip steps: the first word can be the last fill
         **_rows(S.IN_DOUBT, *_FROM_BROKER),
         (S.IN_DOUBT, T.FIND_ABSENT): S.ABSENT,
-        (S.IN_DOUBT, T.TIME_OUT): S.IN_DOUBT,  # asked again, still no answer
         **_rows(S.ABSENT, *_FROM_BROKER),  # late evidence: a request can arrive after we gave up on it
         **_rows(S.HELD, *_FROM_BROKER),
         **_rows(S.WORKING, *_FROM_BROKER),  # REJECT: accepted first, refused by the exchange seconds later
@@ -123,17 +123,12 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingPro
         (S.PARTIALLY_FILLED, T.ACCEPT): S.PARTIALLY_FILLED,  # the acknowledgement came after the first fill
         (S.PARTIALLY_FILLED, T.HOLD): S.PARTIALLY_FILLED,
         (S.PARTIALLY_FILLED, T.REJECT): S.REJECTED,  # the rest was refused; what filled stays ours
-        # Terminal states absorb what overtook or follows them. Fills still move the position.
-        **{(s, t): s for s in (S.FILLED, S.CANCELED, S.EXPIRED, S.REPLACED, S.REJECTED) for t in (T.HOLD, T.ACCEPT)},
-        **{(s, T.FILL_PART): s for s in (S.FILLED, S.CANCELED, S.EXPIRED, S.REPLACED, S.REJECTED)},
-        **{(s, T.FILL_LAST): S.FILLED for s in (S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED)},
+        # The stream was faster than an answer that never came: what it told stands.
+        **{(s, T.TIME_OUT): s for s in (_OPEN - {S.SENT}) | _ENDED},
+        # Terminal states absorb what overtook them or follows late; fills still move the position.
+        **{(s, t): s for s in _ENDED for t in _FROM_BROKER if t is not T.FILL_LAST},
+        **{(s, T.FILL_LAST): S.FILLED for s in _ENDED - {S.REPLACED}},
         (S.REPLACED, T.FILL_LAST): S.REPLACED,  # a late fill of the old leg counts against the same intent
-        (S.FILLED, T.CANCEL): S.FILLED,  # the fill won the race
-        (S.FILLED, T.EXPIRE): S.FILLED,
-        (S.CANCELED, T.CANCEL): S.CANCELED,
-        (S.EXPIRED, T.EXPIRE): S.EXPIRED,
-        (S.REJECTED, T.REJECT): S.REJECTED,
-        (S.REPLACED, T.REPLACE): S.REPLACED,
     }
 )
 

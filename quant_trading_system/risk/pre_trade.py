@@ -16,7 +16,7 @@ from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rejection, Rule
 from quant_trading_system.core.instruments import Universe
-from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.numbers import ZERO, plain
 from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
@@ -27,6 +27,8 @@ from quant_trading_system.risk.portfolio import Holding, Portfolio
 
 _SEAL: Final = object()
 _NINE_DECIMALS = Decimal("1E-9")
+_MILLIONTH = Decimal("1E-6")
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class ApprovedOrder:
@@ -92,8 +94,9 @@ class PreTradeRiskChecker:
         self._clock = clock
         self._correlations = correlations
         self._unsupported = unsupported
-        self._checks = checks
+        self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in checks)
         self._recent = _RecentOrders()
+        self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
 
     def check_order(self, order: Order, plan: ExecutionPlan | None = None) -> ApprovedOrder | Rejection:
         """Judge one order. Changes nothing.
@@ -103,8 +106,7 @@ class PreTradeRiskChecker:
         """
         with self._portfolio.lock:
             case = self._case(order)
-            results = self._answers(case)
-            refused = next((result for result in results if not result.passed), None)
+            results, refused = self._ask_all(case)
             decision = self._decision(case, results, plan, None if refused is None else refused.rule)
             if refused is None and case.price is not None:
                 return ApprovedOrder(order, decision, case, case.price, seal=_SEAL)
@@ -114,12 +116,24 @@ class PreTradeRiskChecker:
         """Note that `order` leaves, so that an identical one within the window is taken for a mistake."""
         self._recent.remember(order, self._clock.now())
 
-    def _answers(self, case: Case) -> tuple[CheckResult, ...]:
+    def _ask_all(self, case: Case) -> tuple[tuple[CheckResult, ...], CheckResult | None]:
+        """Every answer, and the first that refuses. Whatever breaks on the way refuses; nothing is ever skipped."""
         try:
             self._gather(case)
         except Exception as error:  # noqa: BLE001 - what cannot be read refuses the order, whatever the reason
-            return (CheckResult(Rule.CHECK_FAILED, False, detail=f"what the checks need cannot be read: {error!r}"),)
-        return tuple(_ask(rule, check, case) for rule, check in self._checks)
+            unread = CheckResult(Rule.CHECK_FAILED, False, detail=f"what the checks need cannot be read: {error!r}")
+            return (unread,), unread
+        results: list[CheckResult] = []
+        refused = None
+        for rule, check, passed in self._checks:
+            try:
+                result = check(case) or passed
+            except Exception as error:  # noqa: BLE001 - a check may fail in any way
+                result = CheckResult(rule, False, detail=f"the check failed: {error!r}")
+            results.append(result)
+            if refused is None and not result.passed:
+                refused = result
+        return tuple(results), refused
 
     # -- gathering what the checks read --------------------------------------------------------------------------
 
@@ -141,7 +155,7 @@ class PreTradeRiskChecker:
         state = self._kill_switch.state
         case.halt_level, case.halt_reason = state.level, state.reason
         case.unsupported = self._unsupported(case.order)
-        case.duplicate_age = self._recent.age(case.order, case.now, self.limits.duplicate_window_s)
+        case.duplicate_age = self._recent.age(case.order, case.now, self._duplicate_window)
         self._read_session(case)
         self._read_market(case)
         self._read_correlations(case)
@@ -185,26 +199,20 @@ class PreTradeRiskChecker:
         self, case: Case, results: tuple[CheckResult, ...], plan: ExecutionPlan | None, refused_by: Rule | None
     ) -> Decision:
         portfolio, quote = case.portfolio, case.quote
+        peak, began_with = portfolio.peak_equity, portfolio.day_start_equity
         return Decision(
             checks=results,
             limits_version=self.limits.version,
             at=case.now,
             equity=case.equity,
-            drawdown=_share(portfolio.drawdown, portfolio.peak_equity),
-            daily_pnl=_share(portfolio.daily_pnl, portfolio.day_start_equity),
+            drawdown=_share(max(peak - case.equity, ZERO), peak),
+            daily_pnl=_share(case.equity - began_with, began_with),
             position=case.holding.position.quantity,
             open_orders=tuple(case.holding.orders),
             quote=None if quote is None else QuoteSeen(quote.bid, quote.ask, quote.at, quote.source, quote.sequence),
             plan=plan,
             refused_by=refused_by,
         )
-
-
-def _ask(rule: Rule, check: Check, case: Case) -> CheckResult:
-    try:
-        return check(case)
-    except Exception as error:  # noqa: BLE001 - whatever breaks inside a check refuses the order; it is never skipped
-        return CheckResult(rule, False, detail=f"the check failed: {error!r}")
 
 
 def _same_way(measured: Decimal, other: Holding, *, buying: bool) -> Decimal:
@@ -231,7 +239,7 @@ def _shares_of(notional: Decimal, quote: Quote | None) -> Decimal:
 
 
 def _share(part: Decimal, whole: Decimal) -> Decimal:
-    return (part / whole).quantize(Decimal("1E-6")) if whole > 0 else ZERO
+    return (part / whole).quantize(_MILLIONTH) if whole > 0 else ZERO
 
 
 def _rejection(order: Order, refused: CheckResult, decision: Decision) -> Rejection:
@@ -247,44 +255,46 @@ def _rejection(order: Order, refused: CheckResult, decision: Decision) -> Reject
 
 
 def _sentence(order: Order, refused: CheckResult) -> str:
-    words = [f"{refused.rule}: {order.side} {order.symbol}"]
+    """For example: ``max_order_quantity: buy KO: 500000 shares, limit 100000 shares``."""
+    words = f"{refused.rule}: {order.side} {order.symbol}"
     if refused.actual is not None:
-        words.append(f"would make {refused.actual.normalize():f} {refused.unit}".rstrip())
+        words += f": {plain(refused.actual)} {refused.unit}".rstrip()
     if refused.limit is not None:
-        words.append(f"where the limit is {refused.limit.normalize():f} {refused.unit}".rstrip())
-    if refused.detail:
-        words.append(f"({refused.detail})")
-    return " ".join(words)
+        words += f", limit {plain(refused.limit)} {refused.unit}".rstrip()
+    return f"{words} ({refused.detail})" if refused.detail else words
 
 
 class _RecentOrders:
     """When identical orders left, for as long as the window lasts."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[object, ...], datetime] = {}
-        self._order: deque[tuple[datetime, tuple[object, ...]]] = deque()
+        self._last: dict[str, dict[tuple[object, ...], datetime]] = {}
+        self._order: deque[tuple[datetime, str, tuple[object, ...]]] = deque()
 
     def remember(self, order: Order, now: datetime) -> None:
         content = _content(order)
-        self._last[content] = now
-        self._order.append((now, content))
+        self._last.setdefault(order.symbol, {})[content] = now
+        self._order.append((now, order.symbol, content))
 
-    def age(self, order: Order, now: datetime, window_s: Decimal) -> Decimal | None:
-        oldest = now - timedelta(microseconds=int(window_s * 1_000_000))
+    def age(self, order: Order, now: datetime, window: timedelta) -> Decimal | None:
+        """Seconds since an identical order left, None when there was none within the window."""
+        oldest = now - window
         while self._order and self._order[0][0] <= oldest:
-            moment, content = self._order.popleft()
-            if self._last.get(content) == moment:
-                del self._last[content]
-        sent = self._last.get(_content(order))
-        if sent is None:
-            return None
-        span = now - sent
-        return Decimal(span.days * 86_400 + span.seconds) + Decimal(span.microseconds) / 1_000_000
+            self._forget(*self._order.popleft())
+        of_symbol = self._last.get(order.symbol)
+        sent = None if of_symbol is None else of_symbol.get(_content(order))
+        return None if sent is None else Decimal((now - sent) // _MICROSECOND).scaleb(-6)
+
+    def _forget(self, moment: datetime, symbol: str, content: tuple[object, ...]) -> None:
+        of_symbol = self._last[symbol]
+        if of_symbol.get(content) == moment:
+            del of_symbol[content]
+            if not of_symbol:
+                del self._last[symbol]
 
 
 def _content(order: Order) -> tuple[object, ...]:
     return (
-        order.symbol,
         order.side,
         order.quantity,
         order.notional,

@@ -24,16 +24,16 @@ SENT              .  .  UN DO .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   
 UNSENT            .  .  .  .  .  | .    .    .    .    .    .    .    .    .    .
 IN_DOUBT          .  .  .  DO AB | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
 ABSENT            .  .  .  .  .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-HELD              .  .  .  .  .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-WORKING           .  .  .  .  .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-PARTIALLY_FILLED  .  .  .  .  .  | PA   PA   RE   PA   FI   CA   EX   RP   SU   DD
-SUSPENDED         .  .  .  .  .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-DONE_FOR_DAY      .  .  .  .  .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-FILLED            .  .  .  .  .  | FI   FI   .    FI   FI   FI   FI   .    .    .
-CANCELED          .  .  .  .  .  | CA   CA   .    CA   FI   CA   .    .    .    .
-EXPIRED           .  .  .  .  .  | EX   EX   .    EX   FI   .    EX   .    .    .
-REJECTED          .  .  .  .  .  | RE   RE   RE   RE   FI   .    .    .    .    .
-REPLACED          .  .  .  .  .  | RP   RP   .    RP   RP   .    .    RP   .    .
+HELD              .  .  .  HE .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
+WORKING           .  .  .  WO .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
+PARTIALLY_FILLED  .  .  .  PA .  | PA   PA   RE   PA   FI   CA   EX   RP   SU   DD
+SUSPENDED         .  .  .  SU .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
+DONE_FOR_DAY      .  .  .  DD .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
+FILLED            .  .  .  FI .  | FI   FI   FI   FI   FI   FI   FI   FI   FI   FI
+CANCELED          .  .  .  CA .  | CA   CA   CA   CA   FI   CA   CA   CA   CA   CA
+EXPIRED           .  .  .  EX .  | EX   EX   EX   EX   FI   EX   EX   EX   EX   EX
+REJECTED          .  .  .  RE .  | RE   RE   RE   RE   FI   RE   RE   RE   RE   RE
+REPLACED          .  .  .  RP .  | RP   RP   RP   RP   RP   RP   RP   RP   RP   RP
 """
 """Left of the bar what we do or conclude, right of it what the broker says; a dot cannot happen."""
 

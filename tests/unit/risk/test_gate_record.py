@@ -104,7 +104,7 @@ def test_a_refusal_says_both_numbers_in_one_sentence():
     desk = Desk()
     desk.hold("KO", 90, 100)
     answer = refused(desk.check(buy(15, limit="100.00", client_order_id="a-1")))
-    assert answer.message == "max_position_pct: buy KO would make 10500 USD where the limit is 10000 USD"
+    assert answer.message == "max_position_pct: buy KO: 10500 USD, limit 10000 USD"
     assert (answer.order_id, answer.symbol, answer.actual, answer.limit) == ("a-1", "KO", Decimal(10500), Decimal(10000))
 
 

@@ -1,0 +1,46 @@
+"""What an operator should hear from the adapters: conditions that are no event of an order.
+
+An adapter tells, whoever built it decides: put it in the log, raise an alert, halt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+
+class NoticeKind(StrEnum):
+    """What happened."""
+
+    STREAM_UP = "stream_up"
+    STREAM_DOWN = "stream_down"
+    STREAM_SILENT = "stream_silent"  # connected, but mute where something was due
+    GAP = "gap"  # messages were lost; the history is read instead
+    QUARANTINED = "quarantined"  # a message that cannot be believed or understood
+    HANDLER_FAILED = "handler_failed"  # a listener raised on a message
+    FILL_MISSING = "fill_missing"  # the broker's history does not show shares that its order says are filled
+    WRONG_ECHO = "wrong_echo"  # an answer describes another order than the one that was sent
+    CREDENTIALS_REFUSED = "credentials_refused"
+    SECOND_CONNECTION = "second_connection"  # the broker admits one connection, and somebody else has it
+    RATE_LIMITED = "rate_limited"
+    NO_HISTORY = "no_history"  # the history could not be read; it is tried again
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One condition.
+
+    Attributes:
+        source: the part that tells, such as ``order stream``.
+        order_id: the client order id that it concerns, empty for none.
+    """
+
+    kind: NoticeKind
+    source: str
+    message: str
+    order_id: str = ""
+
+
+Notify = Callable[[Notice], None]
+"""Whoever is told."""

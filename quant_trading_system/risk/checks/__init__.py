@@ -1,0 +1,84 @@
+"""The questions of the gate: one small pure function each, asked in a fixed order.
+
+A check states its invariant positively (``actual <= limit``) and gives both numbers. What is missing
+refuses. A way out is never too large: orders proven to shrink a position pass the limits on size.
+"""
+
+from __future__ import annotations
+
+from quant_trading_system.core.decisions import Rule
+from quant_trading_system.risk.checks.account import (
+    check_account_known,
+    check_daily_loss,
+    check_drawdown,
+    check_exact_arithmetic,
+    check_kill_switch,
+)
+from quant_trading_system.risk.checks.case import Case, Check
+from quant_trading_system.risk.checks.exposure import (
+    check_buying_power,
+    check_correlation,
+    check_gross,
+    check_position,
+    check_position_count,
+    check_sector,
+)
+from quant_trading_system.risk.checks.market import (
+    check_price_collar,
+    check_price_tick,
+    check_quote_age,
+    check_quote_present,
+    check_quote_sane,
+    check_spread,
+    check_trading_hours,
+)
+from quant_trading_system.risk.checks.order import (
+    check_approved_universe,
+    check_duplicate,
+    check_instrument_tradable,
+    check_lot_size,
+    check_max_notional,
+    check_min_notional,
+    check_open_orders,
+    check_order_quantity,
+    check_order_supported,
+    check_reduce_only,
+    check_sell_within_held,
+    check_symbol_in_doubt,
+)
+
+__all__ = ["CHECKS", "Case", "Check"]
+
+CHECKS: tuple[tuple[Rule, Check], ...] = (
+    (Rule.KILL_SWITCH, check_kill_switch),
+    (Rule.EXACT_ARITHMETIC, check_exact_arithmetic),
+    (Rule.ACCOUNT_KNOWN, check_account_known),
+    (Rule.MAX_DAILY_LOSS, check_daily_loss),
+    (Rule.MAX_DRAWDOWN, check_drawdown),
+    (Rule.APPROVED_UNIVERSE, check_approved_universe),
+    (Rule.INSTRUMENT_TRADABLE, check_instrument_tradable),
+    (Rule.ORDER_SUPPORTED, check_order_supported),
+    (Rule.TRADING_HOURS, check_trading_hours),
+    (Rule.LOT_SIZE, check_lot_size),
+    (Rule.PRICE_TICK, check_price_tick),
+    (Rule.QUOTE_PRESENT, check_quote_present),
+    (Rule.QUOTE_SANE, check_quote_sane),
+    (Rule.MAX_QUOTE_AGE, check_quote_age),
+    (Rule.MAX_SPREAD, check_spread),
+    (Rule.PRICE_COLLAR, check_price_collar),
+    (Rule.MAX_QUANTITY, check_order_quantity),
+    (Rule.MIN_NOTIONAL, check_min_notional),
+    (Rule.MAX_NOTIONAL, check_max_notional),
+    (Rule.MAX_OPEN_ORDERS, check_open_orders),
+    (Rule.IN_DOUBT, check_symbol_in_doubt),
+    (Rule.DUPLICATE_ORDER, check_duplicate),
+    (Rule.SELL_WITHIN_HELD, check_sell_within_held),
+    (Rule.REDUCE_ONLY, check_reduce_only),
+    (Rule.MAX_POSITION, check_position),
+    (Rule.MAX_POSITIONS, check_position_count),
+    (Rule.MAX_SECTOR, check_sector),
+    (Rule.MAX_GROSS, check_gross),
+    (Rule.MAX_CORRELATION, check_correlation),
+    (Rule.BUYING_POWER, check_buying_power),
+)
+"""Every rule once, in the order of the checklist; the first refusal is the verdict."""

@@ -1,0 +1,47 @@
+"""Step 1 of the checklist: is the account fit for another order?"""
+
+from __future__ import annotations
+
+from quant_trading_system.core.decisions import CheckResult, Rule, Unit
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.numbers import ZERO, arithmetic_is_exact
+from quant_trading_system.risk.checks.case import Case
+
+
+def check_kill_switch(case: Case) -> CheckResult | None:
+    """The kill switch is inactive, or the order shrinks a position at a level that allows exits."""
+    level = case.halt_level
+    if level is HaltLevel.RUNNING:
+        return None
+    exits = level in (HaltLevel.REDUCING, HaltLevel.FLATTENING)
+    return CheckResult(Rule.KILL_SWITCH, exits and case.shrinks, detail=f"{level.name.lower()}: {case.halt_reason}")
+
+
+def check_exact_arithmetic(case: Case) -> CheckResult | None:  # noqa: ARG001 - every check takes the case
+    """This thread computes with at least 28 digits and raises on invalid operations."""
+    if arithmetic_is_exact():
+        return None
+    return CheckResult(Rule.EXACT_ARITHMETIC, False, detail="the decimal context of this thread was changed")
+
+
+def check_account_known(case: Case) -> CheckResult | None:
+    """Equity is above zero; without it no share of equity means anything."""
+    if case.shrinks:
+        return None
+    return CheckResult(Rule.ACCOUNT_KNOWN, case.equity > 0, case.equity, None, Unit.USD, "equity")
+
+
+def check_daily_loss(case: Case) -> CheckResult | None:
+    """Today's loss is within `max_daily_loss_pct` of the equity that the day began with."""
+    began_with = case.portfolio.day_start_equity
+    loss = max(began_with - case.equity, ZERO)
+    limit = case.limits.max_daily_loss_pct * began_with
+    return CheckResult(Rule.MAX_DAILY_LOSS, loss <= limit or case.shrinks, loss, limit, Unit.USD)
+
+
+def check_drawdown(case: Case) -> CheckResult | None:
+    """The loss from the peak is within `max_drawdown_pct` of the peak."""
+    peak = case.portfolio.peak_equity
+    loss = max(peak - case.equity, ZERO)
+    limit = case.limits.max_drawdown_pct * peak
+    return CheckResult(Rule.MAX_DRAWDOWN, loss <= limit or case.shrinks, loss, limit, Unit.USD)

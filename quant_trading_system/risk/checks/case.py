@@ -1,0 +1,93 @@
+"""What the gate knows about one order when it judges it, and the form of a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.decisions import CheckResult, Rule, Unit
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.instruments import Instrument
+from quant_trading_system.core.orders import Order
+from quant_trading_system.market.quotes import Quote
+from quant_trading_system.market.sessions import Session
+from quant_trading_system.risk.portfolio import Holding, Portfolio
+
+
+class Case:
+    """All that is known about one order at the moment of the decision; every check reads it, none writes it.
+
+    Attributes:
+        quantity: shares, also for dollar orders (the most that they can become).
+        price: dollars a share at which the order's room is valued; None without a usable quote.
+        worst_quantity, worst_value: of the symbol, if this order and all open ones of the worse side fill.
+        added_value: by how much the order raises the worst-case value; at most 0 when it adds nothing.
+        session: the regular session that is open now; `last_close`: the end of the latest finished one.
+        duplicate_age: seconds since an identical order, None when there was none.
+        correlated: highest correlation with a symbol held, that symbol, and whether all were measurable.
+    """
+
+    __slots__ = (
+        "added_value",
+        "correlated",
+        "correlated_with",
+        "correlation_known",
+        "duplicate_age",
+        "equity",
+        "halt_level",
+        "halt_reason",
+        "holding",
+        "instrument",
+        "last_close",
+        "limits",
+        "next_open",
+        "now",
+        "order",
+        "portfolio",
+        "price",
+        "quantity",
+        "quote",
+        "session",
+        "shrinks",
+        "signed_quantity",
+        "unsupported",
+        "worst_quantity",
+        "worst_value",
+    )
+
+    order: Order
+    instrument: Instrument | None
+    quote: Quote | None
+    portfolio: Portfolio
+    holding: Holding
+    limits: RiskLimits
+    now: datetime
+    session: Session | None
+    last_close: datetime | None
+    next_open: datetime | None
+    halt_level: HaltLevel
+    halt_reason: str
+    unsupported: str
+    equity: Decimal
+    quantity: Decimal
+    signed_quantity: Decimal
+    price: Decimal | None
+    shrinks: bool
+    worst_quantity: Decimal
+    worst_value: Decimal
+    added_value: Decimal
+    duplicate_age: Decimal | None
+    correlated: Decimal | None
+    correlated_with: str
+    correlation_known: bool
+
+
+Check = Callable[[Case], CheckResult | None]
+"""Looks at a case and answers one question; None is a plain yes. It changes nothing and remembers nothing."""
+
+
+def at_most(rule: Rule, actual: Decimal, limit: Decimal, unit: Unit, detail: str = "") -> CheckResult:
+    """The answer to: is `actual` within `limit`? The limit itself passes."""
+    return CheckResult(rule, actual <= limit, actual, limit, unit, detail)

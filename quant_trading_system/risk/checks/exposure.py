@@ -1,0 +1,69 @@
+"""Limits on what the account may hold, in the worst case: position, count, sector, gross, correlation, buying power.
+
+An order that is proven to shrink a position is a way out and passes them all.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from quant_trading_system.core.decisions import CheckResult, Rule, Unit
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.risk.checks.case import Case, at_most
+
+
+def check_position(case: Case) -> CheckResult | None:
+    """In the worst case the position is within `max_position_pct` of equity, or shrinking."""
+    return _sized(Rule.MAX_POSITION, case, case.worst_value, case.limits.max_position_pct)
+
+
+def check_position_count(case: Case) -> CheckResult | None:
+    """With this order at most `max_portfolio_positions` symbols are held or being opened."""
+    opens = case.order.symbol not in case.portfolio.open_symbols
+    count = Decimal(len(case.portfolio.open_symbols) + opens)
+    limit = Decimal(case.limits.max_portfolio_positions)
+    return CheckResult(Rule.MAX_POSITIONS, not opens or count <= limit, count, limit, Unit.COUNT)
+
+
+def check_sector(case: Case) -> CheckResult | None:
+    """In the worst case the sector is within `max_sector_exposure` of equity."""
+    sector = case.holding.sector
+    total = case.portfolio.sector_worst.get(sector, ZERO) + case.added_value
+    return _sized(Rule.MAX_SECTOR, case, total, case.limits.max_sector_exposure, sector)
+
+
+def check_gross(case: Case) -> CheckResult | None:
+    """In the worst case all positions together are within `max_gross_exposure` of equity."""
+    return _sized(Rule.MAX_GROSS, case, case.portfolio.gross_worst + case.added_value, case.limits.max_gross_exposure)
+
+
+def _sized(rule: Rule, case: Case, value: Decimal, fraction: Decimal, detail: str = "") -> CheckResult | None:
+    if case.shrinks:
+        return None
+    limit = fraction * case.equity
+    if case.price is None:
+        return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
+    return at_most(rule, value, limit, Unit.USD, detail)
+
+
+def check_correlation(case: Case) -> CheckResult | None:
+    """The returns of the symbol correlate by at most `max_correlation` with those of every symbol held."""
+    rule, limit = Rule.MAX_CORRELATION, case.limits.max_correlation
+    if case.shrinks:
+        return None
+    if not case.correlation_known:
+        return CheckResult(rule, False, None, limit, Unit.RATIO, f"too few common returns with {case.correlated_with}")
+    if case.correlated is None:
+        return CheckResult(rule, True, None, limit, Unit.RATIO, "nothing else is held")
+    return at_most(rule, case.correlated, limit, Unit.RATIO, f"with {case.correlated_with}")
+
+
+def check_buying_power(case: Case) -> CheckResult | None:
+    """What the order adds in the worst case is covered by equity times the multiplier, less all that is in use."""
+    rule = Rule.BUYING_POWER
+    if case.shrinks:
+        return None
+    power = case.limits.buying_power_multiplier * case.equity - case.portfolio.gross_worst
+    if case.price is None:
+        return CheckResult(rule, False, None, power, Unit.USD, "no usable quote")
+    return at_most(rule, max(case.added_value, ZERO), power, Unit.USD)

@@ -1,0 +1,118 @@
+"""Step 2 of the checklist, against the market: trading hours, ticks, quotes and prices."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from quant_trading_system.core.decisions import CheckResult, Rule, Unit
+from quant_trading_system.core.numbers import ZERO, is_on_tick
+from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
+from quant_trading_system.risk.checks.case import Case, at_most
+
+_MICROSECOND = timedelta(microseconds=1)
+_OPG_LATEST = timedelta(minutes=2)
+_CLS_LATEST = timedelta(minutes=10)
+_EXTENDED_BEFORE_OPEN = timedelta(hours=5, minutes=30)
+_EXTENDED_AFTER_CLOSE = timedelta(hours=4)
+
+
+def check_trading_hours(case: Case) -> CheckResult | None:
+    """The exchange is open for this kind of order, holidays, half days and auction cut-offs included."""
+    refusal = _hours_refusal(case)
+    return CheckResult(Rule.TRADING_HOURS, False, detail=refusal) if refusal else None
+
+
+def _hours_refusal(case: Case) -> str:
+    session, now, in_force = case.session, case.now, case.order.time_in_force
+    if in_force is TimeInForce.OPG:
+        if session is not None:
+            return "orders for the opening auction must arrive before the open"
+        if case.next_open is None or case.next_open - now < _OPG_LATEST:
+            return "orders for the opening auction are taken until 2 minutes before the open"
+        return ""
+    if session is not None:
+        late = in_force is TimeInForce.CLS and session.close - now < _CLS_LATEST
+        return "orders for the closing auction are taken until 10 minutes before the close" if late else ""
+    if case.order.extended_hours and _in_extended_hours(case):
+        return ""
+    when = f"; it opens {case.next_open:%Y-%m-%d %H:%M} UTC" if case.next_open else ""
+    return f"the exchange is closed{when}"
+
+
+def _in_extended_hours(case: Case) -> bool:
+    before_open = case.next_open is not None and case.next_open - case.now <= _EXTENDED_BEFORE_OPEN
+    after_close = case.last_close is not None and case.now - case.last_close < _EXTENDED_AFTER_CLOSE
+    return before_open or after_close
+
+
+def check_price_tick(case: Case) -> CheckResult | None:
+    """Limit and stop prices are on the tick: a cent from one dollar up, a hundredth of a cent below."""
+    order = case.order
+    for price in (order.limit_price, order.stop_price):
+        if price is not None and not is_on_tick(price):
+            return CheckResult(Rule.PRICE_TICK, False, price, None, Unit.USD, "sub-penny price")
+    return None
+
+
+def check_quote_present(case: Case) -> CheckResult | None:
+    """There is a quote; without a price there is no order."""
+    if case.quote is not None:
+        return None
+    return CheckResult(Rule.QUOTE_PRESENT, False, detail=f"no quote for {case.order.symbol}")
+
+
+def check_quote_sane(case: Case) -> CheckResult | None:
+    """Bid and ask are finite, above zero, and neither crossed nor locked."""
+    quote = case.quote
+    flaw = "no quote" if quote is None else quote.flaw
+    return CheckResult(Rule.QUOTE_SANE, False, detail=flaw) if flaw else None
+
+
+def check_quote_age(case: Case) -> CheckResult | None:
+    """The quote is at most `max_quote_age_s` old and not from the future.
+
+    An order for the opening auction is judged against the quotes of the last close.
+    """
+    quote, limit = case.quote, case.limits.max_quote_age_s
+    if quote is None:
+        return CheckResult(Rule.MAX_QUOTE_AGE, False, None, limit, Unit.SECONDS, "no quote")
+    reference = case.now
+    if case.order.time_in_force is TimeInForce.OPG and case.last_close is not None:
+        reference = min(reference, case.last_close)
+    span = reference - min(quote.at, quote.received_at)
+    age = Decimal(span // _MICROSECOND).scaleb(-6)
+    if quote.at > case.now:
+        return CheckResult(Rule.MAX_QUOTE_AGE, False, age, limit, Unit.SECONDS, "stamped in the future")
+    return at_most(Rule.MAX_QUOTE_AGE, age, limit, Unit.SECONDS)
+
+
+def check_spread(case: Case) -> CheckResult | None:
+    """The spread is within `max_spread_pct` of the mid."""
+    quote = case.quote
+    if quote is None or case.price is None:
+        return CheckResult(Rule.MAX_SPREAD, False, None, case.limits.max_spread_pct, Unit.RATIO, "no usable quote")
+    return at_most(Rule.MAX_SPREAD, quote.ask - quote.bid, case.limits.max_spread_pct * quote.mid, Unit.USD)
+
+
+def check_price_collar(case: Case) -> CheckResult | None:
+    """No price of the order hurts by more than `price_collar_pct`, and stops lie on their side of the market.
+
+    A limit is held against the far side of the quote, a stop-limit against its own stop, and a market order
+    holds the quote against the last trade.
+    """
+    rule, order, quote = Rule.PRICE_COLLAR, case.order, case.quote
+    if quote is None or case.price is None:
+        return CheckResult(rule, False, None, case.limits.price_collar_pct, Unit.RATIO, "no usable quote")
+    buying = order.side is OrderSide.BUY
+    far = quote.ask if buying else quote.bid
+    if order.stop_price is not None:
+        near = quote.bid if buying else quote.ask
+        if (order.stop_price < near) if buying else (order.stop_price > near):
+            return CheckResult(rule, False, order.stop_price, near, Unit.USD, "a stop on the wrong side of the market")
+        far = order.stop_price
+    price, reference = (far, quote.last) if order.limit_price is None else (order.limit_price, far)
+    if reference is None or order.order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
+        return CheckResult(rule, True, detail="no price to hold it against")
+    hurt = (price - reference) if buying else (reference - price)
+    return at_most(rule, max(hurt, ZERO), case.limits.price_collar_pct * reference, Unit.USD)

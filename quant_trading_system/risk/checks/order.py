@@ -1,0 +1,124 @@
+"""Step 2 of the checklist, the order by itself and beside others: instrument, size, duplicates, direction."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from quant_trading_system.core.decisions import CheckResult, Rule, Unit
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.risk.checks.case import Case, at_most
+
+_CROSSES_ZERO = "one order cannot cross zero: close first, then open"
+
+
+def check_approved_universe(case: Case) -> CheckResult | None:
+    """The symbol is in the approved universe."""
+    if case.instrument is not None:
+        return None
+    return CheckResult(Rule.APPROVED_UNIVERSE, False, detail=f"{case.order.symbol} is not approved")
+
+
+def check_instrument_tradable(case: Case) -> CheckResult | None:
+    """The instrument may be traded now, and in fractions if the order asks for them."""
+    instrument = case.instrument
+    if instrument is None:
+        return CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail="unknown instrument")
+    if not instrument.tradable:
+        return CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail=f"trading in {instrument.symbol} is suspended")
+    if case.order.is_fractional and not instrument.fractionable:
+        return CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail=f"{instrument.symbol} is not fractionable")
+    return None
+
+
+def check_order_supported(case: Case) -> CheckResult | None:
+    """The broker takes this type, class and time in force."""
+    if not case.unsupported:
+        return None
+    return CheckResult(Rule.ORDER_SUPPORTED, False, detail=case.unsupported)
+
+
+def check_lot_size(case: Case) -> CheckResult | None:
+    """The quantity is a multiple of the instrument's lot; fractions are for fractionable instruments."""
+    instrument, order = case.instrument, case.order
+    if instrument is None:
+        return CheckResult(Rule.LOT_SIZE, False, detail="unknown instrument")
+    if order.is_fractional:
+        return CheckResult(Rule.LOT_SIZE, instrument.fractionable, detail="fraction of a share")
+    if not order.quantity % instrument.lot:
+        return None
+    return CheckResult(Rule.LOT_SIZE, False, order.quantity, None, Unit.SHARES, f"not a multiple of {instrument.lot}")
+
+
+def check_order_quantity(case: Case) -> CheckResult | None:
+    """At most `max_order_quantity` shares in one order."""
+    return at_most(Rule.MAX_QUANTITY, case.quantity, case.limits.max_order_quantity, Unit.SHARES)
+
+
+def check_min_notional(case: Case) -> CheckResult | None:
+    """At least `min_order_notional` dollars, unless it is a way out."""
+    rule, limit = Rule.MIN_NOTIONAL, case.limits.min_order_notional
+    if case.price is None:
+        return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
+    value = case.quantity * case.price
+    return CheckResult(rule, value >= limit or case.shrinks, value, limit, Unit.USD)
+
+
+def check_max_notional(case: Case) -> CheckResult | None:
+    """At most `max_order_notional` dollars in one order."""
+    rule, limit = Rule.MAX_NOTIONAL, case.limits.max_order_notional
+    if case.price is None:
+        return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
+    return at_most(rule, case.quantity * case.price, limit, Unit.USD)
+
+
+def check_open_orders(case: Case) -> CheckResult | None:
+    """With this one, at most `max_open_orders_per_symbol` orders of the symbol are open."""
+    count = Decimal(len(case.holding.orders) + 1)
+    limit = Decimal(case.limits.max_open_orders_per_symbol)
+    return CheckResult(Rule.MAX_OPEN_ORDERS, count <= limit or case.shrinks, count, limit, Unit.COUNT)
+
+
+def check_symbol_in_doubt(case: Case) -> CheckResult | None:
+    """No order of the symbol has an unknown fate, unless this one is a way out."""
+    for reservation in case.holding.orders.values():
+        if reservation.in_doubt:
+            return CheckResult(Rule.IN_DOUBT, case.shrinks, detail=f"the fate of {reservation.order_id} is unknown")
+    return None
+
+
+def check_duplicate(case: Case) -> CheckResult | None:
+    """No identical order within `duplicate_window_s`, unless the order declares the repeat."""
+    age, limit = case.duplicate_age, case.limits.duplicate_window_s
+    if age is None or case.order.repeat:
+        return None
+    meant = "identical order; set repeat=True if it is meant"
+    return CheckResult(Rule.DUPLICATE_ORDER, age >= limit, age, limit, Unit.SECONDS, meant)
+
+
+def check_sell_within_held(case: Case) -> CheckResult | None:
+    """A sale stays within the shares held less those being sold already, unless shorts are allowed."""
+    rule, order = Rule.SELL_WITHIN_HELD, case.order
+    if order.side is OrderSide.BUY:
+        return None
+    free = max(case.holding.position.quantity - case.holding.sells, ZERO)
+    if case.quantity <= free:
+        return CheckResult(rule, True, case.quantity, free, Unit.SHARES)
+    instrument = case.instrument
+    if not case.limits.allow_short:
+        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, "short positions are off (allow_short)")
+    if instrument is None or not instrument.shortable or order.is_fractional:
+        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, "this cannot be sold short")
+    if case.holding.position.quantity > 0:
+        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, _CROSSES_ZERO)
+    return CheckResult(rule, True, case.quantity, None, Unit.SHARES, "opens a short position")
+
+
+def check_reduce_only(case: Case) -> CheckResult | None:
+    """A reduce-only order shrinks the position even if every open exit fills first; a buy never crosses zero."""
+    order, held = case.order, case.holding.position.quantity
+    if order.reduce_only and not case.shrinks:
+        return CheckResult(Rule.REDUCE_ONLY, False, case.quantity, abs(held), Unit.SHARES, "would not only reduce")
+    if order.side is OrderSide.BUY and held < 0 and not case.shrinks:
+        return CheckResult(Rule.REDUCE_ONLY, False, case.quantity, -held, Unit.SHARES, _CROSSES_ZERO)
+    return None

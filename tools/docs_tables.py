@@ -70,9 +70,7 @@ def limit(name: str) -> str:
 def limits() -> str:
     """All keys in one table."""
     shipped = limits_as_text(default_limits())
-    rows = [
-        (f"[`{key.name}`](#{key.name})", f"`{key.section}`", f"`{shipped[key.path]}`", key.meaning) for key in KEYS
-    ]
+    rows = [(f"[`{key.name}`](#{key.name})", f"`{key.section}`", f"`{shipped[key.path]}`", key.meaning) for key in KEYS]
     return table(("key", "section", "shipped", "meaning"), rows)
 
 
@@ -167,8 +165,7 @@ def transition_count() -> str:
 def requests() -> str:
     """What a pending request can become."""
     rows = [
-        (f"`{before.value}`", f"`{trigger.value}`", f"`{after.value}`")
-        for (before, trigger), after in REQUESTS.items()
+        (f"`{before.value}`", f"`{trigger.value}`", f"`{after.value}`") for (before, trigger), after in REQUESTS.items()
     ]
     return table(("pending", "what happens", "pending then"), rows)
 
@@ -179,7 +176,16 @@ def combinations() -> str:
     for (of_class, of_type), legal in LEGAL_COMBINATIONS.items():
         prices = " or ".join(sorted(" + ".join(f"`{field}`" for field in group) or "none" for group in legal.prices))
         extended = _in_order(legal.extended_hours)
-        rows.append((of_class.value, of_type.value, _in_order(legal.time_in_force), _in_order(legal.fractional), extended, prices))
+        rows.append(
+            (
+                of_class.value,
+                of_type.value,
+                _in_order(legal.time_in_force),
+                _in_order(legal.fractional),
+                extended,
+                prices,
+            )
+        )
     header = ("class", "type", "time in force", "fractions and dollar amounts", "extended hours", "prices it carries")
     return table(header, rows)
 
@@ -218,7 +224,7 @@ def errors() -> str:
 
 def fee_table(name: str) -> str:
     """One dated table of fees; rates as the regulator states them."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for rate in getattr(fees, name):
         since = "the beginning" if rate.since == date.min else rate.since.isoformat()
         if name == "SEC_SECTION_31":

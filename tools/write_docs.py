@@ -52,7 +52,7 @@ def write(path: Path) -> list[str]:
 
 
 def _ending(output: Shown) -> str:
-    return output.actual.rstrip("\n") + "\n"
+    return "".join(f"{line.rstrip()}\n" for line in output.actual.rstrip().splitlines())
 
 
 def _absolute(name: str) -> Path:

@@ -35,39 +35,44 @@ class Stamps(StrEnum):
     END = "end"
 
 
+StrategyName = Annotated[str, typer.Argument(help="momentum, buy-and-hold, FILE.py, FILE.py:CLASS or MODULE:CLASS.")]
+Prices = Annotated[str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices.")]
+Symbols = Annotated[str, typer.Option(help="Only these, separated by commas; for a file of one stock, its symbol.")]
+First = Annotated[
+    datetime | None,
+    typer.Option("--from", formats=["%Y-%m-%d"], help="First day to trade; earlier bars are the strategy's past."),
+]
+Last = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day to trade.")]
+Cash = Annotated[str, typer.Option(help="Dollars at the start.")]
+Seed = Annotated[int, typer.Option(help="Decides every random number of market and venue.")]
+Limits = Annotated[Path | None, typer.Option(help="Your risk_params.yaml instead of the shipped one.")]
+UniverseFile = Annotated[Path | None, typer.Option("--universe", help="CSV of what may be traded, with sectors.")]
+Timezone = Annotated[str, typer.Option(help="Of intraday times without a zone, such as America/New_York.")]
+StampsAre = Annotated[
+    Stamps, typer.Option("--timestamps", help="Whether intraday bars are labelled by their start or end.")
+]
+Sort = Annotated[bool, typer.Option("--sort", help="Sort unsorted rows instead of refusing them.")]
+Spread = Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Directory for journal and report.", show_default="runs/backtest-NUMBER")
+]
+
+
 def backtest(
-    strategy: Annotated[str, typer.Argument(help="momentum, buy-and-hold, FILE.py, FILE.py:CLASS or MODULE:CLASS.")],
-    prices: Annotated[
-        str, typer.Option("--prices", help="A CSV or Parquet file, or sp500 for the bundled prices.")
-    ] = _BUNDLED,
-    symbols: Annotated[
-        str, typer.Option("--symbols", help="Only these, separated by commas; for a file of one stock, its symbol.")
-    ] = "",
-    first: Annotated[
-        datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="First day to trade; earlier bars are the strategy's past."),
-    ] = None,
-    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day to trade.")] = None,
-    cash: Annotated[str, typer.Option("--cash", help="Dollars at the start.")] = "100000",
-    seed: Annotated[int, typer.Option("--seed", help="Decides every random number of market and venue.")] = 7,
-    limits: Annotated[
-        Path | None, typer.Option("--limits", help="Your risk_params.yaml instead of the shipped one.")
-    ] = None,
-    universe: Annotated[
-        Path | None, typer.Option("--universe", help="CSV of what may be traded, with sectors.")
-    ] = None,
-    timezone: Annotated[
-        str, typer.Option("--timezone", help="Of intraday times without a zone, such as America/New_York.")
-    ] = "",
-    stamps: Annotated[
-        Stamps, typer.Option("--timestamps", help="Whether intraday bars are labelled by their start or end.")
-    ] = Stamps.START,
-    sort: Annotated[bool, typer.Option("--sort", help="Sort unsorted rows instead of refusing them.")] = False,
-    spread: Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points.")] = "4",
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Directory for journal and report.", show_default="runs/backtest-NUMBER"),
-    ] = None,
+    strategy: StrategyName,
+    prices: Prices = _BUNDLED,
+    symbols: Symbols = "",
+    first: First = None,
+    last: Last = None,
+    cash: Cash = "100000",
+    seed: Seed = 7,
+    limits: Limits = None,
+    universe: UniverseFile = None,
+    timezone: Timezone = "",
+    stamps: StampsAre = Stamps.START,
+    sort: Sort = False,
+    spread: Spread = "4",
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Trade prices of the past with a strategy, on the same road as live.

@@ -23,7 +23,7 @@ class Backoff:
 
     def next_pause(self) -> timedelta:
         """The next pause: half of the present step and up to all of it, by chance; then the step doubles."""
-        step = min(self._first * 2**self._failures, self._longest)
+        step = min(self._first * (1 << self._failures), self._longest)
         if step < self._longest:
             self._failures += 1
         return step * self._random.randint(_LEAST_PERMILLE, _PERMILLE) / _PERMILLE

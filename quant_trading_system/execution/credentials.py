@@ -7,10 +7,12 @@ must arm it for this run.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import msgspec
@@ -31,6 +33,8 @@ _STREAM_URL = "wss://stream.data.alpaca.markets"
 _ALPACA = ".alpaca.markets"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MAX_FILE = 4096
+_VERSION = re.compile(r"(/v2(/\w+)?)?/*$")
+"""What people copy along with the root of an interface."""
 _OPEN_TO_OTHERS = 0o077
 
 
@@ -62,7 +66,7 @@ class Credentials:
     def __repr__(self) -> str:
         return "Credentials(hidden)"
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are neither pickled nor copied")
 
     def headers(self) -> dict[str, str]:
@@ -177,16 +181,16 @@ def _mode(host: str) -> TradingMode:
 
 def _root(name: str, url: str, scheme: str) -> str:
     """`url` without a slash at the end, if credentials may travel to it."""
-    parts = urlsplit(url)
     try:
-        host = parts.hostname if parts.port is None or parts.port else None
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host = None
     if not host or parts.scheme not in (scheme, scheme + "s") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ConfigurationError(f"{name} is not the URL of a host, such as {scheme}s://host.example")
     if parts.scheme == scheme and host not in _LOOPBACK:
         raise ConfigurationError(f"{name} would send keys unencrypted; write {scheme}s:// instead of {scheme}://")
-    return url.rstrip("/").removesuffix("/v2")
+    return _VERSION.sub("", url)
 
 
 def _read_file(path: Path) -> dict[str, str]:

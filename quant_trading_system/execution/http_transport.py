@@ -59,9 +59,7 @@ class _Refused(aiohttp.ClientError):
     """Ends an attempt so that aiohttp neither repeats it nor follows anywhere."""
 
 
-async def _only_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
+async def _only_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """A middleware: errors that aiohttp would answer by repeating, and redirects, end the attempt."""
     try:
         response = await handler(request)

@@ -32,8 +32,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the host. Credentials and the host itself belong to the transport, so that neither
-    can be sent astray or shown by a request.
+    """What is asked of the host.
+
+    Credentials and the host itself belong to the transport, so that no request can send or show them astray.
 
     Attributes:
         path: begins with a slash, already encoded for a URL.

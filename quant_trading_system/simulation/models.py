@@ -28,6 +28,26 @@ def stream(seed: int, name: str) -> Random:
     return Random(int.from_bytes(blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()))  # noqa: S311 simulation
 
 
+class RandomState(msgspec.Struct, frozen=True, array_like=True):
+    """Where a stream of random numbers has got to."""
+
+    version: int
+    words: tuple[int, ...]
+    spare_normal: float | None
+
+
+def state_of(random: Random) -> RandomState:
+    """Where `random` has got to."""
+    return RandomState(*random.getstate())
+
+
+def with_state(state: RandomState) -> Random:
+    """A stream that goes on from there."""
+    random = Random(0)  # noqa: S311 simulation
+    random.setstate((state.version, state.words, state.spare_normal))
+    return random
+
+
 class LatencyModel(msgspec.Struct, frozen=True, kw_only=True):
     """Time between us and the venue's matching, and back.
 

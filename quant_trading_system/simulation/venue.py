@@ -14,6 +14,21 @@ driver, with the clock at `moment`, is
     venue.close_session(moment)                    when a session ends
 
 Not safe for use by several threads at once.
+
+What a front (HTTP, WebSocket) asks for, all ids being the venue's own order ids unless a name says otherwise:
+
+    submit_request(body)          a new order from the parsed JSON of a request (numbers as text, int or `Decimal`)
+    replace(id, body)             PATCH of an order; `cancel_order(id)`, `cancel_all()`
+    close_position(symbol, quantity=, percentage=), close_all_positions(cancel_orders=)
+    configure(body), configuration
+    get(id), find(client_order_id), orders(OrderQuery(...)), expires_at(order), executions(client_order_id)
+    positions(), position(symbol), account(), activities(), equity_history(), note_equity(moment)
+    next_due_at()                 when to call `run_until` next, timers included
+    snapshot(), restore(data)     everything that the venue knows, as bytes
+
+Every refusal is a `VenueRefusal` with code, HTTP status, message and `extra` fields of the answer. An order is
+shown as a `VenueOrder` (`broker_status`, `position_intent`, `legs`, all time stamps), a report as a
+`VenueUpdate` (`event`, `order`, `fill`, `number`).
 """
 
 from __future__ import annotations

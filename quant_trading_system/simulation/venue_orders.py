@@ -1,21 +1,45 @@
-"""Orders at the venue: what it shows to others, what it works with, and the index of the working ones."""
+"""What the venue shows of its orders: the order as it stands, its executions, and the reports about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
-from quant_trading_system.core.orders import Order, OrderType
-from quant_trading_system.simulation.books import UNIT, decimal_of, dollars, units
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide
 from quant_trading_system.simulation.fees import FeeBreakdown
-from quant_trading_system.simulation.matching import shares_for, trail
 
-_ZERO = Decimal(0)
 _NANO = Decimal("1E-9")
+
+
+class PositionIntent(StrEnum):
+    """What an order means for the position."""
+
+    BUY_TO_OPEN = "buy_to_open"
+    BUY_TO_CLOSE = "buy_to_close"
+    SELL_TO_OPEN = "sell_to_open"
+    SELL_TO_CLOSE = "sell_to_close"
+
+    @property
+    def side(self) -> OrderSide:
+        """The side that goes with it."""
+        return OrderSide.BUY if self.startswith("buy") else OrderSide.SELL
+
+    @classmethod
+    def of(cls, side: OrderSide, *, closing: bool) -> PositionIntent:
+        """The intent of an order of that side that shrinks the position (closing) or does not."""
+        return _INTENTS[side, closing]
+
+
+_INTENTS = {
+    (OrderSide.BUY, False): PositionIntent.BUY_TO_OPEN,
+    (OrderSide.BUY, True): PositionIntent.BUY_TO_CLOSE,
+    (OrderSide.SELL, False): PositionIntent.SELL_TO_OPEN,
+    (OrderSide.SELL, True): PositionIntent.SELL_TO_CLOSE,
+}
 
 
 class VenueFill(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,25 +70,42 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order as it stood at one moment.
 
     Attributes:
-        status: ``sent`` while it is on its way to the matching, ``held`` while it waits for a session.
+        order: the terms as they are worked; members of a group are simple orders that wait for each other.
+        status: ``sent`` while it is on its way to the matching, ``held`` while it waits for a session or a group.
         quantity: shares; None for a dollar order.
-        filled_value: dollars that its executions were worth.
+        filled_quantity, filled_value: shares traded and the dollars that they were worth, with what a replaced
+            order handed on.
         high_water_mark, stop_price: of a trailing stop, None before its first trade.
         finished_at: when it became final, None while it is open.
+        order_class: of the group that it belongs to, or simple.
+        legs: the other members, when it leads a group.
+        passive: it waits for another member of its group.
+        queued: no session had begun for it when it came.
+        closing: it shrinks the position.
+        replaces, replaced_by: venue order ids, empty when there is no such order.
     """
 
     venue_order_id: str
     order: Order
     status: OrderStatus
     submitted_at: datetime
+    updated_at: datetime
     quantity: Decimal | None
     filled_quantity: Decimal
     filled_value: Decimal
-    cancel_pending: bool = False
     stop_triggered: bool = False
     high_water_mark: Decimal | None = None
     stop_price: Decimal | None = None
     finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    order_class: OrderClass = OrderClass.SIMPLE
+    legs: tuple[VenueOrder, ...] = ()
+    passive: bool = False
+    queued: bool = False
+    closing: bool = False
+    replaces: str = ""
+    replaced_by: str = ""
+    replace_pending: bool = False
 
     @property
     def client_order_id(self) -> str:
@@ -76,210 +117,107 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
         """Dollars a share of what has filled, to nine decimals; None before the first fill."""
         return (self.filled_value / self.filled_quantity).quantize(_NANO) if self.filled_quantity else None
 
+    @property
+    def cancel_pending(self) -> bool:
+        """A cancel was asked for."""
+        return self.cancel_requested_at is not None
+
+    @property
+    def position_intent(self) -> PositionIntent:
+        """What it means for the position."""
+        return PositionIntent.of(self.order.side, closing=self.closing)
+
+    @property
+    def broker_status(self) -> str:
+        """The status in the broker's words."""
+        if self.finished_at is None:
+            if self.cancel_pending:
+                return "pending_cancel"
+            if self.replace_pending:
+                return "pending_replace"
+            if self.passive:
+                return "held"
+            if self.queued and self.status is OrderStatus.SENT:
+                return "accepted"
+        return _BROKER_WORDS.get(self.status, self.status.value)
+
+    @property
+    def filled_at(self) -> datetime | None:
+        """When it was complete, None for all other orders."""
+        return self._ended_as(OrderStatus.FILLED)
+
+    @property
+    def canceled_at(self) -> datetime | None:
+        """When it was cancelled, None for all other orders."""
+        return self._ended_as(OrderStatus.CANCELED)
+
+    @property
+    def expired_at(self) -> datetime | None:
+        """When it expired, None for all other orders."""
+        return self._ended_as(OrderStatus.EXPIRED)
+
+    @property
+    def failed_at(self) -> datetime | None:
+        """When it was rejected, None for all other orders."""
+        return self._ended_as(OrderStatus.REJECTED)
+
+    @property
+    def replaced_at(self) -> datetime | None:
+        """When another order took its place, None for all other orders."""
+        return self._ended_as(OrderStatus.REPLACED)
+
+    def _ended_as(self, status: OrderStatus) -> datetime | None:
+        return self.finished_at if self.status is status else None
+
+
+_BROKER_WORDS = {OrderStatus.SENT: "pending_new", OrderStatus.HELD: "accepted", OrderStatus.WORKING: "new"}
+
+
+class Notice(StrEnum):
+    """Reports that are no step in the life of the order, in the broker's words."""
+
+    REPLACE_REJECTED = "order_replace_rejected"
+    BUST = "trade_bust"
+    CORRECT = "trade_correct"
+
 
 class VenueUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """Something happened to an order; told once to every subscriber.
+    """Something happened to an order; told to every subscriber.
 
     Attributes:
+        number: counts the reports from 1.
         order: as it stood right after the event.
+        trigger: what happened to its life; or `notice`, when its life goes on as before.
         at: when it happened at the venue; the report may arrive later.
-        fill: set exactly for FILL_PART and FILL_LAST.
+        fill: set exactly for FILL_PART, FILL_LAST, and for corrections: the execution as it was before.
     """
 
+    number: int
     order: VenueOrder
-    trigger: OrderTrigger
+    trigger: OrderTrigger | None
     at: datetime
     fill: VenueFill | None = None
     reason: str = ""
-
-
-class LiveOrder:
-    """An order as the venue works it.
-
-    Attributes:
-        number: counts orders in the sequence of their submission.
-        closing: it shrinks the position that was held when it came; it reserves shares instead of money.
-        reserved: units of shares (closing) or money (opening) that it holds back from later orders.
-        rested: it has seen a quote that it could not trade with, so it waits at its limit.
-        triggered: its stop was set off.
-    """
-
-    __slots__ = (
-        "cancel_pending",
-        "closing",
-        "filled",
-        "filled_value",
-        "fills",
-        "finished_at",
-        "high_water_mark",
-        "is_open",
-        "number",
-        "order",
-        "reserved",
-        "rested",
-        "status",
-        "stop",
-        "submitted_at",
-        "triggered",
-        "venue_order_id",
-    )
-
-    def __init__(self, order: Order, number: int, venue_order_id: str, at: datetime) -> None:
-        self.order = order
-        self.number = number
-        self.venue_order_id = venue_order_id
-        self.submitted_at = at
-        self.status = OrderStatus.SENT
-        self.is_open = True
-        self.closing = False
-        self.reserved = 0
-        self.filled = _ZERO
-        self.filled_value = 0
-        self.fills: list[VenueFill] = []
-        self.rested = False
-        self.triggered = False
-        self.cancel_pending = False
-        self.high_water_mark: Decimal | None = None
-        self.stop = order.stop_price
-        self.finished_at: datetime | None = None
+    notice: Notice | None = None
 
     @property
-    def is_working(self) -> bool:
-        """It is at the matching: arrived, not waiting for a session, not final."""
-        return self.status is OrderStatus.WORKING or self.status is OrderStatus.PARTIALLY_FILLED
-
-    @property
-    def waits_for_stop(self) -> bool:
-        """It has a stop that was not set off yet."""
-        return not self.triggered and self.order.order_type in _STOP_TYPES
-
-    def wanted(self, price: Decimal) -> Decimal:
-        """Shares that it still wants when one costs `price`."""
-        order = self.order
-        if order.notional is None:
-            return order.quantity - self.filled
-        bought = shares_for(order.notional - dollars(self.filled_value), price)
-        return min(bought, decimal_of(self.reserved)) if self.closing else bought
-
-    def follow(self, last: Decimal) -> None:
-        """Move a trailing stop after a trade at `last`; other stops stay."""
-        order = self.order
-        if order.order_type is OrderType.TRAILING_STOP:
-            self.high_water_mark, self.stop = trail(
-                order.side,
-                self.high_water_mark,
-                last,
-                trail_price=order.trail_price,
-                trail_percent=order.trail_percent,
-            )
-
-    def take(self, fill: VenueFill) -> None:
-        """Count an execution."""
-        self.filled = fill.cumulative_quantity
-        self.filled_value += units(fill.quantity) * units(fill.price)
-        self.fills.append(fill)
-
-    def snapshot(self) -> VenueOrder:
-        """What others may see, as of now."""
-        return VenueOrder(
-            venue_order_id=self.venue_order_id,
-            order=self.order,
-            status=self.status,
-            submitted_at=self.submitted_at,
-            quantity=self.order.quantity or None,
-            filled_quantity=self.filled,
-            filled_value=dollars(self.filled_value),
-            cancel_pending=self.cancel_pending,
-            stop_triggered=self.triggered,
-            high_water_mark=self.high_water_mark,
-            stop_price=self.stop,
-            finished_at=self.finished_at,
-        )
+    def event(self) -> str:
+        """What happened, in the broker's words."""
+        if self.notice is not None:
+            return self.notice.value
+        assert self.trigger is not None
+        if self.trigger is OrderTrigger.HOLD and self.order.passive:
+            return "held"
+        return _EVENTS[self.trigger]
 
 
-_STOP_TYPES = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
-
-
-class OrderIndex:
-    """All orders by client order id; the open ones by symbol, too, so that a quote meets only its own.
-
-    Attributes:
-        reserved_money: money that open orders hold back.
-    """
-
-    def __init__(self) -> None:
-        self._by_id: dict[str, LiveOrder] = {}
-        self._open: dict[int, LiveOrder] = {}
-        self._by_symbol: dict[str, dict[int, LiveOrder]] = {}
-        self._reserved_shares: dict[str, int] = {}
-        self.reserved_money = 0
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    def add(self, live: LiveOrder, *, closing: bool, reserved: int) -> None:
-        """Take in a new open order with what it holds back."""
-        live.closing = closing
-        self._by_id[live.order.client_order_id] = live
-        self._open[live.number] = live
-        self._by_symbol.setdefault(live.order.symbol, {})[live.number] = live
-        self._reserve(live, reserved)
-
-    def get(self, client_order_id: str) -> LiveOrder | None:
-        """The order of that id, open or finished."""
-        return self._by_id.get(client_order_id)
-
-    def give_back(self, live: LiveOrder, quantity: int, price: int) -> None:
-        """Free what an execution (in units) no longer needs; called before it is counted."""
-        if live.closing:
-            self._reserve(live, -min(live.reserved, quantity))
-        elif live.order.notional is not None:
-            self._reserve(live, -min(live.reserved, quantity * price))
-        else:
-            leaves = units(live.order.quantity - live.filled)
-            self._reserve(live, -(live.reserved * quantity // leaves))
-
-    def finish(self, live: LiveOrder) -> None:
-        """The order is final: it leaves the working index and gives everything back."""
-        symbol = live.order.symbol
-        self._reserve(live, -live.reserved)
-        del self._open[live.number]
-        orders = self._by_symbol[symbol]
-        del orders[live.number]
-        if not orders:
-            del self._by_symbol[symbol]
-
-    def open_orders(self) -> list[LiveOrder]:
-        """Every open order, oldest first."""
-        return list(self._open.values())
-
-    def open_in(self, symbol: str) -> Iterable[LiveOrder]:
-        """The open orders of one symbol, oldest first."""
-        orders = self._by_symbol.get(symbol)
-        return () if orders is None else tuple(orders.values())
-
-    def symbols(self) -> tuple[str, ...]:
-        """Symbols with open orders."""
-        return tuple(self._by_symbol)
-
-    def reserved_shares(self, symbol: str) -> int:
-        """Units of shares that open closing orders hold back."""
-        return self._reserved_shares.get(symbol, 0)
-
-    def _reserve(self, live: LiveOrder, change: int) -> None:
-        live.reserved += change
-        if not live.closing:
-            self.reserved_money += change
-            return
-        symbol = live.order.symbol
-        left = self._reserved_shares.get(symbol, 0) + change
-        if left:
-            self._reserved_shares[symbol] = left
-        else:
-            self._reserved_shares.pop(symbol, None)
-
-
-def shares(count: int) -> str:
-    """Units of shares as text for messages."""
-    whole, rest = divmod(count, UNIT)
-    return str(whole) if not rest else f"{decimal_of(count).normalize():f}"
+_EVENTS = {
+    OrderTrigger.HOLD: "accepted",
+    OrderTrigger.ACCEPT: "new",
+    OrderTrigger.REJECT: "rejected",
+    OrderTrigger.FILL_PART: "partial_fill",
+    OrderTrigger.FILL_LAST: "fill",
+    OrderTrigger.CANCEL: "canceled",
+    OrderTrigger.EXPIRE: "expired",
+    OrderTrigger.REPLACE: "replaced",
+}

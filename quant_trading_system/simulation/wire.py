@@ -1,18 +1,66 @@
-"""The line between customer and matching: what is on its way in, and the reports on their way out."""
+"""The line between customer and matching: what is on its way in, the reports on their way out, and the timers."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from itertools import count
-from typing import Any
+from enum import StrEnum
+from typing import NamedTuple
 
-from quant_trading_system.simulation.models import LatencyModel, stream
-from quant_trading_system.simulation.venue_orders import LiveOrder, VenueUpdate
+import msgspec
 
-Event = Callable[[LiveOrder, datetime], None]
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.models import LatencyModel, RandomState, state_of, stream, with_state
+from quant_trading_system.simulation.venue_orders import VenueUpdate
+
+
+class EventKind(StrEnum):
+    """What can arrive or fall due."""
+
+    NEW = "new"  # messages to the matching
+    CANCEL = "cancel"
+    REPLACE = "replace"
+    REPORT = "report"  # a message to the customer
+    EXPIRE = "expire"  # timers
+    END_DAY = "end_day"
+
+
 Subscriber = Callable[[VenueUpdate], None]
+Handlers = Mapping[EventKind, Callable[[LiveOrder | None, datetime], None]]
+
+
+class Event(NamedTuple):
+    """Something that happens later; the order and the report are those that the kind calls for."""
+
+    at: datetime
+    number: int
+    kind: EventKind
+    live: LiveOrder | None = None
+    update: VenueUpdate | None = None
+
+
+class EventState(msgspec.Struct, frozen=True, array_like=True):
+    """An `Event` for the file: the order by its number, 0 for none."""
+
+    at: datetime
+    number: int
+    kind: EventKind
+    order: int
+    update: VenueUpdate | None
+
+
+class WireState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is on its way."""
+
+    delays_in: RandomState
+    delays_out: RandomState
+    latest_in: datetime | None
+    latest_out: datetime | None
+    numbered: int
+    reports: int
+    messages: list[EventState]
+    timers: list[EventState]
 
 
 class Wire:
@@ -20,48 +68,112 @@ class Wire:
 
     Nothing overtakes in one direction: a cancel never arrives before its order, nor a fill before the
     acknowledgement.
+
+    Attributes:
+        reports: how many reports were made.
     """
 
     def __init__(self, latency: LatencyModel, seed: int) -> None:
+        self.reports = 0
         self._latency = latency
         self._delays_in, self._delays_out = stream(seed, "latency/orders"), stream(seed, "latency/reports")
         self._latest_in: datetime | None = None
         self._latest_out: datetime | None = None
-        self._heap: list[tuple[datetime, int, Callable[[Any, datetime], None], Any]] = []
-        self._order = count()
+        self._messages: list[Event] = []
+        self._timers: list[Event] = []
+        self._numbered = 0
         self._subscribers: list[Subscriber] = []
 
     @property
-    def next_at(self) -> datetime | None:
-        """When the next thing arrives, None when nothing is on its way."""
-        return self._heap[0][0] if self._heap else None
+    def next_message_at(self) -> datetime | None:
+        """When the next message arrives, None when nothing is on its way."""
+        return self._messages[0].at if self._messages else None
 
-    def run(self, until: datetime) -> None:
-        """Let everything arrive that is due, also what these arrivals send."""
-        while self._heap and self._heap[0][0] <= until:
-            at, _, event, subject = heapq.heappop(self._heap)
-            event(subject, at)
+    @property
+    def next_due_at(self) -> datetime | None:
+        """When the next message arrives or the next timer ends, whichever is first."""
+        heap = self._first()
+        return heap[0].at if heap else None
 
-    def send(self, sent: datetime, event: Event, live: LiveOrder) -> None:
-        """Call `event` when a message about `live` that leaves the customer at `sent` arrives."""
+    def run(self, until: datetime, handlers: Handlers) -> None:
+        """Let everything happen that is due, also what follows from it."""
+        while (heap := self._first()) and heap[0].at <= until:
+            event = heapq.heappop(heap)
+            if event.update is not None:
+                self._deliver(event.update)
+            else:
+                handlers[event.kind](event.live, event.at)
+
+    def send(self, sent: datetime, kind: EventKind, live: LiveOrder) -> None:
+        """A message about `live` leaves the customer at `sent`."""
         self._latest_in = _after(self._latest_in, sent + self._latency.order_delay(self._delays_in))
-        self._plan(self._latest_in, event, live)
+        self._plan(self._messages, self._latest_in, kind, live, None)
+
+    def set_timer(self, at: datetime, kind: EventKind, live: LiveOrder | None = None) -> None:
+        """Something falls due at `at`."""
+        self._plan(self._timers, at, kind, live, None)
 
     def report(self, update: VenueUpdate) -> None:
         """Tell the subscribers, after the time that a report takes."""
         self._latest_out = _after(self._latest_out, update.at + self._latency.report_delay(self._delays_out))
-        self._plan(self._latest_out, self._deliver, update)
+        self._plan(self._messages, self._latest_out, EventKind.REPORT, None, update)
+
+    def next_report(self) -> int:
+        """The number of a new report."""
+        self.reports += 1
+        return self.reports
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every report."""
         self._subscribers.append(subscriber)
 
-    def _plan(self, at: datetime, event: Callable[[Any, datetime], None], subject: object) -> None:
-        heapq.heappush(self._heap, (at, next(self._order), event, subject))
+    def state(self) -> WireState:
+        """Everything on its way, to be kept."""
+        return WireState(
+            delays_in=state_of(self._delays_in),
+            delays_out=state_of(self._delays_out),
+            latest_in=self._latest_in,
+            latest_out=self._latest_out,
+            numbered=self._numbered,
+            reports=self.reports,
+            messages=[_kept(event) for event in self._messages],
+            timers=[_kept(event) for event in self._timers],
+        )
 
-    def _deliver(self, update: VenueUpdate, _: datetime) -> None:
+    def restore(self, state: WireState, order: Callable[[int], LiveOrder]) -> None:
+        """Be as it was; `order` finds orders by their numbers."""
+        self._delays_in, self._delays_out = with_state(state.delays_in), with_state(state.delays_out)
+        self._latest_in, self._latest_out = state.latest_in, state.latest_out
+        self._numbered, self.reports = state.numbered, state.reports
+
+        def revived(event: EventState) -> Event:
+            return Event(
+                event.at, event.number, event.kind, order(event.order) if event.order else None, event.update
+            )
+
+        self._messages = [revived(event) for event in state.messages]
+        self._timers = [revived(event) for event in state.timers]
+
+    def _first(self) -> list[Event]:
+        """The heap whose first event is the next one."""
+        messages, timers = self._messages, self._timers
+        if not timers:
+            return messages
+        return messages if messages and messages[0] < timers[0] else timers
+
+    def _plan(
+        self, heap: list[Event], at: datetime, kind: EventKind, live: LiveOrder | None, update: VenueUpdate | None
+    ) -> None:
+        self._numbered += 1
+        heapq.heappush(heap, Event(at, self._numbered, kind, live, update))
+
+    def _deliver(self, update: VenueUpdate) -> None:
         for subscriber in self._subscribers:
             subscriber(update)
+
+
+def _kept(event: Event) -> EventState:
+    return EventState(event.at, event.number, event.kind, event.live.number if event.live else 0, event.update)
 
 
 def _after(latest: datetime | None, arrival: datetime) -> datetime:

@@ -16,7 +16,8 @@ from quant_trading_system.core.exceptions import JournalError, KillSwitchActiveE
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.positions import PositionSide
-from quant_trading_system.execution.order_manager import Journal, OrderManager
+from quant_trading_system.execution.order_life import Journal
+from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.risk.kill_switch import KillSwitch

@@ -18,7 +18,8 @@ from quant_trading_system.core.exceptions import DuplicateOrderId
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
-from quant_trading_system.execution.order_manager import Journal, OrderManager
+from quant_trading_system.execution.order_life import Journal
+from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import QuoteSource

@@ -12,13 +12,13 @@ import msgspec
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.decisions import Rejection
+from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.sessions import Calendar
-from quant_trading_system.risk.checks import CHECKS
+from quant_trading_system.risk.checks import CHECKS, Check
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.portfolio import Portfolio
@@ -34,6 +34,11 @@ from tests.support.scripted_broker import ScriptedBroker
 def limits_with(**changes: Any) -> RiskLimits:
     """The limits that ship with the package, with `changes`."""
     return msgspec.structs.replace(default_limits(), **changes)
+
+
+def plant(checker: PreTradeRiskChecker, rule: Rule, check: Check) -> None:
+    """Let `check` answer for `rule`."""
+    checker._checks = tuple((name, check if name is rule else asked, passed) for name, asked, passed in checker._checks)
 
 
 class Desk:

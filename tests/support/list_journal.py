@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeVar
 
 from quant_trading_system.core.events import AnyEvent
@@ -42,6 +43,7 @@ class ListJournal:
         self.calls.append(f"durable {self.durable_entries}")
 
     async def durable(self) -> None:
+        await asyncio.sleep(0)  # while the disk is busy, others have their turn
         self.sync()
 
     def of(self, kind: type[E]) -> list[E]:

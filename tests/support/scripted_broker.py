@@ -30,7 +30,7 @@ class ScriptedBroker:
     `answers` holds what the next calls of `place` do, ``accept`` when it is empty:
 
         accept       report the order as working, then answer
-        silent       answer and report nothing
+        silent       take the order and tell nothing of it
         fill         report it as working and filled at `price`, then answer
         reject, time_out, not_sent       raise
         accept_then_time_out, fill_then_time_out       report, then raise: the answer was lost
@@ -85,7 +85,7 @@ class ScriptedBroker:
             answer = "accept"
         self._report_before_answering(order_id, answer)
         self._raise_if_told(order_id, answer)
-        return self.seen(order_id, OrderStatus.WORKING)
+        return self.seen(order_id, OrderStatus.SENT if answer == "silent" else OrderStatus.WORKING)
 
     async def cancel(self, client_order_id: str) -> None:
         self.cancels.append(client_order_id)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from quant_trading_system.core.decisions import CheckResult, Rejection, Rule
+from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.events import FillEvent, HaltLevel, HaltTrigger, KillSwitchEvent, OrderEvent
 from quant_trading_system.core.exceptions import (
     DuplicateOrderId,
@@ -24,8 +24,8 @@ from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, Pen
 from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.execution.order_store import OrderRecord
-from quant_trading_system.risk.checks import CHECKS, Case
-from tests.support.desk import Account, limits_with
+from quant_trading_system.risk.checks import Case
+from tests.support.desk import Account, limits_with, plant
 from tests.support.orders import buy, sell
 
 D = Decimal
@@ -43,14 +43,14 @@ def journalled(account: Account, order_id: str) -> list[str]:
 def test_an_order_is_durable_before_the_broker_hears_of_it():
     account = Account()
     answer = account.submit(buy(10))
-    assert answer == Placed("run-1", S.WORKING)
-    assert account.calls == ["durable 2", "place run-1"]
+    assert answer == Placed("run-1-0", S.WORKING)
+    assert account.calls == ["durable 2", "place run-1-0"]
     first = account.journal.of(OrderEvent)[0]
     assert (first.trigger, first.status) == (OrderTrigger.SEND, S.SENT)
-    assert first.order == buy(10, client_order_id="run-1")
+    assert first.order == buy(10, client_order_id="run-1-0")
     assert first.decision is not None
     assert first.decision.refused_by is None
-    assert account.reserved == {"run-1": D(10)}
+    assert account.reserved == {"run-1-0": D(10)}
 
 
 def test_the_later_entries_of_an_order_point_to_its_decision():
@@ -79,7 +79,7 @@ def test_without_a_durable_record_nothing_is_sent():
         account.submit(buy(10))
     assert account.broker.placed == []
     assert account.reserved == {}
-    assert account.record("run-1").status is S.UNSENT
+    assert account.record("run-1-0").status is S.UNSENT
 
 
 def test_without_a_record_at_all_nothing_is_sent_or_reserved():
@@ -107,7 +107,7 @@ def test_an_order_that_is_cancelled_while_its_record_is_written_is_not_sent():
     asyncio.run(main())
     assert account.broker.placed == []
     assert account.reserved == {}
-    assert journalled(account, "run-1") == ["send→sent", "not_sent→unsent"]
+    assert journalled(account, "run-1-0") == ["send→sent", "not_sent→unsent"]
 
 
 def test_a_refusal_is_on_record_and_takes_no_room():
@@ -124,7 +124,7 @@ def test_a_refusal_is_on_record_and_takes_no_room():
 def test_ids_are_those_of_the_run_unless_the_order_has_one():
     account = Account()
     ids = [account.submit(order).order_id for order in (buy(1), buy(1, client_order_id="mine"), buy(1), buy(500))]
-    assert ids == ["run-1", "mine", "run-2", "run-3"]
+    assert ids == ["run-1-0", "mine", "run-2-0", "run-3-0"]
     assert [record.order_id for record in account.orders.orders()] == ids
     assert account.orders.count == 4
 
@@ -220,7 +220,7 @@ def test_a_halt_raises_with_its_reason_and_the_refusal_is_on_record():
     account.kill_switch.activate("investigating")
     with pytest.raises(KillSwitchActiveError, match=r"^investigating$") as caught:
         account.submit(buy(10))
-    assert caught.value.order_id == "run-1"
+    assert caught.value.order_id == "run-1-0"
     event = account.journal.of(OrderEvent)[0]
     assert (event.status, event.decision.refused_by) == (S.DENIED, Rule.KILL_SWITCH)
     assert account.broker.placed == []
@@ -238,26 +238,19 @@ def test_an_order_refused_by_a_halt_stays_refused_under_its_id():
     assert isinstance(account.submit(buy(10, client_order_id="a-2")), Placed)
 
 
-def _account_with_planted_check(planted) -> Account:
-    account = Account()
-    checks = (*CHECKS[1:], (Rule.BUYING_POWER, lambda case: planted(account, case)))
-    account.system.checker._checks = checks
-    return account
-
-
-def _halt_while_checking(account: Account, case: Case) -> CheckResult:
+def _halt_while_checking(account: Account, case: Case) -> None:
     account.kill_switch.activate("set while the gate was busy")
-    return CheckResult(Rule.BUYING_POWER, True)
 
 
 def test_a_halt_between_check_and_send_stops_the_order():
     """The last question is asked again when everything else is settled."""
-    account = _account_with_planted_check(_halt_while_checking)
+    account = Account()
+    plant(account.system.checker, Rule.BUYING_POWER, lambda case: _halt_while_checking(account, case))
     with pytest.raises(KillSwitchActiveError, match="set while the gate was busy"):
         account.submit(buy(10))
     assert (account.broker.placed, account.reserved) == ([], {})
-    assert account.record("run-1").status is S.DENIED
-    assert account.record("run-1").rejection.rule is Rule.KILL_SWITCH
+    assert account.record("run-1-0").status is S.DENIED
+    assert account.record("run-1-0").rejection.rule is Rule.KILL_SWITCH
 
 
 def test_a_halt_while_the_record_is_written_stops_the_order():
@@ -272,9 +265,9 @@ def test_a_halt_while_the_record_is_written_stops_the_order():
     account.journal.durable = halt_then_write  # type: ignore[method-assign]
     with pytest.raises(KillSwitchActiveError, match="set while the disk was busy") as caught:
         account.submit(buy(10))
-    assert caught.value.order_id == "run-1"
+    assert caught.value.order_id == "run-1-0"
     assert (account.broker.placed, account.reserved) == ([], {})
-    assert journalled(account, "run-1") == ["send→sent", "not_sent→unsent"]
+    assert journalled(account, "run-1-0") == ["send→sent", "not_sent→unsent"]
 
 
 def test_a_way_out_passes_where_the_level_allows_it():
@@ -308,8 +301,8 @@ def test_what_an_answer_means_for_an_order(line):
     account.broker.answers.append(answer)
     placed = account.submit(buy(10))
     assert isinstance(placed, Placed)
-    assert placed.status == account.record("run-1").status == S(status)
-    assert account.reserved == ({} if room == "-" else {"run-1": D(room)})
+    assert placed.status == account.record("run-1-0").status == S(status)
+    assert account.reserved == ({} if room == "-" else {"run-1-0": D(room)})
     assert [r.in_doubt for _, r in account.portfolio.reservations()] == ([] if room == "-" else [in_doubt == "yes"])
 
 
@@ -334,8 +327,8 @@ def test_an_answer_that_nobody_understands_leaves_doubt(error):
     account.broker.answers.append(error)
     with pytest.raises(type(error)):
         account.submit(buy(10))
-    assert account.record("run-1").status is S.IN_DOUBT
-    assert account.reserved == {"run-1": D(10)}
+    assert account.record("run-1-0").status is S.IN_DOUBT
+    assert account.reserved == {"run-1-0": D(10)}
 
 
 def test_an_order_whose_task_is_cancelled_on_the_wire_is_in_doubt():
@@ -356,8 +349,8 @@ def test_an_order_whose_task_is_cancelled_on_the_wire_is_in_doubt():
             await task
 
     asyncio.run(main())
-    assert account.record("run-1").status is S.IN_DOUBT
-    assert account.reserved == {"run-1": D(10)}
+    assert account.record("run-1-0").status is S.IN_DOUBT
+    assert account.reserved == {"run-1-0": D(10)}
 
 
 def test_no_lock_is_held_while_the_broker_is_asked():
@@ -387,7 +380,7 @@ def test_a_late_refusal_gives_the_room_back_once():
     for _ in range(2):
         account.broker.report(record.order_id, OrderTrigger.REJECT, reason="halted")
     assert (record.status, record.reason) == (S.REJECTED, "halted")
-    assert account.reserved == {"run-2": D(5)}
+    assert account.reserved == {"run-2-0": D(5)}
     assert account.portfolio.gross_worst == D("500.05")
 
 
@@ -411,7 +404,7 @@ def test_an_order_in_doubt_is_found_by_its_id():
     record = _in_doubt(account)
     account.broker.known[record.order_id] = account.broker.seen(record.order_id, S.WORKING)
     assert _resolve(account, record) is S.WORKING
-    assert record.venue_order_id == "venue-run-1"
+    assert record.venue_order_id == "venue-run-1-0"
     assert [r.in_doubt for _, r in account.portfolio.reservations()] == [False]
     assert isinstance(account.submit(buy(1)), Placed)
 
@@ -572,7 +565,7 @@ def test_an_order_ends_once_for_those_who_listen():
     account.broker.fill(record.order_id, 10, "100.00")
     account.broker.cancelled(record.order_id)
     account.submit(buy(500))  # refused by the gate: it never began
-    assert ended == ["run-1"]
+    assert ended == ["run-1-0"]
 
 
 def test_a_halt_that_a_fill_sets_off_and_that_cannot_be_told_still_books_the_fill():
@@ -716,7 +709,7 @@ def test_cancelling_all_goes_on_past_a_failing_journal():
     account.journal.cannot_append = True
     with pytest.raises(JournalUnavailable):
         asyncio.run(account.orders.cancel_all("a test"))
-    assert account.broker.cancels == ["run-1", "run-2", "run-3"]
+    assert account.broker.cancels == ["run-1-0", "run-2-0", "run-3-0"]
 
 
 def test_cancelling_all_may_spare_the_exits_and_other_symbols():
@@ -746,7 +739,7 @@ def test_latency_runs_from_sending_to_the_broker_s_first_word():
     assert record.acknowledged_at == account.clock.now()
     account.broker.answers.append("not_sent")
     account.submit(buy(1, "PEP"))
-    assert account.record("run-2").acknowledged_at is None
+    assert account.record("run-2-0").acknowledged_at is None
 
 
 def _span(seconds: str):

@@ -1,0 +1,243 @@
+"""The lives of all orders: every change of one, and everything that depends on it, in one step under the lock.
+
+A step moves the status by the table, gives back or takes room, puts the change on record and tells whoever
+waits for the order to end. Nothing here talks to a broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.decisions import Decision, ExecutionPlan, Rejection
+from quant_trading_system.core.events import AnyEvent, HaltTrigger, OrderEvent
+from quant_trading_system.core.exceptions import KillSwitchIncomplete
+from quant_trading_system.core.order_state import (
+    OrderStatus,
+    OrderTrigger,
+    PendingRequest,
+    RequestTrigger,
+    advance,
+    advance_request,
+)
+from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.execution.broker import BrokerOrder, BrokerUpdate, Execution
+from quant_trading_system.execution.order_store import OrderRecord, OrderStore
+from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.pre_trade import ApprovedOrder
+
+
+class Journal(Protocol):
+    """What the order manager needs of the journal."""
+
+    def append(self, event: AnyEvent, cause: int | None = None) -> int:
+        """Add an entry; its sequence number."""
+
+    async def durable(self) -> None:
+        """Return when everything appended so far would survive a crash."""
+
+
+_SEEN_AS = {
+    OrderStatus.HELD: OrderTrigger.HOLD,
+    OrderStatus.WORKING: OrderTrigger.ACCEPT,
+    OrderStatus.PARTIALLY_FILLED: OrderTrigger.FILL_PART,
+    OrderStatus.FILLED: OrderTrigger.FILL_LAST,
+    OrderStatus.CANCELED: OrderTrigger.CANCEL,
+    OrderStatus.EXPIRED: OrderTrigger.EXPIRE,
+    OrderStatus.REJECTED: OrderTrigger.REJECT,
+    OrderStatus.REPLACED: OrderTrigger.REPLACE,
+    OrderStatus.SUSPENDED: OrderTrigger.SUSPEND,
+    OrderStatus.DONE_FOR_DAY: OrderTrigger.FINISH_DAY,
+}
+_BROKER_WORDS = frozenset(_SEEN_AS.values())
+
+
+class OrderLives:
+    """Every order of the account, and the only place where its status changes.
+
+    Attributes:
+        store: the orders by id.
+    """
+
+    def __init__(
+        self,
+        *,
+        portfolio: Portfolio,
+        tracker: PositionTracker,
+        kill_switch: KillSwitch,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        """Join what a change of an order touches."""
+        self.store = OrderStore()
+        self._portfolio = portfolio
+        self._tracker = tracker
+        self._kill_switch = kill_switch
+        self._journal = journal
+        self._clock = clock
+        self._lock = portfolio.lock
+        self._settled: list[Callable[[OrderRecord], None]] = []
+
+    def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
+        """Call `listener` when an order reaches a terminal status."""
+        self._settled.append(listener)
+
+    # -- the beginning ------------------------------------------------------------------------------------------
+
+    def begin(self, approved: ApprovedOrder, plan: ExecutionPlan | None, cause: int | None) -> OrderRecord:
+        """An approved order is about to be sent: on record, and its room is taken.
+
+        Raises:
+            JournalUnavailable: it cannot be recorded; nothing has changed.
+        """
+        order = approved.order
+        record = OrderRecord(order, approved.quantity)
+        record.expected_price = None if plan is None else plan.expected_price
+        record.shrinks = approved.shrinks
+        record.room_price = approved.price
+        record.sent_at = self._clock.now()
+        record.status = advance(record.status, OrderTrigger.SEND)
+        record.sent_seq = self._journal.append(_decided(record, OrderTrigger.SEND, approved.decision), cause)
+        self._portfolio.reserve(record.order_id, order.symbol, approved.signed_quantity, approved.price)
+        self.store.add(record)
+        self.store.settle(record)
+        return record
+
+    def deny(self, order: Order, rejection: Rejection, cause: int | None) -> None:
+        """The gate said no; the refusal is on record.
+
+        Raises:
+            JournalUnavailable: it cannot be recorded.
+        """
+        record = OrderRecord(order, order.quantity)
+        record.rejection = rejection
+        record.reason = rejection.message
+        record.status = advance(record.status, OrderTrigger.DENY)
+        record.sent_seq = self._journal.append(_decided(record, OrderTrigger.DENY, rejection.decision), cause)
+        self.store.add(record)
+
+    # -- what happens to it -------------------------------------------------------------------------------------
+
+    def answered(self, record: OrderRecord, trigger: OrderTrigger, reason: str = "") -> None:
+        """Take the answer to the request, unless the broker's stream was faster: it saw the order itself."""
+        with self._lock:
+            if record.status is OrderStatus.SENT:
+                self.step(record, trigger, reason)
+
+    def placed(self, record: OrderRecord, answer: BrokerOrder) -> None:
+        """The broker took the order; fills are believed only when they come as executions."""
+        with self._lock:
+            record.venue_order_id = answer.venue_order_id
+            trigger = _SEEN_AS.get(answer.status)
+            if trigger in (OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST):
+                trigger = OrderTrigger.ACCEPT
+            if trigger is not None:
+                self.answered(record, trigger)
+
+    def found(self, record: OrderRecord, seen: BrokerOrder, executions: tuple[Execution, ...]) -> None:
+        """The broker was asked about the order; nothing is settled before all its fills are booked."""
+        with self._lock:
+            record.venue_order_id = seen.venue_order_id
+            for execution in executions:
+                self._tracker.apply(record, execution)
+            trigger = _SEEN_AS.get(seen.status)
+            if record.filled >= seen.filled_quantity and trigger is not None and record.status is not seen.status:
+                self.step(record, trigger, "found at the broker")
+
+    def take(self, update: BrokerUpdate) -> None:
+        """Take one message of the broker's stream; what it repeats changes nothing."""
+        with self._lock:
+            record = self.store.get(update.client_order_id)
+            if record is None:
+                self._stranger(update)
+                return
+            incomplete: KillSwitchIncomplete | None = None
+            try:
+                if not self._book(record, update):
+                    return
+            except KillSwitchIncomplete as error:
+                incomplete = error  # the fill is booked and orders are stopped; first this order's life goes on
+            record.venue_order_id = record.venue_order_id or update.venue_order_id
+            if update.request is not None and record.pending is not PendingRequest.NONE:
+                self.request(record, update.request, update.reason)
+            if update.trigger is not None:
+                self.step(record, update.trigger, update.reason)
+            if incomplete is not None:
+                raise incomplete
+
+    def _book(self, record: OrderRecord, update: BrokerUpdate) -> bool:
+        """Book the fill of `update`, if there is one; False when the update tells nothing new."""
+        if update.execution is None or self._tracker.apply(record, update.execution):
+            return True
+        return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
+
+    def _stranger(self, update: BrokerUpdate) -> None:
+        self._kill_switch.activate(
+            f"the broker reports an order that is not on our books: {update.client_order_id}",
+            trigger=HaltTrigger.INTEGRITY,
+            activated_by="order manager",
+        )
+
+    def step(self, record: OrderRecord, trigger: OrderTrigger, reason: str = "", *, on_record: bool = True) -> None:
+        """Move the order's life by the table, and everything that depends on it."""
+        with self._lock:
+            before = record.status
+            record.status = advance(before, trigger)
+            if record.acknowledged_at is None and trigger in _BROKER_WORDS:
+                record.acknowledged_at = self._clock.now()
+            if not record.status.is_open or trigger is OrderTrigger.REPLACE:
+                record.pending = PendingRequest.NONE
+            record.reason = reason or record.reason
+            self.store.settle(record)
+            self._adjust_room(record, before)
+            if on_record:
+                self._journal.append(self._event(record, trigger, reason), record.sent_seq)
+            if before.is_open and not record.status.is_open:
+                record.final_at = self._clock.now()
+                for listener in self._settled:
+                    listener(record)
+
+    def _adjust_room(self, record: OrderRecord, before: OrderStatus) -> None:
+        symbol, status = record.order.symbol, record.status
+        if before.is_open and not status.is_open:
+            self._portfolio.release(record.order_id, symbol)
+        elif status.is_open and not before.is_open and before is not OrderStatus.CREATED:
+            leaves = record.leaves if record.order.side is OrderSide.BUY else -record.leaves
+            self._portfolio.restore(record.order_id, symbol, leaves, record.room_price)
+        elif (before is OrderStatus.IN_DOUBT) != (status is OrderStatus.IN_DOUBT):
+            self._portfolio.set_in_doubt(record.order_id, symbol, status is OrderStatus.IN_DOUBT)
+
+    def request(self, record: OrderRecord, trigger: RequestTrigger, reason: str) -> None:
+        """Note what was asked of a working order, or how that ended."""
+        record.pending = advance_request(record.pending, trigger)
+        self._journal.append(self._event(record, None, reason), record.sent_seq)
+
+    def _event(self, record: OrderRecord, trigger: OrderTrigger | None, reason: str) -> OrderEvent:
+        return OrderEvent(
+            at=self._clock.now(),
+            order_id=record.order_id,
+            symbol=record.order.symbol,
+            status=record.status,
+            trigger=trigger,
+            pending=record.pending,
+            quantity_filled=record.filled,
+            venue_order_id=record.venue_order_id,
+            reason=reason,
+        )
+
+
+def _decided(record: OrderRecord, trigger: OrderTrigger, decision: Decision) -> OrderEvent:
+    """The first entry of an order: all of it, and all that was known when it was judged."""
+    return OrderEvent(
+        at=decision.at,
+        order_id=record.order_id,
+        symbol=record.order.symbol,
+        status=record.status,
+        trigger=trigger,
+        reason=record.reason,
+        order=record.order,
+        decision=decision,
+    )

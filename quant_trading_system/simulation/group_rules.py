@@ -1,0 +1,99 @@
+"""Bracket, OTO and OCO orders: which of them are taken, and the simple orders that they are made of.
+
+Source:
+    Alpaca, "Placing orders": the exits' prices lie at least a cent from the base price, which is the limit of the
+    entry, of the take-profit in an OCO order, and for stops in any case the market's price, too.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.numbers import plain
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, StopLoss, TakeProfit
+from quant_trading_system.simulation.admission import Application, unprocessable
+
+_CENT = Decimal("0.01")
+_LESS_AND_MORE = {OrderSide.BUY: ("<=", "-"), OrderSide.SELL: (">=", "+")}
+
+
+def ask_group(application: Application) -> None:
+    """Refuse a group that does not fit the position, or whose prices do not fit each other.
+
+    Raises:
+        VenueRefusal: says what is wrong; for prices with the `base_price`.
+    """
+    order, quote = application.order, application.quote
+    if order.order_class is OrderClass.SIMPLE or quote is None:
+        return
+    leaves = order.order_class is OrderClass.OCO
+    if application.is_closing is not leaves:
+        raise unprocessable(f"{order.order_class} orders must be {'exit' if leaves else 'entry'} orders")
+    market = quote.mid if quote.last is None else quote.last
+    entry = order.side.opposite if leaves else order.side  # the side that began, or will begin, the position
+    require_order_of_exits(entry, order.take_profit, order.stop_loss)
+    if order.take_profit is not None and not leaves:
+        _require_profit(entry, order.take_profit.limit_price, order.limit_price or market)
+    if order.stop_loss is not None:
+        own = order.take_profit.limit_price if leaves and order.take_profit else order.limit_price
+        for base in (market,) if own is None else (own, market):
+            _require_loss(entry, order.stop_loss.stop_price, base)
+
+
+def require_order_of_exits(entry: OrderSide, profit: TakeProfit | None, loss: StopLoss | None) -> None:
+    """The take-profit lies on the profitable side of the stop-loss.
+
+    Raises:
+        VenueRefusal: it does not.
+    """
+    if profit is None or loss is None:
+        return
+    if entry.sign * (profit.limit_price - loss.stop_price) <= 0:
+        sign = ">" if entry is OrderSide.BUY else "<"
+        raise unprocessable(f"take_profit.limit_price must be {sign} stop_loss.stop_price")
+
+
+def _require_profit(entry: OrderSide, price: Decimal, base: Decimal) -> None:
+    if entry.sign * (price - base) < _CENT:
+        sign, step = _LESS_AND_MORE[entry.opposite]
+        message = f"take_profit.limit_price must be {sign} base_price {step} 0.01"
+        raise unprocessable(message, base_price=plain(base))
+
+
+def _require_loss(entry: OrderSide, price: Decimal, base: Decimal) -> None:
+    if entry.sign * (base - price) < _CENT:
+        sign, step = _LESS_AND_MORE[entry]
+        message = f"stop_loss.stop_price must be {sign} base_price {step} 0.01"
+        raise unprocessable(message, base_price=plain(base))
+
+
+def members_of(order: Order) -> list[Order]:
+    """The simple orders that a group is worked as: the leader first, then take-profit and stop-loss."""
+    leader = msgspec.structs.replace(order, order_class=OrderClass.SIMPLE, take_profit=None, stop_loss=None,
+                                     limit_price=_leading_limit(order))  # fmt: skip
+    legs = []
+    exit_side = order.side if order.order_class is OrderClass.OCO else order.side.opposite
+    if order.take_profit is not None and order.order_class is not OrderClass.OCO:
+        legs.append(_exit(leader, exit_side, OrderType.LIMIT, limit=order.take_profit.limit_price))
+    if order.stop_loss is not None:
+        loss = order.stop_loss
+        kind = OrderType.STOP if loss.limit_price is None else OrderType.STOP_LIMIT
+        legs.append(_exit(leader, exit_side, kind, limit=loss.limit_price, stop=loss.stop_price))
+    return [leader, *legs]
+
+
+def _leading_limit(order: Order) -> Decimal | None:
+    """An OCO order is its own take-profit."""
+    if order.order_class is OrderClass.OCO and order.take_profit is not None:
+        return order.take_profit.limit_price
+    return order.limit_price
+
+
+def _exit(
+    leader: Order, side: OrderSide, kind: OrderType, *, limit: Decimal | None = None, stop: Decimal | None = None
+) -> Order:
+    return msgspec.structs.replace(
+        leader, side=side, order_type=kind, limit_price=limit, stop_price=stop, client_order_id=""
+    )

@@ -1,0 +1,286 @@
+"""Orders as the venue works them, and the index of the open ones with what they hold back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import Order, OrderClass, OrderType
+from quant_trading_system.simulation.books import UNIT, decimal_of, dollars, units
+from quant_trading_system.simulation.matching import shares_for, trail
+from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
+
+_ZERO = Decimal(0)
+_STOP_TYPES = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+
+
+class LiveOrder(msgspec.Struct, eq=False):
+    """An order as the venue works it.
+
+    Attributes:
+        number: counts orders in the sequence of their submission.
+        is_open: it is not final.
+        closing: it shrinks the position that was held when it came; it reserves shares instead of money.
+        reserved: units of shares (closing) or money (opening) that it holds back from later orders.
+        filled, filled_value: shares and money, with what the replaced order handed on.
+        rested: it has seen a quote that it could not trade with, so it waits at its limit.
+        triggered: its stop was set off.
+        queued: no session had begun for it when it came.
+        group: number of the group that it belongs to, 0 for none.
+        passive: it waits for another member of its group.
+        replaces, replaced_by: numbers of orders, 0 for none; `replaced_by` is set when the replace was asked for.
+    """
+
+    order: Order
+    number: int
+    venue_order_id: str
+    submitted_at: datetime
+    updated_at: datetime
+    status: OrderStatus = OrderStatus.SENT
+    is_open: bool = True
+    closing: bool = False
+    reserved: int = 0
+    filled: Decimal = _ZERO
+    filled_value: int = 0
+    fills: list[VenueFill] = []
+    rested: bool = False
+    triggered: bool = False
+    queued: bool = False
+    cancel_requested_at: datetime | None = None
+    high_water_mark: Decimal | None = None
+    stop: Decimal | None = None
+    finished_at: datetime | None = None
+    group: int = 0
+    order_class: OrderClass = OrderClass.SIMPLE
+    passive: bool = False
+    replaces: int = 0
+    replaced_by: int = 0
+
+    @property
+    def is_working(self) -> bool:
+        """It is at the matching: arrived, not waiting for a session or a group, not final."""
+        return self.status is OrderStatus.WORKING or self.status is OrderStatus.PARTIALLY_FILLED
+
+    @property
+    def waits_for_stop(self) -> bool:
+        """It has a stop that was not set off yet."""
+        return not self.triggered and self.order.order_type in _STOP_TYPES
+
+    @property
+    def leaves(self) -> Decimal:
+        """Shares that are not filled yet; of orders in shares only."""
+        return self.order.quantity - self.filled
+
+    def wanted(self, price: Decimal) -> Decimal:
+        """Shares that it still wants when one costs `price`."""
+        order = self.order
+        if order.notional is None:
+            return order.quantity - self.filled
+        bought = shares_for(order.notional - dollars(self.filled_value), price)
+        return min(bought, decimal_of(self.reserved)) if self.closing else bought
+
+    def follow(self, last: Decimal) -> None:
+        """Move a trailing stop after a trade at `last`; other stops stay."""
+        order = self.order
+        if order.order_type is OrderType.TRAILING_STOP:
+            self.high_water_mark, self.stop = trail(
+                order.side,
+                self.high_water_mark,
+                last,
+                trail_price=order.trail_price,
+                trail_percent=order.trail_percent,
+            )
+
+    def take(self, fill: VenueFill) -> None:
+        """Count an execution."""
+        self.filled = fill.cumulative_quantity
+        self.filled_value += units(fill.quantity) * units(fill.price)
+        self.fills.append(fill)
+
+
+class OrderIndex:
+    """All orders by their ids; the open ones by symbol, too, so that a quote meets only its own.
+
+    Attributes:
+        reserved_money: money that open orders hold back.
+        extended: how many open orders may trade outside the regular session.
+    """
+
+    def __init__(self, id_prefix: str) -> None:
+        self.reserved_money = 0
+        self.extended = 0
+        self._id_prefix = id_prefix
+        self._all: list[LiveOrder] = []
+        self._by_client_id: dict[str, LiveOrder] = {}
+        self._open: dict[int, LiveOrder] = {}
+        self._by_symbol: dict[str, dict[int, LiveOrder]] = {}
+        self._reserved_shares: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def new(self, order: Order, at: datetime) -> LiveOrder:
+        """The next order; it is not in the index before `add`."""
+        return self._numbered(order, len(self._all) + 1, at)
+
+    def new_group(self, orders: Sequence[Order], at: datetime) -> list[LiveOrder]:
+        """The next orders, all of one group."""
+        first = len(self._all) + 1
+        return [self._numbered(order, first + place, at) for place, order in enumerate(orders)]
+
+    def _numbered(self, order: Order, number: int, at: datetime) -> LiveOrder:
+        venue_order_id = f"{self._id_prefix}{number:012x}"
+        if not order.client_order_id:
+            order = order.with_id(venue_order_id)
+        return LiveOrder(order, number, venue_order_id, at, at, stop=order.stop_price)
+
+    def add(self, live: LiveOrder, *, closing: bool, reserved: int) -> None:
+        """Take in a new order with what it holds back.
+
+        Args:
+            live: the last one that `new` gave, or the next one of `new_group`.
+        """
+        live.closing = closing
+        self._all.append(live)
+        self._by_client_id[live.order.client_order_id] = live
+        self._enter(live)
+        self.reserve(live, reserved)
+
+    def reload(self, orders: Iterable[LiveOrder]) -> None:
+        """Take in orders of an earlier life, oldest first, with what they hold back."""
+        for live in orders:
+            self._all.append(live)
+            self._by_client_id[live.order.client_order_id] = live
+            if live.is_open:
+                self._enter(live)
+                held_back, live.reserved = live.reserved, 0
+                self.reserve(live, held_back)
+
+    def _enter(self, live: LiveOrder) -> None:
+        self._open[live.number] = live
+        self._by_symbol.setdefault(live.order.symbol, {})[live.number] = live
+        self.extended += live.order.extended_hours
+
+    # -- finding --------------------------------------------------------------------------------------------------
+
+    def find(self, client_order_id: str) -> LiveOrder | None:
+        """The order of the customer's id, open or finished."""
+        return self._by_client_id.get(client_order_id)
+
+    def get(self, venue_order_id: str) -> LiveOrder | None:
+        """The order of the venue's id, open or finished."""
+        prefix, number = self._id_prefix, venue_order_id[len(self._id_prefix) :]
+        if not venue_order_id.startswith(prefix) or not _is_hexadecimal(number):
+            return None
+        place = int(number, 16) - 1
+        return self._all[place] if 0 <= place < len(self._all) else None
+
+    def by_number(self, number: int) -> LiveOrder:
+        """The order of that number."""
+        return self._all[number - 1]
+
+    def all_orders(self) -> Sequence[LiveOrder]:
+        """Every order since the beginning, oldest first; not to be changed."""
+        return self._all
+
+    def open_orders(self) -> list[LiveOrder]:
+        """Every open order, oldest first."""
+        return list(self._open.values())
+
+    def open_in(self, symbol: str) -> Iterable[LiveOrder]:
+        """The open orders of one symbol, oldest first."""
+        orders = self._by_symbol.get(symbol)
+        return () if orders is None else tuple(orders.values())
+
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols with open orders."""
+        return tuple(self._by_symbol)
+
+    # -- what is held back ----------------------------------------------------------------------------------------
+
+    def reserved_shares(self, symbol: str) -> int:
+        """Units of shares that open closing orders hold back."""
+        return self._reserved_shares.get(symbol, 0)
+
+    def give_back(self, live: LiveOrder, quantity: int, price: int) -> None:
+        """Free what an execution (in units) no longer needs; called before it is counted."""
+        if live.closing:
+            self._change(live, -min(live.reserved, quantity))
+        elif live.order.notional is not None:
+            self._change(live, -min(live.reserved, quantity * price))
+        else:
+            leaves = units(live.leaves)
+            self._change(live, -(live.reserved * quantity // leaves))
+
+    def reserve(self, live: LiveOrder, amount: int) -> None:
+        """From now on the order holds back `amount`."""
+        self._change(live, amount - live.reserved)
+
+    def finish(self, live: LiveOrder) -> None:
+        """The order is final: it leaves the working index and gives everything back."""
+        symbol = live.order.symbol
+        self._change(live, -live.reserved)
+        self.extended -= live.order.extended_hours
+        del self._open[live.number]
+        orders = self._by_symbol[symbol]
+        del orders[live.number]
+        if not orders:
+            del self._by_symbol[symbol]
+
+    def _change(self, live: LiveOrder, change: int) -> None:
+        live.reserved += change
+        if not live.closing:
+            self.reserved_money += change
+            return
+        symbol = live.order.symbol
+        left = self._reserved_shares.get(symbol, 0) + change
+        if left:
+            self._reserved_shares[symbol] = left
+        else:
+            self._reserved_shares.pop(symbol, None)
+
+    # -- what others see ------------------------------------------------------------------------------------------
+
+    def show(self, live: LiveOrder, legs: tuple[VenueOrder, ...] = ()) -> VenueOrder:
+        """What others may see of the order, as of now."""
+        replaces, replaced_by = live.replaces, live.replaced_by
+        return VenueOrder(
+            venue_order_id=live.venue_order_id,
+            order=live.order,
+            status=live.status,
+            submitted_at=live.submitted_at,
+            updated_at=live.updated_at,
+            quantity=live.order.quantity or None,
+            filled_quantity=live.filled,
+            filled_value=dollars(live.filled_value),
+            stop_triggered=live.triggered,
+            high_water_mark=live.high_water_mark,
+            stop_price=live.stop,
+            finished_at=live.finished_at,
+            cancel_requested_at=live.cancel_requested_at,
+            order_class=live.order_class,
+            legs=legs,
+            passive=live.passive,
+            queued=live.queued,
+            closing=live.closing,
+            replaces=self._id_of(replaces) if replaces else "",
+            replaced_by=self._id_of(replaced_by) if live.status is OrderStatus.REPLACED else "",
+            replace_pending=replaced_by != 0 and live.is_open,
+        )
+
+    def _id_of(self, number: int) -> str:
+        return f"{self._id_prefix}{number:012x}"
+
+
+def _is_hexadecimal(text: str) -> bool:
+    return len(text) == 12 and all(character in "0123456789abcdef" for character in text)
+
+
+def shares(count: int) -> str:
+    """Units of shares as text for messages."""
+    whole, rest = divmod(count, UNIT)
+    return str(whole) if not rest else f"{decimal_of(count).normalize():f}"

@@ -1,0 +1,177 @@
+"""Why the venue refuses an order before it exists, in the broker's order of questions, codes and words.
+
+A refused order leaves no trace and its id is not used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from quant_trading_system.core.numbers import plain
+from quant_trading_system.core.orders import Order, OrderSide, OrderType
+from quant_trading_system.simulation.admission import (
+    Admission,
+    Application,
+    forbidden,
+    malformed,
+    unprocessable,
+)
+from quant_trading_system.simulation.books import UNIT, units
+from quant_trading_system.simulation.group_rules import ask_group
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.matching import sub_penny
+from quant_trading_system.simulation.reservation import reserve
+from quant_trading_system.simulation.trading_hours import auction_closed
+from quant_trading_system.simulation.venue_orders import PositionIntent
+
+_LEAST_NOTIONAL = Decimal(1)
+_OPENING = {OrderSide.BUY: "long buy", OrderSide.SELL: "short sell"}
+_IMMEDIATE_TYPES = frozenset({OrderType.MARKET, OrderType.STOP})
+
+
+def admit(application: Application) -> Admission:
+    """Ask every question in turn.
+
+    Raises:
+        VenueRefusal: the first one that the order does not pass.
+    """
+    for question in QUESTIONS:
+        question(application)
+    return reserve(application)
+
+
+def require_tick(field: str, price: Decimal) -> None:
+    """Refuse a price with digits below the tick.
+
+    Raises:
+        VenueRefusal: names `field` and `price`.
+    """
+    if sub_penny(price):
+        words = "sub-penny increment does not fulfill minimum pricing criteria"
+        raise unprocessable(f"invalid {field} {plain(price)}. {words}")
+
+
+def _ask_prices(application: Application) -> None:
+    order = application.order
+    if order.limit_price is not None:
+        require_tick("limit_price", order.limit_price)
+    if order.stop_price is not None:
+        require_tick("stop_price", order.stop_price)
+    if order.take_profit is not None:
+        require_tick("take_profit.limit_price", order.take_profit.limit_price)
+    if order.stop_loss is not None:
+        require_tick("stop_loss.stop_price", order.stop_loss.stop_price)
+        if order.stop_loss.limit_price is not None:
+            require_tick("stop_loss.limit_price", order.stop_loss.limit_price)
+    if order.notional is not None and order.notional < _LEAST_NOTIONAL:
+        raise unprocessable("notional amount must be >= 1.00")
+
+
+def _ask_asset(application: Application) -> None:
+    order, instrument = application.order, application.instrument
+    if instrument is None:
+        raise unprocessable(f'asset "{order.symbol}" not found')
+    if not instrument.tradable:
+        raise unprocessable(f'asset "{order.symbol}" is not tradable')
+    if application.quote is None:
+        raise unprocessable(f'asset "{order.symbol}" has no quote')
+
+
+def _ask_auction_times(application: Application) -> None:
+    """Auctions take orders until shortly before they are held."""
+    strict = application.rules.strict_auctions
+    closed = auction_closed(application.order, application.now, application.calendar, strict=strict)
+    if closed:
+        raise unprocessable(closed)
+
+
+def _ask_identity(application: Application) -> None:
+    if application.id_is_used:
+        raise malformed("client_order_id must be unique")
+
+
+def _ask_account(application: Application) -> None:
+    """What the customer has switched off, and what the asset does not offer."""
+    order, instrument, configuration = application.order, application.instrument, application.configuration
+    if configuration.suspend_trade:
+        raise forbidden("account not authorized to trade")
+    if order.is_fractional and not configuration.fractional_trading:
+        raise forbidden("account is not allowed to trade fractions of shares")
+    if order.is_fractional and instrument is not None and not instrument.fractionable:
+        raise forbidden(f'asset "{order.symbol}" is not fractionable')
+
+
+def _ask_short_sale(application: Application) -> None:
+    order, instrument = application.order, application.instrument
+    if order.side is OrderSide.BUY or application.held > 0:
+        return
+    poor = application.equity < units(application.rules.margin_equity) * UNIT
+    if application.configuration.no_shorting or poor or not application.allow_short:
+        raise forbidden("account is not allowed to short")
+    if order.is_fractional:
+        raise unprocessable("fractional orders cannot be sold short")
+    if instrument is not None and not instrument.shortable:
+        raise unprocessable(f'asset "{order.symbol}" cannot be sold short')
+
+
+def _ask_intent(application: Application) -> None:
+    specified = application.intent
+    if specified is None:
+        return
+    inferred = PositionIntent.of(application.order.side, closing=application.is_closing)
+    if specified is not inferred:
+        raise unprocessable(f"position intent mismatch, inferred: {inferred}, specified: {specified}")
+
+
+def _ask_opposite_side(application: Application) -> None:
+    """A long and a short position cannot be opened at the same time."""
+    order = application.order
+    if application.is_closing:
+        return
+    for other in application.open_orders:
+        if other.order.side is not order.side and not other.closing:
+            new, old = _OPENING[order.side], _OPENING[other.order.side]
+            raise forbidden(f"cannot open a {new} while a {old} order is open")
+
+
+def _ask_wash_trade(application: Application) -> None:
+    """No order may trade with another one of the same account."""
+    order = application.order
+    if application.in_group or order.order_type is OrderType.TRAILING_STOP:
+        return
+    for other in application.open_orders:
+        reason = _wash_trade(order, other)
+        if reason:
+            raise forbidden(
+                "potential wash trade detected. use complex orders",
+                existing_order_id=other.venue_order_id,
+                reject_reason=reason,
+            )
+
+
+def _wash_trade(order: Order, existing: LiveOrder) -> str:
+    other = existing.order
+    if order.side is other.side or existing.group or other.order_type is OrderType.TRAILING_STOP:
+        return ""
+    if order.order_type in _IMMEDIATE_TYPES or other.order_type in _IMMEDIATE_TYPES:
+        return "opposite side market/stop order exists"
+    buy, sell = (order, other) if order.side is OrderSide.BUY else (other, order)
+    assert buy.limit_price is not None
+    assert sell.limit_price is not None
+    return "opposite side limit order exists" if buy.limit_price >= sell.limit_price else ""
+
+
+QUESTIONS: tuple[Callable[[Application], None], ...] = (
+    _ask_prices,
+    _ask_asset,
+    _ask_auction_times,
+    ask_group,
+    _ask_identity,
+    _ask_account,
+    _ask_short_sale,
+    _ask_intent,
+    _ask_opposite_side,
+    _ask_wash_trade,
+)
+"""In this order; reserving shares or money comes last."""

@@ -1,0 +1,77 @@
+"""Every example of the documentation runs, and prints what the page shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.docs_blocks import agrees, blocks_of, run_page
+from tools.write_docs import ROOT, pages
+
+REMEDY = "run `python tools/write_docs.py`, and read what it changed"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: path.name)
+def test_examples_run_and_print_what_the_page_shows(page: Path, tmp_path: Path):
+    wrong = [
+        f"{page.name}:{shown.block.line} really prints (if this is right, {REMEDY}):\n{shown.actual}"
+        for shown in run_page(page, tmp_path)
+        if not shown.is_true
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_most_pages_have_examples():
+    """Pages of nothing but words: why, glossary. Pages made from the code: commands, rejections."""
+    silent = {
+        page.name for page in pages() if not any(b.prints or b.language == "console" for b in blocks_of(_text(page)))
+    }
+    assert silent == {"cli.md", "glossary.md", "rejections.md", "why.md"}
+
+
+def test_blocks_that_show_output_follow_a_block_that_prints():
+    for page in pages():
+        blocks = blocks_of(_text(page))
+        for before, block in zip([None, *blocks], blocks, strict=False):
+            if block.prints:
+                assert before is not None, page.name
+                assert (before.language, before.title) == ("python", ""), f"{page.name}:{block.line}"
+
+
+COMPARISONS = """
+shown          what came out   true
+a|b            a|b             yes
+a|b            a|c             no
+a|b            a|b|c           no
+a              a~~|            yes
+a|…|d          a|b|c|d         yes
+a|…|d          a|d             yes
+a|…            a|b             yes
+…|d            a|d             yes
+a|…|d          a|b|c           no
+"""
+
+
+@pytest.mark.parametrize("row", COMPARISONS.strip().splitlines()[1:])
+def test_output_is_compared_line_by_line_but_for_gaps_and_blanks_at_the_ends(row: str):
+    shown, actual, verdict = row.split()
+    assert agrees(_lines(shown), _lines(actual)) is (verdict == "yes")
+
+
+def test_times_of_the_wall_clock_and_digests_may_differ_and_other_times_may_not():
+    assert agrees("at 2026-01-02T03:04:05.600000+00:00", "at 2027-01-02T03:04:05.678901+00:00")
+    assert agrees(f"head {'0a' * 32}", f"head {'1b' * 32}")
+    assert not agrees("on 2026-01-02", "on 2027-01-02")
+
+
+def test_the_readme_is_the_first_page():
+    assert pages()[0] == ROOT / "README.md"
+
+
+def _lines(cell: str) -> str:
+    return cell.replace("|", "\n").replace("~", " ")
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")

@@ -1,0 +1,302 @@
+"""From a wish to orders: size, difference, sells before buys, and no wish pursued longer than it makes sense."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from quant_trading_system.core.events import HaltLevel, OrderEvent
+from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.trading.order_path import OrderPath
+from quant_trading_system.trading.planning import ExecutionPolicy, plan_as_given, plan_order
+from tests.support.desk import Account, limits_with
+from tests.support.market import NOON
+from tests.support.orders import buy, sell
+
+D = Decimal
+
+
+def want(account: Account, symbol: str, weight: str, *, cause: int = 1) -> None:
+    """Wish for a share of equity; below zero short, zero flat."""
+    number = D(weight)
+    direction = Direction.FLAT if not number else Direction.LONG if number > 0 else Direction.SHORT
+    signal = Signal(symbol=symbol, direction=direction, at=NOON, source="test", weight=abs(number))
+    path(account).want(signal, cause)
+
+
+def path(account: Account) -> OrderPath:
+    return account.system.path
+
+
+def walk(account: Account, times: int = 1) -> None:
+    for _ in range(times):
+        asyncio.run(path(account).walk(1))
+
+
+def sent(account: Account) -> list[str]:
+    """Every order that reached the broker."""
+    return [f"{order.side} {order.quantity} {order.symbol}" for order in account.broker.orders]
+
+
+def fill_all(account: Account) -> None:
+    for record in account.orders.open_orders():
+        account.broker.fill(record.order_id, record.leaves, account.broker.price)
+
+
+# -- target minus held -------------------------------------------------------------------------------------------
+
+DIFFERENCES = """
+held    weight   sent
+0       0.05     buy 49 KO         # 5 000 dollars at the ask of 100.01
+20      0.05     buy 29 KO
+49      0.05     -
+60      0.05     sell 11 KO
+60      0        sell 60 KO
+0       0        -
+0       -0.05    sell 50 KO        # 5 000 dollars at the bid of 99.99
+-20     -0.05    sell 30 KO
+-60     0        buy 60 KO
+-60     -0.05    buy 10 KO
+45      0.05     -                 # four shares are worth less than half a percent of equity
+1       0        sell 1 KO         # closing is never too small
+20      1        buy 79 KO         # the position limit caps the wish
+"""
+
+
+@pytest.mark.parametrize("line", DIFFERENCES.strip().splitlines()[1:], ids=lambda line: line.partition("#")[0].strip())
+def test_the_order_is_the_difference_between_target_and_position(line):
+    held, weight, *order = line.partition("#")[0].split()
+    account = Account(limits=limits_with(allow_short=True))
+    if D(held):
+        account.hold("KO", held)
+    want(account, "KO", weight)
+    walk(account)
+    assert sent(account) == ([] if order == ["-"] else [" ".join(order)])
+
+
+def test_a_wish_is_pursued_until_it_is_reached():
+    account = Account()
+    want(account, "KO", "0.05")
+    walk(account)
+    assert not path(account).is_idle
+    fill_all(account)
+    walk(account)
+    assert path(account).is_idle
+    assert sent(account) == ["buy 49 KO"]
+
+
+def test_an_open_order_is_waited_for():
+    account = Account()
+    want(account, "KO", "0.05")
+    walk(account, times=3)
+    assert sent(account) == ["buy 49 KO"]
+
+
+def test_an_order_of_somebody_else_in_the_symbol_is_waited_for_too():
+    account = Account()
+    account.working(buy(10, limit="90.00"))
+    want(account, "KO", "0.05")
+    walk(account)
+    assert sent(account) == ["buy 10 KO"]
+
+
+def test_a_position_never_crosses_zero_in_one_order():
+    account = Account(limits=limits_with(allow_short=True))
+    account.hold("KO", 30)
+    want(account, "KO", "-0.05")
+    walk(account, times=2)
+    assert sent(account) == ["sell 30 KO"]
+    fill_all(account)
+    walk(account)
+    assert sent(account) == ["sell 30 KO", "sell 50 KO"]
+
+
+def test_sells_go_first_and_buys_wait_for_them():
+    """So that cash and room are there when they are needed."""
+    account = Account()
+    account.hold("XOM", 50)
+    want(account, "KO", "0.05")
+    want(account, "XOM", "0")
+    walk(account, times=2)
+    assert sent(account) == ["sell 50 XOM"]
+    fill_all(account)
+    walk(account)
+    assert sent(account) == ["sell 50 XOM", "buy 49 KO"]
+
+
+def test_a_newer_wish_overtakes_the_earlier_one():
+    account = Account()
+    want(account, "KO", "0.05")
+    walk(account)
+    want(account, "KO", "0.02")
+    fill_all(account)
+    walk(account)
+    assert sent(account) == ["buy 49 KO", "sell 30 KO"]
+
+
+def test_a_newer_wish_does_not_end_with_the_order_of_the_earlier_one():
+    """The first order is cancelled by somebody; the new wish waits for a sale elsewhere and is not forgotten."""
+    account = Account()
+    account.hold("XOM", 50)
+    want(account, "KO", "0.05")
+    walk(account)
+    want(account, "KO", "0.02")
+    want(account, "XOM", "0")
+    account.broker.cancelled("run-1-0")
+    walk(account)
+    assert sent(account) == ["buy 49 KO", "sell 50 XOM"]
+    fill_all(account)
+    walk(account)
+    assert sent(account)[-1] == "buy 19 KO"
+
+
+ENDINGS = ["cancelled", "refused by the broker", "refused by the gate", "not sent"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_wish_whose_order_ended_otherwise_is_given_up(ending):
+    """It is not sent again and again; the strategy may say it anew."""
+    account = Account(limits=limits_with(max_order_quantity=D(40)) if ending == "refused by the gate" else None)
+    if ending in {"refused by the broker", "not sent"}:
+        account.broker.answers.append("reject" if "broker" in ending else "not_sent")
+    want(account, "KO", "0.05")
+    walk(account)
+    if ending == "cancelled":
+        account.broker.cancelled("run-1-0")
+    walk(account, times=2)
+    assert path(account).is_idle
+    assert account.orders.count == 1
+
+
+def test_a_wish_for_what_is_not_approved_is_given_up():
+    account = Account()
+    want(account, "TSLA", "0.05")
+    walk(account)
+    assert path(account).is_idle
+
+
+@pytest.mark.parametrize("quote", [None, ("0", "100.01"), ("100.02", "100.01")])
+def test_without_a_usable_quote_a_wish_waits(quote):
+    account = Account()
+    if quote is None:
+        account.board._latest.clear()
+    else:
+        account.offer(*quote)
+    want(account, "KO", "0.05")
+    walk(account)
+    assert (sent(account), account.orders.count) == ([], 0)
+    account.offer()
+    walk(account)
+    assert sent(account) == ["buy 49 KO"]
+
+
+def test_a_halt_ends_all_wishes_even_between_two_orders_of_one_walk():
+    """The first sale fills at once and shows a loss beyond the limit; the second is not sent."""
+    account = Account()
+    account.hold("KO", 50)
+    account.hold("XOM", 50)
+    account.broker.answers.append("fill")
+    account.broker.price = D(10)
+    want(account, "KO", "0")
+    want(account, "XOM", "0")
+    account.portfolio.day_start_equity = D(100_200)
+    account.system.monitor.limits = limits_with(max_daily_loss_pct=D("0.04"))
+    walk(account)
+    assert account.kill_switch.is_active()
+    assert sent(account) == ["sell 50 KO"]
+    assert path(account).is_idle
+
+
+def test_a_halt_refuses_the_wish_and_the_walk_goes_on():
+    account = Account()
+    account.hold("XOM", 50)
+    account.kill_switch.activate("winding down", level=HaltLevel.REDUCING)
+    want(account, "KO", "0.05")
+    want(account, "XOM", "0")
+    walk(account)
+    assert sent(account) == ["sell 50 XOM"]
+
+
+def test_wishes_can_be_given_up_by_symbol():
+    account = Account()
+    want(account, "KO", "0.05")
+    want(account, "XOM", "0.05")
+    path(account).give_up(["KO", "unknown"])
+    walk(account)
+    assert sent(account) == ["buy 49 XOM"]
+
+
+def test_an_order_tells_the_signal_that_caused_it_and_how_it_is_worked():
+    account = Account()
+    want(account, "KO", "0.05", cause=1)
+    walk(account)
+    entry = next(i for i, event in enumerate(account.journal.events) if isinstance(event, OrderEvent))
+    event = account.journal.events[entry]
+    assert account.journal.causes[entry] == 1
+    assert event.order.strategy == "test"
+    assert (event.decision.plan.choice, event.decision.plan.expected_price) == ("market", D("100.00"))
+
+
+def test_an_exit_is_marked_as_one():
+    """So that the gate refuses it if the position has meanwhile become smaller."""
+    account = Account()
+    account.hold("KO", 50)
+    want(account, "KO", "0")
+    walk(account)
+    assert account.broker.orders[0].reduce_only
+
+
+def test_an_order_given_by_a_strategy_walks_the_same_road():
+    account = Account()
+    asyncio.run(path(account).send_as_given(buy(10)))
+    asyncio.run(path(account).send_as_given(buy(500)))
+    assert sent(account) == ["buy 10 KO"]
+    assert [record.rejection.rule for record in account.orders.orders() if record.rejection] == ["max_position_pct"]
+    account.kill_switch.activate("a test")
+    asyncio.run(path(account).send_as_given(sell(1)))
+    assert sent(account) == ["buy 10 KO"]
+
+
+# -- market or limit ------------------------------------------------------------------------------------------------
+
+PLANS = """
+bid      ask      change   order                   urgency   expected   slippage
+99.90    100.10   +10      market                  0.5       100.00     10          # 20 basis points: still tight
+99.89    100.11   +10      limit at 100.11         0.5       100.00     11          # a limit at the far side
+99.89    100.11   -10      limit at 99.89          0.5       100.00     11
+0.99     1.01     +10      limit at 1.01           0.5       1.00       100
+"""
+
+
+@pytest.mark.parametrize("line", PLANS.strip().splitlines()[1:], ids=lambda line: line.partition("#")[0].strip())
+def test_a_wide_spread_makes_a_limit_order(line):
+    account = Account()
+    words = line.partition("#")[0].split()
+    bid, ask, change = words[:3]
+    urgency, expected, slippage = words[-3:]
+    account.offer(bid, ask, "KO")
+    quote = account.board.quote("KO")
+    order, plan = plan_order("KO", D(change), quote, ExecutionPolicy(), shrinks=False, strategy="test")
+    limit = D(words[5]) if words[3] == "limit" else None
+    assert (order.order_type, order.limit_price) == (OrderType(words[3]), limit)
+    assert (order.side, order.quantity) == (OrderSide.BUY if D(change) > 0 else OrderSide.SELL, D(10))
+    assert order.time_in_force is TimeInForce.DAY
+    assert (plan.choice, plan.urgency) == (words[3], D(urgency))
+    assert (plan.expected_price, plan.expected_slippage_bps) == (D(expected), D(slippage))
+
+
+def test_an_exit_is_urgent():
+    quote = Account().board.quote("KO")
+    order, plan = plan_order("KO", D(-10), quote, ExecutionPolicy(), shrinks=True, strategy="test")
+    assert (order.reduce_only, plan.urgency) == (True, 1)
+
+
+def test_an_order_by_hand_says_so_and_expects_what_it_can():
+    quote = Account().board.quote("KO")
+    assert plan_as_given(buy(1), quote).why == "an order given by hand"
+    assert plan_as_given(buy(1, strategy="mine"), quote).why == "the order was given with its type and price"
+    assert plan_as_given(buy(1), None).expected_price is None
+    assert plan_as_given(buy(1), quote).expected_price == D("100.00")

@@ -60,6 +60,7 @@ class OrderLives:
 
     Attributes:
         store: the orders by id.
+        recall: finds an order of an earlier process in the journal; None knows of none.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class OrderLives:
         self._clock = clock
         self._lock = portfolio.lock
         self._settled: list[Callable[[OrderRecord], None]] = []
+        self.recall: Callable[[str], OrderRecord | None] = lambda _: None
 
     def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
         """Call `listener` when an order reaches a terminal status."""
@@ -119,6 +121,18 @@ class OrderLives:
         record.sent_seq = self._journal.append(_decided(record, OrderTrigger.DENY, rejection.decision), cause)
         self.store.add(record)
 
+    def take_up(self, record: OrderRecord) -> None:
+        """Go on with an order of an earlier process; one that may still trade takes its room again."""
+        with self._lock:
+            self.store.add(record)
+            self.store.settle(record)
+            if record.status.is_open:
+                leaves = record.leaves if record.order.side is OrderSide.BUY else -record.leaves
+                self._portfolio.reserve(record.order_id, record.order.symbol, leaves, record.room_price)
+                self._portfolio.set_in_doubt(
+                    record.order_id, record.order.symbol, record.status is OrderStatus.IN_DOUBT
+                )
+
     # -- what happens to it -------------------------------------------------------------------------------------
 
     def answered(self, record: OrderRecord, trigger: OrderTrigger, reason: str = "") -> None:
@@ -150,7 +164,7 @@ class OrderLives:
     def take(self, update: BrokerUpdate) -> None:
         """Take one message of the broker's stream; what it repeats changes nothing."""
         with self._lock:
-            record = self.store.get(update.client_order_id)
+            record = self.store.get(update.client_order_id) or self._remembered(update.client_order_id)
             if record is None:
                 self._stranger(update)
                 return
@@ -173,6 +187,12 @@ class OrderLives:
         if update.execution is None or self._tracker.apply(record, update.execution):
             return True
         return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
+
+    def _remembered(self, order_id: str) -> OrderRecord | None:
+        record = self.recall(order_id)
+        if record is not None:
+            self.take_up(record)
+        return record
 
     def _stranger(self, update: BrokerUpdate) -> None:
         self._kill_switch.activate(

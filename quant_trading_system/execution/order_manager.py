@@ -47,7 +47,11 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class OrderManager:
-    """Sends approved orders, follows their lives, cancels them. Nothing else calls `Broker.place`."""
+    """Sends approved orders and cancels them. Nothing else calls `Broker.place`.
+
+    Attributes:
+        lives: what becomes of the orders.
+    """
 
     def __init__(
         self,
@@ -68,11 +72,11 @@ class OrderManager:
         self._journal = journal
         self._ids = ids
         self._lock = portfolio.lock
-        self._lives = OrderLives(
+        self.lives = OrderLives(
             portfolio=portfolio, tracker=tracker, kill_switch=kill_switch, journal=journal, clock=clock
         )
-        self._orders = self._lives.store
-        broker.subscribe(self._lives.take)
+        self._orders = self.lives.store
+        broker.subscribe(self.lives.take)
 
     # -- the way out ---------------------------------------------------------------------------------------------
 
@@ -119,9 +123,9 @@ class OrderManager:
         if isinstance(verdict, ApprovedOrder) and not self._kill_switch.permits(shrinking=verdict.shrinks):
             verdict = _halted(order, verdict)  # asked last: nothing fits between asking and marking
         if isinstance(verdict, Rejection):
-            self._lives.deny(order, verdict, cause)
+            self.lives.deny(order, verdict, cause)
             return verdict
-        record = self._lives.begin(verdict, plan, cause)
+        record = self.lives.begin(verdict, plan, cause)
         self._checker.remember(order)
         return record, verdict
 
@@ -130,30 +134,30 @@ class OrderManager:
             await self._journal.durable()
         except BaseException as error:
             lost = isinstance(error, JournalError)
-            self._lives.step(record, OrderTrigger.NOT_SENT, "the intent was not made durable", on_record=not lost)
+            self.lives.step(record, OrderTrigger.NOT_SENT, "the intent was not made durable", on_record=not lost)
             raise
 
     def _require_permission(self, record: OrderRecord) -> None:
         """Writing the record takes time, and the switch may have been set meanwhile."""
         if not self._kill_switch.permits(shrinking=record.shrinks):
             reason = self._kill_switch.reason
-            self._lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
+            self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
             raise KillSwitchActiveError(reason, record.order_id)
 
     async def _send(self, record: OrderRecord, approved: ApprovedOrder) -> Placed:
         try:
             answer = await self._broker.place(approved)
         except NotSent as error:
-            self._lives.answered(record, OrderTrigger.NOT_SENT, str(error))
+            self.lives.answered(record, OrderTrigger.NOT_SENT, str(error))
         except BrokerRejected as error:
-            self._lives.answered(record, OrderTrigger.REJECT, str(error))
+            self.lives.answered(record, OrderTrigger.REJECT, str(error))
         except OutcomeUnknown as error:
-            self._lives.answered(record, OrderTrigger.TIME_OUT, str(error))
+            self.lives.answered(record, OrderTrigger.TIME_OUT, str(error))
         except BaseException as error:
-            self._lives.answered(record, OrderTrigger.TIME_OUT, f"while the broker was being asked: {error!r}")
+            self.lives.answered(record, OrderTrigger.TIME_OUT, f"while the broker was being asked: {error!r}")
             raise
         else:
-            self._lives.placed(record, answer)
+            self.lives.placed(record, answer)
         return Placed(record.order_id, record.status, record.reason)
 
     # -- cancelling ----------------------------------------------------------------------------------------------
@@ -175,7 +179,7 @@ class OrderManager:
             if not record.status.is_open:
                 return
             try:
-                self._lives.request(record, RequestTrigger.ASK_CANCEL, reason)
+                self.lives.request(record, RequestTrigger.ASK_CANCEL, reason)
             except JournalError as error:
                 failure = error  # the cancel goes out all the same; the caller hears of it afterwards
         await self._ask_cancel(record)
@@ -188,7 +192,7 @@ class OrderManager:
         except BrokerRejected as error:
             with self._lock:
                 if record.pending is PendingRequest.CANCEL and record.status is not OrderStatus.IN_DOUBT:
-                    self._lives.request(record, RequestTrigger.REFUSED, str(error))
+                    self.lives.request(record, RequestTrigger.REFUSED, str(error))
         except OutcomeUnknown:
             return  # stays pending; the order's own status will tell
 
@@ -225,7 +229,7 @@ class OrderManager:
         found = await self._broker.find(order_id)
         if found is None:
             return record.status
-        self._lives.found(record, found, await self._broker.executions(order_id))
+        self.lives.found(record, found, await self._broker.executions(order_id))
         return record.status
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -251,7 +255,7 @@ class OrderManager:
 
     def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
         """Call `listener` when an order reaches a terminal status."""
-        self._lives.on_settled(listener)
+        self.lives.on_settled(listener)
 
 
 def _same_answer(known: OrderRecord, order: Order) -> Placed | Rejection:

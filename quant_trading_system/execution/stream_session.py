@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -62,11 +62,15 @@ class Dialect(Protocol):
 
         Raises:
             ConnectionError: the line broke, or what came is no answer.
-            PermissionError: the other side said no; trying again at once will not help.
+            PermissionError: the other side said no; trying again at once will not help. It has been told as a notice.
         """
 
     def hear(self, frame: Frame) -> None:
-        """Take in one message; never raises because of its content."""
+        """Take in one message, however strange.
+
+        Raises:
+            ConnectionError: the other side has ended the subscription.
+        """
 
     async def catch_up(self) -> bool:
         """Read from the history what the stream may have missed; False when it has to be tried again."""
@@ -100,7 +104,7 @@ class StreamSession:
         self._inbox: deque[Frame] = deque()
         self._wake = asyncio.Event()
         self._must_catch_up = asyncio.Event()
-        self._last_heard = clock.monotonic()
+        self._last_heard = self._excused = clock.monotonic()
         self._ups: list[Callable[[bool], None]] = []
 
     def on_change(self, listener: Callable[[bool], None]) -> None:
@@ -134,7 +138,7 @@ class StreamSession:
         try:
             await self._connect_and_listen()
         except PermissionError as error:
-            self._tell(NoticeKind.CREDENTIALS_REFUSED, str(error))
+            self._tell(NoticeKind.STREAM_DOWN, str(error))
             return self._limits.refused
         except (ConnectionError, TimeoutError) as error:
             self._tell(NoticeKind.STREAM_DOWN, str(error) or "no answer in time")
@@ -187,11 +191,11 @@ class StreamSession:
 
     async def _watch_silence(self) -> None:
         while True:
-            rest = self._limits.silence - self.silent_for
-            if rest > timedelta(0):
-                await self._clock.sleep(rest)
+            quiet = min(self.silent_for, timedelta(seconds=self._clock.monotonic() - self._excused))
+            if quiet < self._limits.silence:
+                await self._clock.sleep(self._limits.silence - quiet)
             elif await self._dialect.silence_is_normal():
-                self._heard()
+                self._excused = self._clock.monotonic()
             elif self.silent_for >= self._limits.silence:
                 self._tell(NoticeKind.STREAM_SILENT, f"nothing for {self.silent_for.total_seconds():.0f} s")
                 raise ConnectionError("the stream is connected but mute")
@@ -241,8 +245,7 @@ async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
         await _end(*tasks)
 
 
-async def _end(*tasks: Awaitable[Any]) -> None:
+async def _end(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
-        if isinstance(task, asyncio.Future):
-            task.cancel()
+        task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

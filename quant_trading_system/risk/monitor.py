@@ -86,13 +86,13 @@ class RiskMonitor:
             portfolio.losing_streak = 0
         self._emit(self.numbers(RiskEventKind.REBASED))
 
-    def restore(self, latest: RiskEvent) -> None:
-        """Take up the baselines that the journal last recorded."""
+    def restore(self, *, peak_equity: Decimal, day_start_equity: Decimal, losing_streak: int) -> None:
+        """Take up the baselines that the journal last recorded; a restart forgives nothing."""
         portfolio = self._portfolio
         with portfolio.lock:
-            portfolio.peak_equity = latest.peak_equity
-            portfolio.day_start_equity = latest.day_start_equity
-            portfolio.losing_streak = latest.losing_streak
+            portfolio.peak_equity = peak_equity
+            portfolio.day_start_equity = day_start_equity
+            portfolio.losing_streak = losing_streak
 
     def numbers(self, reason: RiskEventKind, **extra: object) -> RiskEvent:
         """The risk numbers of this moment."""

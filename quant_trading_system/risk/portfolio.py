@@ -8,7 +8,7 @@ nothing here scans what grows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from threading import RLock
 from types import MappingProxyType
@@ -229,6 +229,22 @@ class Portfolio:
             else:
                 position.mark = price
             if held.worst_quantity:
+                self._shift(held, ZERO)
+
+    def take_over(self, positions: Iterable[Position], *, cash: Decimal, fees: Decimal) -> None:
+        """Take over books that were kept elsewhere; equity is at cost until marks come.
+
+        Raises:
+            ValueError: these books are in use already.
+        """
+        with self.lock:
+            if self._holdings:
+                raise ValueError("books can be taken over only before anything was traded or reserved")
+            self.cash, self.fees, self.market_value = cash, fees, ZERO
+            for position in positions:
+                held = self.holding(position.symbol)
+                held.position = position
+                self.market_value = LEDGER.add(self.market_value, position.market_value)
                 self._shift(held, ZERO)
 
     def move_cash(self, amount: Decimal) -> None:

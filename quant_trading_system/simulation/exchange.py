@@ -1,12 +1,13 @@
 """The exchange: what happens to orders that were taken, from their arrival to their end.
 
 Discrete events in time order. An arrival meets the quote that stands at that moment; a quote meets the orders
-of its symbol that are at work; a session has an opening auction, a closing auction and an end.
+of its symbol that are at work; a session has an opening auction, a closing auction and an end. Orders that ask
+for it trade in the hours around the session, too.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
@@ -17,11 +18,11 @@ from quant_trading_system.simulation.account import Account, Market
 from quant_trading_system.simulation.books import UNIT, decimal_of, units
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.floor import AUCTIONS, IMMEDIATE, MarketView, Trade, TradingFloor
-from quant_trading_system.simulation.venue_orders import LiveOrder, OrderIndex, VenueFill, VenueUpdate
-from quant_trading_system.simulation.wire import Wire
-
-GTC_LIFETIME = timedelta(days=90)
-"""Good-till-cancelled orders are cancelled at the first close after this span."""
+from quant_trading_system.simulation.groups import Groups
+from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, expires_at, extended_since
+from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueUpdate
+from quant_trading_system.simulation.wire import EventKind, Wire
 
 
 class Exchange:
@@ -52,25 +53,46 @@ class Exchange:
         self._fees = fees
         self._market = market
         self._opened_at: datetime | None = None
-        self._trade_date = date.min
+        self._handlers = {
+            EventKind.NEW: self._arrive,
+            EventKind.CANCEL: self._cancel,
+            EventKind.REPLACE: self._replace,
+            EventKind.EXPIRE: self._expire,
+            EventKind.END_DAY: self._end_day,
+        }
 
     @property
     def is_open(self) -> bool:
         """A session is running."""
         return self._opened_at is not None
 
+    def phase(self, moment: datetime) -> Phase:
+        """What the market does now."""
+        if self.is_open:
+            return Phase.REGULAR
+        return Phase.CLOSED if extended_since(self._calendar, moment) is None else Phase.EXTENDED
+
     def send(self, live: LiveOrder, now: datetime) -> None:
         """An order leaves the customer."""
-        self._wire.send(now, self._arrive, live)
+        live.queued = self._tradable_since(live, now) is None
+        self._wire.send(now, EventKind.NEW, live)
+        self._set_lifetime(live)
 
     def recall(self, live: LiveOrder, now: datetime) -> None:
         """A cancel leaves the customer."""
-        live.cancel_pending = True
-        self._wire.send(now, self._cancel, live)
+        live.cancel_requested_at = live.updated_at = now
+        self._wire.send(now, EventKind.CANCEL, live)
+
+    def exchange(self, old: LiveOrder, new: LiveOrder, now: datetime) -> None:
+        """The request to put `new` in the place of `old` leaves the customer."""
+        old.replaced_by, new.replaces = new.number, old.number
+        old.updated_at = now
+        self._wire.send(now, EventKind.REPLACE, new)
+        self._set_lifetime(new)
 
     def run_until(self, moment: datetime) -> None:
-        """Let everything arrive that is due at `moment`."""
-        self._wire.run(moment)
+        """Let everything happen that is due at `moment`."""
+        self._wire.run(moment, self._handlers)
         if self.time is None or moment > self.time:
             self.time = moment
 
@@ -85,10 +107,11 @@ class Exchange:
         moment = quote.received_at if self.time is None else max(quote.received_at, self.time)
         self.run_until(moment)
         view = self._see(quote, volume_available)
-        if view is not None and self._is_fresh(view):
-            for live in self._orders.open_in(quote.symbol):
-                if live.is_working:
-                    self._work(live, view, moment)
+        if view is not None:
+            if not self.is_open:
+                self._work_extended(view, moment)
+            elif self._is_fresh(view):
+                self._work_all(view, moment)
         self.run_until(moment)
 
     def open_session(self, moment: datetime) -> None:
@@ -101,12 +124,12 @@ class Exchange:
             raise ValueError(f"the session of {self._opened_at} is still open; close it first")
         self.run_until(moment)
         self._opened_at = moment
-        self._trade_date = self._calendar.trade_date(moment)
+        self._account.begin_day(self._calendar.trade_date(moment))
         self._account.mark_all()
         for live in self._orders.open_orders():
             live.rested = False  # it meets the opening price, better than its limit or not
-            if live.status is OrderStatus.HELD:
-                self._tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, moment)
+            if live.status is OrderStatus.HELD and not live.passive:
+                self.tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, moment)
         self.run_until(moment)
 
     def close_session(self, moment: datetime) -> None:
@@ -120,9 +143,11 @@ class Exchange:
         self.run_until(moment)
         for live in self._orders.open_orders():
             if live.status is not OrderStatus.SENT:
-                self._end_of_day(live, moment)
+                self._close_order(live, moment)
         self._account.mark_all()
+        self._account.close_day(moment, self._floor.prices())
         self._opened_at = None
+        self._wire.set_timer(moment + AFTER_HOURS, EventKind.END_DAY)
         self.run_until(moment)
 
     def look_up(self, symbol: str) -> MarketView | None:
@@ -143,26 +168,93 @@ class Exchange:
 
     def _arrive(self, live: LiveOrder, at: datetime) -> None:
         in_force = live.order.time_in_force
-        if not self.is_open:
-            if in_force in IMMEDIATE:
-                self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "the market is closed")
-            else:
-                self._tell(live, OrderStatus.HELD, OrderTrigger.HOLD, at)
-            return
-        self._tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
-        view = self._floor.view(live.order.symbol)
+        since = self._tradable_since(live, at)
+        if since is None and in_force in IMMEDIATE:
+            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "the market is closed")
+        elif since is None:
+            self.tell(live, OrderStatus.HELD, OrderTrigger.HOLD, at)
+            self._hold_legs(live, at)
+        else:
+            self.tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
+            self._hold_legs(live, at)
+            self._begin(live, at)
+
+    def _hold_legs(self, live: LiveOrder, at: datetime) -> None:
+        for leg in self.groups.others(live) if live.group else ():
+            if leg.status is OrderStatus.SENT:
+                self.tell(leg, OrderStatus.HELD, OrderTrigger.HOLD, at)
+
+    def _begin(self, live: LiveOrder, at: datetime) -> None:
+        """The order meets the market for the first time."""
+        in_force = live.order.time_in_force
         if in_force is TimeInForce.OPG:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "it missed the opening auction")
-        elif view is not None and self._is_fresh(view):
-            self._work(live, view, at)
+            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "it missed the opening auction")
+            return
+        self.meet_market(live, at)
         if live.is_open and in_force in IMMEDIATE:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "not filled at once")
+            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "not filled at once")
 
     def _cancel(self, live: LiveOrder, at: datetime) -> None:
         if live.is_open:  # else its last report, already on the way, is the answer
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "cancelled on request")
+            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "cancelled on request")
+
+    def _replace(self, new: LiveOrder, at: datetime) -> None:
+        old = self._orders.by_number(new.replaces)
+        if not old.is_open or old.filled >= new.order.quantity:
+            old.replaced_by = 0
+            self._notify(old, Notice.REPLACE_REJECTED, at, "it was finished first")
+            self.finish(new, OrderStatus.REJECTED, OrderTrigger.REJECT, at, "the replaced order was finished first")
+            return
+        new.take_over(old)
+        needed = self._orders.needed_after(old, new)
+        self.finish(old, OrderStatus.REPLACED, OrderTrigger.REPLACE, at)
+        self._orders.reserve(new, needed)
+        if old.group:
+            self.groups.replace(old, new)
+        if new.passive or self._tradable_since(new, at) is None:
+            self.tell(new, OrderStatus.HELD, OrderTrigger.HOLD, at)
+        else:
+            self.tell(new, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
+            self._begin(new, at)
+
+    def _expire(self, live: LiveOrder, at: datetime) -> None:
+        if not live.is_open:
+            return
+        if live.order.time_in_force is TimeInForce.GTC:
+            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "good till cancelled, but not for ever")
+        else:
+            self.finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the trading day ended")
+
+    def _end_day(self, _: LiveOrder, at: datetime) -> None:
+        self._account.end_day(at)
 
     # -- trading --------------------------------------------------------------------------------------------------
+
+    def meet_market(self, live: LiveOrder, at: datetime) -> None:
+        """Work the order against the present quote, if there is a fresh one."""
+        view = self._floor.view(live.order.symbol)
+        since = self._tradable_since(live, at)
+        if view is not None and since is not None and view.quote.at >= since:
+            self._work(live, view, at)
+
+    def _work_all(self, view: MarketView, at: datetime) -> None:
+        for live in self._orders.open_in(view.quote.symbol):
+            if live.is_working:
+                self._work(live, view, at)
+            elif live.passive and live.is_open:
+                self.groups.watch(live, view, at, self)
+
+    def _work_extended(self, view: MarketView, at: datetime) -> None:
+        """Orders for the hours around the session begin to work with the first quote that they see."""
+        if not self._orders.extended:
+            return
+        for live in self._orders.open_in(view.quote.symbol):
+            since = self._tradable_since(live, at)
+            if since is None or live.status is OrderStatus.SENT or view.quote.at < since:
+                continue
+            if live.status is OrderStatus.HELD:
+                self.tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
+            self._work(live, view, at)
 
     def _work(self, live: LiveOrder, view: MarketView, at: datetime) -> None:
         in_force = live.order.time_in_force
@@ -181,22 +273,20 @@ class Exchange:
             if trade is not None:
                 self._book(live, trade, view, at)
         if live.is_open:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"not filled in the {name} auction")
+            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"not filled in the {name} auction")
 
-    def _end_of_day(self, live: LiveOrder, at: datetime) -> None:
+    def _close_order(self, live: LiveOrder, at: datetime) -> None:
         order = live.order
         if order.time_in_force in AUCTIONS:
             name = "closing" if order.time_in_force is TimeInForce.CLS else "opening"
             view = self.look_up(order.symbol) if name == "closing" else None
             self._hold_auction(live, view, at, name)
-        elif order.time_in_force is TimeInForce.DAY:
-            self._finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the session ended")
-        elif at - live.submitted_at >= GTC_LIFETIME:
-            self._finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"older than {GTC_LIFETIME.days} days")
+        elif order.time_in_force is TimeInForce.DAY and not order.extended_hours and live.is_open:
+            self.finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the session ended")
 
     def _book(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> None:
         order, books = live.order, self._books
-        fees = self._fees.fee(order.side, trade.quantity, trade.price, self._trade_date)
+        fees = self._fees.fee(order.side, trade.quantity, trade.price, self._account.trade_date(at, self._calendar))
         execution_id = f"{live.venue_order_id}:{len(live.fills) + 1}"
         quantity, price = units(trade.quantity), units(trade.price)
         self._orders.give_back(live, quantity, price)
@@ -213,36 +303,23 @@ class Exchange:
         )
         live.take(fill)
         if trade.complete:
-            self._finish(live, OrderStatus.FILLED, OrderTrigger.FILL_LAST, at, fill=fill)
-        else:
-            self._tell(live, OrderStatus.PARTIALLY_FILLED, OrderTrigger.FILL_PART, at, fill=fill)
+            self.finish(live, OrderStatus.FILLED, OrderTrigger.FILL_LAST, at, fill=fill)
+            return
+        self.tell(live, OrderStatus.PARTIALLY_FILLED, OrderTrigger.FILL_PART, at, fill=fill)
+        if live.group:
+            self.groups.filled_in_part(live, at)
 
     def _is_fresh(self, view: MarketView) -> bool:
         return self._opened_at is not None and view.quote.at >= self._opened_at
 
-    def _finish(
-        self,
-        live: LiveOrder,
-        status: OrderStatus,
-        trigger: OrderTrigger,
-        at: datetime,
-        reason: str = "",
-        fill: VenueFill | None = None,
-    ) -> None:
-        live.is_open = False
-        live.finished_at = at
-        self._orders.finish(live)
-        self._tell(live, status, trigger, at, reason, fill)
+    def _tradable_since(self, live: LiveOrder, at: datetime) -> datetime | None:
+        """The beginning of the hours in progress in which the order may trade, None while it may not."""
+        if self._opened_at is not None or not live.order.extended_hours:
+            return self._opened_at
+        return extended_since(self._calendar, at)
 
-    def _tell(
-        self,
-        live: LiveOrder,
-        status: OrderStatus,
-        trigger: OrderTrigger,
-        at: datetime,
-        reason: str = "",
-        fill: VenueFill | None = None,
-    ) -> None:
-        """The order has a new status: report it."""
-        live.status = status
-        self._wire.report(VenueUpdate(order=live.snapshot(), trigger=trigger, at=at, fill=fill, reason=reason))
+    def _set_lifetime(self, live: LiveOrder) -> None:
+        """The regular close ends other orders."""
+        order = live.order
+        if order.time_in_force is TimeInForce.GTC or order.extended_hours:
+            self._wire.set_timer(expires_at(order, live.submitted_at, self._calendar), EventKind.EXPIRE, live)

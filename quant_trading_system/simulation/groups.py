@@ -163,7 +163,7 @@ class Groups:
             return
         reason = "the other exit was filled" if live.status is OrderStatus.FILLED else "its group was cancelled"
         for other in list(self.others(live)):
-            if other.is_open:
+            if other.is_open and not other.triggered:  # a stop-loss that was set off outlives its take-profit
                 actions.finish(other, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, reason)
 
     def watch(self, loss: LiveOrder, view: MarketView, at: datetime, actions: Actions) -> None:
@@ -173,14 +173,11 @@ class Groups:
             return
         if not elected(loss.order.side, loss.stop, last):
             return
+        loss.passive, loss.triggered = False, True
         profit = self._orders.by_number(group.take_profit)
-        loss.passive = False
         if profit.is_open:
-            group.take_profit = 0  # so that its end does not cancel the stop-loss
             actions.finish(profit, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "the stop-loss was set off")
-            group.take_profit = profit.number
         self._orders.reserve(loss, units(loss.leaves))
-        loss.triggered = True
         loss.status = OrderStatus.WORKING
         actions.meet_market(loss, at)
         if loss.status is OrderStatus.WORKING:

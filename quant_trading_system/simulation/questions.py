@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from quant_trading_system.core.numbers import plain
-from quant_trading_system.core.orders import Order, OrderSide, OrderType
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
 from quant_trading_system.simulation.admission import (
     Admission,
     Application,
@@ -152,7 +152,8 @@ def _ask_wash_trade(application: Application) -> None:
 
 def _wash_trade(order: Order, existing: LiveOrder) -> str:
     other = existing.order
-    if order.side is other.side or existing.group or other.order_type is OrderType.TRAILING_STOP:
+    exempt = existing.order_class is not OrderClass.SIMPLE or other.order_type is OrderType.TRAILING_STOP
+    if order.side is other.side or exempt:
         return ""
     if order.order_type in _IMMEDIATE_TYPES or other.order_type in _IMMEDIATE_TYPES:
         return "opposite side market/stop order exists"

@@ -59,10 +59,12 @@ class HaltProcedure:
     @property
     def is_done(self) -> bool:
         """Nothing left to do: running, or cancels confirmed and, when flattening, every position closed."""
-        level = self._kill_switch.level
-        if level is HaltLevel.RUNNING:
+        state = self._kill_switch.state
+        if state.level is HaltLevel.RUNNING:
             return True
-        return self._confirmed and (level is not HaltLevel.FLATTENING or not self._portfolio.positions)
+        if not self._confirmed or (state.activation, state.level) != (self._activation, self._level):
+            return False
+        return state.level is not HaltLevel.FLATTENING or not self._portfolio.positions
 
     async def advance(self) -> None:
         """Do the next thing: ask for cancels, confirm them, close positions."""

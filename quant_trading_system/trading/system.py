@@ -19,6 +19,8 @@ from quant_trading_system.core.numbers import use_exact_arithmetic
 from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.journal.projection import Projection
+from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.correlation import CorrelationSource
@@ -31,6 +33,7 @@ from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.resume import resume
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.trading_engine import TradingEngine
 
@@ -59,6 +62,14 @@ class Ports:
     journal: DurableJournal
     latch: Latch
     correlations: CorrelationSource
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An account that goes on: its books as folded from the journal, and the journal to look things up in."""
+
+    books: Projection
+    source: JournalSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +110,18 @@ def assemble(
     strategies: Sequence[Strategy] = (),
     sizer: PositionSizer,
     policy: ExecutionPolicy | None = None,
+    past: Past | None = None,
 ) -> TradingSystem:
-    """Build the graph for one account and put its opening cash on record.
+    """Build the graph for one account; a new one puts its opening cash on record, an old one goes on.
 
     Args:
         run: names the run; every client order id begins with it.
-        cash: dollars at the start.
+        cash: dollars at the start of a new account.
+        past: the books and the journal of an account that goes on.
     """
     use_exact_arithmetic()
     risk = _judges(ports, cash, limits, universe)
-    tracker, orders = _senders(ports, risk, run)
+    tracker, orders = _senders(ports, risk, IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0))
     path = OrderPath(
         sizer=sizer,
         policy=policy or ExecutionPolicy(),
@@ -119,7 +132,17 @@ def assemble(
         orders=orders,
     )
     halt, engine = _drivers(ports, risk, tracker, orders, path, strategies)
-    ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
+    if past is None:
+        ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
+    else:
+        resume(
+            past.books,
+            past.source,
+            portfolio=risk.portfolio,
+            monitor=risk.monitor,
+            kill_switch=risk.kill_switch,
+            orders=orders,
+        )
     return TradingSystem(
         ports=ports,
         limits=limits,
@@ -166,7 +189,7 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
     return RiskParts(portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker)
 
 
-def _senders(ports: Ports, risk: RiskParts, run: str) -> tuple[PositionTracker, OrderManager]:
+def _senders(ports: Ports, risk: RiskParts, ids: IntentCounter) -> tuple[PositionTracker, OrderManager]:
     tracker = PositionTracker(portfolio=risk.portfolio, monitor=risk.monitor, emit=ports.journal.append)
     orders = OrderManager(
         checker=risk.checker,
@@ -176,7 +199,7 @@ def _senders(ports: Ports, risk: RiskParts, run: str) -> tuple[PositionTracker, 
         broker=ports.broker,
         journal=ports.journal,
         clock=ports.clock,
-        ids=IntentCounter(run),
+        ids=ids,
     )
     return tracker, orders
 

@@ -234,7 +234,9 @@ def test_a_restart_remembers_peak_day_start_and_streak():
     before.monitor.round_trip_closed(D(-1))
     last = before.monitor.numbers(RiskEventKind.RECALCULATED)
     after = Watched()
-    after.monitor.restore(last)
+    after.monitor.restore(
+        peak_equity=last.peak_equity, day_start_equity=last.day_start_equity, losing_streak=last.losing_streak
+    )
     assert after.portfolio.peak_equity == D(110_000)
     assert after.portfolio.day_start_equity == D(110_000)
     assert after.portfolio.losing_streak == 1

@@ -1,0 +1,66 @@
+"""Orders of an earlier process, rebuilt from what the journal says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from quant_trading_system.core.events import AnyEvent, FillEvent, OrderEvent
+from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.orders import Order
+from quant_trading_system.execution.order_store import OrderRecord
+
+
+def record_from(events: Iterable[tuple[int, AnyEvent]]) -> OrderRecord | None:
+    """The record that these entries add up to; None when they tell of no order.
+
+    Args:
+        events: number and event of every entry about one order, oldest first.
+    """
+    record: OrderRecord | None = None
+    for seq, event in events:
+        if isinstance(event, OrderEvent):
+            if record is None:
+                record = _begun(seq, event)
+            if record is not None:
+                _continue(record, event)
+        elif isinstance(event, FillEvent) and record is not None:
+            _fill(record, event)
+    return record
+
+
+def _begun(seq: int, event: OrderEvent) -> OrderRecord | None:
+    if event.order is None or event.decision is None:
+        return None
+    order, decision = event.order, event.decision
+    record = OrderRecord(order, order.quantity)
+    record.sent_seq, record.sent_at = seq, event.at
+    if decision.plan is not None:
+        record.expected_price = decision.plan.expected_price
+    record.room_price = _dearest(order, decision.quote.ask if decision.quote is not None else ZERO)
+    held = decision.position
+    record.shrinks = bool(held) and (held > 0) != (order.signed_quantity > 0) and order.quantity <= abs(held)
+    return record
+
+
+def _dearest(order: Order, ask: Decimal) -> Decimal:
+    """Dollars a share at which the room of the order is valued again."""
+    return max(ask, order.limit_price or ZERO, order.stop_price or ZERO)
+
+
+def _continue(record: OrderRecord, event: OrderEvent) -> None:
+    record.status, record.pending = event.status, event.pending
+    record.venue_order_id = event.venue_order_id or record.venue_order_id
+    record.reason = event.reason or record.reason
+    if event.trigger is not None and record.sent_at is not None and event.at > record.sent_at:
+        record.acknowledged_at = record.acknowledged_at or event.at
+    if not event.status.is_open:
+        record.final_at = event.at
+
+
+def _fill(record: OrderRecord, event: FillEvent) -> None:
+    record.executions.add(event.execution_id)
+    record.intervals.add(event.cumulative_quantity)
+    record.filled += event.quantity
+    record.filled_value = LEDGER.add(record.filled_value, LEDGER.multiply(event.quantity, event.price))
+    record.fees += event.fee

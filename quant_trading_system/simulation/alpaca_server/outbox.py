@@ -1,0 +1,69 @@
+"""Frames on their way to one client: a client that does not read never holds up the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from aiohttp import WSCloseCode, web
+
+MOST_WAITING = 20_000
+"""Frames that may wait for a slow client before it is cut off."""
+
+
+class Outbox:
+    """A queue with a bound, and the task that empties it."""
+
+    def __init__(self, socket: web.WebSocketResponse, *, text: bool, farewell: Callable[[], bytes | None]) -> None:
+        """Send to `socket` what is put in here.
+
+        Args:
+            text: as text frames instead of binary ones.
+            farewell: the last frame for a client that is too slow, if there is one.
+        """
+        self._socket = socket
+        self._text = text
+        self._farewell = farewell
+        self._waiting: deque[bytes] = deque()
+        self._news = asyncio.Event()
+        self._closing = False
+
+    def put(self, frame: bytes) -> None:
+        """Send a frame after those that wait already."""
+        if self._closing:
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self._cut_off()
+            return
+        self._waiting.append(frame)
+        self._news.set()
+
+    def close(self) -> None:
+        """Close the connection when everything that waits is sent."""
+        self._closing = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send until the connection is closed."""
+        while True:
+            while self._waiting:
+                await self._send(self._waiting.popleft())
+            if self._closing:
+                await self._socket.close(code=WSCloseCode.OK)
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    def _cut_off(self) -> None:
+        self._waiting.clear()
+        last = self._farewell()
+        if last is not None:
+            self._waiting.append(last)
+        self.close()
+
+    async def _send(self, frame: bytes) -> None:
+        if self._text:
+            await self._socket.send_str(frame.decode())
+        else:
+            await self._socket.send_bytes(frame)

@@ -1,0 +1,85 @@
+"""How an order goes from one status to the next: counted, reported, and with what it means for its group."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
+from quant_trading_system.simulation.groups import Groups
+from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueUpdate
+from quant_trading_system.simulation.wire import Wire
+
+
+class OrderLife:
+    """Moves orders through their statuses; whoever works them says how they meet the market."""
+
+    def __init__(self, orders: OrderIndex, groups: Groups, wire: Wire) -> None:
+        self._orders = orders
+        self._groups = groups
+        self._wire = wire
+
+    def meet_market(self, live: LiveOrder, at: datetime) -> None:
+        """Work the order against the present quote."""
+        raise NotImplementedError
+
+    def tell(
+        self,
+        live: LiveOrder,
+        status: OrderStatus,
+        trigger: OrderTrigger,
+        at: datetime,
+        reason: str = "",
+        fill: VenueFill | None = None,
+    ) -> None:
+        """The order has a new status: report it."""
+        live.status = status
+        live.updated_at = at
+        self._wire.report(
+            VenueUpdate(
+                number=self._wire.next_report(),
+                order=self._groups.show(live) if live.group else self._orders.show(live),
+                trigger=trigger,
+                at=at,
+                fill=fill,
+                reason=reason,
+            )
+        )
+
+    def finish(
+        self,
+        live: LiveOrder,
+        status: OrderStatus,
+        trigger: OrderTrigger,
+        at: datetime,
+        reason: str = "",
+        fill: VenueFill | None = None,
+    ) -> None:
+        """The order is final."""
+        live.is_open = False
+        live.finished_at = at
+        self._orders.finish(live)
+        self.tell(live, status, trigger, at, reason, fill)
+        if live.group:
+            self._groups.ended(live, at, self)
+
+    def cancel(self, live: LiveOrder, at: datetime, reason: str) -> None:
+        """The order ends without having traded, or without having traded all."""
+        self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, reason)
+
+    def notify(
+        self, live: LiveOrder, notice: Notice, at: datetime, reason: str, fill: VenueFill | None = None
+    ) -> None:
+        """Report something that leaves the order's life as it is."""
+        live.updated_at = at
+        self._wire.report(
+            VenueUpdate(
+                number=self._wire.next_report(),
+                order=self._groups.show(live),
+                trigger=None,
+                at=at,
+                fill=fill,
+                reason=reason,
+                notice=notice,
+            )
+        )

@@ -1,0 +1,78 @@
+"""An account whose process ends and begins again on the same journal."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from quant_trading_system.config.loader import default_limits
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.decisions import Rejection
+from quant_trading_system.core.events import RunStarted
+from quant_trading_system.core.orders import Order
+from quant_trading_system.execution.order_manager import Placed
+from quant_trading_system.journal.replay import replay
+from quant_trading_system.journal.store import MemoryJournal
+from quant_trading_system.risk.latch import Latch, MemoryLatch
+from quant_trading_system.risk.position_sizer import EqualWeight
+from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
+from tests.support.desk import CALENDAR, NOON, UNIVERSE, FixedCorrelations, HandBoard
+from tests.support.scripted_broker import ScriptedBroker
+
+CASH = Decimal(100_000)
+STARTED = RunStarted(
+    at=NOON, run="run", mode="test", strategies=(), seed=0, version="0", limits={}, limits_version="", universe=()
+)
+
+
+class Life:
+    """`begin` an account, let things happen, then start it `again` from what the journal holds."""
+
+    def __init__(self) -> None:
+        self.journal = MemoryJournal()
+        self.latch: Latch = MemoryLatch()
+        self.clock = ManualClock(NOON)
+        self.broker = ScriptedBroker(self.clock)
+        self.system: TradingSystem | None = None
+
+    def begin(self) -> TradingSystem:
+        """A new account."""
+        self.journal.append(STARTED)
+        return self._assemble(None)
+
+    def again(self, latch: Latch | None = None) -> TradingSystem:
+        """A new process on the same journal; the broker knows what it knew."""
+        self.latch = latch or self.latch
+        known, self.broker = self.broker, ScriptedBroker(self.clock)
+        self.broker._quantity, self.broker._filled = known._quantity, known._filled
+        past = Past(replay(self.journal).projection, self.journal)
+        self.journal.append(STARTED)
+        return self._assemble(past)
+
+    def submit(self, order: Order) -> Placed | Rejection:
+        """Send an order and wait for the answer."""
+        assert self.system is not None
+        return asyncio.run(self.system.orders.submit(order))
+
+    def trade(self, order: Order, price: str) -> None:
+        """Send an order and fill it."""
+        placed = self.submit(order)
+        assert isinstance(placed, Placed), placed
+        self.broker.fill(placed.order_id, order.quantity, price, fee="0.02")
+
+    def _assemble(self, past: Past | None) -> TradingSystem:
+        board = HandBoard(self.clock)
+        board.put("KO", "99.99", "100.01")
+        ports = Ports(
+            clock=self.clock,
+            calendar=CALENDAR,
+            quotes=board,
+            broker=self.broker,
+            journal=self.journal,
+            latch=self.latch,
+            correlations=FixedCorrelations(),
+        )
+        self.system = assemble(
+            ports, run="run", cash=CASH, limits=default_limits(), universe=UNIVERSE, sizer=EqualWeight(), past=past
+        )
+        return self.system

@@ -1,0 +1,108 @@
+"""A restart forgets nothing: books, baselines, halt and open orders come back from the journal."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+
+import pytest
+
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.exceptions import KillSwitchActiveError
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.journal.replay import replay
+from quant_trading_system.risk.latch import MemoryLatch
+from tests.support.orders import buy, sell
+from tests.support.restart import Life
+
+
+@pytest.fixture
+def life():
+    return Life()
+
+
+def test_positions_cash_and_fees_come_back_to_the_last_digit(life):
+    before = life.begin()
+    life.trade(buy(30), "100.01")
+    life.trade(sell(10), "101.37")
+    after = life.again()
+    assert after.portfolio.cash == before.portfolio.cash
+    assert after.portfolio.position("KO").quantity == 20
+    assert after.portfolio.position("KO").cost == before.portfolio.position("KO").cost
+    assert after.portfolio.realized_pnl == before.portfolio.realized_pnl
+
+
+def test_peak_day_start_and_streak_survive(life):
+    """A restart does not reset what losses are measured from."""
+    before = life.begin()
+    before.portfolio.peak_equity, before.portfolio.losing_streak = D(110_000), 5
+    life.trade(buy(1), "100.00")
+    after = life.again()
+    assert (after.portfolio.peak_equity, after.portfolio.losing_streak) == (D(110_000), 5)
+    assert after.portfolio.day_start_equity == before.portfolio.day_start_equity
+
+
+def test_a_halt_holds_although_the_latch_was_lost(life):
+    before = life.begin()
+    before.kill_switch.activate("something is wrong", level=HaltLevel.REDUCING)
+    after = life.again(latch=MemoryLatch())
+    assert after.kill_switch.level is HaltLevel.REDUCING
+    assert "something is wrong" in after.kill_switch.reason
+    with pytest.raises(KillSwitchActiveError):
+        life.submit(buy(1))
+
+
+def test_a_reset_on_record_stays_a_reset(life):
+    before = life.begin()
+    before.kill_switch.activate("a drill")
+    before.kill_switch.reset("anna", "over")
+    assert not life.again().kill_switch.is_active()
+
+
+def test_an_order_without_an_answer_is_in_doubt_and_is_not_sent_again(life):
+    """Its room stays taken and its symbol is frozen until the broker has been asked."""
+    life.begin()
+    life.broker.answers.append("silent")
+    order_id = life.submit(buy(10)).order_id
+    after = life.again()
+    record = after.orders.order(order_id)
+    assert record.status is OrderStatus.IN_DOUBT
+    assert life.broker.orders == []
+    assert after.portfolio.holding("KO").buys == 10
+    assert life.submit(buy(1)).rule == "symbol_in_doubt"
+
+
+def test_a_working_order_keeps_its_room_and_takes_its_fill(life):
+    life.begin()
+    order_id = life.submit(buy(10, limit="99.00")).order_id
+    life.broker.fill(order_id, 4, "99.00")
+    after = life.again()
+    assert after.portfolio.holding("KO").buys == 6
+    life.broker.fill(order_id, 6, "98.50")
+    assert after.orders.order(order_id).status is OrderStatus.FILLED
+    assert after.portfolio.position("KO").quantity == 10
+
+
+def test_a_fill_that_was_booked_before_the_restart_is_not_booked_again(life):
+    life.begin()
+    order_id = life.submit(buy(10)).order_id
+    execution = life.broker.fill(order_id, 10, "100.00")
+    after = life.again()
+    life.broker.tell_fill(order_id, execution)
+    assert after.portfolio.position("KO").quantity == 10
+    assert not after.kill_switch.is_active()
+
+
+def test_ids_go_on_after_the_last_one(life):
+    life.begin()
+    first = life.submit(buy(1)).order_id
+    life.again()
+    assert life.submit(buy(2)).order_id > first
+
+
+def test_the_books_agree_with_the_journal_after_the_restart(life):
+    life.begin()
+    life.trade(buy(30), "100.01")
+    after = life.again()
+    life.trade(sell(30), "99.50")
+    life.journal.append(after.engine.state())
+    assert replay(life.journal).agrees

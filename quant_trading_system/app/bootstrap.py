@@ -19,6 +19,7 @@ from quant_trading_system.config.loader import default_limits, limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import RunStarted
+from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.journal.keys import KEY_SUFFIX, key_from_seed, load_or_create_key
@@ -222,6 +223,8 @@ def _stores(setup: Setup) -> tuple[Journal, Latch]:
         return MemoryJournal(key_from_seed(setup.seed)), MemoryLatch()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / JOURNAL_FILE
+    if path.exists():
+        raise ConfigurationError(f"{directory} holds the journal of another run; a simulated account begins anew")
     key = load_or_create_key(path.with_name(path.name + KEY_SUFFIX), lambda _: key_from_seed(setup.seed))
     batch = None if setup.durable_orders else BATCH
     return SqliteJournal(path, key, batch=batch), FileLatch(directory / LATCH_FILE)

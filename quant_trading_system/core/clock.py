@@ -93,3 +93,14 @@ class ManualClock:
                 wake.set_result(None)
             await asyncio.sleep(0)  # the sleeper runs before time moves on
         self._now = max(self._now, until)  # a sleeper may have moved the clock itself
+
+
+async def wait_for_either(clock: Clock, event: asyncio.Event, span: timedelta) -> bool:
+    """Wait until `event` is set, but no longer than `span` on `clock`; True when it is set."""
+    tasks = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(span))]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return event.is_set()

@@ -75,11 +75,16 @@ class RunStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_
 
 
 class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_finished"):
-    """The run ended in order."""
+    """The run ended in order.
+
+    Attributes:
+        policy: what was done with orders that were still working, ``cancel`` or ``leave``; empty in backtests.
+    """
 
     run: str
     orders: int
     fills: int
+    policy: str = ""
 
 
 class CashMoved(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cash_moved"):
@@ -87,6 +92,20 @@ class CashMoved(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cash_
 
     amount: Decimal
     cash: Decimal
+    reason: str
+
+
+class PositionAdopted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="position_adopted"):
+    """A position that was there before our first order, taken over on a named person's word; never a fill.
+
+    Attributes:
+        quantity: signed shares; `cost`: their signed cost in dollars.
+    """
+
+    symbol: str
+    quantity: Decimal
+    cost: Decimal
+    approved_by: str
     reason: str
 
 
@@ -229,6 +248,7 @@ AnyEvent = (
     RunStarted
     | RunFinished
     | CashMoved
+    | PositionAdopted
     | SignalEvent
     | OrderEvent
     | FillEvent

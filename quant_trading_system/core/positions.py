@@ -86,6 +86,11 @@ class Position:
         """Dollars at the last mark."""
         return LEDGER.subtract(self.market_value, self.cost)
 
+    def adopt(self, quantity: Decimal, cost: Decimal) -> None:
+        """Take over shares that were bought before these books began: neither a fill nor a profit."""
+        self.quantity = LEDGER.add(self.quantity, quantity)
+        self.cost = LEDGER.add(self.cost, cost)
+
     def apply(self, signed_quantity: Decimal, price: Decimal, fee: Decimal = ZERO) -> Applied:
         """Book one execution: positive quantities buy, negative ones sell; a flip closes, then opens.
 

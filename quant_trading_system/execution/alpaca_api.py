@@ -6,6 +6,7 @@ Whatever makes or changes an order is sent once; if no answer comes, its outcome
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -50,6 +51,7 @@ class AlpacaApi:
         limiter: RateLimiter | None = None,
         timeouts: Timeouts | None = None,
         seed: int = 0,
+        hide: Callable[[str], str] = str,
     ) -> None:
         """Join the parts.
 
@@ -57,6 +59,7 @@ class AlpacaApi:
             source: names this interface in notices.
             limiter: of the account; one of its own by default.
             seed: spreads the pauses between attempts.
+            hide: takes keys out of words that the other side sent.
         """
         self.limiter = limiter or RateLimiter(clock)
         self.clock = clock
@@ -65,6 +68,7 @@ class AlpacaApi:
         self._source = source
         self._timeouts = timeouts or Timeouts()
         self._seed = seed
+        self._hide = hide
 
     async def get(self, path: str, model: type[T], *query: tuple[str, str], lane: Lane = Lane.READS) -> T:
         """Read `path`.
@@ -143,7 +147,7 @@ class AlpacaApi:
 
     def _error(self, request: Request, reply: Reply) -> BrokerRejected | OutcomeUnknown:
         problem = classify(reply, is_read=request.method == "GET")
-        text = f"{_told(problem)}{_request_id(reply)}"
+        text = f"{self._hide(_told(problem))}{_request_id(reply)}"
         if problem.meaning is Meaning.CREDENTIALS:
             self._tell(NoticeKind.CREDENTIALS_REFUSED, f"{request.name}: {text}")
         if problem.meaning is Meaning.RATE_LIMITED:

@@ -81,7 +81,7 @@ class OrderStream:
             raise self._refused("the keys were refused")
         await self._say(socket, {"action": "listen", "data": {"streams": [UPDATES]}})
         answer = await self._answer(socket, "listening")
-        if UPDATES not in (answer.get("streams") or ()):
+        if UPDATES not in _streams(answer):
             raise self._refused(f"the subscription to {UPDATES} was not confirmed")
 
     def hear(self, frame: Frame) -> None:
@@ -92,7 +92,7 @@ class OrderStream:
             return
         if envelope.stream == UPDATES:
             self._hear_update(frame, envelope.data)
-        elif envelope.stream in ("authorization", "listening") and UPDATES not in shown(frame):
+        elif envelope.stream == "authorization" or (envelope.stream == "listening" and not _has_updates(frame)):
             raise ConnectionError("the broker ended the subscription")
         elif envelope.stream != "listening":
             self._set_apart(frame, "not a message of this stream")
@@ -114,7 +114,7 @@ class OrderStream:
     def _set_apart(self, frame: Frame, why: str) -> None:
         self.quarantined += 1
         order_id = _order_id(loosely(frame))
-        message = f"{harmless(why)}: {shown(frame)}"
+        message = f"{harmless(why)}: {self._shown(frame)}"
         self._notify(Notice(kind=NoticeKind.QUARANTINED, source=self.name, message=message, order_id=order_id))
         self._on_garbage(order_id)
 
@@ -123,24 +123,36 @@ class OrderStream:
         while True:
             frame = await socket.receive()
             found = loosely(frame)
-            if not isinstance(found, dict):
-                raise ConnectionError(f"no message of this stream: {shown(frame)}")
-            data = found.get("data")
-            if found.get("stream") == UPDATES:
+            kind, data = (found.get("stream"), found.get("data")) if isinstance(found, dict) else (None, None)
+            if kind == UPDATES:
                 self.hear(frame)
-            elif found.get("stream") == stream and isinstance(data, dict):
+            elif kind == stream and isinstance(data, dict):
                 return data
-            elif found.get("stream") == "authorization":
+            elif kind == "authorization":
                 raise self._refused("the keys were refused")
             else:
-                raise ConnectionError(f"instead of {stream} the broker answered {shown(frame)}")
+                raise ConnectionError(f"instead of {stream} the broker answered {self._shown(frame)}")
 
     async def _say(self, socket: Socket, message: Loose) -> None:
         await socket.send(write_frame(message, packed=self._packed))
 
+    def _shown(self, frame: Frame) -> str:
+        return self._access.credentials.hidden_in(shown(frame))
+
     def _refused(self, message: str) -> PermissionError:
         self._notify(Notice(kind=NoticeKind.CREDENTIALS_REFUSED, source=self.name, message=message))
         return PermissionError(message)
+
+
+def _has_updates(frame: Frame) -> bool:
+    found = loosely(frame)
+    data = found.get("data") if isinstance(found, dict) else None
+    return isinstance(data, dict) and UPDATES in _streams(data)
+
+
+def _streams(data: Loose) -> list[object]:
+    streams = data.get("streams")
+    return streams if isinstance(streams, list) else []
 
 
 def _order_id(message: object) -> str:

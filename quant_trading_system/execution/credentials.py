@@ -69,6 +69,10 @@ class Credentials:
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are neither pickled nor copied")
 
+    def hidden_in(self, text: str) -> str:
+        """`text` without the keys, should the other side repeat them."""
+        return text.replace(self._secret_key, "…").replace(self._key_id, "…")
+
     def headers(self) -> dict[str, str]:
         """For every request of the REST interfaces."""
         return {"APCA-API-KEY-ID": self._key_id, "APCA-API-SECRET-KEY": self._secret_key}

@@ -22,6 +22,7 @@ from quant_trading_system.core.events import (
     HaltTrigger,
     KillSwitchEvent,
     OrderEvent,
+    PositionAdopted,
     RiskEvent,
     RiskEventKind,
     RunFinished,
@@ -115,6 +116,7 @@ class Projection:
             CashMoved: self._move_cash,
             OrderEvent: self._change_order,
             FillEvent: self._fill,
+            PositionAdopted: self._adopt,
             RiskEvent: self._measure,
             KillSwitchEvent: self._switch,
         }
@@ -151,6 +153,10 @@ class Projection:
     def _move_cash(self, event: CashMoved) -> None:
         self.cash = LEDGER.add(self.cash, event.amount)
         self._compare("cash", event.cash, self.cash)
+
+    def _adopt(self, event: PositionAdopted) -> None:
+        position = self.positions.setdefault(event.symbol, Position(event.symbol))
+        position.adopt(event.quantity, event.cost)
 
     def _change_order(self, event: OrderEvent) -> None:
         if self.orders.change(self.seq, event):

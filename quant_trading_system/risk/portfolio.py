@@ -247,6 +247,18 @@ class Portfolio:
                 self.market_value = LEDGER.add(self.market_value, position.market_value)
                 self._shift(held, ZERO)
 
+    def adopt(self, symbol: str, quantity: Decimal, cost: Decimal) -> None:
+        """Take over a position that was there before our first order, at its cost; baselines move along."""
+        with self.lock:
+            held = self.holding(symbol)
+            before = held.position.market_value
+            held.position.adopt(quantity, cost)
+            added = held.position.market_value - before
+            self.market_value = LEDGER.add(self.market_value, added)
+            self.day_start_equity += added
+            self.peak_equity += added
+            self._shift(held, ZERO)
+
     def move_cash(self, amount: Decimal) -> None:
         """Book a deposit (positive) or withdrawal; neither a profit nor a loss, so baselines move along."""
         with self.lock:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
-from typing import Final
+from typing import Final, NoReturn
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
@@ -51,6 +51,9 @@ class ApprovedOrder:
         self.quantity = case.quantity
         self.price = price
         self.shrinks = case.shrinks
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an approval is neither copied nor stored: it is for one order at one moment; ask the gate again")
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -11,6 +11,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
+import msgspec
+
 UNIT = 10**9
 """Units in one share or one dollar a share."""
 MONEY = UNIT * UNIT
@@ -41,21 +43,23 @@ def dollars(money: int) -> Decimal:
     return _WIDE.scaleb(Decimal(cents), -2) if not rest else _WIDE.scaleb(Decimal(money), -18)
 
 
-class Holding:
+class Holding(msgspec.Struct):
     """What is held of one symbol.
 
     Attributes:
+        mark: last price, units of dollars a share.
         quantity: units of shares, negative when short.
         cost: money paid for it, negative when short; fees apart.
-        mark: last price, units of dollars a share.
+        lots: what is left of earlier days, oldest first: units of shares and price.
+        opened, closed: what was added today, and how many units of shares left it.
     """
 
-    __slots__ = ("cost", "mark", "quantity")
-
-    def __init__(self, mark: int) -> None:
-        self.quantity = 0
-        self.cost = 0
-        self.mark = mark
+    mark: int
+    quantity: int = 0
+    cost: int = 0
+    lots: list[tuple[int, int]] = []
+    opened: list[tuple[int, int]] = []
+    closed: int = 0
 
     @property
     def value(self) -> int:
@@ -67,10 +71,45 @@ class Holding:
         held = self.quantity
         if held * quantity >= 0:
             self.cost += quantity * price
+            self.opened.append((quantity, price))
         else:
             assert abs(quantity) <= abs(held), "the venue lets no order cross zero"
             self.cost -= self.cost * abs(quantity) // abs(held)
+            self.closed += abs(quantity)
         self.quantity = held + quantity
+
+    @property
+    def of_today(self) -> tuple[int, int]:
+        """Units of shares that were added today and are still there, and the money that they cost on average."""
+        added = sum(quantity for quantity, _ in self.opened)
+        left = abs(added) - self.closed
+        if left <= 0:
+            return 0, 0
+        spent = sum(quantity * price for quantity, price in self.opened)
+        share = left if added > 0 else -left
+        return share, spent * left // abs(added)
+
+    def end_day(self) -> None:
+        """Reckon the cost anew from the lots that are left: trades of the day close each other, then the oldest."""
+        if not self.opened and not self.closed:
+            return
+        today = _without(self.opened, self.closed)
+        added = sum(abs(quantity) for quantity, _ in self.opened)
+        self.lots = [*_without(self.lots, max(self.closed - added, 0)), *today]
+        self.cost = sum(quantity * price for quantity, price in self.lots)
+        self.opened, self.closed = [], 0
+
+
+def _without(lots: list[tuple[int, int]], closed: int) -> list[tuple[int, int]]:
+    """The lots after `closed` units of shares left, oldest first."""
+    left = []
+    for quantity, price in lots:
+        gone = min(abs(quantity), closed)
+        closed -= gone
+        rest = quantity - gone if quantity > 0 else quantity + gone
+        if rest:
+            left.append((rest, price))
+    return left
 
 
 class LedgerEntry(NamedTuple):
@@ -146,6 +185,11 @@ class Books:
             self._count(holding, -1)
             holding.mark = units(price)
             self._count(holding, +1)
+
+    def end_day(self) -> None:
+        """The trading day is over; see `Holding.end_day`."""
+        for holding in self._holdings.values():
+            holding.end_day()
 
     def statement(self) -> tuple[LedgerEntry, ...]:
         """Every trade since the beginning, oldest first."""

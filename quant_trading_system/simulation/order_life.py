@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
@@ -11,7 +12,7 @@ from quant_trading_system.simulation.venue_orders import Notice, VenueFill, Venu
 from quant_trading_system.simulation.wire import Wire
 
 
-class OrderLife:
+class OrderLife(ABC):
     """Moves orders through their statuses; whoever works them says how they meet the market."""
 
     def __init__(self, orders: OrderIndex, groups: Groups, wire: Wire) -> None:
@@ -19,9 +20,9 @@ class OrderLife:
         self._groups = groups
         self._wire = wire
 
+    @abstractmethod
     def meet_market(self, live: LiveOrder, at: datetime) -> None:
         """Work the order against the present quote."""
-        raise NotImplementedError
 
     def tell(
         self,

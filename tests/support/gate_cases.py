@@ -96,7 +96,9 @@ def parse_order(text: str) -> Order:
         (False, True): OrderType.STOP,
         (True, True): OrderType.STOP_LIMIT,
     }
-    kind = OrderType.TRAILING_STOP if "trail_price" in fields else kinds["limit_price" in fields, "stop_price" in fields]
+    kind = (
+        OrderType.TRAILING_STOP if "trail_price" in fields else kinds["limit_price" in fields, "stop_price" in fields]
+    )
     return Order(side=OrderSide(side), order_type=kind, **fields)
 
 

@@ -147,7 +147,9 @@ class ScriptedBroker:
         """The order is cancelled."""
         self.report(order_id, OrderTrigger.CANCEL)
 
-    def fill(self, order_id: str, quantity: str | int | Decimal, price: str | int | Decimal, fee: str = "0") -> Execution:
+    def fill(
+        self, order_id: str, quantity: str | int | Decimal, price: str | int | Decimal, fee: str = "0"
+    ) -> Execution:
         """One execution; the last one when it completes the order."""
         execution = self.execution(order_id, quantity, price, fee)
         self.tell_fill(order_id, execution)

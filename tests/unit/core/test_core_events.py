@@ -22,6 +22,7 @@ from quant_trading_system.core.events import (
     HaltTrigger,
     KillSwitchEvent,
     OrderEvent,
+    PositionAdopted,
     RiskEvent,
     RiskEventKind,
     RunFinished,
@@ -99,6 +100,13 @@ GOLDEN = {
         CashMoved(at=AT, amount=Decimal("-250.00"), cash=Decimal("99750.00"), reason="withdrawal"),
         '{"kind":"cash_moved","at":"2024-01-02T14:30:00.250000Z","amount":"-250.00","cash":"99750.00",'
         '"reason":"withdrawal"}',
+    ),
+    "position_adopted": (
+        PositionAdopted(
+            at=AT, symbol="KO", quantity=Decimal(-5), cost=Decimal("-300.50"), approved_by="anna", reason="held before"
+        ),
+        '{"kind":"position_adopted","at":"2024-01-02T14:30:00.250000Z","symbol":"KO","quantity":"-5",'
+        '"cost":"-300.50","approved_by":"anna","reason":"held before"}',
     ),
     "signal": (
         SignalEvent(

@@ -513,7 +513,9 @@ def test_a_fill_told_under_another_name_is_known_by_its_interval():
 def test_fills_out_of_order_add_up():
     account = Account()
     record = account.working(buy(10))
-    parts = [account.broker.execution(record.order_id, shares, price) for shares, price in ((3, 100), (5, 101), (2, 99))]
+    parts = [
+        account.broker.execution(record.order_id, shares, price) for shares, price in ((3, 100), (5, 101), (2, 99))
+    ]
     for part in (parts[2], parts[0], parts[1]):
         account.broker.tell_fill(record.order_id, part)
     assert (record.status, record.filled) == (S.FILLED, D(10))
@@ -750,7 +752,12 @@ def test_an_order_carries_the_limits_of_its_type():
     """The room of a stop order is its stop; that of a trailing stop the quote."""
     account = Account(limits=limits_with(price_collar_pct=D("0.5")))
     stop = Order(
-        symbol="KO", side="buy", quantity=D(10), order_type=OrderType.STOP, time_in_force=TimeInForce.DAY, stop_price=D(120)
+        symbol="KO",
+        side="buy",
+        quantity=D(10),
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.DAY,
+        stop_price=D(120),
     )
     account.working(stop)
     assert account.portfolio.gross_worst == 1200

@@ -144,7 +144,9 @@ def test_the_numbers_of_a_real_order():
     assert numbers.fill_rate == 1
 
 
-@pytest.mark.parametrize(("count", "median", "p95"), [(1, 1, 1), (2, 1, 2), (3, 2, 3), (4, 2, 4), (20, 10, 19), (21, 11, 20)])
+@pytest.mark.parametrize(
+    ("count", "median", "p95"), [(1, 1, 1), (2, 1, 2), (3, 2, 3), (4, 2, 4), (20, 10, 19), (21, 11, 20)]
+)
 def test_percentiles_are_nearest_rank(count, median, p95):
     numbers = measure([record(1, 1, S.FILLED, latency_ms=ms) for ms in range(count, 0, -1)])
     assert (numbers.latency_ms, numbers.latency_p95_ms) == (D(median), D(p95))

@@ -172,8 +172,8 @@ CONTRADICTIONS = {
         ["entry 2: status of a is recorded as filled, the entries give working"],
     ),
     "trigger that cannot happen": (
-        [sent("a"), order_event("a", S.REJECTED, T.REJECT), order_event("a", S.EXPIRED, T.EXPIRE)],
-        ["entry 3: transition of a is recorded as expire, the entries give not possible when rejected"],
+        [sent("a"), order_event("a", S.REJECTED, T.REJECT), order_event("a", S.UNSENT, T.NOT_SENT)],
+        ["entry 3: transition of a is recorded as not_sent, the entries give not possible when rejected"],
     ),
     "status that changed by itself": (
         [sent("a"), order_event("a", S.WORKING, None)],

@@ -12,331 +12,331 @@ from tests.support.gate_cases import GateCase, cases, decide, verdict
 
 CASES = {
     Rule.KILL_SWITCH: """
-                                                      | buy 1    | ok
-halt=reducing                                         | buy 1    | kill_switch
-halt=halted                                           | buy 1    | kill_switch
-halt=flattening                                       | buy 1    | kill_switch
-halt=reducing    held=KO:10@100                       | sell 10  | ok               # a way out
-halt=reducing    held=KO:10@100                       | sell 11  | kill_switch      # one share past flat
-halt=reducing    held=KO:10@100                       | buy 1    | kill_switch
-halt=flattening  held=KO:10@100 open=KO:-4@100        | sell 6   | ok               # what is held less what is being sold
-halt=flattening  held=KO:10@100 open=KO:-4@100        | sell 7   | kill_switch
-halt=flattening  held=KO:-10@100 allow_short=true     | buy 10   | ok
-halt=flattening  held=KO:-10@100 allow_short=true     | buy 11   | kill_switch
-halt=halted      held=KO:10@100                       | sell 10  | kill_switch      # halted stops exits, too
+                                                 | buy 1   | ok
+halt=reducing                                    | buy 1   | kill_switch
+halt=halted                                      | buy 1   | kill_switch
+halt=flattening                                  | buy 1   | kill_switch
+halt=reducing held=KO:10@100                     | sell 10 | ok           # a way out
+halt=reducing held=KO:10@100                     | sell 11 | kill_switch  # one share past flat
+halt=reducing held=KO:10@100                     | buy 1   | kill_switch
+halt=flattening held=KO:10@100 open=KO:-4@100    | sell 6  | ok           # what is held less what is being sold
+halt=flattening held=KO:10@100 open=KO:-4@100    | sell 7  | kill_switch
+halt=flattening held=KO:-10@100 allow_short=true | buy 10  | ok
+halt=flattening held=KO:-10@100 allow_short=true | buy 11  | kill_switch
+halt=halted held=KO:10@100                       | sell 10 | kill_switch  # halted stops exits, too
 """,
     Rule.EXACT_ARITHMETIC: """
-precision=28                                          | buy 1    | ok
-precision=27                                          | buy 1    | exact_arithmetic
-precision=29                                          | buy 1    | ok
-precision=27 held=KO:1@100                            | sell 1   | exact_arithmetic
+precision=28               | buy 1  | ok
+precision=27               | buy 1  | exact_arithmetic
+precision=29               | buy 1  | ok
+precision=27 held=KO:1@100 | sell 1 | exact_arithmetic
 """,
     Rule.ACCOUNT_KNOWN: """
-cash=2000                                             | buy 1             | ok
-cash=0.01 max_position_pct=1                          | buy 1             | max_position_pct   # known, though poor
-cash=0                                                | buy 1             | account_known
-cash=-0.01                                            | buy 1             | account_known
-cash=-500 allow_short=true                            | sell 1            | account_known
-cash=-500 held=KO:1@100                               | sell 1            | ok
-cash=-500 held=KO:-1@100 allow_short=true             | buy 1             | ok
+cash=2000                                 | buy 1  | ok
+cash=0.01 max_position_pct=1              | buy 1  | max_position_pct  # known, though poor
+cash=0                                    | buy 1  | account_known
+cash=-0.01                                | buy 1  | account_known
+cash=-500 allow_short=true                | sell 1 | account_known
+cash=-500 held=KO:1@100                   | sell 1 | ok
+cash=-500 held=KO:-1@100 allow_short=true | buy 1  | ok
 """,
     Rule.MAX_DAILY_LOSS: """
-day_start=100000 peak=100000 cash=95000.01            | buy 1    | ok
-day_start=100000 peak=100000 cash=95000               | buy 1    | ok                 # 5 % exactly
-day_start=100000 peak=100000 cash=94999.99            | buy 1    | max_daily_loss_pct
-day_start=100000 peak=100000 cash=94999.99 allow_short=true | sell 1 | max_daily_loss_pct
-day_start=90000  peak=100000 cash=100000              | buy 1    | ok                 # a gain
-day_start=100000 peak=100000 cash=94999.99 held=KO:10@100   | sell 10 | ok
-day_start=100000 peak=100000 cash=94999.99 held=KO:-10@100 allow_short=true | buy 10 | ok
+day_start=100000 peak=100000 cash=95000.01                                  | buy 1   | ok
+day_start=100000 peak=100000 cash=95000                                     | buy 1   | ok                  # 5 % exactly
+day_start=100000 peak=100000 cash=94999.99                                  | buy 1   | max_daily_loss_pct
+day_start=100000 peak=100000 cash=94999.99 allow_short=true                 | sell 1  | max_daily_loss_pct
+day_start=90000 peak=100000 cash=100000                                     | buy 1   | ok                  # a gain
+day_start=100000 peak=100000 cash=94999.99 held=KO:10@100                   | sell 10 | ok
+day_start=100000 peak=100000 cash=94999.99 held=KO:-10@100 allow_short=true | buy 10  | ok
 """,
     Rule.MAX_DRAWDOWN: """
-day_start=85000 peak=100000 cash=85000.01             | buy 1    | ok
-day_start=85000 peak=100000 cash=85000                | buy 1    | ok                 # 15 % exactly
-day_start=85000 peak=100000 cash=84999.99             | buy 1    | max_drawdown_pct
-day_start=85000 peak=100000 cash=84999.99 allow_short=true | sell 1 | max_drawdown_pct
+day_start=85000 peak=100000 cash=85000.01                  | buy 1   | ok
+day_start=85000 peak=100000 cash=85000                     | buy 1   | ok                # 15 % exactly
+day_start=85000 peak=100000 cash=84999.99                  | buy 1   | max_drawdown_pct
+day_start=85000 peak=100000 cash=84999.99 allow_short=true | sell 1  | max_drawdown_pct
 day_start=85000 peak=100000 cash=84999.99 held=KO:10@100   | sell 10 | ok
 """,
     Rule.APPROVED_UNIVERSE: """
-                                                      | buy 1 of PEP     | ok
-                                                      | buy 1 of TSLA    | approved_universe
-                                                      | sell 1 of TSLA   | approved_universe
-                                                      | buy 1 of ko      | approved_universe   # symbols are exact
+ | buy 1 of PEP   | ok
+ | buy 1 of TSLA  | approved_universe
+ | sell 1 of TSLA | approved_universe
+ | buy 1 of ko    | approved_universe  # symbols are exact
 """,
     Rule.INSTRUMENT_TRADABLE: """
-                                                      | buy 1 of SUSP    | instrument_tradable
-held=SUSP:1@100                                       | sell 1 of SUSP   | instrument_tradable
-                                                      | buy 1.5          | ok
-                                                      | buy $150         | ok
-                                                      | buy 1.5 of PEP   | instrument_tradable
-                                                      | buy $150 of PEP  | instrument_tradable
+                | buy 1 of SUSP   | instrument_tradable
+held=SUSP:1@100 | sell 1 of SUSP  | instrument_tradable
+                | buy 1.5         | ok
+                | buy $150        | ok
+                | buy 1.5 of PEP  | instrument_tradable
+                | buy $150 of PEP | instrument_tradable
 """,
     Rule.ORDER_SUPPORTED: """
-unsupported=stop                                      | buy 1            | ok
-unsupported=stop                                      | buy 1 stop 101   | order_supported
-unsupported=trailing_stop held=KO:1@100               | sell 1 trail 1   | order_supported
-                                held=KO:1@100         | sell 1 trail 1   | ok
+unsupported=stop                        | buy 1          | ok
+unsupported=stop                        | buy 1 stop 101 | order_supported
+unsupported=trailing_stop held=KO:1@100 | sell 1 trail 1 | order_supported
+held=KO:1@100                           | sell 1 trail 1 | ok
 """,
     Rule.TRADING_HOURS: """
-now=2024-01-08T14:29:59.999999                        | buy 1       | trading_hours
-now=2024-01-08T14:30                                  | buy 1       | ok
-now=2024-01-08T20:59:59.999999                        | buy 1       | ok
-now=2024-01-08T21:00                                  | buy 1       | trading_hours
-now=2024-01-10T17:59:59.999999                        | buy 1       | ok                # a half day
-now=2024-01-10T18:00                                  | buy 1       | trading_hours
-now=2024-01-11T17:00                                  | buy 1       | trading_hours     # a holiday
-now=2024-01-07T17:00                                  | buy 1       | trading_hours     # a Sunday
-now=2024-01-08T21:00 held=KO:1@100                    | sell 1      | trading_hours
-now=2024-01-08T21:00                                  | buy 1 gtc limit 100   | trading_hours
-now=2024-01-08T14:28                                  | buy 1 opg   | ok                # two minutes before the open
-now=2024-01-08T14:28:00.000001                        | buy 1 opg   | trading_hours
-now=2024-01-08T14:30                                  | buy 1 opg   | trading_hours
-now=2024-01-08T20:50                                  | buy 1 cls   | ok                # ten minutes before the close
-now=2024-01-08T20:50:00.000001                        | buy 1 cls   | trading_hours
-now=2024-01-10T17:50                                  | buy 1 cls   | ok
-now=2024-01-10T17:50:00.000001                        | buy 1 cls   | trading_hours
-now=2024-01-08T22:00                                  | buy 1 cls   | trading_hours
-now=2024-01-09T08:59:59.999999                        | buy 1 limit 100 extended   | trading_hours
-now=2024-01-09T09:00                                  | buy 1 limit 100 extended   | ok     # 4:00 in New York
-now=2024-01-09T00:59:59.999999                        | buy 1 limit 100 extended   | ok     # until 20:00 in New York
-now=2024-01-09T01:00                                  | buy 1 limit 100 extended   | trading_hours
-now=2024-01-10T21:59:59.999999                        | buy 1 limit 100 extended   | ok     # four hours after a half day
-now=2024-01-10T22:00                                  | buy 1 limit 100 extended   | trading_hours
-now=2024-01-09T09:00                                  | buy 1 limit 100            | trading_hours
+now=2024-01-08T14:29:59.999999     | buy 1                    | trading_hours
+now=2024-01-08T14:30               | buy 1                    | ok
+now=2024-01-08T20:59:59.999999     | buy 1                    | ok
+now=2024-01-08T21:00               | buy 1                    | trading_hours
+now=2024-01-10T17:59:59.999999     | buy 1                    | ok             # a half day
+now=2024-01-10T18:00               | buy 1                    | trading_hours
+now=2024-01-11T17:00               | buy 1                    | trading_hours  # a holiday
+now=2024-01-07T17:00               | buy 1                    | trading_hours  # a Sunday
+now=2024-01-08T21:00 held=KO:1@100 | sell 1                   | trading_hours
+now=2024-01-08T21:00               | buy 1 gtc limit 100      | trading_hours
+now=2024-01-08T14:28               | buy 1 opg                | ok             # two minutes before the open
+now=2024-01-08T14:28:00.000001     | buy 1 opg                | trading_hours
+now=2024-01-08T14:30               | buy 1 opg                | trading_hours
+now=2024-01-08T20:50               | buy 1 cls                | ok             # ten minutes before the close
+now=2024-01-08T20:50:00.000001     | buy 1 cls                | trading_hours
+now=2024-01-10T17:50               | buy 1 cls                | ok
+now=2024-01-10T17:50:00.000001     | buy 1 cls                | trading_hours
+now=2024-01-08T22:00               | buy 1 cls                | trading_hours
+now=2024-01-09T08:59:59.999999     | buy 1 limit 100 extended | trading_hours
+now=2024-01-09T09:00               | buy 1 limit 100 extended | ok             # 4:00 in New York
+now=2024-01-09T00:59:59.999999     | buy 1 limit 100 extended | ok             # until 20:00 in New York
+now=2024-01-09T01:00               | buy 1 limit 100 extended | trading_hours
+now=2024-01-10T21:59:59.999999     | buy 1 limit 100 extended | ok             # four hours after a half day
+now=2024-01-10T22:00               | buy 1 limit 100 extended | trading_hours
+now=2024-01-09T09:00               | buy 1 limit 100          | trading_hours
 """,
     Rule.LOT_SIZE: """
-quote=9.99/10.01                                      | buy 99 of LOT    | lot_size
-quote=9.99/10.01                                      | buy 100 of LOT   | ok
-quote=9.99/10.01                                      | buy 101 of LOT   | lot_size
-quote=9.99/10.01                                      | buy 200 of LOT   | ok
-quote=9.99/10.01 held=LOT:150@10                      | sell 150 of LOT  | lot_size
+quote=9.99/10.01                 | buy 99 of LOT   | lot_size
+quote=9.99/10.01                 | buy 100 of LOT  | ok
+quote=9.99/10.01                 | buy 101 of LOT  | lot_size
+quote=9.99/10.01                 | buy 200 of LOT  | ok
+quote=9.99/10.01 held=LOT:150@10 | sell 150 of LOT | lot_size
 """,
     Rule.PRICE_TICK: """
-                                                      | buy 1 limit 100.00          | ok
-                                                      | buy 1 limit 100.001         | price_tick
-                                                      | buy 1 limit 100.000         | ok            # the same price
-                                                      | buy 1 stop 101.001          | price_tick
-                                                      | buy 1 stop 101 limit 101.001 | price_tick
-quote=0.4999/0.5001                                   | buy 10 limit 0.5001         | ok            # below a dollar
-quote=0.4999/0.5001                                   | buy 10 limit 0.50011        | price_tick
-quote=0.99/1.01                                       | buy 10 limit 1.0001         | price_tick
-quote=0.99/1.01                                       | buy 10 limit 0.9999         | ok
-held=KO:1@100                                         | sell 1 limit 100.001        | price_tick
+                    | buy 1 limit 100.00           | ok
+                    | buy 1 limit 100.001          | price_tick
+                    | buy 1 limit 100.000          | ok          # the same price
+                    | buy 1 stop 101.001           | price_tick
+                    | buy 1 stop 101 limit 101.001 | price_tick
+quote=0.4999/0.5001 | buy 10 limit 0.5001          | ok          # below a dollar
+quote=0.4999/0.5001 | buy 10 limit 0.50011         | price_tick
+quote=0.99/1.01     | buy 10 limit 1.0001          | price_tick
+quote=0.99/1.01     | buy 10 limit 0.9999          | ok
+held=KO:1@100       | sell 1 limit 100.001         | price_tick
 """,
     Rule.QUOTE_PRESENT: """
-quote=none                                            | buy 1             | quote_present
-quote=none                                            | buy 1 limit 100   | quote_present
-quote=none                                            | buy $100          | quote_present
-quote=none held=KO:1@100                              | sell 1            | quote_present
+quote=none               | buy 1           | quote_present
+quote=none               | buy 1 limit 100 | quote_present
+quote=none               | buy $100        | quote_present
+quote=none held=KO:1@100 | sell 1          | quote_present
 """,
     Rule.QUOTE_SANE: """
-quote=100.00/100.01                                   | buy 1    | ok
-quote=100.00/100.00                                   | buy 1    | quote_sane    # locked
-quote=100.02/100.01                                   | buy 1    | quote_sane    # crossed
-quote=0/100.01                                        | buy 1    | quote_sane
-quote=99.99/0                                         | buy 1    | quote_sane
-quote=-99.99/100.01                                   | buy 1    | quote_sane
-quote=NaN/100.01                                      | buy 1    | quote_sane
-quote=99.99/NaN                                       | buy 1    | quote_sane
-quote=99.99/Infinity                                  | buy 1    | quote_sane
-quote=NaN/NaN                                         | buy $100 | quote_sane
-quote=0/100.01     held=KO:1@100                      | sell 1   | quote_sane
-quote=100.02/100.01 held=KO:-1@100 allow_short=true   | buy 1    | quote_sane
-quote=NaN/100.01   held=KO:1@100                      | sell 1   | quote_sane
+quote=100.00/100.01                                 | buy 1    | ok
+quote=100.00/100.00                                 | buy 1    | quote_sane  # locked
+quote=100.02/100.01                                 | buy 1    | quote_sane  # crossed
+quote=0/100.01                                      | buy 1    | quote_sane
+quote=99.99/0                                       | buy 1    | quote_sane
+quote=-99.99/100.01                                 | buy 1    | quote_sane
+quote=NaN/100.01                                    | buy 1    | quote_sane
+quote=99.99/NaN                                     | buy 1    | quote_sane
+quote=99.99/Infinity                                | buy 1    | quote_sane
+quote=NaN/NaN                                       | buy $100 | quote_sane
+quote=0/100.01 held=KO:1@100                        | sell 1   | quote_sane
+quote=100.02/100.01 held=KO:-1@100 allow_short=true | buy 1    | quote_sane
+quote=NaN/100.01 held=KO:1@100                      | sell 1   | quote_sane
 """,
     Rule.MAX_QUOTE_AGE: """
-age=14.999999                                         | buy 1    | ok
-age=15                                                | buy 1    | ok
-age=15.000001                                         | buy 1    | max_quote_age_s
-age=0 received=15.000001                              | buy 1    | max_quote_age_s   # the older of the two counts
-age=15.000001 received=0                              | buy 1    | max_quote_age_s
-age=-0.000001                                         | buy 1    | max_quote_age_s   # stamped in the future
-age=15.000001 held=KO:1@100                           | sell 1   | max_quote_age_s
-age=3600 now=2024-01-08T14:00                         | buy 1 opg | ok               # the open is judged by the last close
-now=2024-01-08T14:00 age=234015                       | buy 1 opg | ok               # 15 seconds before Friday's close
-now=2024-01-08T14:00 age=234015.000001                | buy 1 opg | max_quote_age_s
+age=14.999999                          | buy 1     | ok
+age=15                                 | buy 1     | ok
+age=15.000001                          | buy 1     | max_quote_age_s
+age=0 received=15.000001               | buy 1     | max_quote_age_s  # the older of the two counts
+age=15.000001 received=0               | buy 1     | max_quote_age_s
+age=-0.000001                          | buy 1     | max_quote_age_s  # stamped in the future
+age=15.000001 held=KO:1@100            | sell 1    | max_quote_age_s
+age=3600 now=2024-01-08T14:00          | buy 1 opg | ok               # the open is judged by the last close
+now=2024-01-08T14:00 age=234015        | buy 1 opg | ok               # 15 seconds before Friday's close
+now=2024-01-08T14:00 age=234015.000001 | buy 1 opg | max_quote_age_s
 """,
     Rule.MAX_SPREAD: """
-quote=99.01/101.00                                    | buy 1    | ok
-quote=99.00/101.00                                    | buy 1    | ok               # 2 of 100
-quote=98.99/101.00                                    | buy 1    | max_spread_pct
-quote=98.99/101.00 allow_short=true                   | sell 1   | max_spread_pct
-quote=98.99/101.00 held=KO:1@100                      | sell 1   | max_spread_pct
+quote=99.01/101.00                  | buy 1  | ok
+quote=99.00/101.00                  | buy 1  | ok              # 2 of 100
+quote=98.99/101.00                  | buy 1  | max_spread_pct
+quote=98.99/101.00 allow_short=true | sell 1 | max_spread_pct
+quote=98.99/101.00 held=KO:1@100    | sell 1 | max_spread_pct
 """,
     Rule.PRICE_COLLAR: """
-quote=99.98/100.00                                    | buy 1 limit 104.99   | ok
-quote=99.98/100.00                                    | buy 1 limit 105.00   | ok                 # 5 % above the ask
-quote=99.98/100.00                                    | buy 1 limit 105.01   | price_collar_pct
-quote=99.98/100.00                                    | buy 1 limit 2.00     | ok                 # far away on the good side
-quote=100.00/100.02 held=KO:1@100                     | sell 1 limit 95.01   | ok
-quote=100.00/100.02 held=KO:1@100                     | sell 1 limit 95.00   | ok                 # 5 % below the bid
-quote=100.00/100.02 held=KO:1@100                     | sell 1 limit 94.99   | price_collar_pct
-quote=100.00/100.02 held=KO:1@100                     | sell 1 limit 900.00  | ok
-quote=99.98/100.00 last=95.24                         | buy 1                | ok                 # the quote, held against the last trade
-quote=99.98/100.00 last=95.23                         | buy 1                | price_collar_pct
-quote=100.00/100.02 last=105.26 held=KO:1@100         | sell 1               | ok
-quote=100.00/100.02 last=105.27 held=KO:1@100         | sell 1               | price_collar_pct
-quote=99.98/100.00 last=NaN                           | buy 1                | price_collar_pct
-quote=99.98/100.00 last=0                             | buy 1                | price_collar_pct
-quote=99.98/100.00                                    | buy 1 stop 99.98     | ok
-quote=99.98/100.00                                    | buy 1 stop 99.97     | price_collar_pct   # it would trigger at once
-quote=99.98/100.00 held=KO:1@100                      | sell 1 stop 100.00   | ok
-quote=99.98/100.00 held=KO:1@100                      | sell 1 stop 100.01   | price_collar_pct
-quote=99.98/100.00                                    | buy 1 stop 102.00 limit 107.10   | ok
-quote=99.98/100.00                                    | buy 1 stop 102.00 limit 107.11   | price_collar_pct
-quote=99.98/100.00 held=KO:1@100                      | sell 1 stop 98.00 limit 93.10    | ok
-quote=99.98/100.00 held=KO:1@100                      | sell 1 stop 98.00 limit 93.09    | price_collar_pct
+quote=99.98/100.00                            | buy 1 limit 104.99             | ok
+quote=99.98/100.00                            | buy 1 limit 105.00             | ok                # 5 % above the ask
+quote=99.98/100.00                            | buy 1 limit 105.01             | price_collar_pct
+quote=99.98/100.00                            | buy 1 limit 2.00               | ok                # far away on the good side
+quote=100.00/100.02 held=KO:1@100             | sell 1 limit 95.01             | ok
+quote=100.00/100.02 held=KO:1@100             | sell 1 limit 95.00             | ok                # 5 % below the bid
+quote=100.00/100.02 held=KO:1@100             | sell 1 limit 94.99             | price_collar_pct
+quote=100.00/100.02 held=KO:1@100             | sell 1 limit 900.00            | ok
+quote=99.98/100.00 last=95.24                 | buy 1                          | ok                # the quote, held against the last trade
+quote=99.98/100.00 last=95.23                 | buy 1                          | price_collar_pct
+quote=100.00/100.02 last=105.26 held=KO:1@100 | sell 1                         | ok
+quote=100.00/100.02 last=105.27 held=KO:1@100 | sell 1                         | price_collar_pct
+quote=99.98/100.00 last=NaN                   | buy 1                          | price_collar_pct
+quote=99.98/100.00 last=0                     | buy 1                          | price_collar_pct
+quote=99.98/100.00                            | buy 1 stop 99.98               | ok
+quote=99.98/100.00                            | buy 1 stop 99.97               | price_collar_pct  # it would trigger at once
+quote=99.98/100.00 held=KO:1@100              | sell 1 stop 100.00             | ok
+quote=99.98/100.00 held=KO:1@100              | sell 1 stop 100.01             | price_collar_pct
+quote=99.98/100.00                            | buy 1 stop 102.00 limit 107.10 | ok
+quote=99.98/100.00                            | buy 1 stop 102.00 limit 107.11 | price_collar_pct
+quote=99.98/100.00 held=KO:1@100              | sell 1 stop 98.00 limit 93.10  | ok
+quote=99.98/100.00 held=KO:1@100              | sell 1 stop 98.00 limit 93.09  | price_collar_pct
 """,
     Rule.MAX_QUANTITY: """
-quote=0.0999/0.1001                                   | buy 99999 limit 0.1000    | ok
-quote=0.0999/0.1001                                   | buy 100000 limit 0.1000   | ok
-quote=0.0999/0.1001                                   | buy 100001 limit 0.1000   | max_order_quantity
-quote=99.99/100.01 max_order_quantity=10              | buy $999.90               | ok       # ten shares at the bid
-quote=99.99/100.01 max_order_quantity=10              | buy $999.91               | max_order_quantity
-quote=0.0999/0.1001 held=KO:100001@0.1                | sell 100001               | max_order_quantity
+quote=0.0999/0.1001                      | buy 99999 limit 0.1000  | ok
+quote=0.0999/0.1001                      | buy 100000 limit 0.1000 | ok
+quote=0.0999/0.1001                      | buy 100001 limit 0.1000 | max_order_quantity
+quote=99.99/100.01 max_order_quantity=10 | buy $999.90             | ok                  # ten shares at the bid
+quote=99.99/100.01 max_order_quantity=10 | buy $999.91             | max_order_quantity
+quote=0.0999/0.1001 held=KO:100001@0.1   | sell 100001             | max_order_quantity
 """,
     Rule.MIN_NOTIONAL: """
-quote=0.9999/1.0001                                   | buy 1 limit 0.9999    | min_order_notional
-quote=0.9999/1.0001                                   | buy 1 limit 1.00      | ok
-quote=0.9999/1.0001                                   | buy 1 limit 1.01      | ok
-quote=0.9998/0.9999 allow_short=true                  | sell 1 limit 0.9998   | min_order_notional
-quote=0.4999/0.5001 held=KO:1@0.5                     | sell 1                | ok
+quote=0.9999/1.0001                  | buy 1 limit 0.9999  | min_order_notional
+quote=0.9999/1.0001                  | buy 1 limit 1.00    | ok
+quote=0.9999/1.0001                  | buy 1 limit 1.01    | ok
+quote=0.9998/0.9999 allow_short=true | sell 1 limit 0.9998 | min_order_notional
+quote=0.4999/0.5001 held=KO:1@0.5    | sell 1              | ok
 """,
     Rule.MAX_NOTIONAL: """
-cash=20000000                                         | buy 10000 limit 99.99    | ok
-cash=20000000                                         | buy 10000 limit 100.00   | ok      # a million
-cash=20000000                                         | buy 10000 limit 100.01   | max_order_notional
-cash=20000000 quote=100.01/100.02 allow_short=true    | sell 10000               | max_order_notional
-cash=20000000 quote=100.00/100.02 allow_short=true    | sell 10000               | ok
-cash=20000000 quote=100.01/100.02 held=KO:10000@100   | sell 10000               | max_order_notional
+cash=20000000                                       | buy 10000 limit 99.99  | ok
+cash=20000000                                       | buy 10000 limit 100.00 | ok                  # a million
+cash=20000000                                       | buy 10000 limit 100.01 | max_order_notional
+cash=20000000 quote=100.01/100.02 allow_short=true  | sell 10000             | max_order_notional
+cash=20000000 quote=100.00/100.02 allow_short=true  | sell 10000             | ok
+cash=20000000 quote=100.01/100.02 held=KO:10000@100 | sell 10000             | max_order_notional
 """,
     Rule.MAX_OPEN_ORDERS: """
-open=KO:1@100 open=KO:1@100 open=KO:1@100             | buy 1    | ok
-open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100                 | buy 1    | ok      # the fifth
-open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100   | buy 1    | max_open_orders_per_symbol
-open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 | buy 1 | ok      # another symbol's
+open=KO:1@100 open=KO:1@100 open=KO:1@100                                           | buy 1  | ok
+open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100                             | buy 1  | ok                          # the fifth
+open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100               | buy 1  | max_open_orders_per_symbol
+open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100          | buy 1  | ok                          # another symbol's
 held=KO:9@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 | sell 9 | ok
 """,
     Rule.IN_DOUBT: """
-doubt=KO:1@100                                        | buy 1    | symbol_in_doubt
-doubt=PEP:1@100                                       | buy 1    | ok
-doubt=KO:1@100 held=KO:10@100                         | sell 10  | ok
-doubt=KO:-4@100 held=KO:10@100                        | sell 6   | ok
-doubt=KO:-4@100 held=KO:10@100                        | sell 7   | symbol_in_doubt     # the doubtful sale may fill
-doubt=KO:-1@100 allow_short=true                      | sell 1   | symbol_in_doubt
+doubt=KO:1@100                   | buy 1   | symbol_in_doubt
+doubt=PEP:1@100                  | buy 1   | ok
+doubt=KO:1@100 held=KO:10@100    | sell 10 | ok
+doubt=KO:-4@100 held=KO:10@100   | sell 6  | ok
+doubt=KO:-4@100 held=KO:10@100   | sell 7  | symbol_in_doubt  # the doubtful sale may fill
+doubt=KO:-1@100 allow_short=true | sell 1  | symbol_in_doubt
 """,
     Rule.DUPLICATE_ORDER: """
-sent=4.999999                                         | buy 1           | duplicate_window_s
-sent=5                                                | buy 1           | ok
-sent=5.000001                                         | buy 1           | ok
-sent=0                                                | buy 1           | duplicate_window_s
-sent=0                                                | buy 1 repeat    | ok
-sent=0 duplicate_window_s=0                           | buy 1           | ok
-sent=1 held=KO:10@100                                 | sell 1          | duplicate_window_s
+sent=4.999999               | buy 1        | duplicate_window_s
+sent=5                      | buy 1        | ok
+sent=5.000001               | buy 1        | ok
+sent=0                      | buy 1        | duplicate_window_s
+sent=0                      | buy 1 repeat | ok
+sent=0 duplicate_window_s=0 | buy 1        | ok
+sent=1 held=KO:10@100       | sell 1       | duplicate_window_s
 """,
     Rule.SELL_WITHIN_HELD: """
-                                                      | sell 1      | sell_within_held     # an accidental short
-held=KO:10@100                                        | sell 10     | ok
-held=KO:10@100                                        | sell 11     | sell_within_held
-held=KO:10@100 open=KO:-4@100                         | sell 6      | ok
-held=KO:10@100 open=KO:-4@100                         | sell 7      | sell_within_held
-held=KO:1.5@100                                       | sell 1.5    | ok
-held=KO:1.5@100                                       | sell 1.500000001 | sell_within_held
-held=KO:10@100 open=KO:5@100                          | sell 11     | sell_within_held     # what is being bought is not held
-allow_short=true                                      | sell 1             | ok
-allow_short=true                                      | sell 1 of PEP      | sell_within_held     # not shortable
-allow_short=true                                      | sell 1.5           | sell_within_held     # no fractions short
-allow_short=true held=KO:10@100                       | sell 11            | sell_within_held     # never across zero in one order
-allow_short=true held=KO:-10@100                      | sell 1             | ok
+                                 | sell 1           | sell_within_held  # an accidental short
+held=KO:10@100                   | sell 10          | ok
+held=KO:10@100                   | sell 11          | sell_within_held
+held=KO:10@100 open=KO:-4@100    | sell 6           | ok
+held=KO:10@100 open=KO:-4@100    | sell 7           | sell_within_held
+held=KO:1.5@100                  | sell 1.5         | ok
+held=KO:1.5@100                  | sell 1.500000001 | sell_within_held
+held=KO:10@100 open=KO:5@100     | sell 11          | sell_within_held  # what is being bought is not held
+allow_short=true                 | sell 1           | ok
+allow_short=true                 | sell 1 of PEP    | sell_within_held  # not shortable
+allow_short=true                 | sell 1.5         | sell_within_held  # no fractions short
+allow_short=true held=KO:10@100  | sell 11          | sell_within_held  # never across zero in one order
+allow_short=true held=KO:-10@100 | sell 1           | ok
 """,
     Rule.REDUCE_ONLY: """
-held=KO:10@100                                        | sell 10 reduce_only  | ok
-                                                      | buy 1 reduce_only    | reduce_only
-held=KO:10@100                                        | buy 1 reduce_only    | reduce_only
-allow_short=true                                      | sell 1 reduce_only   | reduce_only
-allow_short=true held=KO:-10@100                      | buy 10 reduce_only   | ok
-allow_short=true held=KO:-10@100                      | buy 11               | reduce_only    # never across zero in one order
-allow_short=true held=KO:-10@100 open=KO:4@100        | buy 6 reduce_only    | ok
-allow_short=true held=KO:-10@100 open=KO:4@100        | buy 7 reduce_only    | reduce_only
+held=KO:10@100                                 | sell 10 reduce_only | ok
+                                               | buy 1 reduce_only   | reduce_only
+held=KO:10@100                                 | buy 1 reduce_only   | reduce_only
+allow_short=true                               | sell 1 reduce_only  | reduce_only
+allow_short=true held=KO:-10@100               | buy 10 reduce_only  | ok
+allow_short=true held=KO:-10@100               | buy 11              | reduce_only  # never across zero in one order
+allow_short=true held=KO:-10@100 open=KO:4@100 | buy 6 reduce_only   | ok
+allow_short=true held=KO:-10@100 open=KO:4@100 | buy 7 reduce_only   | reduce_only
 """,
     Rule.MAX_POSITION: """
-                                                      | buy 100 limit 99.99   | ok
-                                                      | buy 100 limit 100.00  | ok                  # 10 % of 100 000
-                                                      | buy 100 limit 100.01  | max_position_pct
-held=KO:90@100                                        | buy 10 limit 100.00   | ok
-held=KO:90@100                                        | buy 10 limit 100.01   | max_position_pct
-open=KO:90@100                                        | buy 10 limit 100.00   | ok                  # open orders count in full
-open=KO:90@100                                        | buy 11 limit 100.00   | max_position_pct
-open=KO:80@120                                        | buy 4 limit 100.00    | max_position_pct    # all at the dearest price
-quote=100.00/100.02 allow_short=true held=KO:-90@100  | sell 10               | ok
-quote=100.00/100.02 allow_short=true held=KO:-90@100  | sell 11               | max_position_pct    # a short grows the same way
-quote=99.98/100.00                                    | buy 100               | ok
-quote=99.99/100.01                                    | buy 100               | max_position_pct    # bought at the ask
-held=KO:300@100                                       | sell 60               | ok                  # still above the limit, but on the way out
-held=KO:300@100                                       | buy 1                 | max_position_pct
-allow_short=true held=KO:-300@100                     | buy 60                | ok
-cash=99999.99                                         | buy 100 limit 100.00  | max_position_pct
+                                                     | buy 100 limit 99.99  | ok
+                                                     | buy 100 limit 100.00 | ok                # 10 % of 100 000
+                                                     | buy 100 limit 100.01 | max_position_pct
+held=KO:90@100                                       | buy 10 limit 100.00  | ok
+held=KO:90@100                                       | buy 10 limit 100.01  | max_position_pct
+open=KO:90@100                                       | buy 10 limit 100.00  | ok                # open orders count in full
+open=KO:90@100                                       | buy 11 limit 100.00  | max_position_pct
+open=KO:80@120                                       | buy 4 limit 100.00   | max_position_pct  # all at the dearest price
+quote=100.00/100.02 allow_short=true held=KO:-90@100 | sell 10              | ok
+quote=100.00/100.02 allow_short=true held=KO:-90@100 | sell 11              | max_position_pct  # a short grows the same way
+quote=99.98/100.00                                   | buy 100              | ok
+quote=99.99/100.01                                   | buy 100              | max_position_pct  # bought at the ask
+held=KO:300@100                                      | sell 60              | ok                # still above the limit, but on the way out
+held=KO:300@100                                      | buy 1                | max_position_pct
+allow_short=true held=KO:-300@100                    | buy 60               | ok
+cash=99999.99                                        | buy 100 limit 100.00 | max_position_pct
 """,
     Rule.MAX_POSITIONS: """
-max_portfolio_positions=2 held=PEP:1@100                   | buy 1    | ok
-max_portfolio_positions=2 held=PEP:1@100 held=XOM:1@100    | buy 1    | max_portfolio_positions
-max_portfolio_positions=2 held=PEP:1@100 held=KO:1@100     | buy 1    | ok                       # it is held already
-max_portfolio_positions=2 open=PEP:1@100 open=XOM:1@100    | buy 1    | max_portfolio_positions  # being opened counts
-max_portfolio_positions=1 held=PEP:1@100 held=KO:1@100     | sell 1   | ok
-max_portfolio_positions=1 held=PEP:1@100 allow_short=true  | sell 1   | max_portfolio_positions
+max_portfolio_positions=2 held=PEP:1@100                  | buy 1  | ok
+max_portfolio_positions=2 held=PEP:1@100 held=XOM:1@100   | buy 1  | max_portfolio_positions
+max_portfolio_positions=2 held=PEP:1@100 held=KO:1@100    | buy 1  | ok                       # it is held already
+max_portfolio_positions=2 open=PEP:1@100 open=XOM:1@100   | buy 1  | max_portfolio_positions  # being opened counts
+max_portfolio_positions=1 held=PEP:1@100 held=KO:1@100    | sell 1 | ok
+max_portfolio_positions=1 held=PEP:1@100 allow_short=true | sell 1 | max_portfolio_positions
 """,
     Rule.MAX_SECTOR: """
-max_position_pct=0.20 held=PEP:200@100                | buy 100 limit 99.99    | ok
-max_position_pct=0.20 held=PEP:200@100                | buy 100 limit 100.00   | ok                  # 30 % of 100 000
-max_position_pct=0.20 held=PEP:200@100                | buy 100 limit 100.01   | max_sector_exposure
-max_position_pct=0.20 open=PEP:200@100                | buy 100 limit 100.01   | max_sector_exposure
-max_position_pct=0.20 held=XOM:200@100                | buy 100 limit 100.01   | ok                  # another sector
-max_position_pct=0.20 held=PEP:-200@100 allow_short=true | buy 100 limit 100.01 | max_sector_exposure # shorts do not make room
-max_position_pct=0.20 held=PEP:-200@100 allow_short=true quote=100.01/100.02 | sell 100 | max_sector_exposure
-max_position_pct=0.20 held=PEP:400@100 held=KO:10@100 | sell 10                | ok
+max_position_pct=0.20 held=PEP:200@100                                       | buy 100 limit 99.99  | ok
+max_position_pct=0.20 held=PEP:200@100                                       | buy 100 limit 100.00 | ok                   # 30 % of 100 000
+max_position_pct=0.20 held=PEP:200@100                                       | buy 100 limit 100.01 | max_sector_exposure
+max_position_pct=0.20 open=PEP:200@100                                       | buy 100 limit 100.01 | max_sector_exposure
+max_position_pct=0.20 held=XOM:200@100                                       | buy 100 limit 100.01 | ok                   # another sector
+max_position_pct=0.20 held=PEP:-200@100 allow_short=true                     | buy 100 limit 100.01 | max_sector_exposure  # shorts do not make room
+max_position_pct=0.20 held=PEP:-200@100 allow_short=true quote=100.01/100.02 | sell 100             | max_sector_exposure
+max_position_pct=0.20 held=PEP:400@100 held=KO:10@100                        | sell 10              | ok
 """,
     Rule.MAX_GROSS: """
-max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100        | buy 100 limit 99.99   | ok
-max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100        | buy 100 limit 100.00  | ok
-max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100        | buy 100 limit 100.01  | max_gross_exposure
-max_position_pct=0.20 max_gross_exposure=0.30 open=XOM:200@100        | buy 100 limit 100.01  | max_gross_exposure
-max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:-200@100       | buy 100 limit 100.01  | max_gross_exposure
-max_gross_exposure=0.30 held=XOM:400@100 held=KO:10@100               | sell 10               | ok
+max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100  | buy 100 limit 99.99  | ok
+max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100  | buy 100 limit 100.00 | ok
+max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100  | buy 100 limit 100.01 | max_gross_exposure
+max_position_pct=0.20 max_gross_exposure=0.30 open=XOM:200@100  | buy 100 limit 100.01 | max_gross_exposure
+max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:-200@100 | buy 100 limit 100.01 | max_gross_exposure
+max_gross_exposure=0.30 held=XOM:400@100 held=KO:10@100         | sell 10              | ok
 """,
     Rule.MAX_CORRELATION: """
-held=XOM:1@100 corr=KO/XOM:0.799999                   | buy 1    | ok
-held=XOM:1@100 corr=KO/XOM:0.80                       | buy 1    | ok
-held=XOM:1@100 corr=KO/XOM:0.800001                   | buy 1    | max_correlation
-held=XOM:1@100 corr=KO/XOM:none                       | buy 1    | max_correlation   # unknown is no permission
-held=XOM:1@100 corr=KO/XOM:-1                         | buy 1    | ok                # a hedge
-held=XOM:1@100 corr=KO/PEP:0.99                       | buy 1    | ok                # PEP is not held
-open=XOM:1@100 corr=KO/XOM:0.800001                   | buy 1    | max_correlation   # being opened counts
-held=XOM:1@100 allow_short=true corr=KO/XOM:0.99      | sell 1   | ok
-held=XOM:1@100 allow_short=true corr=KO/XOM:-0.800001 | sell 1   | max_correlation   # short of the opposite
-held=XOM:-1@100 allow_short=true corr=KO/XOM:-0.800001 | buy 1   | max_correlation
-held=XOM:-1@100 allow_short=true corr=KO/XOM:0.800001 | sell 1   | max_correlation
-open=XOM:-1@100 allow_short=true corr=KO/XOM:0.800001 | sell 1   | max_correlation   # a short that is being opened
+held=XOM:1@100 corr=KO/XOM:0.799999                                  | buy 1  | ok
+held=XOM:1@100 corr=KO/XOM:0.80                                      | buy 1  | ok
+held=XOM:1@100 corr=KO/XOM:0.800001                                  | buy 1  | max_correlation
+held=XOM:1@100 corr=KO/XOM:none                                      | buy 1  | max_correlation  # unknown is no permission
+held=XOM:1@100 corr=KO/XOM:-1                                        | buy 1  | ok               # a hedge
+held=XOM:1@100 corr=KO/PEP:0.99                                      | buy 1  | ok               # PEP is not held
+open=XOM:1@100 corr=KO/XOM:0.800001                                  | buy 1  | max_correlation  # being opened counts
+held=XOM:1@100 allow_short=true corr=KO/XOM:0.99                     | sell 1 | ok
+held=XOM:1@100 allow_short=true corr=KO/XOM:-0.800001                | sell 1 | max_correlation  # short of the opposite
+held=XOM:-1@100 allow_short=true corr=KO/XOM:-0.800001               | buy 1  | max_correlation
+held=XOM:-1@100 allow_short=true corr=KO/XOM:0.800001                | sell 1 | max_correlation
+open=XOM:-1@100 allow_short=true corr=KO/XOM:0.800001                | sell 1 | max_correlation  # a short that is being opened
 open=XOM:-1@100 open=XOM:1@100 allow_short=true corr=KO/XOM:0.800001 | buy 1  | max_correlation  # it may become either
 open=XOM:-1@100 open=XOM:1@100 allow_short=true corr=KO/XOM:0.800001 | sell 1 | max_correlation
-held=XOM:1@100 open=XOM:-1@100 allow_short=true corr=KO/XOM:0.99 | sell 1 | ok       # its own exit makes it no short
-held=XOM:1@100 held=KO:1@100 corr=KO/XOM:none         | sell 1   | ok
+held=XOM:1@100 open=XOM:-1@100 allow_short=true corr=KO/XOM:0.99     | sell 1 | ok               # its own exit makes it no short
+held=XOM:1@100 held=KO:1@100 corr=KO/XOM:none                        | sell 1 | ok
 """,
     Rule.BUYING_POWER: """
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4  | buy 100 limit 99.99   | ok
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4  | buy 100 limit 100.00  | ok
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4 held=XOM:1@100 | buy 99 limit 100.00 | ok
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4 held=XOM:1@100 | buy 99 limit 100.01 | buying_power
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4 open=XOM:1@100 | buy 99 limit 100.01 | buying_power
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4 held=XOM:100@100 held=KO:10@100 | sell 10 | ok
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4 held=XOM:1@100 allow_short=true quote=100.01/100.02 | sell 99 | buying_power
-cash=10000 max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4 buying_power_multiplier=2 held=XOM:100@100 | buy 100 limit 100.00 | ok
+cash=10000 roomy                                                     | buy 100 limit 99.99  | ok
+cash=10000 roomy                                                     | buy 100 limit 100.00 | ok
+cash=10000 roomy held=XOM:1@100                                      | buy 99 limit 100.00  | ok
+cash=10000 roomy held=XOM:1@100                                      | buy 99 limit 100.01  | buying_power
+cash=10000 roomy open=XOM:1@100                                      | buy 99 limit 100.01  | buying_power
+cash=10000 roomy held=XOM:100@100 held=KO:10@100                     | sell 10              | ok
+cash=10000 roomy held=XOM:1@100 allow_short=true quote=100.01/100.02 | sell 99              | buying_power
+cash=10000 roomy buying_power_multiplier=2 held=XOM:100@100          | buy 100 limit 100.00 | ok
 """,
     Rule.CHECK_FAILED: """
-broken=calendar                                       | buy 1    | check_failed
-broken=quotes                                         | buy 1    | check_failed
-broken=broker                                         | buy 1    | check_failed
-broken=correlations held=XOM:1@100                    | buy 1    | check_failed
-broken=calendar held=KO:1@100                         | sell 1   | check_failed     # nobody knows whether the exchange is open
-broken=correlations held=XOM:1@100 held=KO:1@100      | sell 1   | ok               # an exit does not ask
+broken=calendar                                  | buy 1  | check_failed
+broken=quotes                                    | buy 1  | check_failed
+broken=broker                                    | buy 1  | check_failed
+broken=correlations held=XOM:1@100               | buy 1  | check_failed
+broken=calendar held=KO:1@100                    | sell 1 | check_failed  # nobody knows whether the exchange is open
+broken=correlations held=XOM:1@100 held=KO:1@100 | sell 1 | ok            # an exit does not ask
 """,
 }
 

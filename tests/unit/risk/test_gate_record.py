@@ -89,7 +89,9 @@ buying_power                cash=10000 held=XOM:60@100                          
 """
 
 
-@pytest.mark.parametrize("line", NUMBERS.strip().splitlines()[1:], ids=lambda line: f"{line.split()[0]} {line.split()[-1]}")
+@pytest.mark.parametrize(
+    "line", NUMBERS.strip().splitlines()[1:], ids=lambda line: f"{line.split()[0]} {line.split()[-1]}"
+)
 def test_a_number_stands_beside_its_limit(line: str) -> None:
     """Dollars, shares and seconds as they were compared, and how much was left."""
     rule, *middle, actual, limit, headroom = line.split()
@@ -105,7 +107,12 @@ def test_a_refusal_says_both_numbers_in_one_sentence():
     desk.hold("KO", 90, 100)
     answer = refused(desk.check(buy(15, limit="100.00", client_order_id="a-1")))
     assert answer.message == "max_position_pct: buy KO: 10500 USD, limit 10000 USD"
-    assert (answer.order_id, answer.symbol, answer.actual, answer.limit) == ("a-1", "KO", Decimal(10500), Decimal(10000))
+    assert (answer.order_id, answer.symbol, answer.actual, answer.limit) == (
+        "a-1",
+        "KO",
+        Decimal(10500),
+        Decimal(10000),
+    )
 
 
 def test_the_decision_keeps_what_was_known():

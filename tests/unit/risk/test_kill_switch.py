@@ -85,7 +85,9 @@ def test_each_level_stops_what_it_says(line):
 
 def test_an_activation_remembers_who_when_why_and_with_which_numbers(path):
     numbers = {"max_drawdown_pct": "16000", "max_drawdown_pct_limit": "15000"}
-    switch(path).activate("beyond the limit", trigger=HaltTrigger.DRAWDOWN, activated_by="risk monitor", numbers=numbers)
+    switch(path).activate(
+        "beyond the limit", trigger=HaltTrigger.DRAWDOWN, activated_by="risk monitor", numbers=numbers
+    )
     assert switch(path).state == LatchState(
         level=HALTED,
         reason="beyond the limit",
@@ -211,7 +213,9 @@ def test_a_journal_that_fails_does_not_stop_the_halt(path):
     heard: list[KillSwitchEvent] = []
     kill_switch = switch(path, record=_fail)
     kill_switch.subscribe(heard.append)
-    with pytest.raises(KillSwitchIncomplete, match=r"IS ACTIVE, but: the journal could not record it \(no space left\)"):
+    with pytest.raises(
+        KillSwitchIncomplete, match=r"IS ACTIVE, but: the journal could not record it \(no space left\)"
+    ):
         kill_switch.activate("a test")
     assert switch(path).is_active()
     assert len(heard) == 1
@@ -255,7 +259,9 @@ def test_everything_can_fail_at_once_and_all_of_it_is_reported(path, monkeypatch
     kill_switch = switch(path, record=_fail)
     kill_switch.subscribe(_fail)
     monkeypatch.setattr(latch_module.os, "write", _no_space)
-    with pytest.raises(KillSwitchIncomplete, match=r"latch could not be written.*journal could not record.*listener failed"):
+    with pytest.raises(
+        KillSwitchIncomplete, match=r"latch could not be written.*journal could not record.*listener failed"
+    ):
         kill_switch.activate("a test")
     assert kill_switch.is_active()
 

@@ -134,9 +134,7 @@ def test_a_strategy_that_fails_stops_alone(case):
 def test_a_strategy_without_on_bar_is_told_what_is_missing():
     account = at_the_close(type("Empty", (Strategy,), {})())
     end_bar(account)
-    assert account.journal.of(StrategyStopped)[0].error == (
-        "StrategyError: Empty needs a method on_bar(self, market)"
-    )
+    assert account.journal.of(StrategyStopped)[0].error == ("StrategyError: Empty needs a method on_bar(self, market)")
 
 
 def test_a_long_error_is_cut():
@@ -171,7 +169,9 @@ def test_what_a_stopped_strategy_wanted_no_longer_counts():
 
 def test_a_signal_bears_the_name_of_the_strategy_that_gave_it():
     """Nobody speaks for another strategy, and the emergency liquidation is no strategy."""
-    forged = Signal(symbol="KO", direction=Direction.LONG, at=moment("2024-01-08T21:00"), source="honest", weight=D("0.05"))
+    forged = Signal(
+        symbol="KO", direction=Direction.LONG, at=moment("2024-01-08T21:00"), source="honest", weight=D("0.05")
+    )
     account = at_the_close(Says(forged, name="forger"), Says(lambda m: m.flat("KO"), name="honest"))
     end_bar(account)
     assert [event.signal.source for event in account.journal.of(SignalEvent)] == ["forger", "honest"]

@@ -1,0 +1,182 @@
+"""The account's activities: one row for every execution and every charge, under ids that sort by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.market.sessions import NEW_YORK
+from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.venue_orders import VenueFill
+
+_ZERO = Decimal(0)
+_ROWS = 4
+"""At most so many rows come from one execution: itself and three charges."""
+
+FILL, FEE = "FILL", "FEE"
+TRADES, OTHERS = "trade_activity", "non_trade_activity"
+
+
+class FillActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution.
+
+    Attributes:
+        side: ``buy``, ``sell`` or ``sell_short``.
+        leaves_quantity: shares of the order that were still open after it; 0 for dollar orders.
+        order_status: in the broker's words, right after it.
+    """
+
+    id: str
+    at: datetime
+    symbol: str
+    side: str
+    price: Decimal
+    quantity: Decimal
+    cumulative_quantity: Decimal
+    leaves_quantity: Decimal
+    order_id: str
+    order_status: str
+    activity_type: str = FILL
+
+    @property
+    def kind(self) -> str:
+        """``fill`` for the last execution of an order, else ``partial_fill``."""
+        return "fill" if self.order_status == "filled" else "partial_fill"
+
+
+class FeeActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """A charge; `net_amount` in dollars is negative."""
+
+    id: str
+    at: datetime
+    date: date
+    symbol: str
+    net_amount: Decimal
+    description: str
+    activity_type: str = FEE
+
+
+Activity = FillActivity | FeeActivity
+
+
+class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows are wanted; the default is the newest hundred.
+
+    Attributes:
+        types: such as ``FILL``; empty for all. `category`: ``trade_activity`` or ``non_trade_activity``.
+        after, until: exclusive bounds of the time.
+        page_token: the id of the last row that was seen.
+    """
+
+    types: frozenset[str] = frozenset()
+    category: str = ""
+    after: datetime | None = None
+    until: datetime | None = None
+    ascending: bool = False
+    page_size: int = 100
+    page_token: str = ""
+
+    def wants(self, row: Activity) -> bool:
+        """The row passes every filter but the page."""
+        if self.types and row.activity_type not in self.types:
+            return False
+        if self.category and self.category != (TRADES if row.activity_type == FILL else OTHERS):
+            return False
+        return (self.after is None or row.at > self.after) and (self.until is None or row.at < self.until)
+
+
+class Remembered(msgspec.Struct, frozen=True, array_like=True):
+    """An execution by the number of its order and its place in it.
+
+    Attributes:
+        complete: it was the last one of its order.
+    """
+
+    order: int
+    place: int
+    complete: bool
+
+
+class ActivityLog:
+    """Executions in the order in which they happened; rows are made when somebody asks."""
+
+    def __init__(self, orders: OrderIndex, id_prefix: str) -> None:
+        self.entries: list[Remembered] = []
+        self._orders = orders
+        self._id_prefix = id_prefix
+
+    def add(self, live: LiveOrder, *, complete: bool) -> None:
+        """Remember the latest execution of an order."""
+        self.entries.append(Remembered(live.number, len(live.fills) - 1, complete))
+
+    def rows(self, query: ActivityQuery) -> tuple[Activity, ...]:
+        """The rows that are wanted, at most one page."""
+        found: list[Activity] = []
+        seen = self._number_of(query.page_token)
+        for number, row in self._from(seen, ascending=query.ascending):
+            if number == seen or not query.wants(row):
+                continue
+            found.append(row)
+            if len(found) == query.page_size:
+                break
+        return tuple(found)
+
+    def _from(self, seen: int | None, *, ascending: bool) -> Iterator[tuple[int, Activity]]:
+        """Numbered rows, beginning with the entry of the row that was seen last."""
+        places = range(len(self.entries))
+        if seen is not None:
+            place = seen // _ROWS
+            places = places[place:] if ascending else places[: place + 1]
+        for place in places if ascending else reversed(places):
+            numbered = [(place * _ROWS + row, activity) for row, activity in enumerate(self._made(place))]
+            if seen is not None:
+                numbered = [one for one in numbered if (one[0] > seen if ascending else one[0] < seen)]
+            yield from numbered if ascending else reversed(numbered)
+
+    def _made(self, place: int) -> Iterator[Activity]:
+        entry = self.entries[place]
+        live = self._orders.by_number(entry.order)
+        fill = live.fills[entry.place]
+        yield self._fill(place * _ROWS, live, fill, complete=entry.complete)
+        charges = (("SEC fee", fill.fees.sec), ("TAF fee", fill.fees.taf), ("CAT fee", fill.fees.cat))
+        for row, (name, amount) in enumerate(((n, a) for n, a in charges if a), 1):
+            yield FeeActivity(
+                id=self._id(fill.at, place * _ROWS + row),
+                at=fill.at,
+                date=fill.at.astimezone(NEW_YORK).date(),
+                symbol=live.order.symbol,
+                net_amount=-amount,
+                description=f"{name} for {fill.quantity.normalize():f} shares of {live.order.symbol}",
+            )
+
+    def _fill(self, number: int, live: LiveOrder, fill: VenueFill, *, complete: bool) -> FillActivity:
+        order = live.order
+        short = order.side is OrderSide.SELL and not live.closing
+        return FillActivity(
+            id=self._id(fill.at, number),
+            at=fill.at,
+            symbol=order.symbol,
+            side="sell_short" if short else order.side.value,
+            price=fill.price,
+            quantity=fill.quantity,
+            cumulative_quantity=fill.cumulative_quantity,
+            leaves_quantity=max(order.quantity - fill.cumulative_quantity, _ZERO),
+            order_id=live.venue_order_id,
+            order_status="filled" if complete else "partially_filled",
+        )
+
+    def _id(self, at: datetime, number: int) -> str:
+        there = at.astimezone(NEW_YORK)
+        return f"{there:%Y%m%d%H%M%S}{there.microsecond // 1000:03d}::{self._id_prefix}{number:012x}"
+
+    def _number_of(self, page_token: str) -> int | None:
+        """The number in an id of ours, None for anything else."""
+        digits = page_token.rpartition("-")[2]
+        try:
+            return int(digits, 16) if page_token else None
+        except ValueError:
+            return None

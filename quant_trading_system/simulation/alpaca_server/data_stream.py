@@ -1,0 +1,125 @@
+"""The market-data stream on a socket: `/v2/iex`, `/v2/sip` and `/v2/test`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.simulation.alpaca_server.auth import KeyHolder, Keyring
+from quant_trading_system.simulation.alpaca_server.codec import JSON, codec_for, read_message
+from quant_trading_system.simulation.alpaca_server.data_hub import DataHub, Member
+from quant_trading_system.simulation.alpaca_server.data_session import (
+    AUTH_SECONDS,
+    GREETING,
+    Answer,
+    DataSession,
+    Problem,
+)
+from quant_trading_system.simulation.alpaca_server.outbox import Outbox
+
+FEEDS = ("iex", "sip", "test")
+MOST_BYTES = 1 << 20
+"""Of one message of a client, however many frames it comes in."""
+HEARTBEAT_S = 30.0
+
+
+class DataLimits(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a subscription plan allows; 0 is any number.
+
+    Attributes:
+        symbols: most symbols of a connection; `connections`: most connections of an account to a feed.
+        refused_feeds: feeds that the plan does not contain.
+    """
+
+    symbols: int = 0
+    connections: int = 0
+    refused_feeds: tuple[str, ...] = ()
+
+
+class DataStream:
+    """Serves the connections of one venue."""
+
+    def __init__(self, hub: DataHub, keys: Keyring[Any], clock: Clock) -> None:
+        """Serve `hub`; `clock` runs in real time, for clients that never authenticate."""
+        self.limits = DataLimits()
+        self._hub = hub
+        self._keys = keys
+        self._clock = clock
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """A connection from its beginning to its end."""
+        socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
+        await socket.prepare(request)
+        member = self._member(request, socket)
+        self._hub.join(member)
+        helpers = [asyncio.create_task(member.outbox.run()), asyncio.create_task(self._hurry(member))]
+        try:
+            self._greet(member, request)
+            await self._listen(member, socket)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            self._hub.leave(member)
+        return socket
+
+    def _member(self, request: web.Request, socket: web.WebSocketResponse) -> Member:
+        feed = request.match_info["feed"]
+        codec = codec_for(request.headers.get("Content-Type", ""))
+
+        def admit(credentials: Mapping[str, Any]) -> Problem | None:
+            return self._admit(member, credentials)
+
+        def farewell() -> bytes:
+            return codec.frame([codec.message(Problem.SLOW_CLIENT.message)])
+
+        session = DataSession(feed, admit, self._symbol_limit)
+        member = Member(feed, session, codec, Outbox(socket, text=codec is JSON, farewell=farewell))
+        return member
+
+    def _greet(self, member: Member, request: web.Request) -> None:
+        """Say hello; whoever brings keys in the headers of the request is let in at once."""
+        member.tell(GREETING)
+        holder: KeyHolder | None = self._keys.of_headers(request.headers)
+        if holder is not None:
+            _give(member, member.session.show_keys({"key": holder.key_id, "secret": holder.secret_key}))
+
+    async def _listen(self, member: Member, socket: web.WebSocketResponse) -> None:
+        async for message in socket:
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                _give(member, member.session.hear(read_message(message.data)))
+
+    async def _hurry(self, member: Member) -> None:
+        """Turn away whoever does not authenticate."""
+        await self._clock.sleep(timedelta(seconds=AUTH_SECONDS))
+        if not member.session.authenticated:
+            _give(member, Answer((Problem.AUTH_TIMEOUT.message,), close=True))
+
+    def _admit(self, member: Member, credentials: Mapping[str, Any]) -> Problem | None:
+        key, secret = credentials.get("key"), credentials.get("secret")
+        holder = self._keys.of_token(secret) if key == "oauth" else self._keys.unlock(key, secret)
+        if holder is None:
+            return Problem.AUTH_FAILED
+        if member.feed in self.limits.refused_feeds:
+            return Problem.NO_SUBSCRIPTION
+        allowed = self.limits.connections
+        if allowed and self._hub.connections_of(holder.key_id, member.feed) >= allowed:
+            return Problem.CONNECTION_LIMIT
+        member.account = holder.key_id
+        return None
+
+    def _symbol_limit(self) -> int:
+        return self.limits.symbols
+
+
+def _give(member: Member, answer: Answer) -> None:
+    member.tell(*answer.messages)
+    if answer.close:
+        member.outbox.close()
+
+

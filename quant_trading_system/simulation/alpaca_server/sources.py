@@ -1,0 +1,142 @@
+"""Where the venue's prices come from: real closes that ship with the package, a user's file, or a random walk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.instruments import Instrument, Universe
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.sessions import NEW_YORK, TradingCalendar
+from quant_trading_system.simulation.alpaca_server.price_path import PricePaths
+from quant_trading_system.simulation.alpaca_server.random_market import random_history, with_ranges
+from quant_trading_system.simulation.alpaca_server.venue_time import AlwaysOpenCalendar, exchange_calendar
+
+SP500 = "sp500"
+RANDOM = "random"
+DEFAULT_PRICES = {"SPY": Decimal(570), "AAPL": Decimal(190), "MSFT": Decimal(410)}
+"""What a random market trades unless symbols are named."""
+
+_WELL_KNOWN = {"SPY": "SPDR S&P 500 ETF Trust", "QQQ": "Invesco QQQ Trust", "AAPL": "Apple Inc.", "MSFT": "Microsoft"}
+
+
+class Scene(NamedTuple):
+    """A market and the moment at which it is entered.
+
+    Attributes:
+        calendar: the sessions of the venue; `exchange`: those of the exchange, whatever the venue does.
+        start: aware, when the venue's time begins.
+        replays: it is history that is played again, not the present day.
+    """
+
+    paths: PricePaths
+    calendar: TradingCalendar
+    exchange: TradingCalendar
+    instruments: Mapping[str, Instrument]
+    start: datetime
+    replays: bool
+
+
+class Wishes(NamedTuple):
+    """What the user asked for.
+
+    Attributes:
+        source: `SP500`, `RANDOM`, or the path of a file with prices.
+        prices: dollars a share now, by symbol, of a random market; or a choice of symbols of another source.
+        begin: the first day that is traded; today for a random market and the latest year otherwise.
+        universe: instruments with their flags; every symbol may be traded in every way without it.
+        steps: prices per session; one every second without it.
+    """
+
+    source: str
+    prices: Mapping[str, Decimal]
+    begin: date | None
+    seed: int
+    always_open: bool
+    universe: Universe | None = None
+    steps: int | None = None
+
+
+def open_scene(wishes: Wishes, now: datetime) -> Scene:
+    """Prepare the market.
+
+    Raises:
+        MarketDataError: the prices cannot be read, or there are none on the first day.
+        ConfigurationError: symbols and source do not fit.
+    """
+    return _random_scene(wishes, now) if wishes.source == RANDOM else _replay(wishes)
+
+
+def _random_scene(wishes: Wishes, now: datetime) -> Scene:
+    exchange = exchange_calendar()
+    start = now if wishes.begin is None else _opening(exchange, wishes.begin)
+    today = start.astimezone(NEW_YORK).date()
+    calendar = AlwaysOpenCalendar(exchange, today) if wishes.always_open else exchange
+    prices = wishes.prices or DEFAULT_PRICES
+    history = random_history(prices, calendar, now=start, last_day=exchange.last_day, seed=wishes.seed)
+    return _scene(wishes, history, calendar, exchange, start, replays=False)
+
+
+def _replay(wishes: Wishes) -> Scene:
+    exchange = exchange_calendar()
+    history = _read(wishes.source, exchange)
+    if wishes.prices:
+        history = history.select(wishes.prices)
+    last: date = history.dates[-1].item()
+    begin = wishes.begin or max(last - timedelta(days=365), history.dates[0].item())
+    start = _opening(exchange, begin)
+    history.between(begin, last)  # refuses days without prices
+    if wishes.steps is None:
+        history = with_ranges(history, wishes.seed)
+    return _scene(wishes, history, exchange, exchange, start, replays=True)
+
+
+def _scene(
+    wishes: Wishes,
+    history: PriceHistory,
+    calendar: TradingCalendar,
+    exchange: TradingCalendar,
+    start: datetime,
+    *,
+    replays: bool,
+) -> Scene:
+    paths = PricePaths(history, calendar, seed=wishes.seed, steps=wishes.steps)
+    return Scene(paths, calendar, exchange, _instruments(wishes, history), start, replays)
+
+
+def _read(source: str, calendar: TradingCalendar) -> PriceHistory:
+    if source == SP500:
+        from quant_trading_system.market.bundled import load_sp500
+
+        return load_sp500()
+    from quant_trading_system.market.loading import load_prices
+
+    return load_prices(Path(source), calendar=calendar, timezone=NEW_YORK.key)
+
+
+def _opening(calendar: TradingCalendar, day: date) -> datetime:
+    """The first opening on or after a day."""
+    midnight = datetime.combine(day, time(), NEW_YORK)
+    return calendar.next_open(midnight - timedelta(microseconds=1))
+
+
+def _instruments(wishes: Wishes, history: PriceHistory) -> Mapping[str, Instrument]:
+    if wishes.universe is None:
+        return {symbol: _instrument(wishes.source, symbol) for symbol in history.symbols}
+    missing = [symbol for symbol in history.symbols if symbol not in wishes.universe]
+    if missing:
+        raise ConfigurationError(f"the universe does not list {', '.join(missing[:10])}; add them, or choose symbols")
+    return {symbol: wishes.universe[symbol] for symbol in history.symbols}
+
+
+def _instrument(source: str, symbol: str) -> Instrument:
+    name = _WELL_KNOWN.get(symbol, symbol)
+    if source == SP500:
+        from quant_trading_system.market.universes import sp500_20
+
+        name = sp500_20()[symbol].name
+    return Instrument(symbol=symbol, name=name, fractionable=True, shortable=True)

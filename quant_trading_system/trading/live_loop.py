@@ -1,0 +1,152 @@
+"""Runs an account on real time: wakes for quotes and reports, follows the trading day, and stops in good order.
+
+The same engine as in a backtest; only who calls it differs. Whatever fails here halts the account before it
+ends the process: nothing that was sent is left without somebody to watch it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from quant_trading_system.core.clock import wait_for_either
+from quant_trading_system.core.events import HaltTrigger, RunFinished
+from quant_trading_system.core.exceptions import KillSwitchIncomplete, MarketDataError, OutcomeUnknown
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.trading.system import TradingSystem
+
+TICK = timedelta(seconds=1)
+"""The engine looks around at least this often, also when nothing wakes it."""
+SETTLE = timedelta(seconds=10)
+"""How long a stop waits for cancels to be confirmed."""
+
+
+class OnStop(StrEnum):
+    """What becomes of working orders when the process is told to stop."""
+
+    CANCEL = "cancel"
+    LEAVE = "leave"
+
+
+class BarSource(Protocol):
+    """Whoever knows when a bar has ended."""
+
+    async def finished(self) -> HistoryView | None:
+        """The history up to a bar that has ended since the last call, None while there is none.
+
+        Raises:
+            OutcomeUnknown, MarketDataError: it cannot be read now; asked again at the next tick.
+        """
+
+
+class LiveLoop:
+    """Drives one account until it is told to stop."""
+
+    def __init__(
+        self,
+        system: TradingSystem,
+        bars: BarSource,
+        *,
+        run: str,
+        on_stop: OnStop = OnStop.CANCEL,
+        heartbeat: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Prepare to run.
+
+        Args:
+            run: id of the run, for its last entry.
+            on_stop: what to do with working orders in the end.
+            heartbeat: called at every turn; tells others that the engine is alive.
+            tell: takes one line about what happens, for people.
+        """
+        self._system = system
+        self._bars = bars
+        self._run = run
+        self._on_stop = on_stop
+        self._heartbeat = heartbeat
+        self._tell = tell
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._day: date | None = None
+
+    def wake(self) -> None:
+        """Something has changed; look at it now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End in good order; a second call changes nothing."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go on until `stop`; an unexpected failure halts the account first and is then raised."""
+        try:
+            while not self._stopping:
+                await self._turn()
+                await wait_for_either(self._system.ports.clock, self._wake, TICK)
+                self._wake.clear()
+            await self._end()
+        except BaseException as error:
+            self._halt(error)
+            raise
+
+    async def _turn(self) -> None:
+        await self._follow_the_day()
+        await self._system.engine.on_step()
+        try:
+            history = await self._bars.finished()
+        except (OutcomeUnknown, MarketDataError) as error:
+            self._tell(f"no bars now: {error}")
+            history = None
+        if history is not None:
+            await self._system.engine.on_bar(history)
+        self._heartbeat()
+
+    async def _follow_the_day(self) -> None:
+        ports = self._system.ports
+        session = ports.calendar.session_at(ports.clock.now())
+        today = None if session is None else session.date
+        if today == self._day:
+            return
+        if self._day is not None:
+            await self._system.engine.close_day()
+            self._tell(f"{self._day} closed, equity {self._system.portfolio.equity:,.2f}")
+        if today is not None:
+            self._system.engine.open_day()
+            self._tell(f"{today} opened, equity {self._system.portfolio.equity:,.2f}")
+        self._day = today
+
+    async def _end(self) -> None:
+        system, clock = self._system, self._system.ports.clock
+        if self._on_stop is OnStop.CANCEL:
+            await system.orders.cancel_all("the engine stops")
+            deadline = clock.now() + SETTLE
+            while system.orders.open_orders() and clock.now() < deadline:
+                self._wake.clear()
+                await wait_for_either(clock, self._wake, TICK / 10)
+        left = system.orders.open_orders()
+        self._tell(f"stopped; {len(left)} orders are still open at the broker")
+        journal = system.ports.journal
+        journal.append(system.engine.state())
+        journal.append(
+            RunFinished(
+                at=clock.now(),
+                run=self._run,
+                orders=system.orders.count,
+                fills=system.tracker.fills,
+                policy=self._on_stop.value,
+            )
+        )
+        await journal.durable()
+
+    def _halt(self, error: BaseException) -> None:
+        try:
+            self._system.kill_switch.activate(
+                f"the engine failed: {error!r}", trigger=HaltTrigger.INTEGRITY, activated_by="live loop"
+            )
+        except KillSwitchIncomplete as incomplete:
+            self._tell(str(incomplete))

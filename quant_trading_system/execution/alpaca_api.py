@@ -6,7 +6,8 @@ Whatever makes or changes an order is sent once; if no answer comes, its outcome
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -158,6 +159,18 @@ class AlpacaApi:
 
     def _tell(self, kind: NoticeKind, message: str) -> None:
         self._notify(Notice(kind=kind, source=self._source, message=message))
+
+
+@contextmanager
+def no_answer(order_id: str, *errors: type[Exception]) -> Iterator[None]:
+    """Within, these `errors` mean that a question got no answer; all others name the order, too."""
+    try:
+        yield
+    except errors as error:
+        raise OutcomeUnknown(str(error), order_id) from None
+    except (BrokerRejected, OutcomeUnknown) as error:
+        error.order_id = order_id
+        raise
 
 
 def _told(problem: Problem) -> str:

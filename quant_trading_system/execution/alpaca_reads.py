@@ -144,8 +144,7 @@ class AlpacaReads:
 
     async def calendar(self, start: date, end: date) -> tuple[CalendarDay, ...]:
         """The trading days from `start` to `end`, both included."""
-        query = (("start", start.isoformat()), ("end", end.isoformat()))
-        return tuple(await self._api.get("/v2/calendar", list[CalendarDay], *query))
+        return tuple(await self._api.get("/v2/calendar", list[CalendarDay], *present(start=start, end=end)))
 
     async def assets(self, *, status: str = "active", exchange: str = "") -> tuple[Asset, ...]:
         """Every US stock with this status, ``active`` or ``inactive``; empty for all."""
@@ -196,12 +195,12 @@ def path_of(collection: str, name: str) -> str:
     return f"{collection}/{quote(name, safe='')}"
 
 
-def present(**named: str | Decimal | datetime | None) -> list[Query]:
+def present(**named: str | Decimal | date | None) -> list[Query]:
     """The parameters that have a value, as text."""
     return [(name, _text(value)) for name, value in named.items() if value is not None and value != ""]
 
 
-def _text(value: str | Decimal | datetime) -> str:
-    if isinstance(value, datetime):
-        return moment_text(value)
+def _text(value: str | Decimal | date) -> str:
+    if isinstance(value, date):
+        return moment_text(value) if isinstance(value, datetime) else value.isoformat()
     return plain(value) if isinstance(value, Decimal) else value

@@ -155,7 +155,7 @@ class StreamSession:
             self._inbox.clear()
             self._heard()
             self._must_catch_up.set()
-            await _first_to_end(self._read(socket), self._digest(), self._follow_history(), self._watch_silence())
+            await run_together(self._read(socket), self._digest(), self._follow_history(), self._watch_silence())
         finally:
             await socket.close()
 
@@ -234,8 +234,8 @@ async def within(clock: Clock, span: timedelta, work: Coroutine[Any, Any, T]) ->
         await _end(task, alarm)
 
 
-async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
-    """Run all until one ends, which is how a connection ends; then stop the others and pass on its error."""
+async def run_together(*works: Coroutine[Any, Any, None]) -> None:
+    """Run all until one ends; then stop the others and pass on its error."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

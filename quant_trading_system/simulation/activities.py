@@ -116,26 +116,28 @@ class ActivityLog:
     def rows(self, query: ActivityQuery) -> tuple[Activity, ...]:
         """The rows that are wanted, at most one page."""
         found: list[Activity] = []
-        seen = self._number_of(query.page_token)
-        for number, row in self._from(seen, ascending=query.ascending):
-            if number == seen or not query.wants(row):
-                continue
-            found.append(row)
-            if len(found) == query.page_size:
-                break
+        for row in self._after(self._number_of(query.page_token), ascending=query.ascending):
+            if query.wants(row):
+                found.append(row)
+                if len(found) == query.page_size:
+                    break
         return tuple(found)
 
-    def _from(self, seen: int | None, *, ascending: bool) -> Iterator[tuple[int, Activity]]:
-        """Numbered rows, beginning with the entry of the row that was seen last."""
-        places = range(len(self.entries))
-        if seen is not None:
-            place = seen // _ROWS
-            places = places[place:] if ascending else places[: place + 1]
-        for place in places if ascending else reversed(places):
-            numbered = [(place * _ROWS + row, activity) for row, activity in enumerate(self._made(place))]
-            if seen is not None:
-                numbered = [one for one in numbered if (one[0] > seen if ascending else one[0] < seen)]
-            yield from numbered if ascending else reversed(numbered)
+    def _after(self, seen: int | None, *, ascending: bool) -> Iterator[Activity]:
+        """The rows that follow the one that was seen last, or all of them."""
+        last = len(self.entries) * _ROWS
+        if ascending:
+            wanted = range(0 if seen is None else seen + 1, last)
+        else:
+            wanted = range(last if seen is None else min(seen, last))[::-1]
+        rows: list[Activity] = []
+        place = -1
+        for number in wanted:
+            if number // _ROWS != place:
+                place = number // _ROWS
+                rows = list(self._made(place))
+            if number % _ROWS < len(rows):
+                yield rows[number % _ROWS]
 
     def _made(self, place: int) -> Iterator[Activity]:
         entry = self.entries[place]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account
+from quant_trading_system.simulation.activities import ActivityLog
 from quant_trading_system.simulation.books import UNIT, decimal_of, units
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.floor import MarketView, Trade
@@ -16,8 +17,11 @@ from quant_trading_system.simulation.venue_orders import VenueFill
 class Booking:
     """Enters executions into the books of one account."""
 
-    def __init__(self, account: Account, orders: OrderIndex, fees: FeeSchedule, calendar: Calendar) -> None:
+    def __init__(
+        self, account: Account, orders: OrderIndex, activities: ActivityLog, fees: FeeSchedule, calendar: Calendar
+    ) -> None:
         self._account = account
+        self._activities = activities
         self._books = account.books
         self._orders = orders
         self._fees = fees
@@ -42,5 +46,5 @@ class Booking:
             position_quantity=decimal_of(books.quantity(order.symbol)),
         )
         live.take(fill)
-        self._account.remember(live, fill, complete=trade.complete)
+        self._activities.add(live, complete=trade.complete)
         return fill

@@ -18,7 +18,7 @@ from quant_trading_system.execution.broker import (
     Listener,
 )
 from quant_trading_system.risk.pre_trade import ApprovedOrder
-from quant_trading_system.simulation.admission import VenueRefusal, unsupported
+from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder, VenueUpdate
 

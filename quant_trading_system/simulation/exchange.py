@@ -15,18 +15,18 @@ from quant_trading_system.core.orders import TimeInForce
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account, Market
-from quant_trading_system.simulation.books import UNIT, decimal_of, units
-from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.booking import Booking
 from quant_trading_system.simulation.floor import AUCTIONS, IMMEDIATE, MarketView, Trade, TradingFloor
 from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.order_life import OrderLife
 from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, expires_at, extended_since
-from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueUpdate
+from quant_trading_system.simulation.venue_orders import Notice
 from quant_trading_system.simulation.wire import EventKind, Wire
 
 
-class Exchange:
-    """Works the open orders of one account and books what they trade.
+class Exchange(OrderLife):
+    """Works the open orders of one account.
 
     Attributes:
         time: up to which everything has happened, None at first.
@@ -38,19 +38,18 @@ class Exchange:
         calendar: Calendar,
         account: Account,
         orders: OrderIndex,
+        groups: Groups,
         floor: TradingFloor,
         wire: Wire,
-        fees: FeeSchedule,
+        booking: Booking,
         market: Market | None,
     ) -> None:
+        super().__init__(orders, groups, wire)
         self.time: datetime | None = None
         self._calendar = calendar
         self._account = account
-        self._books = account.books
-        self._orders = orders
         self._floor = floor
-        self._wire = wire
-        self._fees = fees
+        self._booking = booking
         self._market = market
         self._opened_at: datetime | None = None
         self._handlers = {
@@ -89,6 +88,13 @@ class Exchange:
         old.updated_at = now
         self._wire.send(now, EventKind.REPLACE, new)
         self._set_lifetime(new)
+
+    def cancel_at_once(self, now: datetime, reason: str) -> None:
+        """The broker itself ends every open order."""
+        self.run_until(now)
+        for live in self._orders.open_orders():
+            if live.is_open:
+                self.cancel(live, now, reason)
 
     def run_until(self, moment: datetime) -> None:
         """Let everything happen that is due at `moment`."""
@@ -161,16 +167,18 @@ class Exchange:
     def _see(self, quote: Quote, volume: Decimal | None) -> MarketView | None:
         view = self._floor.see(quote, volume)
         if view is not None:
-            self._books.mark(quote.symbol, view.price)
+            self._account.books.mark(quote.symbol, view.price)
         return view
 
     # -- events ---------------------------------------------------------------------------------------------------
 
     def _arrive(self, live: LiveOrder, at: datetime) -> None:
+        if not live.is_open:  # ended on its way
+            return
         in_force = live.order.time_in_force
         since = self._tradable_since(live, at)
         if since is None and in_force in IMMEDIATE:
-            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "the market is closed")
+            self.cancel(live, at, "the market is closed")
         elif since is None:
             self.tell(live, OrderStatus.HELD, OrderTrigger.HOLD, at)
             self._hold_legs(live, at)
@@ -180,7 +188,7 @@ class Exchange:
             self._begin(live, at)
 
     def _hold_legs(self, live: LiveOrder, at: datetime) -> None:
-        for leg in self.groups.others(live) if live.group else ():
+        for leg in self._groups.others(live) if live.group else ():
             if leg.status is OrderStatus.SENT:
                 self.tell(leg, OrderStatus.HELD, OrderTrigger.HOLD, at)
 
@@ -188,29 +196,30 @@ class Exchange:
         """The order meets the market for the first time."""
         in_force = live.order.time_in_force
         if in_force is TimeInForce.OPG:
-            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "it missed the opening auction")
+            self.cancel(live, at, "it missed the opening auction")
             return
         self.meet_market(live, at)
         if live.is_open and in_force in IMMEDIATE:
-            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "not filled at once")
+            self.cancel(live, at, "not filled at once")
 
     def _cancel(self, live: LiveOrder, at: datetime) -> None:
         if live.is_open:  # else its last report, already on the way, is the answer
-            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "cancelled on request")
+            self.cancel(live, at, "cancelled on request")
 
     def _replace(self, new: LiveOrder, at: datetime) -> None:
+        if not new.is_open:
+            return
         old = self._orders.by_number(new.replaces)
         if not old.is_open or old.filled >= new.order.quantity:
             old.replaced_by = 0
-            self._notify(old, Notice.REPLACE_REJECTED, at, "it was finished first")
+            self.notify(old, Notice.REPLACE_REJECTED, at, "it was finished first")
             self.finish(new, OrderStatus.REJECTED, OrderTrigger.REJECT, at, "the replaced order was finished first")
             return
         new.take_over(old)
-        needed = self._orders.needed_after(old, new)
         self.finish(old, OrderStatus.REPLACED, OrderTrigger.REPLACE, at)
-        self._orders.reserve(new, needed)
         if old.group:
-            self.groups.replace(old, new)
+            self._groups.replace(old, new)
+        self._orders.claim(new)
         if new.passive or self._tradable_since(new, at) is None:
             self.tell(new, OrderStatus.HELD, OrderTrigger.HOLD, at)
         else:
@@ -221,12 +230,12 @@ class Exchange:
         if not live.is_open:
             return
         if live.order.time_in_force is TimeInForce.GTC:
-            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "good till cancelled, but not for ever")
+            self.cancel(live, at, "good till cancelled, but not for ever")
         else:
             self.finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the trading day ended")
 
-    def _end_day(self, _: LiveOrder, at: datetime) -> None:
-        self._account.end_day(at)
+    def _end_day(self, _: None, __: datetime) -> None:
+        self._account.end_day()
 
     # -- trading --------------------------------------------------------------------------------------------------
 
@@ -242,7 +251,7 @@ class Exchange:
             if live.is_working:
                 self._work(live, view, at)
             elif live.passive and live.is_open:
-                self.groups.watch(live, view, at, self)
+                self._groups.watch(live, view, at, self)
 
     def _work_extended(self, view: MarketView, at: datetime) -> None:
         """Orders for the hours around the session begin to work with the first quote that they see."""
@@ -273,7 +282,7 @@ class Exchange:
             if trade is not None:
                 self._book(live, trade, view, at)
         if live.is_open:
-            self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, f"not filled in the {name} auction")
+            self.cancel(live, at, f"not filled in the {name} auction")
 
     def _close_order(self, live: LiveOrder, at: datetime) -> None:
         order = live.order
@@ -285,29 +294,13 @@ class Exchange:
             self.finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the session ended")
 
     def _book(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> None:
-        order, books = live.order, self._books
-        fees = self._fees.fee(order.side, trade.quantity, trade.price, self._account.trade_date(at, self._calendar))
-        execution_id = f"{live.venue_order_id}:{len(live.fills) + 1}"
-        quantity, price = units(trade.quantity), units(trade.price)
-        self._orders.give_back(live, quantity, price)
-        books.trade(at, execution_id, order.symbol, order.side.sign * quantity, price, units(fees.total) * UNIT)
-        books.mark(order.symbol, view.price)
-        fill = VenueFill(
-            execution_id=execution_id,
-            quantity=trade.quantity,
-            price=trade.price,
-            cumulative_quantity=live.filled + trade.quantity,
-            at=at,
-            fees=fees,
-            position_quantity=decimal_of(books.quantity(order.symbol)),
-        )
-        live.take(fill)
+        fill = self._booking.execute(live, trade, view, at)
         if trade.complete:
             self.finish(live, OrderStatus.FILLED, OrderTrigger.FILL_LAST, at, fill=fill)
             return
         self.tell(live, OrderStatus.PARTIALLY_FILLED, OrderTrigger.FILL_PART, at, fill=fill)
         if live.group:
-            self.groups.filled_in_part(live, at)
+            self._groups.filled_in_part(live, at)
 
     def _is_fresh(self, view: MarketView) -> bool:
         return self._opened_at is not None and view.quote.at >= self._opened_at

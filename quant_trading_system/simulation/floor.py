@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from quant_trading_system.core.orders import OrderSide, TimeInForce
 from quant_trading_system.market.quotes import Quote
+from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.matching import available, elected, fill_price, marketable
 from quant_trading_system.simulation.models import FillModel, SlippageModel
-from quant_trading_system.simulation.venue_orders import LiveOrder
 
 _ZERO = Decimal(0)
 
@@ -69,6 +69,10 @@ class TradingFloor:
     def view(self, symbol: str) -> MarketView | None:
         """The latest sound quote of the symbol with what is left of its volume, None before the first."""
         return self._views.get(symbol)
+
+    def prices(self) -> dict[str, Decimal]:
+        """Dollars a share of every symbol that was seen."""
+        return {symbol: view.price for symbol, view in self._views.items()}
 
     def continuous(self, live: LiveOrder, view: MarketView) -> Trade | None:
         """The trade of a working order against the quote, None when there is none now.

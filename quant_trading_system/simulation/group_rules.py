@@ -12,11 +12,10 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.core.numbers import plain
-from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, StopLoss, TakeProfit
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
 from quant_trading_system.simulation.admission import Application, unprocessable
 
 _CENT = Decimal("0.01")
-_LESS_AND_MORE = {OrderSide.BUY: ("<=", "-"), OrderSide.SELL: (">=", "+")}
 
 
 def ask_group(application: Application) -> None:
@@ -33,40 +32,40 @@ def ask_group(application: Application) -> None:
         raise unprocessable(f"{order.order_class} orders must be {'exit' if leaves else 'entry'} orders")
     market = quote.mid if quote.last is None else quote.last
     entry = order.side.opposite if leaves else order.side  # the side that began, or will begin, the position
-    require_order_of_exits(entry, order.take_profit, order.stop_loss)
-    if order.take_profit is not None and not leaves:
-        _require_profit(entry, order.take_profit.limit_price, order.limit_price or market)
-    if order.stop_loss is not None:
-        own = order.take_profit.limit_price if leaves and order.take_profit else order.limit_price
-        for base in (market,) if own is None else (own, market):
-            _require_loss(entry, order.stop_loss.stop_price, base)
+    profit = None if order.take_profit is None else order.take_profit.limit_price
+    loss = None if order.stop_loss is None else order.stop_loss.stop_price
+    base = profit if leaves else order.limit_price or market
+    require_exits_apart(entry, profit, loss)
+    require_exits_beyond(entry, base, None if leaves else profit, loss)
+    require_exits_beyond(entry, market, None, loss)
 
 
-def require_order_of_exits(entry: OrderSide, profit: TakeProfit | None, loss: StopLoss | None) -> None:
+def require_exits_apart(entry: OrderSide, profit: Decimal | None, loss: Decimal | None) -> None:
     """The take-profit lies on the profitable side of the stop-loss.
 
     Raises:
         VenueRefusal: it does not.
     """
-    if profit is None or loss is None:
-        return
-    if entry.sign * (profit.limit_price - loss.stop_price) <= 0:
+    if profit is not None and loss is not None and entry.sign * (profit - loss) <= 0:
         sign = ">" if entry is OrderSide.BUY else "<"
         raise unprocessable(f"take_profit.limit_price must be {sign} stop_loss.stop_price")
 
 
-def _require_profit(entry: OrderSide, price: Decimal, base: Decimal) -> None:
-    if entry.sign * (price - base) < _CENT:
-        sign, step = _LESS_AND_MORE[entry.opposite]
-        message = f"take_profit.limit_price must be {sign} base_price {step} 0.01"
-        raise unprocessable(message, base_price=plain(base))
+def require_exits_beyond(entry: OrderSide, base: Decimal | None, profit: Decimal | None, loss: Decimal | None) -> None:
+    """The exits lie at least a cent from `base`, each on its own side.
 
-
-def _require_loss(entry: OrderSide, price: Decimal, base: Decimal) -> None:
-    if entry.sign * (base - price) < _CENT:
-        sign, step = _LESS_AND_MORE[entry]
-        message = f"stop_loss.stop_price must be {sign} base_price {step} 0.01"
-        raise unprocessable(message, base_price=plain(base))
+    Raises:
+        VenueRefusal: with the `base_price`.
+    """
+    if base is None:
+        return
+    less, more = ("<= base_price - 0.01", ">= base_price + 0.01")
+    if entry is OrderSide.SELL:
+        less, more = more, less
+    if profit is not None and entry.sign * (profit - base) < _CENT:
+        raise unprocessable(f"take_profit.limit_price must be {more}", base_price=plain(base))
+    if loss is not None and entry.sign * (base - loss) < _CENT:
+        raise unprocessable(f"stop_loss.stop_price must be {less}", base_price=plain(base))
 
 
 def members_of(order: Order) -> list[Order]:

@@ -58,10 +58,8 @@ class Actions(Protocol):
     def tell(self, live: LiveOrder, status: OrderStatus, trigger: OrderTrigger, at: datetime, reason: str = "") -> None:
         """The order has a new status: report it."""
 
-    def finish(
-        self, live: LiveOrder, status: OrderStatus, trigger: OrderTrigger, at: datetime, reason: str = ""
-    ) -> None:
-        """The order is final."""
+    def cancel(self, live: LiveOrder, at: datetime, reason: str) -> None:
+        """The order ends without having traded, or without having traded all."""
 
     def meet_market(self, live: LiveOrder, at: datetime) -> None:
         """Work the order against the present quote."""
@@ -164,7 +162,7 @@ class Groups:
         reason = "the other exit was filled" if live.status is OrderStatus.FILLED else "its group was cancelled"
         for other in list(self.others(live)):
             if other.is_open and not other.triggered:  # a stop-loss that was set off outlives its take-profit
-                actions.finish(other, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, reason)
+                actions.cancel(other, at, reason)
 
     def watch(self, loss: LiveOrder, view: MarketView, at: datetime, actions: Actions) -> None:
         """A passive stop-loss sees a trade: when its stop is reached, it takes over from the take-profit."""
@@ -176,7 +174,7 @@ class Groups:
         loss.passive, loss.triggered = False, True
         profit = self._orders.by_number(group.take_profit)
         if profit.is_open:
-            actions.finish(profit, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "the stop-loss was set off")
+            actions.cancel(profit, at, "the stop-loss was set off")
         self._orders.reserve(loss, units(loss.leaves))
         loss.status = OrderStatus.WORKING
         actions.meet_market(loss, at)
@@ -193,7 +191,7 @@ class Groups:
         free = self._books.quantity(entry.order.symbol) * entry.order.side.sign
         free -= self._orders.reserved_shares(entry.order.symbol)
         if free <= 0:
-            actions.finish(first, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, "nothing is left to close")
+            actions.cancel(first, at, "nothing is left to close")
             return
         for leg in (first, *self.others(first)):
             self._shrink(leg, free, at)

@@ -33,6 +33,7 @@ class LiveOrder(msgspec.Struct, eq=False):
         group: number of the group that it belongs to, 0 for none.
         passive: it waits for another member of its group.
         replaces, replaced_by: numbers of orders, 0 for none; `replaced_by` is set when the replace was asked for.
+        claim: units of dollars a share that an opening replacement holds back.
     """
 
     order: Order
@@ -59,6 +60,7 @@ class LiveOrder(msgspec.Struct, eq=False):
     passive: bool = False
     replaces: int = 0
     replaced_by: int = 0
+    claim: int = 0
 
     @property
     def is_working(self) -> bool:
@@ -94,6 +96,14 @@ class LiveOrder(msgspec.Struct, eq=False):
                 trail_price=order.trail_price,
                 trail_percent=order.trail_percent,
             )
+
+    def take_over(self, old: LiveOrder) -> None:
+        """Go on where the replaced order stops: with what it filled, and with what its stop has seen."""
+        self.filled, self.filled_value = old.filled, old.filled_value
+        self.triggered = old.triggered and self.stop == old.order.stop_price
+        self.high_water_mark = old.high_water_mark
+        if old.high_water_mark is not None:
+            self.follow(old.high_water_mark)
 
     def take(self, fill: VenueFill) -> None:
         """Count an execution."""
@@ -219,6 +229,13 @@ class OrderIndex:
     def reserve(self, live: LiveOrder, amount: int) -> None:
         """From now on the order holds back `amount`."""
         self._change(live, amount - live.reserved)
+
+    def claim(self, new: LiveOrder) -> None:
+        """A replacement holds back what is left of it to trade."""
+        if new.closing:
+            self.reserve(new, 0 if new.passive else units(new.leaves))
+        else:
+            self.reserve(new, units(new.leaves) * new.claim)
 
     def finish(self, live: LiveOrder) -> None:
         """The order is final: it leaves the working index and gives everything back."""

@@ -68,9 +68,7 @@ class OrderLife(ABC):
         """The order ends without having traded, or without having traded all."""
         self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, reason)
 
-    def notify(
-        self, live: LiveOrder, notice: Notice, at: datetime, reason: str, fill: VenueFill | None = None
-    ) -> None:
+    def notify(self, live: LiveOrder, notice: Notice, at: datetime, reason: str, fill: VenueFill | None = None) -> None:
         """Report something that leaves the order's life as it is."""
         live.updated_at = at
         self._wire.report(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
 from quant_trading_system.simulation.admission import (
@@ -41,6 +42,29 @@ def admit(application: Application) -> Admission:
     return reserve(application)
 
 
+def admit_passive(application: Application) -> Admission:
+    """Ask what concerns an exit that waits in its group: it has no position to close yet, and holds nothing back.
+
+    Raises:
+        VenueRefusal: the first question that it does not pass.
+    """
+    for question in (_ask_prices, _ask_asset, _ask_identity, _ask_account):
+        question(application)
+    return Admission(closing=True, reserved=0)
+
+
+def require_asset(symbol: str, instrument: Instrument | None) -> None:
+    """Refuse what cannot be traded here.
+
+    Raises:
+        VenueRefusal: the symbol is unknown, or its trading is suspended.
+    """
+    if instrument is None:
+        raise unprocessable(f'asset "{symbol}" not found')
+    if not instrument.tradable:
+        raise unprocessable(f'asset "{symbol}" is not tradable')
+
+
 def require_tick(field: str, price: Decimal) -> None:
     """Refuse a price with digits below the tick.
 
@@ -69,13 +93,10 @@ def _ask_prices(application: Application) -> None:
 
 
 def _ask_asset(application: Application) -> None:
-    order, instrument = application.order, application.instrument
-    if instrument is None:
-        raise unprocessable(f'asset "{order.symbol}" not found')
-    if not instrument.tradable:
-        raise unprocessable(f'asset "{order.symbol}" is not tradable')
+    symbol = application.order.symbol
+    require_asset(symbol, application.instrument)
     if application.quote is None:
-        raise unprocessable(f'asset "{order.symbol}" has no quote')
+        raise unprocessable(f'asset "{symbol}" has no quote')
 
 
 def _ask_auction_times(application: Application) -> None:

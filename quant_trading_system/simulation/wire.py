@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,7 +27,8 @@ class EventKind(StrEnum):
 
 
 Subscriber = Callable[[VenueUpdate], None]
-Handlers = Mapping[EventKind, Callable[[LiveOrder | None, datetime], None]]
+Handlers = Mapping[EventKind, Callable[[Any, datetime], None]]
+"""What to do with each kind of event; most are about an order."""
 
 
 class Event(NamedTuple):
@@ -147,9 +148,7 @@ class Wire:
         self._numbered, self.reports = state.numbered, state.reports
 
         def revived(event: EventState) -> Event:
-            return Event(
-                event.at, event.number, event.kind, order(event.order) if event.order else None, event.update
-            )
+            return Event(event.at, event.number, event.kind, order(event.order) if event.order else None, event.update)
 
         self._messages = [revived(event) for event in state.messages]
         self._timers = [revived(event) for event in state.timers]

@@ -18,10 +18,11 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     precision=27          digits of the decimal context
     broken=quotes         what raises an error when it is read: quotes, calendar, correlations or broker
     unsupported=stop      order types that the broker does not take
+    roomy                 limits on position, sector and gross exposure out of the way
     any key of risk_params.yaml
 
-Orders: ``buy 10``, ``sell 1.5``, ``buy $1000``, then ``limit 100``, ``stop 99``, ``trail 1``, ``of PEP``, a time in force,
-``extended``, ``reduce_only``, ``repeat``.
+Orders: ``buy 10``, ``sell 1.5``, ``buy $1000``, then ``limit 100``, ``stop 99``, ``trail 1``, ``of PEP``, a time in
+force, ``extended``, ``reduce_only``, ``repeat``.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from tests.support.desk import Desk
 from tests.support.market import CALENDAR, moment
 
 LIMIT_KEYS = frozenset(RiskLimits.__struct_fields__)
+ROOMY = "max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4"
 
 
 class GateCase(NamedTuple):
@@ -116,7 +118,8 @@ class _Given:
     """The words of the first column."""
 
     def __init__(self, text: str) -> None:
-        self._pairs = [(key, value) for key, _, value in (word.partition("=") for word in text.split())]
+        words = text.replace("roomy", ROOMY).split()
+        self._pairs = [(key, value) for key, _, value in (word.partition("=") for word in words)]
 
     def one(self, key: str, default: str = "") -> str:
         return next((value for name, value in self._pairs if name == key), default)
@@ -142,12 +145,12 @@ def _desk(given: _Given, order: Order) -> Desk:
     desk = Desk(
         cash=given.one("cash", "100000"),
         limits=given.limits,
-        calendar=_Broken() if broken == "calendar" else CALENDAR,  # type: ignore[arg-type]  # it raises instead
+        calendar=_Broken() if broken == "calendar" else CALENDAR,
         unsupported=_raise if broken == "broker" else lambda o: "not taken here" if o.order_type in unsupported else "",
     )
     now = given.one("now")
     if now:
-        desk.clock = _clock_of(desk, now)
+        desk.clock._now = moment(now)  # also before noon, which `move_to` would refuse
     _put_quote(desk, given, order)
     _fill_books(desk, given)
     if given.one("halt"):
@@ -156,15 +159,11 @@ def _desk(given: _Given, order: Order) -> Desk:
         _send_before(desk, order, given.one("sent"))
     for text in given.all("corr"):
         pair, _, value = text.partition(":")
-        desk.correlations.put(*pair.split("/"), None if value == "none" else Decimal(value))
+        symbol, _, other = pair.partition("/")
+        desk.correlations.put(symbol, other, None if value == "none" else Decimal(value))
     if broken in {"quotes", "correlations"}:
         setattr(desk.checker, f"_{broken}", _Broken())
     return desk
-
-
-def _clock_of(desk: Desk, now: str) -> Any:
-    desk.clock._now = moment(now)  # also before noon, which `move_to` would refuse
-    return desk.clock
 
 
 def _put_quote(desk: Desk, given: _Given, order: Order) -> None:

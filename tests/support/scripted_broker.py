@@ -21,6 +21,7 @@ from quant_trading_system.execution.broker import (
 )
 from quant_trading_system.risk.pre_trade import ApprovedOrder
 
+Number = str | int | Decimal
 Answer = str | BaseException | Callable[[ApprovedOrder], Awaitable[None]]
 
 

@@ -22,7 +22,7 @@ from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.exceptions import InvalidNumber, InvalidOrder, KillSwitchActiveError, StrategyError
 from quant_trading_system.core.numbers import exact
-from quant_trading_system.core.orders import Order, OrderType, StopLoss, TimeInForce
+from quant_trading_system.core.orders import Order, OrderClass, OrderType, StopLoss, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.order_manager import Placed
@@ -92,7 +92,13 @@ def test_nobody_but_the_switch_reaches_into_its_latch():
 # -- 2: floats -----------------------------------------------------------------------------------------------------
 
 
-COMPLETE = {"symbol": "KO", "side": "buy", "order_type": "market", "time_in_force": "day", "quantity": 1}
+COMPLETE: dict[str, Any] = {
+    "symbol": "KO",
+    "side": "buy",
+    "order_type": "market",
+    "time_in_force": "day",
+    "quantity": 1,
+}
 
 
 @pytest.mark.parametrize("field", ["quantity", "limit_price", "stop_price", "notional", "trail_price", "trail_percent"])
@@ -104,8 +110,8 @@ def test_no_number_of_an_order_can_be_a_float(field):
 
 
 def test_no_leg_of_an_order_has_a_float_either():
-    with pytest.raises(InvalidOrder, match="stop_price: 95.5 is a float"):
-        Order(**COMPLETE, order_class="oto", stop_loss=StopLoss(stop_price=95.5))  # type: ignore[arg-type]
+    with pytest.raises(InvalidOrder, match=r"stop_price: 95\.5 is a float"):
+        Order(**COMPLETE, order_class=OrderClass.OTO, stop_loss=StopLoss(stop_price=95.5))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("field", ["strength", "confidence", "weight", "stop_price"])
@@ -305,7 +311,7 @@ def test_no_handler_catches_without_naming_what():
 
 # -- 7: stale prices -----------------------------------------------------------------------------------------------
 
-STALE = {
+STALE: dict[str, dict[str, Any]] = {
     "too old by the source's clock": {"age": timedelta(seconds=15, microseconds=1), "received_age": timedelta()},
     "too old by our clock": {"age": timedelta(), "received_age": timedelta(seconds=15, microseconds=1)},
     "from the future": {"age": timedelta(microseconds=-1)},

@@ -7,6 +7,7 @@ import logging
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -65,13 +66,13 @@ async def emergency_liquidate():
 
 
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names of a user's program that has run the protocol."""
     monkeypatch.setenv("QTS_STATE_DIR", str(tmp_path))
     return run(PROTOCOL, dict(NAMES))
 
 
-def run(text: str, names: dict[str, object]) -> dict[str, object]:
+def run(text: str, names: dict[str, Any]) -> dict[str, Any]:
     exec(text, names)
     return names
 
@@ -127,7 +128,7 @@ def test_emergency_liquidation_closes_long_and_short(compared, level):
     if level is not None:
         account.kill_switch.activate("get out", level=level)
     names = run(LIQUIDATION.replace("COMPARED", compared), _console(account))
-    asyncio.run(names["emergency_liquidate"]())  # type: ignore[operator]
+    asyncio.run(names["emergency_liquidate"]())
     assert [(o.symbol, o.side, o.quantity, o.time_in_force) for o in account.broker.orders] == [
         ("KO", OrderSide.SELL, Decimal(10), TimeInForce.IOC),
         ("XOM", OrderSide.BUY, Decimal(5), TimeInForce.IOC),
@@ -141,11 +142,11 @@ def test_emergency_liquidation_does_not_get_past_a_full_halt():
     account.kill_switch.activate("nothing at all")
     names = run(LIQUIDATION.replace("COMPARED", "=="), _console(account))
     with pytest.raises(KillSwitchActiveError, match="nothing at all"):
-        asyncio.run(names["emergency_liquidate"]())  # type: ignore[operator]
+        asyncio.run(names["emergency_liquidate"]())
     assert account.broker.placed == []
 
 
-def _console(account: Account) -> dict[str, object]:
+def _console(account: Account) -> dict[str, Any]:
     tracker = SimpleNamespace(positions=account.system.tracker.positions)
     assert tracker.positions.keys() == account.portfolio.positions.keys()
     return {**NAMES, "portfolio": account.portfolio, "order_manager": account.orders}

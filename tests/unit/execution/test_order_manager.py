@@ -91,13 +91,13 @@ def test_without_a_record_at_all_nothing_is_sent_or_reserved():
     assert account.reserved == {}
 
 
-def test_an_order_that_is_cancelled_while_its_record_is_written_is_not_sent():
+def test_an_order_that_is_cancelled_while_its_record_is_written_is_not_sent(monkeypatch):
     """The task ends between the decision and the send: nothing left, and the record says so."""
     account = Account()
 
     async def main() -> None:
         never = asyncio.get_running_loop().create_future()
-        account.journal.durable = lambda: never  # type: ignore[method-assign,assignment]
+        monkeypatch.setattr(account.journal, "durable", lambda: never)
         task = asyncio.create_task(account.orders.submit(buy(10)))
         await asyncio.sleep(0)
         task.cancel()
@@ -222,7 +222,9 @@ def test_a_halt_raises_with_its_reason_and_the_refusal_is_on_record():
         account.submit(buy(10))
     assert caught.value.order_id == "run-1-0"
     event = account.journal.of(OrderEvent)[0]
-    assert (event.status, event.decision.refused_by) == (S.DENIED, Rule.KILL_SWITCH)
+    assert event.status is S.DENIED
+    assert event.decision is not None
+    assert event.decision.refused_by is Rule.KILL_SWITCH
     assert account.broker.placed == []
 
 
@@ -250,10 +252,12 @@ def test_a_halt_between_check_and_send_stops_the_order():
         account.submit(buy(10))
     assert (account.broker.placed, account.reserved) == ([], {})
     assert account.record("run-1-0").status is S.DENIED
-    assert account.record("run-1-0").rejection.rule is Rule.KILL_SWITCH
+    rejection = account.record("run-1-0").rejection
+    assert rejection is not None
+    assert rejection.rule is Rule.KILL_SWITCH
 
 
-def test_a_halt_while_the_record_is_written_stops_the_order():
+def test_a_halt_while_the_record_is_written_stops_the_order(monkeypatch):
     """Writing takes time; the switch is asked once more right before the broker."""
     account = Account()
     write = account.journal.durable
@@ -262,7 +266,7 @@ def test_a_halt_while_the_record_is_written_stops_the_order():
         account.kill_switch.activate("set while the disk was busy")
         await write()
 
-    account.journal.durable = halt_then_write  # type: ignore[method-assign]
+    monkeypatch.setattr(account.journal, "durable", halt_then_write)
     with pytest.raises(KillSwitchActiveError, match="set while the disk was busy") as caught:
         account.submit(buy(10))
     assert caught.value.order_id == "run-1-0"
@@ -310,9 +314,9 @@ def test_a_timeout_freezes_the_symbol_and_is_never_sent_again():
     account = Account()
     account.broker.answers.append("time_out")
     first = account.submit(buy(10, client_order_id="a-1"))
-    assert (first.status, first.reason) == (S.IN_DOUBT, "no answer in 5 s")
+    assert first == Placed("a-1", S.IN_DOUBT, "no answer in 5 s")
     again = account.submit(buy(10, client_order_id="a-1"))
-    assert again.status is S.IN_DOUBT
+    assert again == first
     assert len(account.broker.placed) == 1
     refused = account.submit(buy(1))
     assert isinstance(refused, Rejection)
@@ -617,7 +621,7 @@ def test_a_cancel_that_was_asked_for_has_not_happened_yet():
     assert journalled(account, record.order_id)[-2:] == ["cancel→working", "cancel→canceled"]
 
 
-def test_a_cancel_refused_because_the_order_has_filled_is_no_error():
+def test_a_cancel_refused_because_the_order_has_filled_is_no_error(monkeypatch):
     account = Account()
     record = account.working(buy(10))
     account.broker.fill(record.order_id, 10, "100.00")
@@ -626,7 +630,7 @@ def test_a_cancel_refused_because_the_order_has_filled_is_no_error():
 
     second = account.working(buy(10, "PEP"))
     account.broker.cancel_answers.append("refuse")
-    account.broker.cancel = _fill_then(account, account.broker.cancel)  # type: ignore[method-assign]
+    monkeypatch.setattr(account.broker, "cancel", _fill_then(account, account.broker.cancel))
     _cancel(account, second)
     assert (second.status, second.pending) == (S.FILLED, PendingRequest.NONE)
 
@@ -647,7 +651,7 @@ def test_a_cancel_refused_leaves_the_order_working():
     assert (record.status, record.pending) == (S.WORKING, PendingRequest.NONE)
 
 
-def test_a_cancel_refused_in_the_stream_and_in_the_answer_is_refused_once():
+def test_a_cancel_refused_in_the_stream_and_in_the_answer_is_refused_once(monkeypatch):
     account = Account()
     record = account.working(buy(10))
     account.broker.cancel_answers.append("refuse")
@@ -657,7 +661,7 @@ def test_a_cancel_refused_in_the_stream_and_in_the_answer_is_refused_once():
         account.broker.report(order_id, request=RequestTrigger.REFUSED, reason="not cancelable")
         await refuse(order_id)
 
-    account.broker.cancel = tell_first  # type: ignore[method-assign]
+    monkeypatch.setattr(account.broker, "cancel", tell_first)
     _cancel(account, record)
     assert (record.status, record.pending) == (S.WORKING, PendingRequest.NONE)
 
@@ -751,15 +755,7 @@ def _span(seconds: str):
 def test_an_order_carries_the_limits_of_its_type():
     """The room of a stop order is its stop; that of a trailing stop the quote."""
     account = Account(limits=limits_with(price_collar_pct=D("0.5")))
-    stop = Order(
-        symbol="KO",
-        side="buy",
-        quantity=D(10),
-        order_type=OrderType.STOP,
-        time_in_force=TimeInForce.DAY,
-        stop_price=D(120),
-    )
-    account.working(stop)
+    account.working(buy(10, order_type=OrderType.STOP, stop_price=D(120)))
     assert account.portfolio.gross_worst == 1200
 
 

@@ -48,7 +48,7 @@ day_start=100000 peak=100000 cash=94999.99 allow_short=true                 | se
 day_start=90000 peak=100000 cash=100000                                     | buy 1   | ok                  # a gain
 day_start=100000 peak=100000 cash=94999.99 held=KO:10@100                   | sell 10 | ok
 day_start=100000 peak=100000 cash=94999.99 held=KO:-10@100 allow_short=true | buy 10  | ok
-""",
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.MAX_DRAWDOWN: """
 day_start=85000 peak=100000 cash=85000.01                  | buy 1   | ok
 day_start=85000 peak=100000 cash=85000                     | buy 1   | ok                # 15 % exactly
@@ -185,7 +185,7 @@ quote=99.98/100.00                            | buy 1 stop 102.00 limit 107.10 |
 quote=99.98/100.00                            | buy 1 stop 102.00 limit 107.11 | price_collar_pct
 quote=99.98/100.00 held=KO:1@100              | sell 1 stop 98.00 limit 93.10  | ok
 quote=99.98/100.00 held=KO:1@100              | sell 1 stop 98.00 limit 93.09  | price_collar_pct
-""",
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.MAX_QUANTITY: """
 quote=0.0999/0.1001                      | buy 99999 limit 0.1000  | ok
 quote=0.0999/0.1001                      | buy 100000 limit 0.1000 | ok
@@ -215,7 +215,7 @@ open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100                         
 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100               | buy 1  | max_open_orders_per_symbol
 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100          | buy 1  | ok                          # another symbol's
 held=KO:9@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 | sell 9 | ok
-""",
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.IN_DOUBT: """
 doubt=KO:1@100                   | buy 1   | symbol_in_doubt
 doubt=PEP:1@100                  | buy 1   | ok
@@ -275,7 +275,7 @@ held=KO:300@100                                      | sell 60              | ok
 held=KO:300@100                                      | buy 1                | max_position_pct
 allow_short=true held=KO:-300@100                    | buy 60               | ok
 cash=99999.99                                        | buy 100 limit 100.00 | max_position_pct
-""",
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.MAX_POSITIONS: """
 max_portfolio_positions=2 held=PEP:1@100                  | buy 1  | ok
 max_portfolio_positions=2 held=PEP:1@100 held=XOM:1@100   | buy 1  | max_portfolio_positions
@@ -293,7 +293,7 @@ max_position_pct=0.20 held=XOM:200@100                                       | b
 max_position_pct=0.20 held=PEP:-200@100 allow_short=true                     | buy 100 limit 100.01 | max_sector_exposure  # shorts do not make room
 max_position_pct=0.20 held=PEP:-200@100 allow_short=true quote=100.01/100.02 | sell 100             | max_sector_exposure
 max_position_pct=0.20 held=PEP:400@100 held=KO:10@100                        | sell 10              | ok
-""",
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.MAX_GROSS: """
 max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100  | buy 100 limit 99.99  | ok
 max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:200@100  | buy 100 limit 100.00 | ok
@@ -319,7 +319,7 @@ open=XOM:-1@100 open=XOM:1@100 allow_short=true corr=KO/XOM:0.800001 | buy 1  | 
 open=XOM:-1@100 open=XOM:1@100 allow_short=true corr=KO/XOM:0.800001 | sell 1 | max_correlation
 held=XOM:1@100 open=XOM:-1@100 allow_short=true corr=KO/XOM:0.99     | sell 1 | ok               # its own exit makes it no short
 held=XOM:1@100 held=KO:1@100 corr=KO/XOM:none                        | sell 1 | ok
-""",
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.BUYING_POWER: """
 cash=10000 roomy                                                     | buy 100 limit 99.99  | ok
 cash=10000 roomy                                                     | buy 100 limit 100.00 | ok

@@ -86,7 +86,7 @@ max_sector_exposure         held=PEP:290@100 max_position_pct=1                 
 max_gross_exposure          max_gross_exposure=0.2 held=XOM:190@100               buy 20 limit 100     21000      20000     -1000
 max_correlation             held=XOM:1@100 corr=KO/XOM:0.9                        buy 1                0.9        0.8       -0.1
 buying_power                cash=10000 held=XOM:60@100                            buy 50 limit 100     5000       4000      -1000
-"""
+"""  # noqa: E501 - a row of a table is read as one line
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ max_order_notional          100       99        held=XOM:1@100                  
 max_open_orders_per_symbol  2         1         open=KO:1@100                       buy 1
 duplicate_window_s          3         4         sent=3                              buy 1
 allow_short                 true      false     held=XOM:1@100                      sell 1
-buying_power_multiplier     2         1         cash=10000 max_gross_exposure=4 max_position_pct=1 max_sector_exposure=1 held=XOM:60@100    buy 50 limit 100
+buying_power_multiplier     2         1         cash=10000 roomy held=XOM:60@100   buy 50 limit 100
 max_gross_exposure          0.2       0.1       held=XOM:100@100                    buy 50 limit 100
 price_collar_pct            0.06      0.05      quote=99.98/100.00                  buy 1 limit 106
 max_quote_age_s             20        15        age=20                              buy 1

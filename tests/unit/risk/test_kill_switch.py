@@ -14,7 +14,6 @@ import pytest
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
 from quant_trading_system.core.exceptions import JournalUnavailable, KillSwitchActiveError, ResetRefused
-from quant_trading_system.risk import latch as latch_module
 from quant_trading_system.risk.kill_switch import MAX_REASON
 from quant_trading_system.risk.latch import FileLatch, LatchState, MemoryLatch
 from quant_trading_system.risk.limits import KillSwitch, KillSwitchIncomplete
@@ -238,7 +237,7 @@ def test_a_disk_that_fails_does_not_stop_the_halt_in_this_process(path, monkeypa
     kill_switch = switch(path)
     kill_switch.subscribe(heard.append)
     other = switch(path)
-    monkeypatch.setattr(latch_module.os, "write", _no_space)
+    monkeypatch.setattr(os, "write", _no_space)
     with pytest.raises(KillSwitchIncomplete, match="other processes do not see the halt"):
         kill_switch.activate("a test", level=REDUCING)
     assert (kill_switch.level, kill_switch.reason, len(heard)) == (REDUCING, "a test", 1)
@@ -258,7 +257,7 @@ def _no_space(*_: object) -> int:
 def test_everything_can_fail_at_once_and_all_of_it_is_reported(path, monkeypatch):
     kill_switch = switch(path, record=_fail)
     kill_switch.subscribe(_fail)
-    monkeypatch.setattr(latch_module.os, "write", _no_space)
+    monkeypatch.setattr(os, "write", _no_space)
     with pytest.raises(
         KillSwitchIncomplete, match=r"latch could not be written.*journal could not record.*listener failed"
     ):
@@ -269,7 +268,7 @@ def test_everything_can_fail_at_once_and_all_of_it_is_reported(path, monkeypatch
 def test_a_reset_that_cannot_be_written_is_no_reset(path, monkeypatch):
     kill_switch = switch(path)
     kill_switch.activate("a test")
-    monkeypatch.setattr(latch_module.os, "write", _no_space)
+    monkeypatch.setattr(os, "write", _no_space)
     with pytest.raises(ResetRefused, match="still active: the latch could not be written"):
         kill_switch.reset("ann")
     assert kill_switch.is_active()

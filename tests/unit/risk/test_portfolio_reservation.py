@@ -46,7 +46,7 @@ held      mark   open orders              worst shares  worst dollars
 -10       100    -5@100                   15            1500
 -10       100    +4@100                   10            1000
 -10       100    +25@100                  15            1500
-"""
+"""  # noqa: E501 - a row of a table is read as one line
 
 
 @pytest.mark.parametrize("line", WORST.strip().splitlines()[1:], ids=lambda line: line.partition("#")[0].rstrip())

@@ -87,7 +87,7 @@ NOTHING = [
 @pytest.mark.parametrize(("sizer", "asked", "why", "bound_by"), NOTHING)
 def test_what_is_missing_sizes_to_nothing_and_says_why(sizer: PositionSizer, asked, why, bound_by):
     sizing = sizer.size(asked)
-    assert (sizing.quantity, sizing.bound_by) == (0, bound_by)
+    assert (sizing.quantity, sizing.bound_by) == (D(0), bound_by)
     assert why in sizing.detail
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from quant_trading_system.core.events import HaltLevel, OrderEvent
 from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.market.quotes import Quote
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy, plan_as_given, plan_order
 from tests.support.desk import Account, limits_with
@@ -29,6 +31,12 @@ def want(account: Account, symbol: str, weight: str, *, cause: int = 1) -> None:
 
 def path(account: Account) -> OrderPath:
     return account.system.path
+
+
+def quote_of(account: Account) -> Quote:
+    quote = account.board.quote("KO")
+    assert quote is not None
+    return quote
 
 
 def walk(account: Account, times: int = 1) -> None:
@@ -234,7 +242,7 @@ def test_an_order_tells_the_signal_that_caused_it_and_how_it_is_worked():
     want(account, "KO", "0.05", cause=1)
     walk(account)
     entry = next(i for i, event in enumerate(account.journal.events) if isinstance(event, OrderEvent))
-    event = account.journal.events[entry]
+    event: Any = account.journal.events[entry]
     assert account.journal.causes[entry] == 1
     assert event.order.strategy == "test"
     assert (event.decision.plan.choice, event.decision.plan.expected_price) == ("market", D("100.00"))
@@ -278,8 +286,7 @@ def test_a_wide_spread_makes_a_limit_order(line):
     bid, ask, change = words[:3]
     urgency, expected, slippage = words[-3:]
     account.offer(bid, ask, "KO")
-    quote = account.board.quote("KO")
-    order, plan = plan_order("KO", D(change), quote, ExecutionPolicy(), shrinks=False, strategy="test")
+    order, plan = plan_order("KO", D(change), quote_of(account), ExecutionPolicy(), shrinks=False, strategy="test")
     limit = D(words[5]) if words[3] == "limit" else None
     assert (order.order_type, order.limit_price) == (OrderType(words[3]), limit)
     assert (order.side, order.quantity) == (OrderSide.BUY if D(change) > 0 else OrderSide.SELL, D(10))
@@ -289,9 +296,9 @@ def test_a_wide_spread_makes_a_limit_order(line):
 
 
 def test_an_exit_is_urgent():
-    quote = Account().board.quote("KO")
-    order, plan = plan_order("KO", D(-10), quote, ExecutionPolicy(), shrinks=True, strategy="test")
-    assert (order.reduce_only, plan.urgency) == (True, 1)
+    order, plan = plan_order("KO", D(-10), quote_of(Account()), ExecutionPolicy(), shrinks=True, strategy="test")
+    assert order.reduce_only
+    assert plan.urgency == 1
 
 
 def test_an_order_by_hand_says_so_and_expects_what_it_can():

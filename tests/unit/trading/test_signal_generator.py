@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
+from typing import Any
 
 import msgspec
 import pytest
@@ -54,7 +55,8 @@ def test_a_conflict_is_resolved_by_confidence_then_strength_then_name(line):
 
 def _parsed(source: str, text: str) -> Signal:
     direction, *rest = text.split()
-    return signal(source, direction, **{name: D(value) for name, _, value in (word.partition("=") for word in rest)})
+    fields: dict[str, Any] = {name: D(value) for name, _, value in (word.partition("=") for word in rest)}
+    return signal(source, direction, **fields)
 
 
 def test_a_new_signal_replaces_the_earlier_one_of_its_source():
@@ -83,7 +85,7 @@ def test_a_dead_signal_leaves_the_word_to_the_next():
     assert wish(accepted(expiring), after_s=60) == "nothing"
 
 
-REPEATS = {
+REPEATS: dict[str, tuple[dict[str, Any], bool]] = {
     "the same": ({}, True),
     "another reason": ({"reason": "still so"}, True),
     "another time": ({"at": NOON + timedelta(days=1)}, True),

@@ -1,4 +1,4 @@
-"""The engine: a strategy that fails stops alone, nothing is sent into a closed market, and no strategy holds a door key."""
+"""The engine: a strategy that fails stops alone, nothing goes into a closed market, and no strategy holds a key."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,6 @@ from quant_trading_system.core.events import (
     StrategyStopped,
 )
 from quant_trading_system.core.exceptions import StrategyError
-from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.market.history import PriceHistory
@@ -61,12 +61,12 @@ class Says(Strategy):
         self.name = name
         self.bars: list[int] = []
 
-    def on_bar(self, market: MarketView) -> Iterable[Signal | Order] | None:
+    def on_bar(self, market: MarketView) -> Iterable[Any]:
         self.bars.append(market.bar)
         for wish in self.wishes:
             if isinstance(wish, BaseException):
                 raise wish
-            yield wish(market) if callable(wish) else wish  # type: ignore[misc]
+            yield wish(market) if callable(wish) else wish
 
 
 def long(symbol: str, weight: str = "0.05", **fields):
@@ -216,6 +216,7 @@ def test_orders_held_while_closed_are_judged_at_the_open():
     refused = account.orders.orders()[0].rejection
     assert refused is not None
     assert refused.rule == "max_position_pct"
+    assert refused.decision.quote is not None
     assert refused.decision.quote.ask == D("102.01")
 
 
@@ -317,7 +318,7 @@ KEEPERS = (
 
 
 def reachable(start: object) -> dict[int, object]:
-    """Every object that can be reached by attributes, items, closures and bound methods; types and modules end the way."""
+    """Every object behind attributes, items, closures and bound methods; types and modules end the way."""
     found: dict[int, object] = {}
     waiting = [start]
     while waiting:

@@ -1,0 +1,174 @@
+"""Every order of the account that is followed, and the one place where evidence becomes updates for listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.order_state import RequestTrigger
+from quant_trading_system.core.orders import Order
+from quant_trading_system.execution.alpaca_errors import harmless
+from quant_trading_system.execution.alpaca_models import AlpacaOrder, FillActivity, TradeUpdate
+from quant_trading_system.execution.alpaca_recovery import Evidence
+from quant_trading_system.execution.alpaca_trail import OrderTrail
+from quant_trading_system.execution.alpaca_wire import STATUSES, difference, execution_of_fill, execution_of_update
+from quant_trading_system.execution.broker import BrokerUpdate, Execution, Listener
+from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
+
+_FILLS = frozenset({"fill", "partial_fill"})
+_REFUSALS = frozenset({"order_cancel_rejected", "order_replace_rejected"})
+_LIFE = frozenset(STATUSES) | {"restated"}
+"""Events that say no more than the status of their order does."""
+
+
+class FollowedOrders:
+    """The trails of all orders by client order id.
+
+    Attributes:
+        anchor: the latest time that the broker has put on anything; a gap begins there.
+        told: how many updates listeners were given.
+    """
+
+    def __init__(self, clock: Clock, notify: Notify, *, doubt: Callable[[str], None]) -> None:
+        """Begin to follow now.
+
+        Args:
+            doubt: called with the client order id of an order whose history has to be read, empty for all.
+        """
+        self.anchor = self._started = clock.now()
+        self.told = 0
+        self._clock = clock
+        self._notify = notify
+        self._doubt = doubt
+        self._trails: dict[str, OrderTrail] = {}
+        self._open: dict[str, OrderTrail] = {}
+        self._sent: dict[str, Order] = {}
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` for every update."""
+        self._listeners.append(listener)
+
+    def get(self, client_order_id: str) -> OrderTrail | None:
+        """The trail of an order, None when nothing is known of it."""
+        return self._trails.get(client_order_id)
+
+    @property
+    def open_ids(self) -> tuple[str, ...]:
+        """The broker's ids of the orders whose end was not told."""
+        return tuple(trail.order_id for trail in self._open.values() if trail.order_id)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The client order ids of the orders that were sent and that the broker has not shown yet."""
+        return tuple(identity for identity, trail in self._open.items() if not trail.order_id)
+
+    # -- our own orders ------------------------------------------------------------------------------------------
+
+    def begin(self, order: Order) -> None:
+        """`order` is about to be sent; updates may come before the answer does."""
+        self._sent[order.client_order_id] = order
+        self._trail(order.client_order_id)
+
+    def drop_unseen(self, client_order_id: str) -> None:
+        """It was not taken, so nothing will be heard of it; unless the broker has shown it all the same."""
+        trail = self._trails.get(client_order_id)
+        if trail is not None and not trail.order_id:
+            for known in (self._sent, self._trails, self._open):
+                known.pop(client_order_id, None)
+
+    # -- evidence ------------------------------------------------------------------------------------------------
+
+    def hear_update(self, update: TradeUpdate) -> None:
+        """Take a message of the stream."""
+        order, event = update.order, update.event
+        if self._contradicts(order):
+            return
+        request = RequestTrigger.REFUSED if event in _REFUSALS else None
+        try:
+            execution = execution_of_update(update) if event in _FILLS else None
+        except ValueError as error:
+            self.set_apart(order.client_order_id, f"{event}: {error}")
+            return
+        if not (execution or request or event in _LIFE):
+            self.set_apart(order.client_order_id, f"an event that is not known: {event}")
+        self._hear(order, update.timestamp or update.at, execution, request)
+
+    def hear_order(self, order: AlpacaOrder) -> None:
+        """Take an order that was read or answered."""
+        if not self._contradicts(order):
+            self._hear(order)
+
+    def hear_evidence(self, evidence: Evidence) -> None:
+        """Take what was read from the history; what ended before we began is left alone."""
+        for order in evidence.orders:
+            if self._concerns_us(order) and not self._contradicts(order):
+                for fill in evidence.fills.get(order.id, ()):
+                    self._hear_fill(order, fill)
+                self._hear(order)
+
+    def set_apart(self, client_order_id: str, why: str) -> None:
+        """A message about an order cannot be believed: look the order up."""
+        self._tell(NoticeKind.QUARANTINED, why, client_order_id)
+        self._doubt(client_order_id)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _hear_fill(self, order: AlpacaOrder, fill: FillActivity) -> None:
+        try:
+            execution = execution_of_fill(fill)
+        except ValueError as error:
+            self._tell(NoticeKind.QUARANTINED, f"an execution in the history: {error}", order.client_order_id)
+        else:
+            self._hear(order, execution.at, execution)
+
+    def _hear(
+        self,
+        order: AlpacaOrder,
+        at: datetime | None = None,
+        execution: Execution | None = None,
+        request: RequestTrigger | None = None,
+    ) -> None:
+        trail = self._trail(order.client_order_id)
+        moment = (at or order.updated_at or order.submitted_at or self._clock.now()).astimezone(UTC)
+        self.anchor = max(self.anchor, min(moment, self._clock.now()))
+        for update in trail.hear(order, at=moment, execution=execution, request=request):
+            self._hand_on(trail, update)
+        if not trail.is_open:
+            self._open.pop(trail.client_order_id, None)
+        if trail.unexplained:
+            self._doubt(trail.client_order_id)
+
+    def _hand_on(self, trail: OrderTrail, update: BrokerUpdate) -> None:
+        self.told += 1
+        for listener in self._listeners:
+            try:
+                listener(update)
+            except Exception as error:  # noqa: BLE001 - one bad message must not end the stream
+                trail.take_back(update)
+                self._open[trail.client_order_id] = trail
+                self._tell(NoticeKind.HANDLER_FAILED, harmless(f"{error!r}"), trail.client_order_id)
+                self._doubt(trail.client_order_id)
+
+    def _contradicts(self, order: AlpacaOrder) -> bool:
+        """It bears the id of an order of ours and is another one: nothing about it is believed."""
+        sent = self._sent.get(order.client_order_id)
+        field = "" if sent is None else difference(sent, order)
+        if field:
+            message = f"the broker shows another {field} under the id of an order that was sent"
+            self._tell(NoticeKind.WRONG_ECHO, message, order.client_order_id)
+        return bool(field)
+
+    def _trail(self, client_order_id: str) -> OrderTrail:
+        trail = self._trails.get(client_order_id)
+        if trail is None:
+            trail = self._trails[client_order_id] = self._open[client_order_id] = OrderTrail(client_order_id)
+        return trail
+
+    def _concerns_us(self, order: AlpacaOrder) -> bool:
+        touched = order.updated_at or order.submitted_at
+        return order.client_order_id in self._trails or touched is None or touched >= self._started
+
+    def _tell(self, kind: NoticeKind, message: str, order_id: str) -> None:
+        self._notify(Notice(kind=kind, source="orders", message=message, order_id=order_id))

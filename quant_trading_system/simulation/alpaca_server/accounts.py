@@ -1,0 +1,158 @@
+"""The accounts of the venue: each has keys, its own matching and books, and its watchlists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
+from quant_trading_system.core.instruments import Instrument
+from quant_trading_system.core.numbers import positive
+from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.simulation.account_rules import AccountRules
+from quant_trading_system.simulation.alpaca_server.identity import generated_key, generated_secret, uuid_of
+from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket
+from quant_trading_system.simulation.alpaca_server.watchlists import Watchlists
+from quant_trading_system.simulation.alpaca_server.wire import Json, pending_new_json, update_json
+from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.models import FillModel
+from quant_trading_system.simulation.venue import Venue
+from quant_trading_system.simulation.venue_orders import VenueOrder, VenueUpdate
+
+DEFAULT_NAME = "paper"
+DEFAULT_CASH = Decimal(100_000)
+
+
+class AccountSpec(NamedTuple):
+    """What a user wishes for.
+
+    Attributes:
+        cash: dollars to begin with.
+    """
+
+    name: str
+    key_id: str
+    secret_key: str
+    cash: Decimal
+
+
+class HouseRules(NamedTuple):
+    """What all accounts have in common.
+
+    Attributes:
+        multiplier: of equity, to get buying power.
+    """
+
+    seed: int
+    fees: FeeSchedule
+    fills: FillModel
+    multiplier: Decimal
+
+
+def read_account(text: str) -> AccountSpec:
+    """Read ``NAME:KEY:SECRET:CASH``.
+
+    Raises:
+        ConfigurationError: it is not of this form.
+    """
+    parts = text.split(":")
+    if len(parts) != 4 or not all(parts):
+        raise ConfigurationError(f"{text!r} is no account; write NAME:KEY:SECRET:CASH, such as a:PKA:secret:100000")
+    name, key_id, secret_key, cash = parts
+    try:
+        return AccountSpec(name, key_id, secret_key, positive(cash))
+    except InvalidNumber as error:
+        raise ConfigurationError(f"the cash of account {name}: {error}") from None
+
+
+def default_account(seed: int) -> AccountSpec:
+    """The account of a user who does not name any."""
+    return AccountSpec(
+        DEFAULT_NAME, generated_key(seed, DEFAULT_NAME), generated_secret(seed, DEFAULT_NAME), DEFAULT_CASH
+    )
+
+
+def require_distinct(specs: list[AccountSpec]) -> None:
+    """Refuse two accounts with one name or key.
+
+    Raises:
+        ConfigurationError: names it.
+    """
+    for what, values in (("name", [spec.name for spec in specs]), ("key", [spec.key_id for spec in specs])):
+        twice = {value for value in values if values.count(value) > 1}
+        if twice:
+            raise ConfigurationError(f"two accounts have the {what} {min(twice)}; give each its own")
+
+
+class Desk:
+    """One account.
+
+    Attributes:
+        account_id: a UUID that depends on its name alone.
+        opened_at: the venue's time when it began.
+        news: reports of its orders that nobody has passed on yet.
+    """
+
+    def __init__(self, spec: AccountSpec, venue: Venue, opened_at: datetime) -> None:
+        self.spec = spec
+        self.venue = venue
+        self.account_id = account_id(spec.name)
+        self.opened_at = opened_at
+        self.watchlists = Watchlists(self.account_id)
+        self.news: list[Json] = []
+        venue.subscribe(self._note)
+
+    @property
+    def key_id(self) -> str:
+        """What names the account on the wire."""
+        return self.spec.key_id
+
+    @property
+    def secret_key(self) -> str:
+        """What proves it."""
+        return self.spec.secret_key
+
+    def expiry(self, order: VenueOrder) -> datetime | None:
+        """When an order ends if nothing ends it before."""
+        return self.venue.expires_at(order)
+
+    def announce(self, order: VenueOrder) -> None:
+        """A new order is on its way to the market."""
+        self.news.append(pending_new_json(order, self.expiry, self.account_id))
+
+    def _note(self, update: VenueUpdate) -> None:
+        self.news.append(update_json(update, self.expiry, self.account_id))
+
+
+def account_id(name: str) -> str:
+    """The id of the account of that name."""
+    return uuid_of("account", name)
+
+
+def open_desk(
+    spec: AccountSpec,
+    rules: HouseRules,
+    clock: Clock,
+    calendar: Calendar,
+    instruments: Mapping[str, Instrument],
+    market: LiveMarket,
+) -> Desk:
+    """A new account."""
+    venue = Venue(
+        clock,
+        calendar,
+        instruments=instruments,
+        cash=spec.cash,
+        seed=rules.seed,
+        fees=rules.fees,
+        fills=rules.fills,
+        market=market,
+        multiplier=rules.multiplier,
+        account_id=account_id(spec.name),
+        rules=AccountRules.alpaca(),
+        previous_close=market.previous_close,
+    )
+    return Desk(spec, venue, clock.now())

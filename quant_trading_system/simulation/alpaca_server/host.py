@@ -1,0 +1,262 @@
+"""Time and market of the venue, and all accounts: one thing after the other, in the order in which it happens.
+
+Somebody lets time pass: `run` where it passes by itself, the control surface where it is moved by hand. All that
+is due until then happens first: orders arrive, sessions open and close, prices change, bars are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, time, timedelta
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.sessions import NEW_YORK, Session
+from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, Desk, HouseRules, open_desk
+from quant_trading_system.simulation.alpaca_server.broadcast import Broadcast
+from quant_trading_system.simulation.alpaca_server.data_hub import DataHub
+from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket
+from quant_trading_system.simulation.alpaca_server.sources import Scene
+from quant_trading_system.simulation.alpaca_server.tape import Tape
+from quant_trading_system.simulation.alpaca_server.venue_time import VenueClock
+from quant_trading_system.simulation.alpaca_server.wire import Json, exchange_of
+from quant_trading_system.simulation.trading_hours import extended_since
+
+SETTLE_S = 0.001
+"""Real seconds after an answer before what was asked for reaches the market."""
+
+_MINUTE = timedelta(minutes=1)
+_HEARTBEAT = timedelta(seconds=15)
+"""In extended hours nothing is traded, but quotes are confirmed this often."""
+_ONE_DAY = timedelta(days=1)
+_AT_ONCE = 200
+"""Things that happen before others get their turn."""
+
+Publisher = Callable[[str, Json], None]
+"""Passes a report on to whoever listens to the account of a key."""
+
+
+class Host:
+    """The venue as a whole.
+
+    Attributes:
+        now: up to when everything has happened.
+        session: the session in progress, None outside of one.
+        desks: the accounts.
+    """
+
+    def __init__(self, scene: Scene, clock: VenueClock, specs: Sequence[AccountSpec], rules: HouseRules) -> None:
+        """Prepare everything; `begin` opens it.
+
+        Args:
+            clock: the venue's time.
+        """
+        self.scene = scene
+        self.clock = clock
+        self.now = clock.now()
+        self.session: Session | None = None
+        self.tape = Tape(scene.paths)
+        self.market = LiveMarket(self.tape, scene.calendar, self.now)
+        self.data_hub = DataHub()
+        exchanges = {symbol: exchange_of(symbol) for symbol in scene.instruments}
+        self.broadcast = Broadcast(self.market, self.data_hub, exchanges)
+        self.desks = [open_desk(spec, rules, clock, scene.calendar, scene.instruments, self.market) for spec in specs]
+        self.skips_nights = False
+        self._publish: Publisher | None = None
+        self._changed: list[Callable[[], None]] = []
+        self._nudged: asyncio.TimerHandle | None = None
+        self._poked = asyncio.Event()
+
+    def tell_orders_to(self, publisher: Publisher) -> None:
+        """Pass on the reports of all accounts."""
+        self._publish = publisher
+
+    def when_changed(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after something happened to an account."""
+        self._changed.append(listener)
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Open the session that is in progress, or take up what was restored and let happen what was missed."""
+        self.session = self.scene.calendar.session_at(self.now)
+        for desk in self.desks:
+            if self.session is not None and not desk.venue.is_open:
+                desk.venue.open_session(self.session.open)
+            elif self.session is None and desk.venue.is_open:
+                desk.venue.close_session(self.now)
+        while (due := self._next_due(catching_up=True)) is not None and due <= self.clock.now():
+            self._happen(due)
+        self._settle_until(self.clock.now())
+
+    async def run(self) -> None:
+        """Let time pass by itself, for ever."""
+        while True:
+            await self.follow()
+            if self.skips_nights and self.session is None:
+                self._skip_the_night()
+            due = self._next_due()
+            waits = [asyncio.ensure_future(self._poked.wait())]
+            if due is not None:
+                waits.append(asyncio.ensure_future(self.clock.sleep(due - self.clock.now())))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            self._poked.clear()
+            for wait in waits:
+                wait.cancel()
+
+    async def follow(self) -> None:
+        """Let everything happen that is due by the clock; others have their turn in between."""
+        count = 0
+        while (due := self._next_due()) is not None and due <= self.clock.now():
+            self._happen(due)
+            count += 1
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._settle_until(self.clock.now())
+
+    def nudge(self) -> None:
+        """Something was asked for: let it reach the market right after the answer has left."""
+        if self._nudged is None:
+            self._nudged = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
+
+    def settle(self) -> None:
+        """Let everything arrive that is due by now, without waiting."""
+        while (due := self._next_due()) is not None and due <= self.clock.now():
+            self._happen(due)
+        self._settle_until(self.clock.now())
+
+    def next_price(self) -> datetime | None:
+        """When the next price comes, today or on a later day; None when the market is over."""
+        due = self.market.next_tick()
+        day = self.now.astimezone(NEW_YORK).date()
+        while due is None and day < self.scene.paths.last_day:
+            day += _ONE_DAY
+            first = [self.tape.ticks(symbol, day).at[:1] for symbol in self.market.symbols]
+            moments = [int(at[0]) for at in first if len(at)]
+            due = datetime.fromtimestamp(min(moments) / 1e9, UTC) if moments else None
+        return due
+
+    def _settle(self) -> None:
+        self._nudged = None
+        self.settle()
+        self._poked.set()
+
+    def _settle_until(self, moment: datetime) -> None:
+        """Nothing is due between the last event and `moment`; let the clock of the market come up."""
+        for desk in self.desks:
+            desk.venue.run_until(moment)
+        self.now = max(self.now, moment)
+        self.market.move_to(self.now)
+        self._pass_on()
+
+    def _skip_the_night(self) -> None:
+        opening = self._next_opening()
+        if opening is not None:
+            self.clock.leap_to(opening)
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def _next_due(self, *, catching_up: bool = False) -> datetime | None:
+        """When something happens next; while catching up, prices that nobody waits for are passed over."""
+        dues = [desk.venue.next_due_at() for desk in self.desks]
+        dues += [self._next_edge(), self._next_midnight(), self.broadcast.next_correction()]
+        if not catching_up or self._has_orders():
+            dues += [self.market.next_tick(), self._next_heartbeat()]
+        if self.session is not None and not catching_up:
+            dues.append(_minute_after(self.now))
+        return min((due for due in dues if due is not None), default=None)
+
+    def _happen(self, due: datetime) -> None:
+        """Everything that is due at one moment."""
+        for desk in self.desks:
+            desk.venue.run_until(due)
+        session = self.session
+        if session is not None and due == _floor_minute(due):
+            self._end_minute(due, session)
+        if session is not None and due >= session.close:
+            self._close(session)
+        self.now = due
+        self.market.move_to(due)
+        opening = self.scene.calendar.session_at(due)
+        if opening is not None and self.session is None and not self._is_over(opening):
+            self._open(opening)
+        self._show_prices()
+        self.broadcast.correct(due)
+        self._pass_on()
+
+    def _open(self, session: Session) -> None:
+        self.session = session
+        for desk in self.desks:
+            desk.venue.open_session(session.open)
+
+    def _close(self, session: Session) -> None:
+        self.session = None
+        for desk in self.desks:
+            desk.venue.close_session(session.close)
+
+    def _end_minute(self, due: datetime, session: Session) -> None:
+        self.broadcast.minute(due, session.date)
+        for desk in self.desks:
+            desk.venue.note_equity(due)
+
+    def _show_prices(self) -> None:
+        extended = self.session is None and extended_since(self.scene.calendar, self.now) is not None
+        for desk in self.desks:
+            for symbol in desk.venue.symbols_with_orders():
+                quote = self.market.quote(symbol)
+                if quote is not None and (extended or self.market.moved(symbol) is not None):
+                    desk.venue.on_quote(quote, self.market.volume(symbol))
+        self.broadcast.tick()
+
+    def _pass_on(self) -> None:
+        """Tell what happened to orders."""
+        something = False
+        for desk in self.desks:
+            news, desk.news = desk.news, []
+            something = something or bool(news)
+            for update in news if self._publish is not None else ():
+                assert self._publish is not None
+                self._publish(desk.key_id, update)
+        if something:
+            for listener in self._changed:
+                listener()
+
+    # -- moments --------------------------------------------------------------------------------------------------
+
+    def _next_edge(self) -> datetime | None:
+        return self._next_opening() if self.session is None else self.session.close
+
+    def _next_opening(self) -> datetime | None:
+        try:
+            opening = self.scene.calendar.next_open(self.now)
+        except MarketDataError:  # the calendar ends here
+            return None
+        session = self.scene.calendar.session_at(opening)
+        return None if session is None or self._is_over(session) else opening
+
+    def _is_over(self, session: Session) -> bool:
+        """The prices end before this session."""
+        return session.date > self.scene.paths.last_day
+
+    def _next_midnight(self) -> datetime:
+        there = self.now.astimezone(NEW_YORK).date() + _ONE_DAY
+        return datetime.combine(there, time(), NEW_YORK).astimezone(UTC)
+
+    def _next_heartbeat(self) -> datetime | None:
+        """In extended hours, while somebody has orders."""
+        if self.session is not None or not self._has_orders():
+            return None
+        since = extended_since(self.scene.calendar, self.now)
+        return None if since is None else since + ((self.now - since) // _HEARTBEAT + 1) * _HEARTBEAT
+
+    def _has_orders(self) -> bool:
+        return any(desk.venue.symbols_with_orders() for desk in self.desks)
+
+
+def _floor_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _minute_after(moment: datetime) -> datetime:
+    return _floor_minute(moment) + _MINUTE

@@ -1,0 +1,63 @@
+"""Ids that are functions of what they name, in the forms that Alpaca's have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+from uuid import UUID
+
+from quant_trading_system.market.sessions import NEW_YORK
+from quant_trading_system.simulation.alpaca_server.live_market import ns_of
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID_LENGTH = 26
+_NUMBER_BITS = 80
+
+
+def uuid_of(*parts: object) -> str:
+    """A version 4 UUID in form, the same for the same parts.
+
+    >>> uuid_of("asset", "AAPL") == uuid_of("asset", "AAPL") != uuid_of("asset", "MSFT")
+    True
+    """
+    digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).digest()
+    return str(UUID(bytes=digest, version=4))
+
+
+def asset_id(symbol: str) -> str:
+    """The id of an asset, the same in every venue."""
+    return uuid_of("asset", symbol)
+
+
+def ulid(at: datetime, number: int) -> str:
+    """A ULID: ids of later moments, and of higher numbers in one, sort after the others."""
+    value = ns_of(at) // 1_000_000 << _NUMBER_BITS | number
+    digits = [value >> 5 * place & 31 for place in reversed(range(_ULID_LENGTH))]
+    return "".join(_CROCKFORD[digit] for digit in digits)
+
+
+def activity_id(at: datetime, execution: str) -> str:
+    """The id of an execution in the list of activities: New York time to the millisecond, and the execution."""
+    there = at.astimezone(NEW_YORK)
+    return f"{there:%Y%m%d%H%M%S}{there.microsecond // 1000:03d}::{execution}"
+
+
+def execution_uuid(execution_id: str) -> str:
+    """The id of an execution on the wire."""
+    return uuid_of("execution", execution_id)
+
+
+def account_number(account_id: str) -> str:
+    """``PA`` and ten letters and digits, as paper accounts have them."""
+    value = UUID(account_id).int
+    return "PA" + "".join(_CROCKFORD[value >> 5 * place & 31] for place in range(10))
+
+
+def generated_key(seed: int, name: str) -> str:
+    """The key of an account whose user did not choose one."""
+    return "PK" + blake2b(f"{seed}/key/{name}".encode(), digest_size=9).hexdigest().upper()
+
+
+def generated_secret(seed: int, name: str) -> str:
+    """The secret of an account whose user did not choose one; whoever knows the seed knows it, too."""
+    return blake2b(f"{seed}/secret/{name}".encode(), digest_size=20).hexdigest()

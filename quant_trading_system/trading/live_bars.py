@@ -1,0 +1,101 @@
+"""Bars for strategies while they happen: asks the broker's history when a bar has ended, and keeps the past."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.history import Floats, PriceHistory
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.market.sessions import Calendar
+
+Fetch = Callable[[datetime], Awaitable[PriceHistory]]
+"""All bars from a moment on, finished ones and perhaps the one in progress."""
+
+PATIENCE = timedelta(seconds=5)
+"""How long to wait before asking again for a bar that the broker does not have yet."""
+
+
+class LiveBars:
+    """The history of an account's symbols, growing bar by bar."""
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        calendar: Calendar,
+        clock: Clock,
+        *,
+        span: timedelta | None,
+        lookback: timedelta,
+        settle: timedelta = timedelta(seconds=2),
+    ) -> None:
+        """Prepare to ask.
+
+        Args:
+            span: length of intraday bars; None for daily ones.
+            lookback: how much past to load.
+            settle: time that the broker takes to finish a bar after its end.
+        """
+        self._fetch = fetch
+        self._calendar = calendar
+        self._clock = clock
+        self._span = span
+        self._lookback = lookback
+        self._settle = settle
+        self._history: PriceHistory | None = None
+        self._delivered: datetime | None = None
+        self._asked: datetime | None = None
+
+    async def load(self) -> None:
+        """Load the past; the bars in it count as delivered.
+
+        Raises:
+            MarketDataError: there is no finished bar at all.
+            OutcomeUnknown: the broker gave no answer.
+        """
+        now = self._clock.now()
+        self._history = self._finished_part(await self._fetch(now - self._lookback), now)
+        if self._history is None:
+            raise MarketDataError("the broker knows no finished bar of these symbols; are they spelt right?")
+        self._delivered = self._history.time_at(len(self._history) - 1)
+
+    async def finished(self) -> HistoryView | None:
+        """The history up to a bar that has ended since the last call, None while there is none."""
+        now = self._clock.now()
+        due = self._latest_end(now - self._settle)
+        if self._delivered is not None and due <= self._delivered:
+            return None
+        if self._asked is not None and now - self._asked < PATIENCE:
+            return None
+        self._asked = now
+        history = self._finished_part(await self._fetch(now - self._lookback), now)
+        if history is None or history.time_at(len(history) - 1) < due:
+            return None
+        self._history, self._asked = history, None
+        self._delivered = history.time_at(len(history) - 1)
+        return HistoryView(history, len(history) - 1)
+
+    def recent_returns(self, bars: int) -> Floats:
+        """The last `bars` returns of finished bars or fewer, [bars, symbols]; for the correlations of the gate."""
+        if self._history is None:
+            raise MarketDataError("no bars were loaded yet")
+        return self._history.returns()[-bars:]
+
+    def _latest_end(self, moment: datetime) -> datetime:
+        """When the latest bar that is over by `moment` ended."""
+        if self._span is None:
+            return self._calendar.last_close(moment)
+        session = self._calendar.session_at(moment)
+        if session is None:
+            return self._calendar.last_close(moment)
+        bars = (moment - session.open) // self._span
+        return session.open + bars * self._span if bars else self._calendar.last_close(session.open)
+
+    def _finished_part(self, history: PriceHistory, now: datetime) -> PriceHistory | None:
+        """Without bars that are still in progress."""
+        count = len(history)
+        while count and history.time_at(count - 1) > now:
+            count -= 1
+        return history.between(history.time_at(0), history.time_at(count - 1)) if count else None

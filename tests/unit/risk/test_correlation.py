@@ -1,0 +1,95 @@
+"""Correlations for the gate: measured over common bars only, kept for one bar, and unknown when in doubt."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from quant_trading_system.risk.correlation import RollingCorrelations
+
+D = Decimal
+NAN = float("nan")
+
+
+class Market:
+    """Returns of a few symbols; counts how often it was asked."""
+
+    def __init__(self, **columns: list[float]) -> None:
+        self.symbols = tuple(columns)
+        self.returns = np.array(list(columns.values()), dtype=np.float64).T
+        self.asked: list[int] = []
+
+    def recent(self, bars: int):
+        self.asked.append(bars)
+        return self.returns[-bars:]
+
+
+def source(market: Market, window: int = 60, fewest: int = 3) -> RollingCorrelations:
+    return RollingCorrelations(market.symbols, market.recent, window=window, min_observations=fewest)
+
+
+PAIRS = """
+a               b                 correlation
+1 2 3 4         2 4 6 8           1
+1 2 3 4         8 6 4 2           -1
+1 2 3 4         1 -1 -1 1         0
+1 2 3           1 3 2             0.5
+1 2 3 nan       2 4 6 -50         1            # only bars that both have
+nan 1 2 3       9 2 nan 6         none         # two common bars are too few
+1 1 1 1         1 2 3 4           none         # what never moves correlates with nothing
+nan nan nan     1 2 3             none
+inf 1 2 3       1 2 3 4           none
+"""
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # infinity minus infinity, which is the point of one row
+@pytest.mark.parametrize("line", PAIRS.strip().splitlines()[1:], ids=lambda line: line.partition("#")[0].strip())
+def test_pearson_correlation_of_two_columns(line):
+    a, b, expected = (part.strip() for part in line.partition("#")[0].replace("  ", "\t").split("\t") if part.strip())
+    market = Market(A=[float(x) for x in a.split()], B=[float(x) for x in b.split()])
+    measured = source(market).correlation("A", "B")
+    assert measured == (None if expected == "none" else D(expected))
+    assert source(market).correlation("B", "A") == measured
+
+
+def test_the_result_is_exact_to_six_places_and_never_beyond_one():
+    rng = np.random.Generator(np.random.PCG64(7))
+    column = rng.normal(size=50)
+    market = Market(A=list(column), B=list(column * 3.7 + 1e-9), C=list(column + rng.normal(size=50)))
+    assert source(market).correlation("A", "B") == D(1)
+    measured = source(market).correlation("A", "C")
+    assert measured is not None
+    assert measured == measured.quantize(D("0.000001"))
+
+
+def test_only_the_window_counts():
+    market = Market(A=[1, 2, 3, 4, 5, 6], B=[-1, -2, -3, 4, 5, 6])
+    assert source(market, window=3).correlation("A", "B") == D(1)
+    assert source(market, window=6).correlation("A", "B") != D(1)
+
+
+@pytest.mark.parametrize(("fewest", "known"), [(3, True), (4, True), (5, False)])
+def test_too_few_bars_are_no_measurement(fewest, known):
+    market = Market(A=[1, 2, 3, 4], B=[2, 4, 6, 8])
+    assert (source(market, fewest=fewest).correlation("A", "B") is not None) is known
+
+
+def test_a_symbol_without_prices_correlates_with_nothing_known():
+    assert source(Market(A=[1, 2, 3])).correlation("A", "unknown") is None
+
+
+def test_a_bar_is_measured_once():
+    """All orders of one bar are judged by the same numbers; the next bar brings new ones."""
+    market = Market(A=[1, 2, 3, 4], B=[2, 4, 6, 8], C=[4, 3, 2, 1])
+    correlations = source(market)
+    for _ in range(3):
+        correlations.correlation("A", "B")
+        correlations.correlation("C", "A")
+    assert market.asked == [60]
+    market.returns = -market.returns[::-1] * np.array([1, -1, 1])
+    assert correlations.correlation("A", "B") == D(1)
+    correlations.next_bar()
+    assert correlations.correlation("A", "B") == D(-1)
+    assert market.asked == [60, 60]

@@ -1,0 +1,95 @@
+"""Bars while they happen: each is delivered once, when it is over, with the past behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.sessions import TradingCalendar
+from quant_trading_system.market.time_axis import daily_axis, intraday_axis, stamp_of
+from quant_trading_system.trading.live_bars import LiveBars
+
+CALENDAR = TradingCalendar.nyse(date(2023, 11, 1), date(2024, 2, 1))
+FIVE = timedelta(minutes=5)
+
+
+class Shop:
+    """A broker's history that knows all bars which have begun by now."""
+
+    def __init__(self, clock: ManualClock, span: timedelta | None, late: timedelta = timedelta(0)) -> None:
+        self.clock, self.span, self.late, self.asked = clock, span, late, 0
+
+    async def __call__(self, start: datetime) -> PriceHistory:
+        self.asked += 1
+        now = self.clock.now() - self.late
+        if self.span is None:
+            days = [s.date for s in CALENDAR.sessions_between(start.date(), now.date()) if s.open <= now]
+            axis = daily_axis(np.array(days, dtype="datetime64[D]"), CALENDAR)
+        else:
+            starts = []
+            for session in CALENDAR.sessions_between(start.date(), now.date()):
+                count = min(session.close, now) - session.open
+                starts += [session.open + i * self.span for i in range(max(-(-count // self.span), 0))]
+            axis = intraday_axis(np.array([stamp_of(s) for s in starts]), self.span, "start", CALENDAR)
+        closes = np.arange(1, len(axis.ends) + 1, dtype=np.int64)[:, None] * 1_000_000
+        return PriceHistory(("KO",), axis, closes, np.ones_like(closes, dtype=bool))
+
+
+def bars(at: datetime, span: timedelta | None, late: timedelta = timedelta(0)) -> tuple[LiveBars, ManualClock, Shop]:
+    clock = ManualClock(at)
+    shop = Shop(clock, span, late)
+    live = LiveBars(shop, CALENDAR, clock, span=span, lookback=timedelta(days=20))
+    asyncio.run(live.load())
+    return live, clock, shop
+
+
+def ends(live: LiveBars, clock: ManualClock, until: datetime, step: timedelta) -> list[datetime]:
+    found = []
+    while clock.now() < until:
+        clock.move_to(clock.now() + step)
+        view = asyncio.run(live.finished())
+        if view is not None:
+            found.append(view.now)
+    return found
+
+
+def test_every_five_minutes_one_bar_is_delivered():
+    live, clock, shop = bars(datetime(2024, 1, 8, 15, 1, tzinfo=UTC), FIVE)
+    found = ends(live, clock, datetime(2024, 1, 8, 15, 21, tzinfo=UTC), timedelta(seconds=1))
+    assert found == [datetime(2024, 1, 8, 15, minute, tzinfo=UTC) for minute in (5, 10, 15, 20)]
+    assert shop.asked == 5  # once for the past, once a bar
+
+
+def test_the_day_s_bar_is_delivered_after_the_close_and_only_then():
+    live, clock, _ = bars(datetime(2024, 1, 8, 20, 0, tzinfo=UTC), None)
+    found = ends(live, clock, datetime(2024, 1, 9, 21, 30, tzinfo=UTC), timedelta(minutes=10))
+    assert found == [datetime(2024, 1, 8, 21, tzinfo=UTC), datetime(2024, 1, 9, 21, tzinfo=UTC)]
+
+
+def test_the_bar_in_progress_is_never_seen():
+    live, clock, _ = bars(datetime(2024, 1, 8, 15, 2, tzinfo=UTC), FIVE)
+    clock.move_to(datetime(2024, 1, 8, 15, 7, tzinfo=UTC))
+    view = asyncio.run(live.finished())
+    assert view is not None and view.now == datetime(2024, 1, 8, 15, 5, tzinfo=UTC)
+
+
+def test_a_late_bar_is_asked_for_again_but_not_all_the_time():
+    live, clock, shop = bars(datetime(2024, 1, 8, 15, 1, tzinfo=UTC), FIVE, late=timedelta(seconds=20))
+    found = ends(live, clock, datetime(2024, 1, 8, 15, 5, 30, tzinfo=UTC), timedelta(seconds=1))
+    assert found == [datetime(2024, 1, 8, 15, 5, tzinfo=UTC)]
+    assert 2 <= shop.asked <= 7
+
+
+def test_correlations_see_finished_bars_only():
+    live, _, _ = bars(datetime(2024, 1, 8, 15, 2, tzinfo=UTC), FIVE)
+    assert live.recent_returns(3).shape == (3, 1)
+    fresh = LiveBars(Shop(ManualClock(datetime(2024, 1, 8, tzinfo=UTC)), FIVE), CALENDAR,
+                     ManualClock(datetime(2024, 1, 8, tzinfo=UTC)), span=FIVE, lookback=FIVE)  # fmt: skip
+    with pytest.raises(MarketDataError):
+        fresh.recent_returns(3)

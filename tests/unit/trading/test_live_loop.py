@@ -1,0 +1,112 @@
+"""The loop on real time, on a clock that a test moves: days, bars, failures and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.events import RiskEvent, RiskEventKind, RunFinished
+from quant_trading_system.core.exceptions import OutcomeUnknown
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.trading.live_loop import LiveLoop, OnStop
+from tests.support.desk import Account
+from tests.support.orders import buy
+
+MORNING = datetime(2024, 1, 8, 14, 29, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class NoBars:
+    def __init__(self) -> None:
+        self.asked = 0
+        self.error: Exception | None = None
+
+    async def finished(self):
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+
+
+class Run:
+    """A loop beside the test; time passes when the test says so."""
+
+    def __init__(self, on_stop: OnStop = OnStop.CANCEL) -> None:
+        self.clock = ManualClock(MORNING)
+        self.account = Account(clock=self.clock)
+        self.bars = NoBars()
+        self.told: list[str] = []
+        self.beats = 0
+        self.loop = LiveLoop(
+            self.account.system, self.bars, run="run", on_stop=on_stop, heartbeat=self._beat, tell=self.told.append
+        )
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+    async def until(self, *spans: timedelta, then=lambda: None) -> None:
+        task = asyncio.ensure_future(self.loop.run())
+        for span in spans:
+            for _ in range(int(span / timedelta(seconds=1))):
+                await self._a_second()
+        then()
+        self.loop.stop()
+        while not task.done():
+            await self._a_second()
+        await task
+
+    async def _a_second(self) -> None:
+        """One second passes, and everybody who waited for it has had a turn."""
+        for _ in range(8):
+            await asyncio.sleep(0)
+        await self.clock.advance(timedelta(seconds=1))
+
+    def kinds(self) -> list[RiskEventKind]:
+        return [event.reason for event in self.account.journal.events if isinstance(event, RiskEvent)]
+
+
+def test_the_day_opens_with_the_exchange():
+    run = Run()
+    asyncio.run(run.until(2 * MINUTE))
+    assert run.kinds() == [RiskEventKind.DAY_OPENED]
+    assert run.beats >= 100
+
+
+def test_the_day_closes_with_the_exchange():
+    run = Run()
+    run.clock.move_to(datetime(2024, 1, 8, 20, 59, tzinfo=UTC))
+    asyncio.run(run.until(2 * MINUTE))
+    assert run.kinds() == [RiskEventKind.DAY_OPENED, RiskEventKind.DAY_CLOSED]
+
+
+def test_bars_that_cannot_be_read_are_told_and_asked_for_again():
+    run = Run()
+    run.bars.error = OutcomeUnknown("no answer in 5 s")
+    asyncio.run(run.until(timedelta(seconds=5)))
+    assert run.bars.asked >= 4
+    assert any("no answer" in line for line in run.told)
+
+
+@pytest.mark.parametrize(("on_stop", "cancels"), [(OnStop.CANCEL, 1), (OnStop.LEAVE, 0)])
+def test_a_stop_follows_its_policy_and_puts_it_on_record(on_stop, cancels):
+    run = Run(on_stop)
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    run.account.broker.cancel_answers.append("confirm")
+    asyncio.run(run.until(timedelta(seconds=2)))
+    assert len(run.account.broker.cancels) == cancels
+    assert (record.status is OrderStatus.CANCELED) == bool(cancels)
+    finished = run.account.journal.events[-1]
+    assert isinstance(finished, RunFinished) and finished.policy == on_stop.value
+
+
+def test_a_failure_halts_the_account_before_it_ends_the_process():
+    run = Run()
+    run.bars.error = ZeroDivisionError("a bug")
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(run.until(timedelta(seconds=3)))
+    assert run.account.kill_switch.is_active()
+    assert "a bug" in run.account.kill_switch.reason

@@ -5,7 +5,7 @@ aiohttp is loaded when a connection is made, and not before.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Self
 
@@ -15,7 +15,8 @@ from quant_trading_system.execution.alpaca_broker import AlpacaBroker, Latch
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
-from quant_trading_system.execution.alpaca_market_stream import Subscriptions
+from quant_trading_system.execution.alpaca_market import Condition
+from quant_trading_system.execution.alpaca_market_stream import AnyBar, Subscriptions
 from quant_trading_system.execution.credentials import Access, TradingMode
 from quant_trading_system.execution.notices import Notify
 from quant_trading_system.execution.transport import Timeouts
@@ -23,14 +24,11 @@ from quant_trading_system.market.quotes import QuoteBoard
 
 
 class AlpacaConnection:
-    """One account at Alpaca. `broker.run()`, and `run()` of a feed, want tasks of their own.
-
-        async with AlpacaConnection(access, clock, notify, mode=TradingMode.PAPER) as alpaca:
-            following = asyncio.create_task(alpaca.broker.run())
+    """One account at Alpaca; an asynchronous context manager that hangs up at its end.
 
     Attributes:
         client: every question of the trading interface; `data`: of the stock history.
-        broker: what the order manager wants.
+        broker: what the order manager wants; `broker.run()` wants a task of its own.
     """
 
     def __init__(
@@ -43,7 +41,7 @@ class AlpacaConnection:
         armed: bool = False,
         account_id: str = "",
         latch: Latch | None = None,
-        feed: str = "iex",
+        price_feed: str = "iex",
         packed: bool = False,
         timeouts: Timeouts | None = None,
         seed: int = 0,
@@ -54,7 +52,7 @@ class AlpacaConnection:
             mode: what the configuration says about the account; the host must agree.
             armed: somebody said for this run that real money may be moved.
             account_id: id or number of the account; live trading cannot do without.
-            feed: of prices: ``iex``, ``sip``.
+            price_feed: ``iex`` or ``sip``.
             packed: MessagePack on the streams.
 
         Raises:
@@ -62,26 +60,19 @@ class AlpacaConnection:
         """
         from quant_trading_system.execution.http_transport import HttpTransport, WebSockets
 
-        endpoints, secrets = access.endpoints, access.credentials
-        endpoints.require_permission(mode, armed=armed, account_id=account_id)
-        trading, prices = (
-            AlpacaApi(
-                HttpTransport(origin, secrets.headers()),
-                clock,
-                notify,
-                source=source,
-                timeouts=timeouts,
-                seed=seed,
-                hide=secrets.hidden_in,
-            )
-            for origin, source in ((endpoints.trading, "trading"), (endpoints.data, "prices"))
-        )
+        access.endpoints.require_permission(mode, armed=armed, account_id=account_id)
+        self._access, self._clock, self._notify = access, clock, notify
+        self._price_feed, self._packed, self._seed = price_feed, packed, seed
         self._sockets = WebSockets()
-        self._closing: tuple[Callable[[], Awaitable[None]], ...] = (self._sockets.close, trading.close, prices.close)
-        self._parts = (access, clock, notify)
-        self._options = {"packed": packed, "seed": seed}
-        self.client = AlpacaClient(trading)
-        self.data = AlpacaData(prices, feed=feed)
+
+        def api(origin: str, source: str) -> AlpacaApi:
+            transport = HttpTransport(origin, access.credentials.headers())
+            hide = access.credentials.hidden_in
+            return AlpacaApi(transport, clock, notify, source=source, timeouts=timeouts, seed=seed, hide=hide)
+
+        self._apis = (api(access.endpoints.trading, "trading"), api(access.endpoints.data, "prices"))
+        self.client = AlpacaClient(self._apis[0])
+        self.data = AlpacaData(self._apis[1], feed=price_feed)
         self.broker = AlpacaBroker(
             self.client,
             self._sockets,
@@ -93,3 +84,41 @@ class AlpacaConnection:
             packed=packed,
             seed=seed,
         )
+
+    def feed(
+        self,
+        subscriptions: Subscriptions,
+        board: QuoteBoard,
+        is_open: Callable[[datetime], bool],
+        *,
+        on_bar: Callable[[AnyBar], None] | None = None,
+        on_condition: Callable[[Condition], None] | None = None,
+    ) -> AlpacaFeed:
+        """Live prices on `board`; `run()` of the feed wants a task of its own. Arguments as of `AlpacaFeed`."""
+        return AlpacaFeed(
+            self._sockets,
+            self.data,
+            self._access,
+            self._clock,
+            self._notify,
+            subscriptions=subscriptions,
+            board=board,
+            is_open=is_open,
+            feed=self._price_feed,
+            on_bar=on_bar,
+            on_condition=on_condition,
+            packed=self._packed,
+            seed=self._seed,
+        )
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._sockets.close()
+        for api in self._apis:
+            await api.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

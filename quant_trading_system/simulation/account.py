@@ -21,6 +21,7 @@ from quant_trading_system.simulation.books import UNIT, Books, Holding, decimal_
 
 _ZERO = Decimal(0)
 _RATIO = Decimal("1E-10")
+_AT_MOST = {times: int(times) * UNIT for times in ("1", "2", "4")}
 
 
 class Market(QuoteSource, Protocol):
@@ -181,7 +182,7 @@ class Account:
         """How many times its equity the account may hold, in billionths."""
         if self.books.equity < self._margin_equity:
             return min(self._multiplier, UNIT)
-        return min(self._multiplier, int(self.configuration.max_margin_multiplier) * UNIT)
+        return min(self._multiplier, _AT_MOST[self.configuration.max_margin_multiplier])
 
     def buying_power(self, reserved: int) -> int:
         """Money for opening orders, at the marks as they are, when open orders hold back `reserved`."""

@@ -89,16 +89,8 @@ class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
         return (self.after is None or row.at > self.after) and (self.until is None or row.at < self.until)
 
 
-class Remembered(msgspec.Struct, frozen=True, array_like=True):
-    """An execution by the number of its order and its place in it.
-
-    Attributes:
-        complete: it was the last one of its order.
-    """
-
-    order: int
-    place: int
-    complete: bool
+Remembered = tuple[int, int, bool]
+"""An execution: the number of its order, its place there, and whether it was the last one."""
 
 
 class ActivityLog:
@@ -111,7 +103,7 @@ class ActivityLog:
 
     def add(self, live: LiveOrder, *, complete: bool) -> None:
         """Remember the latest execution of an order."""
-        self.entries.append(Remembered(live.number, len(live.fills) - 1, complete))
+        self.entries.append((live.number, len(live.fills) - 1, complete))
 
     def rows(self, query: ActivityQuery) -> tuple[Activity, ...]:
         """The rows that are wanted, at most one page."""
@@ -140,10 +132,10 @@ class ActivityLog:
                 yield rows[number % _ROWS]
 
     def _made(self, place: int) -> Iterator[Activity]:
-        entry = self.entries[place]
-        live = self._orders.by_number(entry.order)
-        fill = live.fills[entry.place]
-        yield self._fill(place * _ROWS, live, fill, complete=entry.complete)
+        number, execution, complete = self.entries[place]
+        live = self._orders.by_number(number)
+        fill = live.fills[execution]
+        yield self._fill(place * _ROWS, live, fill, complete=complete)
         charges = (("SEC fee", fill.fees.sec), ("TAF fee", fill.fees.taf), ("CAT fee", fill.fees.cat))
         for row, (name, amount) in enumerate(((n, a) for n, a in charges if a), 1):
             yield FeeActivity(

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.orders import Order
 from quant_trading_system.market.quotes import Quote
@@ -57,7 +59,7 @@ def not_found(message: str) -> VenueRefusal:
     return VenueRefusal(NOT_FOUND, 404, message)
 
 
-class Application(NamedTuple):
+class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order and everything that decides whether it is taken.
 
     Attributes:
@@ -67,6 +69,7 @@ class Application(NamedTuple):
         buying_power: money that opening orders may still use; `equity`: money.
         phase: decides which price of the quote an order is reckoned with.
         in_group: it is or will be a member of a group.
+        is_closing: the order shrinks the position.
     """
 
     order: Order
@@ -86,11 +89,7 @@ class Application(NamedTuple):
     rules: AccountRules
     phase: Phase
     in_group: bool
-
-    @property
-    def is_closing(self) -> bool:
-        """The order shrinks the position."""
-        return self.held < 0 if self.order.side.sign > 0 else self.held > 0
+    is_closing: bool
 
 
 class Admission(NamedTuple):

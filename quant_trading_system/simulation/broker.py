@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quant_trading_system.core.exceptions import BrokerRejected, NotSent
-from quant_trading_system.core.orders import Order
+from quant_trading_system.core.orders import Order, OrderClass
 from quant_trading_system.execution.broker import (
     BrokerAccount,
     BrokerOrder,
@@ -41,7 +41,11 @@ class SimulatedBroker:
         venue.subscribe(self._pass_on)
 
     def unsupported(self, order: Order) -> str:
-        return unsupported(order)
+        if order.order_class is not OrderClass.SIMPLE:
+            return f"{order.order_class} orders are not supported; send a simple order"
+        if order.extended_hours:
+            return "extended hours are not supported; the regular session only"
+        return ""
 
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -89,6 +93,8 @@ class SimulatedBroker:
         return BrokerAccount(account_id=account.account_id, cash=account.cash, equity=account.equity)
 
     def _pass_on(self, update: VenueUpdate) -> None:
+        if update.trigger is None:  # nothing that an order manager could have asked for
+            return
         message = BrokerUpdate(
             client_order_id=update.order.client_order_id,
             venue_order_id=update.order.venue_order_id,

@@ -22,7 +22,7 @@ from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.order_life import OrderLife
 from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, expires_at, extended_since
 from quant_trading_system.simulation.venue_orders import Notice
-from quant_trading_system.simulation.wire import EventKind, Wire
+from quant_trading_system.simulation.wire import EventKind, Handlers, Wire
 
 
 class Exchange(OrderLife):
@@ -52,7 +52,7 @@ class Exchange(OrderLife):
         self._booking = booking
         self._market = market
         self._opened_at: datetime | None = None
-        self._handlers = {
+        self._handlers: Handlers = {
             EventKind.NEW: self._arrive,
             EventKind.CANCEL: self._cancel,
             EventKind.REPLACE: self._replace,

@@ -18,7 +18,7 @@ _ZERO = Decimal(0)
 _STOP_TYPES = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
 
-class LiveOrder(msgspec.Struct, eq=False):
+class LiveOrder(msgspec.Struct, eq=False, gc=False):
     """An order as the venue works it.
 
     Attributes:
@@ -273,7 +273,7 @@ class OrderIndex:
             updated_at=live.updated_at,
             quantity=live.order.quantity or None,
             filled_quantity=live.filled,
-            filled_value=dollars(live.filled_value),
+            filled_money=live.filled_value,
             stop_triggered=live.triggered,
             high_water_mark=live.high_water_mark,
             stop_price=live.stop,

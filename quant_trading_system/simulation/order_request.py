@@ -1,27 +1,18 @@
-"""From the parsed JSON of a request to an order: form first, then what fits together, in the broker's words.
-
-Numbers may be text, integers or `Decimal`; whoever parses JSON makes no floats. Unknown fields are ignored.
-"""
+"""From a request to an order: form first, then what fits together, each refused in the broker's words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
-from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from decimal import Decimal
 
 from quant_trading_system.core.exceptions import InvalidOrder
 from quant_trading_system.core.ids import MAX_CLIENT_ORDER_ID
-from quant_trading_system.core.numbers import MAX_DECIMALS, MAX_MAGNITUDE, ONE, ZERO
-from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, StopLoss, TakeProfit, TimeInForce
+from quant_trading_system.core.numbers import MAX_DECIMALS, ZERO
+from quant_trading_system.core.orders import Order, OrderClass, OrderType, StopLoss, TakeProfit, TimeInForce
 from quant_trading_system.simulation.admission import malformed, unprocessable
+from quant_trading_system.simulation.order_form import PRICES, Body, OrderForm, form_of
 from quant_trading_system.simulation.questions import require_tick
 from quant_trading_system.simulation.venue_orders import PositionIntent
-
-Body = Mapping[str, object]
-"""A JSON object."""
-
-_E = TypeVar("_E", bound=StrEnum)
 
 _FINEST = Decimal(1).scaleb(-MAX_DECIMALS)
 _RESTING = frozenset({TimeInForce.DAY, TimeInForce.GTC})
@@ -39,35 +30,6 @@ _OWN_PRICES = {
     OrderType.STOP_LIMIT: frozenset({"limit_price", "stop_price"}),
     OrderType.TRAILING_STOP: frozenset({"trail_price", "trail_percent"}),
 }
-_PRICES = ("limit_price", "stop_price", "trail_price", "trail_percent")
-
-
-class OrderForm(NamedTuple):
-    """A request whose fields are of the right kind; what it asks for may still be impossible.
-
-    Attributes:
-        prices: those that the order itself carries, by field; `profit`, `loss`, `loss_limit` those of its exits.
-    """
-
-    symbol: str
-    side: OrderSide
-    intent: PositionIntent | None
-    kind: OrderType
-    in_force: TimeInForce
-    order_class: OrderClass
-    quantity: Decimal | None
-    notional: Decimal | None
-    prices: dict[str, Decimal]
-    profit: Decimal | None
-    loss: Decimal | None
-    loss_limit: Decimal | None
-    extended_hours: bool
-    client_order_id: str
-
-    @property
-    def is_fractional(self) -> bool:
-        """For dollars, or for a part of a share."""
-        return self.notional is not None or bool(self.quantity and self.quantity % ONE)
 
 
 def order_from(body: Body, ask_asset: Callable[[str], None]) -> tuple[Order, PositionIntent | None]:
@@ -79,7 +41,7 @@ def order_from(body: Body, ask_asset: Callable[[str], None]) -> tuple[Order, Pos
     Raises:
         VenueRefusal: the first thing that is wrong with the request.
     """
-    form = _form(body)
+    form = form_of(body)
     _require_fields(form)
     _require_sizes(form)
     ask_asset(form.symbol)
@@ -91,125 +53,7 @@ def order_from(body: Body, ask_asset: Callable[[str], None]) -> tuple[Order, Pos
         raise malformed(str(error)) from None
 
 
-# -- form --------------------------------------------------------------------------------------------------------------
-
-
-def _form(body: Body) -> OrderForm:
-    side, intent = _side(body)
-    kind = member(body, "type", OrderType, "invalid order type")
-    in_force = member(body, "time_in_force", TimeInForce, "invalid time_in_force")
-    order_class = OrderClass(member(body, "order_class", OrderClass, "invalid order_class", OrderClass.SIMPLE))
-    grouped = order_class is not OrderClass.SIMPLE  # simple orders with exits are taken without them
-    profit = _part(body, "take_profit") if grouped else {}
-    loss = _part(body, "stop_loss") if grouped else {}
-    prices = {field: price for field in _PRICES if (price := number(body, field)) is not None}
-    if order_class is OrderClass.OCO:
-        prices.pop("limit_price", None)  # the take-profit says it
-    return OrderForm(
-        symbol=text(body, "symbol"),
-        side=side,
-        intent=intent,
-        kind=kind,
-        in_force=in_force,
-        order_class=order_class,
-        quantity=number(body, "qty"),
-        notional=number(body, "notional"),
-        prices=prices,
-        profit=number(profit, "limit_price", "take_profit."),
-        loss=number(loss, "stop_price", "stop_loss."),
-        loss_limit=number(loss, "limit_price", "stop_loss."),
-        extended_hours=_flag(body, "extended_hours"),
-        client_order_id=text(body, "client_order_id"),
-    )
-
-
-def text(body: Body, field: str) -> str:
-    """A text, empty when it is absent.
-
-    Raises:
-        VenueRefusal: it is something else.
-    """
-    value = body.get(field)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise malformed(f"invalid {field}")
-    return value
-
-
-def number(body: Body, field: str, place: str = "") -> Decimal | None:
-    """A number, None when it is absent or empty.
-
-    Raises:
-        VenueRefusal: it is none, or none that an order can carry.
-    """
-    value = body.get(field)
-    if value is None or value == "":
-        return None
-    try:
-        return _finite(value)
-    except ValueError:
-        raise malformed(f"invalid {place}{field}") from None
-
-
-def _finite(value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError("no number")
-    if isinstance(value, str) and (len(value) > 64 or "_" in value or not value.isascii()):
-        raise ValueError("Decimal reads more than it should")
-    try:
-        found = Decimal(value)
-    except InvalidOperation:
-        raise ValueError("no number") from None
-    if not found.is_finite() or found.adjusted() >= MAX_MAGNITUDE:
-        raise ValueError("out of range")
-    return found
-
-
-def member(body: Body, field: str, kind: type[_E], message: str, default: _E | None = None) -> _E:
-    """A word of an enumeration.
-
-    Raises:
-        VenueRefusal: it is another word, or absent without a default.
-    """
-    value = body.get(field)
-    if default is not None and (value is None or value == ""):
-        return default
-    try:
-        return kind(value)
-    except ValueError:
-        raise malformed(message) from None
-
-
-def _side(body: Body) -> tuple[OrderSide, PositionIntent | None]:
-    intent = None
-    if body.get("position_intent") is not None:
-        intent = member(body, "position_intent", PositionIntent, "invalid position_intent")
-    if intent is not None and body.get("side") is None:
-        return intent.side, intent
-    side = member(body, "side", OrderSide, "invalid side")
-    if intent is not None and intent.side is not side:
-        raise malformed(f"position_intent {intent} does not agree with side {side}")
-    return side, intent
-
-
-def _part(body: Body, field: str) -> Body:
-    value = body.get(field)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise malformed(f"invalid {field}")
-    return value
-
-
-def _flag(body: Body, field: str) -> bool:
-    value = body.get(field)
-    if value is not None and not isinstance(value, bool):
-        raise malformed(f"invalid {field}")
-    return bool(value)
-
-
-# -- what fits together --------------------------------------------------------------------------------------------------
+# -- what fits together ------------------------------------------------------------------------------------------------
 
 
 def _require_fields(form: OrderForm) -> None:
@@ -242,7 +86,7 @@ def require_own_prices(kind: OrderType, prices: Mapping[str, Decimal]) -> None:
         raise malformed("stop orders require a stop price")
     if missing and kind is OrderType.STOP_LIMIT:
         raise malformed("stop limit orders require both stop and limit price")
-    for field in _PRICES:
+    for field in PRICES:
         if field in given - own:
             raise malformed(f"{_NAMES[kind]} orders must not have {field}")
 

@@ -93,10 +93,7 @@ def _ask_prices(application: Application) -> None:
 
 
 def _ask_asset(application: Application) -> None:
-    symbol = application.order.symbol
-    require_asset(symbol, application.instrument)
-    if application.quote is None:
-        raise unprocessable(f'asset "{symbol}" has no quote')
+    require_asset(application.order.symbol, application.instrument)
 
 
 def _ask_auction_times(application: Application) -> None:
@@ -121,6 +118,11 @@ def _ask_account(application: Application) -> None:
         raise forbidden("account is not allowed to trade fractions of shares")
     if order.is_fractional and instrument is not None and not instrument.fractionable:
         raise forbidden(f'asset "{order.symbol}" is not fractionable')
+
+
+def _ask_quote(application: Application) -> None:
+    if application.quote is None:
+        raise unprocessable(f'asset "{application.order.symbol}" has no quote')
 
 
 def _ask_short_sale(application: Application) -> None:
@@ -191,6 +193,7 @@ QUESTIONS: tuple[Callable[[Application], None], ...] = (
     ask_group,
     _ask_identity,
     _ask_account,
+    _ask_quote,
     _ask_short_sale,
     _ask_intent,
     _ask_opposite_side,

@@ -17,19 +17,14 @@ from quant_trading_system.simulation.admission import malformed, unprocessable
 from quant_trading_system.simulation.group_rules import require_exits_apart, require_exits_beyond
 from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.order_form import PRICES, Body, member, number, text
 from quant_trading_system.simulation.order_request import (
-    Body,
-    member,
-    number,
     require_fine,
     require_identity,
     require_own_prices,
     require_price,
     require_time_in_force,
-    text,
 )
-
-_PRICES = ("limit_price", "stop_price", "trail_price", "trail_percent")
 
 
 def require_replaceable(live: LiveOrder, broker_status: str) -> None:
@@ -57,7 +52,7 @@ def changed(live: LiveOrder, body: Body) -> Order:
         raise unprocessable("trailing stop orders cannot be replaced after their stop was reached")
     terms = _terms(order, body)
     _require_quantity(live, terms)
-    prices = {field: terms[field] for field in _PRICES if terms[field] is not None}
+    prices = {field: terms[field] for field in PRICES if terms[field] is not None}
     require_own_prices(order.order_type, prices)
     for field, price in prices.items():
         require_price(field, price)

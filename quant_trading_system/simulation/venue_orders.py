@@ -10,6 +10,7 @@ import msgspec
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide
+from quant_trading_system.simulation.books import dollars
 from quant_trading_system.simulation.fees import FeeBreakdown
 
 _NANO = Decimal("1E-9")
@@ -42,7 +43,7 @@ _INTENTS = {
 }
 
 
-class VenueFill(msgspec.Struct, frozen=True, kw_only=True):
+class VenueFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution.
 
     Attributes:
@@ -66,15 +67,15 @@ class VenueFill(msgspec.Struct, frozen=True, kw_only=True):
         return self.fees.total
 
 
-class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
+class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as it stood at one moment.
 
     Attributes:
         order: the terms as they are worked; members of a group are simple orders that wait for each other.
         status: ``sent`` while it is on its way to the matching, ``held`` while it waits for a session or a group.
         quantity: shares; None for a dollar order.
-        filled_quantity, filled_value: shares traded and the dollars that they were worth, with what a replaced
-            order handed on.
+        filled_quantity: shares traded, with what a replaced order handed on; `filled_money`: what they were worth,
+            10^-18 dollars.
         high_water_mark, stop_price: of a trailing stop, None before its first trade.
         finished_at: when it became final, None while it is open.
         order_class: of the group that it belongs to, or simple.
@@ -92,7 +93,7 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     quantity: Decimal | None
     filled_quantity: Decimal
-    filled_value: Decimal
+    filled_money: int
     stop_triggered: bool = False
     high_water_mark: Decimal | None = None
     stop_price: Decimal | None = None
@@ -111,6 +112,11 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     def client_order_id(self) -> str:
         """The customer's id for it."""
         return self.order.client_order_id
+
+    @property
+    def filled_value(self) -> Decimal:
+        """Dollars that its executions were worth."""
+        return dollars(self.filled_money)
 
     @property
     def average_price(self) -> Decimal | None:
@@ -181,7 +187,7 @@ class Notice(StrEnum):
     CORRECT = "trade_correct"
 
 
-class VenueUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class VenueUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something happened to an order; told to every subscriber.
 
     Attributes:

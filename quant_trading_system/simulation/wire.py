@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -31,24 +31,12 @@ Handlers = Mapping[EventKind, Callable[[Any, datetime], None]]
 """What to do with each kind of event; most are about an order."""
 
 
-class Event(NamedTuple):
-    """Something that happens later; the order and the report are those that the kind calls for."""
-
-    at: datetime
-    number: int
-    kind: EventKind
-    live: LiveOrder | None = None
-    update: VenueUpdate | None = None
+Event = tuple[datetime, int, EventKind, LiveOrder | None, VenueUpdate | None]
+"""When, a number that settles ties, what, and the order or the report that it is about."""
 
 
-class EventState(msgspec.Struct, frozen=True, array_like=True):
-    """An `Event` for the file: the order by its number, 0 for none."""
-
-    at: datetime
-    number: int
-    kind: EventKind
-    order: int
-    update: VenueUpdate | None
+EventState = tuple[datetime, int, EventKind, int, VenueUpdate | None]
+"""An `Event` for the file: the order by its number, 0 for none."""
 
 
 class WireState(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,22 +76,23 @@ class Wire:
     @property
     def next_message_at(self) -> datetime | None:
         """When the next message arrives, None when nothing is on its way."""
-        return self._messages[0].at if self._messages else None
+        return self._messages[0][0] if self._messages else None
 
     @property
     def next_due_at(self) -> datetime | None:
         """When the next message arrives or the next timer ends, whichever is first."""
         heap = self._first()
-        return heap[0].at if heap else None
+        return heap[0][0] if heap else None
 
     def run(self, until: datetime, handlers: Handlers) -> None:
         """Let everything happen that is due, also what follows from it."""
-        while (heap := self._first()) and heap[0].at <= until:
-            event = heapq.heappop(heap)
-            if event.update is not None:
-                self._deliver(event.update)
-            else:
-                handlers[event.kind](event.live, event.at)
+        while (heap := self._first()) and heap[0][0] <= until:
+            at, _, kind, live, update = heapq.heappop(heap)
+            if update is None:
+                handlers[kind](live, at)
+                continue
+            for subscriber in self._subscribers:
+                subscriber(update)
 
     def send(self, sent: datetime, kind: EventKind, live: LiveOrder) -> None:
         """A message about `live` leaves the customer at `sent`."""
@@ -148,7 +137,8 @@ class Wire:
         self._numbered, self.reports = state.numbered, state.reports
 
         def revived(event: EventState) -> Event:
-            return Event(event.at, event.number, event.kind, order(event.order) if event.order else None, event.update)
+            at, number, kind, about, update = event
+            return at, number, kind, order(about) if about else None, update
 
         self._messages = [revived(event) for event in state.messages]
         self._timers = [revived(event) for event in state.timers]
@@ -164,15 +154,12 @@ class Wire:
         self, heap: list[Event], at: datetime, kind: EventKind, live: LiveOrder | None, update: VenueUpdate | None
     ) -> None:
         self._numbered += 1
-        heapq.heappush(heap, Event(at, self._numbered, kind, live, update))
-
-    def _deliver(self, update: VenueUpdate) -> None:
-        for subscriber in self._subscribers:
-            subscriber(update)
+        heapq.heappush(heap, (at, self._numbered, kind, live, update))
 
 
 def _kept(event: Event) -> EventState:
-    return EventState(event.at, event.number, event.kind, event.live.number if event.live else 0, event.update)
+    at, number, kind, live, update = event
+    return at, number, kind, 0 if live is None else live.number, update
 
 
 def _after(latest: datetime | None, arrival: datetime) -> datetime:

@@ -16,7 +16,8 @@ from quant_trading_system.market.sessions import NEW_YORK, Session
 from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, Desk, HouseRules, open_desk
 from quant_trading_system.simulation.alpaca_server.broadcast import Broadcast
 from quant_trading_system.simulation.alpaca_server.data_hub import DataHub
-from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket
+from quant_trading_system.simulation.alpaca_server.identity import asset_id
+from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, moment_at
 from quant_trading_system.simulation.alpaca_server.sources import Scene
 from quant_trading_system.simulation.alpaca_server.tape import Tape
 from quant_trading_system.simulation.alpaca_server.venue_time import VenueClock
@@ -43,7 +44,7 @@ class Host:
     Attributes:
         now: up to when everything has happened.
         session: the session in progress, None outside of one.
-        desks: the accounts.
+        desks: the accounts; `symbols_by_id`: what is traded, by asset id.
     """
 
     def __init__(self, scene: Scene, clock: VenueClock, specs: Sequence[AccountSpec], rules: HouseRules) -> None:
@@ -62,6 +63,7 @@ class Host:
         exchanges = {symbol: exchange_of(symbol) for symbol in scene.instruments}
         self.broadcast = Broadcast(self.market, self.data_hub, exchanges)
         self.desks = [open_desk(spec, rules, clock, scene.calendar, scene.instruments, self.market) for spec in specs]
+        self.symbols_by_id = {asset_id(symbol): symbol for symbol in scene.instruments}
         self.skips_nights = False
         self._publish: Publisher | None = None
         self._changed: list[Callable[[], None]] = []
@@ -86,9 +88,10 @@ class Host:
                 desk.venue.open_session(self.session.open)
             elif self.session is None and desk.venue.is_open:
                 desk.venue.close_session(self.now)
-        while (due := self._next_due(catching_up=True)) is not None and due <= self.clock.now():
+        until = self.clock.now()
+        while (due := self._next_due(catching_up=True)) is not None and due <= until:
             self._happen(due)
-        self._settle_until(self.clock.now())
+        self._settle_until(until)
 
     async def run(self) -> None:
         """Let time pass by itself, for ever."""
@@ -107,13 +110,13 @@ class Host:
 
     async def follow(self) -> None:
         """Let everything happen that is due by the clock; others have their turn in between."""
-        count = 0
-        while (due := self._next_due()) is not None and due <= self.clock.now():
+        count, until = 0, self.clock.now()
+        while (due := self._next_due()) is not None and due <= until:
             self._happen(due)
             count += 1
             if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        self._settle_until(self.clock.now())
+        self._settle_until(max(until, self.now))
 
     def nudge(self) -> None:
         """Something was asked for: let it reach the market right after the answer has left."""
@@ -122,9 +125,10 @@ class Host:
 
     def settle(self) -> None:
         """Let everything arrive that is due by now, without waiting."""
-        while (due := self._next_due()) is not None and due <= self.clock.now():
+        until = self.clock.now()
+        while (due := self._next_due()) is not None and due <= until:
             self._happen(due)
-        self._settle_until(self.clock.now())
+        self._settle_until(until)
 
     def next_price(self) -> datetime | None:
         """When the next price comes, today or on a later day; None when the market is over."""
@@ -134,7 +138,7 @@ class Host:
             day += _ONE_DAY
             first = [self.tape.ticks(symbol, day).at[:1] for symbol in self.market.symbols]
             moments = [int(at[0]) for at in first if len(at)]
-            due = datetime.fromtimestamp(min(moments) / 1e9, UTC) if moments else None
+            due = moment_at(min(moments)) if moments else None
         return due
 
     def _settle(self) -> None:
@@ -176,8 +180,8 @@ class Host:
             self._end_minute(due, session)
         if session is not None and due >= session.close:
             self._close(session)
-        self.now = due
-        self.market.move_to(due)
+        self.now = max(self.now, due)
+        self.market.move_to(self.now)
         opening = self.scene.calendar.session_at(due)
         if opening is not None and self.session is None and not self._is_over(opening):
             self._open(opening)

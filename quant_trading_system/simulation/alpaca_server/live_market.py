@@ -13,8 +13,10 @@ from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import dollars
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import NEW_YORK, Calendar
+from quant_trading_system.simulation.alpaca_server.bars import MINUTE_NS
 from quant_trading_system.simulation.alpaca_server.price_path import Ticks
 from quant_trading_system.simulation.alpaca_server.tape import Tape
+from quant_trading_system.simulation.trading_hours import extended_since
 
 SOURCE = "venue"
 """The source that every quote of this market names."""
@@ -53,6 +55,11 @@ class LiveMarket:
     def symbols(self) -> tuple[str, ...]:
         """Everything that has prices."""
         return self.tape.symbols
+
+    @property
+    def today(self) -> date:
+        """The date in New York."""
+        return self._day
 
     @property
     def now_ns(self) -> int:
@@ -103,7 +110,7 @@ class LiveMarket:
             tick = self.tick(symbol)
             if tick is None:
                 return None
-            known = self._quotes[symbol] = _quote(symbol, tick)
+            known = self._quotes[symbol] = _quote(symbol, tick, self._stands_since(tick))
         return known
 
     def last_price(self, symbol: str) -> Decimal:
@@ -130,6 +137,12 @@ class LiveMarket:
     def ticks_today(self, symbol: str) -> Ticks:
         """The prices of this New York day until now."""
         return self._ticks_today(symbol).until(self._now)
+
+    def _stands_since(self, tick: Tick) -> datetime:
+        """The time of a quote; around the session the last one stands, confirmed at every moment."""
+        if self._now - tick.at > MINUTE_NS and extended_since(self._calendar, moment_at(self._now)) is not None:
+            return moment_at(self._now)
+        return moment_at(tick.at)
 
     def _ticks_today(self, symbol: str) -> Ticks:
         if symbol not in self._today:
@@ -167,8 +180,7 @@ def _row(ticks: Ticks, place: int) -> Tick:
     return Tick(*(column[place].item() for column in ticks))
 
 
-def _quote(symbol: str, tick: Tick) -> Quote:
-    at = moment_at(tick.at)
+def _quote(symbol: str, tick: Tick, at: datetime) -> Quote:
     return Quote(
         symbol=symbol,
         bid=dollars(tick.bid),

@@ -13,6 +13,7 @@ import pytest
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.events import FillEvent, HaltLevel, HaltTrigger, KillSwitchEvent, OrderEvent
 from quant_trading_system.core.exceptions import (
+    BrokerRejected,
     DuplicateOrderId,
     JournalUnavailable,
     KillSwitchActiveError,
@@ -335,6 +336,19 @@ def test_an_answer_that_nobody_understands_leaves_doubt(error):
     assert account.reserved == {"run-1-0": D(10)}
 
 
+def test_a_refusal_in_the_answer_does_not_undo_what_the_stream_has_shown():
+    """Such as "this id exists already": the order works, so its room stays taken."""
+    account = Account()
+
+    async def accept_then_refuse(approved) -> None:
+        account.broker.accept(approved.order.client_order_id)
+        raise BrokerRejected("client_order_id must be unique", approved.order.client_order_id)
+
+    account.broker.answers.append(accept_then_refuse)
+    assert account.submit(buy(10)) == Placed("run-1-0", S.WORKING)
+    assert account.reserved == {"run-1-0": D(10)}
+
+
 def test_an_order_whose_task_is_cancelled_on_the_wire_is_in_doubt():
     account = Account()
 
@@ -511,6 +525,14 @@ def test_a_fill_told_under_another_name_is_known_by_its_interval():
     record = account.working(buy(10))
     execution = account.broker.fill(record.order_id, 4, "100.00")
     account.broker.tell_fill(record.order_id, msgspec.structs.replace(execution, execution_id="another name"))
+    assert (record.filled, account.portfolio.position("KO").quantity) == (D(4), D(4))
+
+
+def test_a_fill_whose_history_counts_otherwise_is_known_by_its_name():
+    account = Account()
+    record = account.working(buy(10))
+    execution = account.broker.fill(record.order_id, 4, "100.00")
+    account.broker.tell_fill(record.order_id, msgspec.structs.replace(execution, cumulative_quantity=D(5)))
     assert (record.filled, account.portfolio.position("KO").quantity) == (D(4), D(4))
 
 

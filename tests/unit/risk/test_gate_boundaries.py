@@ -317,6 +317,7 @@ held=XOM:-1@100 allow_short=true corr=KO/XOM:0.800001                | sell 1 | 
 open=XOM:-1@100 allow_short=true corr=KO/XOM:0.800001                | sell 1 | max_correlation  # a short that is being opened
 open=XOM:-1@100 open=XOM:1@100 allow_short=true corr=KO/XOM:0.800001 | buy 1  | max_correlation  # it may become either
 open=XOM:-1@100 open=XOM:1@100 allow_short=true corr=KO/XOM:0.800001 | sell 1 | max_correlation
+open=XOM:-1@100 open=XOM:1@100 allow_short=true corr=KO/XOM:-0.800001 | buy 1 | max_correlation
 held=XOM:1@100 open=XOM:-1@100 allow_short=true corr=KO/XOM:0.99     | sell 1 | ok               # its own exit makes it no short
 held=XOM:1@100 held=KO:1@100 corr=KO/XOM:none                        | sell 1 | ok
 """,  # noqa: E501 - a row of a table is read as one line

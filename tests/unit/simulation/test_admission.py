@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TakeProfit, TimeInForce
+from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.models import FillModel
 from tests.support.venue_desk import MONDAY, TUESDAY, VenueDesk
@@ -41,7 +41,6 @@ PLAIN = [
     (BUY, {"symbol": "IVORY", "notional": Decimal(50)}, 40310000, 403, 'asset "IVORY" is not fractionable'),
     (BUY, {"symbol": "PEP"}, 42210000, 422, 'asset "PEP" has no quote'),
     (SELL, {"notional": Decimal(50)}, 42210000, 422, "fractional orders cannot be sold short"),
-    (BUY, {"limit": "99", "extended_hours": True}, 42210000, 422, "extended hours are not supported"),
     (BUY, {"in_force": TimeInForce.OPG}, 42210000, 422, "opg orders are taken until 2 minutes before the open"),
 ]
 
@@ -51,21 +50,6 @@ def test_refusals_that_need_no_position(side, fields, code, http, words):
     refusal = refusal_of(desk_with(), side, **fields)
     assert (code, http) == (refusal.code, refusal.http)
     assert refusal.message.startswith(words)
-
-
-def test_groups_of_orders_are_not_supported():
-    desk = desk_with()
-    order = Order(
-        symbol="KO",
-        side=BUY,
-        quantity=Decimal(1),
-        order_type=OrderType.MARKET,
-        time_in_force=TimeInForce.DAY,
-        order_class=OrderClass.OTO,
-        take_profit=TakeProfit(limit_price=Decimal(110)),
-    )
-    with pytest.raises(VenueRefusal, match="oto orders are not supported"):
-        desk.venue.submit(order)
 
 
 def test_a_client_order_id_is_used_once_for_ever():
@@ -112,12 +96,13 @@ def test_no_order_crosses_zero_or_opens_both_sides(line):
 
 def test_the_refusal_of_shares_carries_the_numbers():
     desk = desk_with(10)
-    desk.sell(4, limit="110")
-    assert refusal_of(desk, SELL, "6.5").details == {
+    waiting = desk.sell(4, limit="110")
+    assert refusal_of(desk, SELL, "6.5").extra == {
         "symbol": "KO",
         "existing_qty": "10",
         "available": "6",
         "held_for_orders": "4",
+        "related_orders": [desk.order(waiting).venue_order_id],
     }
 
 
@@ -152,9 +137,9 @@ def test_orders_that_could_meet_each_other_are_refused(line):
     else:
         refusal = refusal_of(desk, **terms)
         assert refusal.message == "potential wash trade detected. use complex orders"
-        assert refusal.details["existing_order_id"] == desk.order(waiting).venue_order_id
+        assert refusal.extra["existing_order_id"] == desk.order(waiting).venue_order_id
         kind = "limit" if "limit" in existing and "limit" in new else "market/stop"
-        assert refusal.details["reject_reason"] == f"opposite side {kind} order exists"
+        assert refusal.extra["reject_reason"] == f"opposite side {kind} order exists"
 
 
 def _terms(text: str) -> dict:
@@ -188,7 +173,7 @@ def test_opening_orders_need_buying_power(line):
         refusal = refusal_of(desk, OrderSide(side), quantity, **fields)
         assert (refusal.code, refusal.http) == (40310000, 403)
         assert refusal.message == "insufficient buying power"
-        assert refusal.details["buying_power"] == f"{int(cash) * int(multiplier)}.00"
+        assert refusal.extra["buying_power"] == str(int(cash) * int(multiplier))
 
 
 def test_open_orders_hold_back_buying_power_until_they_are_gone():
@@ -216,7 +201,7 @@ def test_what_has_traded_of_an_order_holds_nothing_back():
     desk.quote(volume="20")
     desk.sell(6, limit="99")  # two trade, four stay reserved
     assert desk.held() == 8
-    assert refusal_of(desk, SELL, 5, limit="110").details["available"] == "4"
+    assert refusal_of(desk, SELL, 5, limit="110").extra["available"] == "4"
     desk.quote(symbol="PEP", volume="20")
     desk.buy(notional=Decimal(1000), symbol="PEP")  # two shares trade
     account = desk.venue.account()

@@ -8,9 +8,9 @@ import pytest
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import OrderType, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
-from quant_trading_system.simulation.exchange import GTC_LIFETIME
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.simulation.trading_hours import GTC_LIFETIME
 from tests.support.venue_desk import IN_JUNE, MONDAY, TUESDAY, VenueDesk, dec, quote
 
 DAY, GTC, IOC, FOK = TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK

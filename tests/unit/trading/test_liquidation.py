@@ -258,6 +258,7 @@ def test_what_a_closing_order_leaves_is_closed_by_the_next_one():
     account.broker.cancelled(first.order_id)
     advance(account)
     assert closings(account) == ["sell 10 KO", "sell 6 KO"]
+    assert [record for record in account.orders.orders() if record.rejection] == []
 
 
 def test_a_closing_order_in_doubt_is_not_repeated():

@@ -215,7 +215,28 @@ def test_a_halt_ends_all_wishes_even_between_two_orders_of_one_walk():
     walk(account)
     assert account.kill_switch.is_active()
     assert sent(account) == ["sell 50 KO"]
+    assert account.orders.count == 1  # nor was it refused: nobody wanted it any more
     assert path(account).is_idle
+
+
+def test_a_wish_that_is_overtaken_during_the_walk_is_not_sent():
+    """While the first order was on the wire, the strategy changed its mind about the second symbol."""
+    account = Account()
+    account.hold("KO", 50)
+    account.hold("XOM", 50)
+
+    async def change_of_mind(approved) -> None:
+        want(account, "XOM", "0.05")
+
+    account.broker.answers.append(change_of_mind)
+    want(account, "KO", "0")
+    want(account, "XOM", "0")
+    walk(account)
+    assert sent(account) == ["sell 50 KO"]
+    fill_all(account)
+    walk(account)
+    assert path(account).is_idle  # 50 shares are what 5 % of equity is worth, but for one
+    assert sent(account) == ["sell 50 KO"]
 
 
 def test_a_halt_refuses_the_wish_and_the_walk_goes_on():

@@ -1,0 +1,246 @@
+"""Market data by request: `/v2/stocks/...` for history, the latest prices, snapshots and code tables."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
+
+from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal, not_found
+from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.bars import midnight_ns, read_timeframe
+from quant_trading_system.simulation.alpaca_server.codec import time_text
+from quant_trading_system.simulation.alpaca_server.history_pages import Span, read_page
+from quant_trading_system.simulation.alpaca_server.latest_prices import LatestPrices
+from quant_trading_system.simulation.alpaca_server.market_wire import IEX, Row
+from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Parameter, Route, Scope
+
+FEEDS = ("sip", "iex", "delayed_sip", "otc", "boats", "overnight")
+ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
+EXCHANGES = {IEX: "IEX", "A": "NYSE American (AMEX)", "N": "New York Stock Exchange", "P": "NYSE Arca", "Q": "NASDAQ OMX"}
+CONDITIONS = {"trade": {"@": "Regular Sale", "I": "Odd Lot Trade"}, "quote": {"R": "Regular, Two-Sided Open Quote"}}
+
+_MOST_ROWS, _USUAL_ROWS = 10_000, 1_000
+_BAD = 400
+
+
+class Kind(NamedTuple):
+    """One kind of market data.
+
+    Attributes:
+        many, one: the keys of the answers.
+        latest: picks the latest of a symbol.
+    """
+
+    many: str
+    one: str
+    latest: Callable[[LatestPrices], Row | None]
+
+
+BARS = Kind("bars", "bar", lambda prices: prices.minute_bar)
+TRADES = Kind("trades", "trade", lambda prices: prices.trade)
+QUOTES = Kind("quotes", "quote", lambda prices: prices.quote)
+KINDS = (BARS, TRADES, QUOTES)
+
+
+# -- history -----------------------------------------------------------------------------------------------------------
+
+
+async def history_of_many(call: Call, kind: Kind) -> Answer:
+    """Rows of several symbols, a page at a time."""
+    rows, token = await _page(call, kind, _symbols(call))
+    return Answer({kind.many: rows, "next_page_token": token, **_currency(call)})
+
+
+async def history_of_one(call: Call, kind: Kind) -> Answer:
+    """Rows of one symbol, a page at a time."""
+    symbol = _symbol(call)
+    rows, token = await _page(call, kind, (symbol,))
+    return Answer({kind.many: rows.get(symbol, []), "symbol": symbol, "next_page_token": token, **_currency(call)})
+
+
+async def _page(call: Call, kind: Kind, symbols: tuple[str, ...]) -> tuple[dict[str, list[Row]], str | None]:
+    now = call.host.market.now_ns
+    span = _span(call, now)
+    limit = read.whole_number(call.query, "limit", default=_USUAL_ROWS, least=1, most=_MOST_ROWS, http=_BAD)
+    _require_known_words(call)
+    reader, name = _reader(call, kind, now)
+    known = tuple(symbol for symbol in symbols if symbol in call.host.tape.symbols)
+    token = call.query.get("page_token")
+    page = await call.in_background(lambda: read_page(known, reader, span, limit, token, name))
+    return {symbol: [_shown(row) for row in rows] for symbol, rows in page.rows.items()}, page.next_token
+
+
+def _reader(call: Call, kind: Kind, now: int) -> tuple[Callable[[str, Span], Iterator[list[Row]]], str]:
+    """What reads the rows, and the name that page tokens carry."""
+    history = call.history
+    if kind is BARS:
+        timeframe = read_timeframe(call.query.get("timeframe", ""))
+        return (lambda symbol, span: history.bars(symbol, timeframe, span, now)), str(timeframe)
+    ticks = history.trades if kind is TRADES else history.quotes
+    return (lambda symbol, span: ticks(symbol, span, now)), kind.many
+
+
+def _span(call: Call, now: int) -> Span:
+    start = read.moment_ns(call.query, "start", http=_BAD)
+    end = read.moment_ns(call.query, "end", end_of_day=True, http=_BAD)
+    if start is not None and end is not None and start > end:
+        raise VenueRefusal(MALFORMED, _BAD, "end should not be before start")
+    order = read.choice(call.query, "sort", ("asc", "desc"), "asc", _BAD)
+    today = midnight_ns(call.host.market.today)
+    return Span(today if start is None else start, now if end is None else end, order == "desc")
+
+
+def _require_known_words(call: Call) -> None:
+    """Refuse feeds, adjustments and currencies that do not exist; those that do all mean the same here."""
+    read.choice(call.query, "feed", FEEDS, "sip", _BAD)
+    read.choice(call.query, "currency", ("USD", "usd"), "USD", _BAD)
+    read.day(call.query, "asof")
+    if not ADJUSTMENTS.issuperset(read.words(call.query, "adjustment")):
+        raise read.refuse("adjustment", http=_BAD)
+
+
+# -- the latest --------------------------------------------------------------------------------------------------------
+
+
+async def latest_of_many(call: Call, kind: Kind) -> Answer:
+    """The latest of several symbols; those without any are left out."""
+    symbols = _symbols(call)
+    _require_known_words(call)
+    found = await call.in_background(lambda: {symbol: kind.latest(prices_of(call, symbol)) for symbol in symbols})
+    rows = {symbol: _shown(row) for symbol, row in found.items() if row is not None}
+    return Answer({kind.many: rows, **_currency(call)})
+
+
+async def latest_of_one(call: Call, kind: Kind) -> Answer:
+    """The latest of one symbol."""
+    symbol = _symbol(call)
+    _require_known_words(call)
+    row = await call.in_background(lambda: kind.latest(prices_of(call, symbol)))
+    if row is None:
+        raise not_found(f"no {kind.one} found for {symbol}")
+    return Answer({"symbol": symbol, kind.one: _shown(row), **_currency(call)})
+
+
+async def snapshots(call: Call) -> Answer:
+    """The snapshots of several symbols, by symbol."""
+    symbols = _symbols(call)
+    _require_known_words(call)
+    found = await call.in_background(lambda: {symbol: prices_of(call, symbol).snapshot for symbol in symbols})
+    return Answer({symbol: _snapshot(parts) for symbol, parts in found.items() if parts is not None})
+
+
+async def snapshot(call: Call) -> Answer:
+    """The snapshot of one symbol."""
+    symbol = _symbol(call)
+    _require_known_words(call)
+    parts = await call.in_background(lambda: prices_of(call, symbol).snapshot)
+    if parts is None:
+        raise not_found(f"no snapshot found for {symbol}")
+    return Answer({"symbol": symbol, **_snapshot(parts)})
+
+
+def prices_of(call: Call, symbol: str) -> LatestPrices:
+    """The latest prices of a symbol."""
+    host = call.host
+    return LatestPrices(host.tape, host.scene.calendar, call.history, symbol, host.market.now_ns)
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def exchanges(call: Call) -> Answer:
+    """Exchange codes and their names."""
+    del call
+    return Answer(EXCHANGES)
+
+
+def conditions(call: Call) -> Answer:
+    """Condition codes and what they mean."""
+    found = CONDITIONS.get(call.path["ticktype"])
+    if found is None or call.query.get("tape", "A").upper() not in ("A", "B", "C"):
+        raise read.refuse("ticktype or tape", http=_BAD)
+    return Answer(found)
+
+
+def corporate_actions(call: Call) -> Answer:
+    """None: the prices of this venue have neither splits nor dividends."""
+    read.symbols(call.query, http=_BAD)
+    return Answer({"corporate_actions": {}, "next_page_token": None})
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
+
+
+def _symbols(call: Call) -> tuple[str, ...]:
+    found = read.symbols(call.query, http=_BAD)
+    if not found:
+        raise VenueRefusal(MALFORMED, _BAD, "symbols is required")
+    return found
+
+
+def _symbol(call: Call) -> str:
+    return read.require_symbol(call.path["symbol"].upper(), _BAD)
+
+
+def _currency(call: Call) -> dict[str, str]:
+    return {"currency": call.query["currency"].upper()} if call.query.get("currency") else {}
+
+
+def _shown(row: Row) -> Row:
+    return {**row, "t": time_text(row["t"])}
+
+
+def _snapshot(parts: Row) -> Row:
+    return {name: None if row is None else _shown(row) for name, row in parts.items()}
+
+
+_SYMBOLS = Parameter("symbols", description="Separated by commas.", required=True)
+_FEED = Parameter("feed", values=FEEDS)
+_CURRENCY = Parameter("currency", values=("USD",))
+_HISTORY = (
+    Parameter("start", description="RFC 3339 or a date; included. The beginning of today without it."),
+    Parameter("end", description="RFC 3339 or a date; included. Now without it."),
+    Parameter("limit", "integer", "Rows of all symbols together, 1 to 10000."),
+    Parameter("page_token", description="From the page before."),
+    Parameter("sort", values=("asc", "desc")),
+    Parameter("asof", description="A date."),
+    _FEED,
+    _CURRENCY,
+)
+_BAR = (
+    Parameter("timeframe", description="1Min to 59Min, 1Hour to 23Hour, 1Day, 1Week, 1Month to 12Month.", required=True),
+    Parameter("adjustment", description="raw, split, dividend, spin-off, all."),
+)
+_LATEST = (_FEED, _CURRENCY)
+
+
+def _routes_of(kind: Kind) -> Iterator[Route]:
+    extra = _BAR if kind is BARS else ()
+
+    def route(path: str, work: Callable[[Call, Kind], Awaitable[Answer]], words: str, *parameters: Parameter) -> Route:
+        return Route("GET", f"/v2/stocks{path}", lambda call: work(call, kind), f"{words} {kind.many}", Scope.DATA, parameters)
+
+    yield route(f"/{kind.many}", history_of_many, "Historical", _SYMBOLS, *extra, *_HISTORY)
+    yield route(f"/{kind.many}/latest", latest_of_many, "Latest", _SYMBOLS, *_LATEST)
+    yield route(f"/{{symbol}}/{kind.many}", history_of_one, "One symbol's historical", *extra, *_HISTORY)
+    yield route(f"/{{symbol}}/{kind.many}/latest", latest_of_one, "One symbol's latest", *_LATEST)
+
+
+def data_routes() -> tuple[Route, ...]:
+    """All of them; fixed paths before those with a symbol in them."""
+    made = [route for kind in KINDS for route in _routes_of(kind)]
+    made += [
+        Route("GET", "/v2/stocks/snapshots", snapshots, "Snapshots", Scope.DATA, (_SYMBOLS, *_LATEST)),
+        Route("GET", "/v2/stocks/{symbol}/snapshot", snapshot, "One symbol's snapshot", Scope.DATA, _LATEST),
+        Route("GET", "/v2/stocks/meta/exchanges", exchanges, "Exchange codes", Scope.DATA),
+        Route(
+            "GET",
+            "/v2/stocks/meta/conditions/{ticktype}",
+            conditions,
+            "Condition codes",
+            Scope.DATA,
+            (Parameter("tape", values=("A", "B", "C")),),
+        ),
+        Route("GET", "/v1/corporate-actions", corporate_actions, "Corporate actions", Scope.DATA, (_SYMBOLS,)),
+    ]
+    return tuple(sorted(made, key=lambda route: "{symbol}" in route.path))

@@ -1,0 +1,128 @@
+"""What the market is made of: assets, the clock, and the calendar of the exchange."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from quant_trading_system.market.sessions import NEW_YORK, Session, TradingCalendar
+from quant_trading_system.simulation.admission import NOT_FOUND, VenueRefusal, not_found
+from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Parameter, Route
+from quant_trading_system.simulation.alpaca_server.wire import US_EQUITY, Json, asset_json, new_york
+from quant_trading_system.simulation.trading_hours import hours_of
+
+_LAST_MINUTE = timedelta(minutes=1)
+
+
+def symbol_of(call: Call, name: str) -> str:
+    """The symbol of an asset that is named by symbol or by id; anything else as it is."""
+    return call.host.symbols_by_id.get(name.lower(), name)
+
+
+def known_symbol(call: Call, name: str) -> str:
+    """The symbol of an asset that is traded here.
+
+    Raises:
+        VenueRefusal: nothing of that name is.
+    """
+    symbol = symbol_of(call, name)
+    if symbol not in call.host.scene.instruments:
+        raise VenueRefusal(NOT_FOUND, 404, f"symbol not found: {name[:64]}")
+    return symbol
+
+
+def list_assets(call: Call) -> Answer:
+    """Everything that is traded here."""
+    status = read.choice(call.query, "status", ("", "active", "inactive"), "")
+    asset_class, exchange = call.query.get("asset_class") or US_EQUITY, call.query.get("exchange", "")
+    attributes = set(read.words(call.query, "attributes"))
+    if status == "inactive" or asset_class != US_EQUITY:
+        return Answer([])
+    assets = [asset_json(instrument) for instrument in call.host.scene.instruments.values()]
+    chosen = [asset for asset in assets if not exchange or asset["exchange"] == exchange.upper()]
+    return Answer([asset for asset in chosen if attributes <= set(asset["attributes"])])
+
+
+def get_asset(call: Call) -> Answer:
+    """One asset by symbol or id."""
+    name = call.path["symbol_or_asset_id"]
+    instrument = call.host.scene.instruments.get(symbol_of(call, name))
+    if instrument is None:
+        raise not_found(f"asset not found for {name[:64]}")
+    return Answer(asset_json(instrument))
+
+
+def get_clock(call: Call) -> Answer:
+    """The venue's time, and when the market opens and closes next."""
+    now, calendar = max(call.host.clock.now(), call.host.now), call.host.scene.calendar
+    return Answer(
+        {
+            "timestamp": new_york(now),
+            "is_open": call.host.session is not None,
+            "next_open": new_york(calendar.next_open(now)),
+            "next_close": new_york(calendar.next_close(now)),
+        }
+    )
+
+
+def get_calendar(call: Call) -> Answer:
+    """Trading days; a venue that is always open shows its own days until today, and the exchange's after them."""
+    calendar, today = call.host.scene.calendar, call.host.now.astimezone(NEW_YORK).date()
+    read.choice(call.query, "date_type", ("TRADING", "SETTLEMENT"), "TRADING")
+    first = max(read.day(call.query, "start") or calendar.first_day, calendar.first_day)
+    last = min(read.day(call.query, "end") or calendar.last_day, calendar.last_day)
+    rows = []
+    if first <= min(last, today):
+        rows += [_day(session, calendar) for session in calendar.sessions_between(first, min(last, today))]
+    later = max(first, today + timedelta(days=1))
+    if later <= last:
+        exchange = call.host.scene.exchange
+        rows += [_day(session, exchange) for session in exchange.sessions_between(later, last)]
+    return Answer(rows)
+
+
+def _day(session: Session, calendar: TradingCalendar) -> Json:
+    hours = hours_of(session)
+    opened, closed = session.open.astimezone(NEW_YORK), _shown_end(session)
+    begins, ends = hours.pre_open.astimezone(NEW_YORK), hours.post_close.astimezone(NEW_YORK)
+    round_the_clock = closed.date() == opened.date() and closed.hour == 23
+    return {
+        "date": session.date.isoformat(),
+        "open": f"{opened:%H:%M}",
+        "close": f"{closed:%H:%M}",
+        "session_open": f"{begins:%H%M}",
+        "session_close": f"{closed:%H%M}" if round_the_clock else f"{ends:%H%M}",
+        "settlement_date": _settlement(session.date, calendar).isoformat(),
+    }
+
+
+def _shown_end(session: Session) -> datetime:
+    """The close; midnight is written as the last minute of the day, for it has no time of its own."""
+    closed = session.close.astimezone(NEW_YORK)
+    return closed if closed.date() == session.date else closed - _LAST_MINUTE
+
+
+def _settlement(day: date, calendar: TradingCalendar) -> date:
+    """The trading day after."""
+    later = calendar.sessions_between(day, min(day + timedelta(days=10), calendar.last_day))
+    return later[1].date if len(later) > 1 else day
+
+
+_ASSET_FILTERS = (
+    Parameter("status", values=("active", "inactive")),
+    Parameter("asset_class"),
+    Parameter("exchange"),
+    Parameter("attributes", description="Separated by commas."),
+)
+_DAYS = (
+    Parameter("start", description="A date; included."),
+    Parameter("end", description="A date; included."),
+    Parameter("date_type", values=("TRADING", "SETTLEMENT")),
+)
+
+REFERENCE_ROUTES = (
+    Route("GET", "/v2/assets", list_assets, "List assets", parameters=_ASSET_FILTERS),
+    Route("GET", "/v2/assets/{symbol_or_asset_id}", get_asset, "Get an asset"),
+    Route("GET", "/v2/clock", get_clock, "Get the clock"),
+    Route("GET", "/v2/calendar", get_calendar, "Get the calendar", parameters=_DAYS),
+)

@@ -6,7 +6,7 @@ trying things out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -44,6 +44,7 @@ from quant_trading_system.trading.system import Ports, TradingSystem, assemble
 JOURNAL_FILE = "journal.db"
 LATCH_FILE = "kill_latch.json"
 _MARGIN = timedelta(days=14)
+_PLAIN = (str, int, float, Decimal, bool, tuple)
 BATCH = 1000
 """Entries in one commit of a backtest that need not be durable one by one."""
 
@@ -134,7 +135,7 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
     )
     clock = ManualClock(market.next_at or history.time_at(setup.first_bar))
     names = tuple(strategy.name for strategy in setup.strategies)
-    run = run_id(setup.mode, setup.seed, limits.version, history.fingerprint(), setup.first_bar, *names)
+    run = run_id(history.fingerprint(), limits.version, *_words(setup, universe))
     journal, latch = _stores(setup)
     journal.set_config(limits.version)
     journal.append(_start(run, setup, names, limits, universe, clock.now()))
@@ -170,6 +171,16 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
         history=history,
         correlations=correlations,
     )
+
+
+def _words(setup: Setup, universe: Universe) -> Iterator[str]:
+    """Everything else that a run depends on, spelt the same in every process."""
+    yield f"{setup.mode} {setup.seed} {setup.first_bar} {setup.cash} {setup.costs} {setup.policy}"
+    yield from (f"{i.symbol} {i.sector} {i.lot} {i.shortable} {i.fractionable} {i.tradable}" for i in universe.values())
+    for part in (*setup.strategies, setup.sizer):
+        yield type(part).__qualname__
+        known = sorted(vars(part).items()) if hasattr(part, "__dict__") else ()
+        yield from (f"{name}={value}" for name, value in known if isinstance(value, _PLAIN))
 
 
 def _calendar(history: PriceHistory) -> TradingCalendar:

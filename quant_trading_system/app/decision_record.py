@@ -187,10 +187,15 @@ def numbers_of(check: CheckResult) -> str:
 def amount(value: Decimal, unit: Unit) -> str:
     """A number with its unit, as people read it."""
     if unit is Unit.USD:
-        return f"${value:,.2f}"
+        exponent = value.normalize().as_tuple().exponent
+        return f"${value:,.2f}" if isinstance(exponent, str) or exponent >= -2 else f"${value.normalize():,f}"
     if unit is Unit.RATIO:
         return f"{value:.3f}"
     return f"{plain(value)} {unit.value}".rstrip()
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
@@ -228,7 +233,7 @@ def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, .
         )
     traded = sum((fill.quantity for fill in fills), ZERO)
     paid = sum((fill.fee for fill in fills), ZERO)
-    confirmed = f"{latest.status.value}: {plain(traded)} shares in {len(fills)} fills, fees ${plain(paid)}"
+    confirmed = f"{latest.status.value}: {plain(traded)} shares in {_count(len(fills), "fill")}, fees ${plain(paid)}"
     position = f"{plain(fills[-1].position_quantity)} shares after the last fill" if fills else "no fill yet"
     risk = (
         f"equity ${risks[-1].equity:,.2f}, drawdown {risks[-1].current_drawdown * 100:.2f} %"

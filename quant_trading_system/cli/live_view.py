@@ -84,7 +84,8 @@ class LiveView:
 
     def _header(self) -> RenderableType:
         switch = self._account.system.kill_switch
-        state = Text(f" {switch.level.name} ", style="bold white on red" if switch.level else "bold black on green")
+        color = "bold white on red" if switch.level else "bold black on green"
+        state = Text.assemble((f" {switch.level.name} ", color))
         line = Table.grid(expand=True)
         line.add_column()
         line.add_column(justify="right")

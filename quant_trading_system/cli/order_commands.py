@@ -100,7 +100,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _show(record: DecisionRecord) -> None:
-    from quant_trading_system.app.decision_record import numbers_of
+    from quant_trading_system.app.decision_record import amount, numbers_of
     from quant_trading_system.app.order_list import order_in_words
 
     out = screen()
@@ -129,6 +129,6 @@ def _show(record: DecisionRecord) -> None:
             out.print(answer.answer, markup=False)
             for check in answer.checks:
                 if check.actual is not None or not check.passed:
-                    left = "" if check.headroom is None else f", headroom {check.headroom:,.2f}"
+                    left = "" if check.headroom is None else f", headroom {amount(check.headroom, check.unit)}"
                     out.print(f"      {numbers_of(check)}{left}", markup=False, style="dim" if check.passed else "red")
     out.print(f"\n[dim]read from journal entries {', '.join(map(str, record.entries))}[/dim]")

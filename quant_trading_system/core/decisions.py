@@ -68,7 +68,7 @@ class Unit(StrEnum):
     RATIO = "ratio"
 
 
-MINIMUM_RULES = frozenset({Rule.MIN_NOTIONAL})
+MINIMUM_RULES = frozenset({Rule.MIN_NOTIONAL, Rule.DUPLICATE_ORDER})
 """Rules whose limit is a floor; all others are ceilings."""
 
 
@@ -163,6 +163,9 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     limit: Decimal | None
     actual: Decimal | None
     decision: Decision
+
+    def __repr__(self) -> str:
+        return f"Rejection({self.order_id}: {self.message})"
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:

@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Mapping
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -216,15 +217,12 @@ def _private_text(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be opened as a file of keys: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigurationError(f"{path} is not a regular file")
-        if found.st_uid != os.geteuid():
-            raise ConfigurationError(f"{path} belongs to another user; keys are read from your own files only")
-        if found.st_mode & _OPEN_TO_OTHERS:
-            raise ConfigurationError(f"{path} holds keys and is open to others; run: chmod 600 '{path}'")
-        content = file.read(_MAX_FILE + 1)
+    try:
+        _require_private(path, os.fstat(descriptor))
+        with FileIO(descriptor, closefd=False) as file:
+            content = file.read(_MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
     try:
         text = content.decode("ascii")
     except UnicodeDecodeError:
@@ -232,3 +230,12 @@ def _private_text(path: Path) -> str:
     if len(content) > _MAX_FILE:
         raise ConfigurationError(f"{path} is too large to be a file of keys")
     return text
+
+
+def _require_private(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError(f"{path} is not a regular file")
+    if found.st_uid != os.geteuid():
+        raise ConfigurationError(f"{path} belongs to another user; keys are read from your own files only")
+    if found.st_mode & _OPEN_TO_OTHERS:
+        raise ConfigurationError(f"{path} holds keys and is open to others; run: chmod 600 '{path}'")

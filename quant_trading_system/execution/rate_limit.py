@@ -107,7 +107,6 @@ class RateLimiter:
         self._note_window(headers)
         if status == _TOO_MANY:
             self.refusals += 1
-            self._left = min(self._left, 0)
             self._shut_until = max(self._shut_until, self._reopening(headers))
 
     def _note_window(self, headers: Mapping[str, str]) -> None:

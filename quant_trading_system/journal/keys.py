@@ -31,14 +31,14 @@ Entropy = Callable[[int], bytes]
 def journal_key(
     journal: Path, environment: Mapping[str, str] = os.environ, entropy: Entropy = secrets.token_bytes
 ) -> bytes:
-    """The key of the journal at `journal`: from the environment, else from the file ``<journal>.key``.
+    """The key of the journal at `journal`: from the file ``<journal>.key``, else from the environment, else a new one.
 
     Raises:
         JournalUnavailable: the key is malformed or open to others, or the journal exists without its key.
     """
-    if KEY_VARIABLE in environment:
-        return _from_hex(environment[KEY_VARIABLE], f"the environment variable {KEY_VARIABLE}")
     path = beside(journal, KEY_SUFFIX)
+    if not path.exists() and KEY_VARIABLE in environment:
+        return _from_hex(environment[KEY_VARIABLE], f"the environment variable {KEY_VARIABLE}")
     if not path.exists() and journal.exists() and journal.stat().st_size:
         raise JournalUnavailable(
             f"{journal} was written with a key that is not here; restore {path} or set {KEY_VARIABLE}"

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from threading import RLock
 from types import MappingProxyType
 
+import msgspec
+
 from quant_trading_system.config.settings import kill_latch_path
 from quant_trading_system.core.clock import Clock, SystemClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
@@ -18,6 +20,7 @@ from quant_trading_system.core.exceptions import KillSwitchActiveError, KillSwit
 from quant_trading_system.risk.latch import FileLatch, Latch, LatchState
 
 MAX_REASON = 500
+NO_REASON = "no reason given"
 NO_NUMBERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -50,7 +53,8 @@ class KillSwitch:
         Args:
             latch: where the state is kept; the account's latch file in the state directory by default.
             clock: time of the records; the system's by default.
-            authorized_resetters: who may reset; empty: any named person.
+            authorized_resetters: who may reset; kept in the latch, so that it binds every process that opens it.
+                Empty: those whom the latch names, or any named person.
             record: writes an event durably into the journal before the switch moves.
         """
         self._latch = latch if latch is not None else FileLatch(kill_latch_path())
@@ -60,6 +64,8 @@ class KillSwitch:
         self._lock = RLock()
         self._listeners: list[Callable[[KillSwitchEvent], None]] = []
         self._unpersisted: LatchState | None = None
+        if self._authorized:
+            self._keep_authorized()
 
     # -- the question --------------------------------------------------------------------------------------------
 
@@ -123,13 +129,13 @@ class KillSwitch:
         """Stop orders now. While active already, the level can only rise and the reasons add up.
 
         Raises:
-            ValueError: `level` is RUNNING, or the reason is empty.
+            ValueError: `level` is RUNNING.
             KillSwitchIncomplete: it is active in this process, but could not be persisted, recorded or told
                 to a listener; every other step was taken.
         """
-        reason = _one_line(reason)
-        if level is HaltLevel.RUNNING or not reason:
-            raise ValueError("activating needs a reason and a level that stops something")
+        reason = _one_line(reason) or NO_REASON
+        if level is HaltLevel.RUNNING:
+            raise ValueError("the level RUNNING stops nothing; `reset` lets orders leave again")
         with self._lock:
             state, failures = self._raise_level(level, reason, trigger, activated_by, numbers)
             failures += self._note(_event(state, self._clock))
@@ -153,15 +159,16 @@ class KillSwitch:
             before = self._state()
             if before.level is HaltLevel.RUNNING:
                 return
-            self._require_authority(authorized_by, reason)
+            self._require_authority(before, authorized_by, reason)
             state = LatchState(
                 reason="",
                 trigger=HaltTrigger.RESET,
                 by=authorized_by,
                 at=self._clock.now().isoformat(),
                 activation=before.activation,
+                authorized=before.authorized,
             )
-            event = _event(state, self._clock, reason or "no reason given")
+            event = _event(state, self._clock, reason or NO_REASON)
             if self._record is not None:
                 self._record(event)
             self._lower(before, state)
@@ -183,12 +190,13 @@ class KillSwitch:
         self._note(_event(current, self._clock))
         raise ResetRefused(f"the kill switch is still active: {why}")
 
-    def _require_authority(self, authorized_by: str, reason: str) -> None:
+    def _require_authority(self, state: LatchState, authorized_by: str, reason: str) -> None:
+        allowed = self._authorized or frozenset(state.authorized)
         if not authorized_by:
             raise ResetRefused("a reset needs the name of the person who answers for it (authorized_by)")
-        if self._authorized and authorized_by not in self._authorized:
+        if allowed and authorized_by not in allowed:
             raise ResetRefused(f"{authorized_by} is not on the list of authorized_resetters")
-        if self._authorized and not reason:
+        if allowed and not reason:
             raise ResetRefused("a reset needs a reason")
 
     def _raise_level(
@@ -219,7 +227,15 @@ class KillSwitch:
             at=before.at if again else self._clock.now().isoformat(),
             activation=before.activation + (not again),
             numbers={**before.numbers, **numbers} if again else dict(numbers),
+            authorized=before.authorized,
         )
+
+    def _keep_authorized(self) -> None:
+        with self._latch.exclusive():
+            state = self._latch.read()
+            names = tuple(sorted(self._authorized))
+            if state.authorized != names and state.trigger is not HaltTrigger.INTEGRITY:
+                self._latch.write(msgspec.structs.replace(state, authorized=names))
 
     def _note(self, event: KillSwitchEvent) -> list[str]:
         if self._record is None:

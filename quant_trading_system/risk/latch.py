@@ -25,6 +25,7 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         activation: number of the latest activation; grows for ever.
         by: who set it; `at`: when (UTC, ISO 8601); `numbers`: what tripped it, as text.
+        authorized: the persons who may reset it; any named person when empty.
     """
 
     level: HaltLevel = HaltLevel.RUNNING
@@ -34,6 +35,7 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
     at: str = ""
     activation: int = 0
     numbers: dict[str, str] = {}
+    authorized: tuple[str, ...] = ()
 
 
 class Latch(Protocol):

@@ -184,6 +184,12 @@ class Account:
             return min(self._multiplier, UNIT)
         return min(self._multiplier, _AT_MOST[self.configuration.max_margin_multiplier])
 
+    @property
+    def may_short(self) -> bool:
+        """Short positions may be opened."""
+        allowed = self._allow_short and not self.configuration.no_shorting
+        return allowed and self.books.equity >= self._margin_equity
+
     def buying_power(self, reserved: int) -> int:
         """Money for opening orders, at the marks as they are, when open orders hold back `reserved`."""
         books = self.books
@@ -277,7 +283,6 @@ class Account:
         self.mark_all()
         books, last = self.books, self._last
         margin = initial_margin(books)
-        rich = books.equity >= self._margin_equity
         return VenueAccount(
             account_id=self._account_id,
             cash=dollars(books.cash),
@@ -294,7 +299,7 @@ class Account:
             last_maintenance_margin=dollars(last.maintenance_margin),
             balance_date=last.date,
             multiplier=self.multiplier // UNIT,
-            shorting_enabled=self._allow_short and rich and not self.configuration.no_shorting,
+            shorting_enabled=self.may_short,
         )
 
     # -- keeping --------------------------------------------------------------------------------------------------

@@ -66,7 +66,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         intent: what the customer means it for, None when he does not say.
         quote: None when the symbol has no price.
         held: units of shares held, negative when short; `reserved`: those that open closing orders hold back.
-        buying_power: money that opening orders may still use; `equity`: money.
+        buying_power: money that opening orders may still use.
+        may_short: the account may open short positions.
         phase: decides which price of the quote an order is reckoned with.
         in_group: it is or will be a member of a group.
         is_closing: the order shrinks the position.
@@ -83,8 +84,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reserved: int
     open_orders: Iterable[LiveOrder]
     buying_power: int
-    equity: int
-    allow_short: bool
+    may_short: bool
     configuration: AccountConfiguration
     rules: AccountRules
     phase: Phase

@@ -64,14 +64,12 @@ class OrderDesk(VenueRecords):
         account: Account,
         activities: ActivityLog,
         exchange: Exchange,
-        allow_short: bool,
     ) -> None:
         super().__init__(calendar, orders, groups, account, activities)
         self._clock = clock
         self._instruments = instruments
         self._rules = rules
         self._exchange = exchange
-        self._allow_short = allow_short
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
@@ -265,8 +263,7 @@ class OrderDesk(VenueRecords):
             reserved=shares,
             open_orders=others,
             buying_power=self._account.buying_power(money),
-            equity=books.equity,
-            allow_short=self._allow_short,
+            may_short=self._account.may_short,
             configuration=self._account.configuration,
             rules=self._rules,
             phase=self._exchange.phase(now),

@@ -18,7 +18,6 @@ from quant_trading_system.simulation.admission import (
     malformed,
     unprocessable,
 )
-from quant_trading_system.simulation.books import UNIT, units
 from quant_trading_system.simulation.group_rules import ask_group
 from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.matching import sub_penny
@@ -114,9 +113,11 @@ def _ask_account(application: Application) -> None:
     order, instrument, configuration = application.order, application.instrument, application.configuration
     if configuration.suspend_trade:
         raise forbidden("account not authorized to trade")
-    if order.is_fractional and not configuration.fractional_trading:
+    if not order.is_fractional:
+        return
+    if not configuration.fractional_trading:
         raise forbidden("account is not allowed to trade fractions of shares")
-    if order.is_fractional and instrument is not None and not instrument.fractionable:
+    if instrument is not None and not instrument.fractionable:
         raise forbidden(f'asset "{order.symbol}" is not fractionable')
 
 
@@ -129,8 +130,7 @@ def _ask_short_sale(application: Application) -> None:
     order, instrument = application.order, application.instrument
     if order.side is OrderSide.BUY or application.held > 0:
         return
-    poor = application.equity < units(application.rules.margin_equity) * UNIT
-    if application.configuration.no_shorting or poor or not application.allow_short:
+    if not application.may_short:
         raise forbidden("account is not allowed to short")
     if order.is_fractional:
         raise unprocessable("fractional orders cannot be sold short")

@@ -50,7 +50,7 @@ def _reserve_money(application: Application) -> Admission:
     else:
         cost = units(order.quantity) * units(_price(application))
     least = application.rules.least_fraction
-    if order.is_fractional and cost < units(least) * UNIT:
+    if least and order.is_fractional and cost < units(least) * UNIT:
         raise forbidden(f"cost basis must be >= minimal amount of order {plain(least)}")
     if cost > application.buying_power:
         raise forbidden(

@@ -137,7 +137,6 @@ class Venue(OrderDesk):
             account=account,
             activities=activities,
             exchange=exchange,
-            allow_short=allow_short,
         )
 
     def subscribe(self, subscriber: Subscriber) -> None:

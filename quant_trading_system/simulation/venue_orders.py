@@ -67,7 +67,7 @@ class VenueFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.fees.total
 
 
-class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     """An order as it stood at one moment.
 
     Attributes:

@@ -10,22 +10,26 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import CancelsConfirmed, HaltLevel
 from quant_trading_system.core.exceptions import JournalError, KillSwitchActiveError, KillSwitchIncomplete
+from quant_trading_system.core.numbers import ONE, floor_to_lot
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
-from quant_trading_system.core.positions import PositionSide
+from quant_trading_system.core.positions import Position, PositionSide
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
-from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.planning import plan_as_given
 
 _RETRY = timedelta(seconds=1)
 _ASK_AGAIN = timedelta(seconds=5)
+_AFTER_REFUSAL = timedelta(seconds=30)
 BY = "emergency liquidation"
 
 
@@ -39,10 +43,13 @@ class HaltProcedure:
         orders: OrderManager,
         portfolio: Portfolio,
         quotes: QuoteSource,
+        limits: RiskLimits,
         journal: Journal,
         clock: Clock,
     ) -> None:
         """Join the parts; `advance` does the work."""
+        self._limits = limits
+        self._not_before: dict[str, datetime] = {}
         self._kill_switch = kill_switch
         self._orders = orders
         self._portfolio = portfolio
@@ -122,23 +129,35 @@ class HaltProcedure:
         return True
 
     async def _close_positions(self) -> None:
+        now = self._clock.now()
         for symbol, position in sorted(self._portfolio.positions.items()):
-            if self._orders.open_orders(symbol):
+            if self._orders.open_orders(symbol) or self._not_before.get(symbol, now) > now:
                 continue
-            order = Order(
-                symbol=symbol,
-                side=OrderSide.SELL if position.side is PositionSide.LONG else OrderSide.BUY,
-                quantity=abs(position.quantity),
-                order_type=OrderType.MARKET,
-                time_in_force=TimeInForce.DAY,
-                strategy=BY,
-                reduce_only=True,
-                repeat=True,
-            )
+            quote = self._quotes.quote(symbol)
+            order = self._exit(position, quote)
             try:
-                await self._orders.submit(order, plan=plan_as_given(order, self._quotes.quote(symbol)))
+                answer = await self._orders.submit(order, plan=plan_as_given(order, quote))
             except KillSwitchActiveError:
                 return  # somebody raised the level to HALTED meanwhile
+            if isinstance(answer, Rejection):
+                self._not_before[symbol] = now + _AFTER_REFUSAL  # closed or without a price; tried again later
+
+    def _exit(self, position: Position, quote: Quote | None) -> Order:
+        """An order that closes as much of the position as one order may trade; the next step closes more."""
+        quantity = min(abs(position.quantity), self._limits.max_order_quantity)
+        if quote is not None and not quote.flaw:
+            affordable = floor_to_lot(self._limits.max_order_notional / quote.ask, ONE)
+            quantity = min(quantity, max(affordable, ONE))
+        return Order(
+            symbol=position.symbol,
+            side=OrderSide.SELL if position.side is PositionSide.LONG else OrderSide.BUY,
+            quantity=quantity,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.DAY,
+            strategy=BY,
+            reduce_only=True,
+            repeat=True,
+        )
 
 
 async def emergency_liquidate(

@@ -10,14 +10,15 @@ cash is there when it is needed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.exceptions import KillSwitchActiveError
 from quant_trading_system.core.instruments import Instrument, Universe
-from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.core.order_state import OrderStatus
-from quant_trading_system.core.orders import Order
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.market.quotes import Quote, QuoteSource
@@ -80,12 +81,19 @@ class OrderPath:
         for symbol in list(self._pursuits) if symbols is None else symbols:
             self._pursuits.pop(symbol, None)
 
-    async def walk(self, wanted: int) -> None:
-        """Take every wish one step further: sells first, buys once no sell is on its way.
+    def give_up_source(self, source: str) -> None:
+        """Stop pursuing what `source` wanted."""
+        self.give_up([symbol for symbol, pursuit in self._pursuits.items() if pursuit.signal.source == source])
+
+    async def walk(self, wanted: int, moment: datetime) -> None:
+        """Take every wish that is still alive one step further: sells first, buys once no sell is on its way.
 
         Args:
+            moment: now; wishes that have expired by it are given up.
             wanted: how many symbols are wanted at once; equal-weight sizing divides by it.
         """
+        self.give_up([symbol for symbol, p in self._pursuits.items() if not p.signal.is_alive(moment)])
+        await self._have_strangers_refused()
         changes = [(pursuit, self._change(pursuit, wanted)) for pursuit in list(self._pursuits.values())]
         for pursuit, change in changes:
             if change is not None and change < 0:
@@ -96,13 +104,31 @@ class OrderPath:
             if change is not None and change > 0:
                 await self._send(pursuit, change)
 
-    async def send_as_given(self, order: Order) -> None:
+    async def send_as_given(self, order: Order, cause: int | None = None) -> None:
         """Take an order that was written out by a strategy or a person down the same road."""
         quote = self._quotes.quote(order.symbol)
         try:
-            await self._orders.submit(order, plan=plan_as_given(order, quote))
+            await self._orders.submit(order, plan=plan_as_given(order, quote), cause=cause)
         except KillSwitchActiveError:
             return  # refused and on record, like every other refusal
+
+    async def _have_strangers_refused(self) -> None:
+        """A wish for a symbol outside the universe has no size; one share goes to the gate, which says no on record."""
+        for symbol, pursuit in list(self._pursuits.items()):
+            if self._universe.get_instrument(symbol) is not None:
+                continue
+            self._done(symbol)
+            direction = pursuit.signal.direction
+            if direction is not Direction.FLAT:
+                order = Order(
+                    symbol=symbol,
+                    side=OrderSide.BUY if direction is Direction.LONG else OrderSide.SELL,
+                    quantity=ONE,
+                    order_type=OrderType.MARKET,
+                    time_in_force=TimeInForce.DAY,
+                    strategy=pursuit.signal.source,
+                )
+                await self.send_as_given(order, cause=pursuit.cause)
 
     def _change(self, pursuit: Pursuit, wanted: int) -> Decimal | None:
         """Signed shares to trade now; None while an order works on it, or when the wish is done with."""
@@ -110,10 +136,7 @@ class OrderPath:
         if self._is_worked_on(pursuit):
             return None
         instrument, quote = self._universe.get_instrument(symbol), self._quotes.quote(symbol)
-        if instrument is None:
-            self._done(symbol)
-            return None
-        if quote is None or quote.flaw:
+        if instrument is None or quote is None or quote.flaw:
             return None
         if pursuit.sizing is None:
             pursuit.sizing = self._sizer.size(self._request(pursuit.signal, instrument, quote, wanted))

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from quant_trading_system.core.exceptions import StrategyError
+from quant_trading_system.core.exceptions import MarketDataError, StrategyError
 from quant_trading_system.core.numbers import exact
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
@@ -63,8 +63,17 @@ class MarketView:
         return self._portfolio.position(symbol).quantity
 
     def close(self, symbol: str) -> Decimal | None:
-        """The latest close in dollars, exact; None when the bar is missing."""
-        return self._history.close(symbol)
+        """The latest close known by now in dollars, exact; None before the first bar of `symbol`.
+
+        Raises:
+            StrategyError: the symbol is not among `symbols`.
+        """
+        if symbol not in self.symbols:
+            raise StrategyError(f"{symbol} is not among the symbols of this run")
+        try:
+            return self._history.close(symbol)
+        except MarketDataError:
+            return None
 
     def closes(self, symbol: str, bars: int) -> NDArray[np.float64]:
         """The last `bars` closes or fewer, oldest first, for statistics; NaN where a bar is missing."""
@@ -92,7 +101,9 @@ class MarketView:
             value = wish.get(field)
             if isinstance(value, str | int) and not isinstance(value, bool):
                 wish[field] = exact(value)
-        expires = self.now + lasts if isinstance(lasts, timedelta) else None
+        if lasts is not None and not isinstance(lasts, timedelta):
+            raise StrategyError(f"signal for {symbol}: lasts takes a timedelta, not {lasts!r}")
+        expires = None if lasts is None else self.now + lasts
         return Signal(
             symbol=symbol,
             direction=direction,

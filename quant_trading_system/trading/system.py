@@ -143,6 +143,7 @@ def assemble(
             kill_switch=risk.kill_switch,
             orders=orders,
         )
+        engine.switch_was(past.books.halt.activation, past.books.halt.level)
     return TradingSystem(
         ports=ports,
         limits=limits,
@@ -217,6 +218,7 @@ def _drivers(
         orders=orders,
         portfolio=risk.portfolio,
         quotes=ports.quotes,
+        limits=risk.checker.limits,
         journal=ports.journal,
         clock=ports.clock,
     )

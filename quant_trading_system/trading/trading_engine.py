@@ -13,8 +13,8 @@ from datetime import datetime
 import msgspec
 
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
-from quant_trading_system.core.exceptions import DuplicateOrderId
+from quant_trading_system.core.events import HaltLevel, KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
+from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
@@ -52,7 +52,14 @@ class TradingEngine:
         journal: Journal,
         clock: Clock,
     ) -> None:
-        """Join the parts."""
+        """Join the parts.
+
+        Raises:
+            ConfigurationError: two strategies bear one name; nobody could tell their orders apart.
+        """
+        names = [strategy.name for strategy in strategies]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"strategies need different names, not {', '.join(names)}")
         self._running = list(strategies)
         self._path = path
         self._halt = halt
@@ -68,6 +75,7 @@ class TradingEngine:
         self._signals = SignalGenerator()
         self._given: list[Order] = []
         self._bar = 0
+        self._switch_seen = (kill_switch.state.activation, HaltLevel.RUNNING)
         kill_switch.subscribe(self._on_kill_switch)
 
     @property
@@ -87,6 +95,7 @@ class TradingEngine:
 
     async def on_step(self) -> None:
         """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
+        self._notice_switch()
         self._mark_positions()
         try:
             self._monitor.observe()
@@ -157,6 +166,8 @@ class TradingEngine:
     def _stop(self, strategy: str, error: Exception) -> None:
         self._running = [running for running in self._running if running.name != strategy]
         self._signals.drop_source(strategy)
+        self._path.give_up_source(strategy)
+        self._given = [order for order in self._given if order.strategy != strategy]
         self._journal.append(
             StrategyStopped(at=self._clock.now(), strategy=strategy, error=f"{type(error).__name__}: {error}"[:500])
         )
@@ -172,7 +183,8 @@ class TradingEngine:
             except DuplicateOrderId as error:  # an id of its own making that says two things
                 self._stop(order.strategy, error)
         if not self._path.is_idle:
-            await self._path.walk(self._wanted(self._clock.now()))
+            now = self._clock.now()
+            await self._path.walk(self._wanted(now), now)
 
     def _wanted(self, moment: datetime) -> int:
         wishes = self._signals.wishes(moment).values()
@@ -187,7 +199,29 @@ class TradingEngine:
             traded = last is not None and last.is_finite() and last > ZERO
             self._portfolio.mark(symbol, last if last is not None and traded else quote.mid)
 
+    def switch_was(self, activation: int, level: HaltLevel) -> None:
+        """Where the journal left the kill switch; whatever differs from it was done by somebody else since."""
+        self._switch_seen = (activation, level)
+
+    def _notice_switch(self) -> None:
+        """Another process may have moved the switch; its move goes on record here and counts like our own."""
+        state = self._kill_switch.state
+        if (state.activation, state.level) == self._switch_seen:
+            return
+        event = KillSwitchEvent(
+            at=self._clock.now(),
+            level=state.level,
+            reason=state.reason or "reset by another process",
+            trigger=state.trigger,
+            by=state.by,
+            activation=state.activation,
+            numbers=dict(state.numbers),
+        )
+        self._journal.append(event)
+        self._on_kill_switch(event)
+
     def _on_kill_switch(self, event: KillSwitchEvent) -> None:
+        self._switch_seen = (event.activation, event.level)
         if event.level:
             self._path.give_up()
             self._given.clear()

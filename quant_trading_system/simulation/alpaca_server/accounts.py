@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from hashlib import blake2b
 from typing import NamedTuple
 
 from quant_trading_system.core.clock import Clock
@@ -13,6 +14,7 @@ from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.numbers import positive
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account_rules import AccountRules
+from quant_trading_system.simulation.activities import FILL, ActivityQuery, FillActivity
 from quant_trading_system.simulation.alpaca_server.identity import generated_key, generated_secret, uuid_of
 from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket
 from quant_trading_system.simulation.alpaca_server.watchlists import Watchlists
@@ -24,6 +26,7 @@ from quant_trading_system.simulation.venue_orders import VenueOrder, VenueUpdate
 
 DEFAULT_NAME = "paper"
 DEFAULT_CASH = Decimal(100_000)
+_LATEST_FILLS = ActivityQuery(types=frozenset({FILL}), page_size=50)
 
 
 class AccountSpec(NamedTuple):
@@ -121,10 +124,22 @@ class Desk:
 
     def announce(self, order: VenueOrder) -> None:
         """A new order is on its way to the market."""
-        self.news.append(pending_new_json(order, self.expiry, self.account_id))
+        self.news.append(pending_new_json(order, self.expiry))
 
     def _note(self, update: VenueUpdate) -> None:
-        self.news.append(update_json(update, self.expiry, self.account_id))
+        self.news.append(update_json(update, self.expiry, self._identity(update)))
+
+    def _identity(self, update: VenueUpdate) -> str:
+        """The id of a report; an execution has the one under which the list of activities knows it."""
+        order, fill = update.order.venue_order_id, update.fill
+        if fill is not None:
+            for row in self.venue.activities(_LATEST_FILLS):
+                if isinstance(row, FillActivity) and (row.order_id, row.cumulative_quantity) == (
+                    order,
+                    fill.cumulative_quantity,
+                ):
+                    return row.id.partition("::")[2]
+        return uuid_of("report", self.account_id, update.number)
 
 
 def account_id(name: str) -> str:
@@ -146,7 +161,7 @@ def open_desk(
         calendar,
         instruments=instruments,
         cash=spec.cash,
-        seed=rules.seed,
+        seed=_seed_of(rules.seed, spec.name),
         fees=rules.fees,
         fills=rules.fills,
         market=market,
@@ -156,3 +171,8 @@ def open_desk(
         previous_close=market.previous_close,
     )
     return Desk(spec, venue, clock.now())
+
+
+def _seed_of(seed: int, name: str) -> int:
+    """A seed of its own for every account, so that ids and random numbers differ."""
+    return int.from_bytes(blake2b(f"{seed}/account/{name}".encode(), digest_size=7).digest())

@@ -26,8 +26,6 @@ class KeyHolder(Protocol):
         """What proves it."""
 
 
-
-
 Holder = TypeVar("Holder", bound=KeyHolder)
 
 
@@ -56,7 +54,8 @@ class Keyring(Generic[Holder]):
                 return self.unlock(*_basic(credentials))
             case "bearer":
                 return self.of_token(credentials)
-        return None
+            case _:
+                return None
 
     def of_token(self, token: object) -> Holder | None:
         """The account of an OAuth token; this venue gives out none, so it takes ``key:secret`` for one."""

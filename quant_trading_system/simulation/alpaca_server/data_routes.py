@@ -16,7 +16,13 @@ from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, P
 
 FEEDS = ("sip", "iex", "delayed_sip", "otc", "boats", "overnight")
 ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
-EXCHANGES = {IEX: "IEX", "A": "NYSE American (AMEX)", "N": "New York Stock Exchange", "P": "NYSE Arca", "Q": "NASDAQ OMX"}
+EXCHANGES = {
+    IEX: "IEX",
+    "A": "NYSE American (AMEX)",
+    "N": "New York Stock Exchange",
+    "P": "NYSE Arca",
+    "Q": "NASDAQ OMX",
+}
 CONDITIONS = {"trade": {"@": "Regular Sale", "I": "Odd Lot Trade"}, "quote": {"R": "Regular, Two-Sided Open Quote"}}
 
 _MOST_ROWS, _USUAL_ROWS = 10_000, 1_000
@@ -208,7 +214,9 @@ _HISTORY = (
     _CURRENCY,
 )
 _BAR = (
-    Parameter("timeframe", description="1Min to 59Min, 1Hour to 23Hour, 1Day, 1Week, 1Month to 12Month.", required=True),
+    Parameter(
+        "timeframe", description="1Min to 59Min, 1Hour to 23Hour, 1Day, 1Week, 1Month to 12Month.", required=True
+    ),
     Parameter("adjustment", description="raw, split, dividend, spin-off, all."),
 )
 _LATEST = (_FEED, _CURRENCY)
@@ -218,7 +226,9 @@ def _routes_of(kind: Kind) -> Iterator[Route]:
     extra = _BAR if kind is BARS else ()
 
     def route(path: str, work: Callable[[Call, Kind], Awaitable[Answer]], words: str, *parameters: Parameter) -> Route:
-        return Route("GET", f"/v2/stocks{path}", lambda call: work(call, kind), f"{words} {kind.many}", Scope.DATA, parameters)
+        return Route(
+            "GET", f"/v2/stocks{path}", lambda call: work(call, kind), f"{words} {kind.many}", Scope.DATA, parameters
+        )
 
     yield route(f"/{kind.many}", history_of_many, "Historical", _SYMBOLS, *extra, *_HISTORY)
     yield route(f"/{kind.many}/latest", latest_of_many, "Latest", _SYMBOLS, *_LATEST)

@@ -24,6 +24,7 @@ TEST_CHANNELS = ("trades", "quotes", "bars")
 ELSEWHERE = frozenset({"orderbooks", "imbalances", "news"})
 """Channels of other feeds."""
 AUTH_SECONDS = 10
+_NOTHING: frozenset[str] = frozenset()
 
 Subscriptions = dict[str, set[str]]
 
@@ -87,8 +88,8 @@ class DataSession:
 
     def wants(self, channel: str, symbol: str) -> bool:
         """It has subscribed to this."""
-        wanted = self.subscriptions.get("trades" if channel in self._followers else channel)
-        return bool(wanted) and (symbol in wanted or ALL in wanted)
+        wanted = self.subscriptions.get("trades" if channel in self._followers else channel, _NOTHING)
+        return symbol in wanted or ALL in wanted
 
     def hear(self, message: Message | None) -> Answer:
         """Answer a message; None is one that nobody could read."""
@@ -141,7 +142,7 @@ class DataSession:
     def _report(self) -> Message:
         """The whole set of subscriptions."""
         shown = {channel: sorted(symbols) for channel, symbols in self.subscriptions.items()}
-        return {"T": "subscription", **shown, **{channel: shown["trades"] for channel in self._followers}}
+        return {"T": "subscription", **shown, **dict.fromkeys(self._followers, shown["trades"])}
 
 
 class _Nonsense(TradingError):

@@ -121,5 +121,3 @@ def _give(member: Member, answer: Answer) -> None:
     member.tell(*answer.messages)
     if answer.close:
         member.outbox.close()
-
-

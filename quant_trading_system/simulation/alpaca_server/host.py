@@ -10,10 +10,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta
 
-from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.sessions import NEW_YORK, Session
-from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, Desk, HouseRules, open_desk
+from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, HouseRules, open_desk
 from quant_trading_system.simulation.alpaca_server.broadcast import Broadcast
 from quant_trading_system.simulation.alpaca_server.data_hub import DataHub
 from quant_trading_system.simulation.alpaca_server.identity import asset_id
@@ -66,7 +65,7 @@ class Host:
         self.symbols_by_id = {asset_id(symbol): symbol for symbol in scene.instruments}
         self.skips_nights = False
         self._publish: Publisher | None = None
-        self._changed: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], None]] = []
         self._nudged: asyncio.TimerHandle | None = None
         self._poked = asyncio.Event()
 
@@ -74,9 +73,14 @@ class Host:
         """Pass on the reports of all accounts."""
         self._publish = publisher
 
+    def changed(self) -> None:
+        """Something about an account is not as it was."""
+        for listener in self._listeners:
+            listener()
+
     def when_changed(self, listener: Callable[[], None]) -> None:
         """Call `listener` after something happened to an account."""
-        self._changed.append(listener)
+        self._listeners.append(listener)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -223,8 +227,7 @@ class Host:
                 assert self._publish is not None
                 self._publish(desk.key_id, update)
         if something:
-            for listener in self._changed:
-                listener()
+            self.changed()
 
     # -- moments --------------------------------------------------------------------------------------------------
 

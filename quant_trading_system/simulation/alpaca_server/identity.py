@@ -6,7 +6,6 @@ from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
 
-from quant_trading_system.market.sessions import NEW_YORK
 from quant_trading_system.simulation.alpaca_server.live_market import ns_of
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -34,17 +33,6 @@ def ulid(at: datetime, number: int) -> str:
     value = ns_of(at) // 1_000_000 << _NUMBER_BITS | number
     digits = [value >> 5 * place & 31 for place in reversed(range(_ULID_LENGTH))]
     return "".join(_CROCKFORD[digit] for digit in digits)
-
-
-def activity_id(at: datetime, execution: str) -> str:
-    """The id of an execution in the list of activities: New York time to the millisecond, and the execution."""
-    there = at.astimezone(NEW_YORK)
-    return f"{there:%Y%m%d%H%M%S}{there.microsecond // 1000:03d}::{execution}"
-
-
-def execution_uuid(execution_id: str) -> str:
-    """The id of an execution on the wire."""
-    return uuid_of("execution", execution_id)
 
 
 def account_number(account_id: str) -> str:

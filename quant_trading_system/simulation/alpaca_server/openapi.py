@@ -51,7 +51,8 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "tags": [route.scope.value],
-        "parameters": [_in_path(name) for name in _IN_PATH.findall(route.path)] + [_in_query(p) for p in route.parameters],
+        "parameters": [_in_path(name) for name in _IN_PATH.findall(route.path)]
+        + [_in_query(p) for p in route.parameters],
         "responses": {str(route.status): _good(route), **{status: _refusal(text) for status, text in _REFUSED.items()}},
     }
     if route.fields:

@@ -117,5 +117,3 @@ def _on_tick(prices: Floats) -> Integers:
     tick = paths.ticks(micros)
     rounded: Integers = (micros + tick // 2) // tick * tick
     return np.maximum(rounded, tick)
-
-

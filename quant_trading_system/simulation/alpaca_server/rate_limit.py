@@ -22,11 +22,13 @@ class Allowance(NamedTuple):
 
     Attributes:
         remaining: requests that may still come; `reset`: unix seconds at which the minute is over.
+        wait_s: whole seconds until then.
     """
 
     limit: int
     remaining: int
     reset: int
+    wait_s: int
 
     @property
     def headers(self) -> dict[str, str]:
@@ -58,8 +60,9 @@ class RateLimiter:
         if now - began >= WINDOW:
             began, used = now, 0
         self._windows[name] = (began, used + 1)
-        reset = -((_EPOCH - (began + WINDOW)) // _SECOND)
+        end = began + WINDOW
+        reset, wait_s = -((_EPOCH - end) // _SECOND), -((now - end) // _SECOND)
         if not self.per_minute:
-            return Allowance(UNLIMITED, UNLIMITED, reset), True
+            return Allowance(UNLIMITED, UNLIMITED, reset, wait_s), True
         left = self.per_minute - used - 1
-        return Allowance(self.per_minute, max(left, 0), reset), left >= 0
+        return Allowance(self.per_minute, max(left, 0), reset, wait_s), left >= 0

@@ -12,6 +12,8 @@ from quant_trading_system.simulation.alpaca_server.wire import US_EQUITY, Json, 
 from quant_trading_system.simulation.trading_hours import hours_of
 
 _LAST_MINUTE = timedelta(minutes=1)
+_ONE_DAY = timedelta(days=1)
+_LONGEST_SETTLEMENT = timedelta(days=10)
 
 
 def symbol_of(call: Call, name: str) -> str:
@@ -67,18 +69,27 @@ def get_clock(call: Call) -> Answer:
 
 def get_calendar(call: Call) -> Answer:
     """Trading days; a venue that is always open shows its own days until today, and the exchange's after them."""
-    calendar, today = call.host.scene.calendar, call.host.now.astimezone(NEW_YORK).date()
-    read.choice(call.query, "date_type", ("TRADING", "SETTLEMENT"), "TRADING")
-    first = max(read.day(call.query, "start") or calendar.first_day, calendar.first_day)
-    last = min(read.day(call.query, "end") or calendar.last_day, calendar.last_day)
+    by = read.choice(call.query, "date_type", ("TRADING", "SETTLEMENT"), "TRADING")
+    covered = call.host.scene.calendar
+    first = max(read.day(call.query, "start") or covered.first_day, covered.first_day)
+    last = min(read.day(call.query, "end") or covered.last_day, covered.last_day)
+    if by == "TRADING":
+        return Answer(_days(call, first, last))
+    earlier = max(first - _LONGEST_SETTLEMENT, covered.first_day)
+    bounds = first.isoformat(), last.isoformat()
+    return Answer([row for row in _days(call, earlier, last) if bounds[0] <= row["settlement_date"] <= bounds[1]])
+
+
+def _days(call: Call, first: date, last: date) -> list[Json]:
+    calendar, exchange = call.host.scene.calendar, call.host.scene.exchange
+    today = call.host.now.astimezone(NEW_YORK).date()
     rows = []
     if first <= min(last, today):
         rows += [_day(session, calendar) for session in calendar.sessions_between(first, min(last, today))]
-    later = max(first, today + timedelta(days=1))
+    later = max(first, today + _ONE_DAY)
     if later <= last:
-        exchange = call.host.scene.exchange
         rows += [_day(session, exchange) for session in exchange.sessions_between(later, last)]
-    return Answer(rows)
+    return rows
 
 
 def _day(session: Session, calendar: TradingCalendar) -> Json:
@@ -104,7 +115,7 @@ def _shown_end(session: Session) -> datetime:
 
 def _settlement(day: date, calendar: TradingCalendar) -> date:
     """The trading day after."""
-    later = calendar.sessions_between(day, min(day + timedelta(days=10), calendar.last_day))
+    later = calendar.sessions_between(day, min(day + _LONGEST_SETTLEMENT, calendar.last_day))
     return later[1].date if len(later) > 1 else day
 
 

@@ -58,4 +58,5 @@ class StreamFaults:
             case StreamFault.REORDER:
                 self._held = frame
                 return ()
-        return (frame,)
+            case _:
+                return (frame,)

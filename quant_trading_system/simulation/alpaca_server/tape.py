@@ -82,8 +82,8 @@ class Tape:
 
     def is_altered(self, symbol: str, day: date) -> bool:
         """Something was done that changes the prices of this day."""
-        done = self._done.get(symbol)
-        return bool(done) and done[0].at < midnight_ns(day + _ONE_DAY)
+        done = self._done.get(symbol, ())
+        return len(done) > 0 and done[0].at < midnight_ns(day + _ONE_DAY)
 
     def ticks(self, symbol: str, day: date) -> Ticks:
         """All prices of a day, also those that are still to come."""
@@ -133,8 +133,8 @@ class _State:
         if self._held is None:
             return ticks
         held = self._held
-        levels = (np.full_like(ticks.last, price) for price in (held.last, held.bid, held.ask))
-        return Ticks(ticks.at, *levels, ticks.size)
+        last, bid, ask = (np.full_like(ticks.last, price) for price in (held.last, held.bid, held.ask))
+        return Ticks(ticks.at, last, bid, ask, ticks.size)
 
 
 def quote_around(last: int) -> tuple[int, int]:

@@ -49,7 +49,8 @@ class TradeSession:
                 return self._authenticate(message)
             case "listen":
                 return self._listen(message)
-        return Answer(problem(f"unknown action: {action[:40]}"))
+            case _:
+                return Answer(problem(f"unknown action: {action[:40]}"))
 
     def _authenticate(self, message: Message) -> Answer:
         data = message.get("data")

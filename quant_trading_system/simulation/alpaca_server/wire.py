@@ -19,7 +19,6 @@ from quant_trading_system.simulation.alpaca_server.codec import time_text
 from quant_trading_system.simulation.alpaca_server.identity import (
     account_number,
     asset_id,
-    execution_uuid,
     ulid,
     uuid_of,
 )
@@ -117,29 +116,27 @@ def _order_times(order: VenueOrder, expiry: Expiry) -> Json:
 # -- reports -----------------------------------------------------------------------------------------------------------
 
 
-def update_json(update: VenueUpdate, expiry: Expiry, account_id: str) -> Json:
-    """A report about an order, as the order stream tells it."""
-    fill = update.fill
-    execution = uuid_of("report", account_id, update.number) if fill is None else execution_uuid(fill.execution_id)
+def update_json(update: VenueUpdate, expiry: Expiry, identity: str) -> Json:
+    """A report about an order, as the order stream tells it, under the id `identity`."""
     return {
         "at": utc(update.at),
         "event_id": ulid(update.at, update.number),
         "event": update.event,
-        "execution_id": execution,
+        "execution_id": identity,
         "timestamp": utc(update.at),
         "order": order_json(update.order, expiry),
-        **({} if fill is None else _fill_json(fill)),
+        **({} if update.fill is None else _fill_json(update.fill)),
     }
 
 
-def pending_new_json(order: VenueOrder, expiry: Expiry, account_id: str) -> Json:
+def pending_new_json(order: VenueOrder, expiry: Expiry) -> Json:
     """The report that an order was taken and is on its way to the market."""
     at = order.submitted_at
     return {
         "at": utc(at),
         "event_id": ulid(at, 0),
         "event": "pending_new",
-        "execution_id": uuid_of("taken", account_id, order.venue_order_id),
+        "execution_id": uuid_of("taken", order.venue_order_id),
         "timestamp": utc(at),
         "order": order_json(order, expiry),
     }
@@ -182,15 +179,10 @@ def position_json(position: VenuePosition) -> Json:
 
 
 class AccountFacts(NamedTuple):
-    """What the venue's account does not know of itself.
-
-    Attributes:
-        opened_on: the day before which nothing is known, ISO 8601.
-    """
+    """What the venue's account does not know of itself; `suspended` is the customer's own setting."""
 
     account_id: str
     created_at: datetime
-    opened_on: str
     suspended: bool
 
 
@@ -198,7 +190,7 @@ def account_json(account: VenueAccount, facts: AccountFacts) -> Json:
     """The account; the fields of the old rule for pattern day traders are gone."""
     equity, power = plain(account.equity), plain(account.buying_power)
     cash_only = plain(account.cash_available)
-    balance_asof = facts.opened_on if account.balance_date is None else account.balance_date.isoformat()
+    balance_date = account.balance_date or facts.created_at.astimezone(NEW_YORK).date()
     zeros = ("accrued_fees", "pending_transfer_in", "pending_transfer_out", "pending_reg_taf_fees")
     return {
         "id": facts.account_id,
@@ -224,7 +216,7 @@ def account_json(account: VenueAccount, facts: AccountFacts) -> Json:
         "sma": equity,
         "multiplier": str(account.multiplier),
         **dict.fromkeys((*zeros, "intraday_adjustments", "bod_dtbp"), "0"),
-        "balance_asof": balance_asof,
+        "balance_asof": balance_date.isoformat(),
         "shorting_enabled": account.shorting_enabled,
         "trading_blocked": False,
         "transfers_blocked": False,

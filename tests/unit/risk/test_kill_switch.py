@@ -125,11 +125,26 @@ def test_activations_are_counted_across_resets(path):
 
 def test_an_activation_that_would_stop_nothing_is_an_error():
     kill_switch = KillSwitch(latch=MemoryLatch())
-    with pytest.raises(ValueError, match="needs a reason and a level"):
+    with pytest.raises(ValueError, match="stops nothing"):
         kill_switch.activate("a test", level=HaltLevel.RUNNING)
-    with pytest.raises(ValueError, match="needs a reason"):
-        kill_switch.activate(" \n ")
     assert not kill_switch.is_active()
+
+
+def test_a_halt_without_words_is_a_halt():
+    """Missing data never refuses to stop."""
+    kill_switch = KillSwitch(latch=MemoryLatch())
+    kill_switch.activate(" \n ")
+    assert kill_switch.is_active()
+    assert kill_switch.reason == "no reason given"
+
+
+def test_the_latch_names_who_may_reset_it_in_every_process(path):
+    """The list of the engine's limits binds a process that never read those limits."""
+    switch(path, authorized_resetters=("ann", "bob")).activate("a drill")
+    with pytest.raises(ResetRefused, match="eve is not on the list"):
+        switch(path).reset("eve", "please")
+    switch(path).reset("bob", "it is over")
+    assert not switch(path).is_active()
 
 
 HOSTILE = [

@@ -280,7 +280,19 @@ def test_a_refused_closing_order_is_tried_again():
     assert closings(account) == []
     account.offer()
     advance(account)
+    assert closings(account) == []  # a refused order is not tried at every step
+    account.clock.move_to(account.clock.now() + timedelta(seconds=30))
+    account.offer()
+    advance(account)
     assert closings(account) == ["sell 10 KO"]
+
+
+def test_a_position_beyond_the_limits_of_one_order_is_closed_in_pieces():
+    account = Account(limits=limits_with(max_order_notional=Decimal(500)))
+    account.hold("KO", 10)
+    account.kill_switch.activate("get out", level=FLATTENING)
+    advance(account)
+    assert closings(account) == ["sell 4 KO"]
 
 
 def test_a_latch_that_becomes_unreadable_stops_the_closing_too(tmp_path):
@@ -327,6 +339,7 @@ def _rebuilt(account: Account) -> HaltProcedure:
         orders=account.orders,
         portfolio=account.portfolio,
         quotes=account.board,
+        limits=account.system.limits,
         journal=account.journal,
         clock=account.clock,
     )

@@ -16,6 +16,7 @@ import pytest
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import (
     HaltLevel,
+    KillSwitchEvent,
     OrderEvent,
     RiskEvent,
     RiskEventKind,
@@ -23,13 +24,14 @@ from quant_trading_system.core.events import (
     StateRecorded,
     StrategyStopped,
 )
-from quant_trading_system.core.exceptions import StrategyError
+from quant_trading_system.core.exceptions import ConfigurationError, StrategyError
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.time_axis import daily_axis
 from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import FileLatch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.liquidation import HaltProcedure
@@ -376,3 +378,28 @@ def test_the_words_of_a_strategy_make_exact_signals():
     assert (view.equity, view.position("KO")) == (D(100_000), D(0))
     with pytest.raises(StrategyError, match="strength 2 is not between 0 and 1"):
         view.long("KO", strength=2)
+
+
+def test_a_halt_and_a_reset_by_another_process_go_on_record_and_count(tmp_path):
+    """`qts halt` and `qts resume` move the latch behind the engine's back; the journal tells of both."""
+    path = tmp_path / "kill_latch.json"
+    account = Account(latch=FileLatch(path))
+    other = KillSwitch(latch=FileLatch(path), clock=account.clock)
+    account.hold("KO", 10)
+    account.offer("80.00", "80.02", "KO")
+    other.activate("from a terminal", activated_by="ann")
+    asyncio.run(account.system.engine.on_step())
+    other.reset("ann", "looked at it")
+    asyncio.run(account.system.engine.on_step())
+    moves = [event for event in account.journal.events if isinstance(event, KillSwitchEvent)]
+    assert [(event.level, event.by) for event in moves] == [(HaltLevel.HALTED, "ann"), (HaltLevel.RUNNING, "ann")]
+    assert account.portfolio.peak_equity == account.portfolio.equity
+
+
+def test_strategies_need_different_names():
+    class Twin(Strategy):
+        def on_bar(self, market):
+            return ()
+
+    with pytest.raises(ConfigurationError, match="different names"):
+        Account(strategies=[Twin(), Twin()])

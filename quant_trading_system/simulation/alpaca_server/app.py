@@ -1,0 +1,163 @@
+"""The web application: routes, who may use them, and the frame that every answer gets."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+from aiohttp import web
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.simulation.admission import VenueRefusal
+from quant_trading_system.simulation.alpaca_server.account_routes import ACCOUNT_ROUTES
+from quant_trading_system.simulation.alpaca_server.accounts import Desk
+from quant_trading_system.simulation.alpaca_server.auth import Keyring
+from quant_trading_system.simulation.alpaca_server.data_routes import data_routes
+from quant_trading_system.simulation.alpaca_server.data_stream import FEEDS, DataStream
+from quant_trading_system.simulation.alpaca_server.errors import (
+    internal_error,
+    json_response,
+    of_http,
+    refusal_response,
+    unauthorized,
+)
+from quant_trading_system.simulation.alpaca_server.history_pages import MarketHistory
+from quant_trading_system.simulation.alpaca_server.host import Host
+from quant_trading_system.simulation.alpaca_server.http_faults import HttpFaults
+from quant_trading_system.simulation.alpaca_server.identity import uuid_of
+from quant_trading_system.simulation.alpaca_server.openapi import describe
+from quant_trading_system.simulation.alpaca_server.orders_routes import ORDER_ROUTES
+from quant_trading_system.simulation.alpaca_server.positions_routes import POSITION_ROUTES
+from quant_trading_system.simulation.alpaca_server.rate_limit import Allowance, RateLimiter
+from quant_trading_system.simulation.alpaca_server.reference_routes import REFERENCE_ROUTES
+from quant_trading_system.simulation.alpaca_server.routes import MOST_BYTES, Answer, Call, Route
+from quant_trading_system.simulation.alpaca_server.trade_stream import TradeStream
+from quant_trading_system.simulation.alpaca_server.watchlist_routes import WATCHLIST_ROUTES
+from quant_trading_system.simulation.alpaca_server.wire import exchange_of
+
+ROUTES: tuple[Route, ...] = (
+    *ORDER_ROUTES,
+    *POSITION_ROUTES,
+    *ACCOUNT_ROUTES,
+    *REFERENCE_ROUTES,
+    *WATCHLIST_ROUTES,
+    *data_routes(),
+)
+"""Every route of the trading and the market-data interface; fixed paths before those with names in them."""
+
+ALLOWANCE = web.RequestKey("allowance", Allowance)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_FEED = "|".join(FEEDS)
+_STRANGERS = ""
+"""All who show no good keys count together."""
+
+log = logging.getLogger(__name__)
+
+
+class Front:
+    """Everything between the network and a host.
+
+    Attributes:
+        keys: opens the accounts; `limiter`: counts requests; `faults`: what goes wrong on request.
+    """
+
+    def __init__(self, host: Host, real: Clock, per_minute: int) -> None:
+        """Serve `host`.
+
+        Args:
+            real: runs in real time, for limits and waiting.
+            per_minute: requests of an account, for trading and for market data each; 0 for any number.
+        """
+        self.host = host
+        self.keys: Keyring[Desk] = Keyring(host.desks)
+        self.limiter = RateLimiter(real, per_minute)
+        self.faults = HttpFaults(real)
+        self.trade_stream = TradeStream(self.keys, real)
+        self.data_stream = DataStream(host.data_hub, self.keys, real)
+        self._readers = ThreadPoolExecutor(1, "price-reader")
+        exchanges = {symbol: exchange_of(symbol) for symbol in host.scene.instruments}
+        self._history = MarketHistory(host.tape, host.scene.calendar, exchanges)
+        self._requests = count(1)
+        host.tell_orders_to(self.trade_stream.publish)
+
+    def application(self, more: Iterable[web.RouteDef] = ()) -> web.Application:
+        """The application with all routes, and `more`."""
+        made = web.Application(middlewares=[self._frame], client_max_size=MOST_BYTES)
+        for route in ROUTES:
+            for path in (route.path, route.path + "/"):
+                made.router.add_route(route.method, path, self._handler(route))
+        for path in ("/stream", "/stream/", "/stream/stream"):
+            made.router.add_get(path, self.trade_stream.serve)
+        for path in (f"/v2/{{feed:{_FEED}}}", f"/v2/{{first:{_FEED}}}/v2/{{feed:{_FEED}}}"):
+            made.router.add_get(path, self.data_stream.serve)
+            made.router.add_get(path + "/", self.data_stream.serve)
+        made.router.add_get("/_venue/openapi.json", self._describe)
+        made.router.add_routes(more)
+        made.on_cleanup.append(self._close)
+        return made
+
+    def _handler(self, route: Route) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            call = Call(self.host, self._admit(request, route), self._history, self._readers)
+            await call.read(request)
+            found = route.handler(call)
+            answer = await found if inspect.isawaitable(found) else found
+            return _response(answer)
+
+        return handle
+
+    def _admit(self, request: web.Request, route: Route) -> Desk:
+        """The account that the request speaks for, when it may speak now.
+
+        Raises:
+            VenueRefusal: its keys are wrong, or it has asked too much.
+        """
+        desk = self.keys.of_headers(request.headers)
+        name = _STRANGERS if desk is None else f"{route.scope} {desk.key_id}"
+        allowance, within = self.limiter.count(name)
+        request[ALLOWANCE] = allowance
+        if not within:
+            raise allowance.refusal()
+        if desk is None:
+            raise unauthorized()
+        return desk
+
+    @web.middleware
+    async def _frame(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn refusals into answers, and mark every answer."""
+        rule = self.faults.next_for(request) if not request.path.startswith("/_venue/") else None
+        try:
+            response = await (handler(request) if rule is None else self.faults.suffer(rule, request, handler))
+        except VenueRefusal as refusal:
+            response = refusal_response(refusal)
+        except web.HTTPException as error:
+            response = refusal_response(of_http(error))
+        except Exception:
+            log.exception("venue_request_failed path=%s", request.path)
+            response = refusal_response(internal_error())
+        if not response.prepared:
+            self._mark(request, response)
+        return response
+
+    def _mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        allowance = request.get(ALLOWANCE)
+        if allowance is None:
+            allowance, _ = self.limiter.count(_STRANGERS)
+        response.headers.update(allowance.headers)
+        response.headers["X-Request-ID"] = uuid_of("request", next(self._requests)).replace("-", "")
+        if response.status == 429 and "Retry-After" not in response.headers:
+            response.headers["Retry-After"] = str(allowance.wait_s)
+
+    async def _describe(self, _: web.Request) -> web.Response:
+        return json_response(describe(ROUTES))
+
+    async def _close(self, _: web.Application) -> None:
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status) if answer.body is None else json_response(answer.body, answer.status)

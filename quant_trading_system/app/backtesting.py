@@ -11,7 +11,7 @@ from pathlib import Path
 from quant_trading_system.app.bootstrap import Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.core.decisions import Decision
-from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEvent, OrderEvent
+from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEvent, OrderEvent, StrategyStopped
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.execution.quality import QualityNumbers, measure
 from quant_trading_system.journal.sqlite_store import SqliteJournal
@@ -33,6 +33,7 @@ class BacktestResult:
     Attributes:
         record: equity curve, fills, refusals and costs as they happened.
         decisions: by order id, why the first orders were sent or refused; the journal has all of them.
+        stopped: strategies that failed on the way.
         statistics: what they add up to.
         quality: how well the orders were executed.
         position_concentration: largest position at the end, fraction of equity.
@@ -41,6 +42,7 @@ class BacktestResult:
     account: SimulatedAccount
     record: RunRecord
     decisions: dict[str, Decision]
+    stopped: tuple[StrategyStopped, ...]
     statistics: PerformanceReport
     quality: QualityNumbers
     position_concentration: Decimal | None
@@ -96,6 +98,7 @@ class _Heard:
         self.fills: list[FillEvent] = []
         self.halts: list[KillSwitchEvent] = []
         self.decisions: dict[str, Decision] = {}
+        self.stopped: list[StrategyStopped] = []
 
     def hear(self, _: int, event: AnyEvent) -> None:
         if isinstance(event, FillEvent):
@@ -104,6 +107,8 @@ class _Heard:
             self.halts.append(event)
         elif isinstance(event, OrderEvent) and event.decision is not None and len(self.decisions) < MAX_DECISIONS:
             self.decisions[event.order_id] = event.decision
+        elif isinstance(event, StrategyStopped):
+            self.stopped.append(event)
 
 
 def _result(
@@ -133,6 +138,7 @@ def _result(
         account=account,
         record=record,
         decisions=heard.decisions,
+        stopped=tuple(heard.stopped),
         statistics=statistics(record),
         quality=quality,
         position_concentration=_rounded(position_concentration(values, system.portfolio.equity)),

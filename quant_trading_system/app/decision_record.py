@@ -233,7 +233,7 @@ def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, .
         )
     traded = sum((fill.quantity for fill in fills), ZERO)
     paid = sum((fill.fee for fill in fills), ZERO)
-    confirmed = f"{latest.status.value}: {plain(traded)} shares in {_count(len(fills), "fill")}, fees ${plain(paid)}"
+    confirmed = f"{latest.status.value}: {plain(traded)} shares in {_count(len(fills), 'fill')}, fees ${plain(paid)}"
     position = f"{plain(fills[-1].position_quantity)} shares after the last fill" if fills else "no fill yet"
     risk = (
         f"equity ${risks[-1].equity:,.2f}, drawdown {risks[-1].current_drawdown * 100:.2f} %"

@@ -8,14 +8,15 @@ from contextlib import nullcontext
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
 
-from quant_trading_system.cli.screen import AsJson, print_json, screen
-from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.cli.screen import AsJson, print_json, screen, table
+from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
 from quant_trading_system.core.numbers import exact
 
 if TYPE_CHECKING:
@@ -146,6 +147,22 @@ def show_result(result: BacktestResult) -> None:
     out.print(body)
     if stats.benchmark is not None and stats.benchmark.total_return is not None:
         out.print(f"[dim]{stats.benchmark.name}: {_percent(stats.benchmark.total_return)}[/dim]")
+    for stop in result.stopped:
+        out.print(f"[bold red]strategy {stop.strategy} was stopped on {stop.at:%Y-%m-%d}[/bold red]")
+        out.print(f"  {stop.error}", markup=False)
+    for halt in result.record.halts:
+        if halt.level:
+            out.print(f"[bold red]{halt.level.name} on {halt.at:%Y-%m-%d}[/bold red]")
+            out.print(f"  {halt.reason}", markup=False)
+    if quality.rejections:
+        _show_refusals(quality.rejections)
+
+
+def _show_refusals(rejections: dict[str, int]) -> None:
+    refused = table("refused by rule", "orders", right=("orders",))
+    for rule, count in sorted(rejections.items(), key=lambda item: (-item[1], item[0])):
+        refused.add_row(rule, str(count))
+    screen().print(refused)
 
 
 def _run(account: SimulatedAccount, *, quiet: bool) -> BacktestResult:
@@ -175,15 +192,22 @@ def _prices(
         return load_sp500(symbols=wanted or None), sp500_20(), SP500_SOURCE
     from quant_trading_system.market.loading import load_prices
 
-    one = wanted[0] if len(wanted) == 1 else None
-    history = load_prices(
-        Path(place),
-        symbol=one,
-        timestamps="end" if stamps is Stamps.END else "start",
-        timezone=timezone or None,
-        sort=sort,
-    )
-    return (history.select(wanted) if wanted and one is None else history), None, Path(place).name
+    ends: Literal["start", "end"] = "end" if stamps is Stamps.END else "start"
+    load = partial(load_prices, Path(place), timestamps=ends, timezone=timezone or None, sort=sort)
+    try:
+        history = load()
+        if len(wanted) == len(history.symbols) == 1 and wanted != list(history.symbols):
+            history = load(symbol=wanted[0])
+    except MarketDataError as error:
+        raise MarketDataError(_in_words_of_the_command(str(error))) from None
+    return (history.select(wanted) if wanted else history), None, Path(place).name
+
+
+def _in_words_of_the_command(message: str) -> str:
+    """The library speaks of its arguments; people at a terminal know options."""
+    for argument, option in (("sort=True", "--sort"), ("timezone=", "--timezone "), ("symbol=", "--symbols ")):
+        message = message.replace(argument, option)
+    return message
 
 
 def _span(history: PriceHistory, first: datetime | None, last: datetime | None) -> tuple[PriceHistory, int]:
@@ -224,6 +248,8 @@ def _directory(chosen: Path | None) -> Path:
 
 def _data(result: BacktestResult) -> dict[str, object]:
     return {
+        "halts": [halt for halt in result.record.halts if halt.level],
+        "stopped_strategies": result.stopped,
         "statistics": msgspec.to_builtins(result.statistics, builtin_types=()),
         "quality": result.quality,
         "position_concentration": result.position_concentration,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import print_json, screen, table
+from quant_trading_system.cli.screen import print_json, screen
 from quant_trading_system.core.exceptions import JournalUnavailable
 
 if TYPE_CHECKING:
@@ -133,10 +133,6 @@ def _summary(result: BacktestResult, operator: Operator, report: Path) -> None:
         out.print("\n[bold]what happened to the kill switch[/bold]")
         for line in operator.story:
             out.print(f"  {line}", markup=False)
-    refused = table("refused by rule", "orders", right=("orders",))
-    for rule, count in sorted(result.quality.rejections.items(), key=lambda item: (-item[1], item[0])):
-        refused.add_row(rule, str(count))
-    out.print(refused)
     out.print(f"report   {report}", markup=False)
     if result.record.journal is not None:
         out.print(f"journal  {result.record.journal.path}", markup=False)

@@ -132,13 +132,12 @@ class AlpacaClient(AlpacaReads):
             return None
 
 
-def _result(name: str, status: int, body: msgspec.Raw | None) -> Result:
-    content = b"" if body is None else bytes(body)
+def _result(name: str, status: int, body: msgspec.Raw) -> Result:
     if not 200 <= status < 300:
-        problem = classify_item(status, content)
+        problem = classify_item(status, bytes(body))
         return Result(name=name, code=problem.code, refusal=problem.message)
     try:
-        order = read_json(content, AlpacaOrder) if content else None
+        order = read_json(body, AlpacaOrder)
     except msgspec.DecodeError:
-        order = None  # the broker agreed; the order itself is found in the list of orders
+        order = None  # the broker agreed; an order that was made is found in the list of orders
     return Result(name=name, order=order)

@@ -273,7 +273,7 @@ class _Item(Wire, frozen=True, kw_only=True):
     """One entry of an answer that judges many things, with a status of its own."""
 
     status: int
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class CancelItem(_Item, frozen=True, kw_only=True):

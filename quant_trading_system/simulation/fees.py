@@ -56,7 +56,11 @@ class FeeSchedule:
     """
 
     def __init__(self, sec: tuple[Rate, ...], taf: tuple[Rate, ...], cat: tuple[Rate, ...]) -> None:
-        self._sec, self._taf, self._cat = (_Table(rows) for rows in (sec, taf, cat))
+        self._rows = (sec, taf, cat)
+        self._sec, self._taf, self._cat = (_Table(rows) for rows in self._rows)
+
+    def __repr__(self) -> str:
+        return f"FeeSchedule{self._rows}"
 
     @classmethod
     def alpaca(cls) -> FeeSchedule:

@@ -9,7 +9,15 @@ from itertools import count
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.order_state import OrderTrigger
-from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import (
+    Order,
+    OrderClass,
+    OrderSide,
+    OrderType,
+    StopLoss,
+    TakeProfit,
+    TimeInForce,
+)
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Session, TradingCalendar
 from quant_trading_system.simulation.fees import FeeSchedule
@@ -139,6 +147,41 @@ class VenueDesk:
     def sell(self, quantity: str | int = 10, **fields) -> str:
         return self.send(OrderSide.SELL, quantity, **fields)
 
+    def group(
+        self,
+        order_class: str,
+        side: OrderSide = OrderSide.BUY,
+        quantity: str | int = 10,
+        *,
+        profit: str | None = None,
+        loss: str | None = None,
+        loss_limit: str | None = None,
+        **fields,
+    ) -> str:
+        """Submit a bracket, OTO or OCO order; the client order id of its leader."""
+        stop_loss = None
+        if loss is not None:
+            stop_loss = StopLoss(stop_price=dec(loss), limit_price=None if loss_limit is None else dec(loss_limit))
+        return self.send(
+            side,
+            quantity,
+            order_class=OrderClass(order_class),
+            take_profit=None if profit is None else TakeProfit(limit_price=dec(profit)),
+            stop_loss=stop_loss,
+            kind=OrderType.LIMIT if order_class == "oco" else None,
+            **fields,
+        )
+
+    def legs(self, identity: str) -> list[str]:
+        """The client order ids of the other members."""
+        return [leg.client_order_id for leg in self.order(identity).legs]
+
+    def replace(self, identity: str, **changes) -> str:
+        """Ask for a change and let it arrive; the client order id of the new order."""
+        new = self.venue.replace(self.order(identity).venue_order_id, changes)
+        self.venue.run_until(self.clock.now())
+        return new.client_order_id
+
     # -- what came of it
 
     def order(self, identity: str) -> VenueOrder:
@@ -155,7 +198,19 @@ class VenueDesk:
 
     def story(self, identity: str) -> list[str]:
         """The triggers that were reported for the order."""
-        return [update.trigger.value for update in self.updates if update.order.client_order_id == identity]
+        return [
+            update.trigger.value
+            for update in self.updates
+            if update.order.client_order_id == identity and update.trigger is not None
+        ]
+
+    def events(self, *identities: str) -> list[str]:
+        """What was reported about the orders in the broker's words, each with the number of its order."""
+        return [
+            f"{identities.index(update.order.client_order_id)} {update.event}"
+            for update in self.updates
+            if update.order.client_order_id in identities
+        ]
 
     def held(self, symbol: str = "KO") -> Decimal:
         return next((p.quantity for p in self.venue.positions() if p.symbol == symbol), dec(0))
@@ -164,5 +219,5 @@ class VenueDesk:
     def all_fills(self) -> list[VenueFill]:
         return [update.fill for update in self.updates if update.fill is not None]
 
-    def triggers(self) -> list[OrderTrigger]:
+    def triggers(self) -> list[OrderTrigger | None]:
         return [update.trigger for update in self.updates]

@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 
 from quant_trading_system.simulation.alpaca_server.bars import MINUTE_NS, day_bar_of, minute_bars
 from quant_trading_system.simulation.alpaca_server.data_hub import DataHub, Post
-from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, moment_at, ns_of
+from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, Tick, moment_at, ns_of
 from quant_trading_system.simulation.alpaca_server.market_wire import bar_rows, quote_row, tape_of, trade_row
 from quant_trading_system.simulation.alpaca_server.price_path import Ticks
+from quant_trading_system.simulation.alpaca_server.tape import PRINT_SIZE, Intervention
 
 _HALF_MINUTE = timedelta(seconds=30)
 _NASDAQ_TAPE = "C"
@@ -60,9 +61,11 @@ class Broadcast:
                 posts += [Post("dailyBars", "d", symbol, row) for row in bar_rows(day_bar_of(day, ticks))]
         self._publish(posts)
 
-    def late_trade(self, symbol: str, at: int, now: datetime) -> None:
-        """A trade of a minute that is over: its bar is sent anew half a minute after its end, or soon."""
-        start = at // MINUTE_NS * MINUTE_NS
+    def late_trade(self, symbol: str, trade: Intervention, now: datetime) -> None:
+        """A trade that is told late; the bar of a minute that is over is sent anew half a minute after its end."""
+        tick = Tick(trade.at, trade.last, trade.bid, trade.ask, PRINT_SIZE)
+        self._publish([Post("trades", "t", symbol, trade_row(tick, self._tapes[symbol]))])
+        start = trade.at // MINUTE_NS * MINUTE_NS
         end = moment_at(start + MINUTE_NS)
         if end <= now:
             self._corrections[symbol, start] = max(end + _HALF_MINUTE, now)

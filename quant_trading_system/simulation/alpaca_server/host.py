@@ -16,9 +16,9 @@ from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, 
 from quant_trading_system.simulation.alpaca_server.broadcast import Broadcast
 from quant_trading_system.simulation.alpaca_server.data_hub import DataHub
 from quant_trading_system.simulation.alpaca_server.identity import asset_id
-from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, moment_at
+from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, moment_at, ns_of
 from quant_trading_system.simulation.alpaca_server.sources import Scene
-from quant_trading_system.simulation.alpaca_server.tape import Tape
+from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention, Tape
 from quant_trading_system.simulation.alpaca_server.venue_time import VenueClock
 from quant_trading_system.simulation.alpaca_server.wire import Json, exchange_of
 from quant_trading_system.simulation.trading_hours import extended_since
@@ -97,6 +97,11 @@ class Host:
             self._happen(due)
         self._settle_until(until)
 
+    def resume_from(self, moment: datetime) -> None:
+        """Go on from where an earlier life of this venue ended; called before `begin`."""
+        self.now = moment
+        self.market.move_to(moment)
+
     async def run(self) -> None:
         """Let time pass by itself, for ever."""
         while True:
@@ -104,13 +109,14 @@ class Host:
             if self.skips_nights and self.session is None:
                 self._skip_the_night()
             due = self._next_due()
-            waits = [asyncio.ensure_future(self._poked.wait())]
+            waits = [asyncio.create_task(self._poke())]
             if due is not None:
-                waits.append(asyncio.ensure_future(self.clock.sleep(due - self.clock.now())))
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            self._poked.clear()
-            for wait in waits:
-                wait.cancel()
+                waits.append(asyncio.create_task(self.clock.sleep(due - self.clock.now())))
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
 
     async def follow(self) -> None:
         """Let everything happen that is due by the clock; others have their turn in between."""
@@ -134,6 +140,16 @@ class Host:
             self._happen(due)
         self._settle_until(until)
 
+    def intervene(self, symbol: str, act: Intervention) -> Intervention:
+        """Let an operator's doing change the market of a symbol."""
+        done = self.tape.intervene(symbol, act)
+        self.market.refresh(symbol)
+        if done.doing in (Doing.HALT, Doing.RESUME):
+            self.broadcast.status(symbol, self.now, halted=done.doing is Doing.HALT)
+        if done.last and done.at <= ns_of(self.now):
+            self.broadcast.late_trade(symbol, done, self.now)
+        return done
+
     def next_price(self) -> datetime | None:
         """When the next price comes, today or on a later day; None when the market is over."""
         due = self.market.next_tick()
@@ -144,6 +160,11 @@ class Host:
             moments = [int(at[0]) for at in first if len(at)]
             due = moment_at(min(moments)) if moments else None
         return due
+
+    async def _poke(self) -> None:
+        """Wait until something may be due earlier than was known."""
+        await self._poked.wait()
+        self._poked.clear()
 
     def _settle(self) -> None:
         self._nudged = None

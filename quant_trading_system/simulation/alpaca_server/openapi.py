@@ -48,12 +48,13 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
+    in_path = [_in_path(name) for name in _IN_PATH.findall(route.path)]
+    refusals = {status: _refusal(text) for status, text in _REFUSED.items()}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "tags": [route.scope.value],
-        "parameters": [_in_path(name) for name in _IN_PATH.findall(route.path)]
-        + [_in_query(p) for p in route.parameters],
-        "responses": {str(route.status): _good(route), **{status: _refusal(text) for status, text in _REFUSED.items()}},
+        "parameters": in_path + [_in_query(parameter) for parameter in route.parameters],
+        "responses": {str(route.status): _good(route), **refusals},
     }
     if route.fields:
         operation["requestBody"] = {"content": {"application/json": {"schema": _object(route.fields)}}}

@@ -21,7 +21,8 @@ from quant_trading_system.simulation.alpaca_server.price_path import PricePaths,
 _ONE_DAY = timedelta(days=1)
 _MICROSECOND_NS = 1_000
 _SPREAD = 0.0004
-_PRINT_SIZE = 100
+PRINT_SIZE = 100
+"""Shares of a trade that an operator makes."""
 
 
 class Doing(StrEnum):
@@ -150,4 +151,4 @@ def _split(ticks: Ticks, at: int) -> tuple[Ticks, Ticks]:
 
 
 def _one(act: Intervention) -> Ticks:
-    return Ticks(*(np.array([number], dtype=np.int64) for number in (act.at, act.last, act.bid, act.ask, _PRINT_SIZE)))
+    return Ticks(*(np.array([number], dtype=np.int64) for number in (act.at, act.last, act.bid, act.ask, PRINT_SIZE)))

@@ -1,0 +1,288 @@
+"""The control surface under `/_venue/`: time, prices, halts, faults, and the venue's own books.
+
+It is there only when a token was chosen, and answers only to that token. Auditors read here what the venue
+itself has booked; tests decide here what happens next.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from quant_trading_system.core.exceptions import InvalidNumber
+from quant_trading_system.core.numbers import positive
+from quant_trading_system.market.history import MICROS
+from quant_trading_system.simulation.admission import malformed, not_found
+from quant_trading_system.simulation.alpaca_server.accounts import Desk
+from quant_trading_system.simulation.alpaca_server.app import Front
+from quant_trading_system.simulation.alpaca_server.data_stream import DataLimits
+from quant_trading_system.simulation.alpaca_server.errors import json_response, unauthorized
+from quant_trading_system.simulation.alpaca_server.http_faults import HttpFaultRule
+from quant_trading_system.simulation.alpaca_server.live_market import moment_at, ns_of
+from quant_trading_system.simulation.alpaca_server.stream_faults import StreamFault
+from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention, quote_around
+from quant_trading_system.simulation.alpaca_server.venue_time import SteppedClock
+from quant_trading_system.simulation.alpaca_server.wire import utc
+
+TOKEN_HEADER = "X-Venue-Token"  # noqa: S105 the name of a header
+MOST_STEPS = 100_000
+
+Command = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Form = TypeVar("Form")
+
+
+class StreamName(StrEnum):
+    """Which stream a fault concerns."""
+
+    ORDERS = "trade_updates"
+    DATA = "data"
+
+
+class TimeCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Exactly one of them: seconds to go on, a moment to go on to, or prices to go on by."""
+
+    seconds: float = 0.0
+    to: datetime | None = None
+    ticks: int = 0
+
+
+class PriceCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A trade now.
+
+    Attributes:
+        price: dollars a share as text; `bid`, `ask`: the quote that goes with it, the usual one without them.
+        hold: every later price is this one, until the symbol is released.
+        seconds_ago: report the trade late.
+    """
+
+    symbol: str
+    price: str
+    bid: str = ""
+    ask: str = ""
+    hold: bool = False
+    seconds_ago: float = 0.0
+
+
+class SymbolCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Something about one symbol."""
+
+    symbol: str
+
+
+class StreamCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What happens to the next `times` frames of a stream."""
+
+    stream: StreamName
+    fault: StreamFault
+    times: int = 1
+
+
+class Control:
+    """Commands to one venue."""
+
+    def __init__(self, front: Front, token: str) -> None:
+        """Take commands from whoever shows `token`."""
+        self._front = front
+        self._host = front.host
+        self._token = token
+
+    def routes(self) -> list[web.RouteDef]:
+        """All commands."""
+        posts: dict[str, Callable[[bytes], Awaitable[Any]]] = {
+            "/time": self._move_time,
+            "/price": self._set_price,
+            "/release": self._release,
+            "/halt": self._halt,
+            "/resume": self._resume,
+            "/faults/http": self._fault_http,
+            "/faults/stream": self._fault_stream,
+            "/faults/clear": self._clear_faults,
+            "/data-limits": self._limit_data,
+            "/settle": self._settle,
+        }
+        made = [web.post(f"/_venue{path}", self._guarded(command)) for path, command in posts.items()]
+        made.append(web.get("/_venue/time", self._guarded(self._settle)))
+        made.append(web.get("/_venue/books", self._guarded(self._all_books)))
+        made.append(web.get("/_venue/books/{account}", self._books))
+        return made
+
+    def _guarded(self, command: Callable[[bytes], Awaitable[Any]]) -> Command:
+        async def run(request: web.Request) -> web.StreamResponse:
+            self._require_token(request)
+            return json_response(await command(await request.read()))
+
+        return run
+
+    def _require_token(self, request: web.Request) -> None:
+        if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), self._token.encode()):
+            raise unauthorized()
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    async def _settle(self, _: bytes) -> dict[str, Any]:
+        """Let everything arrive that is on its way, and tell the time."""
+        await self._host.follow()
+        session = self._host.session
+        return {
+            "now": utc(self._host.now),
+            "session": None if session is None else session.date.isoformat(),
+            "next_price": utc(self._host.next_price()),
+        }
+
+    async def _move_time(self, body: bytes) -> dict[str, Any]:
+        """Let time pass; only where it does not pass by itself."""
+        clock = self._host.clock
+        if not isinstance(clock, SteppedClock):
+            raise malformed("the time of this venue passes by itself; start it with --stepped")
+        command = _read(body, TimeCommand)
+        await self._host.follow()
+        if command.ticks:
+            await self._step(command.ticks, clock)
+        elif command.to is not None and command.to.tzinfo is not None:
+            clock.leap_to(command.to)
+        elif 0 < command.seconds <= 366 * 86_400:
+            clock.leap_to(clock.now() + timedelta(seconds=command.seconds))
+        else:
+            raise malformed("give seconds above 0, a time with its zone, or ticks")
+        return await self._settle(b"")
+
+    async def _step(self, ticks: int, clock: SteppedClock) -> None:
+        """Go on from price to price; after the last one, to the end of its session."""
+        if not 0 < ticks <= MOST_STEPS:
+            raise malformed(f"ticks must be 1 to {MOST_STEPS}")
+        for _ in range(ticks):
+            due = self._host.next_price()
+            if due is None:
+                if self._host.session is not None:
+                    clock.leap_to(self._host.session.close)
+                    await self._host.follow()
+                return
+            clock.leap_to(due)
+            await self._host.follow()
+
+    # -- prices ---------------------------------------------------------------------------------------------------
+
+    async def _set_price(self, body: bytes) -> dict[str, Any]:
+        command = _read(body, PriceCommand)
+        symbol = self._symbol(command.symbol)
+        last = _micros("price", command.price)
+        bid, ask = quote_around(last)
+        bid = _micros("bid", command.bid) if command.bid else bid
+        ask = _micros("ask", command.ask) if command.ask else ask
+        if bid >= ask:
+            raise malformed("the bid must be below the ask")
+        if not 0 <= command.seconds_ago <= 86_400:
+            raise malformed("seconds_ago must be 0 to 86400")
+        await self._host.follow()
+        at = self._soon() - int(command.seconds_ago * 1_000_000) * 1_000
+        act = Intervention(at, Doing.HOLD if command.hold else Doing.PRINT, last, bid, ask)
+        done = await self._intervene(symbol, act, late=command.seconds_ago > 0)
+        return {"symbol": symbol, "at": utc(done)}
+
+    async def _release(self, body: bytes) -> dict[str, Any]:
+        return await self._do(body, Doing.RELEASE)
+
+    async def _halt(self, body: bytes) -> dict[str, Any]:
+        return await self._do(body, Doing.HALT)
+
+    async def _resume(self, body: bytes) -> dict[str, Any]:
+        return await self._do(body, Doing.RESUME)
+
+    async def _do(self, body: bytes, doing: Doing) -> dict[str, Any]:
+        symbol = self._symbol(_read(body, SymbolCommand).symbol)
+        await self._host.follow()
+        done = await self._intervene(symbol, Intervention(self._soon(), doing), late=False)
+        return {"symbol": symbol, "at": utc(done)}
+
+    def _soon(self) -> int:
+        """The next moment, so that what is done now comes after all that has happened."""
+        return ns_of(self._host.now) + 1_000
+
+    async def _intervene(self, symbol: str, act: Intervention, *, late: bool) -> datetime:
+        done = self._host.intervene(symbol, act)
+        if not late:
+            self._host.clock.leap_to(moment_at(done.at))
+        await self._host.follow()
+        return moment_at(done.at)
+
+    def _symbol(self, symbol: str) -> str:
+        if symbol not in self._host.scene.instruments:
+            raise not_found(f"symbol not found: {symbol[:40]}")
+        return symbol
+
+    # -- faults ---------------------------------------------------------------------------------------------------
+
+    async def _fault_http(self, body: bytes) -> dict[str, Any]:
+        rule = _read(body, HttpFaultRule)
+        self._front.faults.plan(rule)
+        return {"fault": rule.fault.value}
+
+    async def _fault_stream(self, body: bytes) -> dict[str, Any]:
+        command = _read(body, StreamCommand)
+        stream = self._front.trade_stream if command.stream is StreamName.ORDERS else self._host.data_hub
+        if command.fault is StreamFault.CUT:
+            stream.cut()
+        elif not 1 <= command.times <= MOST_STEPS:
+            raise malformed(f"times must be 1 to {MOST_STEPS}")
+        else:
+            stream.faults.plan(command.fault, command.times)
+        return {"stream": command.stream.value, "fault": command.fault.value}
+
+    async def _clear_faults(self, _: bytes) -> dict[str, Any]:
+        self._front.faults.clear()
+        self._front.trade_stream.faults.clear()
+        self._host.data_hub.faults.clear()
+        return {}
+
+    async def _limit_data(self, body: bytes) -> dict[str, Any]:
+        self._front.data_stream.limits = _read(body, DataLimits)
+        return {}
+
+    # -- books ----------------------------------------------------------------------------------------------------
+
+    async def _all_books(self, _: bytes) -> dict[str, Any]:
+        await self._host.follow()
+        return {desk.spec.name: _books_of(desk) for desk in self._host.desks}
+
+    async def _books(self, request: web.Request) -> web.StreamResponse:
+        self._require_token(request)
+        await self._host.follow()
+        for desk in self._host.desks:
+            if desk.spec.name == request.match_info["account"]:
+                return json_response(_books_of(desk))
+        raise not_found("there is no such account")
+
+
+def _books_of(desk: Desk) -> dict[str, Any]:
+    """What the venue itself has booked: every trade with the cash after it, and what is held."""
+    venue = desk.venue
+    return {
+        "cash": venue.account().cash,
+        "fees": venue.total_fees,
+        "positions": {held.symbol: held.quantity for held in venue.positions()},
+        "open_orders": [order.venue_order_id for order in venue.open_orders()],
+        "trades": [entry._asdict() for entry in venue.statement()],
+    }
+
+
+def _read(body: bytes, form: type[Form]) -> Form:
+    try:
+        return msgspec.json.decode(body or b"{}", type=form)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise malformed(str(error)) from None
+
+
+def _micros(name: str, text: str) -> int:
+    try:
+        scaled = positive(text) * MICROS
+    except InvalidNumber as error:
+        raise malformed(f"invalid {name}: {error}") from None
+    if scaled != int(scaled):
+        raise malformed(f"invalid {name}: at most six decimals")
+    return int(scaled)

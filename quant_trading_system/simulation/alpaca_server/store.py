@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +31,7 @@ class Scenery(msgspec.Struct, frozen=True, kw_only=True):
     """How the market was made; it has to be made the same way again.
 
     Attributes:
-        start: the moment at which the venue was entered first.
+        begin: the first day, None for the present day; `start`: when the venue was entered first.
     """
 
     source: str
@@ -39,6 +39,7 @@ class Scenery(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     steps: int | None
     always_open: bool
+    begin: date | None
     start: datetime
 
 
@@ -87,6 +88,11 @@ class Store:
         """
         body = self._read("scenery")
         return None if body is None else self._decoded(body, Scenery)
+
+    def resumed_at(self) -> datetime | None:
+        """The venue's time at the end of its last life, None for a new file."""
+        body = self._read("state")
+        return None if body is None else self._decoded(body, _State).now
 
     def begin(self, scenery: Scenery, host: Host) -> None:
         """Restore the accounts from the file, or note how the market of a new one is made."""

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from quant_trading_system import __version__
-from quant_trading_system.cli import backtest_command, demo_command, halt_commands, journal_commands, order_commands
+from quant_trading_system.cli import (
+    backtest_command,
+    demo_command,
+    halt_commands,
+    journal_commands,
+    order_commands,
+    trade_command,
+    venue_command,
+)
 from quant_trading_system.core.exceptions import TradingError
 
 app = typer.Typer(
@@ -41,6 +49,8 @@ backtest_command.add_to(app)
 order_commands.add_to(app)
 halt_commands.add_to(app)
 journal_commands.add_to(app)
+trade_command.add_to(app)
+venue_command.add_to(app)
 
 
 def run() -> None:

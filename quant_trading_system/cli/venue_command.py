@@ -3,50 +3,165 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from quant_trading_system.cli.screen import screen
-from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
-from quant_trading_system.core.numbers import exact, positive
-
-if TYPE_CHECKING:
-    from quant_trading_system.core.instruments import Universe
-    from quant_trading_system.simulation.alpaca_server.sources import Wishes
 
 TOKEN_VARIABLE = "QTS_VENUE_TOKEN"  # noqa: S105 the name of a variable
 
 _PRICES, _TIME, _ACCOUNTS, _NETWORK = "Prices", "Time", "Accounts", "Network"
 
+Source = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        rich_help_panel=_PRICES,
+        help="`random`, `sp500` (real closes, 1990 to 2022), or a CSV or Parquet file.",
+    ),
+]
+Symbols = Annotated[
+    str,
+    typer.Option(
+        "--symbols",
+        rich_help_panel=_PRICES,
+        help="SPY:570,AAPL:190 for a random market, with the prices of now; SPY,AAPL to choose some of another source.",
+    ),
+]
+Begin = Annotated[
+    datetime | None,
+    typer.Option(
+        "--from",
+        formats=["%Y-%m-%d"],
+        rich_help_panel=_PRICES,
+        help="First day that is traded. Without it: now in a random market, the last year of other sources.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", rich_help_panel=_PRICES, help="Decides every price, generated key and id.")
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        min=4,
+        rich_help_panel=_PRICES,
+        help="Prices per session, as in a backtest; one every second without it.",
+    ),
+]
+UniverseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--universe",
+        rich_help_panel=_PRICES,
+        help="CSV file that says what may be sold short, traded in fractions, or not at all.",
+    ),
+]
+AlwaysOpen = Annotated[
+    bool,
+    typer.Option(
+        "--always-open",
+        rich_help_panel=_TIME,
+        help="It is a trading day now, and every day from now on; in replays the nights are skipped.",
+    ),
+]
+Speed = Annotated[
+    float,
+    typer.Option(
+        "--speed", min=0.001, max=100_000, rich_help_panel=_TIME, help="Seconds of the venue in a real second."
+    ),
+]
+Stepped = Annotated[
+    bool, typer.Option("--stepped", rich_help_panel=_TIME, help="Time stands still until the control surface moves it.")
+]
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account",
+        rich_help_panel=_ACCOUNTS,
+        help="NAME:KEY:SECRET:CASH; again for more accounts. Without it one account with generated keys.",
+    ),
+]
+Database = Annotated[
+    Path | None, typer.Option("--db", rich_help_panel=_ACCOUNTS, help="Keep accounts and orders in this file.")
+]
+Multiplier = Annotated[
+    int,
+    typer.Option("--multiplier", rich_help_panel=_ACCOUNTS, help="Buying power as a multiple of equity: 1, 2 or 4."),
+]
+PartialFills = Annotated[
+    str,
+    typer.Option(
+        "--partial-fills",
+        rich_help_panel=_ACCOUNTS,
+        help="Chance that an execution takes only a part; 0.1 on Alpaca's paper accounts.",
+    ),
+]
+Fees = Annotated[
+    bool,
+    typer.Option("--fees", rich_help_panel=_ACCOUNTS, help="Charge what regulators charge; paper accounts go without."),
+]
+ListenAt = Annotated[str, typer.Option("--host", rich_help_panel=_NETWORK, help="Where to listen.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65_535, rich_help_panel=_NETWORK, help="0 takes any free one.")]
+AllowRemote = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote", rich_help_panel=_NETWORK, help="Listen to other machines, too; nothing is encrypted."
+    ),
+]
+RateLimit = Annotated[
+    int,
+    typer.Option(
+        "--rate-limit",
+        min=0,
+        rich_help_panel=_NETWORK,
+        help="Requests of an account in a minute, for trading and for market data each; 0 for any number.",
+    ),
+]
+ControlToken = Annotated[
+    str,
+    typer.Option(
+        "--control-token",
+        envvar=TOKEN_VARIABLE,
+        rich_help_panel=_NETWORK,
+        show_default=False,
+        help="Opens the control surface under /_venue/ to whoever shows it; closed without it.",
+    ),
+]
+JsonLine = Annotated[
+    bool,
+    typer.Option(
+        "--json", rich_help_panel=_NETWORK, help="Print addresses and keys as one JSON line when clients may come."
+    ),
+]
+
 
 def venue(
-    source: Annotated[str, typer.Option("--source", help="`random`, `sp500` (real closes, 1990 to 2022), or a CSV or Parquet file.", rich_help_panel=_PRICES)] = "random",
-    symbols: Annotated[str, typer.Option("--symbols", help="SPY:570,AAPL:190 for a random market: symbols with their price now. Without prices: some symbols of the source.", rich_help_panel=_PRICES)] = "",
-    begin: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day that is traded; now for a random market, the last year of others.", rich_help_panel=_PRICES)] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Decides every price, key and id.", rich_help_panel=_PRICES)] = 7,
-    steps: Annotated[int | None, typer.Option("--steps", help="Prices per session, as in a backtest; one every second without it.", min=4, rich_help_panel=_PRICES)] = None,
-    universe: Annotated[Path | None, typer.Option("--universe", help="CSV file that says what may be sold short, split, or not traded at all.", rich_help_panel=_PRICES)] = None,
-    always_open: Annotated[bool, typer.Option("--always-open", help="It is a trading day now, and every day from now on; of old prices, skip the nights.", rich_help_panel=_TIME)] = False,
-    speed: Annotated[float, typer.Option("--speed", help="Seconds of the venue in a real second.", min=0.001, max=100_000, rich_help_panel=_TIME)] = 1.0,
-    stepped: Annotated[bool, typer.Option("--stepped", help="Time stands until the control surface moves it.", rich_help_panel=_TIME)] = False,
-    account: Annotated[list[str] | None, typer.Option("--account", help="NAME:KEY:SECRET:CASH; again for more accounts. One with generated keys without it.", rich_help_panel=_ACCOUNTS)] = None,
-    database: Annotated[Path | None, typer.Option("--db", help="Keep accounts and orders in this file.", rich_help_panel=_ACCOUNTS)] = None,
-    multiplier: Annotated[int, typer.Option("--multiplier", help="Buying power as a multiple of equity: 1, 2 or 4.", min=1, max=4, rich_help_panel=_ACCOUNTS)] = 2,
-    partial_fills: Annotated[str, typer.Option("--partial-fills", help="Chance that an execution takes only a part; 0.1 on Alpaca's paper accounts.", rich_help_panel=_ACCOUNTS)] = "0",
-    fees: Annotated[bool, typer.Option("--fees", help="Charge what regulators charge; paper accounts go without.", rich_help_panel=_ACCOUNTS)] = False,
-    host: Annotated[str, typer.Option("--host", help="Where to listen.", rich_help_panel=_NETWORK)] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="0 takes any free one.", min=0, max=65_535, rich_help_panel=_NETWORK)] = 8900,
-    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Listen to other machines, too; nothing is encrypted.", rich_help_panel=_NETWORK)] = False,
-    rate_limit: Annotated[int, typer.Option("--rate-limit", help="Requests of an account in a minute; 0 for any number.", min=0, rich_help_panel=_NETWORK)] = 200,
-    control_token: Annotated[str, typer.Option("--control-token", envvar=TOKEN_VARIABLE, show_envvar=True, show_default=False, help="Opens the control surface under /_venue/ to whoever shows it.", rich_help_panel=_NETWORK)] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print addresses and keys as one JSON line when ready.", rich_help_panel=_NETWORK)] = False,
+    source: Source = "random",
+    symbols: Symbols = "",
+    begin: Begin = None,
+    seed: Seed = 7,
+    steps: Steps = None,
+    universe: UniverseFile = None,
+    always_open: AlwaysOpen = False,
+    speed: Speed = 1.0,
+    stepped: Stepped = False,
+    account: Accounts = None,
+    database: Database = None,
+    multiplier: Multiplier = 2,
+    partial_fills: PartialFills = "0",
+    fees: Fees = False,
+    host: ListenAt = "127.0.0.1",
+    port: Port = 8900,
+    allow_remote: AllowRemote = False,
+    rate_limit: RateLimit = 200,
+    control_token: ControlToken = "",
+    as_json: JsonLine = False,
 ) -> None:
     """Run a paper venue that speaks Alpaca's HTTP and WebSocket interfaces, for any of its clients.
 
@@ -55,18 +170,20 @@ def venue(
     Example: [bold]qts venue --symbols SPY:570,AAPL:190 --always-open[/bold]
     """
     from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.core.numbers import exact
+    from quant_trading_system.market.universes import load_universe
     from quant_trading_system.simulation.alpaca_server.accounts import read_account
     from quant_trading_system.simulation.alpaca_server.assembly import VenueSettings, run_venue
     from quant_trading_system.simulation.alpaca_server.server import Address
-    from quant_trading_system.simulation.alpaca_server.sources import Wishes
+    from quant_trading_system.simulation.alpaca_server.sources import Wishes, read_symbols
 
     wishes = Wishes(
         source=source,
-        prices=_prices(symbols, source),
+        symbols=read_symbols(symbols),
         begin=None if begin is None else begin.date(),
         seed=seed,
         always_open=always_open,
-        universe=_universe(universe),
+        universe=None if universe is None else load_universe(universe),
         steps=steps,
     )
     settings = VenueSettings(
@@ -74,18 +191,35 @@ def venue(
         accounts=tuple(read_account(text) for text in account or ()),
         address=Address(host, port),
         speed=None if stepped else speed,
-        token=_token(control_token, stepped=stepped),
+        token=control_token,
         per_minute=rate_limit,
-        partial_fills=_chance(partial_fills),
+        partial_fills=exact(partial_fills),
         charges=fees,
-        multiplier=Decimal(multiplier),
+        multiplier=multiplier,
         database=database,
         allow_remote=allow_remote,
     )
-    announce = _announce_as_json if as_json else _announce_to_people
-    asyncio.run(run_venue(settings, SystemClock(), announce))
+    asyncio.run(run_venue(settings, SystemClock(), _print_json if as_json else _print_card))
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command()(venue)
+
+
+def _print_json(card: dict[str, Any]) -> None:
+    sys.stdout.write(msgspec.json.encode(card).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _print_card(card: dict[str, Any]) -> None:
+    out = screen()
+    out.print("[bold]The venue is open.[/bold] Ctrl-C ends it.\n")
+    out.print(f"trading and data   {card['trading_url']}", markup=False)
+    out.print(f"order stream       {card['trading_stream_url']}", markup=False)
+    out.print(f"market data        {card['data_stream_url']}\n", markup=False)
+    for account in card["accounts"]:
+        out.print(f"account {account['name']}", markup=False)
+        out.print(f"  export APCA_API_BASE_URL={card['trading_url']}", markup=False)
+        out.print(f"  export APCA_API_KEY_ID={account['key_id']}", markup=False)
+        out.print(f"  export APCA_API_SECRET_KEY={account['secret_key']}\n", markup=False)

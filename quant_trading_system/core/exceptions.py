@@ -11,6 +11,7 @@ TradingError
     JournalUnavailable     it cannot be written or read now; nothing may be sent
   KillSwitchIncomplete   the switch is active, but a step such as writing the latch failed; act by hand
   ResetRefused           the kill switch stays active; says what is missing
+  NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent
   StrategyError          a strategy broke its contract; only that strategy stops
   ExecutionError         .order_id names the order
     OrderRefused           certain: the order is not working at the broker
@@ -90,6 +91,10 @@ class KillSwitchIncomplete(TradingError):
 
 class ResetRefused(TradingError):
     """The kill switch was not reset and is still active."""
+
+
+class NotReconciled(TradingError):
+    """Our books and the broker's differ, or could not be compared; nothing is sent before that is explained."""
 
 
 class StrategyError(TradingError, ValueError):

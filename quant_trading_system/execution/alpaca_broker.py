@@ -60,7 +60,8 @@ class AlpacaBroker:
     """A `Broker` whose other side is Alpaca. It follows orders as long as `run` runs.
 
     Attributes:
-        session: the stream of order updates; orders that add risk leave only while it is up.
+        stream: the stream of order updates, with its counts.
+        session: keeps it alive; orders that add risk leave only while it is up.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class AlpacaBroker:
         self._clearance = clearance
         self._seed = seed
         self._orders = FollowedOrders(clock, notify, doubt=self._doubt)
-        stream = OrderStream(
+        self.stream = OrderStream(
             opener,
             access,
             notify,
@@ -105,7 +106,7 @@ class AlpacaBroker:
             silence_is_normal=self._silence_is_normal,
             packed=packed,
         )
-        self.session = StreamSession(stream, clock, notify, seed=seed, limits=limits)
+        self.session = StreamSession(self.stream, clock, notify, seed=seed, limits=limits)
         self._reading = asyncio.Lock()
         self._in_flight: set[str] = set()
         self._settling: set[str] = set()

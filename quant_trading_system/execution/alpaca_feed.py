@@ -31,7 +31,8 @@ class AlpacaFeed:
     """Quotes of some symbols on a `QuoteBoard`, as long as `run` runs.
 
     Attributes:
-        session: the stream; `session.is_up` once all subscriptions are confirmed.
+        stream: what is said on it, and what could not be understood.
+        session: keeps it alive; `session.is_up` once all subscriptions are confirmed.
         mute: subscriptions that have said nothing for too long, though the market is open.
     """
 
@@ -70,7 +71,7 @@ class AlpacaFeed:
         self._quoted = tuple(symbol for symbol in subscriptions.get("quotes", ()) if symbol != ALL)
         keys = [(channel, symbol) for channel, symbols in subscriptions.items() for symbol in symbols]
         self._watch = SilenceWatch(clock, SILENCE, keys)
-        stream = MarketStream(
+        self.stream = MarketStream(
             opener,
             access,
             clock,
@@ -85,8 +86,8 @@ class AlpacaFeed:
             on_condition=on_condition,
             packed=packed,
         )
-        self._name = stream.name
-        self.session = StreamSession(stream, clock, notify, seed=seed, limits=limits)
+        self._name = self.stream.name
+        self.session = StreamSession(self.stream, clock, notify, seed=seed, limits=limits)
 
     async def run(self) -> None:
         """Receive prices until cancelled."""

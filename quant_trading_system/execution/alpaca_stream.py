@@ -128,7 +128,7 @@ class OrderStream:
                 self.hear(frame)
             elif kind == stream and isinstance(data, dict):
                 return data
-            elif kind == "authorization":
+            elif kind == "authorization" and isinstance(data, dict):
                 raise self._refused("the keys were refused")
             else:
                 raise ConnectionError(f"instead of {stream} the broker answered {self._shown(frame)}")

@@ -131,6 +131,19 @@ class LedgerEntry(NamedTuple):
     cash: Decimal
 
 
+Booked = tuple[datetime, str, str, int, int, int, int]
+"""A trade: when, reference, symbol, units of shares, units of dollars a share, fee, and the cash after it."""
+
+
+class BooksState(msgspec.Struct, frozen=True, kw_only=True):
+    """The books, to be kept."""
+
+    cash: int
+    fees: int
+    holdings: dict[str, Holding]
+    trades: list[Booked]
+
+
 class Books:
     """Cash, holdings and every trade that moved them."""
 
@@ -140,7 +153,7 @@ class Books:
         self.long_value = 0
         self.short_value = 0
         self._holdings: dict[str, Holding] = {}
-        self._trades: list[tuple[datetime, str, str, int, int, int, int]] = []
+        self._trades: list[Booked] = []
 
     @property
     def equity(self) -> int:
@@ -206,6 +219,18 @@ class Books:
             )
             for at, reference, symbol, quantity, price, fee, cash in self._trades
         )
+
+    def state(self) -> BooksState:
+        """Everything, to be kept."""
+        return BooksState(cash=self.cash, fees=self.fees, holdings=self._holdings, trades=self._trades)
+
+    def restore(self, state: BooksState) -> None:
+        """Be as it was."""
+        self.cash, self.fees = state.cash, state.fees
+        self._holdings, self._trades = state.holdings, state.trades
+        self.long_value = self.short_value = 0
+        for holding in self._holdings.values():
+            self._count(holding, +1)
 
     def _count(self, holding: Holding, sign: int) -> None:
         value = sign * holding.value

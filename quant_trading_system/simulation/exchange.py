@@ -30,6 +30,7 @@ class Exchange(OrderLife):
 
     Attributes:
         time: up to which everything has happened, None at first.
+        opened_at: when the session in progress began, None when there is none.
     """
 
     def __init__(
@@ -46,12 +47,12 @@ class Exchange(OrderLife):
     ) -> None:
         super().__init__(orders, groups, wire)
         self.time: datetime | None = None
+        self.opened_at: datetime | None = None
         self._calendar = calendar
         self._account = account
         self._floor = floor
         self._booking = booking
         self._market = market
-        self._opened_at: datetime | None = None
         self._handlers: Handlers = {
             EventKind.NEW: self._arrive,
             EventKind.CANCEL: self._cancel,
@@ -63,7 +64,7 @@ class Exchange(OrderLife):
     @property
     def is_open(self) -> bool:
         """A session is running."""
-        return self._opened_at is not None
+        return self.opened_at is not None
 
     def phase(self, moment: datetime) -> Phase:
         """What the market does now."""
@@ -127,9 +128,9 @@ class Exchange(OrderLife):
             ValueError: it is open already.
         """
         if self.is_open:
-            raise ValueError(f"the session of {self._opened_at} is still open; close it first")
+            raise ValueError(f"the session of {self.opened_at} is still open; close it first")
         self.run_until(moment)
-        self._opened_at = moment
+        self.opened_at = moment
         self._account.begin_day(self._calendar.trade_date(moment))
         self._account.mark_all()
         for live in self._orders.open_orders():
@@ -152,7 +153,7 @@ class Exchange(OrderLife):
                 self._close_order(live, moment)
         self._account.mark_all()
         self._account.close_day(moment, self._floor.prices())
-        self._opened_at = None
+        self.opened_at = None
         self._wire.set_timer(moment + AFTER_HOURS, EventKind.END_DAY)
         self.run_until(moment)
 
@@ -303,12 +304,12 @@ class Exchange(OrderLife):
             self._groups.filled_in_part(live, at)
 
     def _is_fresh(self, view: MarketView) -> bool:
-        return self._opened_at is not None and view.quote.at >= self._opened_at
+        return self.opened_at is not None and view.quote.at >= self.opened_at
 
     def _tradable_since(self, live: LiveOrder, at: datetime) -> datetime | None:
         """The beginning of the hours in progress in which the order may trade, None while it may not."""
-        if self._opened_at is not None or not live.order.extended_hours:
-            return self._opened_at
+        if self.opened_at is not None or not live.order.extended_hours:
+            return self.opened_at
         return extended_since(self._calendar, at)
 
     def _set_lifetime(self, live: LiveOrder) -> None:

@@ -6,11 +6,13 @@ from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
+import msgspec
+
 from quant_trading_system.core.orders import OrderSide, TimeInForce
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.matching import available, elected, fill_price, marketable
-from quant_trading_system.simulation.models import FillModel, SlippageModel
+from quant_trading_system.simulation.models import FillModel, RandomState, SlippageModel, state_of, with_state
 
 _ZERO = Decimal(0)
 
@@ -49,6 +51,13 @@ class Trade(NamedTuple):
     complete: bool
 
 
+class FloorState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the floor has seen, to be kept: quotes, volumes and what is left of them."""
+
+    random: RandomState
+    views: list[tuple[Quote, Decimal | None, Decimal | None]]
+
+
 class TradingFloor:
     """Decides what trades; the venue books it."""
 
@@ -73,6 +82,16 @@ class TradingFloor:
     def prices(self) -> dict[str, Decimal]:
         """Dollars a share of every symbol that was seen."""
         return {symbol: view.price for symbol, view in self._views.items()}
+
+    def state(self) -> FloorState:
+        """Everything, to be kept."""
+        views = [(view.quote, view.volume, view.budget) for view in self._views.values()]
+        return FloorState(random=state_of(self._random), views=views)
+
+    def restore(self, state: FloorState) -> None:
+        """Be as it was."""
+        self._random = with_state(state.random)
+        self._views = {quote.symbol: MarketView(quote, volume, budget) for quote, volume, budget in state.views}
 
     def continuous(self, live: LiveOrder, view: MarketView) -> Trade | None:
         """The trade of a working order against the quote, None when there is none now.

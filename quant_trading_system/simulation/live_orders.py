@@ -116,14 +116,15 @@ class OrderIndex:
     """All orders by their ids; the open ones by symbol, too, so that a quote meets only its own.
 
     Attributes:
+        id_prefix: with which every id of the venue begins.
         reserved_money: money that open orders hold back.
         extended: how many open orders may trade outside the regular session.
     """
 
     def __init__(self, id_prefix: str) -> None:
+        self.id_prefix = id_prefix
         self.reserved_money = 0
         self.extended = 0
-        self._id_prefix = id_prefix
         self._all: list[LiveOrder] = []
         self._by_client_id: dict[str, LiveOrder] = {}
         self._open: dict[int, LiveOrder] = {}
@@ -143,7 +144,7 @@ class OrderIndex:
         return [self._numbered(order, first + place, at) for place, order in enumerate(orders)]
 
     def _numbered(self, order: Order, number: int, at: datetime) -> LiveOrder:
-        venue_order_id = f"{self._id_prefix}{number:012x}"
+        venue_order_id = f"{self.id_prefix}{number:012x}"
         if not order.client_order_id:
             order = order.with_id(venue_order_id)
         return LiveOrder(order, number, venue_order_id, at, at, stop=order.stop_price)
@@ -160,8 +161,8 @@ class OrderIndex:
         self._enter(live)
         self.reserve(live, reserved)
 
-    def reload(self, orders: Iterable[LiveOrder]) -> None:
-        """Take in orders of an earlier life, oldest first, with what they hold back."""
+    def restore(self, orders: Iterable[LiveOrder]) -> None:
+        """Be as it was, with these orders, oldest first; there are none yet."""
         for live in orders:
             self._all.append(live)
             self._by_client_id[live.order.client_order_id] = live
@@ -183,7 +184,7 @@ class OrderIndex:
 
     def get(self, venue_order_id: str) -> LiveOrder | None:
         """The order of the venue's id, open or finished."""
-        prefix, number = self._id_prefix, venue_order_id[len(self._id_prefix) :]
+        prefix, number = self.id_prefix, venue_order_id[len(self.id_prefix) :]
         if not venue_order_id.startswith(prefix) or not _is_hexadecimal(number):
             return None
         place = int(number, 16) - 1
@@ -290,7 +291,7 @@ class OrderIndex:
         )
 
     def _id_of(self, number: int) -> str:
-        return f"{self._id_prefix}{number:012x}"
+        return f"{self.id_prefix}{number:012x}"
 
 
 def _is_hexadecimal(text: str) -> bool:

@@ -50,6 +50,7 @@ from quant_trading_system.simulation.exchange import Exchange
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.floor import TradingFloor
 from quant_trading_system.simulation.groups import Groups
+from quant_trading_system.simulation.keeping import VenueState, decode, encode
 from quant_trading_system.simulation.live_orders import OrderIndex
 from quant_trading_system.simulation.models import (
     ALWAYS_FULL,
@@ -186,6 +187,43 @@ class Venue(OrderDesk):
     def note_equity(self, moment: datetime) -> None:
         """Keep what the account is worth now for `equity_history`."""
         self._account.note_equity(moment)
+
+    def snapshot(self) -> bytes:
+        """Everything that the venue knows; its subscribers are not part of it."""
+        exchange = self._exchange
+        return encode(
+            VenueState(
+                id_prefix=self._orders.id_prefix,
+                time=exchange.time,
+                opened_at=exchange.opened_at,
+                orders=list(self._orders.all_orders()),
+                groups=self._groups.state(),
+                books=self._account.books.state(),
+                account=self._account.state(),
+                activities=self._activities.entries,
+                floor=self._floor.state(),
+                wire=self._wire.state(),
+            )
+        )
+
+    def restore(self, data: bytes) -> None:
+        """Be exactly as the venue that `snapshot` described; this one is new and was built with the same arguments.
+
+        Raises:
+            ConfigurationError: the data is no snapshot, or one of another venue; nothing has changed.
+            ValueError: this venue has orders already.
+        """
+        if len(self._orders):
+            raise ValueError("restore a venue before its first order")
+        state = decode(data, self._orders.id_prefix)
+        self._orders.restore(state.orders)
+        self._groups.restore(state.groups)
+        self._account.books.restore(state.books)
+        self._account.restore(state.account)
+        self._activities.entries = state.activities
+        self._floor.restore(state.floor)
+        self._wire.restore(state.wire, self._orders.by_number)
+        self._exchange.time, self._exchange.opened_at = state.time, state.opened_at
 
     @property
     def is_open(self) -> bool:

@@ -24,6 +24,7 @@ from quant_trading_system.simulation.alpaca_server.errors import (
     refusal_response,
     unauthorized,
 )
+from quant_trading_system.simulation.alpaca_server.fake_symbol import FakeSymbol
 from quant_trading_system.simulation.alpaca_server.history_pages import MarketHistory
 from quant_trading_system.simulation.alpaca_server.host import Host
 from quant_trading_system.simulation.alpaca_server.http_faults import HttpFaults
@@ -78,6 +79,7 @@ class Front:
         self.faults = HttpFaults(real)
         self.trade_stream = TradeStream(self.keys, real)
         self.data_stream = DataStream(host.data_hub, self.keys, real)
+        self.fake_symbol = FakeSymbol(host.data_hub, real, host.seed)
         self._readers = ThreadPoolExecutor(1, "price-reader")
         exchanges = {symbol: exchange_of(symbol) for symbol in host.scene.instruments}
         self._history = MarketHistory(host.tape, host.scene.calendar, exchanges)

@@ -50,7 +50,7 @@ class VenueSettings(NamedTuple):
     per_minute: int
     partial_fills: Decimal
     charges: bool
-    multiplier: Decimal
+    multiplier: int
     database: Path | None
     allow_remote: bool
 
@@ -97,7 +97,7 @@ def _scenery(settings: VenueSettings, store: Store | None, now: datetime) -> Sce
     wishes = settings.wishes
     wished = Scenery(
         source=wishes.source,
-        prices=dict(wishes.prices),
+        symbols=dict(wishes.symbols),
         seed=wishes.seed,
         steps=wishes.steps,
         always_open=wishes.always_open,
@@ -107,7 +107,7 @@ def _scenery(settings: VenueSettings, store: Store | None, now: datetime) -> Sce
     known = None if store is None else store.scenery()
     if known is None:
         return wished
-    for field in ("source", "prices", "seed", "steps", "always_open", "begin"):
+    for field in ("source", "symbols", "seed", "steps", "always_open", "begin"):
         if getattr(known, field) != getattr(wished, field):
             raise ConfigurationError(
                 f"{settings.database} belongs to a market with {field} {getattr(known, field)}; "
@@ -127,7 +127,13 @@ def _clock(settings: VenueSettings, scene: Scene, real: Clock, resumed: datetime
 
 def _rules(settings: VenueSettings) -> HouseRules:
     fees = FeeSchedule.alpaca() if settings.charges else FeeSchedule.zero()
-    return HouseRules(settings.wishes.seed, fees, FillModel(partial_chance=settings.partial_fills), settings.multiplier)
+    try:
+        fills = FillModel(partial_chance=settings.partial_fills)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    if settings.multiplier not in (1, 2, 4):
+        raise ConfigurationError(f"the multiplier is {settings.multiplier}; it must be 1, 2 or 4")
+    return HouseRules(settings.wishes.seed, fees, fills, Decimal(settings.multiplier))
 
 
 def _card(bound: Address, specs: list[AccountSpec]) -> dict[str, Any]:

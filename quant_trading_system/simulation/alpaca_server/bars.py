@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quant_trading_system.market.sessions import NEW_YORK
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal
-from quant_trading_system.simulation.alpaca_server.price_path import Ticks
+from quant_trading_system.simulation.alpaca_server.price_path import DaySummary, Ticks, summary_of
 
 Integers = NDArray[np.int64]
 
@@ -148,25 +148,17 @@ def merged(bars: Bars, starts: Integers) -> Bars:
     )
 
 
-def day_bar(day: date, sides: tuple[int, int, int, int, int], trades: int) -> Bars:
-    """The bar of a day; its volume-weighted price is taken to be the mean of its four prices.
-
-    Args:
-        sides: open, high, low and close (micro-dollars), and volume.
-    """
-    opened, high, low, close, volume = sides
-    numbers = (midnight_ns(day), opened, high, low, close, volume, trades, (opened + high + low + close) // 4)
+def day_bar(day: date, whole: DaySummary) -> Bars:
+    """The bar of a day; its volume-weighted price is taken to be the mean of its four prices."""
+    opened, high, low, close, volume, prices = whole
+    numbers = (midnight_ns(day), opened, high, low, close, volume, prices, (opened + high + low + close) // 4)
     return Bars(*(np.array([number], dtype=np.int64) for number in numbers))
 
 
 def day_bar_of(day: date, ticks: Ticks) -> Bars:
     """The bar of a day so far, from its ticks."""
-    traded = ticks.cut(ticks.size > 0)
-    if not len(traded.at):
-        return no_bars()
-    last = traded.last
-    sides = (last[0].item(), last.max().item(), last.min().item(), last[-1].item(), traded.size.sum().item())
-    return day_bar(day, sides, len(last))
+    whole = summary_of(ticks)
+    return no_bars() if whole is None else day_bar(day, whole)
 
 
 def midnight_ns(day: date) -> int:

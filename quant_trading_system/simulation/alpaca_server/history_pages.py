@@ -96,16 +96,10 @@ class MarketHistory:
 
     def day(self, symbol: str, day: date, now: int) -> Bars:
         """The bar of a day so far: one, or none when nothing has traded."""
-        over = midnight_ns(day + _ONE_DAY) <= now
-        if over and self._tape.paths.has_daily_ranges and not self._tape.is_altered(symbol, day):
-            sides = self._tape.paths.daily(symbol, day)
-            return no_bars() if sides is None else day_bar(day, sides, self._prices_on(day))
+        if midnight_ns(day + _ONE_DAY) <= now and not self._tape.is_altered(symbol, day):
+            whole = self._tape.paths.summary(symbol, day)
+            return no_bars() if whole is None else day_bar(day, whole)
         return day_bar_of(day, self._tape.ticks(symbol, day).until(now))
-
-    def _prices_on(self, day: date) -> int:
-        """How many prices a day without a path of its own has."""
-        session = self._calendar.session_on(day)
-        return 0 if session is None else int((session.close - session.open).total_seconds()) + 1
 
     def _long_bars(self, symbol: str, timeframe: Timeframe, span: Span, now: int) -> Iterator[Bars]:
         """Bars of a day or more; a bar belongs to the span when its beginning does."""
@@ -123,8 +117,8 @@ class MarketHistory:
             ticks = self._tape.ticks(symbol, day)
             first = int(np.searchsorted(ticks.at, span.start, "left"))
             last = int(np.searchsorted(ticks.at, min(span.end, now), "right"))
-            if first < last:
-                yield _ordered(rows(ticks.cut(slice(first, last)), tape), span)
+            for part in _parts(first, last, descending=span.descending):
+                yield _ordered(rows(ticks.cut(part), tape), span)
 
     def _days(self, span: Span, now: int) -> Iterator[date]:
         """The trading days that the span touches, in its order."""
@@ -142,6 +136,8 @@ class MarketHistory:
 
 _KEPT_DAYS = 1_000
 """Days of minute bars that are remembered, 25 kilobytes each."""
+
+_HANDY = 1_000
 
 Reader = Callable[[str, Span], Iterator[list[Row]]]
 
@@ -191,6 +187,13 @@ def _resume(symbols: Sequence[str], token: str, kind: str) -> tuple[Sequence[str
 
 def _beyond(span: Span, at: int) -> Span:
     return span._replace(end=at - 1) if span.descending else span._replace(start=at + 1)
+
+
+def _parts(first: int, last: int, *, descending: bool) -> Iterator[slice]:
+    """A stretch in handy parts, so that short pages are not made from whole days."""
+    edges = range(first, last, _HANDY)
+    for begin in reversed(edges) if descending else edges:
+        yield slice(begin, min(begin + _HANDY, last))
 
 
 def _ordered(rows: list[Row], span: Span) -> list[Row]:

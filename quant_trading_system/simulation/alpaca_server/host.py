@@ -44,6 +44,7 @@ class Host:
         now: up to when everything has happened.
         session: the session in progress, None outside of one.
         desks: the accounts; `symbols_by_id`: what is traded, by asset id.
+        skips_nights: time leaps from a close to the next open.
     """
 
     def __init__(self, scene: Scene, clock: VenueClock, specs: Sequence[AccountSpec], rules: HouseRules) -> None:
@@ -63,6 +64,7 @@ class Host:
         self.broadcast = Broadcast(self.market, self.data_hub, exchanges)
         self.desks = [open_desk(spec, rules, clock, scene.calendar, scene.instruments, self.market) for spec in specs]
         self.symbols_by_id = {asset_id(symbol): symbol for symbol in scene.instruments}
+        self.seed = rules.seed
         self.skips_nights = False
         self._publish: Publisher | None = None
         self._listeners: list[Callable[[], None]] = []

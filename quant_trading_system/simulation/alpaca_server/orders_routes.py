@@ -96,9 +96,7 @@ def _order_query(call: Call) -> OrderQuery | None:
     side = read.choice(query, "side", ("", *OrderSide), "")
     bounds = {name: query.get(name, "") for name in ("before_order_id", "after_order_id")}
     if all(bounds.values()) or (any(bounds.values()) and (query.get("after") or query.get("until"))):
-        raise VenueRefusal(
-            MALFORMED, 422, "before_order_id and after_order_id exclude each other, after and until"
-        )
+        raise VenueRefusal(MALFORMED, 422, "before_order_id and after_order_id exclude each other, after and until")
     wanted = OrderQuery(
         status=read.choice(query, "status", ("open", "closed", "all"), "open"),
         after=read.moment(query, "after"),

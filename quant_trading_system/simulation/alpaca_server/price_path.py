@@ -1,7 +1,8 @@
-"""Every price of one symbol on one day: the seeded path of the simulated market as columns.
+"""Every price of one symbol on one day, as columns.
 
-A day is a function of history, seed and number of steps alone, so that the ticks of a stream, the minute bars
-of a query and the quotes that orders meet are the same numbers, now and after a restart.
+The simulated market gives the prices of a day at some steps; between two steps the price wanders from second to
+second, never beyond what the steps reach. A day is a function of history and seed alone, so that the ticks of a
+stream, the minute bars of a query and the quotes that orders meet are the same numbers, now and after a restart.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import stamp_of
 from quant_trading_system.simulation import paths
 from quant_trading_system.simulation.market import SimulatedMarket
+from quant_trading_system.simulation.noise import keys, normals
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
-TICK_SECONDS = 1
-"""Distance between two prices of a symbol, unless a number of steps per session is asked for."""
+COARSE_STEPS = 79
+"""Prices of a session that the simulated market gives: one in five minutes of an ordinary day."""
 _KEPT_TICKS = 2_000_000
-_FEWEST_KEPT_DAYS = 32
-_FEWEST_ROWS = 4
+_SECONDS_IN_SESSION = 23_400
 _BEFORE_THE_END_US = 1
 """The last price of a session or bar comes one microsecond before its end, so that it belongs to it."""
+_CONTINUOUS_SHARE = 0.9
+"""Share of a day's volume outside of the closing auction, and how much trades differ in size."""
+_SIZE_SPREAD = 0.4
 
 
 class Ticks(NamedTuple):
@@ -54,6 +59,17 @@ class Ticks(NamedTuple):
         return self.cut(slice(0, int(np.searchsorted(self.at, moment_ns, "right"))))
 
 
+class DaySummary(NamedTuple):
+    """What a whole day comes to: prices in micro-dollars, volume in shares, and how many prices there are."""
+
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    prices: int
+
+
 def no_ticks() -> Ticks:
     """A day without prices."""
     empty = np.zeros(0, dtype=np.int64)
@@ -76,26 +92,17 @@ class PricePaths:
         """Prepare the paths; days are computed when they are asked for.
 
         Args:
-            steps: prices per session for daily bars, as of `SimulatedMarket`; a price per second without it.
+            steps: prices per session for daily bars, exactly those of `SimulatedMarket`; a price per second
+                without it.
         """
         self.symbols = history.symbols
         self._history = history
         self._calendar = calendar
         self._seed = seed
         self._steps = steps
-        self._days = {day: bar for bar, day in enumerate(history.dates.tolist())} if history.is_daily else {}
-        self._ticks = lru_cache(maxsize=max(_KEPT_TICKS // (steps or 23_400), _FEWEST_KEPT_DAYS))(self._made)
-        self._markets: dict[tuple[str, int], _OneSymbol] = {}
-
-    def has(self, day: date) -> bool:
-        """The history has a bar on that day, of one symbol at least."""
-        return day in self._days if self._history.is_daily else bool((self._history.dates == np.datetime64(day)).any())
-
-    @property
-    def last_day(self) -> date:
-        """The last day with prices."""
-        last: date = self._history.dates[-1].item()
-        return last
+        self._days = {day: bar for bar, day in enumerate(history.dates.tolist())}
+        self._ticks = lru_cache(maxsize=_KEPT_TICKS // (steps or _SECONDS_IN_SESSION))(self._made)
+        self._markets: dict[str, _OneSymbol] = {}
 
     @property
     def first_day(self) -> date:
@@ -104,25 +111,10 @@ class PricePaths:
         return first
 
     @property
-    def has_daily_ranges(self) -> bool:
-        """Daily bars tell open, high, low and close of a day without its ticks."""
-        return self._steps is None and self._history.is_daily and self._history.has_ohlc
-
-    def daily(self, symbol: str, day: date) -> tuple[int, int, int, int, int] | None:
-        """Open, high, low and close (micro-dollars) and volume of a day; None when there is no bar.
-
-        Only where `has_daily_ranges`.
-        """
-        history, bar = self._history, self._days.get(day)
-        column = history.column_of(symbol)
-        if bar is None or not history.present.item(bar, column):
-            return None
-        assert history.open_micros is not None
-        assert history.high_micros is not None
-        assert history.low_micros is not None
-        sides = (history.open_micros, history.high_micros, history.low_micros, history.close_micros)
-        opened, high, low, close = (array.item(bar, column) for array in sides)
-        return opened, high, low, close, self._market(symbol, _FEWEST_ROWS).volume_of(bar)
+    def last_day(self) -> date:
+        """The last day with prices."""
+        last: date = self._history.dates[-1].item()
+        return last
 
     def ticks(self, symbol: str, day: date) -> Ticks:
         """All prices of that day, also those that are still to come; none when there is no bar.
@@ -132,21 +124,73 @@ class PricePaths:
         """
         return self._ticks(symbol, day)
 
+    def summary(self, symbol: str, day: date) -> DaySummary | None:
+        """What a day comes to, without its ticks where daily bars tell it; None when there is no bar."""
+        session = self._calendar.session_on(day)
+        if session is None or day not in self._days:
+            return None
+        if not self._history.is_daily:
+            return summary_of(self.ticks(symbol, day))
+        market = self._market(symbol)
+        steps = market.steps_of(self._days[day])
+        prices = len(steps) if self._steps else _seconds(session) + 1
+        return _summary(steps, market.volume_of(self._days[day]), prices) if len(steps) else None
+
     def _made(self, symbol: str, day: date) -> Ticks:
         session = self._calendar.session_on(day)
-        if session is None or not self.has(day):
+        if session is None or day not in self._days:
             return no_ticks()
+        market = self._market(symbol)
         if not self._history.is_daily:
-            return self._market(symbol, _FEWEST_ROWS).bars_on(day)
-        rows = self._steps or int((session.close - session.open).total_seconds()) // TICK_SECONDS + 1
-        return self._market(symbol, rows).session_of(self._days[day], session)
+            return market.bars_on(day)
+        bar = self._days[day]
+        steps = market.steps_of(bar)
+        if not len(steps):
+            return no_ticks()
+        if self._steps:
+            return market.ticks_at(steps, session, market.step_sizes(bar))
+        noise = normals(keys(self._seed, (f"ticks/{symbol}",)), day.toordinal(), _seconds(session) + 1)[:, 0]
+        last = refined(steps, market.sigma_of(bar), noise)
+        return market.ticks_at(last, session, trade_sizes(market.volume_of(bar), noise))
 
-    def _market(self, symbol: str, rows: int) -> _OneSymbol:
-        key = (symbol, rows)
-        if key not in self._markets:
+    def _market(self, symbol: str) -> _OneSymbol:
+        if symbol not in self._markets:
             history = self._history.select([symbol])
-            self._markets[key] = _OneSymbol(history, self._calendar, seed=self._seed, steps_per_session=rows)
-        return self._markets[key]
+            rows = self._steps or COARSE_STEPS
+            self._markets[symbol] = _OneSymbol(history, self._calendar, seed=self._seed, steps_per_session=rows)
+        return self._markets[symbol]
+
+
+def refined(steps: Integers, sigma: float, noise: Floats) -> Integers:
+    """Prices on the tick that pass through `steps` and wander in between, within what the steps reach.
+
+    Args:
+        steps: micro-dollars, evenly spaced over the session.
+        sigma: of a day's return.
+        noise: standard normal deviates, one for each price.
+    """
+    rows = len(noise)
+    places = np.arange(rows)
+    anchors = np.rint(np.linspace(0, rows - 1, len(steps))).astype(np.int64)
+    scale = sigma * np.sqrt((1.0 - paths.OVERNIGHT_SHARE) / (rows - 1))
+    motion = np.cumsum(noise) * scale
+    away = motion - np.interp(places, anchors, motion[anchors])
+    wanted = np.interp(places, anchors, steps) * (1.0 + away)
+    prices = np.clip(np.rint(wanted), steps.min(), steps.max()).astype(np.int64)
+    tick = paths.ticks(prices)
+    rounded = np.clip((prices + tick // 2) // tick * tick, steps.min(), steps.max())
+    rounded[anchors] = steps
+    return rounded
+
+
+def trade_sizes(volume: int, noise: Floats) -> Integers:
+    """Shares of each trade of a day, much at both ends and little at noon; the closing auction takes the rest."""
+    rows = len(noise)
+    profile = paths.volume_profile(rows).astype(np.float64) / 1_000_000
+    different = np.clip(1.0 + _SIZE_SPREAD * noise, 0.1, None)
+    sizes = np.floor(volume * _CONTINUOUS_SHARE * profile * different).astype(np.int64)
+    sizes[-1] = max(volume - int(sizes[:-1].sum()), 0)
+    return sizes
 
 
 class _OneSymbol(SimulatedMarket):
@@ -154,24 +198,33 @@ class _OneSymbol(SimulatedMarket):
 
     _squares: Integers | None = None
 
-    def session_of(self, bar: int, session: Session) -> Ticks:
-        """The path through a daily bar."""
-        history = self._history
-        if not history.present.item(bar, 0):
-            return no_ticks()
+    def steps_of(self, bar: int) -> Integers:
+        """The prices of a daily bar, evenly spaced from the open to the close; none when there is no bar."""
+        if not self._history.present.item(bar, 0):
+            return np.zeros(0, dtype=np.int64)
+        steps: Integers = self._daily_path(bar, np.array([self.sigma_of(bar)]))[0, :, 0]
+        return steps
+
+    def sigma_of(self, bar: int) -> float:
+        """How much a day's return is expected to move, from the days before."""
         if self._squares is None:
+            history = self._history
             self._squares = paths.squared_returns(history.close_micros, self._previous, history.present)
-        sigma = paths.volatility(self._squares[max(bar - self._window, 0) : bar], self._default_sigma)
-        last = self._daily_path(bar, sigma)[0, :, 0]
-        volume = self._volume_of(slice(bar, bar + 1))
-        size = paths.spread_volume(volume, paths.volume_profile(self._rows))[0, :, 0]
-        size[-1] += volume.item(0, 0) - size.sum()  # what whole shares left over trades in the closing auction
-        bid, ask = paths.quotes_around(last, self._spread)
-        return Ticks(_even_times(session.open, session.close - session.open, self._rows), last, bid, ask, size)
+        sigma: float = paths.volatility(self._squares[max(bar - self._window, 0) : bar], self._default_sigma).item(0)
+        return sigma
 
     def volume_of(self, bar: int) -> int:
         """Shares that trade in a bar."""
         return self._volume_of(slice(bar, bar + 1)).item(0, 0)
+
+    def step_sizes(self, bar: int) -> Integers:
+        """Shares that trade at each step of a daily bar."""
+        return paths.spread_volume(self._volume_of(slice(bar, bar + 1)), paths.volume_profile(self._rows))[0, :, 0]
+
+    def ticks_at(self, last: Integers, session: Session, size: Integers) -> Ticks:
+        """Prices with their times and quotes, evenly spaced over a session."""
+        bid, ask = paths.quotes_around(last, self._spread)
+        return Ticks(_even_times(session.open, session.close - session.open, len(last)), last, bid, ask, size)
 
     def bars_on(self, day: date) -> Ticks:
         """The points of every intraday bar of a day."""
@@ -191,6 +244,20 @@ class _OneSymbol(SimulatedMarket):
         bid, ask = paths.quotes_around(last, self._spread)
         times = at.astype("datetime64[ns]").astype(np.int64)
         return Ticks(times.ravel(), last.ravel(), bid.ravel(), ask.ravel(), size.ravel())
+
+
+def _seconds(session: Session) -> int:
+    return int((session.close - session.open).total_seconds())
+
+
+def summary_of(ticks: Ticks) -> DaySummary | None:
+    """What the trades among some ticks come to, None when there are none."""
+    traded = ticks.cut(ticks.size > 0)
+    return _summary(traded.last, int(traded.size.sum()), len(traded.at)) if len(traded.at) else None
+
+
+def _summary(last: Integers, volume: int, prices: int) -> DaySummary:
+    return DaySummary(last[0].item(), last.max().item(), last.min().item(), last[-1].item(), volume, prices)
 
 
 def _even_times(opened: datetime, length: timedelta, rows: int) -> Integers:

@@ -55,7 +55,7 @@ def require_loopback(host: str, *, allow_remote: bool) -> None:
     """
     if host not in LOOPBACK and not allow_remote:
         raise ConfigurationError(
-            f"{host} can be reached from other machines, and nothing here is encrypted; add --allow-remote if you mean it"
+            f"{host} can be reached from other machines, and nothing is encrypted; add --allow-remote if that is meant"
         )
 
 
@@ -85,6 +85,7 @@ async def serve(
         bound = await _listen(runner, address)
         if store is not None:
             helpers.append(asyncio.create_task(store.keep_saving()))
+        helpers.append(asyncio.create_task(front.fake_symbol.run()))
         if not isinstance(front.host.clock, SteppedClock):
             helpers.append(asyncio.create_task(front.host.run()))
         ready(bound)

@@ -8,12 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
 from quant_trading_system.core.instruments import Instrument, Universe
+from quant_trading_system.core.numbers import nearest_tick, positive
 from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.price_file import is_symbol
 from quant_trading_system.market.sessions import NEW_YORK, TradingCalendar
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths
-from quant_trading_system.simulation.alpaca_server.random_market import random_history, with_ranges
+from quant_trading_system.simulation.alpaca_server.random_market import random_history
 from quant_trading_system.simulation.alpaca_server.venue_time import AlwaysOpenCalendar, exchange_calendar
 
 SP500 = "sp500"
@@ -46,19 +48,37 @@ class Wishes(NamedTuple):
 
     Attributes:
         source: `SP500`, `RANDOM`, or the path of a file with prices.
-        prices: dollars a share now, by symbol, of a random market; or a choice of symbols of another source.
+        symbols: what is traded, with dollars a share now in a random market and None in others; empty for all.
         begin: the first day that is traded; today for a random market and the latest year otherwise.
         universe: instruments with their flags; every symbol may be traded in every way without it.
         steps: prices per session; one every second without it.
     """
 
     source: str
-    prices: Mapping[str, Decimal]
+    symbols: Mapping[str, Decimal | None]
     begin: date | None
     seed: int
     always_open: bool
     universe: Universe | None = None
     steps: int | None = None
+
+
+def read_symbols(text: str) -> dict[str, Decimal | None]:
+    """Read ``SPY:570,AAPL:190`` or ``SPY,AAPL``.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    found: dict[str, Decimal | None] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        symbol, _, price = part.partition(":")
+        if not is_symbol(symbol) or symbol in found:
+            raise ConfigurationError(f"{part!r} is no symbol, or named twice; write SPY:570,AAPL:190")
+        try:
+            found[symbol] = nearest_tick(positive(price)) if price else None
+        except InvalidNumber as error:
+            raise ConfigurationError(f"the price of {symbol}: {error}") from None
+    return found
 
 
 def open_scene(wishes: Wishes, now: datetime) -> Scene:
@@ -76,7 +96,9 @@ def _random_scene(wishes: Wishes, now: datetime) -> Scene:
     start = now if wishes.begin is None else _opening(exchange, wishes.begin)
     today = start.astimezone(NEW_YORK).date()
     calendar = AlwaysOpenCalendar(exchange, today) if wishes.always_open else exchange
-    prices = wishes.prices or DEFAULT_PRICES
+    prices = {symbol: price for symbol, price in wishes.symbols.items() if price is not None} or DEFAULT_PRICES
+    if len(prices) < len(wishes.symbols):
+        raise ConfigurationError("a random market needs the price of every symbol, such as --symbols SPY:570,AAPL:190")
     history = random_history(prices, calendar, now=start, last_day=exchange.last_day, seed=wishes.seed)
     return _scene(wishes, history, calendar, exchange, start, replays=False)
 
@@ -84,14 +106,12 @@ def _random_scene(wishes: Wishes, now: datetime) -> Scene:
 def _replay(wishes: Wishes) -> Scene:
     exchange = exchange_calendar()
     history = _read(wishes.source, exchange)
-    if wishes.prices:
-        history = history.select(wishes.prices)
+    if wishes.symbols:
+        history = history.select(wishes.symbols)
     last: date = history.dates[-1].item()
     begin = wishes.begin or max(last - timedelta(days=365), history.dates[0].item())
     start = _opening(exchange, begin)
     history.between(begin, last)  # refuses days without prices
-    if wishes.steps is None:
-        history = with_ranges(history, wishes.seed)
     return _scene(wishes, history, exchange, exchange, start, replays=True)
 
 

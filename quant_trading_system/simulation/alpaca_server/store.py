@@ -35,7 +35,7 @@ class Scenery(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     source: str
-    prices: dict[str, Decimal]
+    symbols: dict[str, Decimal | None]
     seed: int
     steps: int | None
     always_open: bool
@@ -76,7 +76,9 @@ class Store:
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("CREATE TABLE IF NOT EXISTS venue (name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS venue (name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT"
+            )
         except sqlite3.Error as error:
             raise ConfigurationError(f"{path} cannot be used as a venue's file: {error}") from error
 
@@ -159,4 +161,6 @@ def _state_of(host: Host) -> _State:
         for desk in host.desks
     ]
     done = {symbol: list(host.tape.interventions(symbol)) for symbol in host.market.symbols}
-    return _State(now=host.now, accounts=accounts, interventions={symbol: acts for symbol, acts in done.items() if acts})
+    return _State(
+        now=host.now, accounts=accounts, interventions={symbol: acts for symbol, acts in done.items() if acts}
+    )

@@ -124,13 +124,15 @@ def test_the_quantity_counts_what_has_filled():
     assert desk.held() == 6
 
 
-@pytest.mark.parametrize(("quantity", "message"), [("4", "qty must be > filled_qty"), ("3", "qty must be > filled_qty")])
+@pytest.mark.parametrize(
+    ("quantity", "message"), [("4", "qty must be > filled_qty"), ("3", "qty must be > filled_qty")]
+)
 def test_a_quantity_that_has_filled_already_is_refused(quantity, message):
     desk = VenueDesk(fills=TENTH)
     desk.quote(volume="40")
     old = desk.buy(10, limit="100.02")
     refusal = refusal_of(desk, old, qty=quantity)
-    assert (refusal.code, refusal.http, refusal.message) == (42210000, 422, message)
+    assert (refusal.code, refusal.http, refusal.message) == (42210000, 422, "qty must be > filled_qty")
 
 
 def test_fills_on_the_way_count_too():
@@ -154,7 +156,11 @@ def test_a_trailing_stop_keeps_what_it_has_seen():
     desk.quote("102.98", "103.02", "103")
     new = desk.replace(old, trail="1.50")
     found = desk.order(new)
-    assert (found.order.trail_price, found.high_water_mark, found.stop_price) == (Decimal("1.50"), 104, Decimal("102.50"))
+    assert (found.order.trail_price, found.high_water_mark, found.stop_price) == (
+        Decimal("1.50"),
+        104,
+        Decimal("102.50"),
+    )
 
 
 def test_per_cent_stays_per_cent():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,7 @@ from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution import alpaca_reads
 from quant_trading_system.execution.alpaca_api import ATTEMPTS
 from quant_trading_system.execution.alpaca_client import AlpacaClient
-from quant_trading_system.execution.alpaca_models import AccountConfigurations
+from quant_trading_system.execution.alpaca_models import AccountConfigurations, AlpacaOrder
 from quant_trading_system.execution.alpaca_wire import read_json
 from quant_trading_system.execution.notices import NoticeKind
 from quant_trading_system.execution.rate_limit import Lane
@@ -32,6 +33,7 @@ from tests.support.alpaca_lines import (
     order_json,
     refusal,
     reply,
+    settled,
     stamp,
 )
 from tests.support.orders import buy
@@ -40,6 +42,7 @@ D = Decimal
 ORDER = buy(8, limit="61.25", client_order_id="mine-1")
 LOST = BrokerTimeout("no answer in time")
 BROKEN = OutcomeUnknown("the connection broke")
+LIMIT = {"x-ratelimit-limit": "200"}
 
 
 class Client(Line):
@@ -185,7 +188,7 @@ def test_keys_that_the_broker_repeats_are_not_passed_on():
 
 
 def test_a_replacement_is_sent_once_to_the_order_that_it_replaces():
-    before = read_json(json.dumps(order_json()).encode(), alpaca_reads.AlpacaOrder)
+    before = read_json(json.dumps(order_json()).encode(), AlpacaOrder)
     change = approved(buy(6, limit="61.25", client_order_id="mine-2"))
     line = Client(reply(order_json("mine-2", qty="6", replaces="v-mine-1")))
     assert line.ask(lambda client: client.replace(before, change)).replaces == "v-mine-1"
@@ -311,6 +314,26 @@ def test_a_part_of_a_position_is_closed_with_exact_numbers():
     assert (line.last.name, line.last.query) == ("DELETE /v2/positions/BRK%2FB", (("qty", "0.1"),))
     line.ask(lambda client: client.close_position("KO", percentage=D("33.3")))
     assert line.last.query == (("percentage", "33.3"),)
+
+
+def test_a_cancel_goes_out_while_reads_and_orders_use_up_the_limit():
+    """Two hundred reads and a hundred orders at once: they queue or are given back, the cancel does neither."""
+
+    line = Client(script=lambda request: Reply(204 if request.method == "DELETE" else 503, b"", LIMIT))
+
+    async def story() -> None:
+        reads = [asyncio.create_task(line.client.account()) for _ in range(200)]
+        orders = [asyncio.create_task(line.client.submit(approved(ORDER))) for _ in range(100)]
+        await settled()
+        assert len(line.transport.requests) == 180  # the rest of the minute is for whatever stops trading
+        await line.client.cancel("v-mine-1")
+        assert line.last.name == "DELETE /v2/orders/v-mine-1"
+        assert line.clock.now() == START
+        for task in (*reads, *orders):
+            task.cancel()
+        await asyncio.gather(*reads, *orders, return_exceptions=True)
+
+    asyncio.run(story())
 
 
 # -- lists to their last page --------------------------------------------------------------------------------------

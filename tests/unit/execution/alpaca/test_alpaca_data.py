@@ -114,7 +114,8 @@ def test_the_latest_of_everything():
 
 
 @pytest.mark.parametrize(
-    "answer", [Reply(400, b'{"message": "invalid timeframe"}'), refusal(403, 42210000, "recent data is not in the plan")]
+    "answer",
+    [Reply(400, b'{"message": "invalid timeframe"}'), refusal(403, 42210000, "recent data is not in the plan")],
 )
 def test_a_question_that_the_broker_does_not_take_is_a_definite_no(answer: Reply):
     def once(_: Request) -> Reply:

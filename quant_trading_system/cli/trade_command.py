@@ -1,0 +1,152 @@
+"""`qts trade`: a strategy on a real account, or on a local venue that speaks the same wire."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quant_trading_system.cli.screen import screen
+from quant_trading_system.core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from quant_trading_system.app.live import LiveSetup
+    from quant_trading_system.core.instruments import Universe
+
+
+class Mode(StrEnum):
+    """Whose money it is."""
+
+    LOCAL = "local"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class OnStop(StrEnum):
+    """What becomes of working orders at the end."""
+
+    CANCEL = "cancel"
+    LEAVE = "leave"
+
+
+StrategyNames = Annotated[list[str], typer.Argument(help="momentum, FILE.py, FILE.py:CLASS or MODULE:CLASS; several.")]
+BrokerName = Annotated[str, typer.Option(help="Only alpaca; its URLs and keys come from the environment.")]
+ModeOption = Annotated[Mode, typer.Option(help="Must agree with the host: a local venue, paper or live.")]
+Symbols = Annotated[str, typer.Option(help="What may be traded, separated by commas.")]
+UniverseFile = Annotated[Path | None, typer.Option("--universe", help="CSV of what may be traded, with sectors.")]
+Bars = Annotated[str, typer.Option(help="Bars that strategies see: 1Day, or minutes such as 1Min, 5Min, 15Min.")]
+Lookback = Annotated[int, typer.Option(help="Days of past that strategies see.", min=1)]
+Limits = Annotated[Path | None, typer.Option(help="Your risk_params.yaml instead of the shipped one.")]
+Account = Annotated[str, typer.Option(help="Id or number of the account; required for live.")]
+Arm = Annotated[bool, typer.Option("--arm-live", help="Yes, real money may be moved in this run.")]
+OnStopOption = Annotated[OnStop, typer.Option("--on-stop", help="Cancel working orders at the end, or leave them.")]
+Adopt = Annotated[str, typer.Option(help="Who answers for positions that were there before the first run.")]
+Keys = Annotated[Path | None, typer.Option("--credentials", help="A private file instead of the environment.")]
+Name = Annotated[str, typer.Option("--name", help="Of the account's directory: its journal, latch and heartbeat.")]
+Feed = Annotated[str, typer.Option(help="iex or sip.")]
+Always = Annotated[bool, typer.Option("--always-open", help="The local venue trades around the clock.")]
+
+
+def trade(
+    strategies: StrategyNames,
+    broker: BrokerName = "alpaca",
+    mode: ModeOption = Mode.PAPER,
+    symbols: Symbols = "",
+    universe: UniverseFile = None,
+    bars: Bars = "1Day",
+    lookback: Lookback = 400,
+    limits: Limits = None,
+    account: Account = "",
+    arm_live: Arm = False,
+    on_stop: OnStopOption = OnStop.CANCEL,
+    adopt: Adopt = "",
+    credentials: Keys = None,
+    name: Name = "alpaca",
+    feed: Feed = "iex",
+    always_open: Always = False,
+) -> None:
+    """Trade an Alpaca account with one or more strategies until Ctrl-C.
+
+    Keys: APCA_API_KEY_ID and APCA_API_SECRET_KEY; hosts: APCA_API_BASE_URL, APCA_API_DATA_URL.
+
+    Example: [bold]qts trade my_strategy.py --symbols KO,PEP --bars 5Min[/bold]
+    """
+    from quant_trading_system.app.live import LiveSetup
+    from quant_trading_system.app.strategy_loading import load_strategy
+    from quant_trading_system.config.loader import default_limits, load_limits
+    from quant_trading_system.config.settings import state_directory
+    from quant_trading_system.execution.credentials import TradingMode, read_access
+    from quant_trading_system.trading.live_loop import OnStop as Policy
+
+    if broker != "alpaca":
+        raise ConfigurationError(f"--broker {broker}: only alpaca is known")
+    setup = LiveSetup(
+        access=read_access(os.environ, credentials),
+        mode=TradingMode(mode.value),
+        directory=state_directory() / name,
+        strategies=[load_strategy(spec) for spec in strategies],
+        universe=_universe(universe, symbols),
+        limits=load_limits(limits) if limits else default_limits(),
+        account_id=account,
+        armed=arm_live,
+        span=_span(bars),
+        lookback=timedelta(days=lookback),
+        feed=feed,
+        on_stop=Policy(on_stop.value),
+        adopted_by=adopt,
+        always_open=always_open,
+    )
+    asyncio.run(_until_told(setup))
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(trade)
+
+
+async def _until_told(setup: LiveSetup) -> None:
+    from quant_trading_system.app.latest_run import remember_run
+    from quant_trading_system.app.live import trade as trade_live
+    from quant_trading_system.core.clock import SystemClock
+
+    clock, stop, loop = SystemClock(), asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def tell(line: str) -> None:
+        screen().print(f"{clock.now():%H:%M:%S} {line}", markup=False)
+
+    setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    remember_run(setup.directory)
+    await trade_live(setup, stop, tell)
+
+
+def _span(bars: str) -> timedelta | None:
+    if bars == "1Day":
+        return None
+    minutes = bars.removesuffix("Min")
+    if not bars.endswith("Min") or not minutes.isdecimal() or not 1 <= int(minutes) <= 59:
+        raise ConfigurationError(f"--bars {bars}: write 1Day, or minutes such as 5Min")
+    return timedelta(minutes=int(minutes))
+
+
+def _universe(path: Path | None, symbols: str) -> Universe:
+    from quant_trading_system.core.instruments import Instrument, Universe
+    from quant_trading_system.market.universes import load_universe, sp500_20
+
+    known = load_universe(path) if path else sp500_20()
+    wanted = [symbol.strip().upper() for symbol in symbols.split(",") if symbol.strip()]
+    if not wanted:
+        if path is None:
+            raise ConfigurationError("say what may be traded: --symbols KO,PEP or --universe FILE")
+        return known
+    strangers = [symbol for symbol in wanted if symbol not in known]
+    if path is not None and strangers:
+        raise ConfigurationError(f"{', '.join(strangers)}: not in {path.name}")
+    return Universe(known.get(symbol) or Instrument(symbol=symbol) for symbol in wanted)

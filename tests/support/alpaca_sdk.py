@@ -1,0 +1,45 @@
+"""The official SDK `alpaca-py`, imported without the warnings of the libraries below it."""
+
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from alpaca.common.exceptions import APIError
+    from alpaca.data.enums import Adjustment, DataFeed
+    from alpaca.data.historical.corporate_actions import CorporateActionsClient
+    from alpaca.data.historical.stock import StockHistoricalDataClient
+    from alpaca.data.live.stock import StockDataStream
+    from alpaca.data.requests import (
+        CorporateActionsRequest,
+        StockBarsRequest,
+        StockLatestBarRequest,
+        StockLatestQuoteRequest,
+        StockLatestTradeRequest,
+        StockQuotesRequest,
+        StockSnapshotRequest,
+        StockTradesRequest,
+    )
+    from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
+    from alpaca.trading.client import TradingClient
+    from alpaca.trading.enums import AssetExchange, AssetStatus, OrderClass, OrderSide, OrderStatus, TimeInForce
+    from alpaca.trading.requests import (
+        ClosePositionRequest,
+        CreateWatchlistRequest,
+        GetAssetsRequest,
+        GetCalendarRequest,
+        GetOrderByIdRequest,
+        GetOrdersRequest,
+        GetPortfolioHistoryRequest,
+        LimitOrderRequest,
+        MarketOrderRequest,
+        ReplaceOrderRequest,
+        StopLimitOrderRequest,
+        StopLossRequest,
+        StopOrderRequest,
+        TakeProfitRequest,
+        TrailingStopOrderRequest,
+        UpdateWatchlistRequest,
+    )
+    from alpaca.trading.stream import TradingStream
+
+__all__ = [name for name in dir() if not name.startswith("_") and name != "warnings"]

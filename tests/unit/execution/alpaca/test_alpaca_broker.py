@@ -1,0 +1,665 @@
+"""Alpaca as a broker: whatever gets lost, doubled or late, each order and each share is told once and truly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.exceptions import (
+    BrokerRejected,
+    BrokerTimeout,
+    ConfigurationError,
+    NotSent,
+    OutcomeUnknown,
+)
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger
+from quant_trading_system.core.orders import Order, OrderClass, StopLoss
+from quant_trading_system.execution.alpaca_api import AlpacaApi
+from quant_trading_system.execution.alpaca_broker import AlpacaBroker
+from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.broker import Broker, BrokerUpdate
+from quant_trading_system.execution.notices import Notice, NoticeKind
+from quant_trading_system.execution.transport import Reply
+from tests.support.alpaca_lines import (
+    ACCESS,
+    START,
+    ScriptedTransport,
+    approved,
+    kinds,
+    order_json,
+    pass_time,
+    refusal,
+    reply,
+    settled,
+    stamp,
+    update_json,
+)
+from tests.support.fake_alpaca import FakeAlpaca
+from tests.support.orders import buy, sell
+
+D = Decimal
+K = NoticeKind
+S = OrderStatus
+T = OrderTrigger
+LOST = BrokerTimeout("no answer in time")
+Story = Callable[["Desk"], Awaitable[None]]
+
+
+def an_order(identity: str = "mine-1", **fields: Any) -> Order:
+    return buy(8, limit="61.25", client_order_id=identity, **fields)
+
+
+class Desk:
+    """A broker in front of a fake Alpaca, and everything that it told."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = ManualClock(START)
+        self.alpaca = FakeAlpaca()
+        self.notices: list[Notice] = []
+        self.heard: list[BrokerUpdate] = []
+        self.latch = ""
+        transport = ScriptedTransport(script=self.alpaca.serve)
+        api = AlpacaApi(transport, self.clock, self.notices.append, source="trading")
+        self.broker = AlpacaBroker(
+            AlpacaClient(api),
+            self.alpaca.opener,
+            ACCESS,
+            self.clock,
+            self.notices.append,
+            latch=lambda _: self.latch,
+            **{"account_id": "PA77", "seed": 4, **options},
+        )
+        self.broker.subscribe(self.heard.append)
+
+    def live(self, story: Story) -> None:
+        """Run the broker while `story` is told."""
+
+        async def both() -> None:
+            task = asyncio.create_task(self.broker.run())
+            await settled()
+            try:
+                await story(self)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await settled()
+
+        asyncio.run(both())
+
+    async def place(self, order: Order | None = None, **options: Any) -> Any:
+        answer = await self.broker.place(approved(order or an_order(), at=self.clock.now(), **options))
+        await settled()
+        return answer
+
+    async def wait(self, seconds: float) -> None:
+        await pass_time(self.clock, seconds)
+
+    @property
+    def told(self) -> list[str]:
+        """Every trigger, fills with their shares."""
+        return [
+            f"{update.trigger or update.request}" + (f" {update.execution.quantity}" if update.execution else "")
+            for update in self.heard
+        ]
+
+    def posts(self) -> int:
+        return self.alpaca.asked.count("POST /v2/orders")
+
+
+def lost(_: Reply) -> BrokerTimeout:
+    """The request did its work, and the answer got lost."""
+    return LOST
+
+
+# -- the way out ---------------------------------------------------------------------------------------------------
+
+
+def test_an_order_goes_out_and_its_life_comes_back():
+    async def story(desk: Desk) -> None:
+        answer = await desk.place()
+        assert (answer.venue_order_id, answer.status, answer.quantity) == ("v-mine-1", S.WORKING, 8)
+        desk.alpaca.happens("mine-1", "new")
+        desk.alpaca.fill("mine-1", "3", "61.20")
+        desk.alpaca.fill("mine-1", "5", "61.25")
+        await settled()
+        assert desk.told == ["accept", "fill_part 3", "fill_last 5"]
+        last = desk.heard[-1].execution
+        assert last is not None
+        assert (last.price, last.cumulative_quantity, last.execution_id) == (D("61.25"), 8, "x-mine-1-8")
+        assert desk.heard[-1].venue_order_id == "v-mine-1"
+        assert kinds(desk.notices) == [K.STREAM_UP]
+
+    desk = Desk()
+    promise: Broker = desk.broker
+    assert promise is desk.broker
+    desk.live(story)
+
+
+def test_a_definite_no_is_final_and_nothing_is_followed():
+    async def story(desk: Desk) -> None:
+        desk.alpaca.faults["POST"].append(refusal(403, 40310000, "insufficient buying power"))
+        with pytest.raises(BrokerRejected, match="insufficient buying power") as caught:
+            await desk.place()
+        assert (caught.value.code, caught.value.order_id) == (40310000, "mine-1")
+        await desk.wait(60)
+        assert desk.heard == []
+        assert desk.posts() == 1
+
+    Desk().live(story)
+
+
+def test_the_latch_is_asked_last_and_nothing_leaves_while_it_holds():
+    async def story(desk: Desk) -> None:
+        desk.latch = "daily loss"
+        with pytest.raises(NotSent, match="kill switch is active: daily loss") as caught:
+            await desk.place()
+        assert caught.value.order_id == "mine-1"
+        assert desk.posts() == 0
+        desk.latch = ""
+        await desk.place()
+        assert desk.posts() == 1
+
+    Desk().live(story)
+
+
+def test_an_approval_does_not_keep():
+    async def story(desk: Desk) -> None:
+        with pytest.raises(NotSent, match=r"approval is 2\.5 s old"):
+            await desk.broker.place(approved(an_order(), at=START - timedelta(seconds=2.5)))
+        assert desk.posts() == 0
+
+    Desk().live(story)
+
+
+def test_while_the_stream_is_down_only_what_shrinks_a_position_leaves():
+    async def story(desk: Desk) -> None:
+        desk.alpaca.opener.refusals = 1000
+        desk.alpaca.opener.socket.cut()
+        await settled()
+        with pytest.raises(NotSent, match="orders cannot be followed"):
+            await desk.place()
+        answer = await desk.place(sell(2, client_order_id="exit-1"), shrinks=True)
+        assert answer.client_order_id == "exit-1"
+
+    Desk().live(story)
+
+
+def test_an_answer_about_another_order_is_not_believed():
+    async def story(desk: Desk) -> None:
+        for wrong in ({"symbol": "XOM"}, {"side": "sell"}, {"qty": "80"}, {"client_order_id": "other"}):
+            desk.alpaca.faults["POST"].append(reply(order_json(**wrong)))
+            with pytest.raises(OutcomeUnknown, match="another"):
+                await desk.place()
+        assert kinds(desk.notices).count(K.WRONG_ECHO) >= 4
+        assert desk.heard == []
+
+    Desk().live(story)
+
+
+# -- lost answers --------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_answer_is_settled_by_looking_and_the_order_is_sent_once():
+    async def story(desk: Desk) -> None:
+        desk.alpaca.faults["POST"].append(lost)
+        with pytest.raises(BrokerTimeout):
+            await desk.place()
+        await settled()
+        assert desk.told == ["accept"]
+        assert desk.posts() == 1
+
+    Desk().live(story)
+
+
+def test_an_order_that_was_filled_before_its_answer_got_lost_brings_its_fills():
+    async def story(desk: Desk) -> None:
+        def filled_meanwhile(_: Reply) -> BrokerTimeout:
+            desk.alpaca.is_mute = True
+            desk.alpaca.fill("mine-1", "8")
+            return LOST
+
+        desk.alpaca.faults["POST"].append(filled_meanwhile)
+        with pytest.raises(BrokerTimeout):
+            await desk.place()
+        await settled()
+        assert desk.told == ["fill_last 8"]
+
+    Desk().live(story)
+
+
+def test_a_fill_may_overtake_the_answer():
+    async def story(desk: Desk) -> None:
+        def late(answer: Reply) -> Reply:
+            desk.alpaca.fill("mine-1", "8")
+            return answer
+
+        desk.alpaca.faults["POST"].append(late)
+        answer = await desk.place()
+        assert answer.client_order_id == "mine-1"
+        assert [what for what in desk.told if what != "accept"] == ["fill_last 8"]
+        assert desk.heard[-1].trigger is T.FILL_LAST
+
+    Desk().live(story)
+
+
+def test_an_order_that_shows_late_is_adopted_whenever_that_is():
+    """Not found for minutes, then it is there: its first update comes by the next reading of the history."""
+
+    async def story(desk: Desk) -> None:
+        desk.alpaca.faults["POST"].append(lost)
+        desk.alpaca.hides.add("mine-1")
+        with pytest.raises(BrokerTimeout):
+            await desk.place()
+        await desk.wait(300)
+        assert desk.heard == []
+        desk.alpaca.hides.clear()
+        await desk.wait(40)
+        assert desk.told == ["accept"]
+        assert desk.posts() == 1
+
+    Desk().live(story)
+
+
+@pytest.mark.parametrize("answer", [refusal(422, 40010001, "client_order_id must be unique"), Reply(502), Reply(200)])
+def test_an_answer_that_settles_nothing_finds_the_order_that_is_there(answer):
+    async def story(desk: Desk) -> None:
+        desk.alpaca.faults["POST"].append(lambda _: answer)
+        placed = await desk.place()
+        assert placed.venue_order_id == "v-mine-1"
+        assert desk.told == ["accept"]
+
+    Desk().live(story)
+
+
+def test_an_id_that_belongs_to_another_order_is_never_ours():
+    async def story(desk: Desk) -> None:
+        desk.alpaca.foreign("mine-1", qty="500")
+        with pytest.raises(OutcomeUnknown, match="another qty"):
+            await desk.place()
+        assert K.WRONG_ECHO in kinds(desk.notices)
+        assert desk.heard == []
+
+    Desk().live(story)
+
+
+# -- cancels -------------------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_is_asked_for_and_confirmed_by_the_stream():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        await desk.broker.cancel("mine-1")
+        await settled()
+        assert desk.told == ["accept"]
+        desk.alpaca.happens("mine-1", "canceled")
+        await settled()
+        assert desk.told == ["accept", "cancel"]
+
+    Desk().live(story)
+
+
+def test_a_cancel_that_lost_the_race_is_refused_and_the_fill_is_fetched():
+    """The stream did not tell of the fill; looking at the order because of the refusal does."""
+
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.is_mute = True
+        desk.alpaca.fill("mine-1", "8")
+        with pytest.raises(BrokerRejected, match='already in "filled" state') as caught:
+            await desk.broker.cancel("mine-1")
+        assert caught.value.order_id == "mine-1"
+        await settled()
+        assert desk.told == ["accept", "fill_last 8"]
+
+    Desk().live(story)
+
+
+@pytest.mark.parametrize("status", ["pending_cancel", "canceled"])
+def test_a_second_cancel_is_no_error_whatever_the_broker_calls_it(status):
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.happens("mine-1", status)
+        await desk.broker.cancel("mine-1")
+
+    Desk().live(story)
+
+
+def test_an_order_that_is_not_found_is_not_cancelled():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.hides.add("mine-1")
+        with pytest.raises(OutcomeUnknown, match="not found is not cancelled"):
+            await desk.broker.cancel("mine-1")
+
+    Desk().live(story)
+
+
+def test_an_order_in_doubt_is_cancelled_as_soon_as_it_shows():
+    async def story(desk: Desk) -> None:
+        desk.alpaca.faults["POST"].append(lost)
+        desk.alpaca.hides.add("mine-1")
+        with pytest.raises(BrokerTimeout):
+            await desk.place()
+        with pytest.raises(OutcomeUnknown, match="as soon as it does"):
+            await desk.broker.cancel("mine-1")
+        desk.alpaca.hides.clear()
+        await desk.wait(60)
+        assert desk.alpaca.orders["mine-1"]["status"] == "pending_cancel"
+
+    Desk().live(story)
+
+
+def test_a_cancel_without_an_answer_is_unknown_and_not_refused():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.faults["DELETE"].extend([NotSent("no line")] * 4)
+        task = asyncio.create_task(desk.broker.cancel("mine-1"))
+        await desk.wait(20)
+        with pytest.raises(OutcomeUnknown, match="tried 4 times"):
+            await task
+
+    Desk().live(story)
+
+
+def test_a_cancel_the_broker_refuses_later_is_told_as_refused():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.tell(update_json("order_cancel_rejected", order_json(updated_at=stamp(5)), 5))
+        await settled()
+        assert [update.request for update in desk.heard] == [None, RequestTrigger.REFUSED]
+
+    Desk().live(story)
+
+
+# -- the stream ----------------------------------------------------------------------------------------------------
+
+
+def test_what_happened_while_the_line_was_cut_comes_from_the_history():
+    """A fill and an end in the gap; the first message after it repeats an old one."""
+
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        await desk.place(an_order("mine-2"))
+        desk.alpaca.is_mute = True
+        desk.alpaca.opener.socket.cut()
+        await settled()
+        desk.alpaca.fill("mine-1", "3")
+        desk.alpaca.happens("mine-2", "canceled")
+        desk.alpaca.is_mute = False
+        await desk.wait(5)
+        assert desk.broker.session.is_up
+        assert desk.told == ["accept", "accept", "fill_part 3", "cancel"]
+        desk.alpaca.tell(update_json("new", order_json(updated_at=stamp(0.5)), 0.5))
+        desk.alpaca.fill("mine-1", "5")
+        await settled()
+        assert desk.told[4:] == ["fill_last 5"]
+
+    Desk().live(story)
+
+
+def test_a_fill_that_the_stream_lost_is_fetched_when_the_next_one_shows_the_hole():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.is_mute = True
+        desk.alpaca.fill("mine-1", "3")
+        desk.alpaca.is_mute = False
+        desk.alpaca.fill("mine-1", "5")
+        await settled()
+        assert desk.told == ["accept", "fill_part 5", "fill_last 3"]
+
+    Desk().live(story)
+
+
+def test_an_end_is_not_told_while_the_history_still_owes_a_fill():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.is_mute = desk.alpaca.hides_fills = True
+        desk.alpaca.fill("mine-1", "3")
+        desk.alpaca.is_mute = False
+        desk.alpaca.happens("mine-1", "canceled")
+        await desk.wait(120)
+        assert desk.told == ["accept"]
+        assert K.FILL_MISSING in kinds(desk.notices)
+        desk.alpaca.hides_fills = False
+        await desk.wait(60)
+        assert desk.told == ["accept", "fill_part 3", "cancel"]
+
+    Desk().live(story)
+
+
+def test_a_stream_that_is_connected_but_mute_is_found_out_by_the_history():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.is_mute = True
+        desk.alpaca.fill("mine-1", "8")
+        await desk.wait(36)
+        assert desk.told == ["accept", "fill_last 8"]
+        await desk.wait(5)
+        assert desk.broker.session.connections == 2
+        assert K.STREAM_SILENT in kinds(desk.notices)
+
+    Desk().live(story)
+
+
+def test_silence_while_nothing_happens_is_normal():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        await desk.wait(300)
+        assert desk.broker.session.connections == 1
+
+    Desk().live(story)
+
+
+def test_while_the_stream_cannot_be_reached_the_history_is_polled():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.opener.refusals = 1000
+        desk.alpaca.opener.socket.cut()
+        await settled()
+        desk.alpaca.fill("mine-1", "8")
+        await desk.wait(11)
+        assert not desk.broker.session.is_up
+        assert desk.told == ["accept", "fill_last 8"]
+
+    Desk().live(story)
+
+
+def test_an_event_that_nobody_knows_makes_us_look():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.is_mute = True
+        desk.alpaca.fill("mine-1", "8")
+        desk.alpaca.is_mute = False
+        desk.alpaca.tell(update_json("teleported", order_json(updated_at=stamp(0.5))))
+        await settled()
+        assert desk.told == ["accept", "fill_last 8"]
+        assert K.QUARANTINED in kinds(desk.notices)
+
+    Desk().live(story)
+
+
+@pytest.mark.parametrize("change", [{"qty": "0"}, {"qty": "-8"}, {"price": None}, {"price": "NaN"}, {"qty": "1e20"}])
+def test_a_fill_that_cannot_be_true_is_not_booked_but_looked_up(change):
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.is_mute = True
+        message = desk.alpaca.fill("mine-1", "8")
+        desk.alpaca.is_mute = False
+        message["data"] |= change
+        desk.alpaca.tell(message)
+        await settled()
+        assert desk.told == ["accept", "fill_last 8"]
+        assert desk.heard[-1].execution is not None
+        assert desk.heard[-1].execution.quantity == 8
+        assert K.QUARANTINED in kinds(desk.notices)
+
+    Desk().live(story)
+
+
+@pytest.mark.parametrize("message", ['{"stream":"trade_updates","data":null}', "half a frame", b"\xff"])
+def test_a_message_without_a_name_makes_us_read_everything(message):
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.is_mute = True
+        desk.alpaca.fill("mine-1", "8")
+        desk.alpaca.opener.socket.push(message)
+        await settled()
+        assert desk.told == ["accept", "fill_last 8"]
+        assert desk.broker.session.is_up
+        assert desk.broker.session.gaps == 1
+
+    Desk().live(story)
+
+
+def test_a_listener_that_fails_is_told_again_from_the_history():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        failures = [RuntimeError("a fault of the listener")]
+
+        def fail_once(_: BrokerUpdate) -> None:
+            if failures:
+                raise failures.pop()
+
+        desk.broker.subscribe(fail_once)
+        desk.alpaca.fill("mine-1", "8")
+        await settled()
+        assert desk.told == ["accept", "fill_last 8", "fill_last 8"]
+        assert K.HANDLER_FAILED in kinds(desk.notices)
+        assert desk.broker.session.is_up
+
+    Desk().live(story)
+
+
+def test_orders_of_others_are_told_from_the_stream_and_from_the_gap_but_not_from_before():
+    async def story(desk: Desk) -> None:
+        assert desk.heard == []
+        desk.alpaca.happens("old-1", "canceled")
+        await settled()
+        assert [(update.client_order_id, update.trigger) for update in desk.heard] == [("old-1", T.CANCEL)]
+        desk.alpaca.is_mute = True
+        desk.alpaca.opener.socket.cut()
+        await settled()
+        desk.alpaca.foreign("stranger-1", status="new")
+        await desk.wait(5)
+        assert [update.client_order_id for update in desk.heard] == ["old-1", "stranger-1"]
+
+    desk = Desk()
+    desk.alpaca.foreign("old-1", submitted_at=stamp(-5000), updated_at=stamp(-4000))
+    desk.live(story)
+
+
+def test_a_storm_of_server_errors_makes_no_storm_of_requests():
+    """Half an hour of 503 with an order working: every reading keeps within its few attempts and its pauses."""
+
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        before = len(desk.alpaca.requests)
+        desk.alpaca.faults["GET"].extend([Reply(503)] * 100_000)
+        desk.alpaca.opener.refusals = 1_000_000
+        desk.alpaca.opener.socket.cut()
+        await desk.wait(1800)
+        assert len(desk.alpaca.requests) - before < 1800
+        desk.alpaca.faults["GET"].clear()
+        desk.alpaca.opener.refusals = 0
+        await desk.wait(120)
+        assert desk.broker.session.is_up
+
+    Desk().live(story)
+
+
+# -- reads ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_can_be_read():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.fill("mine-1", "3", "61.123456789")
+        desk.alpaca.positions = [{"symbol": "KO", "qty": "3", "side": "long", "avg_entry_price": "61.123456789"}]
+        found = await desk.broker.find("mine-1")
+        assert found is not None
+        assert (found.status, found.filled_quantity) == (S.PARTIALLY_FILLED, 3)
+        (execution,) = await desk.broker.executions("mine-1")
+        assert (execution.price, execution.execution_id) == (D("61.123456789"), "x-mine-1-3")
+        (order,) = await desk.broker.open_orders()
+        assert order.client_order_id == "mine-1"
+        (position,) = await desk.broker.positions()
+        assert (position.quantity, position.average_price) == (3, D("61.123456789"))
+        account = await desk.broker.account()
+        assert (account.account_id, account.cash, account.equity) == ("uuid-1", D("1000.5"), D("2000.25"))
+        assert await desk.broker.find("nobody") is None
+        assert await desk.broker.executions("nobody") == ()
+
+    Desk().live(story)
+
+
+def test_a_history_that_owes_a_fill_is_no_answer():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.hides_fills = True
+        desk.alpaca.fill("mine-1", "3")
+        with pytest.raises(OutcomeUnknown, match="shows 0 of 3 filled shares"):
+            await desk.broker.executions("mine-1")
+
+    Desk().live(story)
+
+
+READS: dict[str, Callable[[AlpacaBroker], Awaitable[Any]]] = {
+    "find": lambda broker: broker.find("mine-1"),
+    "executions": lambda broker: broker.executions("mine-1"),
+    "open_orders": lambda broker: broker.open_orders(),
+    "positions": lambda broker: broker.positions(),
+    "account": lambda broker: broker.account(),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("answer", [Reply(503), reply({"message": "forbidden."}, 403), Reply(200, b"[{}]"), LOST])
+def test_no_answer_is_never_an_empty_one(read, answer):
+    async def story(desk: Desk) -> None:
+        desk.alpaca.faults["GET"].extend([answer] * 10)
+        task = asyncio.ensure_future(read(desk.broker))
+        await desk.wait(30)
+        with pytest.raises(OutcomeUnknown):
+            await task
+
+    Desk().live(story)
+
+
+# -- the account and what it cannot take ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("account", "why"),
+    [({"id": "other", "account_number": "PA78"}, "belong to account PA78"), ({"status": "SUBMITTED"}, "cannot trade")],
+)
+def test_another_account_or_one_that_cannot_trade_is_refused_before_anything_else(account, why):
+    desk = Desk()
+    desk.alpaca.account |= account
+    with pytest.raises(ConfigurationError, match=why):
+        asyncio.run(desk.broker.run())
+    assert desk.alpaca.opener.asked == []
+
+
+def test_what_the_broker_cannot_take_is_told_beforehand():
+    broker = Desk().broker
+    group = buy(8, order_class=OrderClass.OTO, stop_loss=StopLoss(stop_price=D(55)), client_order_id="a")
+    assert broker.unsupported(an_order()) == ""
+    assert broker.unsupported(buy(0, notional=D("250.40"))) == ""
+    assert "legs" in broker.unsupported(group)
+    assert "whole cents" in broker.unsupported(buy(0, notional=D("250.401")))
+
+
+def test_every_message_that_left_was_json_with_numbers_as_text():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        body = json.loads(next(r for r in desk.alpaca.requests if r.method == "POST").body)
+        assert (body["qty"], body["limit_price"]) == ("8", "61.25")
+
+    Desk().live(story)

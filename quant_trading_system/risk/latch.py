@@ -97,7 +97,7 @@ class FileLatch:
     def read(self) -> LatchState:
         """The state on disk; looks at the file's identity first and reads only after a change."""
         try:
-            status = os.stat(self.path)
+            status = self.path.stat()
             signature = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_mode)
             seen, state = self._seen
             if signature != seen:

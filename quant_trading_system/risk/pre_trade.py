@@ -53,7 +53,9 @@ class ApprovedOrder:
         self.shrinks = case.shrinks
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an approval is neither copied nor stored: it is for one order at one moment; ask the gate again")
+        raise TypeError(
+            "an approval is neither copied nor stored: it is for one order at one moment; ask the gate again"
+        )
 
     @property
     def signed_quantity(self) -> Decimal:

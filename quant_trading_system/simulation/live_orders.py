@@ -18,7 +18,7 @@ _ZERO = Decimal(0)
 _STOP_TYPES = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
 
-class LiveOrder(msgspec.Struct, eq=False, gc=False):
+class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
     """An order as the venue works it.
 
     Attributes:

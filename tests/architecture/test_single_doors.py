@@ -140,12 +140,15 @@ def test_only_the_order_manager_sends_orders(sources: tuple[Source, ...]) -> Non
     assert [] == senders
 
 
+BROKERS = {"execution/broker.py", "execution/alpaca_broker.py"}
+
+
 def test_brokers_and_venues_define_place_and_nobody_else(sources: tuple[Source, ...]) -> None:
     strangers = [
         source.at(function.lineno)
         for source in sources
         for function in source.functions
-        if function.name == "place" and source.path != "execution/broker.py" and source.layer != "simulation"
+        if function.name == "place" and source.path not in BROKERS and source.layer != "simulation"
     ]
     assert [] == strangers
 

@@ -62,7 +62,9 @@ class SdkDesk:
         sent = self.client.submit_order(MarketOrderRequest(symbol=symbol, qty=qty, side=side, **fields))
         return self.settled(sent.id, "filled")
 
-    def rest(self, symbol: str = "SPY", price: float = 500, qty: float = 10, side: Any = OrderSide.BUY, **fields: Any) -> Any:
+    def rest(
+        self, symbol: str = "SPY", price: float = 500, qty: float = 10, side: Any = OrderSide.BUY, **fields: Any
+    ) -> Any:
         """A limit order that waits far from the market."""
         fields.setdefault("time_in_force", TimeInForce.DAY)
         request = LimitOrderRequest(symbol=symbol, qty=qty, side=side, limit_price=price, **fields)

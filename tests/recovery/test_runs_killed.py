@@ -45,7 +45,8 @@ def assert_intact(tmp_path: Path, run: str) -> None:
     assert verified.returncode == 0, verified.stdout
     assert json.loads(verified.stdout)["entries"] > 10
     replayed = json.loads(read(tmp_path, "journal", "replay", journal, "--json").stdout)
-    assert replayed["agrees"] is True and replayed["differences"] == []
+    assert replayed["agrees"] is True
+    assert replayed["differences"] == []
 
 
 @pytest.mark.parametrize("quarter", ["2021 Q1", "2021 Q4", "2022 Q3"])

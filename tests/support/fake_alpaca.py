@@ -76,8 +76,7 @@ class FakeAlpaca:
         if path == "/positions":
             return reply(self.positions)
         if path == "/account/activities/FILL":
-            after = query.get("page_token", "")
-            return reply([] if self.hides_fills else [row for row in self.fills if row["id"] > after])
+            return reply([] if self.hides_fills else self._executed(query))
         if path == "/orders":
             return reply(self._listed(query))
         return self._about_one(request, path, query)
@@ -96,6 +95,10 @@ class FakeAlpaca:
         if query["status"] == "open":
             rows = [order for order in rows if order["status"] not in CLOSED]
         return [order for order in rows if order["submitted_at"] > query.get("after", "").replace("Z", "")]
+
+    def _executed(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        token, after = query.get("page_token", ""), query.get("after", "").replace("Z", "")
+        return [row for row in self.fills if row["id"] > token and row["transaction_time"] > after]
 
     def _about_one(self, request: Request, path: str, query: dict[str, str]) -> Reply:
         name = query.get("client_order_id") or unquote(path.rpartition("/")[2])

@@ -66,16 +66,18 @@ def test_the_venue_and_the_engine_keep_the_same_books(calm):
 
 def test_2008_halts_the_account_and_only_the_risk_officer_resumes_it():
     result, operator = run(crash=True)
-    halt, *_, reset = [event for event in result.record.halts]
+    halt, *_, reset = list(result.record.halts)
     assert (halt.trigger, reset.trigger, reset.by) == (HaltTrigger.DRAWDOWN, HaltTrigger.RESET, RISK_OFFICER)
     assert [line for line in operator.story if INTERN in line and "REFUSED" in line]
     events = [entry.event for entry in result.account.journal.entries(kinds=("cancels_confirmed", "kill_switch"))]
     assert [type(event) for event in events] == [KillSwitchEvent, CancelsConfirmed, KillSwitchEvent]
     confirmed = events[1]
-    assert isinstance(confirmed, CancelsConfirmed) and confirmed.orders
+    assert isinstance(confirmed, CancelsConfirmed)
+    assert confirmed.orders
     for order_id in confirmed.orders:
         record = result.account.system.orders.order(order_id)
-        assert record is not None and record.status is OrderStatus.CANCELED
+        assert record is not None
+        assert record.status is OrderStatus.CANCELED
 
 
 def test_nothing_but_cancels_happens_between_halt_and_reset():
@@ -89,7 +91,8 @@ def test_the_journal_alone_rebuilds_the_books(tmp_path):
     path = tmp_path / "demo" / "journal.db"
     with JournalReader(path, journal_key(path)) as reader:
         report = replay(reader)
-    assert report.agrees and report.states > 300
+    assert report.agrees
+    assert report.states > 300
     assert report.projection.cash == result.account.system.portfolio.cash
 
 

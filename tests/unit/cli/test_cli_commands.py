@@ -40,8 +40,8 @@ def demo(qts):
 
 def test_the_demo_prints_its_figures_as_the_last_line(demo):
     assert set(demo) >= {
-        "orders", "fills", "rejections", "equity_start", "equity_end", "max_drawdown", "fill_rate", "slippage", "latency_ms",
-        "rejection_rate", "var_95", "position_concentration", "journal_entries", "journal_verified", "journal_head",
+        "orders", "fills", "rejections", "equity_start", "equity_end", "max_drawdown", "fill_rate", "slippage",
+        "latency_ms", "rejection_rate", "var_95", "position_concentration", "journal_entries", "journal_verified", "journal_head",
     }  # fmt: skip
     assert demo["journal_verified"] is True
     assert demo["equity_start"] == 100_000
@@ -51,17 +51,24 @@ def test_the_demo_prints_its_figures_as_the_last_line(demo):
 def test_the_same_seed_gives_the_same_head_in_another_process_with_another_hash_seed(qts, demo, tmp_path, monkeypatch):
     environment = {**os.environ, "PYTHONHASHSEED": "123", "QTS_STATE_DIR": str(tmp_path / "s"), "PYTHONPATH": str(ROOT)}
     again = subprocess.run(
-        [*QTS, "demo", "--json", "--seed", "7"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        [*QTS, "demo", "--json", "--seed", "7"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(again.stdout)["journal_head"] == demo["journal_head"]
 
 
 def test_a_refused_order_is_found_and_explained_without_reading_docs(qts, demo):
     listed = json.loads(qts("orders", "--refused", "--last", "3", "--json").stdout)
-    assert len(listed) == 3 and all(line["refused_by"] for line in listed)
+    assert len(listed) == 3
+    assert all(line["refused_by"] for line in listed)
     told = qts("explain", listed[-1]["order_id"]).stdout
     assert f"refused by {listed[-1]['refused_by']}" in told
-    assert "Step 1: Risk assessment" in told and "Step 4: Post-trade verification" in told
+    assert "Step 1: Risk assessment" in told
+    assert "Step 4: Post-trade verification" in told
 
 
 def test_explain_as_json_holds_every_check_with_its_numbers(qts, demo):
@@ -73,9 +80,14 @@ def test_explain_as_json_holds_every_check_with_its_numbers(qts, demo):
 
 def test_verify_and_replay_agree_with_the_demo(qts, demo):
     verified = json.loads(qts("journal", "verify", "--json").stdout)
-    assert (verified["is_sound"], verified["head"], verified["entries"]) == (True, demo["journal_head"], demo["journal_entries"])
+    assert (verified["is_sound"], verified["head"], verified["entries"]) == (
+        True,
+        demo["journal_head"],
+        demo["journal_entries"],
+    )
     replayed = json.loads(qts("journal", "replay", "--json").stdout)
-    assert replayed["agrees"] is True and replayed["differences"] == []
+    assert replayed["agrees"] is True
+    assert replayed["differences"] == []
 
 
 def test_a_changed_byte_is_found_and_named(qts, demo, place, tmp_path):
@@ -89,7 +101,8 @@ def test_a_changed_byte_is_found_and_named(qts, demo, place, tmp_path):
     connection.close()
     done = qts("journal", "verify", str(copy / "journal.db"))
     assert done.returncode == 1
-    assert "NOT SOUND" in done.stdout and "40" in done.stdout
+    assert "NOT SOUND" in done.stdout
+    assert "40" in done.stdout
 
 
 def test_export_writes_every_entry(qts, demo, tmp_path):
@@ -97,12 +110,14 @@ def test_export_writes_every_entry(qts, demo, tmp_path):
     assert qts("journal", "export", str(target)).returncode == 0
     assert len(target.read_text().splitlines()) == demo["journal_entries"]
     again = qts("journal", "export", str(target))
-    assert again.returncode == 1 and "exists" in again.stderr
+    assert again.returncode == 1
+    assert "exists" in again.stderr
 
 
 def test_positions_add_up_to_the_end_of_the_demo(qts, demo):
     books = json.loads(qts("positions", "--json").stdout)
-    assert books["positions"] and float(books["cash"]) < demo["equity_end"]
+    assert books["positions"]
+    assert float(books["cash"]) < demo["equity_end"]
 
 
 def test_halt_is_seen_by_the_next_process_and_lifted_by_a_named_person(qts):
@@ -158,6 +173,11 @@ def test_a_strategy_of_ones_own_runs_on_ones_own_prices(qts, tmp_path):
 
 def test_help_names_an_example_for_every_command(qts):
     commands = ("demo", "backtest", "explain", "orders", "positions", "halt", "resume", "status")
-    for command in (*((name,) for name in commands), ("journal", "verify"), ("journal", "replay"), ("journal", "export")):
+    for command in (
+        *((name,) for name in commands),
+        ("journal", "verify"),
+        ("journal", "replay"),
+        ("journal", "export"),
+    ):
         told = qts(*command, "--help").stdout
         assert "Example: qts" in told, command

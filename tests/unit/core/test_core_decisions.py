@@ -35,8 +35,8 @@ def test_the_headroom_is_what_was_left_of_the_limit(line):
     assert number(left) == result.headroom
 
 
-def test_all_limits_are_ceilings_but_the_least_notional():
-    assert {Rule.MIN_NOTIONAL} == MINIMUM_RULES
+def test_all_limits_are_ceilings_but_the_least_notional_and_the_least_age_of_a_repeat():
+    assert {Rule.MIN_NOTIONAL, Rule.DUPLICATE_ORDER} == MINIMUM_RULES
 
 
 def test_the_gate_asks_the_kill_switch_first_and_reports_a_failure_of_its_own_last():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -19,6 +19,8 @@ from quant_trading_system.execution.reconciliation import (
 )
 from tests.support.desk import Account
 from tests.support.orders import buy
+
+D = Decimal
 
 
 def position(symbol: str, quantity: int) -> BrokerPosition:
@@ -54,7 +56,12 @@ def test_cash_is_told_to_the_cent_and_blocks_beyond_what_fees_explain(cash, brea
 
 def theirs(order_id: str) -> BrokerOrder:
     return BrokerOrder(
-        client_order_id=order_id, venue_order_id="v", symbol="KO", side=OrderSide.BUY, status=OrderStatus.WORKING, quantity=D(3)
+        client_order_id=order_id,
+        venue_order_id="v",
+        symbol="KO",
+        side=OrderSide.BUY,
+        status=OrderStatus.WORKING,
+        quantity=D(3),
     )
 
 

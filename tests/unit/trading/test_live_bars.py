@@ -76,7 +76,8 @@ def test_the_bar_in_progress_is_never_seen():
     live, clock, _ = bars(datetime(2024, 1, 8, 15, 2, tzinfo=UTC), FIVE)
     clock.move_to(datetime(2024, 1, 8, 15, 7, tzinfo=UTC))
     view = asyncio.run(live.finished())
-    assert view is not None and view.now == datetime(2024, 1, 8, 15, 5, tzinfo=UTC)
+    assert view is not None
+    assert view.now == datetime(2024, 1, 8, 15, 5, tzinfo=UTC)
 
 
 def test_a_late_bar_is_asked_for_again_but_not_all_the_time():

@@ -100,7 +100,8 @@ def test_a_stop_follows_its_policy_and_puts_it_on_record(on_stop, cancels):
     assert len(run.account.broker.cancels) == cancels
     assert (record.status is OrderStatus.CANCELED) == bool(cancels)
     finished = run.account.journal.events[-1]
-    assert isinstance(finished, RunFinished) and finished.policy == on_stop.value
+    assert isinstance(finished, RunFinished)
+    assert finished.policy == on_stop.value
 
 
 def test_a_failure_halts_the_account_before_it_ends_the_process():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -13,6 +13,8 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.risk.latch import MemoryLatch
 from tests.support.orders import buy, sell
 from tests.support.restart import Life
+
+D = Decimal
 
 
 @pytest.fixture

@@ -404,6 +404,59 @@ def test_what_happened_while_the_line_was_cut_comes_from_the_history():
     Desk().live(story)
 
 
+def test_an_old_order_that_ended_in_the_gap_is_looked_up_by_its_own_id():
+    """It was submitted long before the gap, so no list of recent orders shows it any more."""
+
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.seconds = 5000
+        await desk.wait(5000)
+        await desk.place(an_order("mine-2"))
+        desk.alpaca.is_mute = True
+        desk.alpaca.opener.socket.cut()
+        await settled()
+        desk.alpaca.happens("mine-1", "canceled")
+        await desk.wait(5)
+        assert desk.told == ["accept", "accept", "cancel"]
+
+    Desk().live(story)
+
+
+def test_a_late_fill_of_an_order_that_ended_long_ago_is_still_found():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.happens("mine-1", "canceled")
+        desk.alpaca.seconds = 5000
+        await desk.wait(5000)
+        desk.alpaca.is_mute = True
+        desk.alpaca.opener.socket.cut()
+        await settled()
+        desk.alpaca.fill("mine-1", "3")
+        desk.alpaca.orders["mine-1"]["status"] = "canceled"
+        await desk.wait(5)
+        assert desk.told == ["accept", "cancel", "fill_part 3"]
+
+    Desk().live(story)
+
+
+def test_what_the_history_shows_late_is_found_by_reading_further_back_than_the_gap():
+    async def story(desk: Desk) -> None:
+        desk.alpaca.foreign("stranger-1", qty="8", status="new")
+        desk.alpaca.hides.add("stranger-1")
+        desk.alpaca.seconds = 60
+        await desk.wait(60)
+        await desk.place()  # the latest that is known is now later than what is hidden
+        desk.alpaca.hides.clear()
+        desk.alpaca.fill("stranger-1", "8")
+        desk.alpaca.opener.socket.cut()
+        desk.alpaca.is_mute = True
+        desk.heard.clear()
+        await desk.wait(5)
+        assert [update.client_order_id for update in desk.heard if update.trigger is T.FILL_LAST] == ["stranger-1"]
+
+    Desk().live(story)
+
+
 def test_a_fill_that_the_stream_lost_is_fetched_when_the_next_one_shows_the_hole():
     async def story(desk: Desk) -> None:
         await desk.place()

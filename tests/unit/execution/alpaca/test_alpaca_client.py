@@ -43,6 +43,7 @@ ORDER = buy(8, limit="61.25", client_order_id="mine-1")
 LOST = BrokerTimeout("no answer in time")
 BROKEN = OutcomeUnknown("the connection broke")
 LIMIT = {"x-ratelimit-limit": "200"}
+WINDOW = {"x-ratelimit-remaining": "150", "x-ratelimit-reset": str(int(START.timestamp()) + 30)}
 
 
 class Client(Line):
@@ -334,6 +335,14 @@ def test_a_cancel_goes_out_while_reads_and_orders_use_up_the_limit():
         await asyncio.gather(*reads, *orders, return_exceptions=True)
 
     asyncio.run(story())
+
+
+def test_requests_without_an_answer_are_not_counted_as_on_their_way_for_ever():
+    line = Client(LOST, NotSent("refused"), LOST, Reply(204, b"", {**LIMIT, **WINDOW}))
+    for _ in range(3):
+        line.submit_error()
+    line.ask(lambda client: client.cancel("v-mine-1"))
+    assert line.limiter.left == 150
 
 
 # -- lists to their last page --------------------------------------------------------------------------------------

@@ -54,13 +54,16 @@ class Desk:
         self.garbage: list[str] = []
         self.catch_ups = 0
         self.history_is_there = True
+        self.history_is_read = asyncio.Event()
+        self.history_is_read.set()
         self.silence_is_normal = True
         self.changes: list[bool] = []
+        self.on_first: Callable[[], object] = lambda: None
         self.stream = OrderStream(
             self.opener,
             ACCESS,
             self.notices.append,
-            on_update=self.updates.append,
+            on_update=self._hear,
             on_garbage=self.garbage.append,
             catch_up=self._catch_up,
             silence_is_normal=self._silence,
@@ -96,8 +99,14 @@ class Desk:
     async def wait(self, seconds: float) -> None:
         await pass_time(self.clock, seconds)
 
+    def _hear(self, update: TradeUpdate) -> None:
+        self.updates.append(update)
+        if len(self.updates) == 1:
+            self.on_first()
+
     async def _catch_up(self) -> bool:
         self.catch_ups += 1
+        await self.history_is_read.wait()
         return self.history_is_there
 
     async def _silence(self) -> bool:
@@ -384,6 +393,34 @@ def test_a_burst_within_the_bound_loses_nothing_and_keeps_its_order():
         await settled(200)
         assert [update.order.client_order_id for update in desk.updates] == [f"o{number}" for number in range(2000)]
         assert desk.session.gaps == 0
+
+    Desk().live(story)
+
+
+def test_a_gap_that_opens_while_another_is_closed_is_closed_as_well():
+    async def story(desk: Desk) -> None:
+        assert desk.catch_ups == 1
+        desk.session.lost_something("a message")
+        desk.history_is_read.set()
+        desk.history_is_read.clear()
+        await settled()
+        assert (desk.catch_ups, desk.session.is_up) == (2, False)
+        desk.history_is_read.set()
+        await settled()
+        assert desk.session.is_up
+
+    desk = Desk()
+    desk.history_is_read.clear()
+    desk.live(story)
+
+
+def test_a_burst_does_not_hold_up_what_is_more_urgent():
+    async def story(desk: Desk) -> None:
+        heard_before_its_turn: list[int] = []
+        loop = asyncio.get_running_loop()
+        desk.on_first = lambda: loop.call_soon(lambda: heard_before_its_turn.append(len(desk.updates)))
+        await desk.hears(*[update_json("new", order_json(f"o{number}")) for number in range(1000)])
+        assert heard_before_its_turn[0] <= 50
 
     Desk().live(story)
 

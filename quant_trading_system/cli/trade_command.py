@@ -16,7 +16,7 @@ from quant_trading_system.cli.screen import screen
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from quant_trading_system.app.live import LiveSetup
+    from quant_trading_system.app.live_parts import LiveSetup
     from quant_trading_system.core.instruments import Universe
 
 
@@ -77,7 +77,7 @@ def trade(
 
     Example: [bold]qts trade my_strategy.py --symbols KO,PEP --bars 5Min[/bold]
     """
-    from quant_trading_system.app.live import LiveSetup
+    from quant_trading_system.app.live_parts import LiveSetup
     from quant_trading_system.app.strategy_loading import load_strategy
     from quant_trading_system.config.loader import default_limits, load_limits
     from quant_trading_system.config.settings import state_directory

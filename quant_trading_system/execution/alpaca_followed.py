@@ -153,12 +153,20 @@ class FollowedOrders:
 
     def _contradicts(self, order: AlpacaOrder) -> bool:
         """It bears the id of an order of ours and is another one: nothing about it is believed."""
-        sent = self._sent.get(order.client_order_id)
-        field = "" if sent is None else difference(sent, order)
+        field = self._foreign_field(order)
         if field:
             message = f"the broker shows another {field} under the id of an order that was sent"
             self._tell(NoticeKind.WRONG_ECHO, message, order.client_order_id)
         return bool(field)
+
+    def _foreign_field(self, order: AlpacaOrder) -> str:
+        """At first sight everything must agree; later the broker may change a quantity, but never the order."""
+        sent, trail = self._sent.get(order.client_order_id), self._trails.get(order.client_order_id)
+        if trail is not None and trail.order_id:
+            if trail.order_id != order.id:
+                return "id"
+            return "side or symbol" if sent and (sent.symbol, sent.side) != (order.symbol, order.side) else ""
+        return "" if sent is None else difference(sent, order)
 
     def _trail(self, client_order_id: str) -> OrderTrail:
         trail = self._trails.get(client_order_id)

@@ -149,6 +149,14 @@ class StreamCancelledTrade(Wire, frozen=True, kw_only=True, tag_field="T", tag="
     size: Decimal | None = field(name="s", default=None)
 
 
+class StreamImbalance(Wire, frozen=True, kw_only=True, tag_field="T", tag="i"):
+    """Buyers and sellers do not meet in an auction or a pause."""
+
+    symbol: str = field(name="S")
+    at: Moment = field(name="t")
+    price: Decimal | None = field(name="p", default=None)
+
+
 class StreamSubscription(Wire, frozen=True, kw_only=True, tag_field="T", tag="subscription"):
     """The complete set of what is subscribed."""
 
@@ -181,7 +189,7 @@ class StreamSuccess(Wire, frozen=True, kw_only=True, tag_field="T", tag="success
 
 
 Row = StreamTrade | StreamQuote | StreamBar | StreamUpdatedBar | StreamDailyBar
-Condition = StreamStatus | StreamBand | StreamCorrection | StreamCancelledTrade
+Condition = StreamStatus | StreamBand | StreamCorrection | StreamCancelledTrade | StreamImbalance
 Control = StreamSubscription | StreamError | StreamSuccess
 StreamItem = Row | Condition | Control
 

@@ -268,12 +268,14 @@ def broker_account(account: AlpacaAccount) -> BrokerAccount:
 
 
 def difference(order: Order, answer: AlpacaOrder) -> str:
-    """The first field in which an answer is not about `order`; empty when it is."""
+    """The first field in which an answer is not about `order`; empty when it is.
+
+    The type does not count: the broker turns some stop orders into stop-limit orders.
+    """
     sent: tuple[tuple[str, object, object], ...] = (
         ("client_order_id", order.client_order_id, answer.client_order_id),
         ("symbol", order.symbol, answer.symbol),
         ("side", order.side, answer.side),
-        ("type", order.order_type, answer.type or order.order_type),
         ("notional", order.notional, answer.notional),
         ("qty", None if order.notional is not None else order.quantity, answer.qty),
     )

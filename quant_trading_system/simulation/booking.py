@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+
+import msgspec
 
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account
 from quant_trading_system.simulation.activities import ActivityLog
 from quant_trading_system.simulation.books import UNIT, decimal_of, units
-from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.fees import FeeBreakdown, FeeSchedule
 from quant_trading_system.simulation.floor import MarketView, Trade
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.venue_orders import VenueFill
+
+_ZERO = Decimal(0)
 
 
 class Booking:
@@ -27,14 +32,21 @@ class Booking:
         self._fees = fees
         self._calendar = calendar
 
-    def execute(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> VenueFill:
-        """The order trades: books, reservations and the order itself move."""
+    def execute(
+        self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime, *, crossing: bool = False
+    ) -> VenueFill:
+        """The order trades: books, reservations and the order itself move.
+
+        Args:
+            crossing: the position may change its side, which the exchange forbids and mishaps do.
+        """
         order, books = live.order, self._books
         fees = self._fees.fee(order.side, trade.quantity, trade.price, self._account.trade_date(at, self._calendar))
         execution_id = f"{live.venue_order_id}:{len(live.fills) + 1}"
         quantity, price = units(trade.quantity), units(trade.price)
         self._orders.give_back(live, quantity, price)
-        books.trade(at, execution_id, order.symbol, order.side.sign * quantity, price, units(fees.total) * UNIT)
+        signed = order.side.sign * quantity
+        books.trade(at, execution_id, order.symbol, signed, price, units(fees.total) * UNIT, crossing=crossing)
         books.mark(order.symbol, view.price)
         fill = VenueFill(
             execution_id=execution_id,
@@ -48,3 +60,41 @@ class Booking:
         live.take(fill)
         self._activities.add(live, complete=trade.complete)
         return fill
+
+    def held(self, symbol: str) -> int:
+        """Units of shares held, negative when short."""
+        return self._books.quantity(symbol)
+
+    # -- corrections ----------------------------------------------------------------------------------------------
+
+    def undo(self, live: LiveOrder, fill: VenueFill, at: datetime) -> None:
+        """Take an execution out of the books and of its order; its charges are paid back."""
+        order, quantity, price = live.order, units(fill.quantity), units(fill.price)
+        reference, fee = f"{fill.execution_id}:undone", units(fill.fee) * UNIT
+        self._books.trade(at, reference, order.symbol, -order.side.sign * quantity, price, -fee, crossing=True)
+        nothing = FeeBreakdown(_ZERO, _ZERO, _ZERO)
+        self._change(live, fill, msgspec.structs.replace(fill, quantity=_ZERO, fees=nothing))
+
+    def redo(self, live: LiveOrder, fill: VenueFill, quantity: Decimal, price: Decimal, at: datetime) -> None:
+        """Book an execution that was undone with another quantity and price."""
+        order = live.order
+        fees = self._fees.fee(order.side, quantity, price, self._account.trade_date(at, self._calendar))
+        signed, reference = order.side.sign * units(quantity), f"{fill.execution_id}:corrected"
+        charged = units(fees.total) * UNIT
+        self._books.trade(at, reference, order.symbol, signed, units(price), charged, crossing=True)
+        held = decimal_of(self._books.quantity(order.symbol))
+        self._change(
+            live,
+            fill,
+            msgspec.structs.replace(fill, quantity=quantity, price=price, fees=fees, position_quantity=held),
+        )
+
+    def _change(self, live: LiveOrder, was: VenueFill, now: VenueFill) -> None:
+        """Put `now` in the place of an execution and count the order anew."""
+        handed_on = live.filled - sum((fill.quantity for fill in live.fills), _ZERO)
+        handed_on_value = live.filled_value - sum(units(fill.quantity) * units(fill.price) for fill in live.fills)
+        changed = [now if fill.execution_id == was.execution_id else fill for fill in live.fills]
+        live.fills.clear()
+        live.filled, live.filled_value = handed_on, handed_on_value
+        for fill in changed:
+            live.take(msgspec.structs.replace(fill, cumulative_quantity=live.filled + fill.quantity))

@@ -174,16 +174,34 @@ class Books:
         """The holdings that are not flat, in the order in which they were opened."""
         return dict(self._holdings)
 
-    def trade(self, at: datetime, reference: str, symbol: str, quantity: int, price: int, fee: int) -> None:
+    def trade(
+        self,
+        at: datetime,
+        reference: str,
+        symbol: str,
+        quantity: int,
+        price: int,
+        fee: int,
+        *,
+        crossing: bool = False,
+    ) -> None:
         """Book an execution: `quantity` in units, negative sold; `price` in units; `fee` in money.
 
         A new holding is valued at its own price until it is marked.
+
+        Args:
+            crossing: the holding may change its side.
         """
         holding = self._holdings.get(symbol)
         if holding is None:
             holding = self._holdings[symbol] = Holding(price)
         self._count(holding, -1)
-        holding.move(quantity, price)
+        if crossing and abs(quantity) > abs(holding.quantity) and quantity * holding.quantity < 0:
+            beyond = quantity + holding.quantity
+            holding.move(-holding.quantity, price)
+            holding.move(beyond, price)
+        else:
+            holding.move(quantity, price)
         self._count(holding, +1)
         if not holding.quantity:
             del self._holdings[symbol]

@@ -16,9 +16,11 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account, Market
 from quant_trading_system.simulation.booking import Booking
+from quant_trading_system.simulation.faults import Dice
 from quant_trading_system.simulation.floor import AUCTIONS, IMMEDIATE, MarketView, Trade, TradingFloor
 from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.mishaps import Mishaps
 from quant_trading_system.simulation.order_life import OrderLife
 from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, expires_at, extended_since
 from quant_trading_system.simulation.venue_orders import Notice
@@ -44,8 +46,10 @@ class Exchange(OrderLife):
         wire: Wire,
         booking: Booking,
         market: Market | None,
+        dice: Dice,
     ) -> None:
         super().__init__(orders, groups, wire)
+        self.mishaps = Mishaps(self, booking, orders, floor, wire, dice)
         self.time: datetime | None = None
         self.opened_at: datetime | None = None
         self._calendar = calendar
@@ -53,11 +57,14 @@ class Exchange(OrderLife):
         self._floor = floor
         self._booking = booking
         self._market = market
+        self._dice = dice
         self._handlers: Handlers = {
             EventKind.NEW: self._arrive,
             EventKind.CANCEL: self._cancel,
             EventKind.REPLACE: self._replace,
             EventKind.EXPIRE: self._expire,
+            EventKind.REJECT: self.mishaps.reject,
+            EventKind.FILL_LATE: self.mishaps.fill_late,
             EventKind.END_DAY: self._end_day,
         }
 
@@ -90,11 +97,11 @@ class Exchange(OrderLife):
         self._wire.send(now, EventKind.REPLACE, new)
         self._set_lifetime(new)
 
-    def cancel_at_once(self, now: datetime, reason: str) -> None:
-        """The broker itself ends every open order."""
+    def cancel_at_once(self, now: datetime, reason: str, symbol: str = "") -> None:
+        """The broker itself ends every open order, or those in one symbol."""
         self.run_until(now)
         for live in self._orders.open_orders():
-            if live.is_open:
+            if live.is_open and symbol in ("", live.order.symbol):
                 self.cancel(live, now, reason)
 
     def run_until(self, moment: datetime) -> None:
@@ -186,6 +193,7 @@ class Exchange(OrderLife):
         else:
             self.tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
             self._hold_legs(live, at)
+            self.mishaps.after_accept(live, at)
             self._begin(live, at)
 
     def _hold_legs(self, live: LiveOrder, at: datetime) -> None:
@@ -206,6 +214,7 @@ class Exchange(OrderLife):
     def _cancel(self, live: LiveOrder, at: datetime) -> None:
         if live.is_open:  # else its last report, already on the way, is the answer
             self.cancel(live, at, "cancelled on request")
+            self.mishaps.after_cancel(live, at)
 
     def _replace(self, new: LiveOrder, at: datetime) -> None:
         if not new.is_open:
@@ -216,7 +225,7 @@ class Exchange(OrderLife):
             self.notify(old, Notice.REPLACE_REJECTED, at, "it was finished first")
             self.finish(new, OrderStatus.REJECTED, OrderTrigger.REJECT, at, "the replaced order was finished first")
             return
-        new.take_over(old)
+        new.take_over(old, forgets_fills=self._dice.faults.forget_fills)
         self.finish(old, OrderStatus.REPLACED, OrderTrigger.REPLACE, at)
         if old.group:
             self._groups.replace(old, new)
@@ -275,13 +284,13 @@ class Exchange(OrderLife):
             return
         trade = self._floor.continuous(live, view)
         if trade is not None:
-            self._book(live, trade, view, at)
+            self._trade(live, trade, view, at)
 
     def _hold_auction(self, live: LiveOrder, view: MarketView | None, at: datetime, name: str) -> None:
         if view is not None and self._is_fresh(view):
             trade = self._floor.auction(live, view)
             if trade is not None:
-                self._book(live, trade, view, at)
+                self._trade(live, trade, view, at)
         if live.is_open:
             self.cancel(live, at, f"not filled in the {name} auction")
 
@@ -294,8 +303,16 @@ class Exchange(OrderLife):
         elif order.time_in_force is TimeInForce.DAY and not order.extended_hours and live.is_open:
             self.finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the session ended")
 
-    def _book(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> None:
-        fill = self._booking.execute(live, trade, view, at)
+    def _trade(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> None:
+        if self._dice.calm:
+            self._book(live, trade, view, at)
+            return
+        for execution in self.mishaps.executions_of(live, trade):
+            self._book(live, execution, view, at, crossing=True)
+        self.mishaps.release_excess(live.order.symbol, at)
+
+    def _book(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime, *, crossing: bool = False) -> None:
+        fill = self._booking.execute(live, trade, view, at, crossing=crossing)
         if trade.complete:
             self.finish(live, OrderStatus.FILLED, OrderTrigger.FILL_LAST, at, fill=fill)
             return

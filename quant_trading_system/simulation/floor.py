@@ -56,12 +56,18 @@ class FloorState(msgspec.Struct, frozen=True, kw_only=True):
 
     random: RandomState
     views: list[tuple[Quote, Decimal | None, Decimal | None]]
+    halted: list[str]
 
 
 class TradingFloor:
-    """Decides what trades; the venue books it."""
+    """Decides what trades; the venue books it.
+
+    Attributes:
+        halted: symbols that nobody trades for the time being.
+    """
 
     def __init__(self, slippage: SlippageModel, fills: FillModel, random: Random) -> None:
+        self.halted: set[str] = set()
         self._slippage = slippage
         self._fills = fills
         self._random = random
@@ -86,11 +92,12 @@ class TradingFloor:
     def state(self) -> FloorState:
         """Everything, to be kept."""
         views = [(view.quote, view.volume, view.budget) for view in self._views.values()]
-        return FloorState(random=state_of(self._random), views=views)
+        return FloorState(random=state_of(self._random), views=views, halted=sorted(self.halted))
 
     def restore(self, state: FloorState) -> None:
         """Be as it was."""
         self._random = with_state(state.random)
+        self.halted = set(state.halted)
         self._views = {quote.symbol: MarketView(quote, volume, budget) for quote, volume, budget in state.views}
 
     def continuous(self, live: LiveOrder, view: MarketView) -> Trade | None:
@@ -100,6 +107,8 @@ class TradingFloor:
         does not reach begin to rest.
         """
         order, quote = live.order, view.quote
+        if quote.symbol in self.halted:
+            return None
         if live.waits_for_stop and not self._set_off(live, quote.last):
             return None
         far = quote.ask if order.side is OrderSide.BUY else quote.bid
@@ -114,6 +123,8 @@ class TradingFloor:
     def auction(self, live: LiveOrder, view: MarketView) -> Trade | None:
         """The trade of an auction order at the auction's one price: the last trade, or the far side without one."""
         side, quote = live.order.side, view.quote
+        if quote.symbol in self.halted:
+            return None
         far = quote.ask if side is OrderSide.BUY else quote.bid
         price = far if quote.last is None else quote.last
         limit = live.order.limit_price

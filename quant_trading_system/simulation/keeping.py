@@ -13,9 +13,11 @@ from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.simulation.account import AccountState
 from quant_trading_system.simulation.activities import Remembered
 from quant_trading_system.simulation.books import BooksState
+from quant_trading_system.simulation.faults import Faults
 from quant_trading_system.simulation.floor import FloorState
 from quant_trading_system.simulation.groups import Group
 from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.models import RandomState
 from quant_trading_system.simulation.wire import WireState
 
 _FORMAT = 1
@@ -40,6 +42,7 @@ class VenueState(msgspec.Struct, frozen=True, kw_only=True):
     activities: list[Remembered]
     floor: FloorState
     wire: WireState
+    faults: tuple[Faults, RandomState]
 
 
 def encode(state: VenueState) -> bytes:

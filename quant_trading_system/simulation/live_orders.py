@@ -97,9 +97,10 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
                 trail_percent=order.trail_percent,
             )
 
-    def take_over(self, old: LiveOrder) -> None:
+    def take_over(self, old: LiveOrder, *, forgets_fills: bool) -> None:
         """Go on where the replaced order stops: with what it filled, and with what its stop has seen."""
-        self.filled, self.filled_value = old.filled, old.filled_value
+        if not forgets_fills:
+            self.filled, self.filled_value = old.filled, old.filled_value
         self.triggered = old.triggered and self.stop == old.order.stop_price
         self.high_water_mark = old.high_water_mark
         if old.high_water_mark is not None:
@@ -225,7 +226,7 @@ class OrderIndex:
             self._change(live, -min(live.reserved, quantity * price))
         else:
             leaves = units(live.leaves)
-            self._change(live, -(live.reserved * quantity // leaves))
+            self._change(live, -min(live.reserved, live.reserved * quantity // leaves if leaves else 0))
 
     def reserve(self, live: LiveOrder, amount: int) -> None:
         """From now on the order holds back `amount`."""

@@ -178,18 +178,7 @@ class OrderDesk(VenueRecords):
         Raises:
             VenueRefusal: there is no such position, or its shares are promised to other orders.
         """
-        held = decimal_of(self._account.books.quantity(symbol))
-        if not held:
-            known = symbol in self._instruments
-            raise not_found("position does not exist" if known else f"symbol not found: {symbol}")
-        order = Order(
-            symbol=symbol,
-            side=OrderSide.SELL if held > 0 else OrderSide.BUY,
-            order_type=OrderType.MARKET,
-            time_in_force=TimeInForce.DAY,
-            quantity=_part_of(abs(held), quantity, percentage),
-        )
-        return self.submit(order)
+        return self.submit(self._closing_order(symbol, quantity, percentage))
 
     def close_all_positions(self, *, cancel_orders: bool = False) -> tuple[ClosingOutcome, ...]:
         """Send a market order for every position.
@@ -223,6 +212,19 @@ class OrderDesk(VenueRecords):
         except ValueError as error:
             raise malformed(str(error)) from None
         return self._account.configuration
+
+    def _closing_order(self, symbol: str, quantity: Decimal | None = None, percentage: Decimal | None = None) -> Order:
+        held = decimal_of(self._account.books.quantity(symbol))
+        if not held:
+            known = symbol in self._instruments
+            raise not_found("position does not exist" if known else f"symbol not found: {symbol}")
+        return Order(
+            symbol=symbol,
+            side=OrderSide.SELL if held > 0 else OrderSide.BUY,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.DAY,
+            quantity=_part_of(abs(held), quantity, percentage),
+        )
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -45,13 +45,16 @@ from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account, Market, PreviousClose
 from quant_trading_system.simulation.account_rules import AccountRules
 from quant_trading_system.simulation.activities import ActivityLog
+from quant_trading_system.simulation.admission import not_found
 from quant_trading_system.simulation.booking import Booking
+from quant_trading_system.simulation.books import units
 from quant_trading_system.simulation.exchange import Exchange
+from quant_trading_system.simulation.faults import Dice, Faults
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.floor import TradingFloor
 from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.keeping import VenueState, decode, encode
-from quant_trading_system.simulation.live_orders import OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.models import (
     ALWAYS_FULL,
     NO_LATENCY,
@@ -62,6 +65,7 @@ from quant_trading_system.simulation.models import (
     stream,
 )
 from quant_trading_system.simulation.order_desk import OrderDesk
+from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 from quant_trading_system.simulation.wire import Subscriber, Wire
 
 _NANO = Decimal("1E-9")
@@ -115,7 +119,8 @@ class Venue(OrderDesk):
             previous_close=previous_close,
         )
         groups, activities = Groups(orders, account.books), ActivityLog(orders, _id_prefix(seed, "activities"))
-        self._wire = Wire(latency, seed)
+        self._dice = Dice(stream(seed, "faults"))
+        self._wire = Wire(latency, seed, self._dice)
         self._floor = TradingFloor(slippage, fills, stream(seed, "fills"))
         fees = FeeSchedule.alpaca() if fees is None else fees
         exchange = Exchange(
@@ -127,6 +132,7 @@ class Venue(OrderDesk):
             wire=self._wire,
             booking=Booking(account, orders, activities, fees, calendar),
             market=market,
+            dice=self._dice,
         )
         super().__init__(
             clock,
@@ -188,6 +194,74 @@ class Venue(OrderDesk):
         """Keep what the account is worth now for `equity_history`."""
         self._account.note_equity(moment)
 
+    @property
+    def is_open(self) -> bool:
+        """A session is running."""
+        return self._exchange.is_open
+
+    # -- what goes wrong on purpose -------------------------------------------------------------------------------
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force; none at first."""
+        return self._dice.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._dice.set(faults)
+
+    def bust(self, execution_id: str) -> None:
+        """The exchange declares that an execution did not happen; books and order follow.
+
+        Raises:
+            VenueRefusal: 404, there is no such execution.
+        """
+        live, fill = self._execution(execution_id)
+        self._exchange.mishaps.bust(live, fill, self._now())
+
+    def correct(self, execution_id: str, *, quantity: Decimal | None = None, price: Decimal | None = None) -> None:
+        """The exchange declares that an execution was one of another quantity or price.
+
+        Raises:
+            VenueRefusal: 404, there is no such execution.
+            ValueError: the quantity or the price is not above zero.
+        """
+        live, fill = self._execution(execution_id)
+        quantity, price = quantity or fill.quantity, price or fill.price
+        if quantity <= 0 or price <= 0:
+            raise ValueError("quantity and price of an execution are above zero")
+        self._exchange.mishaps.correct(live, fill, quantity, price, self._now())
+
+    def halt(self, symbol: str) -> None:
+        """Nobody trades the symbol until `resume`; orders wait and can be cancelled."""
+        self._floor.halted.add(symbol)
+
+    def resume(self, symbol: str) -> None:
+        """The symbol trades again, from the next quote on."""
+        self._floor.halted.discard(symbol)
+
+    def liquidate(self, symbol: str) -> VenueOrder:
+        """The broker closes a position by itself: its open orders end, and a market order of the broker's is sent.
+
+        Raises:
+            VenueRefusal: 404, there is no such position.
+        """
+        now = self._now()
+        self._exchange.cancel_at_once(now, "liquidated by the broker", symbol)
+        live = self._orders.new(self._closing_order(symbol), now)
+        self._orders.add(live, closing=True, reserved=units(live.order.quantity))
+        self._exchange.send(live, now)
+        return self._groups.show(live)
+
+    def _execution(self, execution_id: str) -> tuple[LiveOrder, VenueFill]:
+        live = self._orders.get(execution_id.partition(":")[0])
+        for fill in () if live is None else live.fills:
+            if live is not None and fill.execution_id == execution_id and fill.quantity:
+                return live, fill
+        raise not_found(f"execution not found for {execution_id}")
+
+    # -- what survives --------------------------------------------------------------------------------------------
+
     def snapshot(self) -> bytes:
         """Everything that the venue knows; its subscribers are not part of it."""
         exchange = self._exchange
@@ -203,6 +277,7 @@ class Venue(OrderDesk):
                 activities=self._activities.entries,
                 floor=self._floor.state(),
                 wire=self._wire.state(),
+                faults=self._dice.state(),
             )
         )
 
@@ -223,12 +298,8 @@ class Venue(OrderDesk):
         self._activities.entries = state.activities
         self._floor.restore(state.floor)
         self._wire.restore(state.wire, self._orders.by_number)
+        self._dice.restore(state.faults)
         self._exchange.time, self._exchange.opened_at = state.time, state.opened_at
-
-    @property
-    def is_open(self) -> bool:
-        """A session is running."""
-        return self._exchange.is_open
 
 
 def _id_prefix(seed: int, name: str) -> str:

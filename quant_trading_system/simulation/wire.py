@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from quant_trading_system.simulation.faults import Dice
 from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.models import LatencyModel, RandomState, state_of, stream, with_state
 from quant_trading_system.simulation.venue_orders import VenueUpdate
@@ -23,6 +24,8 @@ class EventKind(StrEnum):
     REPLACE = "replace"
     REPORT = "report"  # a message to the customer
     EXPIRE = "expire"  # timers
+    REJECT = "reject"
+    FILL_LATE = "fill_late"
     END_DAY = "end_day"
 
 
@@ -56,14 +59,15 @@ class Wire:
     """Everything on its way, in time order; what is due together arrives in the order in which it was sent.
 
     Nothing overtakes in one direction: a cancel never arrives before its order, nor a fill before the
-    acknowledgement.
+    acknowledgement, unless a fault wants it.
 
     Attributes:
         reports: how many reports were made.
     """
 
-    def __init__(self, latency: LatencyModel, seed: int) -> None:
+    def __init__(self, latency: LatencyModel, seed: int, dice: Dice) -> None:
         self.reports = 0
+        self._dice = dice
         self._latency = latency
         self._delays_in, self._delays_out = stream(seed, "latency/orders"), stream(seed, "latency/reports")
         self._latest_in: datetime | None = None
@@ -106,7 +110,15 @@ class Wire:
     def report(self, update: VenueUpdate) -> None:
         """Tell the subscribers, after the time that a report takes."""
         self._latest_out = _after(self._latest_out, update.at + self._latency.report_delay(self._delays_out))
-        self._plan(self._messages, self._latest_out, EventKind.REPORT, None, update)
+        arrival, faults = self._latest_out, self._dice.faults
+        if not self._dice.calm:
+            if self._dice.strikes(faults.lose_report):
+                return
+            if self._dice.strikes(faults.delay_report):
+                arrival += faults.report_delay
+            if update.fill is not None and self._dice.strikes(faults.double_fill):
+                self._plan(self._messages, arrival, EventKind.REPORT, None, update)
+        self._plan(self._messages, arrival, EventKind.REPORT, None, update)
 
     def next_report(self) -> int:
         """The number of a new report."""

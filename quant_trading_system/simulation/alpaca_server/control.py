@@ -108,6 +108,7 @@ class Control:
         }
         made = [web.post(f"/_venue{path}", self._guarded(command)) for path, command in posts.items()]
         made.append(web.get("/_venue/time", self._guarded(self._settle)))
+        made.append(web.get("/_venue/connections", self._guarded(self._connections)))
         made.append(web.get("/_venue/books", self._guarded(self._all_books)))
         made.append(web.get("/_venue/books/{account}", self._books))
         return made
@@ -239,6 +240,13 @@ class Control:
         self._front.trade_stream.faults.clear()
         self._host.data_hub.faults.clear()
         return {}
+
+    async def _connections(self, _: bytes) -> dict[str, Any]:
+        """How many clients of each stream have said what they want to hear."""
+        return {
+            StreamName.ORDERS.value: self._front.trade_stream.listening,
+            StreamName.DATA.value: self._host.data_hub.subscribed,
+        }
 
     async def _limit_data(self, body: bytes) -> dict[str, Any]:
         self._front.data_stream.limits = _read(body, DataLimits)

@@ -68,6 +68,11 @@ class DataHub:
     def __len__(self) -> int:
         return len(self._members)
 
+    @property
+    def subscribed(self) -> int:
+        """Connections that have subscribed to something."""
+        return sum(1 for member in self._members if any(member.session.subscriptions.values()))
+
     def join(self, member: Member) -> None:
         """A connection begins."""
         self._members.append(member)

@@ -63,6 +63,11 @@ class TradeStream:
         self._clock = clock
         self._members: list[_Member] = []
 
+    @property
+    def listening(self) -> int:
+        """Connections that want to hear of orders."""
+        return sum(1 for member in self._members if member.session.listening)
+
     def publish(self, account: str, update: Message) -> None:
         """Tell every connection of the account that listens."""
         encoded: dict[bool, bytes] = {}

@@ -279,14 +279,15 @@ def test_bars_and_halts_go_to_whoever_listens():
         band = {"T": "l", "S": "KO", "u": 66.1, "d": 55.9, "i": "B", "t": stamp(1), "z": "C"}
         cancelled = {"T": "x", "S": "KO", "i": 5, "x": "D", "p": 61.2, "s": 3, "a": "C", "t": stamp(1), "z": "C"}
         corrected = {"T": "c", "S": "KO", "oi": 5, "op": 61.2, "ci": 6, "cp": 61.1, "cs": 3, "t": stamp(1), "z": "C"}
-        await desk.hears([bar(), bar("u", close=61.3), bar("d")], [halt, band, cancelled, corrected])
+        uneven = {"T": "i", "S": "KO", "p": 61.2, "t": stamp(1), "z": "C"}
+        await desk.hears([bar(), bar("u", close=61.3), bar("d")], [halt, band, cancelled, corrected, uneven])
         assert [type(row).__name__ for row in desk.bars] == ["StreamBar", "StreamUpdatedBar", "StreamDailyBar"]
         assert isinstance(desk.bars[1], StreamUpdatedBar)
         assert to_bar("KO", desk.bars[1]).close == D("61.3")
         assert isinstance(desk.conditions[0], StreamStatus)
         assert (desk.conditions[0].is_trading, desk.conditions[0].reason_code) == (False, "T12")
         assert desk.conditions[1].upper == D("66.1")
-        assert len(desk.conditions) == 4
+        assert len(desk.conditions) == 5
 
     Desk().live(story)
 

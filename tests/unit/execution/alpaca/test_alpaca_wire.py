@@ -382,7 +382,6 @@ ECHOES = """
 client_order_id  somebody
 symbol           XOM
 side             sell
-type             stop
 qty              9
 notional         500
 """
@@ -394,6 +393,12 @@ def test_an_answer_about_another_order_is_noticed(row):
     order = buy(8, limit="61.25", client_order_id="mine-1")
     assert wire.difference(order, shown()) == ""
     assert wire.difference(order, shown(**{field: value})) == field
+
+
+def test_the_broker_may_change_the_type_of_an_order():
+    """A stop order to buy comes back as a stop-limit order, which protects its owner."""
+    order = buy(8, order_type=OrderType.STOP, stop_price=D(62), client_order_id="mine-1")
+    assert wire.difference(order, shown(type="stop_limit", stop_price="62", limit_price="64.48")) == ""
 
 
 def test_times_in_queries_are_utc_and_never_naive():

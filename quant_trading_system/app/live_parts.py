@@ -1,0 +1,231 @@
+"""The parts of a live account: settings, connections, journal, bars, and the books that it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from quant_trading_system import __version__
+from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.config.loader import limits_as_text
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.clock import SystemClock
+from quant_trading_system.core.events import (
+    AnyEvent,
+    FillEvent,
+    KillSwitchEvent,
+    OrderEvent,
+    PositionAdopted,
+    RunStarted,
+    StrategyStopped,
+)
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.ids import run_id
+from quant_trading_system.core.instruments import Universe
+from quant_trading_system.core.numbers import LEDGER, plain
+from quant_trading_system.core.order_state import OrderTrigger
+from quant_trading_system.execution.alpaca_api import AlpacaApi
+from quant_trading_system.execution.alpaca_broker import AlpacaBroker
+from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.alpaca_data import AlpacaData
+from quant_trading_system.execution.alpaca_history import history_of
+from quant_trading_system.execution.broker import BrokerPosition
+from quant_trading_system.execution.credentials import Access, TradingMode
+from quant_trading_system.execution.http_transport import HttpTransport, WebSockets
+from quant_trading_system.execution.notices import Notice
+from quant_trading_system.journal.keys import journal_key
+from quant_trading_system.journal.replay import replay
+from quant_trading_system.journal.sqlite_store import SqliteJournal
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.market.sessions import AlwaysOpen, Calendar, TradingCalendar
+from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight
+from quant_trading_system.trading.live_bars import LiveBars
+from quant_trading_system.trading.live_loop import OnStop
+from quant_trading_system.trading.strategy import Strategy
+from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSetup:
+    """What a live account is made of.
+
+    Attributes:
+        mode: what the configuration says it is; must agree with the host.
+        account_id: id or number of the account that the keys must belong to; required for live.
+        armed: somebody said for this run that real money may be moved.
+        directory: of the account: journal, key, latch and heartbeat.
+        span: length of the bars that strategies see; None for daily ones.
+        lookback: how much past they see.
+        adopted_by: who answers for positions that were there before the first run.
+        always_open: the venue trades around the clock; for local venues only.
+    """
+
+    access: Access
+    mode: TradingMode
+    directory: Path
+    strategies: Sequence[Strategy]
+    universe: Universe
+    limits: RiskLimits
+    account_id: str = ""
+    armed: bool = False
+    span: timedelta | None = None
+    lookback: timedelta = timedelta(days=400)
+    feed: str = "iex"
+    on_stop: OnStop = OnStop.CANCEL
+    adopted_by: str = ""
+    always_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """The connections to the broker."""
+
+    client: AlpacaClient
+    data: AlpacaData
+    sockets: WebSockets
+
+
+def open_journal(directory: Path) -> SqliteJournal:
+    """The journal of the account, for this process alone.
+
+    Raises:
+        JournalUnavailable: another engine has it, or it cannot be written.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / JOURNAL_FILE
+    return SqliteJournal(path, journal_key(path), group_commit=True)
+
+
+async def connect(setup: LiveSetup, stack: AsyncExitStack, tell: Tell) -> Lines:
+    """Lines to the broker's hosts; `stack` closes them."""
+    credentials, endpoints = setup.access.credentials, setup.access.endpoints
+    clock, sockets = SystemClock(), WebSockets()
+    stack.push_async_callback(sockets.close)
+    apis = []
+    for source, origin in (("trading", endpoints.trading), ("data", endpoints.data)):
+        transport = HttpTransport(origin, credentials.headers())
+        api = AlpacaApi(transport, clock, teller(tell), source=source, hide=credentials.hidden_in)
+        stack.push_async_callback(api.close)
+        apis.append(api)
+    return Lines(client=AlpacaClient(apis[0]), data=AlpacaData(apis[1], feed=setup.feed), sockets=sockets)
+
+
+def narrate(event: AnyEvent, tell: Tell) -> None:
+    """What a person wants to see pass by; everything else is in the journal."""
+    if isinstance(event, FillEvent):
+        tell(f"filled: {event.side} {plain(event.quantity)} {event.symbol} at {plain(event.price)} ({event.order_id})")
+    elif isinstance(event, OrderEvent) and event.trigger in (OrderTrigger.DENY, OrderTrigger.REJECT):
+        tell(f"{event.status}: {event.reason} ({event.order_id})")
+    elif isinstance(event, KillSwitchEvent):
+        tell(f"kill switch: {event.level.name} by {event.by}: {event.reason}")
+    elif isinstance(event, StrategyStopped):
+        tell(f"strategy {event.strategy} was stopped: {event.error}")
+
+
+def teller(tell: Tell) -> Callable[[Notice], None]:
+    """Tells notices of the adapters to a person."""
+    def notify(notice: Notice) -> None:
+        tell(f"{notice.source}: {notice.kind.value.replace('_', ' ')}: {notice.message}")
+
+    return notify
+
+
+class MeasuredBars:
+    """Finished bars, with the correlations measured anew after each."""
+
+    def __init__(self, bars: LiveBars, correlations: RollingCorrelations) -> None:
+        self._bars = bars
+        self._correlations = correlations
+
+    async def finished(self) -> HistoryView | None:
+        """The history up to a bar that has ended since the last call."""
+        view = await self._bars.finished()
+        if view is not None:
+            self._correlations.next_bar()
+        return view
+
+
+async def fetch(
+    data: AlpacaData, symbols: tuple[str, ...], calendar: Calendar, span: timedelta | None, start: datetime
+) -> PriceHistory:
+    """All bars from `start` on, side by side."""
+    timeframe = "1Day" if span is None else f"{span // timedelta(minutes=1)}Min"
+    found = await data.bars(symbols, timeframe, start=start, adjustment="split")
+    return history_of({symbol: found.get(symbol, ()) for symbol in symbols}, calendar, span)
+
+
+async def assemble_live(
+    setup: LiveSetup, ports: Ports, journal: SqliteJournal, broker: AlpacaBroker
+) -> tuple[str, TradingSystem]:
+    """The account as its journal left it, or a new one with the broker's cash and positions."""
+    account, held = await broker.account(), await broker.positions()
+    begun = sum(1 for _ in journal.entries(kinds=("run_started",)))
+    past = Past(replay(journal).projection, journal) if begun else None
+    if past is None and held and not setup.adopted_by:
+        names = ", ".join(position.symbol for position in held)
+        raise ConfigurationError(f"the account holds {names}; name who answers for these positions (--adopt NAME)")
+    run = run_id("live", account.account_id, begun, *(strategy.name for strategy in setup.strategies))
+    journal.set_config(setup.limits.version)
+    journal.append(_started(setup, run, ports.clock.now()))
+    system = assemble(
+        ports,
+        run=run,
+        cash=account.cash,
+        limits=setup.limits,
+        universe=setup.universe,
+        strategies=setup.strategies,
+        sizer=OwnWeight(EqualWeight()),
+        past=past,
+    )
+    if past is None:
+        _adopt(setup, system, journal, held)
+    journal.sync()
+    return run, system
+
+
+def _adopt(
+    setup: LiveSetup, system: TradingSystem, journal: SqliteJournal, positions: Sequence[BrokerPosition]
+) -> None:
+    for position in positions:
+        cost = LEDGER.multiply(position.quantity, position.average_price)
+        journal.append(
+            PositionAdopted(
+                at=system.ports.clock.now(),
+                symbol=position.symbol,
+                quantity=position.quantity,
+                cost=cost,
+                approved_by=setup.adopted_by,
+                reason="held before the first run",
+            )
+        )
+        system.portfolio.adopt(position.symbol, position.quantity, cost)
+
+
+def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:
+    return RunStarted(
+        at=at,
+        run=run,
+        mode=setup.mode.value,
+        strategies=tuple(strategy.name for strategy in setup.strategies),
+        seed=0,
+        version=__version__,
+        limits=limits_as_text(setup.limits),
+        limits_version=setup.limits.version,
+        universe=tuple(setup.universe.values()),
+        data=setup.access.endpoints.data,
+    )
+
+
+def calendar_of(setup: LiveSetup) -> Calendar:
+    """The exchange's sessions around today, or a venue that never closes."""
+    if setup.always_open:
+        return AlwaysOpen()
+    today = SystemClock().now().date()
+    return TradingCalendar.nyse(today - setup.lookback - timedelta(days=30), today + timedelta(days=30))

@@ -1,0 +1,123 @@
+"""The whole system over real HTTP and WebSocket: an engine trades on the venue, is killed, and goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.venue_process import VenueProcess, running_venue
+
+QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
+ROOT = Path(__file__).resolve().parents[2]
+BUYER = """
+from quant_trading_system import Strategy
+
+class Buyer(Strategy):
+    def on_bar(self, market):
+        for symbol in market.symbols:
+            yield market.long(symbol, weight="0.05")
+"""
+
+
+class Engine:
+    """`qts trade` on one account of a venue; the same directory in every life."""
+
+    def __init__(self, venue: VenueProcess, place: Path) -> None:
+        keys = venue.fresh_account()
+        self.place = place
+        (place / "buyer.py").write_text(BUYER)
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "QTS_STATE_DIR": str(place / "state"),
+            "APCA_API_KEY_ID": keys.key,
+            "APCA_API_SECRET_KEY": keys.secret,
+            "APCA_API_BASE_URL": venue.url,
+            "APCA_API_DATA_URL": venue.url,
+        }
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        arguments = ("trade", "buyer.py", "--mode", "local", "--symbols", "KO,PEP", "--bars", "1Min")
+        return subprocess.Popen(
+            [*QTS, *arguments, "--lookback", "2", "--always-open", *options],
+            cwd=self.place,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def told(self, process: subprocess.Popen[str], words: str, times: int = 1) -> list[str]:
+        """Its lines up to the one that holds `words` for the n-th time."""
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            times -= words in line
+            if not times:
+                return lines
+        raise AssertionError(f"it ended without saying {words!r}:\n" + "".join(lines))
+
+    def ask(self, *arguments: str) -> dict:
+        done = subprocess.run(
+            [*QTS, *arguments, "--json"], cwd=self.place, env=self.environment, capture_output=True, text=True, check=False
+        )
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def venue():
+    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=3) as running:
+        yield running
+
+
+@pytest.fixture
+def engine(venue, tmp_path):
+    return Engine(venue, tmp_path)
+
+
+def test_an_engine_that_is_killed_goes_on_where_it_was(engine):
+    """It buys at the end of a minute, is killed without warning, and knows its positions when it is back."""
+    first = engine.start()
+    engine.told(first, "reconciled")
+    engine.told(first, "filled: buy", times=2)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    held = {row["symbol"]: row["quantity"] for row in engine.ask("positions")["positions"]}
+    assert set(held) == {"KO", "PEP"}
+
+    second = engine.start()
+    lines = engine.told(second, "reconciled")
+    assert not [line for line in lines if line.split(" ", 1)[-1].startswith("position")]
+    second.send_signal(signal.SIGINT)
+    engine.told(second, "stopped; 0 orders are still open")
+    assert second.wait() == 0
+    assert engine.ask("journal", "verify")["is_sound"]
+    assert engine.ask("journal", "replay")["agrees"]
+    assert {row["symbol"]: row["quantity"] for row in engine.ask("positions")["positions"]} == held
+
+
+def test_a_second_engine_on_the_same_account_is_refused_and_told_who_has_it(engine):
+    first = engine.start()
+    engine.told(first, "reconciled")
+    second = engine.start()
+    told, _ = second.communicate()
+    assert second.returncode == 1
+    assert str(first.pid) in told
+    first.send_signal(signal.SIGTERM)
+    engine.told(first, "stopped")
+    assert first.wait() == 0
+
+
+def test_a_mode_that_does_not_agree_with_the_host_is_refused(engine):
+    process = engine.start("--mode", "paper")
+    told, _ = process.communicate()
+    assert process.returncode == 1
+    assert "the configuration says paper" in told

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +13,14 @@ import msgspec
 import pytest
 
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.order_state import OrderTrigger
-from quant_trading_system.execution.alpaca_connection import AlpacaConnection
+from quant_trading_system.execution.alpaca_api import AlpacaApi
+from quant_trading_system.execution.alpaca_broker import AlpacaBroker
+from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.alpaca_data import AlpacaData
+from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.broker import BrokerUpdate
-from quant_trading_system.execution.credentials import Access, Credentials, Endpoints, TradingMode
+from quant_trading_system.execution.credentials import Access, Credentials, Endpoints
 from quant_trading_system.execution.notices import Notice, NoticeKind
 from quant_trading_system.execution.transport import Reply, Request
 from quant_trading_system.market.quotes import Quote, QuoteBoard
@@ -27,6 +31,8 @@ from tests.support.orders import buy
 pytest.importorskip("aiohttp")
 
 from aiohttp import WSMsgType, web
+
+from quant_trading_system.execution.http_transport import HttpTransport, WebSockets
 
 D = Decimal
 T = OrderTrigger
@@ -131,33 +137,69 @@ class Ears:
             await self._news.wait()
 
 
-Story = Callable[[Server, AlpacaConnection, Ears], Awaitable[None]]
+class Connection:
+    """Everything on our side of the line, and all that it told."""
+
+    def __init__(self, url: str, *, packed: bool = False) -> None:
+        access = Access(Credentials(KEY, SECRET), Endpoints.derived(url))
+        self.clock, self.ears, self.board = ManualClock(START), Ears(), QuoteBoard()
+        self.sockets = WebSockets()
+        transport = HttpTransport(url, access.credentials.headers())
+        self.api = AlpacaApi(transport, self.clock, self.ears.hear, source="test")
+        common: Any = (access, self.clock, self.ears.hear)
+        self.broker = AlpacaBroker(AlpacaClient(self.api), self.sockets, *common, account_id="PA77", packed=packed)
+        self.broker.subscribe(self.ears.hear)
+        self.board.subscribe(self.ears.hear)
+        self.feed = AlpacaFeed(
+            self.sockets,
+            AlpacaData(self.api),
+            *common,
+            subscriptions={"quotes": ("KO",)},
+            board=self.board,
+            is_open=lambda _: True,
+            packed=packed,
+        )
+
+    @asynccontextmanager
+    async def running(self, work: AlpacaBroker | AlpacaFeed) -> AsyncIterator[None]:
+        """Up, until the end of the block."""
+        task = asyncio.create_task(work.run())
+        await self.ears.until(is_up)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        await self.sockets.close()
+        await self.api.close()
 
 
-def connected(story: Story, **options: Any) -> None:
-    """Tell `story` between a server and a connection that follows its orders."""
+Story = Callable[[Server, Connection], Awaitable[None]]
+
+
+def connected(story: Story, *, packed: bool = False) -> None:
+    """Tell `story` between a server and us."""
 
     async def live() -> None:
         async with Server() as server:
-            ears = Ears()
-            access = Access(Credentials(KEY, SECRET), Endpoints.derived(server.url))
-            async with AlpacaConnection(
-                access, ManualClock(START), ears.hear, mode=TradingMode.LOCAL, account_id="PA77", **options
-            ) as connection:
-                connection.broker.subscribe(ears.hear)
-                following = asyncio.create_task(connection.broker.run())
-                await ears.until(is_up)
-                try:
-                    await story(server, connection, ears)
-                finally:
-                    following.cancel()
-                    await asyncio.gather(following, return_exceptions=True)
+            connection = Connection(server.url, packed=packed)
+            try:
+                await story(server, connection)
+            finally:
+                await connection.close()
 
     asyncio.run(live())
 
 
 def is_up(heard: list[Any]) -> bool:
-    return any(isinstance(one, Notice) and one.kind is NoticeKind.STREAM_UP for one in heard)
+    return NoticeKind.STREAM_UP in noticed(heard)
+
+
+def noticed(heard: list[Any]) -> dict[NoticeKind, str]:
+    """The latest words of every kind of notice."""
+    return {one.kind: one.message for one in heard if isinstance(one, Notice)}
 
 
 def triggers(heard: list[Any]) -> list[OrderTrigger | None]:
@@ -166,17 +208,17 @@ def triggers(heard: list[Any]) -> list[OrderTrigger | None]:
 
 @pytest.mark.parametrize("packed", [False, True], ids=["JSON", "MessagePack"])
 def test_an_order_lives_its_life_over_real_sockets(packed):
-    async def story(server: Server, connection: AlpacaConnection, ears: Ears) -> None:
-        order = buy(8, limit="61.25", client_order_id="mine-1")
-        answer = await connection.broker.place(approved(order))
-        assert answer.venue_order_id == "v-mine-1"
-        await server.tell(server.alpaca.fill("mine-1", "3", "61.200000001"))
-        await server.tell(server.alpaca.fill("mine-1", "5"))
-        await ears.until(lambda heard: T.FILL_LAST in triggers(heard))
-        assert triggers(ears.heard) == [T.ACCEPT, T.FILL_PART, T.FILL_LAST]
-        executions = await connection.broker.executions("mine-1")
+    async def story(server: Server, ours: Connection) -> None:
+        async with ours.running(ours.broker):
+            answer = await ours.broker.place(approved(buy(8, limit="61.25", client_order_id="mine-1")))
+            assert answer.venue_order_id == "v-mine-1"
+            await server.tell(server.alpaca.fill("mine-1", "3", "61.200000001"))
+            await server.tell(server.alpaca.fill("mine-1", "5"))
+            await ours.ears.until(lambda heard: T.FILL_LAST in triggers(heard))
+            assert triggers(ours.ears.heard) == [T.ACCEPT, T.FILL_PART, T.FILL_LAST]
+            executions = await ours.broker.executions("mine-1")
         assert [execution.price for execution in executions] == [D("61.200000001"), D("61.20")]
-        assert [one.execution for one in ears.heard if isinstance(one, BrokerUpdate)][1:] == list(executions)
+        assert [one.execution for one in ours.ears.heard if isinstance(one, BrokerUpdate)][1:] == list(executions)
         assert server.packed == packed
         assert set(server.seen_keys) == {(KEY, SECRET)}
 
@@ -185,54 +227,34 @@ def test_an_order_lives_its_life_over_real_sockets(packed):
 
 @pytest.mark.parametrize("packed", [False, True], ids=["JSON", "MessagePack"])
 def test_prices_reach_the_board_over_real_sockets(packed):
-    async def story(server: Server, connection: AlpacaConnection, ears: Ears) -> None:
-        board = QuoteBoard()
-        board.subscribe(ears.hear)
-        feed = connection.feed({"quotes": ("KO",)}, board, lambda _: True)
-        running = asyncio.create_task(feed.run())
-        ears.heard.clear()
-        await ears.until(is_up)
-        await server.quote(bp=61.230000001)
-        await ears.until(lambda heard: any(isinstance(one, Quote) for one in heard))
-        found = board.quote("KO")
+    async def story(server: Server, ours: Connection) -> None:
+        async with ours.running(ours.feed):
+            await server.quote(bp=61.230000001)
+            await ours.ears.until(lambda heard: any(isinstance(one, Quote) for one in heard))
+        found = ours.board.quote("KO")
         assert found is not None
         assert (found.bid, found.ask) == (D("61.230000001"), D("61.26"))
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
     connected(story, packed=packed)
 
 
 def test_a_line_that_the_server_closes_is_noticed_at_once():
-    async def story(server: Server, connection: AlpacaConnection, ears: Ears) -> None:
-        assert server.order_socket is not None
-        await server.order_socket.close()
-        await ears.until(lambda heard: any(getattr(one, "kind", "") == NoticeKind.STREAM_DOWN for one in heard))
-        assert not connection.broker.session.is_up
-        down = next(one for one in ears.heard if getattr(one, "kind", "") == NoticeKind.STREAM_DOWN)
-        assert "closed the stream (code 1000)" in down.message
+    async def story(server: Server, ours: Connection) -> None:
+        async with ours.running(ours.broker):
+            assert server.order_socket is not None
+            await server.order_socket.close()
+            await ours.ears.until(lambda heard: NoticeKind.STREAM_DOWN in noticed(heard))
+            assert not ours.broker.session.is_up
+        down = noticed(ours.ears.heard)[NoticeKind.STREAM_DOWN]
+        assert "closed the stream (code 1000)" in down
 
     connected(story)
 
 
-def test_a_live_host_is_not_touched_without_permission():
-    async def story() -> None:
-        access = Access(Credentials(KEY, SECRET), Endpoints.derived("https://api.alpaca.markets"))
-        with pytest.raises(ConfigurationError, match="not armed"):
-            AlpacaConnection(access, ManualClock(START), print, mode=TradingMode.LIVE, account_id="1")
+def test_a_server_that_is_not_there_is_an_ordinary_broken_connection():
+    async def story(server: Server, ours: Connection) -> None:
+        await server._runner.cleanup()
+        with pytest.raises(ConnectionError, match=r"ws://127\.0\.0\.1"):
+            await ours.sockets.open(server.url.replace("http", "ws") + "/stream", {})
 
-    asyncio.run(story())
-
-
-def test_a_server_that_is_not_there_refuses_the_connection_as_an_ordinary_error():
-    async def story() -> None:
-        async with Server() as server:
-            url = server.url
-        from quant_trading_system.execution.http_transport import WebSockets
-
-        sockets = WebSockets()
-        with pytest.raises(ConnectionError, match="127"):
-            await sockets.open(url.replace("http", "ws") + "/stream", {})
-        await sockets.close()
-
-    asyncio.run(story())
+    connected(story)

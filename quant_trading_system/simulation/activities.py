@@ -135,6 +135,8 @@ class ActivityLog:
         number, execution, complete = self.entries[place]
         live = self._orders.by_number(number)
         fill = live.fills[execution]
+        if not fill.quantity:  # busted
+            return
         yield self._fill(place * _ROWS, live, fill, complete=complete)
         charges = (("SEC fee", fill.fees.sec), ("TAF fee", fill.fees.taf), ("CAT fee", fill.fees.cat))
         for row, (name, amount) in enumerate(((n, a) for n, a in charges if a), 1):

@@ -156,7 +156,7 @@ class Exchange(OrderLife):
             raise ValueError("no session is open")
         self.run_until(moment)
         for live in self._orders.open_orders():
-            if live.status is not OrderStatus.SENT:
+            if live.is_open and live.status is not OrderStatus.SENT:
                 self._close_order(live, moment)
         self._account.mark_all()
         self._account.close_day(moment, self._floor.prices())
@@ -269,7 +269,7 @@ class Exchange(OrderLife):
             return
         for live in self._orders.open_in(view.quote.symbol):
             since = self._tradable_since(live, at)
-            if since is None or live.status is OrderStatus.SENT or view.quote.at < since:
+            if since is None or not live.is_open or live.status is OrderStatus.SENT or view.quote.at < since:
                 continue
             if live.status is OrderStatus.HELD:
                 self.tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
@@ -300,7 +300,7 @@ class Exchange(OrderLife):
             name = "closing" if order.time_in_force is TimeInForce.CLS else "opening"
             view = self.look_up(order.symbol) if name == "closing" else None
             self._hold_auction(live, view, at, name)
-        elif order.time_in_force is TimeInForce.DAY and not order.extended_hours and live.is_open:
+        elif order.time_in_force is TimeInForce.DAY and not order.extended_hours:
             self.finish(live, OrderStatus.EXPIRED, OrderTrigger.EXPIRE, at, "the session ended")
 
     def _trade(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime) -> None:

@@ -77,6 +77,13 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
         """Shares that are not filled yet; of orders in shares only."""
         return self.order.quantity - self.filled
 
+    @property
+    def is_overfilled(self) -> bool:
+        """It has traded all that it asked for, or more."""
+        if self.order.notional is None:
+            return self.leaves <= 0
+        return self.filled_value >= units(self.order.notional) * UNIT
+
     def wanted(self, price: Decimal) -> Decimal:
         """Shares that it still wants when one costs `price`."""
         order = self.order

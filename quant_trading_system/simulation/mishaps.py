@@ -92,9 +92,11 @@ class Mishaps:
         self._after_correction(live, fill, Notice.CORRECT, at)
 
     def _after_correction(self, live: LiveOrder, fill: VenueFill, notice: Notice, at: datetime) -> None:
-        if live.is_open and live.closing and live.order.notional is None:
-            self._orders.reserve(live, max(units(live.leaves), 0))
         self._life.notify(live, notice, at, "decided by the exchange", fill)
+        if live.is_open and live.is_overfilled:
+            self._life.cancel(live, at, "corrected to all that it asked for, or more")
+        elif live.is_open and live.closing and live.order.notional is None:
+            self._orders.reserve(live, units(live.leaves))
         self.release_excess(live.order.symbol, at)
 
     def release_excess(self, symbol: str, at: datetime) -> None:

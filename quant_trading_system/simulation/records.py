@@ -130,7 +130,7 @@ class VenueRecords:
     def executions(self, client_order_id: str) -> tuple[VenueFill, ...]:
         """The executions of an order, oldest first; none for an id that nobody used."""
         live = self._orders.find(client_order_id)
-        return () if live is None else tuple(live.fills)
+        return () if live is None else tuple(fill for fill in live.fills if fill.quantity)  # busted ones have none
 
     # -- the account ----------------------------------------------------------------------------------------------
 

@@ -104,6 +104,7 @@ class LiveLoop:
             history = None
         if history is not None:
             await self._system.engine.on_bar(history)
+        await self._system.ports.journal.durable()  # what reports have told since the last turn
         self._heartbeat()
 
     async def _follow_the_day(self) -> None:

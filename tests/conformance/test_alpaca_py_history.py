@@ -24,6 +24,7 @@ from tests.support.alpaca_sdk import (
 )
 
 FRIDAY = datetime(2026, 1, 9, 14, 30, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 1, 9, 5, tzinfo=UTC)
 CLOSE = datetime(2026, 1, 9, 21, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 

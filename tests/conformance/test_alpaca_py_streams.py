@@ -30,7 +30,7 @@ def market(**fields):
 
 def story(heard):
     """Event and status of each update."""
-    return [(update.event.value, update.order.status.value) for update in heard]
+    return [(update.event, update.order.status.value) for update in heard]
 
 
 # -- orders ------------------------------------------------------------------------------------------------------------
@@ -87,14 +87,14 @@ def test_a_bracket_tells_of_its_exits(venue, desk):
         sent = desk.client.submit_order(market(order_class=OrderClass.BRACKET, **exits))
         profit, loss = sent.legs
         updates = heard.take(6)
-        assert {update.order.id: update.event.value for update in updates if update.event == "held"} == {
+        assert {update.order.id: update.event for update in updates if update.event == "held"} == {
             profit.id: "held",
             loss.id: "held",
         }
-        assert (updates[-1].order.id, updates[-1].event.value) == (profit.id, "new")
+        assert (updates[-1].order.id, updates[-1].event) == (profit.id, "new")
         desk.client.cancel_order_by_id(profit.id)
         ends = heard.take(2)
-    assert {(update.order.id, update.event.value) for update in ends} == {
+    assert {(update.order.id, update.event) for update in ends} == {
         (profit.id, "canceled"),
         (loss.id, "canceled"),
     }
@@ -137,7 +137,7 @@ def test_faults_of_the_stream_happen_on_request(venue, desk, fault, expected):
     with order_stream(venue, desk.keys) as heard:
         venue.control("/faults/stream", {"stream": "trade_updates", "fault": fault})
         desk.client.submit_order(market())
-        assert [update.event.value for update in heard.until_event("fill")] == expected
+        assert [update.event for update in heard.until_event("fill")] == expected
 
 
 # -- market data -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,7 +45,16 @@ class Engine:
             "APCA_API_DATA_URL": venue.url,
         }
 
-    def start(self, *options: str) -> subprocess.Popen[str]:
+    @contextmanager
+    def running(self, *options: str) -> Iterator[subprocess.Popen[str]]:
+        """One life; whatever is left of it in the end is killed by its own process id."""
+        with self._start(*options) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def _start(self, *options: str) -> subprocess.Popen[str]:
         arguments = ("trade", "buyer.py", "--mode", "local", "--symbols", "KO,PEP", "--bars", "1Min")
         return subprocess.Popen(
             [*QTS, *arguments, "--lookback", "2", "--always-open", *options],
@@ -67,7 +78,12 @@ class Engine:
 
     def ask(self, *arguments: str) -> dict:
         done = subprocess.run(
-            [*QTS, *arguments, "--json"], cwd=self.place, env=self.environment, capture_output=True, text=True, check=False
+            [*QTS, *arguments, "--json"],
+            cwd=self.place,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return json.loads(done.stdout)
 
@@ -85,39 +101,39 @@ def engine(venue, tmp_path):
 
 def test_an_engine_that_is_killed_goes_on_where_it_was(engine):
     """It buys at the end of a minute, is killed without warning, and knows its positions when it is back."""
-    first = engine.start()
-    engine.told(first, "reconciled")
-    engine.told(first, "filled: buy", times=2)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    with engine.running() as first:
+        engine.told(first, "reconciled")
+        engine.told(first, "filled: buy", times=2)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
     held = {row["symbol"]: row["quantity"] for row in engine.ask("positions")["positions"]}
     assert set(held) == {"KO", "PEP"}
 
-    second = engine.start()
-    lines = engine.told(second, "reconciled")
-    assert not [line for line in lines if line.split(" ", 1)[-1].startswith("position")]
-    second.send_signal(signal.SIGINT)
-    engine.told(second, "stopped; 0 orders are still open")
-    assert second.wait() == 0
+    with engine.running() as second:
+        lines = engine.told(second, "reconciled")
+        assert not [line for line in lines if line.split(" ", 1)[-1].startswith("position")]
+        second.send_signal(signal.SIGINT)
+        engine.told(second, "stopped; 0 orders are still open")
+        assert second.wait() == 0
     assert engine.ask("journal", "verify")["is_sound"]
     assert engine.ask("journal", "replay")["agrees"]
     assert {row["symbol"]: row["quantity"] for row in engine.ask("positions")["positions"]} == held
 
 
 def test_a_second_engine_on_the_same_account_is_refused_and_told_who_has_it(engine):
-    first = engine.start()
-    engine.told(first, "reconciled")
-    second = engine.start()
-    told, _ = second.communicate()
-    assert second.returncode == 1
-    assert str(first.pid) in told
-    first.send_signal(signal.SIGTERM)
-    engine.told(first, "stopped")
-    assert first.wait() == 0
+    with engine.running() as first:
+        engine.told(first, "reconciled")
+        with engine.running() as second:
+            told, _ = second.communicate()
+            assert second.returncode == 1
+            assert str(first.pid) in told
+        first.send_signal(signal.SIGTERM)
+        engine.told(first, "stopped")
+        assert first.wait() == 0
 
 
 def test_a_mode_that_does_not_agree_with_the_host_is_refused(engine):
-    process = engine.start("--mode", "paper")
-    told, _ = process.communicate()
-    assert process.returncode == 1
-    assert "the configuration says paper" in told
+    with engine.running("--mode", "paper") as process:
+        told, _ = process.communicate()
+        assert process.returncode == 1
+        assert "the configuration says paper" in told

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from quant_trading_system.core.orders import OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
+from quant_trading_system.simulation.faults import Faults
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.matching import trail
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
@@ -77,6 +78,14 @@ class Cancel(NamedTuple):
     number: int
 
 
+class Mishap(NamedTuple):
+    """Something that only happens when it is wanted."""
+
+    kind: str
+    number: int
+    symbol: str
+
+
 class NextDay(NamedTuple):
     """The close of this session and, with a market that moved, the next open."""
 
@@ -129,6 +138,24 @@ PRICES = st.builds(Price, st.sampled_from(SYMBOLS), st.integers(9_600, 10_400), 
 CANCELS = st.builds(Cancel, st.integers(0, 20))
 ACTIONS = st.one_of(sends(), sends(), GROUPS, GROUPS, REPLACES, PRICES, PRICES, PRICES, PRICES, CANCELS)
 STREAMS = st.lists(st.one_of(*[ACTIONS] * 8, st.builds(NextDay)), min_size=12, max_size=40)
+MISHAPS = st.builds(
+    Mishap,
+    st.sampled_from(["bust", "correct", "halt", "resume", "liquidate"]),
+    st.integers(0, 20),
+    st.sampled_from(SYMBOLS),
+)
+STORMS = st.lists(st.one_of(*[ACTIONS] * 8, MISHAPS, MISHAPS, st.builds(NextDay)), min_size=12, max_size=40)
+FAULTS = st.builds(
+    Faults,
+    lose_report=st.sampled_from([Decimal(0), Decimal("0.2")]),
+    delay_report=st.sampled_from([Decimal(0), Decimal("0.2")]),
+    double_fill=st.sampled_from([Decimal(0), Decimal("0.2")]),
+    reject_later=st.sampled_from([Decimal(0), Decimal("0.5")]),
+    late_fill=st.sampled_from([Decimal(0), Decimal("0.5"), Decimal(1)]),
+    parts=st.integers(1, 3),
+    overfill=st.sampled_from([Decimal(0), Decimal(3)]),
+    forget_fills=st.booleans(),
+)
 FILLS = st.sampled_from(
     [FillModel(), FillModel(participation=Decimal("0.1"), through=True), FillModel(partial_chance=Decimal("0.4"))]
 )
@@ -331,6 +358,38 @@ class Trading:
         if leader.finished_at is not None and leader.status not in {"filled", "replaced"}:
             ends = {one.finished_at is not None for one in exits}
             assert ends == {True} or any(one.stop_triggered for one in exits)
+
+
+class Storm(Trading):
+    """A desk where things go wrong: orders may be overfilled, but the books still add up."""
+
+    def check(self) -> None:
+        self.check_books(self.orders)
+
+    def do_mishap(self, action: Mishap) -> None:
+        venue, fills = self.desk.venue, self.desk.all_fills
+        try:
+            if action.kind in {"halt", "resume", "liquidate"}:
+                getattr(venue, action.kind)(action.symbol)
+            elif fills:
+                execution = fills[action.number % len(fills)].execution_id
+                if action.kind == "bust":
+                    venue.bust(execution)
+                else:
+                    venue.correct(execution, price=99 * CENT * 100, quantity=Decimal(action.number + 1))
+        except VenueRefusal:
+            return
+
+
+@given(STORMS, FAULTS, FILLS, LATENCIES)
+def test_whatever_goes_wrong_the_books_add_up_and_no_promise_is_larger_than_the_position(
+    stream, faults, fills, latency
+):
+    storm = Storm(fills, latency)
+    storm.desk.venue.faults = faults
+    storm.live(stream)
+    storm.desk.wait(days=100)
+    storm.check()
 
 
 @given(STREAMS, FILLS, LATENCIES)

@@ -71,5 +71,5 @@ def _running(stream: Any, venue: VenueProcess, name: str) -> Iterator[None]:
         yield
     finally:
         stream.stop()
+        venue.control("/faults/stream", {"stream": name, "fault": "cut"})  # it looks up from waiting for a message
         thread.join(HEAR_S)
-        until(lambda: listeners() == before, "the stream to end")

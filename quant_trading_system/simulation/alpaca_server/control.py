@@ -9,18 +9,28 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from quant_trading_system.core.exceptions import InvalidNumber
-from quant_trading_system.core.numbers import positive
+from quant_trading_system.core.numbers import exact, positive
 from quant_trading_system.market.history import MICROS
 from quant_trading_system.simulation.admission import malformed, not_found
 from quant_trading_system.simulation.alpaca_server.accounts import Desk
 from quant_trading_system.simulation.alpaca_server.app import Front
+from quant_trading_system.simulation.alpaca_server.control_commands import (
+    BustCommand,
+    CorrectCommand,
+    LiquidateCommand,
+    PriceCommand,
+    StreamCommand,
+    StreamName,
+    SymbolCommand,
+    TimeCommand,
+    VenueFaultCommand,
+    read_command,
+)
 from quant_trading_system.simulation.alpaca_server.data_stream import DataLimits
 from quant_trading_system.simulation.alpaca_server.errors import json_response, unauthorized
 from quant_trading_system.simulation.alpaca_server.http_faults import HttpFaultRule
@@ -29,58 +39,12 @@ from quant_trading_system.simulation.alpaca_server.stream_faults import StreamFa
 from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention, quote_around
 from quant_trading_system.simulation.alpaca_server.venue_time import SteppedClock
 from quant_trading_system.simulation.alpaca_server.wire import utc
+from quant_trading_system.simulation.faults import NO_FAULTS
 
 TOKEN_HEADER = "X-Venue-Token"  # noqa: S105 the name of a header
 MOST_STEPS = 100_000
 
 Command = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Form = TypeVar("Form")
-
-
-class StreamName(StrEnum):
-    """Which stream a fault concerns."""
-
-    ORDERS = "trade_updates"
-    DATA = "data"
-
-
-class TimeCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Exactly one of them: seconds to go on, a moment to go on to, or prices to go on by."""
-
-    seconds: float = 0.0
-    to: datetime | None = None
-    ticks: int = 0
-
-
-class PriceCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A trade now.
-
-    Attributes:
-        price: dollars a share as text; `bid`, `ask`: the quote that goes with it, the usual one without them.
-        hold: every later price is this one, until the symbol is released.
-        seconds_ago: report the trade late.
-    """
-
-    symbol: str
-    price: str
-    bid: str = ""
-    ask: str = ""
-    hold: bool = False
-    seconds_ago: float = 0.0
-
-
-class SymbolCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Something about one symbol."""
-
-    symbol: str
-
-
-class StreamCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What happens to the next `times` frames of a stream."""
-
-    stream: StreamName
-    fault: StreamFault
-    times: int = 1
 
 
 class Control:
@@ -102,7 +66,11 @@ class Control:
             "/resume": self._resume,
             "/faults/http": self._fault_http,
             "/faults/stream": self._fault_stream,
+            "/faults/venue": self._fault_venue,
             "/faults/clear": self._clear_faults,
+            "/liquidate": self._liquidate,
+            "/bust": self._bust,
+            "/correct": self._correct,
             "/data-limits": self._limit_data,
             "/settle": self._settle,
         }
@@ -116,7 +84,10 @@ class Control:
     def _guarded(self, command: Callable[[bytes], Awaitable[Any]]) -> Command:
         async def run(request: web.Request) -> web.StreamResponse:
             self._require_token(request)
-            return json_response(await command(await request.read()))
+            try:
+                return json_response(await command(await request.read()))
+            except ValueError as error:  # a number that is none
+                raise malformed(str(error)) from None
 
         return run
 
@@ -141,7 +112,7 @@ class Control:
         clock = self._host.clock
         if not isinstance(clock, SteppedClock):
             raise malformed("the time of this venue passes by itself; start it with --stepped")
-        command = _read(body, TimeCommand)
+        command = read_command(body, TimeCommand)
         await self._host.follow()
         if command.ticks:
             await self._step(command.ticks, clock)
@@ -170,7 +141,7 @@ class Control:
     # -- prices ---------------------------------------------------------------------------------------------------
 
     async def _set_price(self, body: bytes) -> dict[str, Any]:
-        command = _read(body, PriceCommand)
+        command = read_command(body, PriceCommand)
         symbol = self._symbol(command.symbol)
         last = _micros("price", command.price)
         bid, ask = quote_around(last)
@@ -196,7 +167,7 @@ class Control:
         return await self._do(body, Doing.RESUME)
 
     async def _do(self, body: bytes, doing: Doing) -> dict[str, Any]:
-        symbol = self._symbol(_read(body, SymbolCommand).symbol)
+        symbol = self._symbol(read_command(body, SymbolCommand).symbol)
         await self._host.follow()
         done = await self._intervene(symbol, Intervention(self._soon(), doing), late=False)
         return {"symbol": symbol, "at": utc(done)}
@@ -220,12 +191,12 @@ class Control:
     # -- faults ---------------------------------------------------------------------------------------------------
 
     async def _fault_http(self, body: bytes) -> dict[str, Any]:
-        rule = _read(body, HttpFaultRule)
+        rule = read_command(body, HttpFaultRule)
         self._front.faults.plan(rule)
         return {"fault": rule.fault.value}
 
     async def _fault_stream(self, body: bytes) -> dict[str, Any]:
-        command = _read(body, StreamCommand)
+        command = read_command(body, StreamCommand)
         stream = self._front.trade_stream if command.stream is StreamName.ORDERS else self._host.data_hub
         if command.fault is StreamFault.CUT:
             stream.cut()
@@ -235,7 +206,42 @@ class Control:
             stream.faults.plan(command.fault, command.times)
         return {"stream": command.stream.value, "fault": command.fault.value}
 
+    async def _fault_venue(self, body: bytes) -> dict[str, Any]:
+        command = read_command(body, VenueFaultCommand)
+        for desk in self._desks(command.account):
+            desk.venue.faults = command.faults
+        return {}
+
+    async def _liquidate(self, body: bytes) -> dict[str, Any]:
+        command = read_command(body, LiquidateCommand)
+        for desk in self._desks(command.account):
+            desk.venue.liquidate(command.symbol)
+        return await self._settle(b"")
+
+    async def _bust(self, body: bytes) -> dict[str, Any]:
+        command = read_command(body, BustCommand)
+        for desk in self._desks(command.account):
+            desk.venue.bust(command.execution)
+        return await self._settle(b"")
+
+    async def _correct(self, body: bytes) -> dict[str, Any]:
+        command = read_command(body, CorrectCommand)
+        quantity = exact(command.quantity) if command.quantity else None
+        price = exact(command.price) if command.price else None
+        for desk in self._desks(command.account):
+            desk.venue.correct(command.execution, quantity=quantity, price=price)
+        return await self._settle(b"")
+
+    def _desks(self, name: str) -> list[Desk]:
+        """The account of that name, or all of them without a name."""
+        found = [desk for desk in self._host.desks if name in ("", desk.spec.name)]
+        if not found:
+            raise not_found("there is no such account")
+        return found
+
     async def _clear_faults(self, _: bytes) -> dict[str, Any]:
+        for desk in self._host.desks:
+            desk.venue.faults = NO_FAULTS
         self._front.faults.clear()
         self._front.trade_stream.faults.clear()
         self._host.data_hub.faults.clear()
@@ -249,7 +255,7 @@ class Control:
         }
 
     async def _limit_data(self, body: bytes) -> dict[str, Any]:
-        self._front.data_stream.limits = _read(body, DataLimits)
+        self._front.data_stream.limits = read_command(body, DataLimits)
         return {}
 
     # -- books ----------------------------------------------------------------------------------------------------
@@ -261,10 +267,8 @@ class Control:
     async def _books(self, request: web.Request) -> web.StreamResponse:
         self._require_token(request)
         await self._host.follow()
-        for desk in self._host.desks:
-            if desk.spec.name == request.match_info["account"]:
-                return json_response(_books_of(desk))
-        raise not_found("there is no such account")
+        (desk,) = self._desks(request.match_info["account"])
+        return json_response(_books_of(desk))
 
 
 def _books_of(desk: Desk) -> dict[str, Any]:
@@ -277,13 +281,6 @@ def _books_of(desk: Desk) -> dict[str, Any]:
         "open_orders": [order.venue_order_id for order in venue.open_orders()],
         "trades": [entry._asdict() for entry in venue.statement()],
     }
-
-
-def _read(body: bytes, form: type[Form]) -> Form:
-    try:
-        return msgspec.json.decode(body or b"{}", type=form)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise malformed(str(error)) from None
 
 
 def _micros(name: str, text: str) -> int:

@@ -7,7 +7,7 @@ is due until then happens first: orders arrive, sessions open and close, prices 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 
 from quant_trading_system.core.exceptions import MarketDataError
@@ -99,8 +99,16 @@ class Host:
             self._happen(due)
         self._settle_until(until)
 
-    def resume_from(self, moment: datetime) -> None:
-        """Go on from where an earlier life of this venue ended; called before `begin`."""
+    def resume_from(self, moment: datetime, done: Mapping[str, Sequence[Intervention]]) -> None:
+        """Go on from where an earlier life of this venue ended; called before `begin`.
+
+        Args:
+            done: what operators did to the symbols in that life.
+        """
+        for symbol, acts in done.items():
+            for act in acts:
+                self.tape.intervene(symbol, act)
+            self.market.refresh(symbol)
         self.now = moment
         self.market.move_to(moment)
 
@@ -147,10 +155,18 @@ class Host:
         done = self.tape.intervene(symbol, act)
         self.market.refresh(symbol)
         if done.doing in (Doing.HALT, Doing.RESUME):
-            self.broadcast.status(symbol, self.now, halted=done.doing is Doing.HALT)
+            self._stop_trading(symbol, halted=done.doing is Doing.HALT)
         if done.last and done.at <= ns_of(self.now):
             self.broadcast.late_trade(symbol, done, self.now)
         return done
+
+    def _stop_trading(self, symbol: str, *, halted: bool) -> None:
+        for desk in self.desks:
+            if halted:
+                desk.venue.halt(symbol)
+            else:
+                desk.venue.resume(symbol)
+        self.broadcast.status(symbol, self.now, halted=halted)
 
     def next_price(self) -> datetime | None:
         """When the next price comes, today or on a later day; None when the market is over."""
@@ -230,6 +246,7 @@ class Host:
         self.broadcast.minute(due, session.date)
         for desk in self.desks:
             desk.venue.note_equity(due)
+        self.changed()
 
     def _show_prices(self) -> None:
         extended = self.session is None and extended_since(self.scene.calendar, self.now) is not None

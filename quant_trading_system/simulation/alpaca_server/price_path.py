@@ -178,7 +178,7 @@ def refined(steps: Integers, sigma: float, noise: Floats) -> Integers:
     wanted = np.interp(places, anchors, steps) * (1.0 + away)
     prices = np.clip(np.rint(wanted), steps.min(), steps.max()).astype(np.int64)
     tick = paths.ticks(prices)
-    rounded = np.clip((prices + tick // 2) // tick * tick, steps.min(), steps.max())
+    rounded: Integers = np.clip((prices + tick // 2) // tick * tick, steps.min(), steps.max())
     rounded[anchors] = steps
     return rounded
 
@@ -219,7 +219,9 @@ class _OneSymbol(SimulatedMarket):
 
     def step_sizes(self, bar: int) -> Integers:
         """Shares that trade at each step of a daily bar."""
-        return paths.spread_volume(self._volume_of(slice(bar, bar + 1)), paths.volume_profile(self._rows))[0, :, 0]
+        profile = paths.volume_profile(self._rows)
+        sizes: Integers = paths.spread_volume(self._volume_of(slice(bar, bar + 1)), profile)[0, :, 0]
+        return sizes
 
     def ticks_at(self, last: Integers, session: Session, size: Integers) -> Ticks:
         """Prices with their times and quotes, evenly spaced over a session."""

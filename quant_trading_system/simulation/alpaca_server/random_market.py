@@ -6,7 +6,7 @@ moment is the one asked for. Everything finer than a day is made from these clos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -46,24 +46,24 @@ def random_history(
     sessions = [session.date for session in calendar.sessions_between(FIRST_DAY, last_day)]
     wanted = np.array([int(price * MICROS) for price in prices.values()], dtype=np.int64)
     symbols = tuple(prices)
-    first_guess = _closes(symbols, sessions, calendar, now, wanted.astype(np.float64), seed)
-    seen = _prices_at(first_guess, calendar, now, seed)
-    return _closes(symbols, sessions, calendar, now, wanted * (wanted / seen), seed)
-
-
-def _closes(
-    symbols: tuple[str, ...], sessions: Sequence[date], calendar: Calendar, now: datetime, level: Floats, seed: int
-) -> PriceHistory:
     dates = np.array(sessions, dtype="datetime64[D]")
     noise = _noise(seed, symbols, dates.astype(np.int64))
+    yesterday = max(int(np.searchsorted(dates, np.datetime64(calendar.trade_date(now)))) - 1, 0)
+
+    def history(level: Floats) -> PriceHistory:
+        close, volume = _walk(noise, level, yesterday)
+        return PriceHistory(symbols, daily_axis(dates, calendar), close, np.ones(close.shape, np.bool_), volume=volume)
+
+    seen = _prices_at(history(wanted.astype(np.float64)), calendar, now, seed)
+    return history(wanted * (wanted / seen))
+
+
+def _walk(noise: Floats, level: Floats, anchor: int) -> tuple[Integers, Integers]:
+    """Closes and volumes [T, N] of a random walk that is at `level` on day `anchor`."""
     growth = np.cumsum(np.log1p(DAILY_VOLATILITY * noise[:, 0]), axis=0)
-    today = int(np.searchsorted(dates, np.datetime64(calendar.trade_date(now))))
-    anchor = growth[max(today - 1, 0)]
-    close = _on_tick(level * np.exp(growth - anchor))
-    busy = np.exp(_BUSY * noise[:, 1])
-    volume = (DOLLARS_A_DAY * float(MICROS) / close * busy).astype(np.int64)
-    present = np.ones(close.shape, dtype=np.bool_)
-    return PriceHistory(symbols, daily_axis(dates, calendar), close, present, volume=volume)
+    close = _on_tick(level * np.exp(growth - growth[anchor]))
+    volume = DOLLARS_A_DAY * float(MICROS) / close * np.exp(_BUSY * noise[:, 1])
+    return close, volume.astype(np.int64)
 
 
 def _prices_at(history: PriceHistory, calendar: Calendar, now: datetime, seed: int) -> Floats:

@@ -128,10 +128,7 @@ class Store:
             desk.opened_at = kept.opened_at
             desk.venue.restore(kept.venue)
             desk.watchlists.restore(kept.watchlists)
-        for symbol, done in state.interventions.items():
-            for act in done:
-                host.intervene(symbol, act)
-        host.resume_from(state.now)
+        host.resume_from(state.now, state.interventions)
 
     def _read(self, name: str) -> bytes | None:
         try:

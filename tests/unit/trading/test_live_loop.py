@@ -104,6 +104,28 @@ def test_a_stop_follows_its_policy_and_puts_it_on_record(on_stop, cancels):
     assert finished.policy == on_stop.value
 
 
+def test_what_the_broker_reports_is_durable_by_the_next_turn():
+    """A fill must not wait for the next order to reach the disk."""
+    run = Run(OnStop.LEAVE)
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+
+    async def story() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        run.account.broker.fill(record.order_id, 3, "99.00")
+        appended = len(run.account.journal.events)
+        await run._a_second()
+        await run._a_second()
+        assert run.account.journal.durable_entries >= appended
+        run.loop.stop()
+        while not task.done():
+            await run._a_second()
+
+    asyncio.run(story())
+
+
 def test_a_failure_halts_the_account_before_it_ends_the_process():
     run = Run()
     run.bars.error = ZeroDivisionError("a bug")

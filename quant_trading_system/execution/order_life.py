@@ -55,6 +55,9 @@ _SEEN_AS = {
 _BROKER_WORDS = frozenset(_SEEN_AS.values())
 
 
+_NEVER_LEFT = frozenset({OrderStatus.CREATED, OrderStatus.DENIED, OrderStatus.UNSENT})
+
+
 class OrderLives:
     """Every order of the account, and the only place where its status changes.
 
@@ -146,7 +149,8 @@ class OrderLives:
         with self._lock:
             record.venue_order_id = answer.venue_order_id
             trigger = _SEEN_AS.get(answer.status)
-            if trigger in (OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST):
+            fills_to_come = answer.filled_quantity > record.filled
+            if trigger in (OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST) or fills_to_come:
                 trigger = OrderTrigger.ACCEPT
             if trigger is not None:
                 self.answered(record, trigger)
@@ -174,6 +178,9 @@ class OrderLives:
                     return
             except KillSwitchIncomplete as error:
                 incomplete = error  # the fill is booked and orders are stopped; first this order's life goes on
+            if record.status in _NEVER_LEFT:
+                self._stranger(update)  # it cannot be at the broker, and yet it is
+                return
             record.venue_order_id = record.venue_order_id or update.venue_order_id
             if update.request is not None and record.pending is not PendingRequest.NONE:
                 self.request(record, update.request, update.reason)

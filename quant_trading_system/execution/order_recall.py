@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
+from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.events import AnyEvent, FillEvent, OrderEvent
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.order_store import OrderRecord
+
+_NINE_DECIMALS = Decimal("1E-9")
 
 
 def record_from(events: Iterable[tuple[int, AnyEvent]]) -> OrderRecord | None:
@@ -33,7 +36,7 @@ def _begun(seq: int, event: OrderEvent) -> OrderRecord | None:
     if event.order is None or event.decision is None:
         return None
     order, decision = event.order, event.decision
-    record = OrderRecord(order, order.quantity)
+    record = OrderRecord(order, _shares(order, decision))
     record.sent_seq, record.sent_at = seq, event.at
     if decision.plan is not None:
         record.expected_price = decision.plan.expected_price
@@ -41,6 +44,13 @@ def _begun(seq: int, event: OrderEvent) -> OrderRecord | None:
     held = decision.position
     record.shrinks = bool(held) and (held > 0) != (order.signed_quantity > 0) and order.quantity <= abs(held)
     return record
+
+
+def _shares(order: Order, decision: Decision) -> Decimal:
+    """Shares; of a dollar order the most that it can become."""
+    if order.notional is None or decision.quote is None or decision.quote.bid <= 0:
+        return order.quantity
+    return (order.notional / decision.quote.bid).quantize(_NINE_DECIMALS, ROUND_CEILING)
 
 
 def _dearest(order: Order, ask: Decimal) -> Decimal:

@@ -11,12 +11,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from threading import RLock
+from threading import Event, RLock
 from typing import Protocol
 
 import msgspec
 
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
+
+_TRIES = 50
+_PAUSE_S = 0.02
 
 
 class LatchState(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +125,7 @@ class FileLatch:
         """Locks a file beside the latch, which shuts out threads and processes alike; a crash lets go of it."""
         handle = os.open(self._guard, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _lock(handle)
             yield
         finally:
             os.close(handle)
@@ -150,3 +153,19 @@ class FileLatch:
             self._sync(directory)
         finally:
             os.close(directory)
+
+
+def _lock(handle: int) -> None:
+    """Take the lock, but do not wait for a holder that hangs: stopping must not depend on another process.
+
+    Raises:
+        OSError: somebody has held it for a second.
+    """
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            Event().wait(_PAUSE_S)
+        else:
+            return
+    raise OSError("another process holds the lock of the latch")

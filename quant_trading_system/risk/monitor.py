@@ -52,6 +52,8 @@ class RiskMonitor:
         """Compare the account with its loss limits; call after marks and fills."""
         portfolio = self._portfolio
         with portfolio.lock:
+            if portfolio.unmarked:
+                return  # equity is not known before every position has a price
             equity = portfolio.equity
             if equity > portfolio.peak_equity:
                 portfolio.peak_equity = equity
@@ -116,11 +118,13 @@ class RiskMonitor:
         if self._kill_switch.is_active() and rule in state.numbers:
             return
         event = self.numbers(RiskEventKind.LIMIT_BREACHED, rule=rule, actual=actual, limit=limit)
-        self._emit(event)
-        self._kill_switch.activate(
-            f"{rule}: {plain(actual)} is beyond the limit of {plain(limit)}",
-            level=self.limits.halt_level,
-            trigger=trigger,
-            activated_by="risk monitor",
-            numbers={rule: plain(actual), f"{rule}_limit": plain(limit), "equity": plain(event.equity)},
-        )
+        try:
+            self._kill_switch.activate(
+                f"{rule}: {plain(actual)} is beyond the limit of {plain(limit)}",
+                level=self.limits.halt_level,
+                trigger=trigger,
+                activated_by="risk monitor",
+                numbers={rule: plain(actual), f"{rule}_limit": plain(limit), "equity": plain(event.equity)},
+            )
+        finally:
+            self._emit(event)  # stopping comes first; the record of why may fail

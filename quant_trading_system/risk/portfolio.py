@@ -93,8 +93,8 @@ class Holding:
             return quantity, abs(position.cost) + quantity * order_price
         size = abs(held)
         value = size * mark
-        if quantity > size:
-            value += (quantity - size) * max(mark, order_price)
+        if quantity > size:  # the mark of a symbol that is not held may be an old one
+            value += (quantity - size) * (max(mark, order_price) if size else order_price)
         return quantity, value
 
 
@@ -106,6 +106,7 @@ class Portfolio:
         cash: dollars.
         day_start_equity, peak_equity: what losses are measured from; flows are neutral.
         gross_worst, sector_worst: worst-case exposure in dollars, in total and by sector.
+        open_symbols: held or being opened; `unmarked`: held without a price so far, so that equity is not known.
     """
 
     def __init__(self, cash: Decimal, sectors: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -118,6 +119,7 @@ class Portfolio:
         self.gross_worst = ZERO
         self.sector_worst: dict[str, Decimal] = {}
         self.open_symbols: set[str] = set()
+        self.unmarked: set[str] = set()
         self.fees = ZERO
         self._sectors = sectors
         self._holdings: dict[str, Holding] = {}
@@ -155,6 +157,10 @@ class Portfolio:
         if held is None:
             held = self._holdings[symbol] = Holding(symbol, self._sectors.get(symbol, UNKNOWN_SECTOR))
         return held
+
+    def peek(self, symbol: str) -> Holding:
+        """The record of `symbol`, or an empty one that is not kept; for questions about symbols of any spelling."""
+        return self._holdings.get(symbol) or Holding(symbol, self._sectors.get(symbol, UNKNOWN_SECTOR))
 
     def position(self, symbol: str) -> Position:
         """The position in `symbol`, flat if it was never traded."""
@@ -204,8 +210,9 @@ class Portfolio:
             held = self.holding(symbol)
             position = held.position
             value_before = position.market_value
-            if position.mark is None:
+            if position.mark is None or not position.quantity:
                 position.mark = price
+                self.unmarked.discard(symbol)
             applied = position.apply(signed_quantity, price, fee)
             self.cash = LEDGER.subtract(self.cash, LEDGER.add(LEDGER.multiply(signed_quantity, price), fee))
             self.fees += fee
@@ -228,6 +235,7 @@ class Portfolio:
                 self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, before))
             else:
                 position.mark = price
+            self.unmarked.discard(symbol)
             if held.worst_quantity:
                 self._shift(held, ZERO)
 
@@ -244,6 +252,8 @@ class Portfolio:
             for position in positions:
                 held = self.holding(position.symbol)
                 held.position = position
+                if position.quantity and position.mark is None:
+                    self.unmarked.add(position.symbol)
                 self.market_value = LEDGER.add(self.market_value, position.market_value)
                 self._shift(held, ZERO)
 
@@ -253,6 +263,8 @@ class Portfolio:
             held = self.holding(symbol)
             before = held.position.market_value
             held.position.adopt(quantity, cost)
+            if held.position.mark is None:
+                self.unmarked.add(symbol)
             added = held.position.market_value - before
             self.market_value = LEDGER.add(self.market_value, added)
             self.day_start_equity += added

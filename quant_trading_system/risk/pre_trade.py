@@ -17,7 +17,7 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rejection, Rule
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import ZERO, plain
-from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.core.orders import Order, OrderSide, OrderType
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.checks import CHECKS, Case, Check
@@ -151,7 +151,7 @@ class PreTradeRiskChecker:
         case.portfolio = portfolio
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
-        case.holding = portfolio.holding(order.symbol) if case.instrument else Holding(order.symbol, "")
+        case.holding = portfolio.peek(order.symbol)
         case.now = self._clock.now()
         case.quote, case.price = None, None
         return case
@@ -234,6 +234,8 @@ def _price_of(order: Order, quote: Quote) -> Decimal:
     near = quote.ask if order.side is OrderSide.BUY else quote.bid
     if order.limit_price is not None and order.side is OrderSide.BUY:
         return order.limit_price
+    if order.side is OrderSide.BUY and order.order_type is OrderType.TRAILING_STOP:
+        return near + (order.trail_price or near * (order.trail_percent or ZERO) / 100)
     return max(near, order.limit_price or ZERO, order.stop_price or ZERO)
 
 

@@ -138,7 +138,10 @@ class HaltProcedure:
             try:
                 answer = await self._orders.submit(order, plan=plan_as_given(order, quote))
             except KillSwitchActiveError:
-                return  # somebody raised the level to HALTED meanwhile
+                if self._kill_switch.level is not HaltLevel.FLATTENING:
+                    return  # somebody raised the level to HALTED meanwhile
+                self._not_before[symbol] = now + _AFTER_REFUSAL
+                continue
             if isinstance(answer, Rejection):
                 self._not_before[symbol] = now + _AFTER_REFUSAL  # closed or without a price; tried again later
 

@@ -17,10 +17,11 @@ from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.exceptions import KillSwitchActiveError
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.numbers import ONE, ZERO
-from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import OrderManager
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import PositionSizer, Sizing, SizingRequest
@@ -98,7 +99,7 @@ class OrderPath:
         for pursuit, change in changes:
             if change is not None and change < 0:
                 await self._send(pursuit, change)
-        if any(order.shrinks for order in self._orders.open_orders()):
+        if any(self._is_selling(pursuit) for pursuit in self._pursuits.values()):
             return
         for pursuit, change in changes:
             if change is not None and change > 0:
@@ -133,7 +134,7 @@ class OrderPath:
     def _change(self, pursuit: Pursuit, wanted: int) -> Decimal | None:
         """Signed shares to trade now; None while an order works on it, or when the wish is done with."""
         symbol = pursuit.signal.symbol
-        if self._is_worked_on(pursuit):
+        if self._is_worked_on(pursuit) or any(not order.shrinks for order in self._others(pursuit)):
             return None
         instrument, quote = self._universe.get_instrument(symbol), self._quotes.quote(symbol)
         if instrument is None or quote is None or quote.flaw:
@@ -150,13 +151,30 @@ class OrderPath:
 
     def _is_worked_on(self, pursuit: Pursuit) -> bool:
         """True while an order of the symbol is open; forgets the wish when its order ended short of the target."""
-        if self._orders.open_orders(pursuit.signal.symbol):
-            return True
         record = self._orders.order(pursuit.order_id) if pursuit.order_id else None
+        if record is not None and record.status.is_open:
+            return True
         if record is not None and record.status is not OrderStatus.FILLED and pursuit.sizing is not None:
             self._done(pursuit.signal.symbol)
             return True
         return False
+
+    def _others(self, pursuit: Pursuit) -> list[OrderRecord]:
+        """Open orders for the symbol that somebody else gave."""
+        return [o for o in self._orders.open_orders(pursuit.signal.symbol) if o.order_id != pursuit.order_id]
+
+    async def _must_make_way(self, pursuit: Pursuit, change: Decimal) -> bool:
+        """Resting exits hold the shares that are to be sold now: they are cancelled first, and sold a step later."""
+        held = self._portfolio.position(pursuit.signal.symbol).quantity
+        exits = [] if (change > 0) == (held > 0) else self._others(pursuit)
+        for order in exits:
+            if order.pending is PendingRequest.NONE:
+                await self._orders.cancel(order.order_id, "its shares are wanted by another order")
+        return bool(self._others(pursuit)) if exits else False
+
+    def _is_selling(self, pursuit: Pursuit) -> bool:
+        record = self._orders.order(pursuit.order_id) if pursuit.order_id else None
+        return record is not None and record.status.is_open and record.shrinks
 
     def _done(self, symbol: str) -> None:
         self._pursuits.pop(symbol, None)
@@ -180,7 +198,7 @@ class OrderPath:
         if self._pursuits.get(symbol) is not pursuit:
             return  # given up or overtaken while an order before it was being sent
         quote = self._quotes.quote(symbol)
-        if quote is None or quote.flaw:
+        if quote is None or quote.flaw or await self._must_make_way(pursuit, change):
             return
         shrinks = self._portfolio.holding(symbol).shrinks(change)
         order, plan = plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy=pursuit.signal.source)

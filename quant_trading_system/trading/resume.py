@@ -53,7 +53,7 @@ def _restore_halt(past: Projection, kill_switch: KillSwitch) -> None:
     """The halt holds if either latch or journal says so, unless somebody has reset this very activation since."""
     halt, state = past.halt, kill_switch.state
     was_reset = state.trigger is HaltTrigger.RESET and state.activation >= halt.activation
-    if halt.level is HaltLevel.RUNNING or kill_switch.is_active() or was_reset:
+    if halt.level is HaltLevel.RUNNING or kill_switch.level >= halt.level or was_reset:
         return
     kill_switch.activate(
         f"the journal says halted and the latch does not: {halt.reason}",

@@ -25,9 +25,11 @@ def check_exact_arithmetic(case: Case) -> CheckResult | None:  # noqa: ARG001 - 
 
 
 def check_account_known(case: Case) -> CheckResult | None:
-    """Equity is above zero; without it no share of equity means anything."""
+    """Every position has a price and equity is above zero; without it no share of equity means anything."""
     if case.shrinks:
         return None
+    if case.portfolio.unmarked:
+        return CheckResult(Rule.ACCOUNT_KNOWN, False, detail=f"no price yet for {min(case.portfolio.unmarked)}")
     return CheckResult(Rule.ACCOUNT_KNOWN, case.equity > 0, case.equity, None, Unit.USD, "equity")
 
 

@@ -13,8 +13,8 @@ _CROSSES_ZERO = "one order cannot cross zero: close first, then open"
 
 
 def check_approved_universe(case: Case) -> CheckResult | None:
-    """The symbol is in the approved universe."""
-    if case.instrument is not None:
+    """The symbol is in the approved universe, or the order is a way out of it."""
+    if case.instrument is not None or case.shrinks:
         return None
     return CheckResult(Rule.APPROVED_UNIVERSE, False, detail=f"{case.order.symbol} is not approved")
 
@@ -23,7 +23,7 @@ def check_instrument_tradable(case: Case) -> CheckResult | None:
     """The instrument may be traded now, and in fractions if the order asks for them."""
     instrument = case.instrument
     if instrument is None:
-        return CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail="unknown instrument")
+        return None if case.shrinks else CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail="unknown instrument")
     if not instrument.tradable:
         return CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail=f"trading in {instrument.symbol} is suspended")
     if case.order.is_fractional and not instrument.fractionable:
@@ -42,7 +42,7 @@ def check_lot_size(case: Case) -> CheckResult | None:
     """The quantity is a multiple of the instrument's lot; fractions are for fractionable instruments."""
     instrument, order = case.instrument, case.order
     if instrument is None:
-        return CheckResult(Rule.LOT_SIZE, False, detail="unknown instrument")
+        return None if case.shrinks else CheckResult(Rule.LOT_SIZE, False, detail="unknown instrument")
     if order.is_fractional:
         return CheckResult(Rule.LOT_SIZE, instrument.fractionable, detail="fraction of a share")
     if not order.quantity % instrument.lot:

@@ -220,7 +220,7 @@ class SlowBooks:
         if mark is None:
             return shares * dearest
         added = max(shares - abs(held), Fraction(0))
-        return abs(held) * mark + added * max(mark, dearest)
+        return abs(held) * mark + added * (max(mark, dearest) if held else dearest)
 
     @property
     def equity(self) -> Fraction:
@@ -267,8 +267,10 @@ class Reservations(RuleBasedStateMachine):
         self.fast.apply_fill(order_id, order.symbol, exact, price, fee)
         order.leaves -= signed
         self.slow.cash -= signed * Fraction(price) + Fraction(fee)
-        self.slow.held[order.symbol] = self.slow.held.get(order.symbol, Fraction(0)) + signed
-        self.slow.marks.setdefault(order.symbol, Fraction(price))
+        before = self.slow.held.get(order.symbol, Fraction(0))
+        self.slow.held[order.symbol] = before + signed
+        if not before:  # what was flat is worth what was just paid for it, not an old mark
+            self.slow.marks[order.symbol] = Fraction(price)
 
     @rule(order_id=consumes(order_ids), twice=st.booleans())
     def release(self, order_id: str, twice: bool) -> None:

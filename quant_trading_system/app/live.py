@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 
+from quant_trading_system.app.adoption import adopt_cash, adopt_positions
 from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.live_parts import (
     Lines,
@@ -32,7 +33,7 @@ from quant_trading_system.core.exceptions import ConfigurationError, NotReconcil
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.credentials import TradingMode
-from quant_trading_system.execution.reconciliation import Break, reconcile
+from quant_trading_system.execution.reconciliation import Break, BreakKind, reconcile
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.risk.correlation import RollingCorrelations
@@ -45,6 +46,7 @@ from quant_trading_system.trading.system import Ports, TradingSystem
 HEARTBEAT_FILE = "heartbeat"
 START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
+_ORDERS = frozenset({BreakKind.MISSING_ORDER, BreakKind.FOREIGN_ORDER})
 _LOOK = timedelta(milliseconds=200)
 
 
@@ -119,6 +121,7 @@ class _Account:
             feed=setup.feed,
         )
         bars = LiveBars(
+            symbols,
             partial(fetch, lines.data, symbols, calendar, setup.span),
             calendar,
             clock,
@@ -154,21 +157,26 @@ class _Account:
         if isinstance(board, QuoteBoard):
             board.subscribe(lambda _: loop.wake())
         self._broker.subscribe(lambda _: loop.wake())
-        streams = [asyncio.ensure_future(work) for work in (self._broker.run(), self._feed.run())]
+        streams = [asyncio.ensure_future(stream) for stream in (self._broker.run(), self._feed.run())]
+        work = list(streams)
         try:
             await self._wait_for_streams(streams)
-            self._require_clean(await reconcile(self._broker, system.portfolio, system.orders))
+            await self._reconcile()
             self._tell(f"reconciled; trading with {', '.join(s.name for s in self._setup.strategies)}")
+            self._tell_halt()
             stopper = asyncio.ensure_future(_stop_when(stop, loop))
             trading = asyncio.ensure_future(loop.run())
+            work += [stopper, trading]
             await asyncio.wait([trading, *streams], return_when=asyncio.FIRST_COMPLETED)
-            stopper.cancel()
             _raise_failure(streams)
             await trading
         finally:
-            for stream in streams:
-                stream.cancel()
-            await asyncio.gather(*streams, return_exceptions=True)
+            await _end(reversed(work))  # the loop first: it needs the streams to stop in good order
+
+    def _tell_halt(self) -> None:
+        state = self._system.kill_switch.state
+        if state.level:
+            self._tell(f"{state.level.name} since {state.at} by {state.by}: {state.reason}; `qts resume` ends it")
 
     async def _wait_for_streams(self, streams: Sequence[asyncio.Future[None]]) -> None:
         clock: Clock = self._system.ports.clock
@@ -179,19 +187,41 @@ class _Account:
                 raise NotReconciled("the streams did not come up; nothing was sent")
             await clock.sleep(_LOOK)
 
-    def _require_clean(self, breaks: Sequence[Break]) -> None:
+    async def _reconcile(self) -> None:
+        system, person = self._system, self._setup.adopted_by
+        breaks = await reconcile(self._broker, system.portfolio, system.orders)
+        if breaks and person and not any(found.kind in _ORDERS for found in breaks):
+            self._tell_breaks(breaks)
+            adopt_positions(system, await self._broker.positions(), approved_by=person, reason="differed at a start")
+            adopt_cash(system, await self._broker.account(), approved_by=person)
+            await system.ports.journal.durable()
+            self._tell(f"taken over from the broker on the word of {person}")
+            breaks = await reconcile(self._broker, system.portfolio, system.orders)
+        self._require_clean(breaks)
+
+    def _tell_breaks(self, breaks: Sequence[Break]) -> None:
         for found in breaks:
             self._tell(f"{found.kind.value} {found.subject}: ours {found.ours}, the broker's {found.theirs}")
+
+    def _require_clean(self, breaks: Sequence[Break]) -> None:
+        self._tell_breaks(breaks)
         blocking = [found.subject for found in breaks if found.blocks]
         if blocking:
             raise NotReconciled(
-                f"our books and the broker's differ in {', '.join(blocking)}; explain it, then start again"
+                f"our books and the broker's differ in {', '.join(blocking)}; find out why, then start again, "
+                "with --adopt NAME to take over the broker's positions and cash"
             )
 
     def _beat(self) -> None:
         path = self._setup.directory / HEARTBEAT_FILE
         path.touch(mode=0o600)
         os.utime(path)
+
+
+async def _end(work: Iterable[asyncio.Future[None]]) -> None:
+    for task in work:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _stop_when(stop: asyncio.Event, loop: LiveLoop) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from quant_trading_system import __version__
+from quant_trading_system.app.adoption import adopt_positions
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
@@ -18,21 +19,19 @@ from quant_trading_system.core.events import (
     FillEvent,
     KillSwitchEvent,
     OrderEvent,
-    PositionAdopted,
     RunStarted,
     StrategyStopped,
 )
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.instruments import Universe
-from quant_trading_system.core.numbers import LEDGER, plain
+from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.order_state import OrderTrigger
 from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_history import history_of
-from quant_trading_system.execution.broker import BrokerPosition
 from quant_trading_system.execution.credentials import Access, TradingMode
 from quant_trading_system.execution.http_transport import HttpTransport, WebSockets
 from quant_trading_system.execution.notices import Notice
@@ -63,7 +62,7 @@ class LiveSetup:
         directory: of the account: journal, key, latch and heartbeat.
         span: length of the bars that strategies see; None for daily ones.
         lookback: how much past they see.
-        adopted_by: who answers for positions that were there before the first run.
+        adopted_by: who answers for what the broker's account has and our books do not.
         always_open: the venue trades around the clock; for local venues only.
     """
 
@@ -131,6 +130,7 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
 
 def teller(tell: Tell) -> Callable[[Notice], None]:
     """Tells notices of the adapters to a person."""
+
     def notify(notice: Notice) -> None:
         tell(f"{notice.source}: {notice.kind.value.replace('_', ' ')}: {notice.message}")
 
@@ -161,11 +161,33 @@ async def fetch(
     return history_of({symbol: found.get(symbol, ()) for symbol in symbols}, calendar, span)
 
 
+def bind_account(directory: Path, account_id: str) -> None:
+    """Let one directory keep one account, and one account have one directory: a halt cannot be walked around.
+
+    Raises:
+        ConfigurationError: the account is kept elsewhere, or the directory keeps another account.
+    """
+    bindings = directory.parent / "accounts"
+    bindings.mkdir(mode=0o700, exist_ok=True)
+    notes = (
+        (bindings / account_id, directory.name, f"account {account_id} is kept in"),
+        (directory / "account_id", account_id, f"{directory} keeps account"),
+    )
+    for note, ours, what in notes:
+        known = note.read_text(encoding="utf-8").strip() if note.exists() else ours
+        if known != ours:
+            raise ConfigurationError(f"{what} {known}; choose the directory with --name")
+    for note, ours, _ in notes:
+        note.write_text(ours, encoding="utf-8")
+
+
 async def assemble_live(
     setup: LiveSetup, ports: Ports, journal: SqliteJournal, broker: AlpacaBroker
 ) -> tuple[str, TradingSystem]:
     """The account as its journal left it, or a new one with the broker's cash and positions."""
     account, held = await broker.account(), await broker.positions()
+    if setup.mode is not TradingMode.LOCAL:
+        bind_account(setup.directory, account.account_id)
     begun = sum(1 for _ in journal.entries(kinds=("run_started",)))
     past = Past(replay(journal).projection, journal) if begun else None
     if past is None and held and not setup.adopted_by:
@@ -185,27 +207,9 @@ async def assemble_live(
         past=past,
     )
     if past is None:
-        _adopt(setup, system, journal, held)
+        adopt_positions(system, held, approved_by=setup.adopted_by, reason="held before the first run")
     journal.sync()
     return run, system
-
-
-def _adopt(
-    setup: LiveSetup, system: TradingSystem, journal: SqliteJournal, positions: Sequence[BrokerPosition]
-) -> None:
-    for position in positions:
-        cost = LEDGER.multiply(position.quantity, position.average_price)
-        journal.append(
-            PositionAdopted(
-                at=system.ports.clock.now(),
-                symbol=position.symbol,
-                quantity=position.quantity,
-                cost=cost,
-                approved_by=setup.adopted_by,
-                reason="held before the first run",
-            )
-        )
-        system.portfolio.adopt(position.symbol, position.quantity, cost)
 
 
 def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:
@@ -228,4 +232,4 @@ def calendar_of(setup: LiveSetup) -> Calendar:
     if setup.always_open:
         return AlwaysOpen()
     today = SystemClock().now().date()
-    return TradingCalendar.nyse(today - setup.lookback - timedelta(days=30), today + timedelta(days=30))
+    return TradingCalendar.nyse(today - setup.lookback - timedelta(days=30), today + timedelta(days=300))

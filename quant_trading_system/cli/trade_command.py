@@ -46,7 +46,7 @@ Limits = Annotated[Path | None, typer.Option(help="Your risk_params.yaml instead
 Account = Annotated[str, typer.Option(help="Id or number of the account; required for live.")]
 Arm = Annotated[bool, typer.Option("--arm-live", help="Yes, real money may be moved in this run.")]
 OnStopOption = Annotated[OnStop, typer.Option("--on-stop", help="Cancel working orders at the end, or leave them.")]
-Adopt = Annotated[str, typer.Option(help="Who answers for positions that were there before the first run.")]
+Adopt = Annotated[str, typer.Option(help="Who answers for what the account holds and our books do not.")]
 Keys = Annotated[Path | None, typer.Option("--credentials", help="A private file instead of the environment.")]
 Name = Annotated[str, typer.Option("--name", help="Of the account's directory: its journal, latch and heartbeat.")]
 Feed = Annotated[str, typer.Option(help="iex or sip.")]
@@ -67,7 +67,7 @@ def trade(
     on_stop: OnStopOption = OnStop.CANCEL,
     adopt: Adopt = "",
     credentials: Keys = None,
-    name: Name = "alpaca",
+    name: Name = "default",
     feed: Feed = "iex",
     always_open: Always = False,
 ) -> None:

@@ -8,6 +8,7 @@ is durable before the first byte leaves; no lock is held while waiting for the b
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 
@@ -32,6 +33,11 @@ from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.pre_trade import ApprovedOrder, PreTradeRiskChecker
+
+MISSES = 3
+"""How often the broker must deny an order in doubt before it is given up."""
+ABSENT_AFTER = timedelta(minutes=2)
+"""How old it must be by then; a request may be on its way for a while."""
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -70,6 +76,7 @@ class OrderManager:
         self._kill_switch = kill_switch
         self._broker = broker
         self._journal = journal
+        self._clock = clock
         self._ids = ids
         self._lock = portfolio.lock
         self.lives = OrderLives(
@@ -219,6 +226,9 @@ class OrderManager:
     async def resolve(self, order_id: str) -> OrderStatus:
         """Ask the broker what became of an order in doubt; a negative answer alone settles nothing.
 
+        An order that the broker did not know `MISSES` times, the last time `ABSENT_AFTER` it was sent, is given up
+        as ``absent``. Should it show up all the same, it counts in full again.
+
         Raises:
             UnknownOrder: no order of that id is on our books.
             OutcomeUnknown: the broker gave no answer.
@@ -228,9 +238,18 @@ class OrderManager:
             raise UnknownOrder(f"no order {order_id} is on our books", order_id)
         found = await self._broker.find(order_id)
         if found is None:
+            self._missed(record)
             return record.status
+        record.misses = 0
         self.lives.found(record, found, await self._broker.executions(order_id))
         return record.status
+
+    def _missed(self, record: OrderRecord) -> None:
+        with self._lock:
+            record.misses += 1
+            is_old = record.sent_at is not None and self._clock.now() - record.sent_at >= ABSENT_AFTER
+            if record.status is OrderStatus.IN_DOUBT and is_old and record.misses >= MISSES:
+                self.lives.step(record, OrderTrigger.FIND_ABSENT, f"the broker did not know it {record.misses} times")
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ class OrderRecord:
         sent_at, acknowledged_at: on the injected clock.
         sent_seq: the journal entry of its decision; causes later entries.
         final_at: when it reached a terminal state.
+        misses: how often the broker was asked about it and did not know it.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class OrderRecord:
         "filled_value",
         "final_at",
         "intervals",
+        "misses",
         "order",
         "pending",
         "quantity",
@@ -72,6 +74,7 @@ class OrderRecord:
         self.acknowledged_at: datetime | None = None
         self.final_at: datetime | None = None
         self.sent_seq = 0
+        self.misses = 0
 
     def __repr__(self) -> str:
         order, done = self.order, f"{self.filled}/{self.quantity}"

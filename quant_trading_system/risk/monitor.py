@@ -7,6 +7,7 @@ the journal with every `RiskEvent`, so a restart does not forget them; only a pe
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.config.risk_params import RiskLimits
@@ -20,7 +21,11 @@ _SIX = Decimal("1E-6")
 
 
 class RiskMonitor:
-    """Keeps the baselines of the portfolio and compares them with the limits after every mark and fill."""
+    """Keeps the baselines of the portfolio and compares them with the limits after every mark and fill.
+
+    Attributes:
+        opened_at: when the latest trading day was opened; None before the first.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class RiskMonitor:
         emit: Callable[[RiskEvent], None],
     ) -> None:
         """Watch `portfolio`; `emit` puts risk events on record."""
+        self.opened_at: datetime | None = None
         self.limits = limits
         self._portfolio = portfolio
         self._kill_switch = kill_switch
@@ -40,6 +46,7 @@ class RiskMonitor:
 
     def open_day(self) -> None:
         """A trading day begins: today's profit and loss starts at zero."""
+        self.opened_at = self._clock.now()
         with self._portfolio.lock:
             self._portfolio.day_start_equity = self._portfolio.equity
         self._emit(self.numbers(RiskEventKind.DAY_OPENED))
@@ -88,13 +95,16 @@ class RiskMonitor:
             portfolio.losing_streak = 0
         self._emit(self.numbers(RiskEventKind.REBASED))
 
-    def restore(self, *, peak_equity: Decimal, day_start_equity: Decimal, losing_streak: int) -> None:
+    def restore(
+        self, *, peak_equity: Decimal, day_start_equity: Decimal, losing_streak: int, opened_at: datetime | None = None
+    ) -> None:
         """Take up the baselines that the journal last recorded; a restart forgives nothing."""
         portfolio = self._portfolio
         with portfolio.lock:
             portfolio.peak_equity = peak_equity
             portfolio.day_start_equity = day_start_equity
             portfolio.losing_streak = losing_streak
+            self.opened_at = opened_at
 
     def numbers(self, reason: RiskEventKind, **extra: object) -> RiskEvent:
         """The risk numbers of this moment."""

@@ -263,8 +263,10 @@ class Portfolio:
             held = self.holding(symbol)
             before = held.position.market_value
             held.position.adopt(quantity, cost)
-            if held.position.mark is None:
+            if held.position.quantity and held.position.mark is None:
                 self.unmarked.add(symbol)
+            elif not held.position.quantity:
+                self.unmarked.discard(symbol)
             added = held.position.market_value - before
             self.market_value = LEDGER.add(self.market_value, added)
             self.day_start_equity += added

@@ -23,6 +23,7 @@ from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.quotes import Quote, QuoteSource
+from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.planning import plan_as_given
@@ -44,6 +45,7 @@ class HaltProcedure:
         portfolio: Portfolio,
         quotes: QuoteSource,
         limits: RiskLimits,
+        calendar: Calendar,
         journal: Journal,
         clock: Clock,
     ) -> None:
@@ -54,6 +56,7 @@ class HaltProcedure:
         self._orders = orders
         self._portfolio = portfolio
         self._quotes = quotes
+        self._calendar = calendar
         self._journal = journal
         self._clock = clock
         self._activation = 0
@@ -62,6 +65,7 @@ class HaltProcedure:
         self._to_confirm: set[str] = set()
         self._asked: dict[str, datetime] = {}
         self._confirmed = False
+        self._closing: set[str] = set()
 
     @property
     def is_done(self) -> bool:
@@ -74,16 +78,21 @@ class HaltProcedure:
         return state.level is not HaltLevel.FLATTENING or not self._portfolio.positions
 
     async def advance(self) -> None:
-        """Do the next thing: ask for cancels, confirm them, close positions."""
+        """Do the next thing: ask for cancels, confirm them, close positions.
+
+        A symbol is closed as soon as none of its own orders is open: one order whose cancel is not confirmed holds
+        up its own symbol and no other. While the exchange is closed nothing is sent.
+        """
         state = self._kill_switch.state
         if state.level is HaltLevel.RUNNING:
             return
         if (state.activation, state.level) != (self._activation, self._level):
             self._activation, self._level = state.activation, state.level
-            self._since, self._confirmed, self._to_confirm, self._asked = self._clock.now(), False, set(), {}
+            self._since, self._confirmed = self._clock.now(), False
+            self._to_confirm, self._asked, self._closing = set(), {}, set()
         if not self._confirmed:
             await self._cancel()
-        if self._confirmed and state.level is HaltLevel.FLATTENING:
+        if state.level is HaltLevel.FLATTENING and self._calendar.is_open(self._clock.now()):
             await self._close_positions()
 
     async def _cancel(self) -> None:
@@ -106,9 +115,8 @@ class HaltProcedure:
     async def _ask_cancels(self) -> None:
         """Ask for every order that must go; a journal that fails stops none of them and is reported at the end."""
         failures: list[JournalError] = []
-        keep_exits = self._level is HaltLevel.REDUCING
         for order in self._orders.open_orders():
-            if keep_exits and order.shrinks:
+            if self._may_stay(order):
                 continue
             self._to_confirm.add(order.order_id)
             if not self._is_time_to_ask(order):
@@ -119,6 +127,12 @@ class HaltProcedure:
                 failures.append(error)
         if failures:
             raise failures[0]
+
+    def _may_stay(self, order: OrderRecord) -> bool:
+        """Exits, while exits are allowed; and the orders of this activation that close something."""
+        if self._level is HaltLevel.FLATTENING:
+            return order.order_id in self._closing
+        return self._level is HaltLevel.REDUCING and order.shrinks
 
     def _is_time_to_ask(self, order: OrderRecord) -> bool:
         """Once for this halt, at once after a refusal, and again when a cancel seems to have been lost."""
@@ -143,7 +157,9 @@ class HaltProcedure:
                 self._not_before[symbol] = now + _AFTER_REFUSAL
                 continue
             if isinstance(answer, Rejection):
-                self._not_before[symbol] = now + _AFTER_REFUSAL  # closed or without a price; tried again later
+                self._not_before[symbol] = now + _AFTER_REFUSAL  # without a price, perhaps; tried again later
+            else:
+                self._closing.add(answer.order_id)
 
     def _exit(self, position: Position, quote: Quote | None) -> Order:
         """An order that closes as much of the position as one order may trade; the next step closes more."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import Floats, PriceHistory
@@ -23,6 +25,7 @@ class LiveBars:
 
     def __init__(
         self,
+        symbols: tuple[str, ...],
         fetch: Fetch,
         calendar: Calendar,
         clock: Clock,
@@ -34,10 +37,12 @@ class LiveBars:
         """Prepare to ask.
 
         Args:
+            symbols: what is traded; the columns of `recent_returns`.
             span: length of intraday bars; None for daily ones.
             lookback: how much past to load.
             settle: time that the broker takes to finish a bar after its end.
         """
+        self._symbols = symbols
         self._fetch = fetch
         self._calendar = calendar
         self._clock = clock
@@ -78,10 +83,16 @@ class LiveBars:
         return HistoryView(history, len(history) - 1)
 
     def recent_returns(self, bars: int) -> Floats:
-        """The last `bars` returns of finished bars or fewer, [bars, symbols]; for the correlations of the gate."""
+        """The last `bars` returns of finished bars or fewer, [bars, symbols], symbols in the order that was asked for.
+
+        A symbol that the broker has no bar of is a column of NaN.
+        """
         if self._history is None:
             raise MarketDataError("no bars were loaded yet")
-        return self._history.returns()[-bars:]
+        returns = self._history.returns()[-bars:]
+        known = self._history.symbols
+        absent = np.full(len(returns), np.nan)
+        return np.column_stack([returns[:, known.index(s)] if s in known else absent for s in self._symbols])
 
     def _latest_end(self, moment: datetime) -> datetime:
         """When the latest bar that is over by `moment` ended."""

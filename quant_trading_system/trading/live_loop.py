@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.events import HaltTrigger, RunFinished
-from quant_trading_system.core.exceptions import KillSwitchIncomplete, MarketDataError, OutcomeUnknown
+from quant_trading_system.core.exceptions import (
+    BrokerRejected,
+    KillSwitchIncomplete,
+    MarketDataError,
+    NotSent,
+    OutcomeUnknown,
+)
+from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.trading.system import TradingSystem
 
@@ -22,6 +29,11 @@ TICK = timedelta(seconds=1)
 """The engine looks around at least this often, also when nothing wakes it."""
 SETTLE = timedelta(seconds=10)
 """How long a stop waits for cancels to be confirmed."""
+
+
+ASK_AGAIN = timedelta(seconds=15)
+"""How often the broker is asked about orders in doubt."""
+_NO_ANSWER = (OutcomeUnknown, MarketDataError, BrokerRejected, NotSent)
 
 
 class OnStop(StrEnum):
@@ -72,6 +84,7 @@ class LiveLoop:
         self._wake = asyncio.Event()
         self._stopping = False
         self._day: date | None = None
+        self._asked: datetime | None = None
 
     def wake(self) -> None:
         """Something has changed; look at it now."""
@@ -92,14 +105,17 @@ class LiveLoop:
             await self._end()
         except BaseException as error:
             self._halt(error)
+            await self._withdraw()
             raise
 
     async def _turn(self) -> None:
+        self._system.engine.mark_positions()
         await self._follow_the_day()
         await self._system.engine.on_step()
+        await self._look_up_doubtful()
         try:
             history = await self._bars.finished()
-        except (OutcomeUnknown, MarketDataError) as error:
+        except _NO_ANSWER as error:
             self._tell(f"no bars now: {error}")
             history = None
         if history is not None:
@@ -107,11 +123,26 @@ class LiveLoop:
         await self._system.ports.journal.durable()  # what reports have told since the last turn
         self._heartbeat()
 
+    async def _look_up_doubtful(self) -> None:
+        orders, now = self._system.orders, self._system.ports.clock.now()
+        doubtful = [record for record in orders.open_orders() if record.status is OrderStatus.IN_DOUBT]
+        if not doubtful or (self._asked is not None and now - self._asked < ASK_AGAIN):
+            return
+        self._asked = now
+        for record in doubtful:
+            try:
+                await orders.resolve(record.order_id)
+            except _NO_ANSWER as error:
+                self._tell(f"{record.order_id} stays in doubt: {error}")
+
     async def _follow_the_day(self) -> None:
-        ports = self._system.ports
+        ports, opened = self._system.ports, self._system.monitor.opened_at
         session = ports.calendar.session_at(ports.clock.now())
         today = None if session is None else session.date
-        if today == self._day:
+        if today == self._day or (today is not None and self._system.portfolio.unmarked):
+            return  # the same day still, or a day whose opening equity is not known yet
+        if session is not None and self._day is None and opened is not None and opened >= session.open:
+            self._day = today  # opened before a restart; its losses count on
             return
         if self._day is not None:
             await self._system.engine.close_day()
@@ -130,7 +161,7 @@ class LiveLoop:
                 self._wake.clear()
                 await wait_for_either(clock, self._wake, TICK / 10)
         left = system.orders.open_orders()
-        self._tell(f"stopped; {len(left)} orders are still open at the broker")
+        self._tell(f"stopped; {len(left)} orders are open by our books")
         journal = system.ports.journal
         journal.append(system.engine.state())
         journal.append(
@@ -143,6 +174,16 @@ class LiveLoop:
             )
         )
         await journal.durable()
+
+    async def _withdraw(self) -> None:
+        """Cancel what is working, as far as that is possible still."""
+        if self._on_stop is not OnStop.CANCEL:
+            return
+        try:
+            asked = await self._system.orders.cancel_all("the engine failed")
+            self._tell(f"asked to cancel {len(asked)} orders")
+        except Exception as error:  # noqa: BLE001 - the failure that led here must be raised, whatever this one is
+            self._tell(f"not everything could be cancelled: {error}")
 
     def _halt(self, error: BaseException) -> None:
         try:

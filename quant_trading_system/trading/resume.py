@@ -38,6 +38,7 @@ def resume(
             peak_equity=baselines.peak_equity,
             day_start_equity=baselines.day_start_equity,
             losing_streak=baselines.losing_streak,
+            opened_at=baselines.day_opened,
         )
     for order_id in list(past.orders.open):
         record = record_from((entry.seq, entry.event) for entry in source.about(order_id))

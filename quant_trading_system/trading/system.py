@@ -219,6 +219,7 @@ def _drivers(
         portfolio=risk.portfolio,
         quotes=ports.quotes,
         limits=risk.checker.limits,
+        calendar=ports.calendar,
         journal=ports.journal,
         clock=ports.clock,
     )

@@ -96,7 +96,7 @@ class TradingEngine:
     async def on_step(self) -> None:
         """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
         self._notice_switch()
-        self._mark_positions()
+        self.mark_positions()
         try:
             self._monitor.observe()
         finally:  # a halt is carried out even when it could not be told to everybody
@@ -178,6 +178,8 @@ class TradingEngine:
         """Send what waited for the exchange to open; every order is judged now, with the quotes of now."""
         given, self._given = self._given, []
         for order in given:
+            if all(strategy.name != order.strategy for strategy in self._running):
+                continue  # stopped while an order before it was being sent
             try:
                 await self._path.send_as_given(order)
             except DuplicateOrderId as error:  # an id of its own making that says two things
@@ -190,14 +192,17 @@ class TradingEngine:
         wishes = self._signals.wishes(moment).values()
         return sum(1 for signal, _ in wishes if signal.direction is not Direction.FLAT)
 
-    def _mark_positions(self) -> None:
+    def mark_positions(self) -> None:
+        """Value what is held at the latest prices that can be believed."""
         for symbol in sorted(self._portfolio.open_symbols):
             quote = self._quotes.quote(symbol)
             if quote is None or quote.flaw:
                 continue
             last = quote.last
-            traded = last is not None and last.is_finite() and last > ZERO
-            self._portfolio.mark(symbol, last if last is not None and traded else quote.mid)
+            if last is not None and last.is_finite() and last > ZERO:
+                self._portfolio.mark(symbol, last)
+            elif quote.ask - quote.bid <= self._monitor.limits.max_spread_pct * quote.mid:
+                self._portfolio.mark(symbol, quote.mid)  # between wider quotes nobody knows the price
 
     def switch_was(self, activation: int, level: HaltLevel) -> None:
         """Where the journal left the kill switch; whatever differs from it was done by somebody else since."""

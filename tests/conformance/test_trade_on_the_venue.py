@@ -113,7 +113,7 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(engine):
         lines = engine.told(second, "reconciled")
         assert not [line for line in lines if line.split(" ", 1)[-1].startswith("position")]
         second.send_signal(signal.SIGINT)
-        engine.told(second, "stopped; 0 orders are still open")
+        engine.told(second, "stopped; 0 orders are open")
         assert second.wait() == 0
     assert engine.ask("journal", "verify")["is_sound"]
     assert engine.ask("journal", "replay")["agrees"]

@@ -461,6 +461,27 @@ def test_one_negative_answer_settles_nothing():
     assert account.reserved == {record.order_id: D(10)}
 
 
+def test_an_order_that_the_broker_denies_again_and_again_is_given_up_and_watched():
+    account = Account()
+    record = _in_doubt(account)
+    for _ in range(5):
+        assert _resolve(account, record) is S.IN_DOUBT  # too young: the request may be on its way
+    account.clock.move_to(account.clock.now() + timedelta(minutes=2))
+    assert _resolve(account, record) is S.ABSENT
+    assert account.reserved == {}
+    account.broker.fill(record.order_id, 4, "100.01")  # it was there after all
+    assert record.status is S.PARTIALLY_FILLED
+    assert account.reserved == {record.order_id: D(6)}
+
+
+def test_denials_count_only_when_nothing_came_between():
+    account = Account()
+    record = _in_doubt(account)
+    account.clock.move_to(account.clock.now() + timedelta(minutes=5))
+    assert [_resolve(account, record) for _ in range(2)] == [S.IN_DOUBT] * 2
+    assert _resolve(account, record) is S.ABSENT
+
+
 def test_no_answer_is_not_a_negative_answer():
     account = Account()
     record = _in_doubt(account)

@@ -202,17 +202,18 @@ def test_a_halt_is_carried_out_even_when_it_could_not_be_told_to_everybody():
 # -- close, confirm --------------------------------------------------------------------------------------------------
 
 
-def test_flattening_closes_only_after_every_cancel_is_confirmed():
+def test_flattening_closes_a_symbol_only_after_its_own_cancels_are_confirmed():
+    """One order that nobody can get an answer about holds up its own symbol and no other."""
     account = Account(limits=limits_with(allow_short=True))
     account.hold("KO", 10)
     account.hold("XOM", -7)
-    record = account.working(buy(1, "PEP"))
+    record = account.working(sell(1, "KO", limit="130.00"))
     account.kill_switch.activate("get out", level=FLATTENING)
     procedure = advance(account, times=2)
-    assert closings(account) == []
+    assert closings(account) == ["buy 7 XOM"]
     account.broker.cancelled(record.order_id)
     advance(account)
-    assert closings(account) == ["sell 10 KO", "buy 7 XOM"]
+    assert closings(account) == ["buy 7 XOM", "sell 10 KO"]
     assert all(order.reduce_only for order in account.broker.orders[1:])
     assert all(order.time_in_force is TimeInForce.DAY for order in account.broker.orders[1:])
     assert not is_done(procedure)
@@ -220,6 +221,20 @@ def test_flattening_closes_only_after_every_cancel_is_confirmed():
         account.broker.fill(open_order.order_id, open_order.quantity, "100.00")
     assert is_done(procedure)
     assert account.portfolio.positions == {}
+
+
+def test_nothing_is_closed_while_the_exchange_is_closed():
+    """Every attempt would be refused and recorded, all night long."""
+    account = Account()
+    account.hold("KO", 10)
+    account.clock.move_to(account.clock.now() + timedelta(hours=12))
+    account.kill_switch.activate("get out", level=FLATTENING)
+    assert not is_done(advance(account, times=3))
+    assert account.orders.count == 0
+    account.clock.move_to(account.clock.now() + timedelta(hours=12))
+    account.offer()
+    advance(account)
+    assert closings(account) == ["sell 10 KO"]
 
 
 def test_halted_and_reducing_close_nothing():
@@ -340,6 +355,7 @@ def _rebuilt(account: Account) -> HaltProcedure:
         portfolio=account.portfolio,
         quotes=account.board,
         limits=account.system.limits,
+        calendar=account.system.ports.calendar,
         journal=account.journal,
         clock=account.clock,
     )

@@ -44,7 +44,7 @@ class Shop:
 def bars(at: datetime, span: timedelta | None, late: timedelta = timedelta(0)) -> tuple[LiveBars, ManualClock, Shop]:
     clock = ManualClock(at)
     shop = Shop(clock, span, late)
-    live = LiveBars(shop, CALENDAR, clock, span=span, lookback=timedelta(days=20))
+    live = LiveBars(("KO",), shop, CALENDAR, clock, span=span, lookback=timedelta(days=20))
     asyncio.run(live.load())
     return live, clock, shop
 
@@ -90,7 +90,18 @@ def test_a_late_bar_is_asked_for_again_but_not_all_the_time():
 def test_correlations_see_finished_bars_only():
     live, _, _ = bars(datetime(2024, 1, 8, 15, 2, tzinfo=UTC), FIVE)
     assert live.recent_returns(3).shape == (3, 1)
-    fresh = LiveBars(Shop(ManualClock(datetime(2024, 1, 8, tzinfo=UTC)), FIVE), CALENDAR,
+    fresh = LiveBars(("KO",), Shop(ManualClock(datetime(2024, 1, 8, tzinfo=UTC)), FIVE), CALENDAR,
                      ManualClock(datetime(2024, 1, 8, tzinfo=UTC)), span=FIVE, lookback=FIVE)  # fmt: skip
     with pytest.raises(MarketDataError):
         fresh.recent_returns(3)
+
+
+def test_returns_have_a_column_for_every_symbol_that_was_asked_for():
+    """The gate reads columns by position: one symbol without bars must not shift the others."""
+    clock = ManualClock(datetime(2024, 1, 8, 15, tzinfo=UTC))
+    live = LiveBars(("AAA", "KO"), Shop(clock, FIVE), CALENDAR, clock, span=FIVE, lookback=timedelta(days=5))
+    asyncio.run(live.load())
+    returns = live.recent_returns(3)
+    assert returns.shape == (3, 2)
+    assert np.isnan(returns[:, 0]).all()
+    assert not np.isnan(returns[:, 1]).any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -79,6 +80,54 @@ def test_the_day_closes_with_the_exchange():
     run.clock.move_to(datetime(2024, 1, 8, 20, 59, tzinfo=UTC))
     asyncio.run(run.until(2 * MINUTE))
     assert run.kinds() == [RiskEventKind.DAY_OPENED, RiskEventKind.DAY_CLOSED]
+
+
+def test_a_restart_within_the_day_forgives_none_of_its_losses():
+    run = Run()
+    run.account.system.monitor.restore(
+        peak_equity=Decimal(110_000), day_start_equity=Decimal(105_000), losing_streak=2, opened_at=MORNING + MINUTE
+    )
+    run.clock.move_to(MORNING + 30 * MINUTE)
+    asyncio.run(run.until(2 * MINUTE))
+    assert run.kinds() == []
+    assert run.account.portfolio.day_start_equity == 105_000
+
+
+def test_a_restart_on_the_next_day_opens_that_day():
+    run = Run()
+    run.account.system.monitor.restore(
+        peak_equity=Decimal(110_000),
+        day_start_equity=Decimal(105_000),
+        losing_streak=2,
+        opened_at=MORNING - timedelta(days=3),
+    )
+    run.clock.move_to(MORNING + 30 * MINUTE)
+    asyncio.run(run.until(2 * MINUTE))
+    assert run.kinds() == [RiskEventKind.DAY_OPENED]
+
+
+def test_orders_in_doubt_are_asked_for_until_they_are_settled():
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    run.account.broker.answers.append("time_out")
+    run.account.submit(buy(3))
+    record = run.account.orders.orders()[-1]
+    asyncio.run(run.until(3 * MINUTE))
+    assert record.status is OrderStatus.ABSENT
+
+
+def test_a_failure_halts_and_withdraws_what_is_working():
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    run.account.broker.cancel_answers.append("confirm")
+    run.bars.error = ZeroDivisionError("a bug")
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(run.until(timedelta(seconds=3)))
+    assert run.account.kill_switch.is_active()
+    assert record.status is OrderStatus.CANCELED
 
 
 def test_bars_that_cannot_be_read_are_told_and_asked_for_again():

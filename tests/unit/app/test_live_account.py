@@ -1,0 +1,80 @@
+"""What belongs to a broker's account: one directory, and books that a person may bring to the broker's."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from quant_trading_system.app.adoption import adopt_cash, adopt_positions
+from quant_trading_system.app.live_parts import bind_account
+from quant_trading_system.core.events import CashMoved, PositionAdopted
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.execution.broker import BrokerAccount, BrokerPosition
+from quant_trading_system.execution.reconciliation import compare_cash, compare_positions
+from tests.support.desk import Account
+
+
+def position(symbol: str, quantity: int, price: str) -> BrokerPosition:
+    return BrokerPosition(symbol=symbol, quantity=Decimal(quantity), average_price=Decimal(price))
+
+
+def test_an_account_cannot_be_traded_from_two_directories(tmp_path):
+    """Otherwise another name would walk around a halt and forget the losses."""
+    for name in ("default", "fresh"):
+        (tmp_path / name).mkdir()
+    bind_account(tmp_path / "default", "account-1")
+    bind_account(tmp_path / "default", "account-1")
+    with pytest.raises(ConfigurationError, match="account-1 is kept in default"):
+        bind_account(tmp_path / "fresh", "account-1")
+    with pytest.raises(ConfigurationError, match="keeps account account-1"):
+        bind_account(tmp_path / "default", "account-2")
+    bind_account(tmp_path / "fresh", "account-2")
+
+
+def test_positions_are_brought_to_the_brokers_on_a_persons_word():
+    account = Account()
+    account.hold("KO", 10)
+    account.hold("PEP", 4)
+    theirs = (position("KO", 12, "101.00"), position("XOM", -3, "50.00"))
+    changed = adopt_positions(account.system, theirs, approved_by="Ana", reason="bought elsewhere")
+    assert changed == ("KO", "PEP", "XOM")
+    ours = {symbol: held.quantity for symbol, held in account.portfolio.positions.items()}
+    assert compare_positions(ours, theirs) == []
+    assert account.portfolio.position("KO").cost == Decimal("1212.00")
+    recorded = [event for event in account.journal.events if isinstance(event, PositionAdopted)]
+    assert [(event.symbol, event.quantity) for event in recorded] == [("KO", 2), ("PEP", -4), ("XOM", -3)]
+    assert {event.approved_by for event in recorded} == {"Ana"}
+
+
+def test_what_agrees_is_left_alone():
+    account = Account()
+    account.hold("KO", 10)
+    before = len(account.journal.events)
+    assert adopt_positions(account.system, (position("KO", 10, "90.00"),), approved_by="Ana", reason="") == ()
+    assert len(account.journal.events) == before
+
+
+def test_cash_is_brought_to_the_brokers_and_is_no_profit():
+    account = Account()
+    theirs = BrokerAccount(account_id="a", cash=Decimal("100250.17"), equity=Decimal("100250.17"))
+    profit = account.portfolio.daily_pnl
+    adopt_cash(account.system, theirs, approved_by="Ana")
+    assert compare_cash(account.portfolio.cash, theirs) == []
+    assert account.portfolio.daily_pnl == profit
+    moved = account.journal.events[-1]
+    assert isinstance(moved, CashMoved)
+    assert (moved.amount, moved.cash) == (Decimal("250.17"), Decimal("100250.17"))
+    assert "Ana" in moved.reason
+    before = len(account.journal.events)
+    adopt_cash(account.system, theirs, approved_by="Ana")
+    assert len(account.journal.events) == before
+
+
+def test_a_symbol_that_is_gone_at_the_broker_needs_no_price_any_more():
+    account = Account()
+    adopt_positions(account.system, (position("XOM", 5, "50.00"),), approved_by="Ana", reason="")
+    assert account.portfolio.unmarked == {"XOM"}
+    adopt_positions(account.system, (), approved_by="Ana", reason="")
+    assert account.portfolio.unmarked == set()
+    assert account.portfolio.positions == {}

@@ -7,6 +7,7 @@ happened since.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ import msgspec
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, Step, Unit
 from quant_trading_system.core.events import FillEvent, OrderEvent, RiskEvent, SignalEvent
 from quant_trading_system.core.exceptions import UnknownOrder
-from quant_trading_system.core.numbers import ZERO, plain
+from quant_trading_system.core.numbers import ZERO, dollar_sign, plain, usd
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Signal
@@ -126,7 +127,7 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
         order_id=order_id,
         order=first.order,
         status=orders[-1].status,
-        message=next((event.reason for event in reversed(orders) if event.reason), ""),
+        message=_in_plain_numbers(next((event.reason for event in reversed(orders) if event.reason), "")),
         at=decision.at,
         limits_version=decision.limits_version,
         refused_by=decision.refused_by,
@@ -188,10 +189,19 @@ def amount(value: Decimal, unit: Unit) -> str:
     """A number with its unit, as people read it."""
     if unit is Unit.USD:
         exponent = value.normalize().as_tuple().exponent
-        return f"${value:,.2f}" if isinstance(exponent, str) or exponent >= -2 else f"${value.normalize():,f}"
+        if isinstance(exponent, str) or exponent >= -2:
+            return usd(value)
+        return dollar_sign(f"{value.normalize():,f}")
     if unit is Unit.RATIO:
         return f"{value:.3f}"
+    if unit is Unit.COUNT:
+        return plain(value)
     return f"{plain(value)} {unit.value}".rstrip()
+
+
+def _in_plain_numbers(message: str) -> str:
+    """What the gate said, without the units that are no words of trading: `0.81`, not `0.81 ratio`."""
+    return re.sub(rf"(?<=\d) (?:{Unit.COUNT}|{Unit.RATIO})\b", "", message)
 
 
 def _count(number: int, thing: str) -> str:
@@ -205,7 +215,8 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
     urgency = f"urgency {plain(plan.urgency)} of 1" if plan else "unknown"
     cost = "unknown"
     if plan is not None and plan.expected_slippage_bps is not None and plan.expected_price is not None:
-        cost = f"{plain(plan.expected_slippage_bps)} bp against an expected price of ${plain(plan.expected_price)}"
+        price = dollar_sign(plain(plan.expected_price))
+        cost = f"{plain(plan.expected_slippage_bps)} bp against an expected price of {price}"
     if quote is not None:
         cost += f" (quote {plain(quote.bid)} / {plain(quote.ask)} from {quote.source})"
     return (
@@ -233,12 +244,11 @@ def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, .
         )
     traded = sum((fill.quantity for fill in fills), ZERO)
     paid = sum((fill.fee for fill in fills), ZERO)
-    confirmed = f"{latest.status.value}: {plain(traded)} shares in {_count(len(fills), 'fill')}, fees ${plain(paid)}"
+    fees = dollar_sign(plain(paid))
+    confirmed = f"{latest.status.value}: {plain(traded)} shares in {_count(len(fills), 'fill')}, fees {fees}"
     position = f"{plain(fills[-1].position_quantity)} shares after the last fill" if fills else "no fill yet"
     risk = (
-        f"equity ${risks[-1].equity:,.2f}, drawdown {risks[-1].current_drawdown * 100:.2f} %"
-        if risks
-        else "no fill yet"
+        f"equity {usd(risks[-1].equity)}, drawdown {risks[-1].current_drawdown * 100:.2f} %" if risks else "no fill yet"
     )
     done = bool(fills) or None
     return (

@@ -11,10 +11,20 @@ _POINTER = "latest_run"
 
 
 def remember_run(directory: Path) -> None:
-    """Note `directory` as the place of the latest run."""
+    """Note `directory` as the place of the latest run.
+
+    Raises:
+        ConfigurationError: the state directory cannot be written.
+    """
     state = state_directory()
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (state / _POINTER).write_text(f"{directory.resolve()}\n", encoding="utf-8")
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (state / _POINTER).write_text(f"{directory.resolve()}\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the run is in {directory}, but {state} cannot remember it ({error.strerror or error}); "
+            "set QTS_STATE_DIR to a directory that you may write to"
+        ) from error
 
 
 def latest_run() -> Path:

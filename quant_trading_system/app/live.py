@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 
 from quant_trading_system.app.adoption import adopt_cash, adopt_positions
+from quant_trading_system.app.alarms import Alarms
 from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.live_parts import (
     Lines,
@@ -26,11 +27,11 @@ from quant_trading_system.app.live_parts import (
     fetch,
     narrate,
     open_journal,
-    teller,
 )
 from quant_trading_system.core.clock import Clock, SystemClock
-from quant_trading_system.core.exceptions import ConfigurationError, NotReconciled
+from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotReconciled
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
+from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.credentials import TradingMode
 from quant_trading_system.execution.reconciliation import Break, BreakKind, reconcile
@@ -67,10 +68,25 @@ async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell) -> None:
     async with AsyncExitStack() as stack:
         journal = open_journal(setup.directory)
         stack.callback(journal.close)
-        lines = await connect(setup, stack, tell)
+        alarms = Alarms(tell)
+        lines = await connect(setup, stack, alarms)
         journal.subscribe(lambda _, event: narrate(event, tell))
-        account = await _Account.prepare(setup, journal, lines, tell)
+        with _named_keys():
+            account = await _Account.prepare(setup, journal, lines, tell, alarms)
         await account.run(stop)
+
+
+@contextmanager
+def _named_keys() -> Iterator[None]:
+    """Keys that are refused are said to be the ones of the environment."""
+    try:
+        yield
+    except BrokerRejected as error:
+        if error.code != UNAUTHORIZED:
+            raise
+        raise ConfigurationError(
+            "the broker refuses the keys; check APCA_API_KEY_ID, APCA_API_SECRET_KEY and APCA_API_BASE_URL"
+        ) from error
 
 
 class _Account:
@@ -95,7 +111,9 @@ class _Account:
         self._tell = tell
 
     @classmethod
-    async def prepare(cls, setup: LiveSetup, journal: SqliteJournal, lines: Lines, tell: Tell) -> _Account:
+    async def prepare(
+        cls, setup: LiveSetup, journal: SqliteJournal, lines: Lines, tell: Tell, alarms: Alarms
+    ) -> _Account:
         """Everything up to the point where streams may begin."""
         clock, calendar, board = SystemClock(), calendar_of(setup), QuoteBoard()
         latch = FileLatch(setup.directory / LATCH_FILE)
@@ -105,7 +123,7 @@ class _Account:
             lines.sockets,
             setup.access,
             clock,
-            teller(tell),
+            alarms,
             latch=lambda approved: stops(latch, shrinking=approved.shrinks),
             account_id=setup.account_id,
         )
@@ -114,7 +132,7 @@ class _Account:
             lines.data,
             setup.access,
             clock,
-            teller(tell),
+            alarms,
             subscriptions={"quotes": symbols},
             board=board,
             is_open=calendar.is_open,
@@ -145,6 +163,7 @@ class _Account:
             correlations=correlations,
         )
         run, system = await assemble_live(setup, ports, journal, broker)
+        alarms.kill_switch = system.kill_switch
         return cls(setup, run, system, broker, feed, MeasuredBars(bars, correlations), tell)
 
     async def run(self, stop: asyncio.Event) -> None:

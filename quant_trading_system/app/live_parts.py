@@ -22,7 +22,7 @@ from quant_trading_system.core.events import (
     RunStarted,
     StrategyStopped,
 )
-from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
 from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import plain
@@ -34,7 +34,8 @@ from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_history import history_of
 from quant_trading_system.execution.credentials import Access, TradingMode
 from quant_trading_system.execution.http_transport import HttpTransport, WebSockets
-from quant_trading_system.execution.notices import Notice
+from quant_trading_system.execution.notices import Notify
+from quant_trading_system.execution.transport import Timeouts
 from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.sqlite_store import SqliteJournal
@@ -102,15 +103,18 @@ def open_journal(directory: Path) -> SqliteJournal:
     return SqliteJournal(path, journal_key(path), group_commit=True)
 
 
-async def connect(setup: LiveSetup, stack: AsyncExitStack, tell: Tell) -> Lines:
+async def connect(setup: LiveSetup, stack: AsyncExitStack, notify: Notify) -> Lines:
     """Lines to the broker's hosts; `stack` closes them."""
     credentials, endpoints = setup.access.credentials, setup.access.endpoints
     clock, sockets = SystemClock(), WebSockets()
     stack.push_async_callback(sockets.close)
     apis = []
-    for source, origin in (("trading", endpoints.trading), ("data", endpoints.data)):
+    for source, origin, timeouts in (
+        ("trading", endpoints.trading, Timeouts()),
+        ("data", endpoints.data, Timeouts(total=timedelta(seconds=60))),  # long histories come in long answers
+    ):
         transport = HttpTransport(origin, credentials.headers())
-        api = AlpacaApi(transport, clock, teller(tell), source=source, hide=credentials.hidden_in)
+        api = AlpacaApi(transport, clock, notify, source=source, timeouts=timeouts, hide=credentials.hidden_in)
         stack.push_async_callback(api.close)
         apis.append(api)
     return Lines(client=AlpacaClient(apis[0]), data=AlpacaData(apis[1], feed=setup.feed), sockets=sockets)
@@ -126,15 +130,6 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
         tell(f"kill switch: {event.level.name} by {event.by}: {event.reason}")
     elif isinstance(event, StrategyStopped):
         tell(f"strategy {event.strategy} was stopped: {event.error}")
-
-
-def teller(tell: Tell) -> Callable[[Notice], None]:
-    """Tells notices of the adapters to a person."""
-
-    def notify(notice: Notice) -> None:
-        tell(f"{notice.source}: {notice.kind.value.replace('_', ' ')}: {notice.message}")
-
-    return notify
 
 
 class MeasuredBars:
@@ -158,6 +153,11 @@ async def fetch(
     """All bars from `start` on, side by side."""
     timeframe = "1Day" if span is None else f"{span // timedelta(minutes=1)}Min"
     found = await data.bars(symbols, timeframe, start=start, adjustment="split")
+    if not any(found.values()):
+        raise MarketDataError(
+            f"the broker has no {timeframe} bars of {', '.join(symbols)} since {start:%Y-%m-%d}; "
+            "are they spelt right, and is --lookback long enough?"
+        )
     return history_of({symbol: found.get(symbol, ()) for symbol in symbols}, calendar, span)
 
 

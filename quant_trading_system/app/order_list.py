@@ -10,7 +10,7 @@ import msgspec
 
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import OrderEvent
-from quant_trading_system.core.numbers import plain
+from quant_trading_system.core.numbers import dollar_sign, plain
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order
 from quant_trading_system.journal.store import JournalSource
@@ -50,6 +50,12 @@ def list_orders(journal: JournalSource, *, symbol: str = "", refused: bool = Fal
     return list(lines.values())
 
 
+def symbols_with_orders(journal: JournalSource) -> list[str]:
+    """Every symbol that an order was for, in order of the alphabet."""
+    events = (entry.event for entry in journal.entries(kinds=("order",)))
+    return sorted({event.symbol for event in events if isinstance(event, OrderEvent)})
+
+
 def _is_wanted(event: OrderEvent, symbol: str, refused: bool) -> bool:
     return (not symbol or event.symbol == symbol) and (not refused or event.status is OrderStatus.DENIED)
 
@@ -70,7 +76,7 @@ def _line(event: OrderEvent, order: Order) -> OrderLine:
 
 def order_in_words(order: Order) -> str:
     """An order in one line, such as ``buy 10 KO limit 60.1 day``."""
-    size = f"${plain(order.notional)} of" if order.notional is not None else plain(order.quantity)
+    size = f"{dollar_sign(plain(order.notional))} of" if order.notional is not None else plain(order.quantity)
     words = [order.side.value, size, order.symbol]
     prices = {"stop": order.stop_price, "limit": order.limit_price, "trail": order.trail_price or order.trail_percent}
     given = [f"{name} {plain(price)}" for name, price in prices.items() if price is not None]

@@ -17,7 +17,7 @@ import typer
 
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
-from quant_trading_system.core.numbers import exact
+from quant_trading_system.core.numbers import exact, usd
 
 if TYPE_CHECKING:
     from quant_trading_system.app.backtesting import BacktestResult
@@ -127,7 +127,7 @@ def show_result(result: BacktestResult) -> None:
     rows = (
         (
             "equity",
-            f"${stats.equity_start:,.2f} to ${stats.equity_end:,.2f}",
+            f"{usd(stats.equity_start)} to {usd(stats.equity_end)}",
             "orders",
             f"{quality.orders} ({quality.submitted} sent)",
         ),
@@ -135,7 +135,7 @@ def show_result(result: BacktestResult) -> None:
         ("CAGR", _percent(stats.cagr), "rejection rate", _percent(quality.rejection_rate)),
         ("volatility", _percent(stats.volatility), "slippage", _unit(quality.slippage, "bp")),
         ("Sharpe", _number(stats.sharpe), "latency", _unit(quality.latency_ms, "ms")),
-        ("Sortino", _number(stats.sortino), "fees", f"${stats.fees:,.2f}"),
+        ("Sortino", _number(stats.sortino), "fees", usd(stats.fees)),
         ("max drawdown", _percent(stats.max_drawdown), "turnover", _unit(stats.turnover, "x a year")),
         ("VaR 95, one day", _percent(stats.var_95), "exposure", _percent(stats.exposure)),
         ("hit rate", _percent(stats.hit_rate), "largest position", _percent(result.position_concentration)),
@@ -211,7 +211,12 @@ def _in_words_of_the_command(message: str) -> str:
 
 
 def _span(history: PriceHistory, first: datetime | None, last: datetime | None) -> tuple[PriceHistory, int]:
+    if first is not None and last is not None and first > last:
+        raise ConfigurationError(f"--from {first.date()} is after --to {last.date()}; swap them")
     if last is not None:
+        begin, end = history.dates[0].item(), history.dates[-1].item()
+        if last.date() < begin:
+            raise ConfigurationError(f"--to {last.date()}: the prices cover {begin} to {end}; choose a day in between")
         history = history.between(date.min, last.date())
     return history, history.index_of(first.date()) if first is not None else 0
 
@@ -237,7 +242,13 @@ def _dollars(text: str, option: str) -> Decimal:
 def _directory(chosen: Path | None) -> Path:
     """A directory that holds no run yet."""
     if chosen is not None:
-        if chosen.exists() and any(chosen.iterdir()):
+        try:
+            chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
+            is_empty = not any(chosen.iterdir())
+        except OSError as error:
+            why = "is a file" if chosen.is_file() else f"cannot be made or read ({error.strerror or error})"
+            raise ConfigurationError(f"--out {chosen} {why}; name a directory for the run") from error
+        if not is_empty:
             raise ConfigurationError(f"{chosen} is not empty; a run needs a directory of its own")
         return chosen
     number = 1

@@ -14,6 +14,7 @@ import typer
 
 from quant_trading_system.cli.screen import print_json, screen
 from quant_trading_system.core.exceptions import JournalUnavailable
+from quant_trading_system.core.numbers import usd
 
 if TYPE_CHECKING:
     from quant_trading_system.app.backtesting import BacktestResult
@@ -75,6 +76,8 @@ def _clear(directory: Path) -> None:
     """Remove an earlier demo, and nothing that is not ours."""
     if not directory.exists():
         return
+    if not directory.is_dir():
+        raise JournalUnavailable(f"--out {directory} is a file; name a directory for the demo")
     strangers = [entry.name for entry in directory.iterdir() if not entry.name.startswith(_OWN)]
     if strangers:
         raise JournalUnavailable(
@@ -113,7 +116,7 @@ def _run_quietly(account: SimulatedAccount, operator: Operator, *, quiet: bool) 
             quarter = now
             if not quiet:
                 equity = account.system.portfolio.equity
-                screen().print(f"{now}  equity ${equity:,.2f}  {progress.done:.0%} of the prices")
+                screen().print(f"{now}  equity {usd(equity)}  {progress.done:.0%} of the prices")
 
     return asyncio.run(run_account(account, watch))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quant_trading_system.cli.screen import AsJson, print_json, screen
+from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from quant_trading_system.risk.kill_switch import KillSwitch
@@ -24,7 +25,8 @@ class Level(StrEnum):
 
 
 Latch = Annotated[
-    Path | None, typer.Option("--latch", help="A kill latch file; by default the account's own.", show_default=False)
+    Path | None,
+    typer.Option("--latch", help="An existing kill latch file; by default the account's own.", show_default=False),
 ]
 
 
@@ -42,6 +44,7 @@ def halt(
     """
     from quant_trading_system.core.events import HaltLevel
 
+    _require_reason(reason)
     switch = _switch(latch)
     switch.activate(reason, level=HaltLevel[level.name], activated_by=by or getpass.getuser())
     state = switch.state
@@ -53,18 +56,13 @@ def resume(
     authorized_by: Annotated[str, typer.Option("--authorized-by", help="The person who answers for it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it is safe to go on.")],
     latch: Latch = None,
-    limits: Annotated[
-        Path | None, typer.Option("--limits", help="risk_params.yaml with the list of authorised persons.")
-    ] = None,
 ) -> None:
     """Let orders leave again; needs a name on the list of authorised persons when there is one, and a reason.
 
     Example: [bold]qts resume --authorized-by admin@company.com --reason "feed repaired"[/bold]
     """
-    from quant_trading_system.config.loader import default_limits, load_limits
-
-    allowed = (load_limits(limits) if limits else default_limits()).authorized_resetters
-    switch = _switch(latch, allowed)
+    _require_reason(reason)
+    switch = _switch(latch)
     if not switch.is_active():
         screen().print("the kill switch is not active")
         return
@@ -100,8 +98,13 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _switch(latch: Path | None, authorized: tuple[str, ...] = ()) -> KillSwitch:
+def _switch(latch: Path | None) -> KillSwitch:
     from quant_trading_system.risk.kill_switch import KillSwitch
-    from quant_trading_system.risk.latch import FileLatch
+    from quant_trading_system.risk.latch import existing_latch
 
-    return KillSwitch(latch=FileLatch(latch) if latch else None, authorized_resetters=authorized)
+    return KillSwitch(latch=None if latch is None else existing_latch(latch))
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ConfigurationError("--reason is empty; say why in a few words, it goes on record")

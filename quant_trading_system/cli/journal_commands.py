@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import AsJson, journal_path, print_json, reading, screen, table
-from quant_trading_system.core.numbers import plain
+from quant_trading_system.cli.screen import AsJson, journal_path, key_of, print_json, reading, screen, table
+from quant_trading_system.core.numbers import plain, usd
 
 if TYPE_CHECKING:
     from quant_trading_system.journal.replay import ReplayReport
@@ -23,11 +23,10 @@ def verify(journal: File = None, as_json: AsJson = False) -> None:
 
     Example: [bold]qts journal verify runs/demo/journal.db[/bold]
     """
-    from quant_trading_system.journal.keys import journal_key
     from quant_trading_system.journal.verify import verify as verify_journal
 
     path = journal_path(journal)
-    report = verify_journal(path, journal_key(path))
+    report = verify_journal(path, key_of(path))
     if as_json:
         print_json(report)
     else:
@@ -111,7 +110,7 @@ def _show(report: ReplayReport) -> None:
                 symbol, plain(position.quantity), f"{position.average_price:.4f}", f"{position.realized_pnl:,.2f}"
             )
     screen().print(positions)
-    screen().print(f"cash ${state.cash:,.2f} · realized P&L ${state.realized_pnl:,.2f} · fees ${state.fees:,.2f}")
+    screen().print(f"cash {usd(state.cash)} · realized P&L {usd(state.realized_pnl)} · fees {usd(state.fees)}")
     screen().print(f"halt level {state.halt.level.name.lower()} · {len(state.orders.open)} open orders")
     if not report.agrees:
         screen().print(f"[bold red]{report.difference_count} differences from the recorded books:[/bold red]")

@@ -19,7 +19,7 @@ from rich.text import Text
 from quant_trading_system.app.bootstrap import SimulatedAccount
 from quant_trading_system.app.order_list import order_in_words
 from quant_trading_system.core.events import AnyEvent, FillEvent, OrderEvent
-from quant_trading_system.core.numbers import ZERO, plain
+from quant_trading_system.core.numbers import ZERO, dollar_sign, plain, usd
 from quant_trading_system.research.backtest import Progress
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -98,8 +98,8 @@ class LiveView:
         gain = equity / start * 100 - 100
         drawdown = portfolio.drawdown / portfolio.peak_equity * 100
         body = Table.grid(padding=(0, 2))
-        body.add_row("equity", Text(f"${equity:,.2f}", style="bold"), Text(f"{gain:+.2f} %", style=_color(gain)))
-        body.add_row("today", Text(f"${portfolio.daily_pnl:+,.2f}", style=_color(portfolio.daily_pnl)), "")
+        body.add_row("equity", Text(usd(equity), style="bold"), Text(f"{gain:+.2f} %", style=_color(gain)))
+        body.add_row("today", Text(dollar_sign(f"{portfolio.daily_pnl:+,.2f}"), style=_color(portfolio.daily_pnl)), "")
         body.add_row("drawdown", f"{drawdown:.2f} %", "")
         body.add_row("fills", str(self._fills), "")
         return Panel(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quant_trading_system.cli.screen import AsJson, JournalPath, print_json, reading, screen, table
-from quant_trading_system.core.numbers import plain
+from quant_trading_system.core.numbers import plain, usd
 
 if TYPE_CHECKING:
     from quant_trading_system.app.decision_record import DecisionRecord
@@ -45,12 +45,18 @@ def orders(
 
     Example: [bold]qts orders --refused --last 10[/bold]
     """
-    from quant_trading_system.app.order_list import list_orders
+    from quant_trading_system.app.order_list import list_orders, symbols_with_orders
 
+    symbol = symbol.strip().upper()
     with reading(journal) as reader:
         rows = list_orders(reader, symbol=symbol, refused=refused, last=last)
+        known = symbols_with_orders(reader) if symbol and not rows else [symbol]
     if as_json:
         print_json(rows)
+        return
+    if symbol not in known:
+        have = f"it has orders for {', '.join(known)}" if known else "it has no orders"
+        screen().print(f"no order for {symbol} in this journal; {have}", markup=False)
         return
     shown = table("day", "order", "what", "filled", "status", "strategy", right=("filled",))
     for row in rows:
@@ -90,7 +96,7 @@ def positions(journal: JournalPath = None, as_json: AsJson = False) -> None:
             f"{position.cost:,.2f}",
         )
     screen().print(shown)
-    screen().print(f"cash ${state.cash:,.2f}")
+    screen().print(f"cash {usd(state.cash)}")
 
 
 def add_to(app: typer.Typer) -> None:

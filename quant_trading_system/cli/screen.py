@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,9 +74,25 @@ def journal_path(chosen: Path | None) -> Path:
 @contextmanager
 def reading(chosen: Path | None) -> Iterator[JournalReader]:
     """An open journal; its writer may be running."""
-    from quant_trading_system.journal.keys import journal_key
     from quant_trading_system.journal.sqlite_reader import JournalReader
 
     path = journal_path(chosen)
-    with JournalReader(path, journal_key(path)) as reader:
+    with JournalReader(path, key_of(path)) as reader:
         yield reader
+
+
+def key_of(path: Path) -> bytes:
+    """The key of a journal that is there.
+
+    Raises:
+        JournalUnavailable: the key is not there or unusable, or the file is no journal at all.
+    """
+    from quant_trading_system.journal.keys import journal_key
+    from quant_trading_system.journal.sqlite_reader import connect_read_only, require_schema
+
+    try:
+        return journal_key(path)
+    except JournalUnavailable:
+        with closing(connect_read_only(path)) as connection:
+            require_schema(connection, path)  # what is no journal has no key to miss
+        raise

@@ -176,6 +176,25 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def usd(value: Decimal | float) -> str:
+    """Dollars and cents as people read them, the sign in front.
+
+    >>> usd(Decimal("-1.7")), usd(Decimal(12345))
+    ('-$1.70', '$12,345.00')
+    """
+    return dollar_sign(f"{value:,.2f}")
+
+
+def dollar_sign(number: str) -> str:
+    """A written number with its dollar sign, behind the sign of the number.
+
+    >>> dollar_sign("-1.705"), dollar_sign("+3")
+    ('-$1.705', '+$3')
+    """
+    digits = number.lstrip("+-")
+    return f"{number[: len(number) - len(digits)]}${digits}"
+
+
 def use_exact_arithmetic() -> None:
     """Set this thread's context: 28 digits, and mixing `Decimal` with `float` raises.
 

@@ -230,6 +230,9 @@ def _member(field: str, enum: type[StrEnum], value: Any) -> StrEnum:
 
 def _require_size(order: Order) -> None:
     if order.notional is None:
+        quantity: object = order.quantity
+        if quantity is None or quantity is ZERO:  # the default: neither was given
+            raise InvalidOrder("quantity", "give quantity (shares) or notional (dollars)")
         _make_positive(order, "quantity")
         return
     if order.quantity:

@@ -49,7 +49,9 @@ def export(source: JournalSource, path: str | Path, *, force: bool = False) -> i
     if write is None:
         raise JournalError(f"{path}: the name must end in .jsonl or .parquet")
     if path.exists() and not force:
-        raise JournalError(f"{path} exists already; choose another name, or force it to be replaced")
+        raise _exists_already(path)
+    if not path.parent.is_dir():
+        raise JournalError(f"{path} cannot be written: there is no directory {path.parent}; make it first")
     try:
         with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as work:
             complete = Path(work) / path.name
@@ -57,7 +59,7 @@ def export(source: JournalSource, path: str | Path, *, force: bool = False) -> i
             complete.chmod(PRIVATE)
             _move(complete, path, force)
     except OSError as error:
-        raise JournalError(f"{path} cannot be written: {error}") from error
+        raise JournalError(f"{path} cannot be written: {error.strerror or error}") from error
     return count
 
 
@@ -68,7 +70,11 @@ def _move(complete: Path, path: Path, force: bool) -> None:
     try:
         os.link(complete, path)  # unlike a rename, never replaces what has appeared in the meantime
     except FileExistsError:
-        raise JournalError(f"{path} exists already; choose another name, or force it to be replaced") from None
+        raise _exists_already(path) from None
+
+
+def _exists_already(path: Path) -> JournalError:
+    return JournalError(f"{path} exists already; choose another name, or replace it with --force (force=True)")
 
 
 def _write_lines(source: JournalSource, path: Path) -> int:

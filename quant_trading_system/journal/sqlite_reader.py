@@ -192,6 +192,8 @@ def require_schema(connection: sqlite3.Connection, path: Path) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY rowid").fetchall()
     except FAULTS as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise JournalUnavailable(f"{path} is not a journal of this program: it is no SQLite file") from error
         raise JournalUnavailable(f"{path} cannot be read as a journal: {error}") from error
     if application != APPLICATION_ID:
         raise JournalUnavailable(f"{path} is not a journal of this program")

@@ -27,6 +27,7 @@ from quant_trading_system.market.price_cells import (
     read_prices,
     read_times,
     read_volumes,
+    require_timezone,
     to_local,
     to_utc,
 )
@@ -98,6 +99,8 @@ def load_prices(
         MarketDataError: the file cannot be trusted; names up to ten places with their faults and counts them all.
     """
     _require_options(timestamps, bar_span, decimals)
+    if timezone is not None:
+        require_timezone(timezone)
     file = read_price_file(Path(path))
     layout = read_layout(file, adjusted=adjusted)
     problems = Problems(file)
@@ -138,13 +141,23 @@ def _wide_table(
     closes = np.zeros((len(file.cells), len(layout.wide)), dtype=np.int64)
     for number, column in enumerate(layout.wide.values()):
         closes[:, number], flaws = read_prices(file.cells[str(column)], decimals)
-        problems.add(column, flaws)
+        problems.add(column, flaws | _gaps(file.cells[str(column)]))
     symbols = tuple(layout.wide)
     empty = [symbols[number] for number in np.flatnonzero(~closes.any(axis=0))]
     problems.refuse_if_any()
     if empty:
         raise MarketDataError(f"{file.name} has no price at all for {', '.join(empty)}; remove the column")
     return _Table(symbols, np.zeros(len(closes), dtype=np.int64), slice(None), {"close": closes})
+
+
+def _gaps(cells: pl.Series) -> Flaws:
+    """Empty cells between two prices; before its first and after its last price a symbol may not be listed."""
+    known = cells.is_not_null().arg_true()
+    if known.is_empty():
+        return {}
+    first, last = known[0], known[-1]
+    why = "is empty between two prices; fill it in, or use a file with a column symbol, which may leave days out"
+    return {row: why for row in cells.is_null().arg_true() if first < row < last}
 
 
 def _symbols(
@@ -155,7 +168,7 @@ def _symbols(
         return (_only_symbol(file, symbol),), np.zeros(len(file.cells), dtype=np.int64)
     if symbol is not None:
         raise _names_its_own_symbols(file)
-    cells = file.cells[str(layout.symbol)]
+    cells = file.cells[str(layout.symbol)].str.to_uppercase()
     symbols = cells.unique(maintain_order=True).to_list()
     unusable = [name for name in symbols if not is_symbol(name)]
     flawed = cells.is_in(unusable, nulls_equal=True).arg_true()
@@ -170,7 +183,7 @@ def _only_symbol(file: PriceFile, symbol: str | None) -> str:
         raise MarketDataError(f'{file.name}: which symbol is this? Pass symbol="…" or call the file by its ticker')
     if symbol is not None and not is_symbol(symbol):
         raise MarketDataError(f"{symbol!r} is not a symbol")
-    return symbol or stem.upper()
+    return (symbol or stem).upper()
 
 
 def _names_its_own_symbols(file: PriceFile) -> MarketDataError:

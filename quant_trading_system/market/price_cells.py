@@ -118,14 +118,23 @@ def to_utc(local: Stamps, timezone: str) -> tuple[Stamps, Flaws]:
     Raises:
         MarketDataError: there is no such time zone.
     """
-    try:
-        ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise MarketDataError(f'no time zone {timezone!r}; write it like "America/New_York"') from None
+    require_timezone(timezone)
     there = pl.Series(local).dt.replace_time_zone(timezone, ambiguous="null", non_existent="null")
     utc = there.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     why = f"happens twice or never in {timezone}, where the clocks change; write times with their distance from UTC"
     return utc.to_numpy(), dict.fromkeys(utc.is_null().arg_true().to_list(), why)
+
+
+def require_timezone(name: str) -> None:
+    """Refuse what names no time zone.
+
+    Raises:
+        MarketDataError: there is no such time zone.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise MarketDataError(f'no time zone {name!r}; write it like "America/New_York"') from None
 
 
 def to_local(utc: Stamps, timezone: str) -> Stamps:

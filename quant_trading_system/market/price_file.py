@@ -89,7 +89,9 @@ def read_price_file(path: Path) -> PriceFile:
         raise MarketDataError(f"{path.name}: prices are read from .csv, .csv.gz and .parquet files")
     try:
         file = _read_parquet(path) if name.endswith(".parquet") else _read_csv(path)
-    except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise MarketDataError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8") from error
+    except (pl.exceptions.PolarsError, OSError, EOFError, csv.Error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise MarketDataError(f"{path.name} cannot be read: {reason}") from error
     if file.cells.is_empty():
@@ -214,9 +216,10 @@ def _symbols_of(file: PriceFile, columns: Mapping[str, int], names: list[str]) -
             continue
         if not is_symbol(name):
             raise MarketDataError(f"{file.name}: column {number + 1} is called {name!r}, which is not a symbol")
-        if name in symbols:
-            raise MarketDataError(f"{file.name}: there are two columns {name!r}; remove one")
-        symbols[name] = number
+        symbol = name.upper()
+        if symbol in symbols:
+            raise MarketDataError(f"{file.name}: there are two columns {symbol!r}; remove one")
+        symbols[symbol] = number
     return symbols
 
 

@@ -44,8 +44,13 @@ def load_universe(path: str | Path) -> Universe:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             instruments = [_instrument(path.name, line, row) for line, row in _rows(path.name, file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigurationError(f"{path}: the universe cannot be read: {error}") from error
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: no such file; name a universe file, a CSV with a column symbol") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 text; save the universe as CSV in UTF-8") from error
+    except (OSError, csv.Error) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ConfigurationError(f"{path}: the universe cannot be read: {reason}") from error
     if not instruments:
         raise ConfigurationError(f"{path.name} lists no instrument")
     try:
@@ -97,7 +102,7 @@ def _instrument(name: str, line: int, row: Mapping[str, str]) -> Instrument:
 def _symbol(cell: str) -> str:
     if len(cell) > 32 or not cell.isprintable() or " " in cell:
         raise ValueError(f"{cell!r} is not a symbol")
-    return cell
+    return cell.upper()
 
 
 def _flag(cell: str) -> bool:

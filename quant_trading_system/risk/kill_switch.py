@@ -16,7 +16,12 @@ import msgspec
 from quant_trading_system.config.settings import kill_latch_path
 from quant_trading_system.core.clock import Clock, SystemClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
-from quant_trading_system.core.exceptions import KillSwitchActiveError, KillSwitchIncomplete, ResetRefused
+from quant_trading_system.core.exceptions import (
+    ConfigurationError,
+    KillSwitchActiveError,
+    KillSwitchIncomplete,
+    ResetRefused,
+)
 from quant_trading_system.risk.latch import FileLatch, Latch, LatchState
 
 MAX_REASON = 500
@@ -56,8 +61,11 @@ class KillSwitch:
             authorized_resetters: who may reset; kept in the latch, so that it binds every process that opens it.
                 Empty: those whom the latch names, or any named person.
             record: writes an event durably into the journal before the switch moves.
+
+        Raises:
+            ConfigurationError: the state directory cannot hold the account's latch.
         """
-        self._latch = latch if latch is not None else FileLatch(kill_latch_path())
+        self._latch = latch if latch is not None else _own_latch()
         self._clock = clock if clock is not None else SystemClock()
         self._authorized = frozenset(authorized_resetters)
         self._record = record
@@ -260,6 +268,17 @@ def stops(latch: Latch, *, shrinking: bool) -> str:
     """Why the latch stops an order at this moment, empty when it may leave; the last look before the wire."""
     state = latch.read()
     return "" if _allows(state.level, shrinking=shrinking) else state.reason
+
+
+def _own_latch() -> FileLatch:
+    path = kill_latch_path()
+    try:
+        return FileLatch(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the kill latch cannot be kept in {path.parent} ({error.strerror or error}); "
+            "set QTS_STATE_DIR to a directory that you may write to"
+        ) from error
 
 
 def _allows(level: HaltLevel, *, shrinking: bool) -> bool:

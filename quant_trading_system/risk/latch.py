@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, RLock
 from typing import Protocol
@@ -17,9 +18,10 @@ from typing import Protocol
 import msgspec
 
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
+from quant_trading_system.core.exceptions import ConfigurationError
 
-_TRIES = 50
-_PAUSE_S = 0.02
+_TRIES = 40
+_PAUSE = timedelta(milliseconds=25)
 
 
 class LatchState(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +157,33 @@ class FileLatch:
             os.close(directory)
 
 
+def existing_latch(path: Path) -> FileLatch:
+    """The latch that was made at `path` before; a mistyped name must neither look like a halt nor like none.
+
+    A latch that was made there and is gone or damaged since is opened, and is active.
+
+    Raises:
+        ConfigurationError: no latch was ever made at `path`; nothing is written.
+    """
+    try:
+        made = not path.is_dir() and (path.with_name(path.name + ".created").exists() or _holds_state(path))
+        if made:
+            return FileLatch(path)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"the kill latch {path} cannot be opened ({error}); check the path") from error
+    raise ConfigurationError(f"{path} is no kill latch; check the path, or leave it out for the account's own latch")
+
+
+def _holds_state(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        msgspec.json.decode(path.read_bytes(), type=LatchState)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
 def _lock(handle: int) -> None:
     """Take the lock, but do not wait for a holder that hangs: stopping must not depend on another process.
 
@@ -165,7 +194,7 @@ def _lock(handle: int) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            Event().wait(_PAUSE_S)
+            Event().wait(_PAUSE.total_seconds())
         else:
             return
     raise OSError("another process holds the lock of the latch")

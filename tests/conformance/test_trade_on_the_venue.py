@@ -76,21 +76,20 @@ class Engine:
                 return lines
         raise AssertionError(f"it ended without saying {words!r}:\n" + "".join(lines))
 
-    def ask(self, *arguments: str) -> dict:
+    def run(self, *arguments: str) -> str:
+        """What another command answers, in the same environment."""
         done = subprocess.run(
-            [*QTS, *arguments, "--json"],
-            cwd=self.place,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
+            [*QTS, *arguments], cwd=self.place, env=self.environment, capture_output=True, text=True, check=True
         )
-        return json.loads(done.stdout)
+        return done.stdout
+
+    def ask(self, *arguments: str) -> dict:
+        return json.loads(self.run(*arguments, "--json"))
 
 
 @pytest.fixture(scope="module")
 def venue():
-    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=3) as running:
+    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=6) as running:
         yield running
 
 
@@ -137,3 +136,34 @@ def test_a_mode_that_does_not_agree_with_the_host_is_refused(engine):
         told, _ = process.communicate()
         assert process.returncode == 1
         assert "the configuration says paper" in told
+
+
+def test_a_plain_halt_reaches_the_running_engine_and_holds_over_its_restart(engine):
+    with engine.running() as first:
+        engine.told(first, "reconciled")
+        engine.run("halt", "--reason", "panic", "--by", "Ana")
+        engine.told(first, "kill switch: HALTED by Ana: panic")
+        first.send_signal(signal.SIGTERM)
+        engine.told(first, "stopped")
+    with engine.running() as second:
+        engine.told(second, "HALTED since")
+        engine.run("resume", "--authorized-by", "Ana", "--reason", "all is well")
+        engine.told(second, "kill switch: RUNNING")
+        second.send_signal(signal.SIGTERM)
+        engine.told(second, "stopped")
+        assert second.wait() == 0
+
+
+def test_keys_that_are_refused_are_named(engine):
+    engine.environment["APCA_API_SECRET_KEY"] = "wrong"
+    with engine.running() as process:
+        told, _ = process.communicate()
+        assert process.returncode == 1
+        assert "check APCA_API_KEY_ID" in " ".join(told.split())
+
+
+def test_a_symbol_that_the_broker_does_not_know_is_named(engine):
+    with engine.running("--symbols", "ZZZZ") as process:
+        told, _ = process.communicate()
+        assert process.returncode == 1
+        assert "no 1Min bars of ZZZZ" in " ".join(told.split())

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
+from quant_trading_system.app.backtesting import run_account
+from quant_trading_system.app.demo import demo_account
+from quant_trading_system.core.events import OrderEvent
 from tools.docs_blocks import agrees, blocks_of, run_page
 from tools.write_docs import ROOT, pages
 
@@ -22,8 +27,25 @@ def test_examples_run_and_print_what_the_page_shows(page: Path, tmp_path: Path):
     assert not wrong, "\n".join(wrong)
 
 
+def test_orders_that_are_to_be_explained_are_in_the_journal_of_the_demo():
+    """The commands themselves are never rewritten: an id that is out of date would show an error for ever."""
+    asked = {
+        (page.name, order_id)
+        for page in pages()
+        if page.name != "cli.md"  # made from the help texts, whose ids stand for any
+        for order_id in re.findall(r"qts explain ([0-9a-f]{12}-\d+-\d+)|such as `([0-9a-f]{12}-\d+-\d+)`", _text(page))
+        for order_id in filter(None, order_id)
+    }
+    account = demo_account(seed=7, crash=False, directory=None)
+    asyncio.run(run_account(account))
+    events = (entry.event for entry in account.journal.entries(kinds=("order",)))
+    known = {event.order_id for event in events if isinstance(event, OrderEvent)}
+    assert asked
+    assert {(page, order_id) for page, order_id in asked if order_id not in known} == set()
+
+
 def test_most_pages_have_examples():
-    """Pages of nothing but words: why, glossary. Made from the code: commands, rejections. Two terminals: live, venue."""
+    """Nothing but words: why, glossary. Made from the code: commands, rejections. Two terminals: live, venue."""
     silent = {
         page.name for page in pages() if not any(b.prints or b.language == "console" for b in blocks_of(_text(page)))
     }

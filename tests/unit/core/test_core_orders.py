@@ -106,8 +106,10 @@ def test_a_dollar_order_has_the_quantity_zero_however_that_was_written(nothing):
 
 
 def test_an_order_without_any_size_is_refused():
-    with pytest.raises(InvalidOrder, match="quantity: 0 must be above zero"):
+    with pytest.raises(InvalidOrder, match=r"quantity: give quantity \(shares\) or notional"):
         Order(**{field: value for field, value in PLAIN.items() if field != "quantity"})
+    with pytest.raises(InvalidOrder, match="quantity: 0 must be above zero"):
+        Order(**{**PLAIN, "quantity": 0})
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -241,3 +241,11 @@ def test_another_calendar_decides_about_days(load):
     assert load(saturday, calendar=AlwaysOpen()).time_at(0) == datetime(2022, 11, 27, tzinfo=UTC)
     with pytest.raises(MarketDataError, match="the trading calendar covers 2022-01-01 to 2022-06-30"):
         load(saturday, calendar=TradingCalendar.nyse(date(2022, 1, 1), date(2022, 6, 30)))
+
+
+def test_symbols_are_upper_case_however_the_file_writes_them(load):
+    assert load("Date,ko,Pep\n2022-11-23,60,181\n").symbols == ("KO", "PEP")
+    assert load(BARS.replace("KO", "ko")).fingerprint() == load(BARS).fingerprint()
+    assert load("date,close\n2022-11-23,60\n", symbol="ko").symbols == ("KO",)
+    with pytest.raises(MarketDataError, match="two columns 'KO'"):
+        load("date,ko,KO\n2022-11-23,60,60\n")

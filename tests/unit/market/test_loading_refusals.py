@@ -198,3 +198,13 @@ def test_a_scattered_file_cannot_exhaust_the_memory(refusal, monkeypatch):
     monkeypatch.setattr(loading, "MOST_CELLS", 3)
     text = "date,symbol,close\n2022-11-22,KO,1\n2022-11-23,PEP,1\n"
     assert refusal(text) == "prices.csv: 2 times of 2 symbols are too many; split the file"
+
+
+def test_an_empty_cell_between_two_prices_of_a_wide_file_is_refused(refusal):
+    lines = refusal("date,KO,PEP\n2022-11-21,60,\n2022-11-22,,180\n2022-11-23,61,181\n2022-11-25,62,\n").splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("  line 3, KO: is empty between two prices; fill it in, or use a file with a column")
+
+
+def test_a_time_zone_that_does_not_exist_is_refused_with_daily_bars_too(refusal):
+    assert refusal("date,KO\n2022-11-23,1\n", timezone="Mars/X").startswith("no time zone 'Mars/X'")

@@ -100,11 +100,16 @@ def test_a_fault_refuses_the_whole_file_and_is_named(load, row):
 
 
 def test_an_unreadable_file_is_refused(load, tmp_path):
-    for content in (b"symbol,name\nKO,\xff\n", 'symbol,name\nKO,"x\n'):
-        with pytest.raises(ConfigurationError, match=r"universe.csv: the universe cannot be read"):
-            load(content)
-    with pytest.raises(ConfigurationError, match=r"the universe cannot be read: .*No such file"):
+    with pytest.raises(ConfigurationError, match=r"universe.csv: the universe cannot be read"):
+        load('symbol,name\nKO,"x\n')
+    with pytest.raises(ConfigurationError, match=r"universe.csv is not UTF-8 text"):
+        load(b"symbol,name\nKO,\xff\n")
+    with pytest.raises(ConfigurationError, match=r"absent.csv: no such file; name a universe file"):
         load_universe(tmp_path / "absent.csv")
+
+
+def test_symbols_of_a_universe_are_upper_case(load):
+    assert list(load("symbol\nko\n")) == ["KO"]
 
 
 def test_a_history_without_a_universe_trades_whole_shares_and_no_shorts():

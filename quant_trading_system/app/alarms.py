@@ -1,0 +1,43 @@
+"""What the adapters notice: told to a person, and halting the account where it must not trade on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quant_trading_system.core.events import HaltTrigger
+from quant_trading_system.core.exceptions import KillSwitchIncomplete
+from quant_trading_system.execution.notices import Notice, NoticeKind
+from quant_trading_system.risk.kill_switch import KillSwitch
+
+HALTING = frozenset(
+    {
+        NoticeKind.HANDLER_FAILED,  # a report may be missing from the books
+        NoticeKind.FILL_MISSING,  # the books lack shares that the broker has
+        NoticeKind.WRONG_ECHO,  # another order than ours may be working
+        NoticeKind.CREDENTIALS_REFUSED,  # nothing can be cancelled any more; a person must look
+    }
+)
+
+
+class Alarms:
+    """Takes notices; halts once it knows the kill switch.
+
+    Attributes:
+        kill_switch: of the account; None until its parts are joined.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """Tell people with `tell`, one line each."""
+        self.kill_switch: KillSwitch | None = None
+        self._tell = tell
+
+    def __call__(self, notice: Notice) -> None:
+        """Take one notice."""
+        line = f"{notice.source}: {notice.kind.value.replace('_', ' ')}: {notice.message}"
+        self._tell(line)
+        if notice.kind not in HALTING or self.kill_switch is None:
+            return
+        try:
+            self.kill_switch.activate(line, trigger=HaltTrigger.INTEGRITY, activated_by="broker adapter")
+        except KillSwitchIncomplete as incomplete:
+            self._tell(str(incomplete))

@@ -1,0 +1,120 @@
+"""What people mistype is told in one line, with what to do; nothing is written and nothing is traced back."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+
+import pytest
+
+from quant_trading_system.cli import main
+from quant_trading_system.config.settings import kill_latch_path
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.numbers import dollar_sign, usd
+from quant_trading_system.risk.kill_switch import KillSwitch
+from tests.support.market import NOON
+
+
+@pytest.fixture
+def qts(tmp_path, monkeypatch, capsys):
+    """Runs a command here; its exit code, output and errors."""
+    monkeypatch.setenv("QTS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.delenv("QTS_JOURNAL_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["qts", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main.run()
+        told = capsys.readouterr()
+        return end.value.code, told.out, told.err
+
+    return run
+
+
+def refusal(outcome: tuple[object, str, str]) -> str:
+    code, out, err = outcome
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1, err
+    return err
+
+
+@pytest.mark.parametrize("latch", ["typo.json", "nowhere/latch.json", "."])
+@pytest.mark.parametrize(
+    "command", [("halt", "--reason", "x"), ("status",), ("resume", "--authorized-by", "ann", "--reason", "x")]
+)
+def test_a_mistyped_latch_halts_nothing_and_writes_nothing(qts, tmp_path, command, latch):
+    assert "is no kill latch" in refusal(qts(*command, "--latch", latch))
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_halt_and_a_resume_need_a_reason(qts, reason):
+    assert "--reason is empty" in refusal(qts("halt", "--reason", reason))
+    assert not KillSwitch().is_active()
+    KillSwitch(clock=ManualClock(NOON)).activate("a drill")
+    assert "--reason is empty" in refusal(qts("resume", "--authorized-by", "ann", "--reason", reason))
+    assert KillSwitch().is_active()
+
+
+def test_the_latch_itself_knows_who_may_resume(qts):
+    KillSwitch(clock=ManualClock(NOON), authorized_resetters=["ann"]).activate("a drill")
+    assert "not on the list" in refusal(qts("resume", "--authorized-by", "bob", "--reason", "over"))
+    assert qts("resume", "--authorized-by", "ann", "--reason", "over")[0] == 0
+    assert kill_latch_path().exists()
+
+
+@pytest.mark.parametrize("command", [("status",), ("halt", "--reason", "x")])
+def test_a_state_directory_that_cannot_be_used(qts, tmp_path, monkeypatch, command):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("QTS_STATE_DIR", str(tmp_path / "file" / "x"))
+    told = refusal(qts(*command))
+    assert f"{tmp_path}/file/x" in told
+    assert "set QTS_STATE_DIR" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--out", "prices.csv"), "--out prices.csv is a file; name a directory"),
+        (("--out", "prices.csv/x"), "--out prices.csv/x cannot be made"),
+        (("--from", "2021-05-05", "--to", "2021-04-04"), "--from 2021-05-05 is after --to 2021-04-04"),
+        (("--to", "2019-01-01"), "--to 2019-01-01: the prices cover 2024-01-02 to 2024-01-04"),
+        (("--timezone", "Mars/X"), "no time zone 'Mars/X'"),
+        (("--universe", "absent.csv"), "absent.csv: no such file"),
+    ],
+)
+def test_mistakes_in_a_backtest(qts, tmp_path, arguments, words):
+    prices = tmp_path / "prices.csv"
+    prices.write_text("date,ko,pep\n2024-01-02,60,181\n2024-01-03,61,182\n2024-01-04,62,183\n")
+    told = refusal(qts("backtest", "buy-and-hold", "--prices", "prices.csv", *arguments))
+    assert words in told
+    assert "Errno" not in told
+
+
+def test_a_demo_does_not_go_into_a_file(qts, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    assert "--out mine.txt is a file" in refusal(qts("demo", "--headless", "--out", "mine.txt"))
+
+
+def test_orders_of_a_symbol(qts, tmp_path):
+    (tmp_path / "prices.csv").write_text("date,ko,pep\n2024-01-02,60,181\n2024-01-03,61,182\n2024-01-04,62,183\n")
+    done = qts("backtest", "buy-and-hold", "--prices", "prices.csv", "--symbols", "ko", "--out", "run")
+    assert done[0] == 0, done
+    assert "KO" in qts("orders", "--symbol", "ko")[1]
+    assert qts("orders", "--symbol", "xyz")[1] == "no order for XYZ in this journal; it has orders for KO\n"
+
+
+def test_a_file_that_is_no_journal_is_called_so(qts, tmp_path):
+    (tmp_path / "prices.csv").write_text("date,KO\n" * 200)
+    told = refusal(qts("journal", "verify", "prices.csv"))
+    assert "is not a journal of this program: it is no SQLite file" in told
+    connection = sqlite3.connect(tmp_path / "other.db")
+    connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    (tmp_path / "other.db").chmod(0o600)
+    assert "is not a journal of this program" in refusal(qts("journal", "verify", "other.db"))
+
+
+def test_negative_dollars():
+    assert (usd(-909.6), usd(1234.5), dollar_sign("+1.70")) == ("-$909.60", "$1,234.50", "+$1.70")

@@ -29,6 +29,7 @@ from quant_trading_system.execution.alpaca_reads import (
     by_client_id,
     path_of,
     present,
+    require_asked_for,
 )
 from quant_trading_system.execution.alpaca_wire import order_body, read_json, replace_body
 from quant_trading_system.execution.rate_limit import Lane
@@ -80,7 +81,9 @@ class AlpacaClient(AlpacaReads):
         """
         body = replace_body(before, approved.order)
         request = Request(method="PATCH", path=path_of(ORDERS, before.id), body=body, forbid=forbid)
-        return await self._api.once(request, AlpacaOrder, Lane.ORDERS, approved.order.client_order_id)
+        answer = await self._api.once(request, AlpacaOrder, Lane.ORDERS, approved.order.client_order_id)
+        require_asked_for(answer.client_order_id == approved.order.client_order_id, approved.order.client_order_id)
+        return answer
 
     async def close_position(
         self, symbol: str, *, quantity: Decimal | None = None, percentage: Decimal | None = None
@@ -127,9 +130,10 @@ class AlpacaClient(AlpacaReads):
         """None also when there is no answer: then nothing is settled, as before."""
         request = Request(method="GET", path=BY_CLIENT_ID, query=(by_client_id(client_order_id),))
         try:
-            return await self._api.once(request, AlpacaOrder, Lane.ORDERS)
+            found = await self._api.once(request, AlpacaOrder, Lane.ORDERS)
         except (BrokerRejected, NotSent, OutcomeUnknown):
             return None
+        return found if found.client_order_id == client_order_id else None
 
 
 def _result(name: str, status: int, body: msgspec.Raw) -> Result:

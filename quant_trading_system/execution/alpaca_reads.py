@@ -61,11 +61,15 @@ class AlpacaReads:
 
     async def order(self, order_id: str, lane: Lane = Lane.READS) -> AlpacaOrder | None:
         """The order of the broker's id with its legs, or None when the broker says that there is none."""
-        return await self._found(path_of(ORDERS, order_id), AlpacaOrder, ("nested", "true"), lane=lane)
+        found = await self._found(path_of(ORDERS, order_id), AlpacaOrder, ("nested", "true"), lane=lane)
+        require_asked_for(found is None or found.id == order_id, order_id)
+        return found
 
     async def order_by_client_id(self, client_order_id: str, lane: Lane = Lane.ORDERS) -> AlpacaOrder | None:
         """The order of our id, or None when the broker says that there is none, which alone proves nothing."""
-        return await self._found(BY_CLIENT_ID, AlpacaOrder, by_client_id(client_order_id), lane=lane)
+        found = await self._found(BY_CLIENT_ID, AlpacaOrder, by_client_id(client_order_id), lane=lane)
+        require_asked_for(found is None or found.client_order_id == client_order_id, client_order_id)
+        return found
 
     async def orders(
         self,
@@ -115,7 +119,9 @@ class AlpacaReads:
 
     async def position(self, symbol: str) -> AlpacaPosition | None:
         """The position in `symbol`, or None when the broker says that there is none."""
-        return await self._found(path_of(POSITIONS, symbol), AlpacaPosition)
+        found = await self._found(path_of(POSITIONS, symbol), AlpacaPosition)
+        require_asked_for(found is None or found.symbol == symbol, symbol)
+        return found
 
     async def fills(self, *, after: datetime | None = None, until: datetime | None = None) -> tuple[FillActivity, ...]:
         """All executions of the account in a span of time, oldest first."""
@@ -183,6 +189,16 @@ class AlpacaReads:
                 return tuple(found[identity] for identity in sorted(found))
             found.update((row.id, row) for row in fresh)
         raise OutcomeUnknown(f"the activities do not end within {MAX_PAGES} pages")
+
+
+def require_asked_for(is_so: bool, name: str) -> None:
+    """An answer about something else is no answer.
+
+    Raises:
+        OutcomeUnknown: it is about something else than `name`.
+    """
+    if not is_so:
+        raise OutcomeUnknown(f"asked about {name}, the broker answered about something else")
 
 
 def by_client_id(client_order_id: str) -> Query:

@@ -110,9 +110,9 @@ class OrderTrail:
     @property
     def unexplained(self) -> str:
         """Why the history has to be read; empty when everything fits together."""
-        if self.has_clash:
-            return "its executions contradict each other"
         if self._booked.total < self.reported:
+            if self.has_clash:
+                return "its executions contradict each other"
             return f"{self.reported - self._booked.total} of {self.reported} filled shares have no execution"
         if self.status is S.IN_DOUBT:
             return "the broker's word for its status is not known"
@@ -148,10 +148,6 @@ class OrderTrail:
         if update.execution is not None:
             end = update.execution.cumulative_quantity
             self._booked.remove(end - update.execution.quantity, end)
-
-    def forgive(self) -> None:
-        """The history was read as a whole and brought nothing new: what clashed was told twice, in other parts."""
-        self.has_clash = False
 
     def _weigh(self, order: AlpacaOrder, at: datetime) -> None:
         moment = order.updated_at or order.submitted_at or at

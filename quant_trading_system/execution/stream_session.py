@@ -125,10 +125,13 @@ class StreamSession:
 
     async def run(self) -> None:
         """Connect and listen until cancelled."""
-        while True:
-            pause = await self._one_connection()
+        try:
+            while True:
+                pause = await self._one_connection()
+                self._set_up(up=False)
+                await self._clock.sleep(pause)
+        finally:
             self._set_up(up=False)
-            await self._clock.sleep(pause)
 
     # -- one connection ------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ MODULE_OF = {"PyYAML": "yaml"}
 """Libraries whose module has another name than the library."""
 
 HEAVY = {
-    "click", "exchange_calendars", "numpy", "pandas", "plotly", "polars", "pyarrow",
+    "aiohttp", "click", "exchange_calendars", "numpy", "pandas", "plotly", "polars", "pyarrow",
     "rich", "scipy", "skfolio", "sklearn", "structlog", "typer",
 }  # fmt: skip
 

@@ -278,6 +278,34 @@ def test_an_order_that_is_not_there_is_none_but_a_wrong_address_is_no_answer():
     assert type(line.error(lambda client: client.order_by_client_id("mine-1"))) is OutcomeUnknown
 
 
+ANOTHER: dict[str, tuple[Any, Any]] = {
+    "order": (lambda client: client.order("v-1"), order_json()),
+    "order by our id": (lambda client: client.order_by_client_id("mine-2"), order_json()),
+    "position": (lambda client: client.position("XOM"), {"symbol": "KO", "qty": "1", "avg_entry_price": "1"}),
+    "replacement": (
+        lambda client: client.replace(
+            read_json(json.dumps(order_json()).encode(), AlpacaOrder),
+            approved(buy(6, limit="61.25", client_order_id="n")),
+        ),
+        order_json(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("question", "body"), ANOTHER.values(), ids=ANOTHER)
+def test_an_answer_about_something_else_is_no_answer(question, body):
+    """Answers can be mixed up; what they are about is compared with what was asked."""
+    line = Client(reply(body))
+    error = line.error(question)
+    assert type(error) is OutcomeUnknown
+    assert "something else" in str(error)
+
+
+def test_a_look_that_finds_another_order_settles_nothing():
+    line = Client(Reply(502), reply(order_json("other")))
+    assert type(line.submit_error()) is OutcomeUnknown
+
+
 def test_a_refused_cancel_is_a_definite_no():
     line = Client(refusal(422, 42210000, 'order is already in "filled" state'))
     error = line.error(REPEATABLE["cancel"])

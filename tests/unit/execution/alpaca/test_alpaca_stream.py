@@ -294,6 +294,17 @@ def test_the_end_of_the_subscription_ends_the_connection():
 # -- the line ------------------------------------------------------------------------------------------------------
 
 
+def test_a_session_that_is_stopped_is_not_up():
+    async def story(desk: Desk) -> None:
+        assert desk.session.is_up
+
+    desk = Desk()
+    desk.live(story)
+    assert not desk.session.is_up
+    assert desk.changes == [True, False]
+    assert desk.socket.is_closed
+
+
 def test_after_a_cut_it_connects_again_and_reads_the_gap():
     async def story(desk: Desk) -> None:
         desk.socket.cut()

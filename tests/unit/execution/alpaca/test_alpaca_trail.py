@@ -194,6 +194,9 @@ def test_executions_that_contradict_each_other_are_not_both_told():
     story.says("partially_filled", "7", 2, fill="3")
     assert story.triggers == ["fill_part 5"]
     assert story.trail.unexplained == "its executions contradict each other"
+    story.says("partially_filled", "7", 2, fill="5")
+    assert story.triggers == ["fill_part 5", "fill_part 2"]
+    assert story.trail.unexplained == ""
 
 
 def test_what_a_listener_failed_on_is_told_again():

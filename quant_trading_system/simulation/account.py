@@ -121,12 +121,12 @@ class EquityPoint(NamedTuple):
 
 
 class DayEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """The account at a close: money, and the prices in units of dollars a share."""
+    """The account at a close: money, and the prices in dollars a share."""
 
     date: date | None
     equity: int
     maintenance_margin: int
-    prices: dict[str, int]
+    prices: dict[str, Decimal]
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,13 +215,12 @@ class Account:
             prices: dollars a share of every symbol that the venue has seen.
         """
         books = self.books
-        closes = {symbol: units(price) for symbol, price in prices.items()}
-        closes |= {symbol: holding.mark for symbol, holding in books.holdings().items()}
+        marks = {symbol: decimal_of(holding.mark) for symbol, holding in books.holdings().items()}
         self._closed = DayEnd(
             date=self._trade_date,
             equity=books.equity,
             maintenance_margin=maintenance_margin(books),
-            prices=closes,
+            prices={**prices, **marks},
         )
         self._history.append((at, books.equity))
 
@@ -274,9 +273,9 @@ class Account:
 
     def _last_close(self, symbol: str) -> Decimal | None:
         known = self._last.prices.get(symbol)
-        if known is not None:
-            return decimal_of(known)
-        return None if self._previous_close is None else self._previous_close(symbol)
+        if known is None and self._previous_close is not None:
+            return self._previous_close(symbol)
+        return known
 
     def summary(self, reserved: int) -> VenueAccount:
         """The account as of now, valued anew, when open orders hold back `reserved`."""

@@ -90,7 +90,7 @@ class Exchange(OrderLife):
         live.cancel_requested_at = live.updated_at = now
         self._wire.send(now, EventKind.CANCEL, live)
 
-    def exchange(self, old: LiveOrder, new: LiveOrder, now: datetime) -> None:
+    def amend(self, old: LiveOrder, new: LiveOrder, now: datetime) -> None:
         """The request to put `new` in the place of `old` leaves the customer."""
         old.replaced_by, new.replaces = new.number, old.number
         old.updated_at = now
@@ -185,9 +185,10 @@ class Exchange(OrderLife):
             return
         in_force = live.order.time_in_force
         since = self._tradable_since(live, at)
+        next_opening = in_force is TimeInForce.OPG and not live.queued  # sent while the market was open
         if since is None and in_force in IMMEDIATE:
             self.cancel(live, at, "the market is closed")
-        elif since is None:
+        elif since is None or next_opening:
             self.tell(live, OrderStatus.HELD, OrderTrigger.HOLD, at)
             self._hold_legs(live, at)
         else:
@@ -217,9 +218,10 @@ class Exchange(OrderLife):
             self.mishaps.after_cancel(live, at)
 
     def _replace(self, new: LiveOrder, at: datetime) -> None:
-        if not new.is_open:
-            return
         old = self._orders.by_number(new.replaces)
+        if not new.is_open:  # ended on its way
+            old.replaced_by = 0
+            return
         if not old.is_open or old.filled >= new.order.quantity:
             old.replaced_by = 0
             self.notify(old, Notice.REPLACE_REJECTED, at, "it was finished first")
@@ -260,7 +262,7 @@ class Exchange(OrderLife):
         for live in self._orders.open_in(view.quote.symbol):
             if live.is_working:
                 self._work(live, view, at)
-            elif live.passive and live.is_open:
+            elif live.passive and live.status is OrderStatus.HELD:
                 self._groups.watch(live, view, at, self)
 
     def _work_extended(self, view: MarketView, at: datetime) -> None:
@@ -296,6 +298,8 @@ class Exchange(OrderLife):
 
     def _close_order(self, live: LiveOrder, at: datetime) -> None:
         order = live.order
+        if order.time_in_force is TimeInForce.OPG and live.status is OrderStatus.HELD:
+            return  # it waits for the next opening
         if order.time_in_force in AUCTIONS:
             name = "closing" if order.time_in_force is TimeInForce.CLS else "opening"
             view = self.look_up(order.symbol) if name == "closing" else None

@@ -19,7 +19,7 @@ import msgspec
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import OrderClass
-from quant_trading_system.simulation.books import Books, decimal_of, units
+from quant_trading_system.simulation.books import UNIT, Books, decimal_of, units
 from quant_trading_system.simulation.floor import MarketView
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.matching import elected
@@ -190,6 +190,7 @@ class Groups:
             return
         free = self._books.quantity(entry.order.symbol) * entry.order.side.sign
         free -= self._orders.reserved_shares(entry.order.symbol)
+        free -= free % UNIT  # groups trade whole shares
         if free <= 0:
             actions.cancel(first, at, "nothing is left to close")
             return

@@ -108,7 +108,7 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
         """Go on where the replaced order stops: with what it filled, and with what its stop has seen."""
         if not forgets_fills:
             self.filled, self.filled_value = old.filled, old.filled_value
-        self.triggered = old.triggered and self.stop == old.order.stop_price
+        self.triggered = old.triggered
         self.high_water_mark = old.high_water_mark
         if old.high_water_mark is not None:
             self.follow(old.high_water_mark)

@@ -100,10 +100,11 @@ class Mishaps:
         self.release_excess(live.order.symbol, at)
 
     def release_excess(self, symbol: str, at: datetime) -> None:
-        """Cancel closing orders, newest first, until nobody promises shares that are not there."""
+        """Cancel orders, newest first, until none would turn the position and nobody promises what is not there."""
         held = self._booking.held(symbol)
         for live in reversed(tuple(self._orders.open_in(symbol))):
-            wrong_side = live.closing and not live.passive and live.order.side.sign * held >= 0
+            grows = live.order.side.sign * held
+            wrong_side = grows >= 0 if live.closing else grows < 0
             too_many = live.reserved and live.closing and self._orders.reserved_shares(symbol) > abs(held)
-            if live.is_open and (wrong_side or too_many):
+            if live.is_open and not live.passive and (wrong_side or too_many):
                 self._life.cancel(live, at, "the position is not there any more")

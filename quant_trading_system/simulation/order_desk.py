@@ -127,7 +127,7 @@ class OrderDesk(VenueRecords):
         new.order_class = old.order_class
         new.claim = 0 if old.closing else admission.reserved // units(remaining.quantity)
         self._orders.add(new, closing=old.closing, reserved=max(admission.reserved - old.reserved, 0))
-        self._exchange.exchange(old, new, now)
+        self._exchange.amend(old, new, now)
         return self._groups.show(new)
 
     def cancel(self, client_order_id: str) -> None:

@@ -35,17 +35,11 @@ class OrderLife(ABC):
     ) -> None:
         """The order has a new status: report it."""
         live.status = status
-        live.updated_at = at
-        self._wire.report(
-            VenueUpdate(
-                number=self._wire.next_report(),
-                order=self._groups.show(live) if live.group else self._orders.show(live),
-                trigger=trigger,
-                at=at,
-                fill=fill,
-                reason=reason,
-            )
-        )
+        self._report(live, at, trigger, reason, fill)
+
+    def notify(self, live: LiveOrder, notice: Notice, at: datetime, reason: str, fill: VenueFill | None = None) -> None:
+        """Report something that leaves the order's life as it is."""
+        self._report(live, at, None, reason, fill, notice)
 
     def finish(
         self,
@@ -68,14 +62,21 @@ class OrderLife(ABC):
         """The order ends without having traded, or without having traded all."""
         self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, reason)
 
-    def notify(self, live: LiveOrder, notice: Notice, at: datetime, reason: str, fill: VenueFill | None = None) -> None:
-        """Report something that leaves the order's life as it is."""
+    def _report(
+        self,
+        live: LiveOrder,
+        at: datetime,
+        trigger: OrderTrigger | None,
+        reason: str,
+        fill: VenueFill | None,
+        notice: Notice | None = None,
+    ) -> None:
         live.updated_at = at
         self._wire.report(
             VenueUpdate(
                 number=self._wire.next_report(),
-                order=self._groups.show(live),
-                trigger=None,
+                order=self._groups.show(live) if live.group else self._orders.show(live),
+                trigger=trigger,
                 at=at,
                 fill=fill,
                 reason=reason,

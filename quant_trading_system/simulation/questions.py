@@ -22,7 +22,7 @@ from quant_trading_system.simulation.group_rules import ask_group
 from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.matching import sub_penny
 from quant_trading_system.simulation.reservation import reserve
-from quant_trading_system.simulation.trading_hours import auction_closed
+from quant_trading_system.simulation.trading_hours import Phase, auction_closed
 from quant_trading_system.simulation.venue_orders import PositionIntent
 
 _LEAST_NOTIONAL = Decimal(1)
@@ -147,6 +147,15 @@ def _ask_intent(application: Application) -> None:
         raise unprocessable(f"position intent mismatch, inferred: {inferred}, specified: {specified}")
 
 
+def _ask_closing_for_dollars(application: Application) -> None:
+    """Outside the session nobody knows how many shares a sale for dollars takes, so it must be the only one."""
+    if application.phase is Phase.REGULAR or not application.is_closing:
+        return
+    for other in application.open_orders:
+        if other.closing and (application.order.notional is not None or other.order.notional is not None):
+            raise forbidden("unable to open new notional orders while having open closing position orders")
+
+
 def _ask_opposite_side(application: Application) -> None:
     """A long and a short position cannot be opened at the same time."""
     order = application.order
@@ -196,6 +205,7 @@ QUESTIONS: tuple[Callable[[Application], None], ...] = (
     _ask_quote,
     _ask_short_sale,
     _ask_intent,
+    _ask_closing_for_dollars,
     _ask_opposite_side,
     _ask_wash_trade,
 )

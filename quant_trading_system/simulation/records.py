@@ -19,7 +19,7 @@ from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.trading_hours import expires_at
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 
-OPEN, CLOSED, ALL = "open", "closed", "all"
+OPEN, ALL = "open", "all"
 
 
 class OrderQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,17 +99,11 @@ class VenueRecords:
         return tuple(found)
 
     def _in_sequence(self, query: OrderQuery) -> Iterator[LiveOrder]:
-        if query.status == OPEN:
-            candidates = self._orders.open_orders()
-        else:
-            candidates = list(self._orders.all_orders())
-        if query.before_id:
-            before = self._live(query.before_id).number
-            candidates = [live for live in candidates if live.number < before]
-        if query.after_id:
-            after = self._live(query.after_id).number
-            candidates = [live for live in candidates if live.number > after]
-        return iter(candidates) if query.ascending else reversed(candidates)
+        candidates = self._orders.open_orders() if query.status == OPEN else self._orders.all_orders()
+        before = self._live(query.before_id).number if query.before_id else len(self._orders) + 1
+        after = self._live(query.after_id).number if query.after_id else 0
+        in_sequence = iter(candidates) if query.ascending else reversed(candidates)
+        return (live for live in in_sequence if after < live.number < before)
 
     def open_orders(self) -> tuple[VenueOrder, ...]:
         """Every order that is not final, oldest first."""

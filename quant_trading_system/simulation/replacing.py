@@ -12,7 +12,7 @@ import msgspec
 from quant_trading_system.core.exceptions import InvalidOrder
 from quant_trading_system.core.numbers import ONE
 from quant_trading_system.core.order_state import OrderStatus
-from quant_trading_system.core.orders import Order, OrderClass, OrderType, TimeInForce
+from quant_trading_system.core.orders import Order, OrderClass, TimeInForce
 from quant_trading_system.simulation.admission import malformed, unprocessable
 from quant_trading_system.simulation.group_rules import require_exits_apart, require_exits_beyond
 from quant_trading_system.simulation.groups import Groups
@@ -25,6 +25,8 @@ from quant_trading_system.simulation.order_request import (
     require_price,
     require_time_in_force,
 )
+
+_TRIGGERS = ("stop_price", "trail_price", "trail_percent")
 
 
 def require_replaceable(live: LiveOrder, broker_status: str) -> None:
@@ -48,9 +50,9 @@ def changed(live: LiveOrder, body: Body) -> Order:
     order = live.order
     if order.notional is not None:
         raise unprocessable("notional orders cannot be replaced")
-    if live.triggered and order.order_type is OrderType.TRAILING_STOP:
-        raise unprocessable("trailing stop orders cannot be replaced after their stop was reached")
     terms = _terms(order, body)
+    if live.triggered and any(terms[field] != getattr(order, field) for field in _TRIGGERS):
+        raise unprocessable("the stop of an order cannot be changed after it was reached")
     _require_quantity(live, terms)
     prices = {field: terms[field] for field in PRICES if terms[field] is not None}
     require_own_prices(order.order_type, prices)

@@ -24,6 +24,7 @@ _PRE_MARKET = time(4)
 _GTC_SWEEP = time(16, 15)
 _OPENING_CUT_OFF, _CLOSING_CUT_OFF = timedelta(minutes=2), timedelta(minutes=10)
 _AUCTIONS_REOPEN = time(19)
+_LONGEST_SESSION = timedelta(hours=12)
 
 
 class Phase(StrEnum):
@@ -81,28 +82,30 @@ def expires_at(order: Order, submitted_at: datetime, calendar: Calendar) -> date
 
 
 def auction_closed(order: Order, now: datetime, calendar: Calendar, *, strict: bool) -> str:
-    """Why the auction takes no orders now, empty when it does.
+    """Why the auction takes no orders now, empty when it does. A market that never closes takes them at any time.
 
     Args:
         strict: orders for the next day's auctions are taken from 19:00 on, as the broker does it; otherwise as
             soon as the auction is over.
     """
+    if order.time_in_force is not TimeInForce.OPG and order.time_in_force is not TimeInForce.CLS:
+        return ""
+    session = calendar.session_at(now)
+    if session is not None and session.close - session.open > _LONGEST_SESSION:
+        return ""
     if order.time_in_force is TimeInForce.OPG:
-        return _opening_closed(now, calendar, strict=strict)
-    if order.time_in_force is TimeInForce.CLS:
-        return _closing_closed(now, calendar, strict=strict)
-    return ""
+        return _opening_closed(session, now, calendar, strict=strict)
+    return _closing_closed(session, now, calendar, strict=strict)
 
 
-def _opening_closed(now: datetime, calendar: Calendar, *, strict: bool) -> str:
-    is_past = calendar.is_open(now) or calendar.next_open(now) - now < _OPENING_CUT_OFF
+def _opening_closed(session: Session | None, now: datetime, calendar: Calendar, *, strict: bool) -> str:
+    is_past = session is not None or calendar.next_open(now) - now < _OPENING_CUT_OFF
     if is_past or (strict and _waits_for_the_evening(now, calendar)):
         return "opg orders are taken until 2 minutes before the open"
     return ""
 
 
-def _closing_closed(now: datetime, calendar: Calendar, *, strict: bool) -> str:
-    session = calendar.session_at(now)
+def _closing_closed(session: Session | None, now: datetime, calendar: Calendar, *, strict: bool) -> str:
     if session is not None and session.close - now < _CLOSING_CUT_OFF:
         return "cls orders are taken until 10 minutes before the close"
     if strict and _waits_for_the_evening(now, calendar):

@@ -25,6 +25,7 @@ What a front (HTTP, WebSocket) asks for, all ids being the venue's own order ids
     positions(), position(symbol), account(), activities(), equity_history(), note_equity(moment)
     next_due_at()                 when to call `run_until` next, timers included
     snapshot(), restore(data)     everything that the venue knows, as bytes
+    faults = Faults(...), bust(execution_id), correct(...), halt(symbol), resume(symbol), liquidate(symbol)
 
 Every refusal is a `VenueRefusal` with code, HTTP status, message and `extra` fields of the answer. An order is
 shown as a `VenueOrder` (`broker_status`, `position_intent`, `legs`, all time stamps), a report as a
@@ -216,8 +217,10 @@ class Venue(OrderDesk):
         Raises:
             VenueRefusal: 404, there is no such execution.
         """
+        now = self._now()
+        self._exchange.run_until(now)
         live, fill = self._execution(execution_id)
-        self._exchange.mishaps.bust(live, fill, self._now())
+        self._exchange.mishaps.bust(live, fill, now)
 
     def correct(self, execution_id: str, *, quantity: Decimal | None = None, price: Decimal | None = None) -> None:
         """The exchange declares that an execution was one of another quantity or price.
@@ -226,11 +229,14 @@ class Venue(OrderDesk):
             VenueRefusal: 404, there is no such execution.
             ValueError: the quantity or the price is not above zero.
         """
+        now = self._now()
+        self._exchange.run_until(now)
         live, fill = self._execution(execution_id)
-        quantity, price = quantity or fill.quantity, price or fill.price
+        quantity = fill.quantity if quantity is None else quantity
+        price = fill.price if price is None else price
         if quantity <= 0 or price <= 0:
             raise ValueError("quantity and price of an execution are above zero")
-        self._exchange.mishaps.correct(live, fill, quantity, price, self._now())
+        self._exchange.mishaps.correct(live, fill, quantity, price, now)
 
     def halt(self, symbol: str) -> None:
         """Nobody trades the symbol until `resume`; orders wait and can be cancelled."""

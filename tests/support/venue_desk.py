@@ -66,7 +66,7 @@ class VenueDesk:
         self.clock = ManualClock(MONDAY.open - timedelta(hours=1))
         options.setdefault("fees", FeeSchedule.zero())
         options.setdefault("instruments", UNIVERSE)
-        self.venue = Venue(self.clock, CALENDAR, cash=dec(cash), seed=seed, **options)
+        self.venue = Venue(self.clock, options.pop("calendar", CALENDAR), cash=dec(cash), seed=seed, **options)
         self.updates: list[VenueUpdate] = []
         self.venue.subscribe(self.updates.append)
         self._ids, self._sequence = count(1), count(1)

@@ -52,8 +52,8 @@ class VenueProcess:
 
 
 @contextmanager
-def running_venue(*options: str, accounts: int = 1, cash: str = "100000") -> Iterator[VenueProcess]:
-    """A venue that is ended by its own process id when the block is left."""
+def running_venue(*options: str, accounts: int = 1, cash: str = "100000", clean: bool = True) -> Iterator[VenueProcess]:
+    """A venue that is ended by its own process id when the block is left; `clean` unless the test kills it."""
     named = [f"--account=a{n}:PKTEST{n:04d}:secret-{n}:{cash}" for n in range(accounts)]
     command = [sys.executable, "-m", "quant_trading_system.cli.main", "venue", "--port=0", "--json", *options, *named]
     process = subprocess.Popen([*command, f"--control-token={TOKEN}"], stdout=subprocess.PIPE, text=True)
@@ -65,7 +65,8 @@ def running_venue(*options: str, accounts: int = 1, cash: str = "100000") -> Ite
     finally:
         process.terminate()
         try:
-            assert process.wait(WAIT_S) == 0
+            code = process.wait(WAIT_S)
+            assert code == 0 or not clean
         finally:
             process.kill()
             process.stdout.close()

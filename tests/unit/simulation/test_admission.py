@@ -246,6 +246,21 @@ def test_auctions_take_orders_until_shortly_before_they_are_held():
     assert "2 minutes before the open" in refusal_of(desk, BUY, 1, in_force=TimeInForce.OPG).message
 
 
+SALES = [({"notional": Decimal(100)}, {}), ({}, {"notional": Decimal(100)})]
+
+
+@pytest.mark.parametrize(("first", "second"), SALES)
+def test_outside_the_session_a_sale_for_dollars_is_the_only_sale(first, second):
+    desk = desk_with(held=10)
+    desk.close()
+    desk.sell(1, **first)
+    message = "unable to open new notional orders while having open closing position orders"
+    assert refusal_of(desk, SELL, 1, **second).message == message
+    desk.open(TUESDAY)
+    desk.quote()
+    desk.sell(1, **second)
+
+
 def test_outside_the_session_orders_are_valued_at_the_last_trade():
     desk = desk_with(cash="1000", multiplier=Decimal(1))
     desk.close()

@@ -1,12 +1,13 @@
 """Bracket, OTO and OCO orders: who waits for whom, and what the end of one means for the others."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from quant_trading_system.core.orders import OrderClass, OrderSide, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
-from quant_trading_system.simulation.models import FillModel
+from quant_trading_system.simulation.models import FillModel, LatencyModel
 from quant_trading_system.simulation.records import OrderQuery
 from tests.support.venue_desk import TUESDAY, VenueDesk
 
@@ -204,6 +205,19 @@ def test_the_take_profit_of_an_oco_order_cancels_its_stop_loss():
     assert desk.events(leader, loss) == ["0 new", "1 held", "0 fill", "1 canceled"]
 
 
+def test_a_stop_loss_that_is_still_on_its_way_is_not_set_off():
+    desk = quoted(held=10, latency=LatencyModel(order=timedelta(milliseconds=30)))
+    desk.wait(seconds=1)
+    leader = desk.group("oco", SELL, profit="110", loss="90")
+    (loss,) = desk.legs(leader)
+    desk.quote("88.98", "89.02", "89")
+    assert desk.order(loss).broker_status == "held"
+    desk.wait(seconds=1)
+    assert desk.events(leader, loss) == ["0 new", "1 held"]
+    desk.quote("88.98", "89.02", "89")
+    assert desk.fills(loss) == [("10", "88.98")]
+
+
 @pytest.mark.parametrize(("exits", "price"), [({"profit": "110"}, "111"), ({"loss": "90"}, "89")])
 def test_an_oto_order_has_one_exit_that_works_from_the_entry_on(exits, price):
     desk = quoted()
@@ -261,6 +275,20 @@ def test_exits_close_no_more_than_what_is_left_of_the_entry():
     assert [desk.order(one).quantity for one in members[1:]] == [1, 1]
     desk.quote("88.98", "89.02", "89", volume="100")
     assert desk.fills(members[2]) == [("1", "88.98")]
+
+
+def test_exits_trade_whole_shares_of_a_position_with_fractions():
+    desk = VenueDesk(fills=TENTH)
+    desk.quote(volume="9")
+    members = bracket(desk, quantity=1, in_force=TimeInForce.GTC)  # nine tenths of a share are offered: none
+    desk.quote(volume="8")
+    desk.buy("0.5")
+    desk.quote(volume="10")
+    desk.quote(volume="10")
+    assert desk.order(members[0]).broker_status == "filled"
+    desk.sell("0.2", limit="105")
+    assert [desk.order(one).quantity for one in members] == [1, 1, 1]
+    assert desk.held() == Decimal("1.5")
 
 
 def test_groups_are_exempt_from_the_check_for_wash_trades():

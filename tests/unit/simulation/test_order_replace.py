@@ -169,6 +169,17 @@ def test_per_cent_stays_per_cent():
     assert (desk.order(new).order.trail_percent, desk.order(new).order.trail_price) == (3, None)
 
 
+def test_a_stop_that_was_reached_cannot_be_moved_but_its_limit_can():
+    desk = quoted(held=10)
+    old = desk.sell(10, stop="98", limit="97.50")
+    desk.quote("96.90", "97.10", "97")
+    refusal = refusal_of(desk, old, stop_price="96")
+    assert refusal.message == "the stop of an order cannot be changed after it was reached"
+    new = desk.replace(old, limit_price="96.50")
+    assert desk.order(new).stop_triggered
+    assert desk.fills(new) == [("10", "96.90")]
+
+
 def test_the_time_in_force_can_change():
     desk = quoted()
     new = desk.replace(desk.buy(10, limit="99"), time_in_force="gtc")

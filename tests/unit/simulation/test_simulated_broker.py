@@ -149,3 +149,16 @@ def test_what_the_venue_does_not_offer_is_told_beforehand():
     assert broker.unsupported(approved().order) == ""
     assert "send a simple order" in broker.unsupported(group)
     assert "regular session only" in broker.unsupported(late)
+
+
+def test_what_only_the_exchange_can_decide_is_found_by_reading():
+    line = Connection()
+    line.place(approved())
+    line.desk.wait()
+    heard = len(line.heard)
+    (execution,) = ask(line.broker.executions("mine"))
+    line.desk.venue.bust(execution.execution_id)
+    line.desk.wait()
+    assert len(line.heard) == heard
+    assert ask(line.broker.executions("mine")) == ()
+    assert ask(line.broker.positions()) == ()

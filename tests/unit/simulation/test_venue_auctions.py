@@ -1,12 +1,15 @@
 """The opening and the closing auction."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from quant_trading_system.core.orders import TimeInForce
+from quant_trading_system.market.sessions import AlwaysOpen
+from quant_trading_system.simulation.account_rules import AccountRules
 from quant_trading_system.simulation.models import FillModel
-from tests.support.venue_desk import VenueDesk
+from tests.support.venue_desk import MONDAY, VenueDesk
 
 OPG, CLS = TimeInForce.OPG, TimeInForce.CLS
 
@@ -95,3 +98,18 @@ def test_without_any_price_in_the_session_cls_orders_are_cancelled():
     order = desk.buy(10, in_force=CLS)
     desk.close()
     assert desk.story(order) == ["accept", "cancel"]
+
+
+def test_a_market_that_never_closes_takes_auction_orders_at_any_time():
+    desk = VenueDesk(rules=AccountRules.alpaca(), calendar=AlwaysOpen())
+    desk.quote()
+    opening, closing = desk.buy(1, in_force=OPG), desk.buy(2, in_force=CLS)
+    desk.quote()
+    assert [desk.order(one).broker_status for one in (opening, closing)] == ["accepted", "new"]
+    midnight = MONDAY.close + timedelta(hours=3)
+    desk.move(midnight)
+    desk.venue.close_session(midnight)
+    assert [desk.order(one).broker_status for one in (opening, closing)] == ["accepted", "filled"]
+    desk.venue.open_session(midnight)
+    desk.quote("104.98", "105.02", "105")
+    assert desk.fills(opening) == [("1", "105.00")]

@@ -207,6 +207,16 @@ def test_a_bust_frees_orders_from_promises_that_cannot_be_kept():
     assert desk.venue.position("KO").available_quantity == 2
 
 
+def test_a_bust_that_turns_the_position_ends_orders_that_would_turn_it_back():
+    desk = quoted()
+    bought = desk.buy(10)
+    desk.sell(6)
+    more = desk.buy(5, limit="99")
+    desk.venue.bust(execution(desk, bought))
+    assert desk.held() == -6
+    assert desk.order(more).broker_status == "canceled"
+
+
 def test_a_corrected_execution_has_another_price_and_quantity():
     desk = quoted(fees=FeeSchedule.alpaca())
     order = desk.buy(10)
@@ -256,11 +266,13 @@ def test_an_execution_is_busted_once():
         desk.venue.correct(execution(desk, order), price=dec(99))
 
 
-def test_a_correction_to_nothing_is_no_correction():
+@pytest.mark.parametrize("wrong", [{"price": dec(-1)}, {"quantity": dec(0)}])
+def test_a_correction_to_nothing_is_no_correction(wrong):
     desk = quoted()
     order = desk.buy(10)
     with pytest.raises(ValueError, match="above zero"):
-        desk.venue.correct(execution(desk, order), price=dec(-1))
+        desk.venue.correct(execution(desk, order), **wrong)
+    assert desk.fills(order) == [("10", "100.02")]
 
 
 # -- halts and liquidation -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +85,7 @@ Accounts = Annotated[
     typer.Option(
         "--account",
         rich_help_panel=_ACCOUNTS,
-        help="NAME:KEY:SECRET:CASH; again for more accounts. Without it one account with generated keys.",
+        help="NAME:KEY_ID:SECRET:CASH; again for more accounts. Without it one account with generated keys.",
     ),
 ]
 Database = Annotated[
@@ -175,7 +176,7 @@ def venue(
     from quant_trading_system.simulation.alpaca_server.accounts import read_account
     from quant_trading_system.simulation.alpaca_server.assembly import VenueSettings, run_venue
     from quant_trading_system.simulation.alpaca_server.server import Address
-    from quant_trading_system.simulation.alpaca_server.sources import Wishes, read_symbols
+    from quant_trading_system.simulation.alpaca_server.sources import DEFAULT_PRICES, RANDOM, Wishes, read_symbols
 
     wishes = Wishes(
         source=source,
@@ -199,7 +200,9 @@ def venue(
         database=database,
         allow_remote=allow_remote,
     )
-    asyncio.run(run_venue(settings, SystemClock(), _print_json if as_json else _print_card))
+    present = source == RANDOM and begin is None and not stepped and speed == 1  # `qts trade` lives in the time of now
+    call = _trade_call(",".join(wishes.symbols or DEFAULT_PRICES), always_open=always_open) if present else ""
+    asyncio.run(run_venue(settings, SystemClock(), _print_json if as_json else partial(_print_card, call)))
 
 
 def add_to(app: typer.Typer) -> None:
@@ -212,7 +215,12 @@ def _print_json(card: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _print_card(card: dict[str, Any]) -> None:
+def _trade_call(symbols: str, *, always_open: bool) -> str:
+    call = f"qts trade my_strategy.py --mode local --symbols {symbols} --bars 1Min --lookback 2"
+    return f"{call} --always-open" if always_open else call
+
+
+def _print_card(trade_call: str, card: dict[str, Any]) -> None:
     out = screen()
     out.print("[bold]The venue is open.[/bold] Ctrl-C ends it.\n")
     out.print(f"trading and data   {card['trading_url']}", markup=False)
@@ -221,5 +229,8 @@ def _print_card(card: dict[str, Any]) -> None:
     for account in card["accounts"]:
         out.print(f"account {account['name']}", markup=False)
         out.print(f"  export APCA_API_BASE_URL={card['trading_url']}", markup=False)
+        out.print(f"  export APCA_API_DATA_URL={card['data_url']}", markup=False)
         out.print(f"  export APCA_API_KEY_ID={account['key_id']}", markup=False)
         out.print(f"  export APCA_API_SECRET_KEY={account['secret_key']}\n", markup=False)
+    if trade_call:
+        out.print(f"then, in a second terminal with these variables\n  {trade_call}\n", markup=False)

@@ -43,7 +43,7 @@ def get_configurations(call: Call) -> Answer:
 def change_configurations(call: Call) -> Answer:
     """Change some settings; what is null or missing stays as it is."""
     changed = call.desk.venue.configure(call.body)
-    call.host.nudge()
+    call.host.changed()
     return Answer(msgspec.to_builtins(changed))
 
 

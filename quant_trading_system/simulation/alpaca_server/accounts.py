@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -27,6 +27,10 @@ from quant_trading_system.simulation.venue_orders import VenueOrder, VenueUpdate
 DEFAULT_NAME = "paper"
 DEFAULT_CASH = Decimal(100_000)
 _LATEST_FILLS = ActivityQuery(types=frozenset({FILL}), page_size=50)
+
+
+Report = Callable[[], Json]
+"""A report about an order, put into words when it is called."""
 
 
 class AccountSpec(NamedTuple):
@@ -96,7 +100,7 @@ class Desk:
     Attributes:
         account_id: a UUID that depends on its name alone.
         opened_at: the venue's time when it began.
-        news: reports of its orders that nobody has passed on yet.
+        news: reports of its orders that nobody has passed on yet, to be worded when somebody listens.
     """
 
     def __init__(self, spec: AccountSpec, venue: Venue, opened_at: datetime) -> None:
@@ -105,7 +109,7 @@ class Desk:
         self.account_id = account_id(spec.name)
         self.opened_at = opened_at
         self.watchlists = Watchlists(self.account_id)
-        self.news: list[Json] = []
+        self.news: list[Report] = []
         venue.subscribe(self._note)
 
     @property
@@ -124,10 +128,10 @@ class Desk:
 
     def announce(self, order: VenueOrder) -> None:
         """A new order is on its way to the market."""
-        self.news.append(pending_new_json(order, self.expiry))
+        self.news.append(lambda: pending_new_json(order, self.expiry))
 
     def _note(self, update: VenueUpdate) -> None:
-        self.news.append(update_json(update, self.expiry, self._identity(update)))
+        self.news.append(lambda: update_json(update, self.expiry, self._identity(update)))
 
     def _identity(self, update: VenueUpdate) -> str:
         """The id of a report; an execution has the one under which the list of activities knows it."""

@@ -6,7 +6,6 @@ itself has booked; tests decide here what happens next.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from quant_trading_system.market.history import MICROS
 from quant_trading_system.simulation.admission import malformed, not_found
 from quant_trading_system.simulation.alpaca_server.accounts import Desk
 from quant_trading_system.simulation.alpaca_server.app import Front
+from quant_trading_system.simulation.alpaca_server.auth import same_secret
 from quant_trading_system.simulation.alpaca_server.control_commands import (
     BustCommand,
     CorrectCommand,
@@ -37,12 +37,13 @@ from quant_trading_system.simulation.alpaca_server.http_faults import HttpFaultR
 from quant_trading_system.simulation.alpaca_server.live_market import moment_at, ns_of
 from quant_trading_system.simulation.alpaca_server.stream_faults import StreamFault
 from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention, quote_around
-from quant_trading_system.simulation.alpaca_server.venue_time import SteppedClock
+from quant_trading_system.simulation.alpaca_server.venue_time import LAST_DAY, SteppedClock, new_york_midnight
 from quant_trading_system.simulation.alpaca_server.wire import utc
 from quant_trading_system.simulation.faults import NO_FAULTS
 
 TOKEN_HEADER = "X-Venue-Token"  # noqa: S105 the name of a header
 MOST_STEPS = 100_000
+_MOST_SECONDS = 366 * 86_400
 
 Command = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -92,7 +93,7 @@ class Control:
         return run
 
     def _require_token(self, request: web.Request) -> None:
-        if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), self._token.encode()):
+        if not same_secret(self._token, request.headers.get(TOKEN_HEADER, "")):
             raise unauthorized()
 
     # -- time -----------------------------------------------------------------------------------------------------
@@ -105,6 +106,7 @@ class Control:
             "now": utc(self._host.now),
             "session": None if session is None else session.date.isoformat(),
             "next_price": utc(self._host.next_price()),
+            "saved": self._host.is_saved,
         }
 
     async def _move_time(self, body: bytes) -> dict[str, Any]:
@@ -117,9 +119,9 @@ class Control:
         if command.ticks:
             await self._step(command.ticks, clock)
         elif command.to is not None and command.to.tzinfo is not None:
-            clock.leap_to(command.to)
-        elif 0 < command.seconds <= 366 * 86_400:
-            clock.leap_to(clock.now() + timedelta(seconds=command.seconds))
+            clock.leap_to(_within_calendar(command.to))
+        elif 0 < command.seconds <= _MOST_SECONDS:
+            clock.leap_to(_within_calendar(clock.now() + timedelta(seconds=command.seconds)))
         else:
             raise malformed("give seconds above 0, a time with its zone, or ticks")
         return await self._settle(b"")
@@ -281,6 +283,12 @@ def _books_of(desk: Desk) -> dict[str, Any]:
         "open_orders": [order.venue_order_id for order in venue.open_orders()],
         "trades": [entry._asdict() for entry in venue.statement()],
     }
+
+
+def _within_calendar(moment: datetime) -> datetime:
+    if moment >= new_york_midnight(LAST_DAY):
+        raise malformed(f"the calendar of this venue ends on {LAST_DAY}")
+    return moment
 
 
 def _micros(name: str, text: str) -> int:

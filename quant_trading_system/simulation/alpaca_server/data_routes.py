@@ -200,22 +200,27 @@ def _snapshot(parts: Row) -> Row:
     return {name: None if row is None else _shown(row) for name, row in parts.items()}
 
 
-_SYMBOLS = Parameter("symbols", description="Separated by commas.", required=True)
+_LIST = {"pattern": "^[A-Z]{1,5}(,[A-Z]{1,5})*$", "examples": ["SPY", "AAPL,SPY"]}
+_ISO = {"format": "date-time"}
+_SYMBOLS = Parameter("symbols", description="Separated by commas.", required=True, more=_LIST)
 _FEED = Parameter("feed", values=FEEDS)
 _CURRENCY = Parameter("currency", values=("USD",))
 _HISTORY = (
-    Parameter("start", description="RFC 3339 or a date; included. The beginning of today without it."),
-    Parameter("end", description="RFC 3339 or a date; included. Now without it."),
-    Parameter("limit", "integer", "Rows of all symbols together, 1 to 10000."),
+    Parameter("start", description="RFC 3339 or a date; included. The beginning of today without it.", more=_ISO),
+    Parameter("end", description="RFC 3339 or a date; included. Now without it.", more=_ISO),
+    Parameter("limit", "integer", "Rows of all symbols together.", more={"minimum": 1, "maximum": _MOST_ROWS}),
     Parameter("page_token", description="From the page before."),
     Parameter("sort", values=("asc", "desc")),
-    Parameter("asof", description="A date."),
+    Parameter("asof", description="A date.", more={"format": "date"}),
     _FEED,
     _CURRENCY,
 )
 _BAR = (
     Parameter(
-        "timeframe", description="1Min to 59Min, 1Hour to 23Hour, 1Day, 1Week, 1Month to 12Month.", required=True
+        "timeframe",
+        description="1Min to 59Min, 1Hour to 23Hour, 1Day, 1Week, 1Month to 12Month.",
+        required=True,
+        more={"pattern": "^([1-9]|[1-5][0-9])Min$|^1Hour$|^1Day$|^1Week$|^1Month$", "examples": ["1Min", "1Day"]},
     ),
     Parameter("adjustment", description="raw, split, dividend, spin-off, all."),
 )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.sessions import NEW_YORK, Session
-from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, HouseRules, open_desk
+from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, HouseRules, Report, open_desk
 from quant_trading_system.simulation.alpaca_server.broadcast import Broadcast
 from quant_trading_system.simulation.alpaca_server.data_hub import DataHub
 from quant_trading_system.simulation.alpaca_server.identity import asset_id
@@ -20,8 +20,8 @@ from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket
 from quant_trading_system.simulation.alpaca_server.sources import Scene
 from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention, Tape
 from quant_trading_system.simulation.alpaca_server.venue_time import VenueClock
-from quant_trading_system.simulation.alpaca_server.wire import Json, exchange_of
-from quant_trading_system.simulation.trading_hours import extended_since
+from quant_trading_system.simulation.alpaca_server.wire import exchange_of
+from quant_trading_system.simulation.trading_hours import extended_since, hours_of
 
 SETTLE_S = 0.001
 """Real seconds after an answer before what was asked for reaches the market."""
@@ -33,7 +33,7 @@ _ONE_DAY = timedelta(days=1)
 _AT_ONCE = 200
 """Things that happen before others get their turn."""
 
-Publisher = Callable[[str, Json], None]
+Publisher = Callable[[str, Report], None]
 """Passes a report on to whoever listens to the account of a key."""
 
 
@@ -44,6 +44,7 @@ class Host:
         now: up to when everything has happened.
         session: the session in progress, None outside of one.
         desks: the accounts; `symbols_by_id`: what is traded, by asset id.
+        is_saved: everything that has happened is in a file.
         skips_nights: time leaps from a close to the next open.
     """
 
@@ -66,6 +67,7 @@ class Host:
         self.symbols_by_id = {asset_id(symbol): symbol for symbol in scene.instruments}
         self.seed = rules.seed
         self.skips_nights = False
+        self.is_saved = False
         self._publish: Publisher | None = None
         self._listeners: list[Callable[[], None]] = []
         self._nudged: asyncio.TimerHandle | None = None
@@ -77,6 +79,7 @@ class Host:
 
     def changed(self) -> None:
         """Something about an account is not as it was."""
+        self.is_saved = False
         for listener in self._listeners:
             listener()
 
@@ -291,11 +294,15 @@ class Host:
         return datetime.combine(there, time(), NEW_YORK).astimezone(UTC)
 
     def _next_heartbeat(self) -> datetime | None:
-        """In extended hours, while somebody has orders."""
+        """In extended hours, and when they begin, while somebody has orders."""
         if self.session is not None or not self._has_orders():
             return None
         since = extended_since(self.scene.calendar, self.now)
-        return None if since is None else since + ((self.now - since) // _HEARTBEAT + 1) * _HEARTBEAT
+        if since is not None:
+            return since + ((self.now - since) // _HEARTBEAT + 1) * _HEARTBEAT
+        opening = self._next_opening()
+        session = None if opening is None else self.scene.calendar.session_at(opening)
+        return None if session is None else hours_of(session).pre_open
 
     def _has_orders(self) -> bool:
         return any(desk.venue.symbols_with_orders() for desk in self.desks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -23,6 +24,7 @@ def uuid_of(*parts: object) -> str:
     return str(UUID(bytes=digest, version=4))
 
 
+@lru_cache(maxsize=4_096)
 def asset_id(symbol: str) -> str:
     """The id of an asset, the same in every venue."""
     return uuid_of("asset", symbol)

@@ -10,6 +10,17 @@ from quant_trading_system import __version__
 from quant_trading_system.simulation.alpaca_server.auth import KEY_HEADER, SECRET_HEADER
 from quant_trading_system.simulation.alpaca_server.routes import Field, Parameter, Route
 
+_UUID = {"format": "uuid"}
+_SYMBOL = {"pattern": "^[A-Z]{1,5}$", "examples": ["SPY", "AAPL"]}
+_FORMS: dict[str, dict[str, Any]] = {
+    "order_id": _UUID,
+    "watchlist_id": _UUID,
+    "symbol": _SYMBOL,
+    "symbol_or_asset_id": _SYMBOL,
+    "activity_type": {"enum": ["FILL", "FEE"]},
+    "ticktype": {"enum": ["trade", "quote"]},
+}
+"""What the names in paths look like."""
 _IN_PATH = re.compile(r"\{(\w+)\}")
 _REFUSED = {
     "400": "The request cannot be read, or asks for something impossible.",
@@ -62,11 +73,12 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _in_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    schema = {"type": "string", **_FORMS.get(name, {})}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _in_query(parameter: Parameter) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": parameter.kind}
+    schema: dict[str, Any] = {"type": parameter.kind, **parameter.more}
     if parameter.values:
         schema["enum"] = list(parameter.values)
     return {

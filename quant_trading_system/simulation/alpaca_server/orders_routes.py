@@ -146,9 +146,9 @@ _CHANGE = (
 )
 _FILTERS = (
     Parameter("status", values=("open", "closed", "all")),
-    Parameter("limit", "integer", "1 to 500, 50 without it."),
-    Parameter("after", description="Submitted after this time."),
-    Parameter("until", description="Submitted before this time."),
+    Parameter("limit", "integer", "50 without it.", more={"minimum": 1, "maximum": _MOST_ORDERS}),
+    Parameter("after", description="Submitted after this time.", more={"format": "date-time"}),
+    Parameter("until", description="Submitted before this time.", more={"format": "date-time"}),
     Parameter("direction", values=("asc", "desc")),
     Parameter("nested", "boolean", "Legs under their leader only."),
     Parameter("symbols", description="Separated by commas."),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from aiohttp import WSCloseCode, web
 
-MOST_WAITING = 20_000
+MOST_WAITING = 5_000
 """Frames that may wait for a slow client before it is cut off."""
 
 

@@ -20,6 +20,9 @@ _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9./-]{0,31}")
 _MOST_SYMBOLS = 1_000
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?(Z|z|[+ -]\d\d:?\d\d)?")
 _ONE_DAY = timedelta(days=1)
+_LONGEST_UUID = 64
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+_EARLIEST, _LATEST = ns_of(datetime(1900, 1, 1, tzinfo=UTC)), ns_of(datetime(2200, 1, 1, tzinfo=UTC))
 
 
 def refuse(name: str, why: str = "", http: int = 422) -> VenueRefusal:
@@ -90,12 +93,15 @@ def words(query: Query, name: str) -> tuple[str, ...]:
 
 
 def moment_ns(query: Query, name: str, *, end_of_day: bool = False, http: int = 422) -> int | None:
-    """A time in nanoseconds since 1970; a bare date is New York midnight at its beginning, or at its end."""
+    """A time in nanoseconds since 1970; a bare date is New York midnight at its beginning, or at its end.
+
+    Times before 1900 and after 2199 are taken for these.
+    """
     text = query.get(name, "").strip()
     if not text:
         return None
     try:
-        return _nanoseconds(text, end_of_day=end_of_day)
+        return min(max(_nanoseconds(text, end_of_day=end_of_day), _EARLIEST), _LATEST)
     except (ValueError, OverflowError):
         raise refuse(name, f"{text[:40]!r} is no time such as 2026-01-12T14:30:00Z", http) from None
 
@@ -107,10 +113,10 @@ def moment(query: Query, name: str, *, end_of_day: bool = False) -> datetime | N
 
 
 def day(query: Query, name: str) -> date | None:
-    """A date; of a time, its date as it is written."""
+    """A date; of a time, its date as it is written. Days before 1900 and after 2199 are taken for these."""
     text = query.get(name, "").strip()
     try:
-        return date.fromisoformat(text[:10]) if text else None
+        return _day(text[:10]) if text else None
     except ValueError:
         raise refuse(name, f"{text[:40]!r} is no date such as 2026-01-12") from None
 
@@ -127,15 +133,19 @@ def order_id(text: str) -> str:
 def uuid(text: str, otherwise: str) -> str:
     """A UUID in its usual form; refused in the words of `otherwise`."""
     try:
-        return str(UUID(text)) if len(text) <= 64 else ""
+        return str(UUID(text[:_LONGEST_UUID]))
     except ValueError:
         raise VenueRefusal(MALFORMED, 422, otherwise) from None
+
+
+def _day(text: str) -> date:
+    return min(max(date.fromisoformat(text), _FIRST_DAY), _LAST_DAY)
 
 
 def _nanoseconds(text: str, *, end_of_day: bool) -> int:
     found = _TIME.fullmatch(text)
     if found is None:
-        midnight = datetime.combine(date.fromisoformat(text), time(), NEW_YORK)
+        midnight = datetime.combine(_day(text), time(), NEW_YORK)
         return ns_of(midnight + _ONE_DAY) - 1 if end_of_day else ns_of(midnight)
     zone = (found[4] or "Z").upper().replace(" ", "+")  # a plus that nobody escaped
     whole = datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}")

@@ -24,6 +24,7 @@ _PERIOD = re.compile(r"(\d{1,3})([DWMA])")
 _DAYS_IN = {"D": 1, "W": 7, "M": 30, "A": 365}
 _MILLIONTH = Decimal("1E-6")
 _DAY = timedelta(days=1)
+_INSTANT = timedelta(microseconds=1)
 
 
 class HistoryQuery(NamedTuple):
@@ -93,7 +94,8 @@ def _steps(
     found: dict[datetime, Decimal] = {}
     for point in known:
         if query.start <= point.at <= query.end:
-            found[_step_of(point.at, length, calendar)] = point.equity
+            at = max(point.at - _INSTANT, known[0].at)  # a value at the end of a step belongs to it
+            found[_step_of(at, length, calendar)] = point.equity
     return sorted(found.items())
 
 
@@ -103,7 +105,7 @@ def _step_of(at: datetime, length: timedelta, calendar: TradingCalendar) -> date
     session = calendar.session_on(day)
     if length >= _DAY:
         return at if session is None else session.open
-    moment = at if session is None else min(max(at, session.open), session.close - timedelta(microseconds=1))
+    moment = at if session is None else min(max(at, session.open), session.close - _INSTANT)
     midnight = moment.astimezone(NEW_YORK).replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (moment - midnight) // length * length
 

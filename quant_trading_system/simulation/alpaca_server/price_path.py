@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 COARSE_STEPS = 79
 """Prices of a session that the simulated market gives: one in five minutes of an ordinary day."""
 _KEPT_TICKS = 2_000_000
+_KEPT_SUMMARIES = 200_000
 _SECONDS_IN_SESSION = 23_400
 _BEFORE_THE_END_US = 1
 """The last price of a session or bar comes one microsecond before its end, so that it belongs to it."""
@@ -102,6 +103,7 @@ class PricePaths:
         self._steps = steps
         self._days = {day: bar for bar, day in enumerate(history.dates.tolist())}
         self._ticks = lru_cache(maxsize=_KEPT_TICKS // (steps or _SECONDS_IN_SESSION))(self._made)
+        self._summaries = lru_cache(maxsize=_KEPT_SUMMARIES)(self._summed)
         self._markets: dict[str, _OneSymbol] = {}
 
     @property
@@ -126,6 +128,9 @@ class PricePaths:
 
     def summary(self, symbol: str, day: date) -> DaySummary | None:
         """What a day comes to, without its ticks where daily bars tell it; None when there is no bar."""
+        return self._summaries(symbol, day)
+
+    def _summed(self, symbol: str, day: date) -> DaySummary | None:
         session = self._calendar.session_on(day)
         if session is None or day not in self._days:
             return None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from aiohttp import web
@@ -35,6 +36,7 @@ class Parameter(NamedTuple):
     Attributes:
         kind: as in JSON Schema: ``string``, ``integer``, ``number``, ``boolean``.
         values: the words that are possible, when there are only some.
+        more: of its JSON Schema, such as bounds or a pattern.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Parameter(NamedTuple):
     description: str = ""
     values: tuple[str, ...] = ()
     required: bool = False
+    more: Mapping[str, Any] = MappingProxyType({})
 
 
 class Field(NamedTuple):

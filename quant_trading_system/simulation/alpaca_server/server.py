@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,11 @@ from quant_trading_system.simulation.alpaca_server.venue_time import SteppedCloc
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _GOODBYE_S = 2.0
 """Real seconds for answers that are under way when the venue ends."""
+
+_malformed = logging.getLogger(f"{__name__}.malformed")
+_malformed.addHandler(logging.NullHandler())
+_malformed.propagate = False
+"""Requests that are no HTTP are answered and fill nobody's screen; whoever wants to see them adds a handler."""
 
 
 class Address(NamedTuple):
@@ -77,6 +83,7 @@ async def serve(
         front.application(Control(front, token).routes() if token else []),
         shutdown_timeout=_GOODBYE_S,
         access_log=None,
+        logger=_malformed,
     )
     await runner.setup()
     helpers: list[asyncio.Task[None]] = []

@@ -96,9 +96,10 @@ def _random_scene(wishes: Wishes, now: datetime) -> Scene:
     start = now if wishes.begin is None else _opening(exchange, wishes.begin)
     today = start.astimezone(NEW_YORK).date()
     calendar = AlwaysOpenCalendar(exchange, today) if wishes.always_open else exchange
-    prices = {symbol: price for symbol, price in wishes.symbols.items() if price is not None} or DEFAULT_PRICES
+    prices = {symbol: price for symbol, price in wishes.symbols.items() if price is not None}
     if len(prices) < len(wishes.symbols):
         raise ConfigurationError("a random market needs the price of every symbol, such as --symbols SPY:570,AAPL:190")
+    prices = prices or DEFAULT_PRICES
     history = random_history(prices, calendar, now=start, last_day=exchange.last_day, seed=wishes.seed)
     return _scene(wishes, history, calendar, exchange, start, replays=False)
 

@@ -23,6 +23,9 @@ from quant_trading_system.simulation.alpaca_server.watchlists import WatchlistsS
 
 _Kind = TypeVar("_Kind")
 
+_REST = 20
+"""How many times as long as writing has taken the venue does other things."""
+
 PAUSE = timedelta(milliseconds=100)
 """Real time between a change and its being written."""
 
@@ -107,17 +110,21 @@ class Store:
         host.when_changed(self._changed.set)
 
     async def keep_saving(self) -> None:
-        """Write the state a moment after every change, for ever."""
+        """Write the state a moment after every change, for ever; large states less often."""
+        pause = PAUSE
         while True:
             await self._changed.wait()
-            await self._real.sleep(PAUSE)
+            await self._real.sleep(pause)
+            began = self._real.monotonic()
             self.save()
+            pause = max(PAUSE, _REST * timedelta(seconds=self._real.monotonic() - began))
 
     def save(self) -> None:
         """Write the state now."""
         self._changed.clear()
         if self._host is not None:
             self._write("state", msgspec.json.encode(_state_of(self._host)))
+            self._host.is_saved = True
 
     def _restore(self, state: _State, host: Host) -> None:
         desks = {desk.spec.name: desk for desk in host.desks}

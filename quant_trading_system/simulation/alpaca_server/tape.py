@@ -19,6 +19,7 @@ from quant_trading_system.simulation.alpaca_server.bars import midnight_ns
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths, Ticks, no_ticks
 
 _ONE_DAY = timedelta(days=1)
+_KEPT_DAYS = 64
 _MICROSECOND_NS = 1_000
 _SPREAD = 0.0004
 PRINT_SIZE = 100
@@ -92,6 +93,8 @@ class Tape:
             return self.paths.ticks(symbol, day)
         key = (symbol, day)
         if key not in self._altered:
+            if len(self._altered) >= _KEPT_DAYS:
+                self._altered.clear()
             self._altered[key] = self._with_doings(symbol, day)
         return self._altered[key]
 

@@ -6,6 +6,7 @@ Frames are binary and hold JSON, as on paper accounts, or MessagePack for those 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -68,14 +69,14 @@ class TradeStream:
         """Connections that want to hear of orders."""
         return sum(1 for member in self._members if member.session.listening)
 
-    def publish(self, account: str, update: Message) -> None:
-        """Tell every connection of the account that listens."""
+    def publish(self, account: str, report: Callable[[], Message]) -> None:
+        """Tell every connection of the account that listens; `report` puts it into words."""
         encoded: dict[bool, bytes] = {}
         for member in self._members:
             if member.account != account or not member.session.listening:
                 continue
             if member.packed not in encoded:
-                encoded[member.packed] = member.encoded({"stream": TRADE_UPDATES, "data": update})
+                encoded[member.packed] = member.encoded({"stream": TRADE_UPDATES, "data": report()})
             for frame in self.faults.pass_on(encoded[member.packed]):
                 member.outbox.put(frame)
 

@@ -99,10 +99,9 @@ def test_a_request_over_the_limit_does_nothing():
 @pytest.mark.parametrize("body", [b"{", b"nonsense", b"[1]", b'"text"', b"\xff\xfe", b"[" * 100_000, b'{"qty": NaN}'])
 def test_a_body_that_is_no_json_object_is_refused(body):
     async def story():
-        async with venue_front() as venue:
-            async with venue.client.post("/v2/orders", data=body, headers=HEADERS) as answer:
-                assert answer.status == 400
-                assert (await answer.json())["code"] == 40010000
+        async with venue_front() as venue, venue.client.post("/v2/orders", data=body, headers=HEADERS) as answer:
+            assert answer.status == 400
+            assert (await answer.json())["code"] == 40010000
 
     run(story)
 
@@ -123,7 +122,8 @@ def test_numbers_in_a_body_keep_every_digit():
 
     async def story():
         async with venue_front() as venue:
-            body = '{"symbol":"SPY","qty":0.100000001,"side":"buy","type":"limit","time_in_force":"day","limit_price":290.10}'
+            body = '{"symbol":"SPY","qty":0.100000001,"side":"buy","type":"limit","time_in_force":"day"'
+            body += ',"limit_price":290.10}'
             async with venue.client.post("/v2/orders", data=body, headers=HEADERS) as answer:
                 order = await answer.json()
             assert (order["qty"], order["limit_price"]) == ("0.100000001", "290.1")
@@ -134,7 +134,9 @@ def test_numbers_in_a_body_keep_every_digit():
 def test_unknown_fields_are_left_alone():
     async def story():
         async with venue_front() as venue:
-            assert (await venue.ask("POST", "/v2/orders", {**ORDER, "subtag": "x", "advanced_instructions": {}}))[0] == 200
+            assert (await venue.ask("POST", "/v2/orders", {**ORDER, "subtag": "x", "advanced_instructions": {}}))[
+                0
+            ] == 200
 
     run(story)
 
@@ -191,7 +193,7 @@ def test_wrong_credentials_open_nothing(headers):
 def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody():
     async def story():
         async with venue_front() as venue:
-            reader, writer = await asyncio.open_connection("127.0.0.1", venue.client.port)
+            _, writer = await asyncio.open_connection("127.0.0.1", venue.client.port)
             writer.write(b"POST /v2/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
             await writer.drain()
             writer.close()
@@ -203,6 +205,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_harms_nobody():
 def test_an_internal_error_is_told_without_its_reasons(monkeypatch, caplog):
     async def story():
         async with venue_front() as venue:
+
             def broken():
                 raise RuntimeError("the reason")
 
@@ -221,7 +224,11 @@ def test_the_description_names_every_route_and_needs_no_keys():
             status, document = await venue.ask("GET", "/_venue/openapi.json", headers={})
             assert status == 200
             order = document["paths"]["/v2/orders"]["post"]
-            assert order["requestBody"]["content"]["application/json"]["schema"]["required"] == ["symbol", "type", "time_in_force"]
+            assert order["requestBody"]["content"]["application/json"]["schema"]["required"] == [
+                "symbol",
+                "type",
+                "time_in_force",
+            ]
             assert {p["name"] for p in document["paths"]["/v2/orders"]["get"]["parameters"]} >= {"status", "nested"}
             assert json.dumps(document)
 

@@ -1,0 +1,37 @@
+"""The options of `qts venue`: what cannot be meant is refused before anything listens."""
+
+import pytest
+from typer.testing import CliRunner
+
+from quant_trading_system.cli.main import app
+from quant_trading_system.core.exceptions import TradingError
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--host", "0.0.0.0"], "--allow-remote"),
+        (["--host", "0.0.0.0", "--allow-remote"], "name accounts with --account"),
+        (["--symbols", "SPY"], "needs the price of every symbol"),
+        (["--symbols", "SPY:1,SPY:2"], "named twice"),
+        (["--account", "a:b:c"], "NAME:KEY:SECRET:CASH"),
+        (["--account", "a:b:c:1", "--account", "a:d:e:1"], "two accounts have the name a"),
+        (["--source", "nothing.csv"], "nothing.csv"),
+        (["--source", "sp500", "--from", "2031-01-02"], "2031"),
+        (["--source", "sp500", "--symbols", "SPY"], "SPY is not in this history"),
+        (["--partial-fills", "2"], "probability"),
+        (["--partial-fills", "often"], "not a number"),
+        (["--multiplier", "3"], "1, 2 or 4"),
+        (["--db", "/"], "cannot be used as a venue's file"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(options, words):
+    result = CliRunner().invoke(app, ["venue", "--port", "0", *options])
+    assert isinstance(result.exception, TradingError)
+    assert words in str(result.exception)
+
+
+@pytest.mark.parametrize("options", [["--port", "70000"], ["--speed", "0"], ["--steps", "3"], ["--from", "someday"]])
+def test_values_out_of_range_are_refused_with_the_usage(options):
+    result = CliRunner().invoke(app, ["venue", *options])
+    assert result.exit_code == 2

@@ -102,6 +102,4 @@ def compare_cash(ours: Decimal, account: BrokerAccount) -> list[Break]:
     if ours == account.cash:
         return []
     blocks = abs(ours - account.cash) > CASH_TOLERANCE
-    return [
-        Break(kind=BreakKind.CASH, subject="cash", ours=plain(ours), theirs=plain(account.cash), blocks=blocks)
-    ]
+    return [Break(kind=BreakKind.CASH, subject="cash", ours=plain(ours), theirs=plain(account.cash), blocks=blocks)]

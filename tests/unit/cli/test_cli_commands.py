@@ -41,7 +41,8 @@ def demo(qts):
 def test_the_demo_prints_its_figures_as_the_last_line(demo):
     assert set(demo) >= {
         "orders", "fills", "rejections", "equity_start", "equity_end", "max_drawdown", "fill_rate", "slippage",
-        "latency_ms", "rejection_rate", "var_95", "position_concentration", "journal_entries", "journal_verified", "journal_head",
+        "latency_ms", "rejection_rate", "var_95", "position_concentration", "journal_entries",
+        "journal_verified", "journal_head",
     }  # fmt: skip
     assert demo["journal_verified"] is True
     assert demo["equity_start"] == 100_000

@@ -60,14 +60,14 @@ class HouseRules(NamedTuple):
 
 
 def read_account(text: str) -> AccountSpec:
-    """Read ``NAME:KEY:SECRET:CASH``.
+    """Read ``NAME:KEY_ID:SECRET:CASH``.
 
     Raises:
         ConfigurationError: it is not of this form.
     """
     parts = text.split(":")
     if len(parts) != 4 or not all(parts):
-        raise ConfigurationError(f"{text!r} is no account; write NAME:KEY:SECRET:CASH, such as a:PKA:secret:100000")
+        raise ConfigurationError(f"{text!r} is no account; write NAME:KEY_ID:SECRET:CASH, such as a:PKA:secret:100000")
     name, key_id, secret_key, cash = parts
     try:
         return AccountSpec(name, key_id, secret_key, positive(cash))

@@ -17,6 +17,7 @@ import numpy as np
 from quant_trading_system.market.sessions import NEW_YORK, Calendar
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal
 from quant_trading_system.simulation.alpaca_server.bars import (
+    MINUTE_NS,
     Bars,
     Timeframe,
     calendar_bars,
@@ -33,7 +34,6 @@ from quant_trading_system.simulation.alpaca_server.market_wire import Row, bar_r
 from quant_trading_system.simulation.alpaca_server.tape import Tape
 
 _ONE_DAY = timedelta(days=1)
-_MINUTE_NS = 60_000_000_000
 _DAYS_AT_ONCE = 366
 """Days from which bars of a day or longer are made in one go."""
 
@@ -92,7 +92,7 @@ class MarketHistory:
         bars = minute_bars(self._tape.ticks(symbol, day).until(now))
         if midnight_ns(day + _ONE_DAY) <= now:
             self._keep(key, bars)
-        return bars.cut(bars.at + _MINUTE_NS <= now)
+        return bars.cut(bars.at + MINUTE_NS <= now)
 
     def day(self, symbol: str, day: date, now: int) -> Bars:
         """The bar of a day so far: one, or none when nothing has traded."""
@@ -103,7 +103,7 @@ class MarketHistory:
 
     def _long_bars(self, symbol: str, timeframe: Timeframe, span: Span, now: int) -> Iterator[Bars]:
         """Bars of a day or more; a bar belongs to the span when its beginning does."""
-        wider = span._replace(end=span.end + (0 if timeframe.unit == "Day" else _DAYS_AT_ONCE * 24 * 60 * _MINUTE_NS))
+        wider = span._replace(end=span.end + (0 if timeframe.unit == "Day" else _DAYS_AT_ONCE * 24 * 60 * MINUTE_NS))
         days = list(self._days(wider, now))
         if span.descending:
             days.reverse()

@@ -77,11 +77,6 @@ class Tape:
         self._altered = {key: ticks for key, ticks in self._altered.items() if key[0] != symbol}
         return act
 
-    def is_halted(self, symbol: str) -> bool:
-        """Trading stands still."""
-        halts = [act.doing for act in self._done.get(symbol, ()) if act.doing in (Doing.HALT, Doing.RESUME)]
-        return bool(halts) and halts[-1] is Doing.HALT
-
     def is_altered(self, symbol: str, day: date) -> bool:
         """Something was done that changes the prices of this day."""
         done = self._done.get(symbol, ())

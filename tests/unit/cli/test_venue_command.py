@@ -14,7 +14,7 @@ from quant_trading_system.core.exceptions import TradingError
         (["--host", "0.0.0.0", "--allow-remote"], "name accounts with --account"),
         (["--symbols", "SPY"], "needs the price of every symbol"),
         (["--symbols", "SPY:1,SPY:2"], "named twice"),
-        (["--account", "a:b:c"], "NAME:KEY:SECRET:CASH"),
+        (["--account", "a:b:c"], "NAME:KEY_ID:SECRET:CASH"),
         (["--account", "a:b:c:1", "--account", "a:d:e:1"], "two accounts have the name a"),
         (["--source", "nothing.csv"], "nothing.csv"),
         (["--source", "sp500", "--from", "2031-01-02"], "2031"),

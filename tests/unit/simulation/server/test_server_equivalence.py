@@ -63,6 +63,7 @@ def in_process(market_scene, seed):
                 venue.submit_request(body)
             except VenueRefusal:
                 continue
+            venue.run_until(step.at)  # each arrives before the next is asked for, however slow the machine is
         if orders is None:
             venue.cancel_all()
         venue.run_until(step.at)
@@ -78,6 +79,7 @@ async def over_the_wire(market_scene, seed):
                 await front.command("/time", {"ticks": 1})
             for body in orders or ():
                 await front.ask("POST", "/v2/orders", body)
+                await front.command("/settle", {})
             if orders is None:
                 await front.ask("DELETE", "/v2/orders")
             await front.command("/settle", {})

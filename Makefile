@@ -1,6 +1,8 @@
 # All commands set up what they need. Paths are relative, so the directory may have any name.
 
 .DEFAULT_GOAL := help
+SEEDS ?= 20
+MINUTES ?= 10
 .PHONY: help setup demo test lint format bench soak lock clean
 
 help: ## show this list
@@ -24,8 +26,8 @@ format: setup ## put all Python files into the common format
 bench: setup ## measure the speed of orders and backtests (ARGS="-k order" for some of it)
 	@.venv/bin/python -m pytest tests/bench --timeout=1800 $(ARGS)
 
-soak: setup ## run the long simulations (SEEDS=100 and MINUTES=30 bound them)
-	@.venv/bin/python -m pytest -m soak --timeout=0 $(ARGS)
+soak: setup ## run the long simulations (SEEDS=100 and MINUTES=30 bound each of them)
+	@SEEDS=$(SEEDS) MINUTES=$(MINUTES) .venv/bin/python -m pytest tests/soak -m soak -s --timeout=0 $(ARGS)
 
 lock: ## write requirements.lock anew (ARGS="--upgrade" takes the newest libraries)
 	@tools/lock.sh $(ARGS)

@@ -1,0 +1,82 @@
+"""Long runs: many seeds, kills at random moments. ``make soak SEEDS=100 MINUTES=30`` says how long."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
+
+pytestmark = pytest.mark.soak
+
+
+def seeds() -> Iterator[int]:
+    """As many as SEEDS says, for no longer than MINUTES."""
+    deadline = time.monotonic() + 60 * float(os.environ.get("MINUTES", "10"))
+    for seed in range(int(os.environ.get("SEEDS", "20"))):
+        if time.monotonic() > deadline:
+            print(f"time is up after {seed} seeds", flush=True)
+            return
+        yield seed
+
+
+class Place:
+    """A directory of its own for one run."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir()
+        state = str(directory / "state")
+        self.environment = {**os.environ, "QTS_STATE_DIR": state, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+    def qts(self, *arguments: str) -> dict:
+        done = subprocess.run(
+            [*QTS, *arguments], cwd=self.directory, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout[done.stdout.index("{") :])
+
+    def require_intact(self) -> int:
+        """Every entry is good and adds up to the books on record; the number of entries."""
+        (journal,) = self.directory.rglob("journal.db")
+        verified = self.qts("journal", "verify", str(journal), "--json")
+        replayed = self.qts("journal", "replay", str(journal), "--json")
+        assert verified["is_sound"]
+        assert replayed["agrees"], replayed["differences"]
+        return int(verified["entries"])
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["normal", "crash"])
+def test_every_seed_ends_with_books_that_add_up(tmp_path, crash):
+    for seed in seeds():
+        place = Place(tmp_path / str(seed))
+        told = place.qts("demo", "--headless", "--json", "--seed", str(seed), *(["--crash"] if crash else []))
+        assert told["journal_verified"]
+        print(f"seed {seed}: {told['orders']} orders, {place.require_intact()} entries", flush=True)
+
+
+def test_a_run_that_is_killed_at_any_moment_leaves_books_that_add_up(tmp_path):
+    for seed in seeds():
+        place = Place(tmp_path / str(seed))
+        moment = random.Random(seed).randrange(1, 8)
+        with subprocess.Popen(
+            [*QTS, "demo", "--headless", "--seed", str(seed)],
+            cwd=place.directory, env=place.environment, stdout=subprocess.PIPE, text=True,
+        ) as demo:  # fmt: skip
+            assert demo.stdout is not None
+            quarters = 0
+            for line in demo.stdout:
+                quarters += line.startswith("202")
+                if quarters == moment:
+                    demo.kill()
+                    break
+        print(f"seed {seed}: killed in quarter {moment}, {place.require_intact()} entries", flush=True)

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 
 import pytest
 
@@ -16,7 +17,7 @@ from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.system import TradingSystem
-from tests.support.road import NOON, account, order
+from tests.support.road import NOON, account, order, quiet_venue
 
 ROUNDS = 2_000
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -76,7 +77,7 @@ def test_share_of_each_layer(capsys):
         "gate": _gate(road.system),
         "journal": _journal(road.system),
         "books": _books(),
-        "venue": _venue(road),
+        "venue": _venue(),
     }
     with capsys.disabled():
         print(f"\nwhole road, one order: {whole:6.1f} us")
@@ -116,17 +117,19 @@ def _books() -> float:
     return _median(book)
 
 
-def _venue(road: Road) -> float:
-    venue, number = road.venue, 0
-
-    def trade() -> None:
-        nonlocal number
-        number += 1
-        venue.submit(_numbered(order("S0000", BUY if number % 2 else SELL), number))
+def _venue() -> float:
+    """From the request to the fill, on top of a position that stays open."""
+    venue, numbers = quiet_venue(), count()
+    asked = {side: order("S0000", side) for side in (BUY, SELL)}
+    for _ in range(50):
+        venue.submit(_numbered(asked[BUY], next(numbers)))
         venue.run_until(NOON)
 
-    quiet = account()[1]
-    venue = quiet
+    def trade() -> None:
+        number = next(numbers)
+        venue.submit(_numbered(asked[SELL if number % 2 else BUY], number))
+        venue.run_until(NOON)
+
     return _median(trade)
 
 

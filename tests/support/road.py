@@ -30,6 +30,19 @@ class Uncorrelated:
 
 def account(symbols: int = 1) -> tuple[TradingSystem, Venue]:
     """A system with `symbols` quoted stocks and its venue."""
+    venue, ports, universe = _market(symbols)
+    system = assemble(
+        ports, run="bench", cash=Decimal(10_000_000), limits=default_limits(), universe=universe, sizer=EqualWeight()
+    )
+    return system, venue
+
+
+def quiet_venue() -> Venue:
+    """The venue of such a system, with nobody who listens to it."""
+    return _market(1)[0]
+
+
+def _market(symbols: int) -> tuple[Venue, Ports, Universe]:
     names = [f"S{i:04d}" for i in range(symbols)]
     universe = Universe(Instrument(symbol=name, sector=f"sector {i % 11}") for i, name in enumerate(names))
     clock, board = ManualClock(NOON), QuoteBoard()
@@ -46,10 +59,7 @@ def account(symbols: int = 1) -> tuple[TradingSystem, Venue]:
         latch=MemoryLatch(),
         correlations=Uncorrelated(),
     )
-    system = assemble(
-        ports, run="bench", cash=Decimal(10_000_000), limits=default_limits(), universe=universe, sizer=EqualWeight()
-    )
-    return system, venue
+    return venue, ports, universe
 
 
 def order(symbol: str, side: OrderSide) -> Order:

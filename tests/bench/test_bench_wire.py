@@ -1,0 +1,92 @@
+"""Orders over real HTTP on loopback: this client beside the official one, against the same venue, in one run."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from quant_trading_system.core.clock import SystemClock
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.execution.alpaca_api import AlpacaApi
+from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.http_transport import HttpTransport
+from tests.support import alpaca_sdk as sdk
+from tests.support.alpaca_lines import approved
+from tests.support.venue_process import Keys, VenueProcess, running_venue
+
+ORDERS = 400
+WARM_UP = 50
+
+
+@pytest.fixture(scope="module")
+def venue():
+    options = ("--always-open", "--symbols", "KO:60", "--rate-limit", "0")
+    with running_venue(*options, accounts=3, cash="10000000") as running:
+        yield running
+
+
+def resting(number: int) -> Order:
+    """A limit order far below the market, so that only the wire and the venue's door are measured."""
+    return Order(
+        symbol="KO", side=OrderSide.BUY, quantity=Decimal(1), order_type=OrderType.LIMIT,
+        limit_price=Decimal("30.00"), time_in_force=TimeInForce.DAY, client_order_id=f"bench-{number}",
+    )  # fmt: skip
+
+
+async def _with_ours(venue: VenueProcess, keys: Keys, at_once: int) -> tuple[list[float], float]:
+    transport = HttpTransport(venue.url, {"APCA-API-KEY-ID": keys.key, "APCA-API-SECRET-KEY": keys.secret})
+    api = AlpacaApi(transport, SystemClock(), lambda _: None, source="bench")
+    client, spans = AlpacaClient(api), []
+
+    async def one(number: int) -> None:
+        begun = time.perf_counter()
+        await client.submit(approved(resting(number)))
+        spans.append(time.perf_counter() - begun)
+
+    try:
+        for number in range(WARM_UP):
+            await one(number)
+        spans.clear()
+        begun = time.perf_counter()
+        for first in range(WARM_UP, WARM_UP + ORDERS, at_once):
+            await asyncio.gather(*(one(number) for number in range(first, first + at_once)))
+        return spans, ORDERS / (time.perf_counter() - begun)
+    finally:
+        await api.close()
+
+
+def _with_the_official_client(venue: VenueProcess, keys: Keys) -> tuple[list[float], float]:
+    client, spans = sdk.TradingClient(keys.key, keys.secret, paper=True, url_override=venue.url), []
+    begun = time.perf_counter()
+    for number in range(WARM_UP + ORDERS):
+        if number == WARM_UP:
+            spans, begun = [], time.perf_counter()
+        asked = sdk.LimitOrderRequest(
+            symbol="KO", qty=1, side=sdk.OrderSide.BUY, time_in_force=sdk.TimeInForce.DAY,
+            limit_price=30.0, client_order_id=f"bench-{number}",
+        )  # fmt: skip
+        sent = time.perf_counter()
+        client.submit_order(asked)
+        spans.append(time.perf_counter() - sent)
+    return spans, ORDERS / (time.perf_counter() - begun)
+
+
+def test_round_trips_beside_the_official_client(venue, capsys):
+    """Milliseconds from the request to the answer, and orders a second, one after another and eight at once."""
+    ways: dict[str, Callable[[], tuple[list[float], float]]] = {
+        "this client": lambda: asyncio.run(_with_ours(venue, venue.fresh_account(), 1)),
+        "alpaca-py": lambda: _with_the_official_client(venue, venue.fresh_account()),
+        "this client, 8 at once": lambda: asyncio.run(_with_ours(venue, venue.fresh_account(), 8)),
+    }
+    with capsys.disabled():
+        print()
+        for name, way in ways.items():
+            spans, rate = way()
+            assert len(spans) == ORDERS
+            middle, slow = statistics.median(spans) * 1e3, sorted(spans)[ORDERS * 99 // 100] * 1e3
+            print(f"  {name:<24} median {middle:5.2f} ms   99 % {slow:6.2f} ms   {rate:6.0f} orders a second")

@@ -52,6 +52,9 @@ Name = Annotated[str, typer.Option("--name", help="Of the account's directory: i
 Feed = Annotated[str, typer.Option(help="iex or sip.")]
 Always = Annotated[bool, typer.Option("--always-open", help="The local venue trades around the clock.")]
 
+_TAKEN = ("accounts", "latest_run")
+"""What the state directory keeps beside the accounts' directories."""
+
 
 def trade(
     strategies: StrategyNames,
@@ -86,6 +89,8 @@ def trade(
 
     if broker != "alpaca":
         raise ConfigurationError(f"--broker {broker}: only alpaca is known")
+    if not name.replace("-", "").replace("_", "").isalnum() or name in _TAKEN:
+        raise ConfigurationError(f"--name {name}: write letters, digits, - and _; {', '.join(_TAKEN)} are taken")
     setup = LiveSetup(
         access=read_access(os.environ, credentials),
         mode=TradingMode(mode.value),

@@ -133,7 +133,10 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: says what does not agree.
         """
         if mode is not self.mode:
-            raise ConfigurationError(f"the configuration says {mode}, but {self.trading} is {self.mode}")
+            raise ConfigurationError(
+                f"the configuration says {mode}, but {self.trading} is {self.mode}; "
+                f"write --mode {self.mode}, or set APCA_API_BASE_URL to the host that you mean"
+            )
         if self.mode is not TradingMode.LIVE:
             return
         if not account_id:

@@ -118,3 +118,9 @@ def test_a_file_that_is_no_journal_is_called_so(qts, tmp_path):
 
 def test_negative_dollars():
     assert (usd(-909.6), usd(1234.5), dollar_sign("+1.70")) == ("-$909.60", "$1,234.50", "+$1.70")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "accounts", "latest_run"])
+def test_a_name_of_an_account_that_would_lead_elsewhere(qts, tmp_path, name):
+    assert "letters, digits" in refusal(qts("trade", "momentum", "--symbols", "KO", "--name", name))
+    assert [*tmp_path.iterdir()] == []

@@ -133,6 +133,7 @@ def test_halt_is_seen_by_the_next_process_and_lifted_by_a_named_person(qts):
     assert qts("status").returncode == 0
 
 
+@pytest.mark.usefixtures("demo")  # an order is looked for in its journal
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

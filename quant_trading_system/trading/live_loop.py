@@ -109,7 +109,6 @@ class LiveLoop:
             raise
 
     async def _turn(self) -> None:
-        self._system.engine.mark_positions()
         await self._follow_the_day()
         await self._system.engine.on_step()
         await self._look_up_doubtful()
@@ -139,8 +138,11 @@ class LiveLoop:
         ports, opened = self._system.ports, self._system.monitor.opened_at
         session = ports.calendar.session_at(ports.clock.now())
         today = None if session is None else session.date
-        if today == self._day or (today is not None and self._system.portfolio.unmarked):
-            return  # the same day still, or a day whose opening equity is not known yet
+        if today == self._day:
+            return
+        self._system.engine.mark_positions()
+        if today is not None and self._system.portfolio.unmarked:
+            return  # its opening equity is not known yet
         if session is not None and self._day is None and opened is not None and opened >= session.open:
             self._day = today  # opened before a restart; its losses count on
             return

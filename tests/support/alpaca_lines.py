@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -167,6 +167,18 @@ async def settled(turns: int = 30) -> None:
     """Everybody who can go on without time passing has gone on."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def run_beside(work: Coroutine[Any, Any, None], story: Callable[[], Awaitable[None]]) -> None:
+    """Let `work` run while `story` is told, and end it cleanly."""
+    task = asyncio.create_task(work)
+    await settled()
+    try:
+        await story()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await settled()
 
 
 async def pass_time(clock: ManualClock, seconds: float) -> None:

@@ -37,6 +37,7 @@ from tests.support.alpaca_lines import (
     pass_time,
     refusal,
     reply,
+    run_beside,
     settled,
     stamp,
     update_json,
@@ -80,18 +81,7 @@ class Desk:
 
     def live(self, story: Story) -> None:
         """Run the broker while `story` is told."""
-
-        async def both() -> None:
-            task = asyncio.create_task(self.broker.run())
-            await settled()
-            try:
-                await story(self)
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-                await settled()
-
-        asyncio.run(both())
+        asyncio.run(run_beside(self.broker.run(), lambda: story(self)))
 
     async def place(self, order: Order | None = None, **options: Any) -> Any:
         answer = await self.broker.place(approved(order or an_order(), at=self.clock.now(), **options))

@@ -32,6 +32,7 @@ from tests.support.alpaca_lines import (
     pass_time,
     refusal,
     reply,
+    run_beside,
     settled,
     stamp,
 )
@@ -89,16 +90,7 @@ class Desk:
         )
 
     def live(self, story: Callable[[Desk], Awaitable[None]]) -> None:
-        async def both() -> None:
-            task = asyncio.create_task(self.feed.run())
-            await settled()
-            try:
-                await story(self)
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-        asyncio.run(both())
+        asyncio.run(run_beside(self.feed.run(), lambda: story(self)))
 
     @property
     def socket(self) -> MemorySocket:

@@ -28,6 +28,7 @@ from tests.support.alpaca_lines import (
     kinds,
     order_json,
     pass_time,
+    run_beside,
     settled,
     update_json,
 )
@@ -76,17 +77,7 @@ class Desk:
 
     def live(self, story: Story) -> None:
         """Run the session while `story` is told."""
-
-        async def both() -> None:
-            task = asyncio.create_task(self.session.run())
-            await settled()
-            try:
-                await story(self)
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-        asyncio.run(both())
+        asyncio.run(run_beside(self.session.run(), lambda: story(self)))
 
     @property
     def socket(self) -> MemorySocket:

@@ -7,7 +7,6 @@ strategy speak.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
@@ -15,47 +14,43 @@ from functools import partial
 
 from quant_trading_system.app.adoption import adopt_cash, adopt_positions
 from quant_trading_system.app.alarms import Alarms
-from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.live_parts import (
-    Lines,
     LiveSetup,
     MeasuredBars,
     Tell,
     assemble_live,
     calendar_of,
-    connect,
     fetch,
     narrate,
-    open_journal,
 )
-from quant_trading_system.core.clock import Clock, SystemClock
+from quant_trading_system.app.surroundings import Lines, Surroundings
+from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotReconciled
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.credentials import TradingMode
 from quant_trading_system.execution.reconciliation import Break, BreakKind, reconcile
-from quant_trading_system.journal.sqlite_store import SqliteJournal
+from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import stops
-from quant_trading_system.risk.latch import FileLatch
 from quant_trading_system.trading.live_bars import LiveBars
 from quant_trading_system.trading.live_loop import LiveLoop
 from quant_trading_system.trading.system import Ports, TradingSystem
 
-HEARTBEAT_FILE = "heartbeat"
 START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
 _ORDERS = frozenset({BreakKind.MISSING_ORDER, BreakKind.FOREIGN_ORDER})
 _LOOK = timedelta(milliseconds=200)
 
 
-async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell) -> None:
+async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings: Surroundings | None = None) -> None:
     """Trade until `stop` is set.
 
     Args:
         tell: takes one line about what happens, for people.
+        surroundings: clock, lines and storage; this machine's by default.
 
     Raises:
         ConfigurationError: host, account or settings do not agree, or positions have nobody to answer for them.
@@ -65,14 +60,15 @@ async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell) -> None:
     setup.access.endpoints.require_permission(setup.mode, armed=setup.armed, account_id=setup.account_id)
     if setup.always_open and setup.mode is not TradingMode.LOCAL:
         raise ConfigurationError("only a venue on this machine can be open always")
+    around = surroundings or Surroundings()
     async with AsyncExitStack() as stack:
-        journal = open_journal(setup.directory)
+        journal = around.open_journal(setup.directory)
         stack.callback(journal.close)
         alarms = Alarms(tell)
-        lines = await connect(setup, stack, alarms)
+        lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
         journal.subscribe(lambda _, event: narrate(event, tell))
         with _named_keys():
-            account = await _Account.prepare(setup, journal, lines, tell, alarms)
+            account = await _Account.prepare(setup, around, journal, lines, tell, alarms)
         await account.run(stop)
 
 
@@ -95,6 +91,7 @@ class _Account:
     def __init__(
         self,
         setup: LiveSetup,
+        around: Surroundings,
         run: str,
         system: TradingSystem,
         broker: AlpacaBroker,
@@ -103,6 +100,7 @@ class _Account:
         tell: Tell,
     ) -> None:
         self._setup = setup
+        self._around = around
         self._run = run
         self._system = system
         self._broker = broker
@@ -112,11 +110,11 @@ class _Account:
 
     @classmethod
     async def prepare(
-        cls, setup: LiveSetup, journal: SqliteJournal, lines: Lines, tell: Tell, alarms: Alarms
+        cls, setup: LiveSetup, around: Surroundings, journal: Journal, lines: Lines, tell: Tell, alarms: Alarms
     ) -> _Account:
         """Everything up to the point where streams may begin."""
-        clock, calendar, board = SystemClock(), calendar_of(setup), QuoteBoard()
-        latch = FileLatch(setup.directory / LATCH_FILE)
+        clock, calendar, board = around.clock, calendar_of(setup, around.clock.now().date()), QuoteBoard()
+        latch = around.open_latch(setup.directory)
         symbols = tuple(setup.universe)
         broker = AlpacaBroker(
             lines.client,
@@ -164,13 +162,18 @@ class _Account:
         )
         run, system = await assemble_live(setup, ports, journal, broker)
         alarms.kill_switch = system.kill_switch
-        return cls(setup, run, system, broker, feed, MeasuredBars(bars, correlations), tell)
+        return cls(setup, around, run, system, broker, feed, MeasuredBars(bars, correlations), tell)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Bring the streams up, reconcile, trade until `stop`."""
         system = self._system
         loop = LiveLoop(
-            system, self._bars, run=self._run, on_stop=self._setup.on_stop, heartbeat=self._beat, tell=self._tell
+            system,
+            self._bars,
+            run=self._run,
+            on_stop=self._setup.on_stop,
+            heartbeat=lambda: self._around.beat(self._setup.directory),
+            tell=self._tell,
         )
         board = system.ports.quotes
         if isinstance(board, QuoteBoard):
@@ -230,11 +233,6 @@ class _Account:
                 f"our books and the broker's differ in {', '.join(blocking)}; find out why, then start again, "
                 "with --adopt NAME to take over the broker's positions and cash"
             )
-
-    def _beat(self) -> None:
-        path = self._setup.directory / HEARTBEAT_FILE
-        path.touch(mode=0o600)
-        os.utime(path)
 
 
 async def _end(work: Iterable[asyncio.Future[None]]) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from quant_trading_system import __version__
 from quant_trading_system.app.adoption import adopt_positions
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
-from quant_trading_system.core.clock import SystemClock
 from quant_trading_system.core.events import (
     AnyEvent,
     FillEvent,
@@ -27,18 +24,12 @@ from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.order_state import OrderTrigger
-from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
-from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_history import history_of
 from quant_trading_system.execution.credentials import Access, TradingMode
-from quant_trading_system.execution.http_transport import HttpTransport, WebSockets
-from quant_trading_system.execution.notices import Notify
-from quant_trading_system.execution.transport import Timeouts
-from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.replay import replay
-from quant_trading_system.journal.sqlite_store import SqliteJournal
+from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.sessions import AlwaysOpen, Calendar, TradingCalendar
@@ -81,43 +72,6 @@ class LiveSetup:
     on_stop: OnStop = OnStop.CANCEL
     adopted_by: str = ""
     always_open: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
-    """The connections to the broker."""
-
-    client: AlpacaClient
-    data: AlpacaData
-    sockets: WebSockets
-
-
-def open_journal(directory: Path) -> SqliteJournal:
-    """The journal of the account, for this process alone.
-
-    Raises:
-        JournalUnavailable: another engine has it, or it cannot be written.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = directory / JOURNAL_FILE
-    return SqliteJournal(path, journal_key(path), group_commit=True)
-
-
-async def connect(setup: LiveSetup, stack: AsyncExitStack, notify: Notify) -> Lines:
-    """Lines to the broker's hosts; `stack` closes them."""
-    credentials, endpoints = setup.access.credentials, setup.access.endpoints
-    clock, sockets = SystemClock(), WebSockets()
-    stack.push_async_callback(sockets.close)
-    apis = []
-    for source, origin, timeouts in (
-        ("trading", endpoints.trading, Timeouts()),
-        ("data", endpoints.data, Timeouts(total=timedelta(seconds=60))),  # long histories come in long answers
-    ):
-        transport = HttpTransport(origin, credentials.headers())
-        api = AlpacaApi(transport, clock, notify, source=source, timeouts=timeouts, hide=credentials.hidden_in)
-        stack.push_async_callback(api.close)
-        apis.append(api)
-    return Lines(client=AlpacaClient(apis[0]), data=AlpacaData(apis[1], feed=setup.feed), sockets=sockets)
 
 
 def narrate(event: AnyEvent, tell: Tell) -> None:
@@ -182,7 +136,7 @@ def bind_account(directory: Path, account_id: str) -> None:
 
 
 async def assemble_live(
-    setup: LiveSetup, ports: Ports, journal: SqliteJournal, broker: AlpacaBroker
+    setup: LiveSetup, ports: Ports, journal: Journal, broker: AlpacaBroker
 ) -> tuple[str, TradingSystem]:
     """The account as its journal left it, or a new one with the broker's cash and positions."""
     account, held = await broker.account(), await broker.positions()
@@ -227,9 +181,8 @@ def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:
     )
 
 
-def calendar_of(setup: LiveSetup) -> Calendar:
-    """The exchange's sessions around today, or a venue that never closes."""
+def calendar_of(setup: LiveSetup, today: date) -> Calendar:
+    """The exchange's sessions around `today`, or a venue that never closes."""
     if setup.always_open:
         return AlwaysOpen()
-    today = SystemClock().now().date()
     return TradingCalendar.nyse(today - setup.lookback - timedelta(days=30), today + timedelta(days=300))

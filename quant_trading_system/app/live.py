@@ -131,7 +131,7 @@ class _Account:
             setup.access,
             clock,
             alarms,
-            subscriptions={"quotes": symbols},
+            subscriptions={"quotes": symbols, "trades": symbols},
             board=board,
             is_open=calendar.is_open,
             feed=setup.feed,

@@ -112,6 +112,11 @@ class StreamSession:
         self._ups.append(listener)
 
     @property
+    def backlog(self) -> int:
+        """Frames that were received and not yet heard."""
+        return len(self._inbox)
+
+    @property
     def silent_for(self) -> timedelta:
         """Since the last frame of any kind."""
         return timedelta(seconds=self._clock.monotonic() - self._last_heard)

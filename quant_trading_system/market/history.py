@@ -215,6 +215,22 @@ class PriceHistory:
         columns = [self.column_of(name) for name in names]
         return self._part(names, self.axis, lambda array: array[:, columns])
 
+    def followed_by(self, later: PriceHistory) -> PriceHistory | None:
+        """This history and the bars of `later` that come after it; None when the two do not go together.
+
+        They do not when `later` has a symbol that is unknown here, when its bars are of another length, or when a bar
+        that both have differs: then one of them was revised since, by a split for instance.
+        """
+        if self.axis.span != later.axis.span or not set(later.symbols) <= set(self.symbols):
+            return None
+        aligned = later._with_columns_of(self)
+        common = int(np.searchsorted(aligned.times, self.times[-1], "right"))
+        if common:
+            rows = np.searchsorted(self.times, aligned.times[:common])
+            if not aligned._same_bars(slice(0, common), self, rows):
+                return None
+        return self._joined(aligned, common)
+
     def column_of(self, symbol: str) -> int:
         """The symbol's place in the second dimension of every array.
 
@@ -274,6 +290,45 @@ class PriceHistory:
 
     def _extent(self) -> str:
         return f"this history covers {self.dates[0]} to {self.dates[-1]}"
+
+    def _with_columns_of(self, other: PriceHistory) -> PriceHistory:
+        """The same bars in the columns of `other`; bars that it has and this one has not are missing."""
+        if self.symbols == other.symbols:
+            return self
+        places = [other.column_of(symbol) for symbol in self.symbols]
+
+        def spread(array: NDArray[Any]) -> NDArray[Any]:
+            wide = np.zeros((len(self), len(other.symbols)), dtype=array.dtype)
+            wide[:, places] = array
+            return wide
+
+        return self._part(other.symbols, self.axis, spread)
+
+    def _same_bars(self, rows: slice, other: PriceHistory, theirs: NDArray[np.intp]) -> bool:
+        if not np.array_equal(self.times[rows], other.times[theirs]):
+            return False
+        present = self.present[rows]
+        pairs = zip(self._arrays(), other._arrays(), strict=True)
+        return all(
+            (mine is None) is (its is None)
+            and (mine is None or its is None or np.array_equal(mine[rows] * present, its[theirs] * present))
+            for mine, its in pairs
+        )
+
+    def _joined(self, later: PriceHistory, common: int) -> PriceHistory:
+        """`later` without its first `common` bars behind this history; both have the same columns."""
+
+        def join(mine: Any, its: Any) -> Any:
+            return None if mine is None else np.concatenate([mine, its[common:]])
+
+        starts, ends, dates = (join(mine, its) for mine, its in zip(self.axis[:3], later.axis[:3], strict=True))
+        axis = TimeAxis(starts, ends, dates, self.axis.span)
+        columns = zip(self._arrays(), later._arrays(), strict=True)
+        present, *prices = (join(mine, its) for mine, its in columns)
+        return PriceHistory(self.symbols, axis, prices[0], present, *prices[1:])
+
+    def _arrays(self) -> tuple[NDArray[Any] | None, ...]:
+        return (self.present, self.close_micros, self.open_micros, self.high_micros, self.low_micros, self.volume)
 
     def _part(self, symbols: tuple[str, ...], axis: TimeAxis, pick: Callable[[Any], Any]) -> PriceHistory:
         columns = (self.open_micros, self.high_micros, self.low_micros, self.volume)

@@ -81,6 +81,13 @@ class QuoteBoard:
         for listener in self._listeners:
             listener(quote)
 
+    def trade(self, symbol: str, price: Decimal) -> None:
+        """The symbol has traded at `price` dollars a share; its quote and the age of that stay as they are."""
+        with self._lock:
+            known = self._latest.get(symbol)
+            if known is not None:
+                self._latest[symbol] = msgspec.structs.replace(known, last=price)
+
     def subscribe(self, listener: Callable[[Quote], None]) -> None:
         """Call `listener` with every quote that is put on the board."""
         self._listeners.append(listener)

@@ -12,6 +12,7 @@ from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import Floats, PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.market.time_axis import moment_of
 
 Fetch = Callable[[datetime], Awaitable[PriceHistory]]
 """All bars from a moment on, finished ones and perhaps the one in progress."""
@@ -75,12 +76,30 @@ class LiveBars:
         if self._asked is not None and now - self._asked < PATIENCE:
             return None
         self._asked = now
-        history = self._finished_part(await self._fetch(now - self._lookback), now)
-        if history is None or history.time_at(len(history) - 1) < due:
+        history = await self._grown(now, due)
+        if history is None:
             return None
         self._history, self._asked = history, None
         self._delivered = history.time_at(len(history) - 1)
         return HistoryView(history, len(history) - 1)
+
+    async def _grown(self, now: datetime, due: datetime) -> PriceHistory | None:
+        """The past and what has ended since, None while the bar that is due is missing.
+
+        Only what is new is asked for, with the last known bar; when that has changed, the past was revised and is
+        asked for again as a whole.
+        """
+        known, begin = self._history, now - self._lookback
+        tail = await self._finished_since(begin if known is None else _begin_of_last(known), now)
+        if tail is None or tail.time_at(len(tail) - 1) < due:
+            return None
+        joined = None if known is None else known.followed_by(tail)
+        if joined is None:
+            return await self._finished_since(begin, now)
+        return joined.between(begin, now)
+
+    async def _finished_since(self, start: datetime, now: datetime) -> PriceHistory | None:
+        return self._finished_part(await self._fetch(start), now)
 
     def recent_returns(self, bars: int) -> Floats:
         """The last `bars` returns of finished bars or fewer, [bars, symbols], symbols in the order that was asked for.
@@ -110,3 +129,9 @@ class LiveBars:
         while count and history.time_at(count - 1) > now:
             count -= 1
         return history.between(history.time_at(0), history.time_at(count - 1)) if count else None
+
+
+def _begin_of_last(history: PriceHistory) -> datetime:
+    """Not later than the stamp of its last bar; brokers stamp daily bars with the midnight before the open."""
+    start = moment_of(history.axis.starts[-1])
+    return start - timedelta(days=1) if history.is_daily else start

@@ -99,16 +99,17 @@ class LiveLoop:
         """Go on until `stop`; an unexpected failure halts the account first and is then raised."""
         try:
             while not self._stopping:
-                await self._turn()
+                await self.turn()
                 await wait_for_either(self._system.ports.clock, self._wake, TICK)
                 self._wake.clear()
-            await self._end()
+            await self.end()
         except BaseException as error:
             self._halt(error)
             await self._withdraw()
             raise
 
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
+        """Look around once: follow the day, mark, watch the limits, send what waits, ask for finished bars."""
         await self._follow_the_day()
         await self._system.engine.on_step()
         await self._look_up_doubtful()
@@ -140,7 +141,8 @@ class LiveLoop:
         today = None if session is None else session.date
         if today == self._day:
             return
-        self._system.engine.mark_positions()
+        if today is None or self._system.portfolio.unmarked:
+            self._system.engine.mark_positions()
         if today is not None and self._system.portfolio.unmarked:
             return  # its opening equity is not known yet
         if session is not None and self._day is None and opened is not None and opened >= session.open:
@@ -154,7 +156,8 @@ class LiveLoop:
             self._tell(f"{today} opened, equity {self._system.portfolio.equity:,.2f}")
         self._day = today
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
+        """Withdraw or leave what is working, and close the run on record."""
         system, clock = self._system, self._system.ports.clock
         if self._on_stop is OnStop.CANCEL:
             await system.orders.cancel_all("the engine stops")

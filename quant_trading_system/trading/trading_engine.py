@@ -200,7 +200,7 @@ class TradingEngine:
                 continue
             last = quote.last
             if last is not None and last.is_finite() and last > ZERO:
-                self._portfolio.mark(symbol, last)
+                self._portfolio.mark(symbol, min(max(last, quote.bid), quote.ask))  # the last trade may be long ago
             elif quote.ask - quote.bid <= self._monitor.limits.max_spread_pct * quote.mid:
                 self._portfolio.mark(symbol, quote.mid)  # between wider quotes nobody knows the price
 

@@ -23,10 +23,16 @@ class Shop:
     """A broker's history that knows all bars which have begun by now."""
 
     def __init__(self, clock: ManualClock, span: timedelta | None, late: timedelta = timedelta(0)) -> None:
-        self.clock, self.span, self.late, self.asked = clock, span, late, 0
+        self.clock, self.span, self.late = clock, span, late
+        self.factor = 1
+        self.starts: list[datetime] = []
+
+    @property
+    def asked(self) -> int:
+        return len(self.starts)
 
     async def __call__(self, start: datetime) -> PriceHistory:
-        self.asked += 1
+        self.starts.append(start)
         now = self.clock.now() - self.late
         if self.span is None:
             days = [s.date for s in CALENDAR.sessions_between(start.date(), now.date()) if s.open <= now]
@@ -37,7 +43,7 @@ class Shop:
                 count = min(session.close, now) - session.open
                 starts += [session.open + i * self.span for i in range(max(-(-count // self.span), 0))]
             axis = intraday_axis(np.array([stamp_of(s) for s in starts]), self.span, "start", CALENDAR)
-        closes = np.arange(1, len(axis.ends) + 1, dtype=np.int64)[:, None] * 1_000_000
+        closes = (axis.ends.astype("datetime64[s]").astype(np.int64)[:, None] % 86_400 + 1) * self.factor
         return PriceHistory(("KO",), axis, closes, np.ones_like(closes, dtype=bool))
 
 
@@ -105,3 +111,24 @@ def test_returns_have_a_column_for_every_symbol_that_was_asked_for():
     assert returns.shape == (3, 2)
     assert np.isnan(returns[:, 0]).all()
     assert not np.isnan(returns[:, 1]).any()
+
+
+def test_only_what_is_new_is_asked_for_and_the_past_is_kept():
+    live, clock, shop = bars(datetime(2024, 1, 8, 15, 1, tzinfo=UTC), FIVE)
+    before = live.recent_returns(19).tolist()
+    clock.move_to(datetime(2024, 1, 8, 15, 5, 5, tzinfo=UTC))
+    view = asyncio.run(live.finished())
+    assert view is not None
+    assert shop.starts[-1] == datetime(2024, 1, 8, 14, 55, tzinfo=UTC)  # the last bar that is known already
+    assert live.recent_returns(20).tolist()[:-1] == before
+
+
+def test_a_past_that_was_revised_is_asked_for_anew():
+    """A split changes every bar before it; old and new ones must not stand side by side."""
+    live, clock, shop = bars(datetime(2024, 1, 8, 20, 0, tzinfo=UTC), None)
+    shop.factor = 2
+    clock.move_to(datetime(2024, 1, 8, 21, 30, tzinfo=UTC))
+    view = asyncio.run(live.finished())
+    assert view is not None
+    assert shop.starts[-1] == clock.now() - timedelta(days=20)
+    assert (np.abs(live.recent_returns(10)) < 1e-9).all()  # all bars end at the same second of the day here

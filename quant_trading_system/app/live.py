@@ -7,8 +7,8 @@ strategy speak.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -24,7 +24,6 @@ from quant_trading_system.app.live_parts import (
     narrate,
 )
 from quant_trading_system.app.surroundings import Lines, Surroundings
-from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotReconciled
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
@@ -42,7 +41,6 @@ from quant_trading_system.trading.system import Ports, TradingSystem
 START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
 _ORDERS = frozenset({BreakKind.MISSING_ORDER, BreakKind.FOREIGN_ORDER})
-_LOOK = timedelta(milliseconds=200)
 
 
 async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings: Surroundings | None = None) -> None:
@@ -57,19 +55,27 @@ async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings:
         NotReconciled: our books and the broker's differ; nothing was sent.
         JournalUnavailable: another engine has the account, or the journal cannot be written.
     """
+    async with AsyncExitStack() as stack:
+        account = await open_account(setup, surroundings or Surroundings(), stack, tell)
+        await account.run(stop)
+
+
+async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitStack, tell: Tell) -> LiveAccount:
+    """Everything up to the point where streams may begin; `stack` closes what was opened.
+
+    Raises:
+        ConfigurationError, JournalUnavailable: as for `trade`.
+    """
     setup.access.endpoints.require_permission(setup.mode, armed=setup.armed, account_id=setup.account_id)
     if setup.always_open and setup.mode is not TradingMode.LOCAL:
         raise ConfigurationError("only a venue on this machine can be open always")
-    around = surroundings or Surroundings()
-    async with AsyncExitStack() as stack:
-        journal = around.open_journal(setup.directory)
-        stack.callback(journal.close)
-        alarms = Alarms(tell)
-        lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
-        journal.subscribe(lambda _, event: narrate(event, tell))
-        with _named_keys():
-            account = await _Account.prepare(setup, around, journal, lines, tell, alarms)
-        await account.run(stop)
+    journal = around.open_journal(setup.directory)
+    stack.callback(journal.close)
+    alarms = Alarms(tell)
+    lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
+    journal.subscribe(lambda _, event: narrate(event, tell))
+    with _named_keys():
+        return await LiveAccount.prepare(setup, around, journal, lines, tell, alarms)
 
 
 @contextmanager
@@ -85,8 +91,14 @@ def _named_keys() -> Iterator[None]:
         ) from error
 
 
-class _Account:
-    """One account while it is being traded."""
+class LiveAccount:
+    """One account while it is being traded.
+
+    Attributes:
+        name: of the run; every client order id begins with it.
+        system: everything that decides.
+        broker, feed: both sides of the line to the broker.
+    """
 
     def __init__(
         self,
@@ -101,17 +113,18 @@ class _Account:
     ) -> None:
         self._setup = setup
         self._around = around
-        self._run = run
-        self._system = system
-        self._broker = broker
-        self._feed = feed
+        self.name = run
+        self.system = system
+        self.broker = broker
+        self.feed = feed
         self._bars = bars
         self._tell = tell
+        self._streams: list[asyncio.Future[None]] = []
 
     @classmethod
     async def prepare(
         cls, setup: LiveSetup, around: Surroundings, journal: Journal, lines: Lines, tell: Tell, alarms: Alarms
-    ) -> _Account:
+    ) -> LiveAccount:
         """Everything up to the point where streams may begin."""
         clock, calendar, board = around.clock, calendar_of(setup, around.clock.now().date()), QuoteBoard()
         latch = around.open_latch(setup.directory)
@@ -166,59 +179,82 @@ class _Account:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Bring the streams up, reconcile, trade until `stop`."""
-        system = self._system
+        async with self.following() as loop:
+            stopper = asyncio.ensure_future(_stop_when(stop, loop))
+            trading = asyncio.ensure_future(loop.run())
+            try:
+                await asyncio.wait([trading, *self._streams], return_when=asyncio.FIRST_COMPLETED)
+                _raise_failure(self._streams)
+                await trading
+            finally:
+                await _end([trading, stopper])
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[LiveLoop]:
+        """Streams that are up and books that agree: now the loop may turn.
+
+        Raises:
+            NotReconciled: they do not come up, or the books differ.
+        """
+        loop = self._loop()
+        self._streams = [asyncio.ensure_future(stream) for stream in (self.broker.run(), self.feed.run())]
+        try:
+            await self._wait_for_streams()
+            await self._reconcile()
+            self._tell(f"reconciled; trading with {', '.join(s.name for s in self._setup.strategies)}")
+            self._tell_halt()
+            yield loop
+        finally:
+            await _end(reversed(self._streams))
+
+    def _loop(self) -> LiveLoop:
         loop = LiveLoop(
-            system,
+            self.system,
             self._bars,
-            run=self._run,
+            run=self.name,
             on_stop=self._setup.on_stop,
             heartbeat=lambda: self._around.beat(self._setup.directory),
             tell=self._tell,
         )
-        board = system.ports.quotes
+        board = self.system.ports.quotes
         if isinstance(board, QuoteBoard):
             board.subscribe(lambda _: loop.wake())
-        self._broker.subscribe(lambda _: loop.wake())
-        streams = [asyncio.ensure_future(stream) for stream in (self._broker.run(), self._feed.run())]
-        work = list(streams)
-        try:
-            await self._wait_for_streams(streams)
-            await self._reconcile()
-            self._tell(f"reconciled; trading with {', '.join(s.name for s in self._setup.strategies)}")
-            self._tell_halt()
-            stopper = asyncio.ensure_future(_stop_when(stop, loop))
-            trading = asyncio.ensure_future(loop.run())
-            work += [stopper, trading]
-            await asyncio.wait([trading, *streams], return_when=asyncio.FIRST_COMPLETED)
-            _raise_failure(streams)
-            await trading
-        finally:
-            await _end(reversed(work))  # the loop first: it needs the streams to stop in good order
+        self.broker.subscribe(lambda _: loop.wake())
+        return loop
 
     def _tell_halt(self) -> None:
-        state = self._system.kill_switch.state
+        state = self.system.kill_switch.state
         if state.level:
             self._tell(f"{state.level.name} since {state.at} by {state.by}: {state.reason}; `qts resume` ends it")
 
-    async def _wait_for_streams(self, streams: Sequence[asyncio.Future[None]]) -> None:
-        clock: Clock = self._system.ports.clock
-        deadline = clock.now() + START_PATIENCE
-        while not (self._broker.session.is_up and self._feed.session.is_up):
-            _raise_failure(streams)
-            if clock.now() > deadline:
-                raise NotReconciled("the streams did not come up; nothing was sent")
-            await clock.sleep(_LOOK)
+    async def _wait_for_streams(self) -> None:
+        changed = asyncio.Event()
+        for session in (self.broker.session, self.feed.session):
+            session.on_change(lambda _: changed.set())
+        for stream in self._streams:
+            stream.add_done_callback(lambda _: changed.set())
+        patience = asyncio.ensure_future(self.system.ports.clock.sleep(START_PATIENCE))
+        patience.add_done_callback(lambda _: changed.set())
+        try:
+            while not (self.broker.session.is_up and self.feed.session.is_up):
+                _raise_failure(self._streams)
+                if patience.done():
+                    raise NotReconciled("the streams did not come up; nothing was sent")
+                await changed.wait()
+                changed.clear()
+        finally:
+            await _end([patience])
 
     async def _reconcile(self) -> None:
-        system, person = self._system, self._setup.adopted_by
-        breaks = await reconcile(self._broker, system.portfolio, system.orders)
+        system, person = self.system, self._setup.adopted_by
+        breaks = await reconcile(self.broker, system.portfolio, system.orders)
         if breaks and person and not any(found.kind in _ORDERS for found in breaks):
             self._tell_breaks(breaks)
-            adopt_positions(system, await self._broker.positions(), approved_by=person, reason="differed at a start")
-            adopt_cash(system, await self._broker.account(), approved_by=person)
+            adopt_positions(system, await self.broker.positions(), approved_by=person, reason="differed at a start")
+            adopt_cash(system, await self.broker.account(), approved_by=person)
             await system.ports.journal.durable()
             self._tell(f"taken over from the broker on the word of {person}")
-            breaks = await reconcile(self._broker, system.portfolio, system.orders)
+            breaks = await reconcile(self.broker, system.portfolio, system.orders)
         self._require_clean(breaks)
 
     def _tell_breaks(self, breaks: Sequence[Break]) -> None:

@@ -40,6 +40,9 @@ from quant_trading_system.trading.live_loop import OnStop
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
 
+_HORIZON = timedelta(days=3 * 365)
+"""How far ahead the calendar reaches; nobody runs an engine that long without a restart."""
+
 Tell = Callable[[str], None]
 
 
@@ -185,4 +188,4 @@ def calendar_of(setup: LiveSetup, today: date) -> Calendar:
     """The exchange's sessions around `today`, or a venue that never closes."""
     if setup.always_open:
         return AlwaysOpen()
-    return TradingCalendar.nyse(today - setup.lookback - timedelta(days=30), today + timedelta(days=300))
+    return TradingCalendar.nyse(today - setup.lookback - timedelta(days=30), today + _HORIZON)

@@ -56,6 +56,7 @@ class MarketStream:
     """What is said on the stream of market data; a `Dialect` for a `StreamSession`.
 
     Attributes:
+        url: where it is heard.
         quarantined: messages that could not be understood; `odd`: quotes with a flaw of their own.
     """
 
@@ -85,7 +86,7 @@ class MarketStream:
         self.name = f"market data {feed}"
         self.quarantined = 0
         self.odd = 0
-        self._url = f"{access.endpoints.data_stream}/v2/{feed}"
+        self.url = f"{access.endpoints.data_stream}/v2/{feed}"
         self._source = f"alpaca {feed}"
         self._opener = opener
         self._credentials = access.credentials
@@ -105,7 +106,7 @@ class MarketStream:
     # -- the handshake -------------------------------------------------------------------------------------------
 
     async def open(self) -> Socket:
-        return await self._opener.open(self._url, opening_headers(packed=self._packed))
+        return await self._opener.open(self.url, opening_headers(packed=self._packed))
 
     async def agree(self, socket: Socket) -> None:
         await self._success(socket, "connected")

@@ -37,6 +37,7 @@ class OrderStream:
     """What is said on the stream of order updates; a `Dialect` for a `StreamSession`.
 
     Attributes:
+        url: where it is heard.
         quarantined: messages that could not be believed or understood.
     """
 
@@ -61,6 +62,7 @@ class OrderStream:
                 that could be.
             packed: ask for MessagePack.
         """
+        self.url = access.endpoints.order_stream
         self.quarantined = 0
         self._opener = opener
         self._access = access
@@ -72,7 +74,7 @@ class OrderStream:
         self._packed = packed
 
     async def open(self) -> Socket:
-        return await self._opener.open(self._access.endpoints.order_stream, opening_headers(packed=self._packed))
+        return await self._opener.open(self.url, opening_headers(packed=self._packed))
 
     async def agree(self, socket: Socket) -> None:
         await self._say(socket, self._access.credentials.order_stream_message())

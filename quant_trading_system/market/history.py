@@ -216,10 +216,11 @@ class PriceHistory:
         return self._part(names, self.axis, lambda array: array[:, columns])
 
     def followed_by(self, later: PriceHistory) -> PriceHistory | None:
-        """This history and the bars of `later` that come after it; None when the two do not go together.
+        """This history with the bars of `later` behind it; None when the two do not go together.
 
-        They do not when `later` has a symbol that is unknown here, when its bars are of another length, or when a bar
-        that both have differs: then one of them was revised since, by a split for instance.
+        They do not when `later` has a symbol that is unknown here, when its bars are of another length, or when prices
+        of a bar that both have differ: then the past was revised, by a split for instance. Volumes grow by late
+        reports; of a bar that both have, the one of `later` counts.
         """
         if self.axis.span != later.axis.span or not set(later.symbols) <= set(self.symbols):
             return None
@@ -308,7 +309,7 @@ class PriceHistory:
         if not np.array_equal(self.times[rows], other.times[theirs]):
             return False
         present = self.present[rows]
-        pairs = zip(self._arrays(), other._arrays(), strict=True)
+        pairs = zip(self._prices(), other._prices(), strict=True)
         return all(
             (mine is None) is (its is None)
             and (mine is None or its is None or np.array_equal(mine[rows] * present, its[theirs] * present))
@@ -316,19 +317,20 @@ class PriceHistory:
         )
 
     def _joined(self, later: PriceHistory, common: int) -> PriceHistory:
-        """`later` without its first `common` bars behind this history; both have the same columns."""
+        """`later` behind this history without its last `common` bars; both have the same columns."""
+        kept = len(self) - common
 
         def join(mine: Any, its: Any) -> Any:
-            return None if mine is None else np.concatenate([mine, its[common:]])
+            return None if mine is None or its is None else np.concatenate([mine[:kept], its])
 
         starts, ends, dates = (join(mine, its) for mine, its in zip(self.axis[:3], later.axis[:3], strict=True))
         axis = TimeAxis(starts, ends, dates, self.axis.span)
-        columns = zip(self._arrays(), later._arrays(), strict=True)
-        present, *prices = (join(mine, its) for mine, its in columns)
-        return PriceHistory(self.symbols, axis, prices[0], present, *prices[1:])
+        columns = zip(self._prices(), later._prices(), strict=True)
+        present, close, opens, highs, lows = (join(mine, its) for mine, its in columns)
+        return PriceHistory(self.symbols, axis, close, present, opens, highs, lows, join(self.volume, later.volume))
 
-    def _arrays(self) -> tuple[NDArray[Any] | None, ...]:
-        return (self.present, self.close_micros, self.open_micros, self.high_micros, self.low_micros, self.volume)
+    def _prices(self) -> tuple[NDArray[Any] | None, ...]:
+        return (self.present, self.close_micros, self.open_micros, self.high_micros, self.low_micros)
 
     def _part(self, symbols: tuple[str, ...], axis: TimeAxis, pick: Callable[[Any], Any]) -> PriceHistory:
         columns = (self.open_micros, self.high_micros, self.low_micros, self.volume)

@@ -113,6 +113,11 @@ class VenueRecords:
         """The symbols whose quotes can make something happen."""
         return self._orders.symbols()
 
+    @property
+    def has_extended_orders(self) -> bool:
+        """Some order may trade outside the regular session."""
+        return self._orders.extended > 0
+
     def expires_at(self, order: VenueOrder) -> datetime:
         """When an order ends if nothing ends it before.
 

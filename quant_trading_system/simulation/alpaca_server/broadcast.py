@@ -47,7 +47,7 @@ class Broadcast:
 
     def minute(self, end: datetime, day: date) -> None:
         """The bars of the minute that ends now, and those of the day so far."""
-        if not len(self._hub):
+        if not self._hub.is_heard("bars", "dailyBars"):
             return
         posts = []
         for symbol in self._market.symbols:

@@ -22,6 +22,7 @@ from quant_trading_system.simulation.alpaca_server.auth import same_secret
 from quant_trading_system.simulation.alpaca_server.control_commands import (
     BustCommand,
     CorrectCommand,
+    HoldCommand,
     LiquidateCommand,
     PriceCommand,
     StreamCommand,
@@ -74,6 +75,7 @@ class Control:
             "/correct": self._correct,
             "/data-limits": self._limit_data,
             "/settle": self._settle,
+            "/hold": self._hold,
         }
         made = [web.post(f"/_venue{path}", self._guarded(command)) for path, command in posts.items()]
         made.append(web.get("/_venue/time", self._guarded(self._settle)))
@@ -107,7 +109,16 @@ class Control:
             "session": None if session is None else session.date.isoformat(),
             "next_price": utc(self._host.next_price()),
             "saved": self._host.is_saved,
+            "frames": {
+                StreamName.ORDERS.value: self._front.trade_stream.frames,
+                StreamName.DATA.value: self._host.data_hub.frames,
+            },
         }
+
+    async def _hold(self, body: bytes) -> dict[str, Any]:
+        """Let orders reach the market when time moves, and not by themselves."""
+        self._host.holds_orders = read_command(body, HoldCommand).orders
+        return await self._settle(b"")
 
     async def _move_time(self, body: bytes) -> dict[str, Any]:
         """Let time pass; only where it does not pass by itself."""

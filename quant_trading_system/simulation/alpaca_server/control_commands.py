@@ -42,6 +42,12 @@ class TimeCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ticks: int = 0
 
 
+class HoldCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whether what clients ask for waits until the control surface moves time or settles."""
+
+    orders: bool
+
+
 class PriceCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A trade now.
 

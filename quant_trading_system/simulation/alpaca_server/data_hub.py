@@ -73,6 +73,11 @@ class DataHub:
         """Connections that have subscribed to something."""
         return sum(1 for member in self._members if any(member.session.subscriptions.values()))
 
+    @property
+    def frames(self) -> int:
+        """Sent on the connections that there are, answers included."""
+        return sum(member.outbox.frames for member in self._members)
+
     def join(self, member: Member) -> None:
         """A connection begins."""
         self._members.append(member)
@@ -84,6 +89,10 @@ class DataHub:
     def connections_of(self, account: str, feed: str) -> int:
         """How many connections have shown the keys of an account on a feed."""
         return sum(1 for member in self._members if (member.account, member.feed) == (account, feed))
+
+    def is_heard(self, *channels: str) -> bool:
+        """Somebody listens to something on one of the channels."""
+        return any(member.session.subscriptions.get(channel) for member in self._members for channel in channels)
 
     def wants(self, channel: str, symbol: str) -> bool:
         """Somebody listens to this."""

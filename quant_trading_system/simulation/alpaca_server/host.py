@@ -45,6 +45,7 @@ class Host:
         session: the session in progress, None outside of one.
         desks: the accounts; `symbols_by_id`: what is traded, by asset id.
         is_saved: everything that has happened is in a file.
+        holds_orders: what was asked for waits until time moves or somebody settles.
         skips_nights: time leaps from a close to the next open.
     """
 
@@ -66,6 +67,7 @@ class Host:
         self.desks = [open_desk(spec, rules, clock, scene.calendar, scene.instruments, self.market) for spec in specs]
         self.symbols_by_id = {asset_id(symbol): symbol for symbol in scene.instruments}
         self.seed = rules.seed
+        self.holds_orders = False
         self.skips_nights = False
         self.is_saved = False
         self._publish: Publisher | None = None
@@ -143,7 +145,7 @@ class Host:
 
     def nudge(self) -> None:
         """Something was asked for: let it reach the market right after the answer has left."""
-        if self._nudged is None:
+        if self._nudged is None and not self.holds_orders:
             self._nudged = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
 
     def settle(self) -> None:
@@ -226,12 +228,15 @@ class Host:
             self._end_minute(due, session)
         if session is not None and due >= session.close:
             self._close(session)
+        has_price = self.market.next_tick() == due
         self.now = max(self.now, due)
         self.market.move_to(self.now)
         opening = self.scene.calendar.session_at(due)
         if opening is not None and self.session is None and not self._is_over(opening):
             self._open(opening)
-        self._show_prices()
+        extended = self.session is None and extended_since(self.scene.calendar, self.now) is not None
+        if has_price or extended:
+            self._show_prices(extended=extended)
         self.broadcast.correct(due)
         self._pass_on()
 
@@ -251,8 +256,7 @@ class Host:
             desk.venue.note_equity(due)
         self.changed()
 
-    def _show_prices(self) -> None:
-        extended = self.session is None and extended_since(self.scene.calendar, self.now) is not None
+    def _show_prices(self, *, extended: bool) -> None:
         for desk in self.desks:
             for symbol in desk.venue.symbols_with_orders():
                 quote = self.market.quote(symbol)
@@ -294,8 +298,8 @@ class Host:
         return datetime.combine(there, time(), NEW_YORK).astimezone(UTC)
 
     def _next_heartbeat(self) -> datetime | None:
-        """In extended hours, and when they begin, while somebody has orders."""
-        if self.session is not None or not self._has_orders():
+        """In extended hours, and when they begin, while somebody has orders for them."""
+        if self.session is not None or not any(desk.venue.has_extended_orders for desk in self.desks):
             return None
         since = extended_since(self.scene.calendar, self.now)
         if since is not None:

@@ -48,6 +48,8 @@ class LiveMarket:
         self._day = now.astimezone(NEW_YORK).date()
         self._today: dict[str, Ticks] = {}
         self._times: NDArray[np.int64] | None = None
+        self._next: int | None = None
+        self._known_next = False
         self._latest: dict[str, Tick | None] = {}
         self._quotes: dict[str, Quote] = {}
 
@@ -68,13 +70,15 @@ class LiveMarket:
 
     def move_to(self, moment: datetime) -> None:
         """Show the prices of this moment from now on."""
-        day = moment.astimezone(NEW_YORK).date()
+        day, due = moment.astimezone(NEW_YORK).date(), self._next_ns
+        self._now = ns_of(moment)
         if day != self._day:
             self._day = day
             self._today.clear()
             self._times = None
-        self._now = ns_of(moment)
-        self._latest.clear()
+        if self._times is None or (due is not None and due <= self._now):
+            self._latest.clear()
+            self._known_next = False
         self._quotes.clear()
 
     def refresh(self, symbol: str) -> None:
@@ -83,14 +87,24 @@ class LiveMarket:
         self._latest.pop(symbol, None)
         self._quotes.pop(symbol, None)
         self._times = None
+        self._known_next = False
 
     def next_tick(self) -> datetime | None:
         """When the next price of this New York day comes, None when there is no more."""
+        due = self._next_ns
+        return None if due is None else moment_at(due)
+
+    @property
+    def _next_ns(self) -> int | None:
         if self._times is None:
             columns = [self._ticks_today(symbol).at for symbol in self.symbols]
             self._times = np.unique(np.concatenate(columns))
-        place = int(np.searchsorted(self._times, self._now, "right"))
-        return moment_at(self._times[place].item()) if place < len(self._times) else None
+            self._known_next = False
+        if not self._known_next:
+            place = int(np.searchsorted(self._times, self._now, "right"))
+            self._next = self._times[place].item() if place < len(self._times) else None
+            self._known_next = True
+        return self._next
 
     def tick(self, symbol: str) -> Tick | None:
         """The latest price, None before the first or for an unknown symbol."""

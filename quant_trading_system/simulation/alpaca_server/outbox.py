@@ -13,7 +13,11 @@ MOST_WAITING = 5_000
 
 
 class Outbox:
-    """A queue with a bound, and the task that empties it."""
+    """A queue with a bound, and the task that empties it.
+
+    Attributes:
+        frames: how many were put in so far.
+    """
 
     def __init__(self, socket: web.WebSocketResponse, *, text: bool, farewell: Callable[[], bytes | None]) -> None:
         """Send to `socket` what is put in here.
@@ -28,6 +32,7 @@ class Outbox:
         self._waiting: deque[bytes] = deque()
         self._news = asyncio.Event()
         self._closing = False
+        self.frames = 0
 
     def put(self, frame: bytes) -> None:
         """Send a frame after those that wait already."""
@@ -37,6 +42,7 @@ class Outbox:
             self._cut_off()
             return
         self._waiting.append(frame)
+        self.frames += 1
         self._news.set()
 
     def close(self) -> None:

@@ -69,6 +69,11 @@ class TradeStream:
         """Connections that want to hear of orders."""
         return sum(1 for member in self._members if member.session.listening)
 
+    @property
+    def frames(self) -> int:
+        """Sent on the connections that there are, answers included."""
+        return sum(member.outbox.frames for member in self._members)
+
     def publish(self, account: str, report: Callable[[], Message]) -> None:
         """Tell every connection of the account that listens; `report` puts it into words."""
         encoded: dict[bool, bytes] = {}

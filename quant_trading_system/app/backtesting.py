@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from quant_trading_system.app.bootstrap import Setup, SimulatedAccount, simulated_account
+from quant_trading_system.app.bootstrap import ReplayAccount, Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEvent, OrderEvent, StrategyStopped
@@ -28,7 +28,7 @@ MAX_DECISIONS = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
-    """What a backtest found.
+    """What trading history has come to.
 
     Attributes:
         record: equity curve, fills, refusals and costs as they happened.
@@ -39,7 +39,7 @@ class BacktestResult:
         position_concentration: largest position at the end, fraction of equity.
     """
 
-    account: SimulatedAccount
+    account: ReplayAccount
     record: RunRecord
     decisions: dict[str, Decision]
     stopped: tuple[StrategyStopped, ...]
@@ -69,8 +69,6 @@ def backtest(
 
 async def run_account(account: SimulatedAccount, watch: Watcher | None = None) -> BacktestResult:
     """Run a prepared account to the end of its prices, and close its journal."""
-    heard = _Heard()
-    account.journal.subscribe(heard.hear)
     test = Backtest(
         run=account.run,
         system=account.system,
@@ -82,13 +80,26 @@ async def run_account(account: SimulatedAccount, watch: Watcher | None = None) -
         watch=watch,
     )
     start = EquityPoint(account.clock.now(), account.system.portfolio.equity, ZERO, 0)
+    return await result_of(account, test.run(), lambda: [start, *test.curve])
+
+
+async def result_of(
+    account: ReplayAccount, run: Awaitable[None], curve: Callable[[], list[EquityPoint]]
+) -> BacktestResult:
+    """Await `run`, close the journal of the account, and add everything up.
+
+    Args:
+        curve: the account before the run and at each close, asked for after the run.
+    """
+    heard = _Heard()
+    account.journal.subscribe(heard.hear)
     try:
-        await test.run()
+        await run
         account.journal.sync()
         entries, head = account.journal.head
     finally:
         account.journal.close()
-    return _result(account, [start, *test.curve], heard, entries, head)
+    return _result(account, curve(), heard, entries, head)
 
 
 class _Heard:
@@ -111,9 +122,7 @@ class _Heard:
             self.stopped.append(event)
 
 
-def _result(
-    account: SimulatedAccount, curve: list[EquityPoint], heard: _Heard, entries: int, head: str
-) -> BacktestResult:
+def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard, entries: int, head: str) -> BacktestResult:
     system = account.system
     quality = measure(system.orders.orders())
     record = RunRecord(
@@ -151,11 +160,11 @@ def _rounded(value: Decimal | None) -> Decimal | None:
     return None if value is None else value.quantize(Decimal("1E-6"))
 
 
-def _equal_parts(account: SimulatedAccount, points: int) -> list[float] | None:
+def _equal_parts(account: ReplayAccount, points: int) -> list[float] | None:
     """What equal parts of all symbols, bought before the first bar and held, would be worth at each close."""
     import numpy as np
 
-    history, first = account.history, account.setup.first_bar
+    history, first = account.history, account.first_bar
     closes = history.closes_as_float()[max(first - 1, 0) :]
     days = history.dates[max(first - 1, 0) :]
     last_of_day = np.append(days[1:] != days[:-1], True)
@@ -185,6 +194,6 @@ def write_report(result: BacktestResult, path: Path, *, title: str) -> Path:
     """Write the HTML report of a run to `path`; one file that needs no network to be read."""
     from quant_trading_system.research.report import write_html
 
-    strategies = ", ".join(strategy.name for strategy in result.account.setup.strategies)
+    strategies = ", ".join(strategy.name for strategy in result.account.strategies)
     write_html(path, result.record, result.statistics, title=title, subtitle=strategies, decisions=result.decisions)
     return path

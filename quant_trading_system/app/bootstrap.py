@@ -90,6 +90,7 @@ class Setup:
         mode: what kind of run goes on record.
         first_bar: number of the first bar to trade; earlier ones are the strategies' past.
         data: names the source of the prices on record.
+        run: names the run, and with it every order; made from all of this by default.
     """
 
     strategies: Sequence[Strategy] = ()
@@ -105,24 +106,33 @@ class Setup:
     mode: str = "backtest"
     first_bar: int = 0
     data: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedAccount:
-    """An account on the in-process venue, ready to trade.
+class ReplayAccount:
+    """An account that trades history, whether its venue is in this process or in another.
 
     Attributes:
         run: id of the run; every client order id begins with it.
+        history: what is traded; `first_bar`: number of the first bar that is, earlier ones are the past.
     """
 
     run: str
-    setup: Setup
+    strategies: Sequence[Strategy]
     system: TradingSystem
     clock: ManualClock
-    market: SimulatedMarket
-    venue: Venue
     journal: Journal
     history: PriceHistory
+    first_bar: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedAccount(ReplayAccount):
+    """An account on the in-process venue, ready to trade."""
+
+    market: SimulatedMarket
+    venue: Venue
     correlations: RollingCorrelations
 
 
@@ -135,7 +145,7 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
     )
     clock = ManualClock(market.next_at or history.time_at(setup.first_bar))
     names = tuple(strategy.name for strategy in setup.strategies)
-    run = run_id(history.fingerprint(), limits.version, *_words(setup, universe))
+    run = setup.run or run_id(history.fingerprint(), limits.version, *_words(setup, universe))
     journal, latch = _stores(setup)
     journal.set_config(limits.version)
     journal.append(_start(run, setup, names, limits, universe, clock.now()))
@@ -162,13 +172,14 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
     )
     return SimulatedAccount(
         run=run,
-        setup=setup,
+        strategies=setup.strategies,
         system=system,
         clock=clock,
-        market=market,
-        venue=venue,
         journal=journal,
         history=history,
+        first_bar=setup.first_bar,
+        market=market,
+        venue=venue,
         correlations=correlations,
     )
 

@@ -9,23 +9,28 @@ for lack of authority, and a named risk officer resumes trading.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
-from quant_trading_system.app.bootstrap import Setup, SimulatedAccount, simulated_account
+from quant_trading_system.app.bootstrap import Costs, ReplayAccount, Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import default_limits, limits_version
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.events import AnyEvent, CancelsConfirmed, KillSwitchEvent
 from quant_trading_system.core.exceptions import ResetRefused
+from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.numbers import ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.bundled import SP500_SOURCE, load_sp500
+from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.universes import sp500_20
 from quant_trading_system.research.backtest import Progress
 from quant_trading_system.research.strategies import Momentum
+from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.models import NO_LATENCY, NO_SLIPPAGE
 from quant_trading_system.trading.strategy import MarketView, Strategy
 
 CASH = Decimal(100_000)
@@ -34,7 +39,8 @@ INTERN = "intern@example.com"
 _DAYS_BEFORE_RESET = 15
 _NORMAL = (date(2021, 1, 4), date(2022, 12, 28))
 _CRASH = (date(2008, 1, 2), date(2009, 6, 30))
-_WARM_UP_BARS = 260
+WARM_UP_BARS = 260
+"""Days before the first one that strategies know."""
 
 
 class Rogue(Strategy):
@@ -106,7 +112,7 @@ class BargainHunter(Strategy):
 class Operator:
     """The people of the demonstration: after a halt an intern tries to resume, then the risk officer does."""
 
-    def __init__(self, account: SimulatedAccount) -> None:
+    def __init__(self, account: ReplayAccount) -> None:
         self._switch = account.system.kill_switch
         self._halted_days = 0
         self.story: list[str] = []
@@ -145,30 +151,68 @@ def demo_limits() -> RiskLimits:
     return msgspec.structs.replace(limits, version=limits_version(limits))
 
 
-def demo_account(*, seed: int, crash: bool, directory: Path | None) -> SimulatedAccount:
-    """The account of the demonstration, ready to run.
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """What the demonstration trades.
+
+    Attributes:
+        seed: decides the prices within each day.
+        crash: 2008 and 2009 instead of 2021 and 2022.
+        last: the last day, that of the plan without it.
+    """
+
+    seed: int = 7
+    crash: bool = False
+    last: date | None = None
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last day that is traded."""
+        first, last = _CRASH if self.crash else _NORMAL
+        return first, self.last or last
+
+    @property
+    def run(self) -> str:
+        """Names the run and every order of it, wherever the venue is."""
+        return run_id("demo", self.seed, *self.days)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return "2008 and 2009, real prices" if self.crash else "2021 and 2022, real prices"
+
+    def prices(self) -> PriceHistory:
+        """Everything that strategies may see in the end, `WARM_UP_BARS` days before the first included."""
+        first, last = self.days
+        known = load_sp500(end=last)
+        return known.between(known.time_at(known.index_of(first) - WARM_UP_BARS), last)
+
+    def strategies(self) -> list[Strategy]:
+        """Fresh ones."""
+        found: list[Strategy] = [Momentum(gross=Decimal("0.9"), hold=10) if self.crash else Momentum(), Rogue()]
+        return [*found, BargainHunter()] if self.crash else found
+
+
+def demo_account(plan: DemoPlan, directory: Path | None) -> SimulatedAccount:
+    """The account of the demonstration on the in-process venue, ready to run.
+
+    Its costs are those of a paper account: the spread, and nothing else.
 
     Args:
-        crash: 2008 instead of 2021 and 2022.
         directory: where journal and kill latch are kept; None keeps them in memory.
     """
-    first, last = _CRASH if crash else _NORMAL
-    prices = load_sp500(end=last)
-    start = prices.index_of(first)
-    prices = prices.between(prices.time_at(start - _WARM_UP_BARS), last)
-    strategies: list[Strategy] = [Momentum(gross=Decimal("0.9"), hold=10) if crash else Momentum(), Rogue()]
-    if crash:
-        strategies.append(BargainHunter())
     setup = Setup(
-        strategies=strategies,
+        strategies=plan.strategies(),
         cash=CASH,
-        seed=seed,
+        seed=plan.seed,
         limits=demo_limits(),
         universe=sp500_20(),
+        costs=Costs(fees=FeeSchedule.zero(), latency=NO_LATENCY, slippage=NO_SLIPPAGE),
         directory=directory,
         durable_orders=True,
-        mode="demo-crash" if crash else "demo",
-        first_bar=_WARM_UP_BARS,
+        mode="demo-crash" if plan.crash else "demo",
+        first_bar=WARM_UP_BARS,
         data=SP500_SOURCE,
+        run=plan.run,
     )
-    return simulated_account(prices, setup)
+    return simulated_account(plan.prices(), setup)

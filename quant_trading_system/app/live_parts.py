@@ -59,6 +59,8 @@ class LiveSetup:
         lookback: how much past they see.
         adopted_by: who answers for what the broker's account has and our books do not.
         always_open: the venue trades around the clock; for local venues only.
+        run: names the run, and with it every order; made from the account by default.
+        source: names where the prices come from, for the record; the host by default.
     """
 
     access: Access
@@ -75,6 +77,8 @@ class LiveSetup:
     on_stop: OnStop = OnStop.CANCEL
     adopted_by: str = ""
     always_open: bool = False
+    run: str = ""
+    source: str = ""
 
 
 def narrate(event: AnyEvent, tell: Tell) -> None:
@@ -150,7 +154,7 @@ async def assemble_live(
     if past is None and held and not setup.adopted_by:
         names = ", ".join(position.symbol for position in held)
         raise ConfigurationError(f"the account holds {names}; name who answers for these positions (--adopt NAME)")
-    run = run_id("live", account.account_id, begun, *(strategy.name for strategy in setup.strategies))
+    run = setup.run or run_id("live", account.account_id, begun, *(strategy.name for strategy in setup.strategies))
     journal.set_config(setup.limits.version)
     journal.append(_started(setup, run, ports.clock.now()))
     system = assemble(
@@ -180,7 +184,7 @@ def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:
         limits=limits_as_text(setup.limits),
         limits_version=setup.limits.version,
         universe=tuple(setup.universe.values()),
-        data=setup.access.endpoints.data,
+        data=setup.source or setup.access.endpoints.data,
     )
 
 

@@ -8,19 +8,21 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import aiohttp
 import msgspec
 
+from quant_trading_system.core.clock import SystemClock
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.execution.credentials import Access, read_access
+from quant_trading_system.execution.stream_session import within
 from quant_trading_system.simulation.alpaca_server.control import TOKEN_HEADER
 from quant_trading_system.simulation.alpaca_server.control_commands import HoldCommand, TimeCommand
 
-_START_S = 60
+_START = timedelta(seconds=60)
 _ANSWER_S = 60
-_GOODBYE_S = 5
+_GOODBYE = timedelta(seconds=5)
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -137,7 +139,7 @@ async def stepped_venue(options: Sequence[str]) -> AsyncIterator[SteppedVenue]:
 async def _first_line(process: asyncio.subprocess.Process) -> Card:
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), _START_S)
+        line = await within(SystemClock(), _START, process.stdout.readline())
     except TimeoutError:
         line = b""
     if not line:
@@ -150,7 +152,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         return
     process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), _GOODBYE_S)
+        await within(SystemClock(), _GOODBYE, process.wait())
     except TimeoutError:
         process.kill()
         await process.wait()

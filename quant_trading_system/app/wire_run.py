@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -18,12 +18,13 @@ from quant_trading_system.app.live import LiveAccount, open_account
 from quant_trading_system.app.live_parts import LiveSetup, Tell
 from quant_trading_system.app.surroundings import Lines, Surroundings, connect
 from quant_trading_system.app.venue_process import Frames, SteppedVenue, VenueMoment
-from quant_trading_system.core.clock import Clock, ManualClock
+from quant_trading_system.core.clock import Clock, ManualClock, SystemClock
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.execution.credentials import Access
 from quant_trading_system.execution.http_transport import OpenSocket, WebSockets
 from quant_trading_system.execution.notices import Notify
+from quant_trading_system.execution.stream_session import within
 from quant_trading_system.execution.transport import Frame
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.sessions import NEW_YORK
@@ -32,7 +33,7 @@ from quant_trading_system.trading.live_loop import LiveLoop
 
 AFTER_CLOSE = timedelta(seconds=5)
 """A day is looked back on when its last bar is finished."""
-_PATIENCE_S = 60
+_PATIENCE = timedelta(seconds=60)
 _MOST_TURNS = 1000
 
 
@@ -41,21 +42,31 @@ class CountedSockets:
 
     def __init__(self) -> None:
         self._sockets = WebSockets()
-        self.received: Counter[str] = Counter()
-        self.news = asyncio.Event()
+        self._received: Counter[str] = Counter()
+        self._news = asyncio.Event()
 
     async def open(self, url: str, headers: dict[str, str]) -> CountedSocket:
         socket = await self._sockets.open(url, headers)
-        self.received[url] = 0
+        self._received[url] = 0
         return CountedSocket(socket, lambda: self._count(url))
+
+    def has(self, wanted: Mapping[str, int]) -> bool:
+        """So many messages have come from each URL."""
+        return all(self._received[url] >= count for url, count in wanted.items())
+
+    async def until(self, wanted: Mapping[str, int]) -> None:
+        """Wait until `has(wanted)`."""
+        while not self.has(wanted):
+            self._news.clear()
+            await self._news.wait()
 
     async def close(self) -> None:
         """Hang up every socket."""
         await self._sockets.close()
 
     def _count(self, url: str) -> None:
-        self.received[url] += 1
-        self.news.set()
+        self._received[url] += 1
+        self._news.set()
 
 
 class CountedSocket:
@@ -143,16 +154,14 @@ class WireRun:
     async def _hear(self, sent: Frames) -> None:
         """Wait until everything that the venue has sent has been taken in."""
         broker, feed = self.account.broker, self.account.feed
-        received, wanted = self._sockets.received, {broker.stream.url: sent.trade_updates, feed.stream.url: sent.data}
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while any(received[url] < count for url, count in wanted.items()):
-                    self._sockets.news.clear()
-                    await self._sockets.news.wait()
-                while broker.session.backlog or feed.session.backlog:
-                    await asyncio.sleep(0)
-        except TimeoutError:
-            raise MarketDataError("the venue's messages do not arrive; was its process ended?") from None
+        wanted = {broker.stream.url: sent.trade_updates, feed.stream.url: sent.data}
+        if not self._sockets.has(wanted):
+            try:
+                await within(SystemClock(), _PATIENCE, self._sockets.until(wanted))
+            except TimeoutError:
+                raise MarketDataError("the venue's messages do not arrive; was its process ended?") from None
+        while broker.session.backlog or feed.session.backlog:
+            await asyncio.sleep(0)
 
 
 async def open_run(

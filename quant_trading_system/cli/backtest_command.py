@@ -89,6 +89,7 @@ def backtest(
     chosen = load_strategy(strategy)
     history, may_trade, source = _prices(prices, symbols, stamps=stamps, timezone=timezone, sort=sort)
     history, first_bar = _span(history, first, last)
+    directory = _directory(out)
     setup = Setup(
         strategies=(chosen,),
         cash=_dollars(cash, "--cash"),
@@ -96,16 +97,14 @@ def backtest(
         limits=load_limits(limits) if limits else None,
         universe=_universe(universe) or may_trade,
         costs=Costs(spread_bps=_dollars(spread, "--spread-bps")),
-        directory=_directory(out),
+        directory=directory,
         first_bar=first_bar,
         data=source,
     )
     account = simulated_account(history, setup)
     result = _run(account, quiet=as_json)
-    directory = account.setup.directory
-    if directory is not None:
-        write_report(result, report_path(directory), title=f"Backtest: {chosen.name}")
-        remember_run(directory)
+    write_report(result, report_path(directory), title=f"Backtest: {chosen.name}")
+    remember_run(directory)
     if as_json:
         print_json(_data(result))
         return

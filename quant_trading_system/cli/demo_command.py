@@ -6,9 +6,10 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
@@ -18,9 +19,9 @@ from quant_trading_system.core.numbers import usd
 
 if TYPE_CHECKING:
     from quant_trading_system.app.backtesting import BacktestResult
-    from quant_trading_system.app.bootstrap import SimulatedAccount
-    from quant_trading_system.app.demo import Operator
-    from quant_trading_system.research.backtest import Progress
+    from quant_trading_system.app.bootstrap import ReplayAccount
+    from quant_trading_system.app.demo import DemoPlan, Operator
+    from quant_trading_system.research.backtest import Progress, Watcher
 
 _OWN = ("journal.db", "kill_latch.json", "report.html")
 """What the names of our files begin with."""
@@ -29,6 +30,9 @@ _OWN = ("journal.db", "kill_latch.json", "report.html")
 def demo(
     crash: Annotated[
         bool, typer.Option("--crash", help="2008 instead of 2021 and 2022: watch the drawdown limit halt the account.")
+    ] = False,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="A venue in this process instead of HTTP and WebSocket: same trades.")
     ] = False,
     seed: Annotated[
         int, typer.Option("--seed", help="Decides every random number; the same seed gives the same journal.")
@@ -46,23 +50,25 @@ def demo(
 ) -> None:
     """Trade twenty real S&P 500 stocks with 100 000 dollars through the whole road.
 
-    A momentum strategy trades two years; a planted rogue shows the gate refusing. Needs no keys and no internet.
+    A venue that speaks Alpaca's interfaces runs in a process of its own; the account of `qts trade` trades on it over
+    HTTP and WebSocket. A momentum strategy trades two years; a planted rogue shows the gate refusing. Needs no keys
+    and no internet.
 
     Example: [bold]qts demo --crash[/bold]
     """
-    from quant_trading_system.app.demo import Operator, demo_account
+    from quant_trading_system.app.demo import DemoPlan
     from quant_trading_system.app.latest_run import remember_run
 
     live = sys.stdout.isatty() and not headless and not as_json
     _clear(out)
-    account = demo_account(seed=seed, crash=crash, directory=out)
-    operator = Operator(account)
-    title = "2008 and 2009, real prices" if crash else "2021 and 2022, real prices"
-    result = _run_live(account, operator, title, pace) if live else _run_quietly(account, operator, quiet=as_json)
-    report = _write_report(result, out, title)
+    plan = DemoPlan(seed, crash=crash)
+    audience = _Audience(plan.title, pace) if live else _QuietAudience(quiet=as_json)
+    with audience:
+        result = asyncio.run(_trade(plan, out, audience, in_process=in_process))
+    report = _write_report(result, out, plan.title)
     remember_run(out)
     if not as_json:
-        _summary(result, operator, report)
+        _summary(result, audience.story, report)
     if as_json:
         print_json(_figures(result), numbers=True)
 
@@ -87,38 +93,83 @@ def _clear(directory: Path) -> None:
     shutil.rmtree(directory)
 
 
-def _run_live(account: SimulatedAccount, operator: Operator, title: str, pace: int) -> BacktestResult:
+async def _trade(plan: DemoPlan, out: Path, audience: _Audience, *, in_process: bool) -> BacktestResult:
     from quant_trading_system.app.backtesting import run_account
-    from quant_trading_system.cli.live_view import LiveView
-    from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.app.demo import demo_account
+    from quant_trading_system.app.wire_demo import demo_over_wire
 
-    clock, rest = SystemClock(), timedelta(milliseconds=pace)
-    with LiveView(screen(), account, title) as view:
+    if in_process:
+        account = demo_account(plan, out)
+        return await run_account(account, audience.begin(account))
+    return await demo_over_wire(plan, out, audience.begin)
+
+
+class _Audience:
+    """Whoever looks on: the people of the demonstration, who act on what they see, and a live view."""
+
+    def __init__(self, title: str, pace: int) -> None:
+        self._title = title
+        self._rest = timedelta(milliseconds=pace)
+        self._stack = ExitStack()
+        self._operator: Operator | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def story(self) -> list[str]:
+        """What happened to the kill switch."""
+        return self._operator.story if self._operator is not None else []
+
+    def begin(self, account: ReplayAccount) -> Watcher:
+        """Show the account; the answer is called after every step of the market."""
+        from quant_trading_system.app.demo import Operator
+
+        self._operator = operator = Operator(account)
+        show = self._shown(account)
 
         def watch(progress: Progress) -> Awaitable[None] | None:
             operator.watch(progress)
+            return show(progress)
+
+        return watch
+
+    def _shown(self, account: ReplayAccount) -> Watcher:
+        from quant_trading_system.cli.live_view import LiveView
+        from quant_trading_system.core.clock import SystemClock
+
+        clock, view = SystemClock(), self._stack.enter_context(LiveView(screen(), account, self._title))
+
+        def watch(progress: Progress) -> Awaitable[None] | None:
             view.watch(progress)
-            return clock.sleep(rest) if progress.is_day_end and pace else None
+            return clock.sleep(self._rest) if progress.is_day_end and self._rest else None
 
-        return asyncio.run(run_account(account, watch))
+        return watch
 
 
-def _run_quietly(account: SimulatedAccount, operator: Operator, *, quiet: bool) -> BacktestResult:
-    from quant_trading_system.app.backtesting import run_account
+class _QuietAudience(_Audience):
+    """The same people without a live view: a line a quarter, or none."""
 
-    quarter = ""
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__("", 0)
+        self._quiet = quiet
 
-    def watch(progress: Progress) -> None:
-        nonlocal quarter
-        operator.watch(progress)
-        now = f"{progress.at.year} Q{(progress.at.month + 2) // 3}"
-        if progress.is_day_end and now != quarter:
-            quarter = now
-            if not quiet:
-                equity = account.system.portfolio.equity
-                screen().print(f"{now}  equity {usd(equity)}  {progress.done:.0%} of the prices")
+    def _shown(self, account: ReplayAccount) -> Watcher:
+        quarter = ""
 
-    return asyncio.run(run_account(account, watch))
+        def watch(progress: Progress) -> None:
+            nonlocal quarter
+            now = f"{progress.at.year} Q{(progress.at.month + 2) // 3}"
+            if progress.is_day_end and now != quarter:
+                quarter = now
+                if not self._quiet:
+                    equity = account.system.portfolio.equity
+                    screen().print(f"{now}  equity {usd(equity)}  {progress.done:.0%} of the prices")
+
+        return watch
 
 
 def _write_report(result: BacktestResult, out: Path, title: str) -> Path:
@@ -127,14 +178,14 @@ def _write_report(result: BacktestResult, out: Path, title: str) -> Path:
     return write_report(result, report_path(out), title=f"Demo: {title}")
 
 
-def _summary(result: BacktestResult, operator: Operator, report: Path) -> None:
+def _summary(result: BacktestResult, story: list[str], report: Path) -> None:
     from quant_trading_system.cli.backtest_command import show_result
 
     out = screen()
     show_result(result)
-    if operator.story:
+    if story:
         out.print("\n[bold]what happened to the kill switch[/bold]")
-        for line in operator.story:
+        for line in story:
             out.print(f"  {line}", markup=False)
     out.print(f"report   {report}", markup=False)
     if result.record.journal is not None:

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from quant_trading_system.app.bootstrap import SimulatedAccount
+from quant_trading_system.app.bootstrap import ReplayAccount
 from quant_trading_system.app.order_list import order_in_words
 from quant_trading_system.core.events import AnyEvent, FillEvent, OrderEvent
 from quant_trading_system.core.numbers import ZERO, dollar_sign, plain, usd
@@ -29,7 +29,7 @@ _CURVE_WIDTH = 54
 class LiveView:
     """Redraws the account while it trades. It reads; it holds nothing that could trade."""
 
-    def __init__(self, console: Console, account: SimulatedAccount, title: str) -> None:
+    def __init__(self, console: Console, account: ReplayAccount, title: str) -> None:
         """Listen to the journal of `account`."""
         self._account = account
         self._title = title

@@ -71,6 +71,7 @@ class Backtest:
         self._history = history
         self._correlations = correlations
         self._watch = watch
+        self._first_bar = market.finished_bars
         self.curve: list[EquityPoint] = []
 
     async def run(self) -> None:
@@ -131,7 +132,7 @@ class Backtest:
     async def _tell(self, step: MarketStep) -> None:
         if self._watch is None:
             return
-        share = (step.bar + 1) / len(self._history)
+        share = (step.bar + 1 - self._first_bar) / (len(self._history) - self._first_bar)
         answer = self._watch(Progress(step.at, share, step.kind is StepKind.CLOSE))
         if answer is not None:
             await answer

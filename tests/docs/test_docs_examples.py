@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quant_trading_system.app.backtesting import run_account
-from quant_trading_system.app.demo import demo_account
+from quant_trading_system.app.demo import DemoPlan, demo_account
 from quant_trading_system.core.events import OrderEvent
 from tools.docs_blocks import agrees, blocks_of, run_page
 from tools.write_docs import ROOT, pages
@@ -36,7 +36,7 @@ def test_orders_that_are_to_be_explained_are_in_the_journal_of_the_demo():
         for order_id in re.findall(r"qts explain ([0-9a-f]{12}-\d+-\d+)|such as `([0-9a-f]{12}-\d+-\d+)`", _text(page))
         for order_id in filter(None, order_id)
     }
-    account = demo_account(seed=7, crash=False, directory=None)
+    account = demo_account(DemoPlan(seed=7), None)
     asyncio.run(run_account(account))
     events = (entry.event for entry in account.journal.entries(kinds=("order",)))
     known = {event.order_id for event in events if isinstance(event, OrderEvent)}

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from quant_trading_system.app.backtesting import BacktestResult, run_account
+from quant_trading_system.app.bootstrap import SimulatedAccount
 from quant_trading_system.app.decision_record import decision_record
-from quant_trading_system.app.demo import INTERN, RISK_OFFICER, Operator, demo_account
+from quant_trading_system.app.demo import INTERN, RISK_OFFICER, DemoPlan, Operator, demo_account
 from quant_trading_system.core.events import CancelsConfirmed, HaltTrigger, KillSwitchEvent
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.journal.keys import journal_key
@@ -18,7 +19,7 @@ from quant_trading_system.journal.sqlite_reader import JournalReader
 
 
 def run(seed: int = 7, *, crash: bool = False, directory: Path | None = None) -> tuple[BacktestResult, Operator]:
-    account = demo_account(seed=seed, crash=crash, directory=directory)
+    account = demo_account(DemoPlan(seed, crash=crash), directory)
     operator = Operator(account)
     return asyncio.run(run_account(account, operator.watch)), operator
 
@@ -59,6 +60,7 @@ def test_the_account_trades_and_never_borrows(calm):
 
 def test_the_venue_and_the_engine_keep_the_same_books(calm):
     """Two sets of books, kept apart, agree to the last digit."""
+    assert isinstance(calm.account, SimulatedAccount)
     portfolio, venue = calm.account.system.portfolio, calm.account.venue
     assert venue.account().cash == portfolio.cash
     assert {p.symbol: p.quantity for p in venue.positions()} == {s: p.quantity for s, p in portfolio.positions.items()}

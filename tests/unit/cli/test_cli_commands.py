@@ -33,7 +33,7 @@ def qts(place):
 
 @pytest.fixture(scope="module")
 def demo(qts):
-    done = qts("demo", "--headless", "--json", "--seed", "7")
+    done = qts("demo", "--in-process", "--headless", "--json", "--seed", "7")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -52,7 +52,7 @@ def test_the_demo_prints_its_figures_as_the_last_line(demo):
 def test_the_same_seed_gives_the_same_head_in_another_process_with_another_hash_seed(qts, demo, tmp_path, monkeypatch):
     environment = {**os.environ, "PYTHONHASHSEED": "123", "QTS_STATE_DIR": str(tmp_path / "s"), "PYTHONPATH": str(ROOT)}
     again = subprocess.run(
-        [*QTS, "demo", "--json", "--seed", "7"],
+        [*QTS, "demo", "--in-process", "--json", "--seed", "7"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

@@ -120,11 +120,11 @@ async def stepped_venue(options: Sequence[str]) -> AsyncIterator[SteppedVenue]:
         MarketDataError: it did not start; its own words are on standard error.
     """
     token = secrets.token_urlsafe(16)
-    fixed = ("--stepped", "--port", "0", "--rate-limit", "0", "--json")
+    fixed = ("--stepped", "--port", "0", "--rate-limit", "0", "--end-with-stdin", "--json")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "quant_trading_system.cli.main", "venue", *options, *fixed),
         env={**os.environ, "QTS_VENUE_TOKEN": token},
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,  # its end, when we are gone, ends the venue
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the engine, which then ends the venue
     )

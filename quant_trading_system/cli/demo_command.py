@@ -62,7 +62,8 @@ def demo(
     live = sys.stdout.isatty() and not headless and not as_json
     _clear(out)
     plan = DemoPlan(seed, crash=crash)
-    audience = _Audience(plan.title, pace) if live else _QuietAudience(quiet=as_json)
+    way = "in process" if in_process else "over HTTP and WebSocket"
+    audience = _Audience(f"{plan.title}, {way}", pace) if live else _QuietAudience(quiet=as_json)
     with audience:
         result = asyncio.run(_trade(plan, out, audience, in_process=in_process))
     report = _write_report(result, out, plan.title)

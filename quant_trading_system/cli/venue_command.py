@@ -134,6 +134,14 @@ ControlToken = Annotated[
         help="Opens the control surface under /_venue/ to whoever shows it; closed without it.",
     ),
 ]
+EndsWithInput = Annotated[
+    bool,
+    typer.Option(
+        "--end-with-stdin",
+        rich_help_panel=_NETWORK,
+        help="End when standard input ends, for a venue that another program starts and may leave behind.",
+    ),
+]
 JsonLine = Annotated[
     bool,
     typer.Option(
@@ -162,6 +170,7 @@ def venue(
     allow_remote: AllowRemote = False,
     rate_limit: RateLimit = 200,
     control_token: ControlToken = "",
+    end_with_stdin: EndsWithInput = False,
     as_json: JsonLine = False,
 ) -> None:
     """Run a paper venue that speaks Alpaca's HTTP and WebSocket interfaces, for any of its clients.
@@ -199,6 +208,7 @@ def venue(
         multiplier=multiplier,
         database=database,
         allow_remote=allow_remote,
+        ends_with_input=end_with_stdin,
     )
     present = source == RANDOM and begin is None and not stepped and speed == 1  # `qts trade` lives in the time of now
     call = _trade_call(",".join(wishes.symbols or DEFAULT_PRICES), always_open=always_open) if present else ""

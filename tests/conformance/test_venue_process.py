@@ -215,3 +215,14 @@ def test_a_mistake_in_the_options_is_told_in_one_line():
     assert done.returncode == 1
     assert done.stderr.startswith("qts: 0.0.0.0 can be reached from other machines")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_venue_ends_with_the_program_that_started_it():
+    """When its starter dies without a word, the pipe between them closes."""
+    command = [sys.executable, "-m", "quant_trading_system.cli.main", "venue", "--port=0", "--json", "--end-with-stdin"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["trading_url"]
+        process.stdin.close()
+        assert process.wait(20) == 0

@@ -40,6 +40,7 @@ class VenueSettings(NamedTuple):
         partial_fills: chance that an execution takes only a part.
         charges: regulators' fees are charged; paper accounts go without.
         database: where the state is kept, None to forget it.
+        ends_with_input: the venue ends with its standard input.
     """
 
     wishes: Wishes
@@ -53,6 +54,7 @@ class VenueSettings(NamedTuple):
     multiplier: int
     database: Path | None
     allow_remote: bool
+    ends_with_input: bool = False
 
 
 async def run_venue(settings: VenueSettings, real: Clock, announce: Announce) -> None:
@@ -75,7 +77,14 @@ async def run_venue(settings: VenueSettings, real: Clock, announce: Announce) ->
     if store is not None:
         store.begin(scenery, host)
     front = Front(host, real, settings.per_minute)
-    await serve(front, settings.address, settings.token, store, lambda bound: announce(_card(bound, specs)))
+    await serve(
+        front,
+        settings.address,
+        settings.token,
+        store,
+        lambda bound: announce(_card(bound, specs)),
+        ends_with_input=settings.ends_with_input,
+    )
 
 
 def _accounts(settings: VenueSettings) -> list[AccountSpec]:

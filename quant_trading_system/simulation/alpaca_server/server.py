@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
@@ -66,11 +67,18 @@ def require_loopback(host: str, *, allow_remote: bool) -> None:
 
 
 async def serve(
-    front: Front, address: Address, token: str, store: Store | None, ready: Callable[[Address], None]
+    front: Front,
+    address: Address,
+    token: str,
+    store: Store | None,
+    ready: Callable[[Address], None],
+    *,
+    ends_with_input: bool = False,
 ) -> None:
     """Serve until the process is told to end.
 
     Args:
+        ends_with_input: the end of standard input tells it, too: the program that started this one is gone.
         address: port 0 takes any free one.
         token: of the control surface; empty for none.
         ready: is told the address when clients may come.
@@ -79,6 +87,8 @@ async def serve(
         ConfigurationError: the address is taken, or none of this machine's.
     """
     end = _end_of_process()
+    if ends_with_input:
+        await _end_with_input(end)
     runner = web.AppRunner(
         front.application(Control(front, token).routes() if token else []),
         shutdown_timeout=_GOODBYE_S,
@@ -126,6 +136,21 @@ async def _until_over(end: asyncio.Event, helpers: list[asyncio.Task[None]]) -> 
                 helper.result()
     finally:
         waiting.cancel()
+
+
+class _UntilClosed(asyncio.Protocol):
+    """Sets an event when nothing more will come."""
+
+    def __init__(self, end: asyncio.Event) -> None:
+        self._end = end
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._end.set()
+
+
+async def _end_with_input(end: asyncio.Event) -> None:
+    """Whoever started this process holds the other end of its standard input, and lets go when it dies."""
+    await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(end), sys.stdin)
 
 
 def _end_of_process() -> asyncio.Event:

@@ -45,14 +45,19 @@ class RiskMonitor:
         self._emit = emit
 
     def open_day(self) -> None:
-        """A trading day begins: today's profit and loss starts at zero."""
+        """A trading day begins: its profit and loss counts from the last close, or from now when that is not known."""
         self.opened_at = self._clock.now()
-        with self._portfolio.lock:
-            self._portfolio.day_start_equity = self._portfolio.equity
+        portfolio = self._portfolio
+        with portfolio.lock:
+            closing = portfolio.closing_equity
+            portfolio.day_start_equity = portfolio.equity if closing is None else closing
+            portfolio.closing_equity = None
         self._emit(self.numbers(RiskEventKind.DAY_OPENED))
 
     def close_day(self) -> None:
         """A trading day ends; puts its numbers on record."""
+        with self._portfolio.lock:
+            self._portfolio.closing_equity = self._portfolio.equity
         self._emit(self.numbers(RiskEventKind.DAY_CLOSED))
 
     def observe(self) -> None:
@@ -92,6 +97,7 @@ class RiskMonitor:
         portfolio = self._portfolio
         with portfolio.lock:
             portfolio.peak_equity = portfolio.day_start_equity = portfolio.equity
+            portfolio.closing_equity = None
             portfolio.losing_streak = 0
         self._emit(self.numbers(RiskEventKind.REBASED))
 

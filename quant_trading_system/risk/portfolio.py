@@ -105,6 +105,7 @@ class Portfolio:
         lock: taken by whoever must check and act in one step.
         cash: dollars.
         day_start_equity, peak_equity: what losses are measured from; flows are neutral.
+        closing_equity: of the last close, from which the next day counts; None while a day is running.
         gross_worst, sector_worst: worst-case exposure in dollars, in total and by sector.
         open_symbols: held or being opened; `unmarked`: held without a price so far, so that equity is not known.
     """
@@ -114,6 +115,7 @@ class Portfolio:
         self.cash = cash
         self.day_start_equity = cash
         self.peak_equity = cash
+        self.closing_equity: Decimal | None = None
         self.losing_streak = 0
         self.market_value = ZERO
         self.gross_worst = ZERO
@@ -269,16 +271,20 @@ class Portfolio:
                 self.unmarked.discard(symbol)
             added = held.position.market_value - before
             self.market_value = LEDGER.add(self.market_value, added)
-            self.day_start_equity += added
-            self.peak_equity += added
+            self._move_baselines(added)
             self._shift(held, ZERO)
 
     def move_cash(self, amount: Decimal) -> None:
         """Book a deposit (positive) or withdrawal; neither a profit nor a loss, so baselines move along."""
         with self.lock:
             self.cash += amount
-            self.day_start_equity += amount
-            self.peak_equity += amount
+            self._move_baselines(amount)
+
+    def _move_baselines(self, amount: Decimal) -> None:
+        self.day_start_equity += amount
+        self.peak_equity += amount
+        if self.closing_equity is not None:
+            self.closing_equity += amount
 
     def _consume(self, held: Holding, reservation: Reservation, signed_quantity: Decimal) -> None:
         leaves = reservation.leaves

@@ -106,6 +106,33 @@ def test_a_restart_on_the_next_day_opens_that_day():
     assert run.kinds() == [RiskEventKind.DAY_OPENED]
 
 
+def test_what_was_lost_overnight_is_a_loss_of_the_day():
+    """The day counts from the last close, whatever quotes come before the open; deposits are no profit."""
+    run = Run()
+    run.clock.move_to(MORNING + timedelta(hours=6, minutes=30))
+    run.account.hold("KO", 100, "100")
+
+    async def over_the_night() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        for _ in range(120):  # over the close
+            await run._a_second()
+        run.account.offer("94.99", "95.01", "KO")
+        run.account.portfolio.move_cash(Decimal(1_000))
+        await run._a_second()
+        run.clock.move_to(MORNING + timedelta(days=1))
+        for _ in range(120):  # over the open
+            await run._a_second()
+        run.loop.stop()
+        while not task.done():
+            await run._a_second()
+        await task
+
+    asyncio.run(over_the_night())
+    assert run.kinds()[-2:] == [RiskEventKind.DAY_CLOSED, RiskEventKind.DAY_OPENED]
+    assert run.account.portfolio.day_start_equity == 101_000
+    assert run.account.portfolio.daily_pnl == -500
+
+
 def test_orders_in_doubt_are_asked_for_until_they_are_settled():
     run = Run()
     run.clock.move_to(MORNING + 10 * MINUTE)

@@ -273,6 +273,8 @@ MARKS = """
 quote             last       mark
 99.99 100.01      -          100.00     # the middle
 99.99 100.01      100.01     100.01     # the last trade
+99.99 100.01      97         99.99      # a trade of long ago is not below the bid
+99.99 100.01      103        100.01     # nor above the ask
 99.99 100.01      0          100.00
 99.99 100.01      -5         100.00
 99.99 100.01      NaN        100.00

@@ -222,6 +222,20 @@ def test_quotes_go_onto_the_board_with_the_last_trade(write):
     Desk(lambda s: s.push(write(CONNECTED), write(AUTHENTICATED), write(SUBSCRIBED)), packed=write is pack).live(story)
 
 
+def test_a_trade_after_the_quote_is_known_at_once():
+    async def story(desk: Desk) -> None:
+        await desk.hears([quote()])
+        before = desk.board.quote("KO")
+        await desk.hears([{"T": "t", "S": "KO", "i": 5, "x": "D", "p": 61.25, "s": 3, "t": stamp(9), "z": "A"}])
+        found = desk.board.quote("KO")
+        assert before is not None
+        assert found is not None
+        assert (before.last, found.last) == (None, D("61.25"))
+        assert found.at == before.at  # a trade makes no quote fresher
+
+    Desk().live(story)
+
+
 def test_an_older_quote_does_not_replace_a_newer_one():
     async def story(desk: Desk) -> None:
         await desk.hears([quote(bid=61.3, seconds=5)], [quote(bid=61.1, seconds=4)])

@@ -201,8 +201,8 @@ def test_symbols_can_be_added_while_the_stream_runs(venue, desk):
         assert heard.next().symbol == "SPY"
 
 
-@pytest.mark.parametrize("feed", ["iex", "sip"])
-def test_both_feeds_tell_the_same(venue, desk, feed):
+@pytest.mark.parametrize("feed", ["iex", "sip", "delayed_sip"])
+def test_all_feeds_tell_the_same(venue, desk, feed):
     with data_stream(venue, desk.keys, feed, trades=["AAPL"]) as heard:
         venue.pass_time(1)
         assert Decimal(str(heard.next().price)) == Decimal(190)

@@ -61,8 +61,8 @@ def get_portfolio_history(call: Call) -> Answer:
 
 def _history_query(call: Call) -> HistoryQuery:
     query, now = call.query, call.host.now
-    start, end = read.moment(query, "start"), read.moment(query, "end", end_of_day=True)
-    end = end or read.moment(query, "date_end", end_of_day=True)
+    start = read.moment(query, "start") or read.moment(query, "date_start")
+    end = read.moment(query, "end", end_of_day=True) or read.moment(query, "date_end", end_of_day=True)
     period = query.get("period", "")
     if start is not None and end is not None and period:
         raise VenueRefusal(MALFORMED, 422, "only two of start, end and period are accepted")
@@ -149,22 +149,24 @@ _SETTINGS = (
     Field("max_options_trading_level", {"type": ["integer", "null"]}),
     Field("disable_overnight_trading", {"type": "boolean"}),
 )
+_DATE, _TIME = {"format": "date"}, {"format": "date-time"}
 _HISTORY = (
-    Parameter("period", description="Such as 1D, 2W, 1M, 1A; 1M without it."),
+    Parameter("period", description="1M without it.", more={"pattern": "^[1-9][0-9]{0,2}[DWMA]$", "examples": ["1W"]}),
     Parameter("timeframe", values=tuple(TIMEFRAMES)),
-    Parameter("start", description="RFC 3339 or a date."),
-    Parameter("end", description="RFC 3339 or a date."),
-    Parameter("date_end", description="A date; the older name of end."),
+    Parameter("start", description="RFC 3339 or a date.", more=_TIME),
+    Parameter("end", description="RFC 3339 or a date.", more=_TIME),
+    Parameter("date_start", description="The older name of start.", more=_DATE),
+    Parameter("date_end", description="The older name of end.", more=_DATE),
     Parameter("intraday_reporting", values=_REPORTING),
     Parameter("pnl_reset", values=("per_day", "no_reset")),
 )
 _ROWS = (
     Parameter("category", values=(TRADES, OTHERS)),
-    Parameter("date", description="A date in New York."),
-    Parameter("after"),
-    Parameter("until"),
+    Parameter("date", description="A date in New York.", more=_DATE),
+    Parameter("after", more=_TIME),
+    Parameter("until", more=_TIME),
     Parameter("direction", values=("asc", "desc")),
-    Parameter("page_size", "integer", "1 to 100."),
+    Parameter("page_size", "integer", more={"minimum": 1, "maximum": _MOST_ROWS}),
     Parameter("page_token", description="The id of the last row that was seen."),
 )
 _TYPES = Parameter("activity_types", description="Separated by commas.")

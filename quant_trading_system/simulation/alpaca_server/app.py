@@ -14,6 +14,7 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.alpaca_server.account_routes import ACCOUNT_ROUTES
 from quant_trading_system.simulation.alpaca_server.accounts import Desk
+from quant_trading_system.simulation.alpaca_server.announcement_routes import ANNOUNCEMENT_ROUTES
 from quant_trading_system.simulation.alpaca_server.auth import Keyring
 from quant_trading_system.simulation.alpaca_server.data_routes import data_routes
 from quant_trading_system.simulation.alpaca_server.data_stream import FEEDS, DataStream
@@ -35,6 +36,7 @@ from quant_trading_system.simulation.alpaca_server.positions_routes import POSIT
 from quant_trading_system.simulation.alpaca_server.rate_limit import Allowance, RateLimiter
 from quant_trading_system.simulation.alpaca_server.reference_routes import REFERENCE_ROUTES
 from quant_trading_system.simulation.alpaca_server.routes import MOST_BYTES, Answer, Call, Route
+from quant_trading_system.simulation.alpaca_server.screener_routes import SCREENER_ROUTES
 from quant_trading_system.simulation.alpaca_server.trade_stream import TradeStream
 from quant_trading_system.simulation.alpaca_server.watchlist_routes import WATCHLIST_ROUTES
 from quant_trading_system.simulation.alpaca_server.wire import exchange_of
@@ -45,6 +47,8 @@ ROUTES: tuple[Route, ...] = (
     *ACCOUNT_ROUTES,
     *REFERENCE_ROUTES,
     *WATCHLIST_ROUTES,
+    *ANNOUNCEMENT_ROUTES,
+    *SCREENER_ROUTES,
     *data_routes(),
 )
 """Every route of the trading and the market-data interface; fixed paths before those with names in them."""
@@ -138,6 +142,8 @@ class Front:
             response = refusal_response(refusal)
         except web.HTTPException as error:
             response = refusal_response(of_http(error))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
         except Exception:
             log.exception("venue_request_failed path=%s", request.path)
             response = refusal_response(internal_error())

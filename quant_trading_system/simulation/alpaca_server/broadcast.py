@@ -1,14 +1,16 @@
-"""What the market-data stream tells as time goes by: trades, quotes, bars at the end of each minute, halts."""
+"""What the market-data stream tells as time goes by: trades, quotes, bars and bands every minute, halts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
+from quant_trading_system.market.sessions import Session
 from quant_trading_system.simulation.alpaca_server.bars import MINUTE_NS, day_bar_of, minute_bars
 from quant_trading_system.simulation.alpaca_server.data_hub import DataHub, Post
 from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, Tick, moment_at, ns_of
 from quant_trading_system.simulation.alpaca_server.market_wire import bar_rows, quote_row, tape_of, trade_row
+from quant_trading_system.simulation.alpaca_server.price_bands import band_row, price_band
 from quant_trading_system.simulation.alpaca_server.price_path import Ticks
 from quant_trading_system.simulation.alpaca_server.tape import PRINT_SIZE, Intervention
 
@@ -45,21 +47,27 @@ class Broadcast:
                 posts.append(Post("trades", "t", symbol, trade_row(tick, tape)))
         self._publish(posts)
 
-    def minute(self, end: datetime, day: date) -> None:
-        """The bars of the minute that ends now, and those of the day so far."""
-        if not self._hub.is_heard("bars", "dailyBars"):
+    def minute(self, end: datetime, session: Session) -> None:
+        """The bars of the minute that ends now, those of the day so far, and the bands of the next minute."""
+        if not self._hub.is_heard("bars", "dailyBars", "lulds"):
             return
         posts = []
         for symbol in self._market.symbols:
-            wants_day = self._hub.wants("dailyBars", symbol)
-            if not wants_day and not self._hub.wants("bars", symbol):
+            wanted = [channel for channel in ("bars", "dailyBars", "lulds") if self._hub.wants(channel, symbol)]
+            if not wanted:
                 continue
             ticks = self._market.ticks_today(symbol)
             rows = _minute_rows(ticks, ns_of(end) - MINUTE_NS)
             posts += [Post("bars", "b", symbol, row) for row in rows]
-            if wants_day and rows:
-                posts += [Post("dailyBars", "d", symbol, row) for row in bar_rows(day_bar_of(day, ticks))]
+            if "dailyBars" in wanted and rows:
+                posts += [Post("dailyBars", "d", symbol, row) for row in bar_rows(day_bar_of(session.date, ticks))]
+            if "lulds" in wanted and end < session.close:
+                posts += self._band(symbol, ticks, session, ns_of(end))
         self._publish(posts)
+
+    def _band(self, symbol: str, ticks: Ticks, session: Session, now: int) -> list[Post]:
+        band = price_band(ticks, session, now)
+        return [] if band is None else [Post("lulds", "l", symbol, band_row(band, self._tapes[symbol], now))]
 
     def late_trade(self, symbol: str, trade: Intervention, now: datetime) -> None:
         """A trade that is told late; the bar of a minute that is over is sent anew half a minute after its end."""

@@ -12,6 +12,9 @@ from quant_trading_system.simulation.alpaca_server.stream_faults import StreamFa
 
 Row = dict[str, Any]
 
+LIVE_FEEDS = ("iex", "sip", "delayed_sip")
+"""Feeds that tell this market; they differ in name only, so that nothing is delayed."""
+
 
 class Post:
     """One message for everybody who wants it; encoded once for each encoding."""
@@ -38,7 +41,7 @@ class Member:
 
     Attributes:
         account: whose keys it showed, empty before that.
-        feed: ``iex``, ``sip`` or ``test``.
+        feed: one of the live ones, or ``test``.
     """
 
     def __init__(self, feed: str, session: DataSession, codec: Codec, outbox: Outbox) -> None:
@@ -98,7 +101,7 @@ class DataHub:
         """Somebody listens to this."""
         return any(member.session.wants(channel, symbol) for member in self._members)
 
-    def publish(self, posts: Sequence[Post], feeds: Sequence[str] = ("iex", "sip")) -> None:
+    def publish(self, posts: Sequence[Post], feeds: Sequence[str] = LIVE_FEEDS) -> None:
         """Send to everybody what he subscribed to, as one frame."""
         for member in self._members:
             if member.feed not in feeds:

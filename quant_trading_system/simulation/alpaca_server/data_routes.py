@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal, not_found
 from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.auctions import OFFICIAL_CLOSE, OFFICIAL_OPEN, shown_auctions
 from quant_trading_system.simulation.alpaca_server.bars import midnight_ns, read_timeframe
 from quant_trading_system.simulation.alpaca_server.codec import time_text
 from quant_trading_system.simulation.alpaca_server.history_pages import Span, read_page
@@ -23,29 +24,37 @@ EXCHANGES = {
     "P": "NYSE Arca",
     "Q": "NASDAQ OMX",
 }
-CONDITIONS = {"trade": {"@": "Regular Sale", "I": "Odd Lot Trade"}, "quote": {"R": "Regular, Two-Sided Open Quote"}}
+CONDITIONS = {
+    "trade": {
+        "@": "Regular Sale",
+        "I": "Odd Lot Trade",
+        OFFICIAL_OPEN: "Market Center Official Open",
+        OFFICIAL_CLOSE: "Market Center Official Close",
+    },
+    "quote": {"R": "Regular, Two-Sided Open Quote"},
+}
 
 _MOST_ROWS, _USUAL_ROWS = 10_000, 1_000
+_AS_IT_IS = "-"
+"""A symbol means what it means now, whatever it was called before."""
 _BAD = 400
 
 
 class Kind(NamedTuple):
-    """One kind of market data.
-
-    Attributes:
-        many, one: the keys of the answers.
-        latest: picks the latest of a symbol.
-    """
+    """One kind of market data: the keys of answers about many symbols and about one."""
 
     many: str
     one: str
-    latest: Callable[[LatestPrices], Row | None]
 
 
-BARS = Kind("bars", "bar", lambda prices: prices.minute_bar)
-TRADES = Kind("trades", "trade", lambda prices: prices.trade)
-QUOTES = Kind("quotes", "quote", lambda prices: prices.quote)
-KINDS = (BARS, TRADES, QUOTES)
+BARS, TRADES, QUOTES = Kind("bars", "bar"), Kind("trades", "trade"), Kind("quotes", "quote")
+AUCTIONS = Kind("auctions", "auction")
+LATEST: dict[Kind, Callable[[LatestPrices], Row | None]] = {
+    BARS: lambda prices: prices.minute_bar,
+    TRADES: lambda prices: prices.trade,
+    QUOTES: lambda prices: prices.quote,
+}
+"""Picks the latest of a symbol."""
 
 
 # -- history -----------------------------------------------------------------------------------------------------------
@@ -73,7 +82,8 @@ async def _page(call: Call, kind: Kind, symbols: tuple[str, ...]) -> tuple[dict[
     known = tuple(symbol for symbol in symbols if symbol in call.host.tape.symbols)
     token = call.query.get("page_token")
     page = await call.in_background(lambda: read_page(known, reader, span, limit, token, name))
-    return {symbol: [_shown(row) for row in rows] for symbol, rows in page.rows.items()}, page.next_token
+    show = shown_auctions if kind is AUCTIONS else _shown
+    return {symbol: [show(row) for row in rows] for symbol, rows in page.rows.items()}, page.next_token
 
 
 def _reader(call: Call, kind: Kind, now: int) -> tuple[Callable[[str, Span], Iterator[list[Row]]], str]:
@@ -82,8 +92,8 @@ def _reader(call: Call, kind: Kind, now: int) -> tuple[Callable[[str, Span], Ite
     if kind is BARS:
         timeframe = read_timeframe(call.query.get("timeframe", ""))
         return (lambda symbol, span: history.bars(symbol, timeframe, span, now)), str(timeframe)
-    ticks = history.trades if kind is TRADES else history.quotes
-    return (lambda symbol, span: ticks(symbol, span, now)), kind.many
+    rows = {TRADES: history.trades, QUOTES: history.quotes, AUCTIONS: history.auctions}[kind]
+    return (lambda symbol, span: rows(symbol, span, now)), kind.many
 
 
 def _span(call: Call, now: int) -> Span:
@@ -100,7 +110,8 @@ def _require_known_words(call: Call) -> None:
     """Refuse feeds, adjustments and currencies that do not exist; those that do all mean the same here."""
     read.choice(call.query, "feed", FEEDS, "sip", _BAD)
     read.choice(call.query, "currency", ("USD", "usd"), "USD", _BAD)
-    read.day(call.query, "asof")
+    if call.query.get("asof") != _AS_IT_IS:
+        read.day(call.query, "asof", http=_BAD)
     if not ADJUSTMENTS.issuperset(read.words(call.query, "adjustment")):
         raise read.refuse("adjustment", http=_BAD)
 
@@ -112,7 +123,7 @@ async def latest_of_many(call: Call, kind: Kind) -> Answer:
     """The latest of several symbols; those without any are left out."""
     symbols = _symbols(call)
     _require_known_words(call)
-    found = await call.in_background(lambda: {symbol: kind.latest(prices_of(call, symbol)) for symbol in symbols})
+    found = await call.in_background(lambda: {symbol: LATEST[kind](prices_of(call, symbol)) for symbol in symbols})
     rows = {symbol: _shown(row) for symbol, row in found.items() if row is not None}
     return Answer({kind.many: rows, **_currency(call)})
 
@@ -121,7 +132,7 @@ async def latest_of_one(call: Call, kind: Kind) -> Answer:
     """The latest of one symbol."""
     symbol = _symbol(call)
     _require_known_words(call)
-    row = await call.in_background(lambda: kind.latest(prices_of(call, symbol)))
+    row = await call.in_background(lambda: LATEST[kind](prices_of(call, symbol)))
     if row is None:
         raise not_found(f"no {kind.one} found for {symbol}")
     return Answer({"symbol": symbol, kind.one: _shown(row), **_currency(call)})
@@ -168,12 +179,6 @@ def conditions(call: Call) -> Answer:
     return Answer(found)
 
 
-def corporate_actions(call: Call) -> Answer:
-    """None: the prices of this venue have neither splits nor dividends."""
-    read.symbols(call.query, http=_BAD)
-    return Answer({"corporate_actions": {}, "next_page_token": None})
-
-
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 
@@ -211,7 +216,7 @@ _HISTORY = (
     Parameter("limit", "integer", "Rows of all symbols together.", more={"minimum": 1, "maximum": _MOST_ROWS}),
     Parameter("page_token", description="From the page before."),
     Parameter("sort", values=("asc", "desc")),
-    Parameter("asof", description="A date.", more={"format": "date"}),
+    Parameter("asof", description="A date, or a hyphen.", more={"format": "date"}),
     _FEED,
     _CURRENCY,
 )
@@ -224,7 +229,7 @@ _BAR = (
     ),
     Parameter("adjustment", description="raw, split, dividend, spin-off, all."),
 )
-_LATEST = (_FEED, _CURRENCY)
+_NOW = (_FEED, _CURRENCY)
 
 
 def _routes_of(kind: Kind) -> Iterator[Route]:
@@ -236,17 +241,18 @@ def _routes_of(kind: Kind) -> Iterator[Route]:
         )
 
     yield route(f"/{kind.many}", history_of_many, "Historical", _SYMBOLS, *extra, *_HISTORY)
-    yield route(f"/{kind.many}/latest", latest_of_many, "Latest", _SYMBOLS, *_LATEST)
     yield route(f"/{{symbol}}/{kind.many}", history_of_one, "One symbol's historical", *extra, *_HISTORY)
-    yield route(f"/{{symbol}}/{kind.many}/latest", latest_of_one, "One symbol's latest", *_LATEST)
+    if kind in LATEST:
+        yield route(f"/{kind.many}/latest", latest_of_many, "Latest", _SYMBOLS, *_NOW)
+        yield route(f"/{{symbol}}/{kind.many}/latest", latest_of_one, "One symbol's latest", *_NOW)
 
 
 def data_routes() -> tuple[Route, ...]:
     """All of them; fixed paths before those with a symbol in them."""
-    made = [route for kind in KINDS for route in _routes_of(kind)]
+    made = [route for kind in (BARS, TRADES, QUOTES, AUCTIONS) for route in _routes_of(kind)]
     made += [
-        Route("GET", "/v2/stocks/snapshots", snapshots, "Snapshots", Scope.DATA, (_SYMBOLS, *_LATEST)),
-        Route("GET", "/v2/stocks/{symbol}/snapshot", snapshot, "One symbol's snapshot", Scope.DATA, _LATEST),
+        Route("GET", "/v2/stocks/snapshots", snapshots, "Snapshots", Scope.DATA, (_SYMBOLS, *_NOW)),
+        Route("GET", "/v2/stocks/{symbol}/snapshot", snapshot, "One symbol's snapshot", Scope.DATA, _NOW),
         Route("GET", "/v2/stocks/meta/exchanges", exchanges, "Exchange codes", Scope.DATA),
         Route(
             "GET",
@@ -256,6 +262,5 @@ def data_routes() -> tuple[Route, ...]:
             Scope.DATA,
             (Parameter("tape", values=("A", "B", "C")),),
         ),
-        Route("GET", "/v1/corporate-actions", corporate_actions, "Corporate actions", Scope.DATA, (_SYMBOLS,)),
     ]
     return tuple(sorted(made, key=lambda route: "{symbol}" in route.path))

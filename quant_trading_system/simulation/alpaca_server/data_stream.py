@@ -1,4 +1,4 @@
-"""The market-data stream on a socket: `/v2/iex`, `/v2/sip` and `/v2/test`."""
+"""The market-data stream on a socket: `/v2/iex`, `/v2/sip`, `/v2/delayed_sip` and `/v2/test`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.simulation.alpaca_server.auth import KeyHolder, Keyring
 from quant_trading_system.simulation.alpaca_server.codec import JSON, codec_for, read_message
-from quant_trading_system.simulation.alpaca_server.data_hub import DataHub, Member
+from quant_trading_system.simulation.alpaca_server.data_hub import LIVE_FEEDS, DataHub, Member
 from quant_trading_system.simulation.alpaca_server.data_session import (
     AUTH_SECONDS,
     GREETING,
@@ -23,7 +23,7 @@ from quant_trading_system.simulation.alpaca_server.data_session import (
 )
 from quant_trading_system.simulation.alpaca_server.outbox import Outbox
 
-FEEDS = ("iex", "sip", "test")
+FEEDS = (*LIVE_FEEDS, "test")
 MOST_BYTES = 1 << 20
 """Of one message of a client, however many frames it comes in."""
 HEARTBEAT_S = 30.0

@@ -52,9 +52,9 @@ def refusal_response(refusal: VenueRefusal) -> web.Response:
 
 def of_http(error: web.HTTPException) -> VenueRefusal:
     """What the web server refused by itself: unknown paths and methods, bodies that are too large."""
-    if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+    if error.status == HTTPStatus.NOT_FOUND:
         return no_endpoint()
-    return VenueRefusal(error.status * 100_000 + 10_000, error.status, error.reason)
+    return VenueRefusal(error.status * 100_000 + 10_000, error.status, error.reason.lower())
 
 
 def json_response(body: object, status: int = 200) -> web.Response:

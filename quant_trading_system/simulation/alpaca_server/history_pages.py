@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quant_trading_system.market.sessions import NEW_YORK, Calendar
+from quant_trading_system.market.sessions import NEW_YORK, Calendar, Session
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal
+from quant_trading_system.simulation.alpaca_server.auctions import auctions_row
 from quant_trading_system.simulation.alpaca_server.bars import (
     MINUTE_NS,
     Bars,
@@ -60,6 +61,7 @@ class MarketHistory:
         """Read from `tape`; `exchanges` names the exchange on which each symbol is listed."""
         self._tape = tape
         self._calendar = calendar
+        self._exchanges = exchanges
         self._tapes = {symbol: tape_of(exchange) for symbol, exchange in exchanges.items()}
         self._minutes: dict[tuple[str, date], Bars] = {}
 
@@ -83,6 +85,13 @@ class MarketHistory:
             inside = bars.cut((bars.at >= span.start) & (bars.at <= span.end))
             if len(inside.at):
                 yield _ordered(bar_rows(inside), span)
+
+    def auctions(self, symbol: str, span: Span, now: int) -> Iterator[list[Row]]:
+        """The auctions of one day after the other; a day belongs to the span when its midnight does."""
+        for session in self._sessions(span, now):
+            row = auctions_row(session, self._tape.ticks(symbol, session.date), self._exchanges.get(symbol, ""), now)
+            if row is not None and span.start <= row["t"] <= span.end:
+                yield [row]
 
     def minutes(self, symbol: str, day: date, now: int) -> Bars:
         """The finished minutes of a day."""
@@ -122,11 +131,14 @@ class MarketHistory:
 
     def _days(self, span: Span, now: int) -> Iterator[date]:
         """The trading days that the span touches, in its order."""
+        return (session.date for session in self._sessions(span, now))
+
+    def _sessions(self, span: Span, now: int) -> Iterator[Session]:
         source = self._tape.paths
         first = max(_day_of(span.start), source.first_day)
         last = min(_day_of(min(span.end, now)), source.last_day)
         sessions = self._calendar.sessions_between(first, last) if first <= last else ()
-        return (session.date for session in (reversed(sessions) if span.descending else sessions))
+        return reversed(sessions) if span.descending else iter(sessions)
 
     def _keep(self, key: tuple[str, date], bars: Bars) -> None:
         if len(self._minutes) >= _KEPT_DAYS:

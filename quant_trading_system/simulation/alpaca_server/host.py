@@ -251,7 +251,7 @@ class Host:
             desk.venue.close_session(session.close)
 
     def _end_minute(self, due: datetime, session: Session) -> None:
-        self.broadcast.minute(due, session.date)
+        self.broadcast.minute(due, session)
         for desk in self.desks:
             desk.venue.note_equity(due)
         self.changed()

@@ -21,11 +21,18 @@ IEX = "V"
 """Exchange code of every trade and quote."""
 _TAPES = {"NYSE": "A", "NASDAQ": "C"}
 _REGIONAL = "B"
+_LISTED_AT = {"NYSE": "N", "NASDAQ": "Q"}
+_ARCA = "P"
 
 
 def tape_of(exchange: str) -> str:
     """The letter of the tape that reports the trades of stocks listed there."""
     return _TAPES.get(exchange, _REGIONAL)
+
+
+def listed_at(exchange: str) -> str:
+    """The exchange code of the auctions of stocks listed there."""
+    return _LISTED_AT.get(exchange, _ARCA)
 
 
 def trade_row(tick: Tick, tape: str) -> Row:

@@ -19,6 +19,8 @@ _FORMS: dict[str, dict[str, Any]] = {
     "symbol_or_asset_id": _SYMBOL,
     "activity_type": {"enum": ["FILL", "FEE"]},
     "ticktype": {"enum": ["trade", "quote"]},
+    "market_type": {"enum": ["stocks", "crypto"]},
+    "announcement_id": _UUID,
 }
 """What the names in paths look like."""
 _IN_PATH = re.compile(r"\{(\w+)\}")

@@ -112,13 +112,13 @@ def moment(query: Query, name: str, *, end_of_day: bool = False) -> datetime | N
     return None if found is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=found // 1_000)
 
 
-def day(query: Query, name: str) -> date | None:
+def day(query: Query, name: str, http: int = 422) -> date | None:
     """A date; of a time, its date as it is written. Days before 1900 and after 2199 are taken for these."""
     text = query.get(name, "").strip()
     try:
         return _day(text[:10]) if text else None
     except ValueError:
-        raise refuse(name, f"{text[:40]!r} is no date such as 2026-01-12") from None
+        raise refuse(name, f"{text[:40]!r} is no date such as 2026-01-12", http) from None
 
 
 def order_id(text: str) -> str:

@@ -47,7 +47,11 @@ def _symbol(call: Call) -> str:
 
 
 _ONE = "/v2/positions/{symbol_or_asset_id}"
-_PART = (Parameter("qty", description="Shares."), Parameter("percentage", description="Above 0, at most 100."))
+_DECIMAL = {"pattern": r"^[1-9][0-9]{0,8}(\.[0-9]{1,9})?$", "examples": ["1", "0.5"]}
+_PART = (
+    Parameter("qty", description="Shares.", more=_DECIMAL),
+    Parameter("percentage", description="Above 0, at most 100.", more=_DECIMAL),
+)
 
 POSITION_ROUTES = (
     Route("GET", "/v2/positions", list_positions, "List positions"),

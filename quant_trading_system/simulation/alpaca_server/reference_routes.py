@@ -67,17 +67,21 @@ def get_clock(call: Call) -> Answer:
     )
 
 
-def get_calendar(call: Call) -> Answer:
+async def get_calendar(call: Call) -> Answer:
     """Trading days; a venue that is always open shows its own days until today, and the exchange's after them."""
+    return Answer(await call.in_background(lambda: _calendar(call)))
+
+
+def _calendar(call: Call) -> list[Json]:
     by = read.choice(call.query, "date_type", ("TRADING", "SETTLEMENT"), "TRADING")
     covered = call.host.scene.calendar
     first = max(read.day(call.query, "start") or covered.first_day, covered.first_day)
     last = min(read.day(call.query, "end") or covered.last_day, covered.last_day)
     if by == "TRADING":
-        return Answer(_days(call, first, last))
+        return _days(call, first, last)
     earlier = max(first - _LONGEST_SETTLEMENT, covered.first_day)
     bounds = first.isoformat(), last.isoformat()
-    return Answer([row for row in _days(call, earlier, last) if bounds[0] <= row["settlement_date"] <= bounds[1]])
+    return [row for row in _days(call, earlier, last) if bounds[0] <= row["settlement_date"] <= bounds[1]]
 
 
 def _days(call: Call, first: date, last: date) -> list[Json]:
@@ -126,8 +130,8 @@ _ASSET_FILTERS = (
     Parameter("attributes", description="Separated by commas."),
 )
 _DAYS = (
-    Parameter("start", description="A date; included."),
-    Parameter("end", description="A date; included."),
+    Parameter("start", description="A date; included.", more={"format": "date"}),
+    Parameter("end", description="A date; included.", more={"format": "date"}),
     Parameter("date_type", values=("TRADING", "SETTLEMENT")),
 )
 

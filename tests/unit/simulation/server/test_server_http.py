@@ -35,10 +35,14 @@ def test_an_unknown_path_is_told_so_even_to_strangers(path):
     run(story)
 
 
-def test_a_method_that_a_path_does_not_have_is_not_found():
+def test_a_method_that_a_path_does_not_have_is_told_with_those_that_it_has():
     async def story():
-        async with venue_front() as venue:
-            assert (await venue.ask("PUT", "/v2/account"))[0] == 404
+        async with (
+            venue_front() as venue,
+            venue.client.put("/v2/orders", headers=HEADERS) as answer,
+        ):
+            assert (answer.status, answer.headers["Allow"]) == (405, "DELETE,GET,POST")
+            assert await answer.json() == {"code": 40510000, "message": "method not allowed"}
 
     run(story)
 

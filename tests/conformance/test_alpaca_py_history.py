@@ -193,7 +193,8 @@ def test_a_snapshot_has_five_parts(desk):
         ("/stocks/MSFT/snapshot",
          {"symbol", "latestTrade", "latestQuote", "minuteBar", "dailyBar", "prevDailyBar"}),
         ("/stocks/meta/exchanges", {"V", "A", "N", "P", "Q"}),
-        ("/stocks/meta/conditions/trade?tape=A", {"@", "I"}),
+        ("/stocks/meta/conditions/trade?tape=A", {"@", "I", "Q", "M"}),
+        ("/stocks/MSFT/auctions?start=2026-01-08", {"auctions", "symbol", "next_page_token"}),
     ],
 )  # fmt: skip
 def test_the_paths_of_single_symbols_and_tables(desk, path, keys):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal, not_found
 from quant_trading_system.simulation.alpaca_server import parameters as read
 from quant_trading_system.simulation.alpaca_server.auctions import OFFICIAL_CLOSE, OFFICIAL_OPEN, shown_auctions
@@ -35,6 +37,9 @@ CONDITIONS = {
 }
 
 _MOST_ROWS, _USUAL_ROWS = 10_000, 1_000
+_MOST_AUCTIONS = 60
+"""Days of auctions on a page, whatever its limit: each needs the trades of its day."""
+_NO_ROWS = msgspec.Raw(b"[]")
 _AS_IT_IS = "-"
 """A symbol means what it means now, whatever it was called before."""
 _BAD = 400
@@ -70,10 +75,12 @@ async def history_of_one(call: Call, kind: Kind) -> Answer:
     """Rows of one symbol, a page at a time."""
     symbol = _symbol(call)
     rows, token = await _page(call, kind, (symbol,))
-    return Answer({kind.many: rows.get(symbol, []), "symbol": symbol, "next_page_token": token, **_currency(call)})
+    shown = rows.get(symbol, _NO_ROWS)
+    return Answer({kind.many: shown, "symbol": symbol, "next_page_token": token, **_currency(call)})
 
 
-async def _page(call: Call, kind: Kind, symbols: tuple[str, ...]) -> tuple[dict[str, list[Row]], str | None]:
+async def _page(call: Call, kind: Kind, symbols: tuple[str, ...]) -> tuple[dict[str, msgspec.Raw], str | None]:
+    """The rows of each symbol in JSON, and the token of the next page; others are served meanwhile."""
     now = call.host.market.now_ns
     span = _span(call, now)
     limit = read.whole_number(call.query, "limit", default=_USUAL_ROWS, least=1, most=_MOST_ROWS, http=_BAD)
@@ -81,9 +88,17 @@ async def _page(call: Call, kind: Kind, symbols: tuple[str, ...]) -> tuple[dict[
     reader, name = _reader(call, kind, now)
     known = tuple(symbol for symbol in symbols if symbol in call.host.tape.symbols)
     token = call.query.get("page_token")
-    page = await call.in_background(lambda: read_page(known, reader, span, limit, token, name))
-    show = shown_auctions if kind is AUCTIONS else _shown
-    return {symbol: [show(row) for row in rows] for symbol, rows in page.rows.items()}, page.next_token
+    show, most = (shown_auctions, _MOST_AUCTIONS) if kind is AUCTIONS else (_shown, _MOST_ROWS)
+
+    def found() -> tuple[dict[str, msgspec.Raw], str | None]:
+        page = read_page(known, reader, span, min(limit, most), token, name)
+        return {symbol: _encoded([show(row) for row in rows]) for symbol, rows in page.rows.items()}, page.next_token
+
+    return await call.in_background(found)
+
+
+def _encoded(rows: list[Row]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(rows))
 
 
 def _reader(call: Call, kind: Kind, now: int) -> tuple[Callable[[str, Span], Iterator[list[Row]]], str]:

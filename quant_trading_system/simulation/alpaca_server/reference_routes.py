@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from quant_trading_system.market.sessions import NEW_YORK, Session, TradingCalendar
 from quant_trading_system.simulation.admission import NOT_FOUND, VenueRefusal, not_found
@@ -14,6 +15,8 @@ from quant_trading_system.simulation.trading_hours import hours_of
 _LAST_MINUTE = timedelta(minutes=1)
 _ONE_DAY = timedelta(days=1)
 _LONGEST_SETTLEMENT = timedelta(days=10)
+_KEPT_DAYS = 16_384
+"""Rows of the calendar that are remembered: all of them, so that whoever asks for forty years holds up nobody."""
 
 
 def symbol_of(call: Call, name: str) -> str:
@@ -89,14 +92,24 @@ def _days(call: Call, first: date, last: date) -> list[Json]:
     today = call.host.now.astimezone(NEW_YORK).date()
     rows = []
     if first <= min(last, today):
-        rows += [_day(session, calendar) for session in calendar.sessions_between(first, min(last, today))]
+        rows += _days_of(calendar, first, min(last, today))
     later = max(first, today + _ONE_DAY)
     if later <= last:
-        rows += [_day(session, exchange) for session in exchange.sessions_between(later, last)]
+        rows += _days_of(exchange, later, last)
     return rows
 
 
-def _day(session: Session, calendar: TradingCalendar) -> Json:
+def _days_of(calendar: TradingCalendar, first: date, last: date) -> list[Json]:
+    sessions = calendar.sessions_between(first, last)
+    if not sessions:
+        return []
+    settlements = [*(session.date for session in sessions[1:]), _settlement(sessions[-1].date, calendar)]
+    return [_day(session, settled) for session, settled in zip(sessions, settlements, strict=True)]
+
+
+@lru_cache(maxsize=_KEPT_DAYS)
+def _day(session: Session, settlement: date) -> Json:
+    """The row of a day, which nobody changes."""
     hours = hours_of(session)
     opened, closed = session.open.astimezone(NEW_YORK), _shown_end(session)
     begins, ends = hours.pre_open.astimezone(NEW_YORK), hours.post_close.astimezone(NEW_YORK)
@@ -107,7 +120,7 @@ def _day(session: Session, calendar: TradingCalendar) -> Json:
         "close": f"{closed:%H:%M}",
         "session_open": f"{begins:%H%M}",
         "session_close": f"{closed:%H%M}" if round_the_clock else f"{ends:%H%M}",
-        "settlement_date": _settlement(session.date, calendar).isoformat(),
+        "settlement_date": settlement.isoformat(),
     }
 
 

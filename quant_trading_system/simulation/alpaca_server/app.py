@@ -30,6 +30,7 @@ from quant_trading_system.simulation.alpaca_server.history_pages import MarketHi
 from quant_trading_system.simulation.alpaca_server.host import Host
 from quant_trading_system.simulation.alpaca_server.http_faults import HttpFaults
 from quant_trading_system.simulation.alpaca_server.identity import uuid_of
+from quant_trading_system.simulation.alpaca_server.market_routes import MARKET_ROUTES
 from quant_trading_system.simulation.alpaca_server.openapi import describe
 from quant_trading_system.simulation.alpaca_server.orders_routes import ORDER_ROUTES
 from quant_trading_system.simulation.alpaca_server.positions_routes import POSITION_ROUTES
@@ -46,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *POSITION_ROUTES,
     *ACCOUNT_ROUTES,
     *REFERENCE_ROUTES,
+    *MARKET_ROUTES,
     *WATCHLIST_ROUTES,
     *ANNOUNCEMENT_ROUTES,
     *SCREENER_ROUTES,

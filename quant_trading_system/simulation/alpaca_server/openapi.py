@@ -21,6 +21,7 @@ _FORMS: dict[str, dict[str, Any]] = {
     "ticktype": {"enum": ["trade", "quote"]},
     "market_type": {"enum": ["stocks", "crypto"]},
     "announcement_id": _UUID,
+    "market": {"enum": ["NYSE", "NASDAQ", "XNYS", "XNAS"]},
 }
 """What the names in paths look like."""
 _IN_PATH = re.compile(r"\{(\w+)\}")

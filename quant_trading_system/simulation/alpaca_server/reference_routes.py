@@ -9,6 +9,7 @@ from quant_trading_system.market.sessions import NEW_YORK, Session, TradingCalen
 from quant_trading_system.simulation.admission import NOT_FOUND, VenueRefusal, not_found
 from quant_trading_system.simulation.alpaca_server import parameters as read
 from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Parameter, Route
+from quant_trading_system.simulation.alpaca_server.venue_time import FIRST_DAY
 from quant_trading_system.simulation.alpaca_server.wire import US_EQUITY, Json, asset_json, new_york
 from quant_trading_system.simulation.trading_hours import hours_of
 
@@ -77,34 +78,39 @@ async def get_calendar(call: Call) -> Answer:
 
 def _calendar(call: Call) -> list[Json]:
     by = read.choice(call.query, "date_type", ("TRADING", "SETTLEMENT"), "TRADING")
-    covered = call.host.scene.calendar
-    first = max(read.day(call.query, "start") or covered.first_day, covered.first_day)
-    last = min(read.day(call.query, "end") or covered.last_day, covered.last_day)
+    first, last = days_asked_for(call)
     if by == "TRADING":
-        return _days(call, first, last)
-    earlier = max(first - _LONGEST_SETTLEMENT, covered.first_day)
-    bounds = first.isoformat(), last.isoformat()
-    return [row for row in _days(call, earlier, last) if bounds[0] <= row["settlement_date"] <= bounds[1]]
+        return [_day(session, settled) for session, settled in trading_days(call, first, last)]
+    earlier = trading_days(call, max(first, FIRST_DAY + _LONGEST_SETTLEMENT) - _LONGEST_SETTLEMENT, last)
+    return [_day(session, settled) for session, settled in earlier if first <= settled <= last]
 
 
-def _days(call: Call, first: date, last: date) -> list[Json]:
+def days_asked_for(call: Call) -> tuple[date, date]:
+    """The first and the last day of a question about the calendar; all that is known without them."""
+    covered = call.host.scene.calendar
+    return read.day(call.query, "start") or covered.first_day, read.day(call.query, "end") or covered.last_day
+
+
+def trading_days(call: Call, first: date, last: date) -> list[tuple[Session, date]]:
+    """Sessions with the days on which they settle: the venue's own until today, the exchange's after that."""
     calendar, exchange = call.host.scene.calendar, call.host.scene.exchange
+    first, last = max(first, calendar.first_day), min(last, calendar.last_day)
     today = call.host.now.astimezone(NEW_YORK).date()
-    rows = []
+    found: list[tuple[Session, date]] = []
     if first <= min(last, today):
-        rows += _days_of(calendar, first, min(last, today))
+        found += _settled(calendar, first, min(last, today))
     later = max(first, today + _ONE_DAY)
     if later <= last:
-        rows += _days_of(exchange, later, last)
-    return rows
+        found += _settled(exchange, later, last)
+    return found
 
 
-def _days_of(calendar: TradingCalendar, first: date, last: date) -> list[Json]:
+def _settled(calendar: TradingCalendar, first: date, last: date) -> list[tuple[Session, date]]:
     sessions = calendar.sessions_between(first, last)
     if not sessions:
         return []
     settlements = [*(session.date for session in sessions[1:]), _settlement(sessions[-1].date, calendar)]
-    return [_day(session, settled) for session, settled in zip(sessions, settlements, strict=True)]
+    return list(zip(sessions, settlements, strict=True))
 
 
 @lru_cache(maxsize=_KEPT_DAYS)

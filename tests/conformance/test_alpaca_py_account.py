@@ -16,7 +16,13 @@ from tests.support.alpaca_sdk import (
     GetAssetsRequest,
     GetCalendarRequest,
     GetPortfolioHistoryRequest,
+    MarketMoversRequest,
+    MostActivesBy,
+    MostActivesRequest,
+    NewsClient,
+    NewsRequest,
     OrderSide,
+    ScreenerClient,
     TradingClient,
     UpdateWatchlistRequest,
 )
@@ -63,6 +69,11 @@ def test_settings_are_changed_and_nulls_leave_them_alone(desk):
     assert (changed.fractional_trading, changed.no_shorting, changed.trade_confirm_email.value) == (False, False, "all")
     body = {"symbol": "SPY", "qty": "0.5", "side": "buy", "type": "market", "time_in_force": "day"}
     assert desk.refusal(body)[:2] == (403, 40310000)
+
+
+def test_settings_have_what_older_clients_insist_on(desk):
+    assert {"dtbp_check", "pdt_check"} <= set(desk.client.get("/account/configurations"))
+    assert desk.client.patch("/account/configurations", {"dtbp_check": "both"})["dtbp_check"] == "entry"
 
 
 @pytest.mark.parametrize(
@@ -228,6 +239,24 @@ def test_the_calendar_tells_extended_hours_and_settlement(desk):
         "date": "2026-11-27", "open": "09:30", "close": "13:00", "session_open": "0400", "session_close": "1700",
         "settlement_date": "2026-11-30",
     }  # fmt: skip
+
+
+def test_the_screener_knows_what_is_traded(desk):
+    screener = ScreenerClient(desk.keys.key, desk.keys.secret, url_override=desk.venue.url)
+    active = screener.get_most_actives(MostActivesRequest(by=MostActivesBy.VOLUME, top=2)).most_actives
+    assert len(active) == 2
+    assert active[0].volume >= active[1].volume > 0
+    moved = screener.get_market_movers(MarketMoversRequest(top=50))
+    assert {mover.symbol for mover in moved.gainers + moved.losers} <= {"SPY", "AAPL", "MSFT", "KO"}
+    assert all(mover.change > 0 for mover in moved.gainers)
+    assert all(mover.change < 0 for mover in moved.losers)
+
+
+def test_there_are_neither_news_nor_announcements(desk):
+    news = NewsClient(desk.keys.key, desk.keys.secret, url_override=desk.venue.url)
+    assert news.get_news(NewsRequest(symbols="SPY")).data["news"] == []
+    query = {"ca_types": "dividend", "since": "2026-01-01", "until": "2026-02-01"}
+    assert desk.client.get("/corporate_actions/announcements", query) == []
 
 
 def test_assets_are_listed_and_filtered(desk):

@@ -5,12 +5,17 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from alpaca.common.exceptions import APIError
-    from alpaca.data.enums import Adjustment, DataFeed
+    from alpaca.data.enums import Adjustment, DataFeed, MostActivesBy
     from alpaca.data.historical.corporate_actions import CorporateActionsClient
+    from alpaca.data.historical.news import NewsClient
+    from alpaca.data.historical.screener import ScreenerClient
     from alpaca.data.historical.stock import StockHistoricalDataClient
     from alpaca.data.live.stock import StockDataStream
     from alpaca.data.requests import (
         CorporateActionsRequest,
+        MarketMoversRequest,
+        MostActivesRequest,
+        NewsRequest,
         StockBarsRequest,
         StockLatestBarRequest,
         StockLatestQuoteRequest,
@@ -58,11 +63,17 @@ __all__ = [
     "GetOrdersRequest",
     "GetPortfolioHistoryRequest",
     "LimitOrderRequest",
+    "MarketMoversRequest",
     "MarketOrderRequest",
+    "MostActivesBy",
+    "MostActivesRequest",
+    "NewsClient",
+    "NewsRequest",
     "OrderClass",
     "OrderSide",
     "OrderStatus",
     "ReplaceOrderRequest",
+    "ScreenerClient",
     "StockBarsRequest",
     "StockDataStream",
     "StockHistoricalDataClient",

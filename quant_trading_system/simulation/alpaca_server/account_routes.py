@@ -9,6 +9,7 @@ import msgspec
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.market.sessions import NEW_YORK
 from quant_trading_system.simulation.account import EquityPoint
+from quant_trading_system.simulation.account_rules import AccountConfiguration
 from quant_trading_system.simulation.activities import OTHERS, TRADES, Activity, ActivityQuery, FillActivity
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal
 from quant_trading_system.simulation.alpaca_server import parameters as read
@@ -37,14 +38,22 @@ def get_account(call: Call) -> Answer:
 
 def get_configurations(call: Call) -> Answer:
     """The settings of the account."""
-    return Answer(msgspec.to_builtins(call.desk.venue.configuration))
+    return Answer(_settings(call.desk.venue.configuration))
 
 
 def change_configurations(call: Call) -> Answer:
     """Change some settings; what is null or missing stays as it is."""
     changed = call.desk.venue.configure(call.body)
     call.host.changed()
-    return Answer(msgspec.to_builtins(changed))
+    return Answer(_settings(changed))
+
+
+def _settings(configuration: AccountConfiguration) -> Json:
+    return {**msgspec.to_builtins(configuration), **_GONE}
+
+
+_GONE = {"dtbp_check": "entry", "pdt_check": "entry"}
+"""Settings of the old rule for pattern day traders. They do nothing; clients of before July 2026 insist on them."""
 
 
 # -- history -----------------------------------------------------------------------------------------------------------
@@ -146,7 +155,7 @@ _SETTINGS = (
     Field("max_margin_multiplier", {"type": "string", "enum": ["1", "2", "4"]}),
     Field("trade_confirm_email", {"type": "string", "enum": ["all", "none"]}),
     Field("ptp_no_exception_entry", {"type": "boolean"}),
-    Field("max_options_trading_level", {"type": ["integer", "null"]}),
+    Field("max_options_trading_level", {"enum": [0, 1, 2, 3, None]}),
     Field("disable_overnight_trading", {"type": "boolean"}),
 )
 _DATE, _TIME = {"format": "date"}, {"format": "date-time"}

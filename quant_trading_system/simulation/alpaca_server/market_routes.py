@@ -41,8 +41,8 @@ def get_clocks(call: Call) -> Answer:
     now = read.moment(call.query, "time") or max(call.host.clock.now(), call.host.now)
     try:
         return Answer({"clocks": [_clock(_market(name), now, call.host.scene.calendar) for name in wanted]})
-    except MarketDataError as error:
-        raise read.refuse("time", str(error)) from None
+    except MarketDataError:
+        raise read.refuse("time", "the calendar does not reach so far") from None
 
 
 def _clock(market: Market, now: datetime, calendar: TradingCalendar) -> Json:

@@ -169,7 +169,7 @@ ORDER_ROUTES = (
         "/v2/orders:by_client_order_id",
         get_order_by_client_id,
         "Get an order by the client's id",
-        parameters=(Parameter("client_order_id", required=True), *_NESTED),
+        parameters=(Parameter("client_order_id", required=True, more={"minLength": 1}), *_NESTED),
     ),
     Route("GET", _ONE, get_order, "Get an order", parameters=_NESTED),
     Route("PATCH", _ONE, replace_order, "Replace an order", fields=_CHANGE),

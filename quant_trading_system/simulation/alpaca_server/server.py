@@ -19,6 +19,8 @@ from quant_trading_system.simulation.alpaca_server.store import Store
 from quant_trading_system.simulation.alpaca_server.venue_time import SteppedClock
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MOST_FILES = 65_536
+"""Open at once, every connection being one, as far as the system allows it."""
 _GOODBYE_S = 2.0
 """Real seconds for answers that are under way when the venue ends."""
 
@@ -86,6 +88,7 @@ async def serve(
     Raises:
         ConfigurationError: the address is taken, or none of this machine's.
     """
+    _allow_many_connections()
     end = _end_of_process()
     if ends_with_input:
         await _end_with_input(end)
@@ -151,6 +154,19 @@ class _UntilClosed(asyncio.Protocol):
 async def _end_with_input(end: asyncio.Event) -> None:
     """Whoever started this process holds the other end of its standard input, and lets go when it dies."""
     await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(end), sys.stdin)
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files, so that idle connections shut out nobody; where that is refused, it stays."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    if limit != resource.RLIM_INFINITY and limit < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _end_of_process() -> asyncio.Event:

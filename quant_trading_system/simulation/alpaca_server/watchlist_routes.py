@@ -118,7 +118,7 @@ def _full(call: Call, found: Watchlist) -> Json:
 _TEXT = {"type": "string"}
 _LIST = (Field("name", {"type": "string", "maxLength": 64}), Field("symbols", {"type": "array", "items": _TEXT}))
 _SYMBOL = (Field("symbol", _TEXT, required=True),)
-_NAME = (Parameter("name", required=True),)
+_NAME = (Parameter("name", required=True, more={"minLength": 1}),)
 _ID, _NAMED = "/v2/watchlists/{watchlist_id}", "/v2/watchlists:by_name"
 
 

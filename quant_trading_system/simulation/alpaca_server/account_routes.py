@@ -13,6 +13,7 @@ from quant_trading_system.simulation.account_rules import AccountConfiguration
 from quant_trading_system.simulation.activities import OTHERS, TRADES, Activity, ActivityQuery, FillActivity
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal
 from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.answers import ACCOUNT, ACTIVITY, PORTFOLIO, SETTINGS, list_of
 from quant_trading_system.simulation.alpaca_server.portfolio_history import (
     TIMEFRAMES,
     HistoryQuery,
@@ -181,22 +182,38 @@ _ROWS = (
 _TYPES = Parameter("activity_types", description="Separated by commas.")
 
 ACCOUNT_ROUTES = (
-    Route("GET", "/v2/account", get_account, "Get the account"),
-    Route("GET", "/v2/account/configurations", get_configurations, "Get the settings"),
-    Route("PATCH", "/v2/account/configurations", change_configurations, "Change settings", fields=_SETTINGS),
+    Route("GET", "/v2/account", get_account, "Get the account", answer=ACCOUNT),
+    Route("GET", "/v2/account/configurations", get_configurations, "Get the settings", answer=SETTINGS),
+    Route(
+        "PATCH",
+        "/v2/account/configurations",
+        change_configurations,
+        "Change settings",
+        fields=_SETTINGS,
+        answer=SETTINGS,
+    ),
     Route(
         "GET",
         "/v2/account/portfolio/history",
         get_portfolio_history,
         "Get the portfolio's history",
         parameters=_HISTORY,
+        answer=PORTFOLIO,
     ),
-    Route("GET", "/v2/account/activities", list_activities, "List activities", parameters=(_TYPES, *_ROWS)),
+    Route(
+        "GET",
+        "/v2/account/activities",
+        list_activities,
+        "List activities",
+        parameters=(_TYPES, *_ROWS),
+        answer=list_of(ACTIVITY),
+    ),
     Route(
         "GET",
         "/v2/account/activities/{activity_type}",
         list_activities_of,
         "List activities of one kind",
         parameters=_ROWS,
+        answer=list_of(ACTIVITY),
     ),
 )

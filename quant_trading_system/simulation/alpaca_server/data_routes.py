@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal, not_found
+from quant_trading_system.simulation.alpaca_server import answers
 from quant_trading_system.simulation.alpaca_server import parameters as read
 from quant_trading_system.simulation.alpaca_server.auctions import OFFICIAL_CLOSE, OFFICIAL_OPEN, shown_auctions
 from quant_trading_system.simulation.alpaca_server.bars import midnight_ns, read_timeframe
@@ -15,7 +16,7 @@ from quant_trading_system.simulation.alpaca_server.codec import time_text
 from quant_trading_system.simulation.alpaca_server.history_pages import Span, read_page
 from quant_trading_system.simulation.alpaca_server.latest_prices import LatestPrices
 from quant_trading_system.simulation.alpaca_server.market_wire import IEX, Row
-from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Parameter, Route, Scope
+from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Handler, Parameter, Route, Scope
 
 FEEDS = ("sip", "iex", "delayed_sip", "otc", "boats", "overnight")
 ADJUSTMENTS = frozenset({"raw", "split", "dividend", "spin-off", "all"})
@@ -242,40 +243,46 @@ _BAR = (
         required=True,
         more={"pattern": "^([1-9]|[1-5][0-9])Min$|^1Hour$|^1Day$|^1Week$|^1Month$", "examples": ["1Min", "1Day"]},
     ),
-    Parameter("adjustment", description="raw, split, dividend, spin-off, all."),
+    Parameter("adjustment", description="Some of them, separated by commas.", more={"enum": sorted(ADJUSTMENTS)}),
 )
 _NOW = (_FEED, _CURRENCY)
+
+
+Work = Callable[[Call, Kind], Awaitable[Answer]]
+_TAPE = Parameter("tape", values=("A", "B", "C"))
+_ROWS = {BARS: answers.BAR, TRADES: answers.TRADE, QUOTES: answers.QUOTE, AUCTIONS: answers.AUCTION_DAY}
 
 
 def _routes_of(kind: Kind) -> Iterator[Route]:
     extra = _BAR if kind is BARS else ()
 
-    def route(path: str, work: Callable[[Call, Kind], Awaitable[Answer]], words: str, *parameters: Parameter) -> Route:
-        return Route(
-            "GET", f"/v2/stocks{path}", lambda call: work(call, kind), f"{words} {kind.many}", Scope.DATA, parameters
-        )
+    row = _ROWS[kind]
+    many, one = answers.by_symbol(answers.list_of(row)), answers.list_of(row)
 
-    yield route(f"/{kind.many}", history_of_many, "Historical", _SYMBOLS, *extra, *_HISTORY)
-    yield route(f"/{{symbol}}/{kind.many}", history_of_one, "One symbol's historical", *extra, *_HISTORY)
+    def route(path: str, work: Work, words: str, answer: answers.Schema, *parameters: Parameter) -> Route:
+        return _route(path, lambda call: work(call, kind), f"{words} {kind.many}", answer, *parameters)
+
+    paged = answers.page_of(kind.many, many), answers.page_of(kind.many, one)
+    yield route(f"/{kind.many}", history_of_many, "Historical", paged[0], _SYMBOLS, *extra, *_HISTORY)
+    yield route(f"/{{symbol}}/{kind.many}", history_of_one, "One symbol's historical", paged[1], *extra, *_HISTORY)
     if kind in LATEST:
-        yield route(f"/{kind.many}/latest", latest_of_many, "Latest", _SYMBOLS, *_NOW)
-        yield route(f"/{{symbol}}/{kind.many}/latest", latest_of_one, "One symbol's latest", *_NOW)
+        latest = answers.fields(**{kind.many: answers.by_symbol(row)}), answers.fields(**{kind.one: row})
+        yield route(f"/{kind.many}/latest", latest_of_many, "Latest", latest[0], _SYMBOLS, *_NOW)
+        yield route(f"/{{symbol}}/{kind.many}/latest", latest_of_one, "One symbol's latest", latest[1], *_NOW)
+
+
+def _route(path: str, handler: Handler, words: str, answer: answers.Schema, *parameters: Parameter) -> Route:
+    return Route("GET", f"/v2/stocks{path}", handler, words, Scope.DATA, parameters, answer=answer)
 
 
 def data_routes() -> tuple[Route, ...]:
     """All of them; fixed paths before those with a symbol in them."""
     made = [route for kind in (BARS, TRADES, QUOTES, AUCTIONS) for route in _routes_of(kind)]
+    table = answers.by_symbol(answers.TEXT)
     made += [
-        Route("GET", "/v2/stocks/snapshots", snapshots, "Snapshots", Scope.DATA, (_SYMBOLS, *_NOW)),
-        Route("GET", "/v2/stocks/{symbol}/snapshot", snapshot, "One symbol's snapshot", Scope.DATA, _NOW),
-        Route("GET", "/v2/stocks/meta/exchanges", exchanges, "Exchange codes", Scope.DATA),
-        Route(
-            "GET",
-            "/v2/stocks/meta/conditions/{ticktype}",
-            conditions,
-            "Condition codes",
-            Scope.DATA,
-            (Parameter("tape", values=("A", "B", "C")),),
-        ),
+        _route("/snapshots", snapshots, "Snapshots", answers.by_symbol(answers.SNAPSHOT), _SYMBOLS, *_NOW),
+        _route("/{symbol}/snapshot", snapshot, "One symbol's snapshot", answers.SNAPSHOT, *_NOW),
+        _route("/meta/exchanges", exchanges, "Exchange codes", table),
+        _route("/meta/conditions/{ticktype}", conditions, "Condition codes", table, _TAPE),
     ]
     return tuple(sorted(made, key=lambda route: "{symbol}" in route.path))

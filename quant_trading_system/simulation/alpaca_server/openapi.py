@@ -104,7 +104,7 @@ def _object(fields: tuple[Field, ...]) -> dict[str, Any]:
 def _good(route: Route) -> dict[str, Any]:
     if route.status == 204:
         return {"description": "Done; the answer has no body."}
-    return {"description": "As the broker answers.", "content": {"application/json": {"schema": {}}}}
+    return {"description": "As the broker answers.", "content": {"application/json": {"schema": route.answer}}}
 
 
 def _refusal(text: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from quant_trading_system.core.orders import OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.simulation.admission import MALFORMED, VenueRefusal, not_found
 from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.answers import ORDER, OUTCOME, list_of
 from quant_trading_system.simulation.alpaca_server.errors import refusal_body
 from quant_trading_system.simulation.alpaca_server.reference_routes import symbol_of
 from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Field, Parameter, Route
@@ -161,17 +162,18 @@ _NESTED = (Parameter("nested", "boolean"),)
 _ONE = "/v2/orders/{order_id}"
 
 ORDER_ROUTES = (
-    Route("POST", "/v2/orders", place_order, "Place an order", fields=_NEW_ORDER),
-    Route("GET", "/v2/orders", list_orders, "List orders", parameters=_FILTERS),
-    Route("DELETE", "/v2/orders", cancel_orders, "Cancel all orders", status=207),
+    Route("POST", "/v2/orders", place_order, "Place an order", fields=_NEW_ORDER, answer=ORDER),
+    Route("GET", "/v2/orders", list_orders, "List orders", parameters=_FILTERS, answer=list_of(ORDER)),
+    Route("DELETE", "/v2/orders", cancel_orders, "Cancel all orders", status=207, answer=list_of(OUTCOME)),
     Route(
         "GET",
         "/v2/orders:by_client_order_id",
         get_order_by_client_id,
         "Get an order by the client's id",
         parameters=(Parameter("client_order_id", required=True, more={"minLength": 1}), *_NESTED),
+        answer=ORDER,
     ),
-    Route("GET", _ONE, get_order, "Get an order", parameters=_NESTED),
-    Route("PATCH", _ONE, replace_order, "Replace an order", fields=_CHANGE),
+    Route("GET", _ONE, get_order, "Get an order", parameters=_NESTED, answer=ORDER),
+    Route("PATCH", _ONE, replace_order, "Replace an order", fields=_CHANGE, answer=ORDER),
     Route("DELETE", _ONE, cancel_order, "Cancel an order", status=204),
 )

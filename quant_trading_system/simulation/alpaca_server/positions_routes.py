@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.answers import CLOSING, ORDER, POSITION, list_of
 from quant_trading_system.simulation.alpaca_server.errors import refusal_body
 from quant_trading_system.simulation.alpaca_server.orders_routes import accepted
 from quant_trading_system.simulation.alpaca_server.reference_routes import known_symbol
@@ -54,7 +55,7 @@ _PART = (
 )
 
 POSITION_ROUTES = (
-    Route("GET", "/v2/positions", list_positions, "List positions"),
+    Route("GET", "/v2/positions", list_positions, "List positions", answer=list_of(POSITION)),
     Route(
         "DELETE",
         "/v2/positions",
@@ -62,7 +63,8 @@ POSITION_ROUTES = (
         "Close all positions",
         parameters=(Parameter("cancel_orders", "boolean", "Cancel open orders first."),),
         status=207,
+        answer=list_of(CLOSING),
     ),
-    Route("GET", _ONE, get_position, "Get a position"),
-    Route("DELETE", _ONE, close_position, "Close a position", parameters=_PART),
+    Route("GET", _ONE, get_position, "Get a position", answer=POSITION),
+    Route("DELETE", _ONE, close_position, "Close a position", parameters=_PART, answer=ORDER),
 )

@@ -8,6 +8,7 @@ from functools import lru_cache
 from quant_trading_system.market.sessions import NEW_YORK, Session, TradingCalendar
 from quant_trading_system.simulation.admission import NOT_FOUND, VenueRefusal, not_found
 from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.answers import ASSET, CLOCK, DAY, list_of
 from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Parameter, Route
 from quant_trading_system.simulation.alpaca_server.venue_time import FIRST_DAY
 from quant_trading_system.simulation.alpaca_server.wire import US_EQUITY, Json, asset_json, new_york
@@ -155,8 +156,8 @@ _DAYS = (
 )
 
 REFERENCE_ROUTES = (
-    Route("GET", "/v2/assets", list_assets, "List assets", parameters=_ASSET_FILTERS),
-    Route("GET", "/v2/assets/{symbol_or_asset_id}", get_asset, "Get an asset"),
-    Route("GET", "/v2/clock", get_clock, "Get the clock"),
-    Route("GET", "/v2/calendar", get_calendar, "Get the calendar", parameters=_DAYS),
+    Route("GET", "/v2/assets", list_assets, "List assets", parameters=_ASSET_FILTERS, answer=list_of(ASSET)),
+    Route("GET", "/v2/assets/{symbol_or_asset_id}", get_asset, "Get an asset", answer=ASSET),
+    Route("GET", "/v2/clock", get_clock, "Get the clock", answer=CLOCK),
+    Route("GET", "/v2/calendar", get_calendar, "Get the calendar", parameters=_DAYS, answer=list_of(DAY)),
 )

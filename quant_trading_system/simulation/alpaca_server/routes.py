@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from aiohttp import web
 
 from quant_trading_system.simulation.alpaca_server.accounts import Desk
+from quant_trading_system.simulation.alpaca_server.answers import ANYTHING, Schema
 from quant_trading_system.simulation.alpaca_server.codec import read_json
 from quant_trading_system.simulation.alpaca_server.errors import bad_json
 from quant_trading_system.simulation.alpaca_server.history_pages import MarketHistory
@@ -101,7 +102,7 @@ class Route(NamedTuple):
     """One method of one path.
 
     Attributes:
-        status: of a good answer.
+        status: of a good answer, and `answer`: what it looks like, as JSON Schema.
         fields: of the JSON object that the request carries, none for requests without a body.
     """
 
@@ -113,6 +114,7 @@ class Route(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     fields: tuple[Field, ...] = ()
     status: int = 200
+    answer: Schema = ANYTHING
 
 
 def _json_object(data: bytes) -> dict[str, Any]:

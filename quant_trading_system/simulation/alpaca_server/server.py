@@ -88,7 +88,7 @@ async def serve(
     Raises:
         ConfigurationError: the address is taken, or none of this machine's.
     """
-    _allow_many_connections()
+    allow_many_connections()
     end = _end_of_process()
     if ends_with_input:
         await _end_with_input(end)
@@ -156,7 +156,7 @@ async def _end_with_input(end: asyncio.Event) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(end), sys.stdin)
 
 
-def _allow_many_connections() -> None:
+def allow_many_connections() -> None:
     """Raise the limit of open files, so that idle connections shut out nobody; where that is refused, it stays."""
     if sys.platform == "win32":
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from quant_trading_system.simulation.admission import malformed
 from quant_trading_system.simulation.alpaca_server import parameters as read
+from quant_trading_system.simulation.alpaca_server.answers import WATCHLIST, WATCHLIST_HEAD, list_of
 from quant_trading_system.simulation.alpaca_server.errors import missing
 from quant_trading_system.simulation.alpaca_server.reference_routes import known_symbol
 from quant_trading_system.simulation.alpaca_server.routes import Answer, Call, Field, Parameter, Route
@@ -124,17 +125,17 @@ _ID, _NAMED = "/v2/watchlists/{watchlist_id}", "/v2/watchlists:by_name"
 
 def _routes_at(path: str, find: Finder, parameters: tuple[Parameter, ...]) -> tuple[Route, ...]:
     return (
-        Route("GET", path, _get(find), "Get a watchlist", parameters=parameters),
-        Route("PUT", path, _put(find), "Change a watchlist", parameters=parameters, fields=_LIST),
-        Route("POST", path, _add(find), "Add a symbol", parameters=parameters, fields=_SYMBOL),
+        Route("GET", path, _get(find), "Get a watchlist", parameters=parameters, answer=WATCHLIST),
+        Route("PUT", path, _put(find), "Change a watchlist", parameters=parameters, fields=_LIST, answer=WATCHLIST),
+        Route("POST", path, _add(find), "Add a symbol", parameters=parameters, fields=_SYMBOL, answer=WATCHLIST),
         Route("DELETE", path, _delete(find), "Delete a watchlist", parameters=parameters, status=204),
     )
 
 
 WATCHLIST_ROUTES = (
-    Route("GET", "/v2/watchlists", list_watchlists, "List watchlists"),
-    Route("POST", "/v2/watchlists", create_watchlist, "Create a watchlist", fields=_LIST),
+    Route("GET", "/v2/watchlists", list_watchlists, "List watchlists", answer=list_of(WATCHLIST_HEAD)),
+    Route("POST", "/v2/watchlists", create_watchlist, "Create a watchlist", fields=_LIST, answer=WATCHLIST),
     *_routes_at(_NAMED, _by_name, _NAME),
     *_routes_at(_ID, _by_id, ()),
-    Route("DELETE", _ID + "/{symbol}", _remove(_by_id), "Remove a symbol"),
+    Route("DELETE", _ID + "/{symbol}", _remove(_by_id), "Remove a symbol", answer=WATCHLIST),
 )

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from threading import Lock
+from typing import NamedTuple
 
 MAX_CLIENT_ORDER_ID = 128
+OUR_PREFIX = "qts"
+"""Begins every client order id of an account at a broker."""
+
+_NAME = re.compile(
+    r"(?P<run>(?:qts(?P<epoch>[1-9][0-9]{0,17})-)?[0-9a-f]+)-(?P<intent>[0-9]{1,18})-(?P<slice>[0-9]{1,18})"
+)
 
 
 def run_id(*parts: object) -> str:
     """Twelve hex digits that depend only on `parts`, such as strategy name, seed and configuration hash."""
     text = "\x1f".join(str(part) for part in parts)
     return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def sender_run_id(epoch: int, *parts: object) -> str:
+    """The id of a run at a broker: it begins with `OUR_PREFIX` and the epoch of the account lock.
+
+    Whoever shares the account, but not our journal, gives itself away by the first order: it has our prefix
+    and a run that we never began.
+
+    >>> sender_run_id(7, "an account", "a host")
+    'qts7-124bffc90666'
+    """
+    return f"{OUR_PREFIX}{epoch}-{run_id(*parts)}"
 
 
 def client_order_id(run: str, intent: int, slice_no: int = 0) -> str:
@@ -21,6 +41,38 @@ def client_order_id(run: str, intent: int, slice_no: int = 0) -> str:
     '5f1c-12-3'
     """
     return f"{run}-{intent}-{slice_no}"
+
+
+class OrderName(NamedTuple):
+    """What a client order id says.
+
+    Attributes:
+        run: as on record in `RunStarted`.
+        intent: its number within the run, from 1; `slice_no`: its part, 0 for the whole.
+        epoch: of the account lock under which it was sent, from 1; 0 for a run that took no lock.
+    """
+
+    run: str
+    intent: int
+    slice_no: int
+    epoch: int
+
+
+def parse_client_order_id(text: str) -> OrderName | None:
+    """Read an id that `client_order_id` could have written; None for every other text, whoever sent it.
+
+    An order at the broker is another sender's when its run is on record nowhere in our journal, above all when
+    its epoch is higher than ours.
+
+    >>> parse_client_order_id("qts7-124bffc90666-12-0")
+    OrderName(run='qts7-124bffc90666', intent=12, slice_no=0, epoch=7)
+    >>> parse_client_order_id("typed by hand") is None
+    True
+    """
+    found = _NAME.fullmatch(text)
+    if found is None:
+        return None
+    return OrderName(found["run"], int(found["intent"]), int(found["slice"]), int(found["epoch"] or 0))
 
 
 def execution_id(venue_order: str, fill_no: int) -> str:

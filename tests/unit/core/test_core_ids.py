@@ -7,10 +7,14 @@ import pytest
 
 from quant_trading_system.core.ids import (
     MAX_CLIENT_ORDER_ID,
+    OUR_PREFIX,
     IntentCounter,
+    OrderName,
     client_order_id,
     execution_id,
+    parse_client_order_id,
     run_id,
+    sender_run_id,
 )
 
 
@@ -58,3 +62,27 @@ def test_threads_never_get_the_same_number():
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda _: counter.next_order_id(), range(2000)))
     assert {f"5f1c-{n}-0" for n in range(1, 2001)} == set(ids)
+
+
+@pytest.mark.parametrize("epoch", [1, 7, 10**9])
+def test_an_id_tells_the_run_the_intent_and_the_epoch_of_its_sender(epoch):
+    run = sender_run_id(epoch, "account", "host")
+    assert run.startswith(f"{OUR_PREFIX}{epoch}-")
+    assert parse_client_order_id(client_order_id(run, 12, 3)) == OrderName(run, 12, 3, epoch)
+    assert len(client_order_id(run, 10**15, 10**6)) <= MAX_CLIENT_ORDER_ID
+
+
+def test_an_id_of_a_run_without_a_lock_has_no_epoch():
+    assert parse_client_order_id("5f1c-12-3") == OrderName("5f1c", 12, 3, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "qts7", "qts7-5f1c", "qts7-5f1c-1", "qts0-5f1c-1-0", "qts-5f1c-1-0", "xyz-1-0", "5f1c-1-0\n", "5f1c-¹-0"],
+)
+def test_what_nobody_here_has_written_is_not_ours(text):
+    assert parse_client_order_id(text) is None
+
+
+def test_two_hosts_that_share_nothing_give_their_orders_other_names():
+    assert sender_run_id(1, "account", "one host") != sender_run_id(1, "account", "another host")

@@ -63,7 +63,8 @@ class KillSwitch:
             record: writes an event durably into the journal before the switch moves.
 
         Raises:
-            ConfigurationError: the state directory cannot hold the account's latch.
+            ConfigurationError: the state directory cannot hold the account's latch, or `authorized_resetters` cannot
+                be kept in the latch.
         """
         self._latch = latch if latch is not None else _own_latch()
         self._clock = clock if clock is not None else SystemClock()
@@ -239,11 +240,20 @@ class KillSwitch:
         )
 
     def _keep_authorized(self) -> None:
-        with self._latch.exclusive():
-            state = self._latch.read()
-            names = tuple(sorted(self._authorized))
-            if state.authorized != names and state.trigger is not HaltTrigger.INTEGRITY:
-                self._latch.write(msgspec.structs.replace(state, authorized=names))
+        """Every process that opens the latch must know the list; a list that is there already is only read."""
+        names = tuple(sorted(self._authorized))
+        if self._latch.read().authorized == names:
+            return
+        try:
+            with self._latch.exclusive():
+                state = self._latch.read()
+                if state.authorized != names and state.trigger is not HaltTrigger.INTEGRITY:
+                    self._latch.write(msgspec.structs.replace(state, authorized=names))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the kill latch cannot keep the list of authorized_resetters ({error.strerror or error}); make its "
+                "directory writable, or set QTS_STATE_DIR to one that you may write to"
+            ) from error
 
     def _note(self, event: KillSwitchEvent) -> list[str]:
         if self._record is None:

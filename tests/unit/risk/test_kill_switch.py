@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,8 +14,13 @@ import pytest
 
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
-from quant_trading_system.core.exceptions import JournalUnavailable, KillSwitchActiveError, ResetRefused
-from quant_trading_system.risk.kill_switch import MAX_REASON
+from quant_trading_system.core.exceptions import (
+    ConfigurationError,
+    JournalUnavailable,
+    KillSwitchActiveError,
+    ResetRefused,
+)
+from quant_trading_system.risk.kill_switch import MAX_REASON, stops
 from quant_trading_system.risk.latch import FileLatch, LatchState, MemoryLatch
 from quant_trading_system.risk.limits import KillSwitch, KillSwitchIncomplete
 from tests.support.market import NOON
@@ -511,3 +517,62 @@ def test_the_file_can_be_read_by_people(path):
     switch(path).activate("a test", activated_by="ann")
     kept = json.loads(path.read_text())
     assert (kept["level"], kept["reason"], kept["by"]) == (2, "a test", "ann")
+
+
+# -- storage that does not do its part ------------------------------------------------------------------------------
+
+
+class ReadOnly(FileLatch):
+    """A latch on a file system that turned read-only."""
+
+    def exclusive(self):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_list_of_resetters_that_cannot_be_kept_is_refused_with_what_to_do(path):
+    with pytest.raises(ConfigurationError, match=r"authorized_resetters \(Read-only file system\); make its directory"):
+        KillSwitch(latch=ReadOnly(path), authorized_resetters=["Ana"])
+
+
+def test_a_list_that_the_latch_has_already_needs_no_writing(path):
+    switch(path, authorized_resetters=["Ana"])
+    with pytest.raises(ResetRefused, match="not on the list"):
+        joined = KillSwitch(latch=ReadOnly(path), authorized_resetters=["Ana"])
+        joined._unpersisted = LatchState(level=HALTED, reason="a test")
+        joined.reset("Ben", "why not")
+
+
+def lose_permission(path: Path, monkeypatch) -> None:
+    """As another user would meet it; the superuser, who may run the tests, may read everything."""
+
+    def refuse(self, *, follow_symlinks=True):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+
+
+def garble(path: Path, monkeypatch) -> None:
+    path.write_bytes(b"\x00\xff{")
+
+
+def empty(path: Path, monkeypatch) -> None:
+    path.write_bytes(b"")
+
+
+def put_a_directory_there(path: Path, monkeypatch) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def lose_the_directory(path: Path, monkeypatch) -> None:
+    path.parent.rename(path.parent.with_name("gone"))
+
+
+@pytest.mark.parametrize("harm", [lose_permission, garble, empty, put_a_directory_there, lose_the_directory])
+def test_a_latch_that_cannot_be_read_is_active_for_who_has_it_open(path, monkeypatch, harm):
+    latch = FileLatch(path)
+    kill_switch = KillSwitch(latch=latch)
+    assert not kill_switch.is_active()
+    harm(path, monkeypatch)
+    assert kill_switch.is_active()
+    assert "unreadable means active" in stops(latch, shrinking=True)

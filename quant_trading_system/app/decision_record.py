@@ -61,7 +61,11 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
-    (Step.RISK_ASSESSMENT, "Is the kill switch active?", (Rule.KILL_SWITCH, Rule.EXACT_ARITHMETIC, Rule.ACCOUNT_KNOWN)),
+    (
+        Step.RISK_ASSESSMENT,
+        "Is the kill switch active?",
+        (Rule.KILL_SWITCH, Rule.EXACT_ARITHMETIC, Rule.ACCOUNT_KNOWN, Rule.WATCHED),
+    ),
     (Step.RISK_ASSESSMENT, "What is the current drawdown?", (Rule.MAX_DRAWDOWN,)),
     (Step.RISK_ASSESSMENT, "What is today's P&L?", (Rule.MAX_DAILY_LOSS,)),
     (

@@ -27,6 +27,7 @@ class Rule(StrEnum):
     KILL_SWITCH = "kill_switch"
     EXACT_ARITHMETIC = "exact_arithmetic"
     ACCOUNT_KNOWN = "account_known"
+    WATCHED = "watchdog"
     MAX_DAILY_LOSS = "max_daily_loss_pct"
     MAX_DRAWDOWN = "max_drawdown_pct"
     APPROVED_UNIVERSE = "approved_universe"

@@ -37,6 +37,8 @@ class HaltTrigger(StrEnum):
     DRAWDOWN = "drawdown"
     LOSING_STREAK = "losing_streak"
     INTEGRITY = "integrity"  # unreadable latch, broken invariant
+    WATCHDOG = "watchdog"  # the engine gave no sign of life
+    HOST = "host"  # everything on this machine was halted
     RESET = "reset"
 
 
@@ -224,6 +226,37 @@ class StrategyStopped(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     error: str
 
 
+class SenderLocked(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sender_locked"):
+    """An engine took the lock of its account: from here on, only it may send.
+
+    Attributes:
+        account: the broker's id; `epoch`: how often the lock has been taken, part of every client order id since.
+        pid, host, directory: who took it.
+        watchdog: another process watches over the engine; False when somebody chose to do without.
+    """
+
+    account: str
+    epoch: int
+    pid: int
+    host: str
+    directory: str
+    watchdog: bool
+
+
+class WatchdogActed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="watchdog_acted"):
+    """What a watchdog did while the engine could not; taken over from its own record at the next start.
+
+    Attributes:
+        entry: its id in the record; `pid`: of the watchdog; `epoch`: of the engine that it watched.
+        what: one line for people.
+    """
+
+    entry: str
+    pid: int
+    epoch: int
+    what: str
+
+
 class StateRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="state_recorded"):
     """The engine's own books at this point, which a replay of the entries before it must reproduce.
 
@@ -256,5 +289,7 @@ AnyEvent = (
     | KillSwitchEvent
     | CancelsConfirmed
     | StrategyStopped
+    | SenderLocked
+    | WatchdogActed
     | StateRecorded
 )

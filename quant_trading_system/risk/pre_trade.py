@@ -82,12 +82,14 @@ class PreTradeRiskChecker:
         clock: Clock,
         correlations: CorrelationSource,
         unsupported: Callable[[Order], str] = lambda _: "",
+        unwatched: Callable[[], str] = lambda: "",
         checks: tuple[tuple[Rule, Check], ...] = CHECKS,
     ) -> None:
         """Collect what the checks read.
 
         Args:
             unsupported: the broker's word on what it cannot take, empty for what it can.
+            unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
             checks: the rules, in order; tests plant failing ones here.
         """
         self.limits = limits
@@ -99,6 +101,7 @@ class PreTradeRiskChecker:
         self._clock = clock
         self._correlations = correlations
         self._unsupported = unsupported
+        self._unwatched = unwatched
         self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in checks)
         self._recent = _RecentOrders()
         self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
@@ -160,6 +163,7 @@ class PreTradeRiskChecker:
         state = self._kill_switch.state
         case.halt_level, case.halt_reason = state.level, state.reason
         case.unsupported = self._unsupported(case.order)
+        case.unwatched = self._unwatched()
         case.duplicate_age = self._recent.age(case.order, case.now, self._duplicate_window)
         self._read_session(case)
         self._read_market(case)

@@ -53,7 +53,11 @@ class DurableJournal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Everything that comes from outside."""
+    """Everything that comes from outside.
+
+    Attributes:
+        unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
+    """
 
     clock: Clock
     calendar: Calendar
@@ -62,6 +66,7 @@ class Ports:
     journal: DurableJournal
     latch: Latch
     correlations: CorrelationSource
+    unwatched: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,7 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
         clock=clock,
         correlations=ports.correlations,
         unsupported=ports.broker.unsupported,
+        unwatched=ports.unwatched,
     )
     return RiskParts(portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker)
 

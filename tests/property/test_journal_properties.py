@@ -23,7 +23,9 @@ from quant_trading_system.core.events import (
     RunFinished,
     SignalEvent,
     StateRecorded,
+    SenderLocked,
     StrategyStopped,
+    WatchdogActed,
 )
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -149,6 +151,17 @@ events = st.one_of(
         ),
     ),
     st.builds(StrategyStopped, at=moments, strategy=words, error=words),
+    st.builds(
+        SenderLocked,
+        at=moments,
+        account=words,
+        epoch=st.integers(1, 9),
+        pid=st.integers(1, 9),
+        host=words,
+        directory=words,
+        watchdog=st.booleans(),
+    ),
+    st.builds(WatchdogActed, at=moments, entry=words, pid=st.integers(1, 9), epoch=st.integers(0, 9), what=words),
     st.builds(RunFinished, at=moments, run=words, orders=st.integers(0, 9), fills=st.integers(0, 9)),
 )
 

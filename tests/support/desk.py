@@ -52,6 +52,7 @@ class Desk:
         latch: Latch | None = None,
         calendar: Calendar = CALENDAR,
         unsupported: Callable[[Order], str] = lambda _: "",
+        unwatched: Callable[[], str] = lambda: "",
         checks: Any = CHECKS,
     ) -> None:
         self.clock = ManualClock(NOON)
@@ -69,6 +70,7 @@ class Desk:
             clock=self.clock,
             correlations=self.correlations,
             unsupported=unsupported,
+            unwatched=unwatched,
             checks=checks,
         )
         self.board.put("KO", "99.99", "100.01")

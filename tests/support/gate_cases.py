@@ -18,6 +18,7 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     precision=27          digits of the decimal context
     broken=quotes         what raises an error when it is read: quotes, calendar, correlations or broker
     unsupported=stop      order types that the broker does not take
+    unwatched=gone        why nobody watches over the engine
     roomy                 limits on position, sector and gross exposure out of the way
     any key of risk_params.yaml
 
@@ -147,6 +148,7 @@ def _desk(given: _Given, order: Order) -> Desk:
         limits=given.limits,
         calendar=_Broken() if broken == "calendar" else CALENDAR,
         unsupported=_raise if broken == "broker" else lambda o: "not taken here" if o.order_type in unsupported else "",
+        unwatched=lambda: given.one("unwatched"),
     )
     now = given.one("now")
     if now:

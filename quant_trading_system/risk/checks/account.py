@@ -33,6 +33,13 @@ def check_account_known(case: Case) -> CheckResult | None:
     return CheckResult(Rule.ACCOUNT_KNOWN, case.equity > 0, case.equity, None, Unit.USD, "equity")
 
 
+def check_watched(case: Case) -> CheckResult | None:
+    """A watchdog is there to stop the account should the engine hang, unless the order is a way out."""
+    if not case.unwatched or case.shrinks:
+        return None
+    return CheckResult(Rule.WATCHED, False, detail=case.unwatched)
+
+
 def check_daily_loss(case: Case) -> CheckResult | None:
     """Today's loss is within `max_daily_loss_pct` of the equity that the day began with."""
     began_with = case.portfolio.day_start_equity

@@ -53,6 +53,7 @@ class Case:
         "shrinks",
         "signed_quantity",
         "unsupported",
+        "unwatched",
         "worst_quantity",
         "worst_value",
     )
@@ -70,6 +71,7 @@ class Case:
     halt_level: HaltLevel
     halt_reason: str
     unsupported: str
+    unwatched: str
     equity: Decimal
     quantity: Decimal
     signed_quantity: Decimal

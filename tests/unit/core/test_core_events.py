@@ -27,9 +27,11 @@ from quant_trading_system.core.events import (
     RiskEventKind,
     RunFinished,
     RunStarted,
+    SenderLocked,
     SignalEvent,
     StateRecorded,
     StrategyStopped,
+    WatchdogActed,
 )
 from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
@@ -223,6 +225,16 @@ GOLDEN = {
         StrategyStopped(at=AT, strategy="momentum", error="ZeroDivisionError: “naïve” division"),
         '{"kind":"strategy_stopped","at":"2024-01-02T14:30:00.250000Z","strategy":"momentum",'
         '"error":"ZeroDivisionError: “naïve” division"}',
+    ),
+    "sender_locked": (
+        SenderLocked(at=AT, account="PA1", epoch=7, pid=4711, host="desk", directory="/state/default", watchdog=True),
+        '{"kind":"sender_locked","at":"2024-01-02T14:30:00.250000Z","account":"PA1","epoch":7,"pid":4711,'
+        '"host":"desk","directory":"/state/default","watchdog":true}',
+    ),
+    "watchdog_acted": (
+        WatchdogActed(at=AT, entry="12-4712", pid=4712, epoch=7, what="asked to cancel 3 open orders"),
+        '{"kind":"watchdog_acted","at":"2024-01-02T14:30:00.250000Z","entry":"12-4712","pid":4712,"epoch":7,'
+        '"what":"asked to cancel 3 open orders"}',
     ),
     "state_recorded": (
         StateRecorded(

@@ -40,6 +40,14 @@ cash=-500 allow_short=true                | sell 1 | account_known
 cash=-500 held=KO:1@100                   | sell 1 | ok
 cash=-500 held=KO:-1@100 allow_short=true | buy 1  | ok
 """,
+    Rule.WATCHED: """
+                                                | buy 1   | ok
+unwatched=gone                                  | buy 1   | watchdog
+unwatched=gone allow_short=true                 | sell 1  | watchdog
+unwatched=gone held=KO:10@100                   | sell 10 | ok        # a way out
+unwatched=gone held=KO:10@100                   | sell 11 | watchdog  # one share past flat
+unwatched=gone held=KO:-10@100 allow_short=true | buy 10  | ok
+""",
     Rule.MAX_DAILY_LOSS: """
 day_start=100000 peak=100000 cash=95000.01                                  | buy 1   | ok
 day_start=100000 peak=100000 cash=95000                                     | buy 1   | ok                  # 5 % exactly

@@ -21,9 +21,9 @@ from quant_trading_system.core.events import (
     RiskEvent,
     RiskEventKind,
     RunFinished,
+    SenderLocked,
     SignalEvent,
     StateRecorded,
-    SenderLocked,
     StrategyStopped,
     WatchdogActed,
 )

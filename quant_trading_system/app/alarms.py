@@ -14,6 +14,7 @@ HALTING = frozenset(
         NoticeKind.HANDLER_FAILED,  # a report may be missing from the books
         NoticeKind.FILL_MISSING,  # the books lack shares that the broker has
         NoticeKind.WRONG_ECHO,  # another order than ours may be working
+        NoticeKind.LOCK_LOST,  # two senders count the room of the limits twice
         NoticeKind.CREDENTIALS_REFUSED,  # nothing can be cancelled any more; a person must look
     }
 )

@@ -23,8 +23,10 @@ from quant_trading_system.app.live_parts import (
     fetch,
     narrate,
 )
+from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotReconciled
+from quant_trading_system.execution.account_lock import AccountLock
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
@@ -33,7 +35,7 @@ from quant_trading_system.execution.reconciliation import Break, BreakKind, reco
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.risk.correlation import RollingCorrelations
-from quant_trading_system.risk.kill_switch import stops
+from quant_trading_system.risk.latch import Latch
 from quant_trading_system.trading.live_bars import LiveBars
 from quant_trading_system.trading.live_loop import LiveLoop
 from quant_trading_system.trading.system import Ports, TradingSystem
@@ -51,9 +53,10 @@ async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings:
         surroundings: clock, lines and storage; this machine's by default.
 
     Raises:
-        ConfigurationError: host, account or settings do not agree, or positions have nobody to answer for them.
+        ConfigurationError: host, account or settings do not agree, positions have nobody to answer for them,
+            another engine has the account, or the watchdog did not come up.
         NotReconciled: our books and the broker's differ; nothing was sent.
-        JournalUnavailable: another engine has the account, or the journal cannot be written.
+        JournalUnavailable: another engine has the directory, or the journal cannot be written.
     """
     async with AsyncExitStack() as stack:
         account = await open_account(setup, surroundings or Surroundings(), stack, tell)
@@ -75,7 +78,22 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
     lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
     journal.subscribe(lambda _, event: narrate(event, tell))
     with _named_keys():
-        return await LiveAccount.prepare(setup, around, journal, lines, tell, alarms)
+        identity = (await lines.client.account()).id
+        lock = around.take_lock(setup.directory, identity, last_epoch(journal), around.clock)
+        stack.callback(lock.release)
+        return await LiveAccount.prepare(setup, around, journal, lines, tell, alarms, lock)
+
+
+def _guard(setup: LiveSetup, around: Surroundings, lock: AccountLock, host_latch: Latch, alarms: Alarms) -> EngineGuard:
+    return EngineGuard(
+        around.clock,
+        lock,
+        host_latch,
+        alarms,
+        beat=partial(around.beat, setup.directory),
+        watchdog=partial(around.watchdog_heartbeat, setup.directory),
+        launch=partial(around.launch, setup.watchdog, setup.directory) if setup.watchdog else None,
+    )
 
 
 @contextmanager
@@ -103,7 +121,7 @@ class LiveAccount:
     def __init__(
         self,
         setup: LiveSetup,
-        around: Surroundings,
+        guard: EngineGuard,
         run: str,
         system: TradingSystem,
         broker: AlpacaBroker,
@@ -112,7 +130,7 @@ class LiveAccount:
         tell: Tell,
     ) -> None:
         self._setup = setup
-        self._around = around
+        self._guard = guard
         self.name = run
         self.system = system
         self.broker = broker
@@ -123,11 +141,19 @@ class LiveAccount:
 
     @classmethod
     async def prepare(
-        cls, setup: LiveSetup, around: Surroundings, journal: Journal, lines: Lines, tell: Tell, alarms: Alarms
+        cls,
+        setup: LiveSetup,
+        around: Surroundings,
+        journal: Journal,
+        lines: Lines,
+        tell: Tell,
+        alarms: Alarms,
+        lock: AccountLock,
     ) -> LiveAccount:
         """Everything up to the point where streams may begin."""
         clock, calendar, board = around.clock, calendar_of(setup, around.clock.now().date()), QuoteBoard()
-        latch = around.open_latch(setup.directory)
+        latch, host_latch = around.open_latch(setup.directory), around.open_host_latch(setup.directory)
+        guard = _guard(setup, around, lock, host_latch, alarms)
         symbols = tuple(setup.universe)
         broker = AlpacaBroker(
             lines.client,
@@ -135,7 +161,7 @@ class LiveAccount:
             setup.access,
             clock,
             alarms,
-            latch=lambda approved: stops(latch, shrinking=approved.shrinks),
+            latch=LastLook(lock, latch, host_latch, alarms),
             account_id=setup.account_id,
         )
         feed = AlpacaFeed(
@@ -172,10 +198,12 @@ class LiveAccount:
             journal=journal,
             latch=latch,
             correlations=correlations,
+            unwatched=guard.unwatched,
         )
-        run, system = await assemble_live(setup, ports, journal, broker)
-        alarms.kill_switch = system.kill_switch
-        return cls(setup, around, run, system, broker, feed, MeasuredBars(bars, correlations), tell)
+        record = around.watchdog_record(setup.directory)
+        run, system = await assemble_live(setup, ports, journal, broker, lock.holder, record)
+        alarms.kill_switch = guard.kill_switch = system.kill_switch
+        return cls(setup, guard, run, system, broker, feed, MeasuredBars(bars, correlations), tell)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Bring the streams up, reconcile, trade until `stop`."""
@@ -191,11 +219,18 @@ class LiveAccount:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[LiveLoop]:
-        """Streams that are up and books that agree: now the loop may turn.
+        """Streams that are up, books that agree, and somebody who watches: now the loop may turn.
 
         Raises:
             NotReconciled: they do not come up, or the books differ.
+            ConfigurationError: the watchdog does not come up.
         """
+        async with self._guard.watched(), self._connected() as loop:
+            self._guard.trading = True
+            yield loop
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[LiveLoop]:
         loop = self._loop()
         self._streams = [asyncio.ensure_future(stream) for stream in (self.broker.run(), self.feed.run())]
         try:
@@ -213,7 +248,7 @@ class LiveAccount:
             self._bars,
             run=self.name,
             on_stop=self._setup.on_stop,
-            heartbeat=lambda: self._around.beat(self._setup.directory),
+            heartbeat=self._guard.turned,
             tell=self._tell,
         )
         board = self.system.ports.quotes

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from quant_trading_system import __version__
 from quant_trading_system.app.adoption import adopt_positions
+from quant_trading_system.app.watchdog_record import RecordEntry, take_record
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.events import (
@@ -17,13 +18,16 @@ from quant_trading_system.core.events import (
     KillSwitchEvent,
     OrderEvent,
     RunStarted,
+    SenderLocked,
     StrategyStopped,
+    WatchdogActed,
 )
 from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
-from quant_trading_system.core.ids import run_id
+from quant_trading_system.core.ids import sender_run_id
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.order_state import OrderTrigger
+from quant_trading_system.execution.account_lock import Holder
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_history import history_of
@@ -61,6 +65,7 @@ class LiveSetup:
         always_open: the venue trades around the clock; for local venues only.
         run: names the run, and with it every order; made from the account by default.
         source: names where the prices come from, for the record; the host by default.
+        watchdog: the command that starts the account's watchdog; empty to do without, which goes on record.
     """
 
     access: Access
@@ -79,6 +84,7 @@ class LiveSetup:
     always_open: bool = False
     run: str = ""
     source: str = ""
+    watchdog: Sequence[str] = ()
 
 
 def narrate(event: AnyEvent, tell: Tell) -> None:
@@ -91,6 +97,8 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
         tell(f"kill switch: {event.level.name} by {event.by}: {event.reason}")
     elif isinstance(event, StrategyStopped):
         tell(f"strategy {event.strategy} was stopped: {event.error}")
+    elif isinstance(event, WatchdogActed):
+        tell(f"the watchdog, at {event.at:%Y-%m-%d %H:%M:%S}: {event.what}")
 
 
 class MeasuredBars:
@@ -143,7 +151,12 @@ def bind_account(directory: Path, account_id: str) -> None:
 
 
 async def assemble_live(
-    setup: LiveSetup, ports: Ports, journal: Journal, broker: AlpacaBroker
+    setup: LiveSetup,
+    ports: Ports,
+    journal: Journal,
+    broker: AlpacaBroker,
+    sender: Holder,
+    watchdog_record: Iterable[RecordEntry],
 ) -> tuple[str, TradingSystem]:
     """The account as its journal left it, or a new one with the broker's cash and positions."""
     account, held = await broker.account(), await broker.positions()
@@ -152,11 +165,14 @@ async def assemble_live(
     begun = sum(1 for _ in journal.entries(kinds=("run_started",)))
     past = Past(replay(journal).projection, journal) if begun else None
     if past is None and held and not setup.adopted_by:
-        names = ", ".join(position.symbol for position in held)
-        raise ConfigurationError(f"the account holds {names}; name who answers for these positions (--adopt NAME)")
-    run = setup.run or run_id("live", account.account_id, begun, *(strategy.name for strategy in setup.strategies))
+        symbols = ", ".join(position.symbol for position in held)
+        raise ConfigurationError(f"the account holds {symbols}; name who answers for these positions (--adopt NAME)")
+    names = [strategy.name for strategy in setup.strategies]
+    run = setup.run or sender_run_id(sender.epoch, sender, begun, *names)
     journal.set_config(setup.limits.version)
     journal.append(_started(setup, run, ports.clock.now()))
+    journal.append(_locked(setup, sender, ports.clock.now()))
+    take_record(watchdog_record, journal)
     system = assemble(
         ports,
         run=run,
@@ -185,6 +201,18 @@ def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:
         limits_version=setup.limits.version,
         universe=tuple(setup.universe.values()),
         data=setup.source or setup.access.endpoints.data,
+    )
+
+
+def _locked(setup: LiveSetup, sender: Holder, at: datetime) -> SenderLocked:
+    return SenderLocked(
+        at=at,
+        account=sender.account,
+        epoch=sender.epoch,
+        pid=sender.pid,
+        host=sender.host,
+        directory=sender.directory,
+        watchdog=bool(setup.watchdog),
     )
 
 

@@ -7,14 +7,27 @@ and storage that can fail, and runs the very same account on them.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+import subprocess
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from platform import node
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
+from quant_trading_system.app.heartbeat import (
+    ENGINE_FILE,
+    WATCHDOG_FILE,
+    Heartbeat,
+    read_heartbeat,
+    write_heartbeat,
+)
+from quant_trading_system.app.sender import Child
+from quant_trading_system.app.watchdog_record import RecordEntry, read_record
+from quant_trading_system.config.settings import HOST_LATCH_FILE
 from quant_trading_system.core.clock import Clock, SystemClock
+from quant_trading_system.execution.account_lock import AccountLock, FileAccountLock, Holder, account_lock_path
 from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_data import AlpacaData
@@ -27,7 +40,7 @@ from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.risk.latch import FileLatch, Latch
 
-HEARTBEAT_FILE = "heartbeat"
+WATCHDOG_OUTPUT = "watchdog.out"
 DATA_PATIENCE = Timeouts(total=timedelta(seconds=60))
 """Long histories come in long answers."""
 
@@ -74,11 +87,46 @@ def open_latch(directory: Path) -> Latch:
     return FileLatch(directory / LATCH_FILE)
 
 
-def beat(directory: Path) -> None:
+def open_host_latch(directory: Path) -> Latch:
+    """The latch of everything on this machine that shares the state directory."""
+    return FileLatch(directory.parent / HOST_LATCH_FILE)
+
+
+def take_lock(directory: Path, account: str, after: int, clock: Clock) -> AccountLock:
+    """The right to send for `account`, with an epoch above `after`.
+
+    Raises:
+        ConfigurationError: another engine has it, and is named.
+    """
+    claim = Holder(
+        account=account, epoch=after, pid=os.getpid(), host=node(), since=clock.now(), directory=str(directory)
+    )
+    return FileAccountLock(account_lock_path(directory, account), claim)
+
+
+def beat(directory: Path, sign: Heartbeat) -> None:
     """Tell other processes that the engine is alive."""
-    path = directory / HEARTBEAT_FILE
-    path.touch(mode=0o600)
-    os.utime(path)
+    write_heartbeat(directory / ENGINE_FILE, sign)
+
+
+def watchdog_heartbeat(directory: Path) -> Heartbeat | None:
+    """The last sign of life of the account's watchdog."""
+    return read_heartbeat(directory / WATCHDOG_FILE)
+
+
+def launch(command: Sequence[str], directory: Path) -> Child:
+    """Start a watchdog in a session of its own: what ends the engine, such as Ctrl-C, does not end it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    output = os.open(directory / WATCHDOG_OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own program, with arguments that we wrote
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    finally:
+        os.close(output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,4 +137,9 @@ class Surroundings:
     connect: Callable[[Access, str, Clock, AsyncExitStack, Notify], Awaitable[Lines]] = connect
     open_journal: Callable[[Path], Journal] = open_journal
     open_latch: Callable[[Path], Latch] = open_latch
-    beat: Callable[[Path], None] = beat
+    open_host_latch: Callable[[Path], Latch] = open_host_latch
+    take_lock: Callable[[Path, str, int, Clock], AccountLock] = take_lock
+    beat: Callable[[Path, Heartbeat], None] = beat
+    watchdog_heartbeat: Callable[[Path], Heartbeat | None] = watchdog_heartbeat
+    watchdog_record: Callable[[Path], Iterable[RecordEntry]] = read_record
+    launch: Callable[[Sequence[str], Path], Child] = launch

@@ -16,6 +16,7 @@ from quant_trading_system.cli import (
     order_commands,
     trade_command,
     venue_command,
+    watchdog_command,
 )
 from quant_trading_system.core.exceptions import TradingError
 
@@ -51,6 +52,7 @@ halt_commands.add_to(app)
 journal_commands.add_to(app)
 trade_command.add_to(app)
 venue_command.add_to(app)
+watchdog_command.add_to(app)
 
 
 def run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -50,6 +51,9 @@ Adopt = Annotated[str, typer.Option(help="Who answers for what the account holds
 Keys = Annotated[Path | None, typer.Option("--credentials", help="A private file instead of the environment.")]
 Name = Annotated[str, typer.Option("--name", help="Of the account's directory: its journal, latch and heartbeat.")]
 Feed = Annotated[str, typer.Option(help="iex or sip.")]
+Watched = Annotated[
+    bool, typer.Option("--watchdog/--no-watchdog", help="A second process that stops the account when this one hangs.")
+]
 Always = Annotated[bool, typer.Option("--always-open", help="The local venue trades around the clock.")]
 
 _TAKEN = ("accounts", "latest_run")
@@ -73,6 +77,7 @@ def trade(
     name: Name = "default",
     feed: Feed = "iex",
     always_open: Always = False,
+    watchdog: Watched = True,
 ) -> None:
     """Trade an Alpaca account with one or more strategies until Ctrl-C.
 
@@ -89,8 +94,7 @@ def trade(
 
     if broker != "alpaca":
         raise ConfigurationError(f"--broker {broker}: only alpaca is known")
-    if not name.replace("-", "").replace("_", "").isalnum() or name in _TAKEN:
-        raise ConfigurationError(f"--name {name}: write letters, digits, - and _; {', '.join(_TAKEN)} are taken")
+    require_name(name)
     setup = LiveSetup(
         access=read_access(os.environ, credentials),
         mode=TradingMode(mode.value),
@@ -106,8 +110,19 @@ def trade(
         on_stop=Policy(on_stop.value),
         adopted_by=adopt,
         always_open=always_open,
+        watchdog=_watchdog_command(name, account, credentials) if watchdog else (),
     )
     asyncio.run(_until_told(setup))
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that no directory of an account can have.
+
+    Raises:
+        ConfigurationError: says which ones it can.
+    """
+    if not name.replace("-", "").replace("_", "").isalnum() or name in _TAKEN:
+        raise ConfigurationError(f"--name {name}: write letters, digits, - and _; {', '.join(_TAKEN)} are taken")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -130,6 +145,12 @@ async def _until_told(setup: LiveSetup) -> None:
     setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     remember_run(setup.directory)
     await trade_live(setup, stop, tell)
+
+
+def _watchdog_command(name: str, account: str, credentials: Path | None) -> tuple[str, ...]:
+    keys = ("--credentials", str(credentials.resolve())) if credentials else ()
+    wanted = ("--account", account) if account else ()
+    return (sys.executable, "-m", "quant_trading_system.cli.main", "watchdog", "--name", name, *wanted, *keys)
 
 
 def _span(bars: str) -> timedelta | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from quant_trading_system.core.exceptions import ConfigurationError
 
 DEFAULT_ACCOUNT = "default"
+HOST_LATCH_FILE = "host_latch.json"
+"""In the state directory: stops every account that is kept there."""
 
 
 def state_directory(environment: Mapping[str, str] | None = None) -> Path:

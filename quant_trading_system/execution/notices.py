@@ -25,6 +25,8 @@ class NoticeKind(StrEnum):
     CREDENTIALS_REFUSED = "credentials_refused"
     SECOND_CONNECTION = "second_connection"  # the broker admits one connection, and somebody else has it
     RATE_LIMITED = "rate_limited"
+    LOCK_LOST = "lock_lost"  # somebody else may be sending for the account
+    WATCHDOG = "watchdog"  # nobody stops the account should the engine hang
     NO_HISTORY = "no_history"  # the history could not be read; it is tried again
 
 

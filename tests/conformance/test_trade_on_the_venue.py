@@ -2,89 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.support.venue_process import VenueProcess, running_venue
-
-QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
-ROOT = Path(__file__).resolve().parents[2]
-BUYER = """
-from quant_trading_system import Strategy
-
-class Buyer(Strategy):
-    def on_bar(self, market):
-        for symbol in market.symbols:
-            yield market.long(symbol, weight="0.05")
-"""
-
-
-class Engine:
-    """`qts trade` on one account of a venue; the same directory in every life."""
-
-    def __init__(self, venue: VenueProcess, place: Path) -> None:
-        keys = venue.fresh_account()
-        self.place = place
-        (place / "buyer.py").write_text(BUYER)
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "QTS_STATE_DIR": str(place / "state"),
-            "APCA_API_KEY_ID": keys.key,
-            "APCA_API_SECRET_KEY": keys.secret,
-            "APCA_API_BASE_URL": venue.url,
-            "APCA_API_DATA_URL": venue.url,
-        }
-
-    @contextmanager
-    def running(self, *options: str) -> Iterator[subprocess.Popen[str]]:
-        """One life; whatever is left of it in the end is killed by its own process id."""
-        with self._start(*options) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def _start(self, *options: str) -> subprocess.Popen[str]:
-        arguments = ("trade", "buyer.py", "--mode", "local", "--symbols", "KO,PEP", "--bars", "1Min")
-        return subprocess.Popen(
-            [*QTS, *arguments, "--lookback", "2", "--always-open", *options],
-            cwd=self.place,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def told(self, process: subprocess.Popen[str], words: str, times: int = 1) -> list[str]:
-        """Its lines up to the one that holds `words` for the n-th time."""
-        assert process.stdout is not None
-        lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line)
-            times -= words in line
-            if not times:
-                return lines
-        raise AssertionError(f"it ended without saying {words!r}:\n" + "".join(lines))
-
-    def run(self, *arguments: str) -> str:
-        """What another command answers, in the same environment."""
-        done = subprocess.run(
-            [*QTS, *arguments], cwd=self.place, env=self.environment, capture_output=True, text=True, check=True
-        )
-        return done.stdout
-
-    def ask(self, *arguments: str) -> dict:
-        return json.loads(self.run(*arguments, "--json"))
+from tests.support.engine_process import Engine
+from tests.support.venue_process import running_venue
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,237 @@
+"""The right to send: who has it, what is asked right before an order leaves, and who watches over the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Protocol
+
+from quant_trading_system.app.heartbeat import Heartbeat, Phase, Pulse
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import HaltTrigger, SenderLocked
+from quant_trading_system.core.exceptions import ConfigurationError, KillSwitchIncomplete
+from quant_trading_system.execution.account_lock import AccountLock
+from quant_trading_system.execution.backoff import Backoff
+from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
+from quant_trading_system.journal.store import Journal
+from quant_trading_system.risk.kill_switch import KillSwitch, stops
+from quant_trading_system.risk.latch import Latch
+from quant_trading_system.risk.pre_trade import ApprovedOrder
+
+BEAT = timedelta(seconds=1)
+"""How often the engine shows that its event loop turns; five of them fit into the watchdog's bound."""
+UNWATCHED_AFTER = 5
+"""Beats without a sign of life from the watchdog, after which no new risk is taken."""
+WATCHDOG_START = timedelta(seconds=30)
+"""How long a watchdog may take to come up."""
+
+_FIRST_PAUSE = timedelta(seconds=10)
+_LONGEST_PAUSE = timedelta(minutes=5)
+
+
+class Child(Protocol):
+    """A process that we started."""
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class LastLook:
+    """Asked with nothing between its answer and the first byte of an order.
+
+    Is the account still ours to send for, and is neither it nor everything on this machine halted?
+    """
+
+    def __init__(self, lock: AccountLock, latch: Latch, host_latch: Latch, notify: Notify) -> None:
+        """Ask these three; `notify` halts the account when the lock is lost."""
+        self._lock = lock
+        self._latch = latch
+        self._host_latch = host_latch
+        self._notify = notify
+
+    def __call__(self, approved: ApprovedOrder) -> str:
+        """Why the order must not leave, empty when it may."""
+        flaw = self._lock.flaw()
+        if flaw:
+            self._notify(Notice(kind=NoticeKind.LOCK_LOST, source="account lock", message=flaw))
+            return flaw
+        return stops(self._latch, shrinking=approved.shrinks) or stops(self._host_latch, shrinking=approved.shrinks)
+
+
+class EngineGuard:
+    """Shows that the engine lives, sees to it that a watchdog does, and looks at what others may have done.
+
+    Attributes:
+        kill_switch: of the account; None until its parts are joined.
+        trading: orders may have left; from now on only a good end keeps the watchdog from acting.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        lock: AccountLock,
+        host_latch: Latch,
+        notify: Notify,
+        *,
+        beat: Callable[[Heartbeat], None],
+        watchdog: Callable[[], Heartbeat | None],
+        launch: Callable[[], Child] | None,
+    ) -> None:
+        """Prepare; nothing happens before `watched`.
+
+        Args:
+            beat: writes the engine's heartbeat; `watchdog`: reads that of the watchdog.
+            launch: starts a watchdog; None to do without one.
+        """
+        self.kill_switch: KillSwitch | None = None
+        self.trading = False
+        self._clock = clock
+        self._lock = lock
+        self._host_latch = host_latch
+        self._notify = notify
+        self._write = beat
+        self._read = watchdog
+        self._launch = launch
+        self._child: Child | None = None
+        self._pulse = Pulse()
+        self._alive = False
+        self._beats = self._turns = 0
+        self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, seed=lock.holder.epoch, name="watchdog")
+        self._next_launch = clock.monotonic()
+        self._flaw = ""
+
+    # -- for the engine ------------------------------------------------------------------------------------------
+
+    def unwatched(self) -> str:
+        """Why nobody watches over the engine, empty while a watchdog lives or is done without."""
+        if self._launch is None or self._alive:
+            return ""
+        return f"no watchdog: its heartbeat has stood still for {self._pulse.silent} s; it is being started again"
+
+    def turned(self) -> None:
+        """The engine has done its work once more."""
+        self._turns += 1
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Be watched over within. When trading ends by an error, the watchdog is left to act.
+
+        Raises:
+            ConfigurationError: the watchdog did not come up.
+        """
+        beating: asyncio.Future[None] | None = None
+        try:
+            await self._begin()
+            beating = asyncio.ensure_future(self._run())
+            yield
+            self.trading = False
+        finally:
+            if beating is not None:
+                beating.cancel()
+            if not self.trading:
+                self._show(Phase.ENDED)
+
+    async def _begin(self) -> None:
+        self._show(Phase.ALIVE)
+        if self._launch is None:
+            return
+        self._pulse.look(self._read())  # what an earlier one has left
+        try:
+            self._child = self._launch()
+        except OSError as error:
+            raise ConfigurationError(f"the watchdog cannot be started ({error})") from error
+        deadline = self._clock.monotonic() + WATCHDOG_START.total_seconds()
+        while not self._alive:
+            code = self._child.poll()
+            if code is not None or self._clock.monotonic() > deadline:
+                raise ConfigurationError(
+                    f"the watchdog did not come up (exit code {code}); read watchdog.out in the account's directory, "
+                    "or do without it on your own risk: --no-watchdog"
+                )
+            await self._clock.sleep(BEAT / 10)
+            self._show(Phase.ALIVE)
+            self._look_at_watchdog()
+
+    async def _run(self) -> None:
+        while True:
+            self.beat()
+            await self._clock.sleep(BEAT)
+
+    def beat(self) -> None:
+        """Show life, and look at the lock, the latch of the machine and the watchdog."""
+        self._show(Phase.ALIVE)
+        flaw = self._lock.flaw()
+        if flaw and not self._flaw:
+            self._notify(Notice(kind=NoticeKind.LOCK_LOST, source="account lock", message=flaw))
+        self._flaw = flaw
+        self._follow_host()
+        if self._launch is not None:
+            self._look_at_watchdog()
+            self._keep_watchdog()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _show(self, phase: Phase) -> None:
+        self._beats += 1
+        holder = self._lock.holder
+        beat = Heartbeat(
+            beats=self._beats,
+            turns=self._turns,
+            pid=holder.pid,
+            epoch=holder.epoch,
+            account=holder.account,
+            phase=phase,
+        )
+        try:
+            self._write(beat)
+        except OSError as error:
+            self._say(f"the heartbeat cannot be written ({error}); the watchdog is going to halt the account")
+
+    def _follow_host(self) -> None:
+        """A halt of the machine becomes one of the account, with all that follows from it."""
+        state, switch = self._host_latch.read(), self.kill_switch
+        if switch is None or state.level <= switch.level:
+            return
+        try:
+            switch.activate(
+                f"everything on this machine is halted: {state.reason}",
+                level=state.level,
+                trigger=HaltTrigger.HOST,
+                activated_by=state.by or "host latch",
+            )
+        except KillSwitchIncomplete as incomplete:
+            self._say(str(incomplete))
+
+    def _look_at_watchdog(self) -> None:
+        self._pulse.look(self._read())
+        if not self._pulse.silent:
+            self._alive = True
+            self._backoff.reset()
+        elif self._alive and self._pulse.silent >= UNWATCHED_AFTER:
+            self._alive = False
+            self._say("the watchdog gives no sign of life; no new risk is taken until it does")
+
+    def _keep_watchdog(self) -> None:
+        if self._alive or self._launch is None or self._clock.monotonic() < self._next_launch:
+            return
+        self._next_launch = self._clock.monotonic() + self._backoff.next_pause().total_seconds()
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+        try:
+            self._child = self._launch()
+        except OSError as error:
+            self._say(f"the watchdog cannot be started ({error})")
+
+    def _say(self, message: str) -> None:
+        self._notify(Notice(kind=NoticeKind.WATCHDOG, source="watchdog", message=message))
+
+
+def last_epoch(journal: Journal) -> int:
+    """The highest epoch on record, 0 for none."""
+    events = (entry.event for entry in journal.entries(kinds=("sender_locked",)))
+    return max((event.epoch for event in events if isinstance(event, SenderLocked)), default=0)

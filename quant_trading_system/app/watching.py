@@ -1,0 +1,94 @@
+"""The watchdog's process: its own line to the broker, its own record, and the account's kill latch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Heartbeat, read_heartbeat, write_heartbeat
+from quant_trading_system.app.watchdog import Watchdog, WatchdogLimits
+from quant_trading_system.app.watchdog_record import WatchdogRecord
+from quant_trading_system.core.clock import SystemClock
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.execution.alpaca_api import AlpacaApi
+from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.credentials import Access, require_account
+from quant_trading_system.execution.http_transport import HttpTransport
+from quant_trading_system.execution.notices import Notice
+from quant_trading_system.execution.transport import Timeouts
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import FileLatch
+
+
+class AlpacaCanceller:
+    """A `Canceller` at Alpaca."""
+
+    def __init__(self, client: AlpacaClient) -> None:
+        """Cancel the orders of the account of `client`."""
+        self._client = client
+
+    async def open_order_ids(self) -> tuple[str, ...]:
+        return tuple(order.client_order_id for order in await self._client.orders("open"))
+
+    async def cancel_all(self) -> None:
+        await self._client.cancel_all()
+
+
+async def watch_account(
+    access: Access, directory: Path, limits: WatchdogLimits, tell: Callable[[str], None], *, account_id: str = ""
+) -> None:
+    """Watch over the engine that keeps its journal in `directory`, until it ends in good order or was stopped.
+
+    Args:
+        tell: takes one line about what was done, for people; the same is in the record.
+        account_id: id or number of the account that these keys must belong to; empty for any.
+
+    Raises:
+        ConfigurationError: the keys belong to another account, or the directory cannot be written.
+        BrokerRejected, OutcomeUnknown, NotSent: the account could not be read at the start.
+    """
+    clock, pid = SystemClock(), os.getpid()
+    async with AsyncExitStack() as stack:
+        transport = HttpTransport(access.endpoints.trading, access.credentials.headers())
+        hide = access.credentials.hidden_in
+        api = AlpacaApi(
+            transport, clock, partial(_tell_notice, tell), source="watchdog", timeouts=Timeouts(), hide=hide
+        )
+        stack.push_async_callback(api.close)
+        client = AlpacaClient(api)
+        account = await client.account()
+        require_account((account.id, account.account_number), account_id)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            kill_switch = KillSwitch(latch=FileLatch(directory / LATCH_FILE), clock=clock)
+        except OSError as error:
+            raise ConfigurationError(f"{directory} cannot be written ({error.strerror}); check its rights") from error
+        record = WatchdogRecord(directory, clock, pid)
+
+        def beat(looks: int) -> None:
+            sign = Heartbeat(beats=looks, turns=looks, pid=pid, epoch=0, account=account.id)
+            write_heartbeat(directory / WATCHDOG_FILE, sign)
+
+        def note(epoch: int, what: str) -> None:
+            tell(what)
+            record.add(epoch, what)
+
+        watchdog = Watchdog(
+            clock,
+            kill_switch,
+            AlpacaCanceller(client),
+            account=account.id,
+            read=partial(read_heartbeat, directory / ENGINE_FILE),
+            beat=beat,
+            note=note,
+            limits=limits,
+        )
+        await watchdog.run()
+
+
+def _tell_notice(tell: Callable[[str], None], notice: Notice) -> None:
+    tell(f"{notice.source}: {notice.kind.value.replace('_', ' ')}: {notice.message}")

@@ -1,0 +1,60 @@
+"""`qts watchdog`: a second process that stops an account when its engine hangs or dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from quant_trading_system.cli.screen import screen
+from quant_trading_system.cli.trade_command import Account, Keys, Name, require_name
+
+Bound = Annotated[float, typer.Option(help="Seconds without a sign of life, after which it acts.", min=1, max=600)]
+Stay = Annotated[bool, typer.Option("--stay", help="Watch the next engine, too, instead of ending with this one.")]
+
+
+def watchdog(
+    name: Name = "default",
+    account: Account = "",
+    credentials: Keys = None,
+    bound: Bound = 5.0,
+    stay: Stay = False,
+) -> None:
+    """Watch the engine of an account; when it gives no sign of life, halt the account and cancel its orders.
+
+    `qts trade` starts one by itself. Start another by hand, or as a service, where the machine's supervisor
+    would end it together with the engine. Keys and hosts are read as by `qts trade`.
+
+    Example: [bold]qts watchdog --stay[/bold]
+    """
+    from quant_trading_system.app.watchdog import WatchdogLimits
+    from quant_trading_system.app.watching import watch_account
+    from quant_trading_system.config.settings import state_directory
+    from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.execution.credentials import read_access
+
+    require_name(name)
+    clock = SystemClock()
+
+    def tell(line: str) -> None:
+        with suppress(OSError):  # the terminal may be gone; the record is not
+            screen().print(f"{clock.now():%H:%M:%S} {line}", markup=False)
+
+    asyncio.run(
+        watch_account(
+            read_access(os.environ, credentials),
+            state_directory() / name,
+            WatchdogLimits(bound=timedelta(seconds=bound), stay=stay),
+            tell,
+            account_id=account,
+        )
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(watchdog)

@@ -1,0 +1,141 @@
+"""Real processes: an engine that dies or hangs is stopped by its watchdog, and nobody sends beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from quant_trading_system.app.heartbeat import WATCHDOG_FILE, read_heartbeat
+from quant_trading_system.app.watchdog import BOUND
+from tests.support.engine_process import Engine
+from tests.support.venue_process import running_venue, until
+
+MARGIN_S = 5  # for two busy cores
+
+
+@pytest.fixture(scope="module")
+def venue():
+    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=4) as running:
+        yield running
+
+
+@pytest.fixture
+def engine(venue, tmp_path):
+    return Engine(venue, tmp_path)
+
+
+@contextmanager
+def watched(engine: Engine) -> Iterator[subprocess.Popen[str]]:
+    """An engine with its watchdog, both of which are gone when the block is left."""
+    pids: set[int] = set()
+    try:
+        with engine.running("--watchdog") as process:
+            engine.told(process, "reconciled")
+            pids.add(watchdog_pid(engine))
+            yield process
+            pids.add(watchdog_pid(engine))
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def watchdog_pid(engine: Engine) -> int:
+    found = read_heartbeat(engine.directory / WATCHDOG_FILE)
+    assert found is not None
+    return found.pid
+
+
+def rest_an_order(engine: Engine, name: str) -> None:
+    """As if it had been on its way when the engine stopped: far below the market, so that it works."""
+    order = {"symbol": "KO", "side": "buy", "type": "limit", "time_in_force": "gtc", "qty": "1", "limit_price": "20"}
+    engine.broker("POST", "/orders", {**order, "client_order_id": name})
+
+
+def status_of(engine: Engine, name: str) -> str:
+    return engine.broker("GET", f"/orders:by_client_order_id?client_order_id={name}")["status"]
+
+
+def halted(engine: Engine) -> dict:
+    latch = json.loads((engine.directory / "kill_latch.json").read_text())
+    return latch if latch["level"] else {}
+
+
+def test_a_killed_engine_is_halted_its_orders_are_cancelled_and_its_journal_tells_at_the_next_start(engine):
+    with watched(engine) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        died = monotonic()
+        rest_an_order(engine, "late-1")
+        until(lambda: status_of(engine, "late-1") == "canceled", "cancelled")
+        assert monotonic() - died < BOUND.total_seconds() + MARGIN_S
+        latch = halted(engine)
+        assert (latch["trigger"], latch["by"]) == ("watchdog", "watchdog")
+    with engine.running() as second:
+        lines = "".join(engine.told(second, "HALTED since"))
+        assert "the watchdog, at" in lines
+        assert "asked to cancel 1 open orders: late-1" in lines
+        second.send_signal(signal.SIGINT)
+        engine.told(second, "stopped")
+        assert second.wait() == 0
+    assert engine.ask("journal", "verify")["is_sound"]
+    assert engine.ask("journal", "replay")["agrees"]
+
+
+def test_a_stopped_engine_is_halted_and_sends_nothing_when_it_goes_on(engine):
+    with watched(engine) as process:
+        process.send_signal(signal.SIGSTOP)
+        rest_an_order(engine, "late-2")
+        until(lambda: status_of(engine, "late-2") == "canceled", "cancelled")
+        assert halted(engine)["trigger"] == "watchdog"
+        process.send_signal(signal.SIGCONT)
+        engine.told(process, "kill switch: HALTED by watchdog: process")
+        assert [order["client_order_id"] for order in engine.broker("GET", "/orders?status=all")] == ["late-2"]
+        process.send_signal(signal.SIGINT)
+        engine.told(process, "stopped")
+        assert process.wait() == 0
+
+
+def test_a_good_end_ends_the_watchdog_and_halts_nothing(engine):
+    with watched(engine) as process:
+        pid = watchdog_pid(engine)
+        process.send_signal(signal.SIGINT)
+        engine.told(process, "stopped")
+        assert process.wait() == 0
+        until(lambda: not is_running(pid), "the watchdog ended")
+        assert not halted(engine)
+        assert not (engine.directory / "watchdog.jsonl").exists()
+
+
+def is_running(pid: int) -> bool:
+    """Neither gone nor a zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_second_engine_of_the_account_is_refused_and_a_first_one_without_its_lock_halts(engine):
+    """The second keeps another directory, so that only the account tells that they are two."""
+    with engine.running() as first:
+        engine.told(first, "reconciled")
+        with engine.running("--name", "other") as second:
+            told, _ = second.communicate()
+            assert second.returncode == 1
+            said = " ".join(told.split())
+            assert f"another engine trades this account: process {first.pid} on" in said
+            assert str(engine.directory) in said.replace(" ", "")
+        (lock,) = (engine.directory.parent / "accounts").glob("*.lock")
+        lock.unlink()
+        lines = engine.told(first, "kill switch: HALTED")
+        assert "cannot be read" in lines[-1]
+        first.send_signal(signal.SIGINT)
+        engine.told(first, "stopped")

@@ -104,6 +104,7 @@ class EngineGuard:
         self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, seed=lock.holder.epoch, name="watchdog")
         self._next_launch = clock.monotonic()
         self._flaw = ""
+        self._mute = False
 
     # -- for the engine ------------------------------------------------------------------------------------------
 
@@ -190,7 +191,11 @@ class EngineGuard:
         try:
             self._write(beat)
         except OSError as error:
-            self._say(f"the heartbeat cannot be written ({error}); the watchdog is going to halt the account")
+            if not self._mute:
+                self._say(f"the heartbeat cannot be written ({error}); the watchdog is going to halt the account")
+            self._mute = True
+        else:
+            self._mute = False
 
     def _follow_host(self) -> None:
         """A halt of the machine becomes one of the account, with all that follows from it."""

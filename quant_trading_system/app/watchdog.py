@@ -133,7 +133,7 @@ class Watchdog:
     # -- acting --------------------------------------------------------------------------------------------------
 
     async def _act(self, last: Heartbeat, why: str) -> None:
-        """Halt first; then cancel until nothing is open, however long that takes."""
+        """Halt first; then cancel until nothing is open, or a person lets orders leave, however long that takes."""
         what = f"process {last.pid} (epoch {last.epoch}) {why}"
         try:
             self._kill_switch.activate(what, trigger=HaltTrigger.WATCHDOG, activated_by="watchdog")
@@ -143,6 +143,9 @@ class Watchdog:
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, seed=last.epoch, name="watchdog")
         empty = 0
         while empty < _SURE:
+            if not self._kill_switch.is_active():
+                self._put_down(last, "somebody has reset the kill switch; cancels no more")
+                return
             empty = empty + 1 if await self._cancel_once(last) else 0
             if empty:
                 backoff.reset()

@@ -14,6 +14,7 @@ from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from quant_trading_system.risk.kill_switch import KillSwitch
+    from quant_trading_system.risk.latch import LatchState
 
 
 class Level(StrEnum):
@@ -30,6 +31,9 @@ Latch = Annotated[
 ]
 
 
+All = Annotated[bool, typer.Option("--all", help="Everything on this machine that shares the state directory.")]
+
+
 def halt(
     reason: Annotated[str, typer.Option("--reason", help="Why; goes on record.")],
     level: Annotated[
@@ -37,6 +41,7 @@ def halt(
     ] = Level.HALTED,
     by: Annotated[str, typer.Option("--by", help="Who halts.", show_default="the user of this terminal")] = "",
     latch: Latch = None,
+    everything: All = False,
 ) -> None:
     """Stop orders now. Works whether or not an engine is running or hanging, and survives every restart.
 
@@ -45,7 +50,7 @@ def halt(
     from quant_trading_system.core.events import HaltLevel
 
     _require_reason(reason)
-    switch = _switch(latch)
+    switch = _switch(latch, everything)
     switch.activate(reason, level=HaltLevel[level.name], activated_by=by or getpass.getuser())
     state = switch.state
     screen().print(f"[bold red]{state.level.name}[/bold red] since {state.at}, activation {state.activation}")
@@ -56,31 +61,39 @@ def resume(
     authorized_by: Annotated[str, typer.Option("--authorized-by", help="The person who answers for it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it is safe to go on.")],
     latch: Latch = None,
+    everything: All = False,
 ) -> None:
     """Let orders leave again; needs a name on the list of authorised persons when there is one, and a reason.
 
     Example: [bold]qts resume --authorized-by admin@company.com --reason "feed repaired"[/bold]
     """
     _require_reason(reason)
-    switch = _switch(latch)
+    switch = _switch(latch, everything)
     if not switch.is_active():
         screen().print("the kill switch is not active")
         return
     switch.reset(authorized_by, reason)
-    screen().print(f"[green]running[/green], reset by {authorized_by}")
+    if everything:
+        screen().print(f"the machine is released by {authorized_by}; accounts that were halted stay so: qts resume")
+    else:
+        screen().print(f"[green]running[/green], reset by {authorized_by}")
+        _tell_host()
 
 
-def status(as_json: AsJson = False, latch: Latch = None) -> None:
-    """Show whether orders may leave; exit code 3 while the kill switch is active.
+def status(as_json: AsJson = False, latch: Latch = None, everything: All = False) -> None:
+    """Show whether orders may leave; exit code 3 while the account's kill switch, or that of the machine, is active.
 
     Example: [bold]qts status[/bold]
     """
-    state = _switch(latch).state
+    state = _switch(latch, everything).state
+    host = _host_state()
     if as_json:
         print_json(
             {
                 "level": state.level.name.lower(),
                 **{k: getattr(state, k) for k in ("reason", "by", "at", "activation", "numbers")},
+                "host_level": host.level.name.lower(),
+                "host_reason": host.reason,
             }
         )
     elif state.level:
@@ -88,7 +101,9 @@ def status(as_json: AsJson = False, latch: Latch = None) -> None:
         screen().print(f"  {state.reason}", markup=False)
     else:
         screen().print("[green]running[/green]: the kill switch is not active")
-    if state.level:
+    if not as_json:
+        _tell_host()
+    if state.level or host.level:
         raise typer.Exit(3)
 
 
@@ -98,11 +113,40 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _switch(latch: Path | None) -> KillSwitch:
+def _switch(latch: Path | None, everything: bool) -> KillSwitch:
+    from quant_trading_system.config.settings import host_latch_path
     from quant_trading_system.risk.kill_switch import KillSwitch
-    from quant_trading_system.risk.latch import existing_latch
+    from quant_trading_system.risk.latch import FileLatch, existing_latch
 
-    return KillSwitch(latch=None if latch is None else existing_latch(latch))
+    if latch is not None and everything:
+        raise ConfigurationError("--latch names one latch, --all means that of the machine; choose one")
+    if latch is not None:
+        return KillSwitch(latch=existing_latch(latch))
+    if not everything:
+        return KillSwitch()
+    path = host_latch_path()
+    try:
+        return KillSwitch(latch=FileLatch(path))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the latch of the machine cannot be kept in {path.parent} ({error.strerror or error}); halt the broker's "
+            "account at the broker, and set QTS_STATE_DIR to a directory that you may write to"
+        ) from error
+
+
+def _host_state() -> LatchState:
+    """Of the machine; running where it was never halted and no engine has run."""
+    from quant_trading_system.config.settings import host_latch_path
+    from quant_trading_system.risk.latch import look_at
+
+    return look_at(host_latch_path())
+
+
+def _tell_host() -> None:
+    state = _host_state()
+    if state.level:
+        screen().print(f"[bold red]everything on this machine is {state.level.name}[/bold red] since {state.at}")
+        screen().print(f"  {state.reason}; qts resume --all ends it", markup=False)
 
 
 def _require_reason(reason: str) -> None:

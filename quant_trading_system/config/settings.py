@@ -41,3 +41,8 @@ def kill_latch_path(account: str = DEFAULT_ACCOUNT, environment: Mapping[str, st
     if not account or account != Path(account).name or account.startswith("."):
         raise ConfigurationError(f"{account!r} cannot be the name of an account: use letters, digits, - and _")
     return state_directory(environment) / account / "kill_latch.json"
+
+
+def host_latch_path(environment: Mapping[str, str] | None = None) -> Path:
+    """The latch that stops every account of this machine, or of those that share its state directory."""
+    return state_directory(environment) / HOST_LATCH_FILE

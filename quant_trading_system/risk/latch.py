@@ -110,13 +110,7 @@ class FileLatch:
                 self._seen = signature, state  # in one step: other threads read it, too
         except (OSError, msgspec.DecodeError) as error:
             self._seen = (), self._seen[1]
-            return LatchState(
-                level=HaltLevel.HALTED,
-                reason=f"the kill latch {self.path.name} cannot be read ({error}); unreadable means active",
-                trigger=HaltTrigger.INTEGRITY,
-                by="kill latch",
-                activation=self._seen[1].activation,
-            )
+            return _unreadable(self.path, error, self._seen[1].activation)
         return state
 
     def write(self, state: LatchState) -> None:
@@ -172,6 +166,26 @@ def existing_latch(path: Path) -> FileLatch:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"the kill latch {path} cannot be opened ({error}); check the path") from error
     raise ConfigurationError(f"{path} is no kill latch; check the path, or leave it out for the account's own latch")
+
+
+def look_at(path: Path) -> LatchState:
+    """The state of the latch at `path`, inactive where none was ever made; makes none, and never raises."""
+    try:
+        if not path.exists() and not path.with_name(path.name + ".created").exists():
+            return LatchState()
+        return FileLatch(path).read()
+    except OSError as error:
+        return _unreadable(path, error, 0)
+
+
+def _unreadable(path: Path, error: Exception, activation: int) -> LatchState:
+    return LatchState(
+        level=HaltLevel.HALTED,
+        reason=f"the kill latch {path.name} cannot be read ({error}); unreadable means active",
+        trigger=HaltTrigger.INTEGRITY,
+        by="kill latch",
+        activation=activation,
+    )
 
 
 def _holds_state(path: Path) -> bool:

@@ -250,6 +250,21 @@ def test_a_late_order_is_cancelled_too():
     assert scene.broker.open == []
 
 
+def test_after_a_reset_the_orders_that_leave_then_are_not_cancelled():
+    scene = Scene()
+    scene.broker.cancel_error = OutcomeUnknown("no answer")
+
+    async def story(s: Scene) -> None:
+        await s.pass_time(60)
+        asked = s.broker.cancels
+        s.kill_switch.reset(authorized_by="Ana")
+        await s.pass_time(60)
+        assert s.broker.cancels == asked
+
+    assert play(scene, story)
+    assert scene.noted[-1] == "3: somebody has reset the kill switch; cancels no more"
+
+
 def test_neither_a_latch_nor_a_record_that_cannot_be_written_keeps_the_orders():
     scene = Scene()
     scene.note_error = OSError("no space left")

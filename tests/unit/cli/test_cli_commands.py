@@ -121,6 +121,21 @@ def test_positions_add_up_to_the_end_of_the_demo(qts, demo):
     assert float(books["cash"]) < demo["equity_end"]
 
 
+def test_everything_on_the_machine_is_halted_and_released_apart_from_the_account(qts):
+    assert qts("halt", "--all", "--reason", "fire", "--by", "anna").returncode == 0
+    told = qts("status")
+    assert told.returncode == 3
+    assert "the kill switch is not active" in told.stdout
+    assert "everything on this machine is HALTED" in told.stdout
+    seen = json.loads(qts("status", "--json").stdout)
+    assert (seen["level"], seen["host_level"], seen["host_reason"]) == ("running", "halted", "fire")
+    both = qts("halt", "--all", "--latch", "x.json", "--reason", "fire")
+    assert (both.returncode, "choose one" in both.stderr) == (1, True)
+    released = qts("resume", "--all", "--authorized-by", "anna", "--reason", "out")
+    assert "accounts that were halted stay so" in released.stdout
+    assert qts("status").returncode == 0
+
+
 def test_halt_is_seen_by_the_next_process_and_lifted_by_a_named_person(qts):
     assert qts("status").returncode == 0
     assert qts("halt", "--reason", "drill", "--by", "anna").returncode == 0

@@ -21,7 +21,7 @@ from quant_trading_system.core.exceptions import (
     ResetRefused,
 )
 from quant_trading_system.risk.kill_switch import MAX_REASON, stops
-from quant_trading_system.risk.latch import FileLatch, LatchState, MemoryLatch
+from quant_trading_system.risk.latch import FileLatch, LatchState, MemoryLatch, look_at
 from quant_trading_system.risk.limits import KillSwitch, KillSwitchIncomplete
 from tests.support.market import NOON
 
@@ -575,3 +575,14 @@ def test_a_latch_that_cannot_be_read_is_active_for_who_has_it_open(path, monkeyp
     harm(path, monkeypatch)
     assert kill_switch.is_active()
     assert "unreadable means active" in stops(latch, shrinking=True)
+
+
+def test_a_look_at_a_latch_makes_none_and_believes_no_damage(path, monkeypatch):
+    assert look_at(path) == LatchState()
+    assert not path.parent.exists()
+    switch(path).activate("a test")
+    assert look_at(path).reason == "a test"
+    path.unlink()
+    assert look_at(path).trigger is HaltTrigger.INTEGRITY
+    lose_permission(path, monkeypatch)
+    assert look_at(path).level is HALTED

@@ -1,0 +1,290 @@
+"""The engine's side: what is asked before an order leaves, the heartbeat, and the watchdog that must live."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from quant_trading_system.app.alarms import Alarms
+from quant_trading_system.app.heartbeat import Heartbeat, Phase
+from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.events import HaltLevel, HaltTrigger, SenderLocked
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.execution.account_lock import Holder
+from quant_trading_system.journal.store import MemoryJournal
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import LatchState, MemoryLatch
+
+START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
+HELD = LatchState(level=HaltLevel.HALTED, reason="fire in the building", by="Ana", activation=1)
+REDUCING = LatchState(level=HaltLevel.REDUCING, reason="careful", by="Ana", activation=1)
+ENTRY, EXIT = SimpleNamespace(shrinks=False), SimpleNamespace(shrinks=True)
+
+
+class Lock:
+    """Ours, until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.holder = Holder(account="PA1", epoch=3, pid=7, host="desk", since=START, directory="/state/default")
+        self.lost = ""
+
+    def flaw(self) -> str:
+        return self.lost
+
+    def release(self) -> None:
+        """Nothing to release."""
+
+
+class Child:
+    def __init__(self) -> None:
+        self.code: int | None = None
+        self.killed = False
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+class Scene:
+    def __init__(self, *, watched: bool = True) -> None:
+        self.clock, self.lock = ManualClock(START), Lock()
+        self.latch, self.host_latch = MemoryLatch(), MemoryLatch()
+        self.told: list[str] = []
+        self.alarms = Alarms(self.told.append)
+        self.kill_switch = KillSwitch(latch=self.latch, clock=self.clock)
+        self.children: list[Child] = []
+        self.shown: list[Heartbeat] = []
+        self.write_error: OSError | None = None
+        self.watchdog: Heartbeat | None = None
+        self.comes_up = True
+        self.guard = EngineGuard(
+            self.clock,
+            self.lock,
+            self.host_latch,
+            self.alarms,
+            beat=self._show,
+            watchdog=lambda: self.watchdog,
+            launch=self._launch if watched else None,
+        )
+        self.alarms.kill_switch = self.guard.kill_switch = self.kill_switch
+        self.last_look = LastLook(self.lock, self.latch, self.host_latch, self.alarms)
+
+    def _show(self, sign: Heartbeat) -> None:
+        if self.write_error:
+            raise self.write_error
+        self.shown.append(sign)
+
+    def _launch(self) -> Child:
+        self.children.append(Child())
+        if self.comes_up:
+            self.watchdog_lives()
+        return self.children[-1]
+
+    def watchdog_lives(self) -> None:
+        beats = self.watchdog.beats + 1 if self.watchdog else 1
+        self.watchdog = Heartbeat(beats=beats, turns=beats, pid=len(self.children), epoch=0, account="PA1")
+
+    async def pass_time(self, seconds: float, then=lambda: None) -> None:
+        step = timedelta(milliseconds=500)
+        for _ in range(int(timedelta(seconds=seconds) / step)):
+            then()
+            await self.clock.advance(step)
+            for _ in range(6):
+                await asyncio.sleep(0)
+
+
+def play(scene: Scene, story) -> None:
+    async def both() -> None:
+        async def engine() -> None:
+            async with scene.guard.watched():
+                scene.guard.trading = True
+                await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(engine())
+        await scene.pass_time(1)
+        await story(scene)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(both())
+
+
+# -- right before the first byte -------------------------------------------------------------------------------------
+
+
+def test_an_order_leaves_while_the_lock_is_ours_and_nothing_is_halted():
+    assert Scene().last_look(ENTRY) == ""
+
+
+def test_a_lost_lock_stops_every_order_exits_too_and_halts():
+    scene = Scene()
+    scene.lock.lost = "the account lock was replaced"
+    assert scene.last_look(EXIT) == "the account lock was replaced"
+    assert scene.kill_switch.state.trigger is HaltTrigger.INTEGRITY
+    assert "lock lost" in scene.kill_switch.reason
+
+
+@pytest.mark.parametrize("where", ["latch", "host_latch"])
+def test_either_latch_stops_an_order(where):
+    scene = Scene()
+    getattr(scene, where).write(HELD)
+    assert scene.last_look(ENTRY) == scene.last_look(EXIT) == "fire in the building"
+    getattr(scene, where).write(REDUCING)
+    assert (scene.last_look(ENTRY), scene.last_look(EXIT)) == ("careful", "")
+
+
+# -- while it runs ---------------------------------------------------------------------------------------------------
+
+
+def test_the_heartbeat_tells_who_lives_and_whether_it_gets_its_work_done():
+    scene = Scene()
+
+    async def story(s: Scene) -> None:
+        await s.pass_time(3, s.guard.turned)
+
+    play(scene, story)
+    first, last = scene.shown[0], scene.shown[-1]
+    assert (last.pid, last.epoch, last.account, last.phase) == (7, 3, "PA1", Phase.ALIVE)
+    assert last.beats > first.beats
+    assert last.turns > first.turns == 0
+    assert [sign.beats for sign in scene.shown] == list(range(1, len(scene.shown) + 1))
+
+
+def test_a_good_end_is_shown_and_an_error_is_not():
+    async def life(scene: Scene, *, fails: bool) -> None:
+        async with scene.guard.watched():
+            scene.guard.trading = True
+            if fails:
+                raise RuntimeError("a bug")
+
+    for fails, phase in ((False, Phase.ENDED), (True, Phase.ALIVE)):
+        scene = Scene(watched=False)
+        try:
+            asyncio.run(life(scene, fails=fails))
+        except RuntimeError:
+            assert fails
+        assert scene.shown[-1].phase is phase
+
+
+def test_a_start_that_fails_before_anything_was_sent_leaves_the_watchdog_nothing_to_do():
+    async def life(scene: Scene) -> None:
+        async with scene.guard.watched():
+            raise RuntimeError("the books differ")
+
+    scene = Scene(watched=False)
+    with pytest.raises(RuntimeError):
+        asyncio.run(life(scene))
+    assert scene.shown[-1].phase is Phase.ENDED
+
+
+def test_a_watchdog_that_does_not_come_up_ends_the_start():
+    scene = Scene()
+    scene.comes_up = False
+    scene.watchdog = Heartbeat(beats=99, turns=99, pid=1, epoch=0, account="PA1")  # what an earlier one has left
+
+    async def life() -> None:
+        async def engine() -> None:
+            async with scene.guard.watched():
+                raise AssertionError("nobody watches")
+
+        task = asyncio.ensure_future(engine())
+        await scene.pass_time(2)
+        assert not task.done()
+        scene.children[0].code = 1
+        await scene.pass_time(1)
+        await task
+
+    with pytest.raises(ConfigurationError, match=r"did not come up \(exit code 1\); read watchdog.out"):
+        asyncio.run(life())
+
+
+def test_without_a_living_watchdog_no_new_risk_is_taken_and_it_is_started_again():
+    scene = Scene()
+
+    async def story(s: Scene) -> None:
+        await s.pass_time(10, s.watchdog_lives)
+        assert s.guard.unwatched() == ""
+        s.comes_up = False
+        await s.pass_time(4)
+        assert s.guard.unwatched() == ""
+        await s.pass_time(3)
+        assert "no watchdog" in s.guard.unwatched()
+        assert "the watchdog gives no sign of life" in s.told[-1]
+        assert not s.kill_switch.is_active()
+        await s.pass_time(60)
+        assert 3 <= len(s.children) <= 8
+        assert s.children[0].killed  # it ran, but hung
+        s.comes_up = True
+        await s.pass_time(600, lambda: s.watchdog_lives() if len(s.children) > 8 else None)
+        assert s.guard.unwatched() == ""
+
+    play(scene, story)
+
+
+def test_without_a_watchdog_by_choice_nothing_is_started_and_nothing_refused():
+    scene = Scene(watched=False)
+    play(scene, lambda s: s.pass_time(30))
+    assert scene.guard.unwatched() == ""
+    assert scene.children == []
+
+
+def test_a_lock_that_is_lost_is_noticed_without_an_order_and_told_once():
+    scene = Scene(watched=False)
+
+    async def story(s: Scene) -> None:
+        s.lock.lost = "the account lock was replaced"
+        await s.pass_time(5)
+
+    play(scene, story)
+    assert scene.kill_switch.is_active()
+    assert len([line for line in scene.told if "lock lost" in line]) == 1
+
+
+def test_a_halt_of_the_machine_becomes_one_of_the_account_and_outlasts_it():
+    scene = Scene(watched=False)
+
+    async def story(s: Scene) -> None:
+        s.host_latch.write(HELD)
+        await s.pass_time(2)
+        state = s.kill_switch.state
+        assert (state.level, state.trigger, state.by) == (HaltLevel.HALTED, HaltTrigger.HOST, "Ana")
+        assert state.reason == "everything on this machine is halted: fire in the building"
+        s.kill_switch.reset(authorized_by="Ben")
+        await s.pass_time(2)
+        assert s.kill_switch.is_active()
+        s.host_latch.write(LatchState(activation=1))
+        await s.pass_time(2)
+        assert s.kill_switch.is_active()
+        s.kill_switch.reset(authorized_by="Ben")
+        await s.pass_time(2)
+        assert not s.kill_switch.is_active()
+
+    play(scene, story)
+
+
+def test_a_heartbeat_that_cannot_be_written_is_told():
+    scene = Scene(watched=False)
+
+    async def story(s: Scene) -> None:
+        s.write_error = OSError("no space left")
+        await s.pass_time(2)
+
+    play(scene, story)
+    assert len([line for line in scene.told if "heartbeat cannot be written (no space left)" in line]) == 1
+
+
+def test_the_next_epoch_is_above_all_that_are_on_record():
+    journal = MemoryJournal(b"k" * 32)
+    assert last_epoch(journal) == 0
+    for epoch in (4, 9, 7):
+        journal.append(
+            SenderLocked(at=START, account="PA1", epoch=epoch, pid=1, host="h", directory="d", watchdog=True)
+        )
+    assert last_epoch(journal) == 9

@@ -25,6 +25,7 @@ from quant_trading_system.app.live_parts import (
 )
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
+from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotReconciled
 from quant_trading_system.execution.account_lock import AccountLock
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
@@ -34,6 +35,7 @@ from quant_trading_system.execution.credentials import TradingMode
 from quant_trading_system.execution.reconciliation import Break, BreakKind, reconcile
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
+from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.trading.live_bars import LiveBars
@@ -82,6 +84,14 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
         lock = around.take_lock(setup.directory, identity, last_epoch(journal), around.clock)
         stack.callback(lock.release)
         return await LiveAccount.prepare(setup, around, journal, lines, tell, alarms, lock)
+
+
+async def _loaded_bars(setup: LiveSetup, lines: Lines, calendar: Calendar, clock: Clock) -> LiveBars:
+    symbols = tuple(setup.universe)
+    read = partial(fetch, lines.data, symbols, calendar, setup.span)
+    bars = LiveBars(symbols, read, calendar, clock, span=setup.span, lookback=setup.lookback)
+    await bars.load()
+    return bars
 
 
 def _guard(setup: LiveSetup, around: Surroundings, lock: AccountLock, host_latch: Latch, alarms: Alarms) -> EngineGuard:
@@ -175,15 +185,7 @@ class LiveAccount:
             is_open=calendar.is_open,
             feed=setup.feed,
         )
-        bars = LiveBars(
-            symbols,
-            partial(fetch, lines.data, symbols, calendar, setup.span),
-            calendar,
-            clock,
-            span=setup.span,
-            lookback=setup.lookback,
-        )
-        await bars.load()
+        bars = await _loaded_bars(setup, lines, calendar, clock)
         correlations = RollingCorrelations(
             symbols,
             bars.recent_returns,

@@ -141,7 +141,7 @@ class EngineGuard:
         self._show(Phase.ALIVE)
         if self._launch is None:
             return
-        self._pulse.look(self._read())  # what an earlier one has left
+        self._pulse.look(self._watchdog())  # what an earlier one has left
         try:
             self._child = self._launch()
         except OSError as error:
@@ -213,13 +213,18 @@ class EngineGuard:
             self._say(str(incomplete))
 
     def _look_at_watchdog(self) -> None:
-        self._pulse.look(self._read())
+        self._pulse.look(self._watchdog())
         if not self._pulse.silent:
             self._alive = True
             self._backoff.reset()
         elif self._alive and self._pulse.silent >= UNWATCHED_AFTER:
             self._alive = False
             self._say("the watchdog gives no sign of life; no new risk is taken until it does")
+
+    def _watchdog(self) -> Heartbeat | None:
+        """Its heartbeat, unless it watches another account."""
+        found = self._read()
+        return found if found is not None and found.account == self._lock.holder.account else None
 
     def _keep_watchdog(self) -> None:
         if self._alive or self._launch is None or self._clock.monotonic() < self._next_launch:

@@ -51,8 +51,11 @@ Adopt = Annotated[str, typer.Option(help="Who answers for what the account holds
 Keys = Annotated[Path | None, typer.Option("--credentials", help="A private file instead of the environment.")]
 Name = Annotated[str, typer.Option("--name", help="Of the account's directory: its journal, latch and heartbeat.")]
 Feed = Annotated[str, typer.Option(help="iex or sip.")]
-Watched = Annotated[
-    bool, typer.Option("--watchdog/--no-watchdog", help="A second process that stops the account when this one hangs.")
+Unwatched = Annotated[
+    bool, typer.Option("--no-watchdog", help="Do without the process that stops the account when this one hangs.")
+]
+Bound = Annotated[
+    float, typer.Option("--watchdog-bound", help="Seconds without a sign of life, after which it acts.", min=2, max=600)
 ]
 Always = Annotated[bool, typer.Option("--always-open", help="The local venue trades around the clock.")]
 
@@ -77,7 +80,8 @@ def trade(
     name: Name = "default",
     feed: Feed = "iex",
     always_open: Always = False,
-    watchdog: Watched = True,
+    no_watchdog: Unwatched = False,
+    watchdog_bound: Bound = 5.0,
 ) -> None:
     """Trade an Alpaca account with one or more strategies until Ctrl-C.
 
@@ -110,7 +114,7 @@ def trade(
         on_stop=Policy(on_stop.value),
         adopted_by=adopt,
         always_open=always_open,
-        watchdog=_watchdog_command(name, account, credentials) if watchdog else (),
+        watchdog=() if no_watchdog else _watchdog_command(name, account, credentials, watchdog_bound),
     )
     asyncio.run(_until_told(setup))
 
@@ -147,10 +151,12 @@ async def _until_told(setup: LiveSetup) -> None:
     await trade_live(setup, stop, tell)
 
 
-def _watchdog_command(name: str, account: str, credentials: Path | None) -> tuple[str, ...]:
-    keys = ("--credentials", str(credentials.resolve())) if credentials else ()
-    wanted = ("--account", account) if account else ()
-    return (sys.executable, "-m", "quant_trading_system.cli.main", "watchdog", "--name", name, *wanted, *keys)
+def _watchdog_command(name: str, account: str, credentials: Path | None, bound: float) -> tuple[str, ...]:
+    given = {"--name": name, "--bound": str(bound), "--account": account}
+    if credentials is not None:
+        given["--credentials"] = str(credentials.resolve())
+    options = (word for option, value in given.items() if value for word in (option, value))
+    return (sys.executable, "-m", "quant_trading_system.cli.main", "watchdog", *options)
 
 
 def _span(bars: str) -> timedelta | None:

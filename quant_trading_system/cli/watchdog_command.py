@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from quant_trading_system.cli.screen import screen
-from quant_trading_system.cli.trade_command import Account, Keys, Name, require_name
+from quant_trading_system.cli.trade_command import Keys, Name, require_name
 
-Bound = Annotated[float, typer.Option(help="Seconds without a sign of life, after which it acts.", min=1, max=600)]
+Bound = Annotated[float, typer.Option(help="Seconds without a sign of life, after which it acts.", min=2, max=600)]
+Account = Annotated[str, typer.Option(help="Id or number of the account that the keys must belong to.")]
 Stay = Annotated[bool, typer.Option("--stay", help="Watch the next engine, too, instead of ending with this one.")]
 
 
@@ -26,8 +27,8 @@ def watchdog(
 ) -> None:
     """Watch the engine of an account; when it gives no sign of life, halt the account and cancel its orders.
 
-    `qts trade` starts one by itself. Start another by hand, or as a service, where the machine's supervisor
-    would end it together with the engine. Keys and hosts are read as by `qts trade`.
+    `qts trade` starts one by itself. Run another as a service where systemd would end both together.
+    Keys and hosts are read as by `qts trade`.
 
     Example: [bold]qts watchdog --stay[/bold]
     """

@@ -14,10 +14,10 @@ from time import monotonic
 import pytest
 
 from quant_trading_system.app.heartbeat import WATCHDOG_FILE, read_heartbeat
-from quant_trading_system.app.watchdog import BOUND
 from tests.support.engine_process import Engine
 from tests.support.venue_process import running_venue, until
 
+BOUND_S = 3
 MARGIN_S = 5  # for two busy cores
 
 
@@ -33,11 +33,11 @@ def engine(venue, tmp_path):
 
 
 @contextmanager
-def watched(engine: Engine) -> Iterator[subprocess.Popen[str]]:
+def watched(engine: Engine, bound: int = BOUND_S) -> Iterator[subprocess.Popen[str]]:
     """An engine with its watchdog, both of which are gone when the block is left."""
     pids: set[int] = set()
     try:
-        with engine.running("--watchdog") as process:
+        with engine.running("--watchdog-bound", str(bound), watched=True) as process:
             engine.told(process, "reconciled")
             pids.add(watchdog_pid(engine))
             yield process
@@ -76,7 +76,7 @@ def test_a_killed_engine_is_halted_its_orders_are_cancelled_and_its_journal_tell
         died = monotonic()
         rest_an_order(engine, "late-1")
         until(lambda: status_of(engine, "late-1") == "canceled", "cancelled")
-        assert monotonic() - died < BOUND.total_seconds() + MARGIN_S
+        assert monotonic() - died < BOUND_S + MARGIN_S
         latch = halted(engine)
         assert (latch["trigger"], latch["by"]) == ("watchdog", "watchdog")
         with engine.running() as second:
@@ -104,7 +104,7 @@ def test_a_stopped_engine_is_halted_and_sends_nothing_when_it_goes_on(engine):
 
 
 def test_a_good_end_ends_the_watchdog_and_halts_nothing(engine):
-    with watched(engine) as process:
+    with watched(engine, bound=30) as process:
         pid = watchdog_pid(engine)
         process.send_signal(signal.SIGINT)
         engine.told(process, "stopped")

@@ -47,17 +47,19 @@ class Engine:
         }
 
     @contextmanager
-    def running(self, *options: str) -> Iterator[subprocess.Popen[str]]:
-        """One life; whatever is left of it in the end is killed by its own process id."""
-        with self._start(*options) as process:
+    def running(self, *options: str, watched: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """One life; whatever is left of it in the end is killed by its own process id.
+
+        A watchdog that outlives its venue tries to cancel for ever: who wants one ends it.
+        """
+        with self._start(*options, *(() if watched else ("--no-watchdog",))) as process:
             try:
                 yield process
             finally:
                 process.kill()
 
     def _start(self, *options: str) -> subprocess.Popen[str]:
-        watched = () if "--watchdog" in options else ("--no-watchdog",)  # one that outlives its venue never ends
-        arguments = ("trade", "buyer.py", *watched, "--mode", "local", "--symbols", "KO,PEP", "--bars", "1Min")
+        arguments = ("trade", "buyer.py", "--mode", "local", "--symbols", "KO,PEP", "--bars", "1Min")
         return subprocess.Popen(
             [*QTS, *arguments, "--lookback", "2", "--always-open", *options],
             cwd=self.place,

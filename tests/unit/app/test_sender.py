@@ -228,6 +228,21 @@ def test_without_a_living_watchdog_no_new_risk_is_taken_and_it_is_started_again(
     play(scene, story)
 
 
+def test_a_watchdog_with_the_keys_of_another_account_does_not_count():
+    scene = Scene()
+
+    def another() -> None:
+        beats = scene.watchdog.beats + 1
+        scene.watchdog = Heartbeat(beats=beats, turns=beats, pid=1, epoch=0, account="PA2")
+
+    async def story(s: Scene) -> None:
+        s.comes_up = False
+        await s.pass_time(10, another)
+        assert "no watchdog" in s.guard.unwatched()
+
+    play(scene, story)
+
+
 def test_without_a_watchdog_by_choice_nothing_is_started_and_nothing_refused():
     scene = Scene(watched=False)
     play(scene, lambda s: s.pass_time(30))

@@ -27,7 +27,7 @@ from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotReconciled
-from quant_trading_system.execution.account_lock import AccountLock
+from quant_trading_system.execution.account_lock import AccountLock, account_key
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
@@ -80,7 +80,7 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
     lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
     journal.subscribe(lambda _, event: narrate(event, tell))
     with _named_keys():
-        identity = (await lines.client.account()).id
+        identity = account_key(setup.access.endpoints, (await lines.client.account()).id)
         lock = around.take_lock(setup.directory, identity, last_epoch(journal), around.clock)
         stack.callback(lock.release)
         return await LiveAccount.prepare(setup, around, journal, lines, tell, alarms, lock)

@@ -14,6 +14,7 @@ from quant_trading_system.app.watchdog import Watchdog, WatchdogLimits
 from quant_trading_system.app.watchdog_record import WatchdogRecord
 from quant_trading_system.core.clock import SystemClock
 from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.execution.account_lock import account_key
 from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.credentials import Access, require_account
@@ -69,8 +70,10 @@ async def watch_account(
             raise ConfigurationError(f"{directory} cannot be written ({error.strerror}); check its rights") from error
         record = WatchdogRecord(directory, clock, pid)
 
+        watched = account_key(access.endpoints, account.id)
+
         def beat(looks: int) -> None:
-            sign = Heartbeat(beats=looks, turns=looks, pid=pid, epoch=0, account=account.id)
+            sign = Heartbeat(beats=looks, turns=looks, pid=pid, epoch=0, account=watched)
             write_heartbeat(directory / WATCHDOG_FILE, sign)
 
         def note(epoch: int, what: str) -> None:
@@ -81,7 +84,7 @@ async def watch_account(
             clock,
             kill_switch,
             AlpacaCanceller(client),
-            account=account.id,
+            account=watched,
             read=partial(read_heartbeat, directory / ENGINE_FILE),
             beat=beat,
             note=note,

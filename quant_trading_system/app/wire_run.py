@@ -21,6 +21,7 @@ from quant_trading_system.app.venue_process import Frames, SteppedVenue, VenueMo
 from quant_trading_system.core.clock import Clock, ManualClock, SystemClock
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.execution.account_lock import AccountLock, Holder, UnsharedLock
 from quant_trading_system.execution.credentials import Access
 from quant_trading_system.execution.http_transport import OpenSocket, WebSockets
 from quant_trading_system.execution.notices import Notify
@@ -29,6 +30,7 @@ from quant_trading_system.execution.transport import Frame
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.sessions import NEW_YORK
 from quant_trading_system.research.backtest import EquityPoint, Progress, Watcher
+from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.trading.live_loop import LiveLoop
 
 AFTER_CLOSE = timedelta(seconds=5)
@@ -184,9 +186,21 @@ async def open_run(
         opened.append(journal(directory))
         return opened[0]
 
-    around = Surroundings(clock=clock, connect=lines, open_journal=open_journal, beat=lambda _: None)
+    around = Surroundings(
+        clock=clock,
+        connect=lines,
+        open_journal=open_journal,
+        open_host_latch=lambda _: MemoryLatch(),
+        take_lock=_own_venue,
+        beat=lambda _, __: None,
+    )
     account = await open_account(setup, around, stack, tell)
     return WireRun(account, opened[0], venue, clock, sockets)
+
+
+def _own_venue(_: Path, __: str, after: int, clock: Clock) -> AccountLock:
+    """Nobody else knows the venue, and a run that is repeated gives its orders the same names."""
+    return UnsharedLock(Holder(account="venue", epoch=after, pid=0, host="", since=clock.now(), directory=""))
 
 
 async def _tell(watch: Watcher | None, now: datetime, first: datetime, last: date, *, is_day_end: bool) -> None:

@@ -12,10 +12,12 @@ import os
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
 from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
+from quant_trading_system.execution.credentials import Endpoints, TradingMode
 from quant_trading_system.journal.private_files import PRIVATE, make_durable, require_private, write_all
 
 _LONGEST = 4096
@@ -122,6 +124,31 @@ class FileAccountLock:
             raise ConfigurationError(
                 f"the account lock {self.path} cannot be written ({error.strerror}); free space or repair the disk"
             ) from error
+
+
+class UnsharedLock:
+    """The lock of an account that nobody else can reach, such as one at a venue of our own.
+
+    Attributes:
+        holder: its only sender.
+    """
+
+    def __init__(self, claim: Holder) -> None:
+        """Have it, with the epoch after `claim.epoch`."""
+        self.holder = msgspec.structs.replace(claim, epoch=claim.epoch + 1)
+
+    def flaw(self) -> str:
+        return ""
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+def account_key(endpoints: Endpoints, account_id: str) -> str:
+    """What tells an account from all others on this machine: venues of our own may use the same ids."""
+    if endpoints.mode is not TradingMode.LOCAL:
+        return account_id
+    return f"{account_id}-{urlsplit(endpoints.trading).port or 80}"
 
 
 def account_lock_path(directory: Path, account: str) -> Path:

@@ -13,11 +13,18 @@ from quant_trading_system.app.heartbeat import Heartbeat, Phase
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, SenderLocked
-from quant_trading_system.core.exceptions import ConfigurationError
-from quant_trading_system.execution.account_lock import Holder
+from quant_trading_system.core.exceptions import ConfigurationError, NotSent
+from quant_trading_system.execution.account_lock import FileAccountLock, Holder, account_lock_path
+from quant_trading_system.execution.alpaca_api import AlpacaApi
+from quant_trading_system.execution.alpaca_broker import AlpacaBroker
+from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import LatchState, MemoryLatch
+from tests.support.alpaca_lines import ACCESS, ScriptedTransport, approved, run_beside, settled
+from tests.support.alpaca_lines import START as LINES_START
+from tests.support.fake_alpaca import FakeAlpaca
+from tests.support.orders import buy
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 HELD = LatchState(level=HaltLevel.HALTED, reason="fire in the building", by="Ana", activation=1)
@@ -138,6 +145,32 @@ def test_either_latch_stops_an_order(where):
     assert scene.last_look(ENTRY) == scene.last_look(EXIT) == "fire in the building"
     getattr(scene, where).write(REDUCING)
     assert (scene.last_look(ENTRY), scene.last_look(EXIT)) == ("careful", "")
+
+
+@pytest.mark.parametrize("harm", ["removed", "taken over"])
+def test_an_engine_that_was_paused_while_its_lock_was_lost_is_fenced_before_its_next_send(tmp_path, harm):
+    """A real lock file, and the broker adapter up to the first byte: nothing is written, and the account is halted."""
+    path = account_lock_path(tmp_path / "default", "PA77")
+    claim = Holder(account="PA77", epoch=0, pid=7, host="desk", since=START, directory="default")
+    lock, fake, clock = FileAccountLock(path, claim), FakeAlpaca(), ManualClock(LINES_START)
+    alarms = Alarms(lambda _: None)
+    alarms.kill_switch = KillSwitch(latch=MemoryLatch(), clock=clock)
+    api = AlpacaApi(ScriptedTransport(script=fake.serve), clock, alarms, source="trading")
+    last_look = LastLook(lock, MemoryLatch(), MemoryLatch(), alarms)
+    broker = AlpacaBroker(AlpacaClient(api), fake.opener, ACCESS, clock, alarms, latch=last_look)
+
+    async def story() -> None:
+        await settled()
+        await broker.place(approved(buy(8, limit="61.25", client_order_id="first"), at=clock.now()))
+        path.unlink()
+        if harm == "taken over":
+            assert FileAccountLock(path, claim).holder.epoch == 1
+        with pytest.raises(NotSent, match="somebody else may be sending"):
+            await broker.place(approved(buy(9, limit="61.25", client_order_id="second"), at=clock.now()))
+
+    asyncio.run(run_beside(broker.run(), story))
+    assert fake.asked.count("POST /v2/orders") == 1
+    assert alarms.kill_switch.state.trigger is HaltTrigger.INTEGRITY
 
 
 # -- while it runs ---------------------------------------------------------------------------------------------------

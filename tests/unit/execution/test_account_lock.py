@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from quant_trading_system.core.exceptions import ConfigurationError
-from quant_trading_system.execution.account_lock import FileAccountLock, Holder, account_lock_path
+from quant_trading_system.execution.account_lock import (
+    FileAccountLock,
+    Holder,
+    UnsharedLock,
+    account_key,
+    account_lock_path,
+)
+from quant_trading_system.execution.credentials import Endpoints
 
 AT = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 
@@ -141,3 +148,18 @@ def test_a_link_is_not_followed(path, tmp_path):
 def test_after_a_release_the_next_one_gets_in(path):
     FileAccountLock(path, claim()).release()
     assert FileAccountLock(path, claim()).flaw() == ""
+
+
+def test_accounts_of_two_venues_are_two_whatever_their_ids():
+    """Alpaca's ids are its own; every venue on this machine begins to count anew."""
+    one, other = Endpoints.derived("http://127.0.0.1:4001"), Endpoints.derived("http://127.0.0.1:4002")
+    assert account_key(one, "PA1") == "PA1-4001"
+    assert account_key(one, "PA1") != account_key(other, "PA1")
+    assert account_key(Endpoints.derived(), "PA1") == "PA1"
+
+
+def test_a_lock_that_nobody_shares_counts_and_has_no_flaw():
+    lock = UnsharedLock(claim(epoch=4))
+    assert (lock.holder.epoch, lock.flaw()) == (5, "")
+    lock.release()
+    assert lock.flaw() == ""

@@ -49,9 +49,11 @@ async def watch_account(
         account_id: id or number of the account that these keys must belong to; empty for any.
 
     Raises:
-        ConfigurationError: the keys belong to another account, or the directory cannot be written.
+        ConfigurationError: the keys belong to another account, or the directory is none or cannot be written.
         BrokerRejected, OutcomeUnknown, NotSent: the account could not be read at the start.
     """
+    if not directory.is_dir():
+        raise ConfigurationError(f"{directory} is no account's directory; check --name, or start `qts trade` first")
     clock, pid = SystemClock(), os.getpid()
     async with AsyncExitStack() as stack:
         transport = HttpTransport(access.endpoints.trading, access.credentials.headers())
@@ -64,7 +66,6 @@ async def watch_account(
         account = await client.account()
         require_account((account.id, account.account_number), account_id)
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             kill_switch = KillSwitch(latch=FileLatch(directory / LATCH_FILE), clock=clock)
         except OSError as error:
             raise ConfigurationError(f"{directory} cannot be written ({error.strerror}); check its rights") from error
@@ -90,6 +91,7 @@ async def watch_account(
             note=note,
             limits=limits,
         )
+        tell(f"watching over the engine of account {account.account_number} in {directory}")
         await watchdog.run()
 
 

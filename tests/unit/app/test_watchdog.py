@@ -10,12 +10,14 @@ import pytest
 from quant_trading_system.app.heartbeat import Heartbeat, Phase, read_heartbeat, write_heartbeat
 from quant_trading_system.app.watchdog import Watchdog, WatchdogLimits
 from quant_trading_system.app.watchdog_record import WatchdogRecord, read_record, take_record
+from quant_trading_system.app.watching import watch_account
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, WatchdogActed
-from quant_trading_system.core.exceptions import OutcomeUnknown
+from quant_trading_system.core.exceptions import ConfigurationError, OutcomeUnknown
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
+from tests.support.alpaca_lines import ACCESS
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 STEP = timedelta(milliseconds=250)
@@ -334,3 +336,10 @@ def test_a_line_that_was_torn_by_a_crash_hides_no_other(tmp_path):
     record.add(3, "second")
     assert [entry.what for entry in read_record(tmp_path)] == ["first", "second"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_mistyped_name_is_refused_before_anything_is_asked(tmp_path):
+    """Otherwise it would wait for ever for an engine that lives elsewhere."""
+    with pytest.raises(ConfigurationError, match="is no account's directory; check --name"):
+        asyncio.run(watch_account(ACCESS, tmp_path / "defualt", WatchdogLimits(), lambda _: None))
+    assert list(tmp_path.iterdir()) == []

@@ -174,20 +174,26 @@ def _locked(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours, found = os.fstat(descriptor), path.stat()
-            if (ours.st_dev, ours.st_ino) == (found.st_dev, found.st_ino):
+            if _leads_to(path, descriptor):
                 return descriptor
         except BlockingIOError:
             who = _name_of_holder(descriptor, path)
             os.close(descriptor)
             raise ConfigurationError(f"another engine trades this account: {who}; stop it first") from None
-        except FileNotFoundError:
-            pass  # removed between opening and locking
         except OSError:
             os.close(descriptor)
             raise
         os.close(descriptor)
     raise OSError(f"{path} is replaced again and again")
+
+
+def _leads_to(path: Path, descriptor: int) -> bool:
+    """False when the file was removed or replaced between opening and locking it."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), found)
 
 
 def _name_of_holder(descriptor: int, path: Path) -> str:

@@ -76,6 +76,7 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
         raise ConfigurationError("only a venue on this machine can be open always")
     journal = around.open_journal(setup.directory)
     stack.callback(journal.close)
+    journal.on_warning(tell)
     alarms = Alarms(tell)
     lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
     journal.subscribe(lambda _, event: narrate(event, tell))

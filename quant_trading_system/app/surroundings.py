@@ -36,6 +36,7 @@ from quant_trading_system.execution.http_transport import HttpTransport, WebSock
 from quant_trading_system.execution.notices import Notify
 from quant_trading_system.execution.transport import SocketOpener, Timeouts
 from quant_trading_system.journal.keys import journal_key
+from quant_trading_system.journal.reserve import RESERVE_BYTES
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.risk.latch import FileLatch, Latch
@@ -79,7 +80,7 @@ def open_journal(directory: Path) -> SqliteJournal:
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / JOURNAL_FILE
-    return SqliteJournal(path, journal_key(path), group_commit=True)
+    return SqliteJournal(path, journal_key(path), group_commit=True, reserve=RESERVE_BYTES)
 
 
 def open_latch(directory: Path) -> Latch:

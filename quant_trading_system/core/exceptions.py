@@ -85,6 +85,10 @@ class JournalUnavailable(JournalError):
     """The journal cannot be written or read; whatever depends on it must not happen."""
 
 
+class JournalFull(JournalUnavailable):
+    """The disk is full: nothing new is begun, while cancels, halts and fills go on record from the reserve."""
+
+
 class KillSwitchIncomplete(TradingError):
     """The switch is active in this process, but a step such as writing the latch failed; act by hand."""
 

@@ -87,7 +87,8 @@ def create_anchor(journal: Path, key: bytes) -> None:
     Raises:
         FileExistsError: there is one already.
     """
-    create_private(anchor_path(journal), _packed(Anchored(0, genesis(key)), key))
+    first = _packed(Anchored(0, genesis(key)), key)
+    create_private(anchor_path(journal), first.ljust(SLOT_OFFSET + _SLOT_BYTES, b"\0"))  # later writes need no room
 
 
 class Anchor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 from quant_trading_system.core.exceptions import JournalDamaged, JournalUnavailable
 from quant_trading_system.journal.entry import Entry, Row, entry_from, genesis, is_authentic
-from quant_trading_system.journal.private_files import require_private
+from quant_trading_system.journal.private_files import beside, require_private
 from quant_trading_system.journal.store import with_signal
 
 APPLICATION_ID = 0x51545331  # "QTS1"
@@ -171,9 +172,11 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     Raises:
         JournalUnavailable: SQLite cannot open the file.
     """
+    # On a medium that nobody can write, SQLite cannot make the files through which it follows a writer.
+    still = "" if os.access(path.parent, os.W_OK) or beside(path, "-wal").exists() else "&immutable=1"
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            f"file:{quote(str(path))}?mode=ro{still}", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     except FAULTS as error:

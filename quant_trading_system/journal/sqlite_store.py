@@ -3,21 +3,25 @@
 `append` only chains and buffers. `sync` writes the buffer in one transaction (write-ahead log,
 ``synchronous=FULL``), then moves the anchor, then tells the listeners. The first failure ends the journal
 for this process: a sync that failed is never tried again, because the operating system may have dropped the
-data and would report success.
+data and would report success. That holds for commits, for checkpoints, which are therefore begun here and not
+by SQLite, and for the anchor. A disk that is full is no such failure: SQLite has given up the whole transaction,
+a slice of the `Reserve` is released, and the transaction is begun again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 
 from quant_trading_system.core.events import AnyEvent
-from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalUnavailable
+from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalFull, JournalUnavailable
 from quant_trading_system.journal.anchor import (
     Anchor,
     Anchored,
@@ -30,6 +34,7 @@ from quant_trading_system.journal.anchor import (
 from quant_trading_system.journal.announcer import Announcement
 from quant_trading_system.journal.entry import Entry, Row
 from quant_trading_system.journal.private_files import WriterLock, beside, create_private, make_durable, require_private
+from quant_trading_system.journal.reserve import Reserve, adds_risk, is_full
 from quant_trading_system.journal.sqlite_reader import BUSY_TIMEOUT_MS, FAULTS, SCHEMA, JournalReader, require_schema
 from quant_trading_system.journal.store import Journal
 
@@ -38,8 +43,13 @@ MAX_BUFFERED = 10_000
 """Entries that may wait for a `sync`; the next `append` then syncs by itself."""
 TAIL = 256
 """Entries at the end that are read and checked when a journal is opened; `verify` checks all of them."""
+CHECKPOINT_AFTER = 4096
+"""Entries in the write-ahead log after which they are moved into the file; a commit counts as sixteen at least."""
+_PAGES_OF_A_COMMIT = 16
 
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+_log = logging.getLogger(__name__)
 
 Connect = Callable[[Path], sqlite3.Connection]
 
@@ -53,7 +63,7 @@ class SqliteJournal(Journal):
     """An append-only journal in one file, continued where it ended.
 
     Beside ``journal.db`` stand ``journal.db.anchor`` (the head, see `anchor`), ``journal.db.lock`` (who
-    writes) and SQLite's own ``-wal`` and ``-shm``. All are of mode 600.
+    writes), ``journal.db.reserve`` (see `reserve`) and SQLite's own ``-wal`` and ``-shm``. All are of mode 600.
     """
 
     def __init__(
@@ -64,6 +74,7 @@ class SqliteJournal(Journal):
         batch: int | None = None,
         group_commit: bool = False,
         anchor_every: int = 64,
+        reserve: int = 0,
         connect: Connect = connect_writer,
     ) -> None:
         """Open or create the journal.
@@ -72,6 +83,7 @@ class SqliteJournal(Journal):
             batch: sync by itself after so many entries; None leaves it to the caller.
             group_commit: `durable` commits on a worker thread, and callers that wait share one commit.
             anchor_every: commits between two syncs of the anchor, which may lag.
+            reserve: bytes of disk put by for the records of stopping.
             connect: how to open the file for writing.
 
         Raises:
@@ -92,6 +104,9 @@ class SqliteJournal(Journal):
         self._untold: list[Announcement] = []
         self._failure = ""
         self._commits = 0
+        self._in_log = 0
+        self._reserve_bytes = reserve
+        self._warnings: deque[str] = deque()
         self._committing: asyncio.Task[None] | None = None
         try:
             self._open(connect)
@@ -103,6 +118,11 @@ class SqliteJournal(Journal):
         with self._lock:
             if self._failure:
                 raise JournalUnavailable(self._failure)
+            if not self._reserve.is_whole and adds_risk(event):
+                raise JournalFull(
+                    f"the disk of {self.path} is full: nothing new is begun; cancels, halts and fills are recorded "
+                    "from the reserve; make room"
+                )
             row = self._chain(event, cause)
             self._buffer.append(row)
             if self._announcer.has_listeners:
@@ -114,7 +134,11 @@ class SqliteJournal(Journal):
 
     def sync(self) -> None:
         self._commit()
-        self._announcer.tell()
+        self._tell()
+
+    def on_warning(self, listener: Callable[[str], object]) -> None:
+        super().on_warning(listener)
+        self._tell()
 
     async def durable(self) -> None:
         """Wait until everything appended so far is durable.
@@ -130,6 +154,8 @@ class SqliteJournal(Journal):
             return
         wanted = self._seq
         self._require_working()
+        if not self._reserve.is_whole:
+            await self._commit_aside()  # also when nothing waits: there may be room again
         while self._durable_seq < wanted:
             if self._committing is None or self._committing.done():
                 self._committing = asyncio.create_task(self._commit_aside())
@@ -169,7 +195,15 @@ class SqliteJournal(Journal):
 
     async def _commit_aside(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._worker, self._commit)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell listeners what is durable, and people what they should know, on the thread of whoever waited."""
         self._announcer.tell()
+        while self._warned and self._warnings:
+            line = self._warnings.popleft()
+            for listener in self._warned:
+                listener(line)
 
     def _commit(self) -> None:
         """Write the buffer in one transaction. Whatever goes wrong, this process records nothing more."""
@@ -178,10 +212,12 @@ class SqliteJournal(Journal):
                 self._require_working()
                 rows, self._buffer = self._buffer, []
                 untold, self._untold = self._untold, []
-            if not rows:
+            if not rows and self._reserve.is_whole:
                 return
             try:
-                self._write(rows)
+                if rows:
+                    self._write(rows)
+                self._look_for_room()
             except BaseException as error:
                 self._failure = (
                     f"the journal {self.path} could not be written ({error!r}) and stays "
@@ -190,18 +226,60 @@ class SqliteJournal(Journal):
                 if isinstance(error, sqlite3.Error | OSError):
                     raise JournalUnavailable(self._failure) from error
                 raise
-            self._durable_seq = rows[-1][0]
+            if rows:
+                self._durable_seq = rows[-1][0]
             self._announcer.add(untold)
 
     def _write(self, rows: list[Row]) -> None:
         self._writer_lock.require_held()
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(_INSERT, rows)
-        self._connection.execute("COMMIT")
-        self._anchor.write(rows[-1][0], rows[-1][7])
+        self._with_room(lambda: self._insert(rows))
+        self._with_room(lambda: self._anchor.write(rows[-1][0], rows[-1][7]))
         self._commits += 1
         if self._commits % self._anchor_every == 0:
             self._anchor.sync()
+        self._in_log += max(len(rows), _PAGES_OF_A_COMMIT)
+        if self._in_log >= CHECKPOINT_AFTER or not self._reserve.is_whole:  # a log that is moved at once takes no room
+            self._with_room(self._checkpoint)
+
+    def _insert(self, rows: list[Row]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(_INSERT, rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):  # the first error counts; one that cannot be rolled back ends the journal too
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            raise
+
+    def _checkpoint(self) -> None:
+        """Move what is in the log into the file. SQLite would do so by itself and keep a failed sync to itself."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._in_log = 0
+
+    def _with_room(self, step: Callable[[], None]) -> None:
+        """Take a step that leaves nothing behind when the disk is full; the reserve makes room for it."""
+        while True:
+            try:
+                step()
+                return
+            except (sqlite3.Error, OSError) as error:
+                had_reserve = self._reserve.is_whole
+                if not is_full(error) or not self._reserve.release():
+                    raise
+            if had_reserve:
+                self._warn(
+                    f"the disk of {self.path} is full; no new order leaves, cancels and halts go on record from "
+                    "the reserve; make room now"
+                )
+
+    def _look_for_room(self) -> None:
+        if not self._reserve.is_whole and self._reserve.refill():
+            self._warn(f"the disk of {self.path} has room again, and the reserve is whole")
+
+    def _warn(self, line: str) -> None:
+        _log.critical(line)
+        self._warnings.append(line)
 
     def _open(self, connect: Connect) -> None:
         with ExitStack() as opened:
@@ -220,6 +298,10 @@ class SqliteJournal(Journal):
             self._anchor.write(self._seq, self._digest)
             opened.callback(self._anchor.close)
             opened.callback(self._anchor.sync)
+            self._reserve = Reserve(self.path, self._reserve_bytes)
+            opened.callback(self._reserve.close)
+            if not self._reserve.is_whole:
+                self._warn(f"the disk of {self.path} has no room for the reserve; no new order leaves until it has")
             self._worker = ThreadPoolExecutor(1, "journal")
             opened.callback(self._worker.shutdown)
             self._resources = opened.pop_all()
@@ -280,6 +362,7 @@ def _require_durability(connection: sqlite3.Connection, path: Path) -> None:
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain sync stops at the drive's cache
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
     synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     if mode != "wal" or synchronous != 2:
         raise JournalUnavailable(

@@ -48,6 +48,7 @@ class Journal(ABC):
         self.key = key
         self._lock = RLock()
         self._announcer = Announcer()
+        self._warned: list[Callable[[str], object]] = []
         self._config = ""
         self._seq = 0
         self._digest = genesis(key)
@@ -64,6 +65,7 @@ class Journal(ABC):
         Raises:
             JournalError: the event cannot be encoded, its time is not in UTC, or `cause` is no earlier entry.
             JournalUnavailable: the journal has failed or is closed.
+            JournalFull: the disk is full, and `event` would begin something new.
         """
 
     @abstractmethod
@@ -128,6 +130,10 @@ class Journal(ABC):
             A function that ends the subscription.
         """
         return self._announcer.subscribe(listener)
+
+    def on_warning(self, listener: Callable[[str], object]) -> None:
+        """Call `listener` with one line when something about the storage needs a person, and when it is over."""
+        self._warned.append(listener)
 
     @property
     def listener_failures(self) -> tuple[tuple[Listener, Exception], ...]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.core.decisions import Rejection
-from quant_trading_system.core.exceptions import KillSwitchActiveError
+from quant_trading_system.core.exceptions import JournalFull, KillSwitchActiveError
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
@@ -112,6 +112,8 @@ class OrderPath:
             await self._orders.submit(order, plan=plan_as_given(order, quote), cause=cause)
         except KillSwitchActiveError:
             return  # refused and on record, like every other refusal
+        except JournalFull:
+            return  # the journal has told people; it has no room to say so again
 
     async def _have_strangers_refused(self) -> None:
         """A wish for a symbol outside the universe has no size; one share goes to the gate, which says no on record."""
@@ -204,7 +206,7 @@ class OrderPath:
         order, plan = plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy=pursuit.signal.source)
         try:
             answer = await self._orders.submit(order, plan=plan, cause=pursuit.cause)
-        except KillSwitchActiveError:
+        except (KillSwitchActiveError, JournalFull):
             self._done(symbol)
             return
         if isinstance(answer, Rejection):

@@ -14,7 +14,7 @@ import msgspec
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltLevel, KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
-from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId
+from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
@@ -116,7 +116,10 @@ class TradingEngine:
             except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
                 self._stop(strategy.name, error)
                 continue
-            self._accept(strategy, wanted)
+            try:
+                self._accept(strategy, wanted)
+            except JournalFull:
+                continue  # nothing new is begun; what was begun goes on, and people have been told
 
     def state(self) -> StateRecorded:
         """The books of this moment, for the journal: what a replay must arrive at."""

@@ -6,7 +6,8 @@ import asyncio
 from typing import TypeVar
 
 from quant_trading_system.core.events import AnyEvent
-from quant_trading_system.core.exceptions import JournalUnavailable
+from quant_trading_system.core.exceptions import JournalFull, JournalUnavailable
+from quant_trading_system.journal.reserve import adds_risk
 
 E = TypeVar("E")
 
@@ -17,6 +18,7 @@ class ListJournal:
     Attributes:
         events, causes: what was appended, and the entry that led to each.
         durable_entries: how many of them would survive a crash.
+        is_full: behaves like a journal that lives on its reserve.
         cannot_append, cannot_sync: make the next calls fail until they are taken back.
         calls: one line for every ``durable`` and ``sync``; a broker may write into the same list.
     """
@@ -25,6 +27,7 @@ class ListJournal:
         self.events: list[AnyEvent] = []
         self.causes: list[int | None] = []
         self.durable_entries = 0
+        self.is_full = False
         self.cannot_append = False
         self.cannot_sync = False
         self.calls: list[str] = [] if calls is None else calls
@@ -32,6 +35,8 @@ class ListJournal:
     def append(self, event: AnyEvent, cause: int | None = None) -> int:
         if self.cannot_append:
             raise JournalUnavailable("the test took the journal away")
+        if self.is_full and adds_risk(event):
+            raise JournalFull("the disk is full")
         self.events.append(event)
         self.causes.append(cause)
         return len(self.events)

@@ -1,6 +1,7 @@
 """The journal on disk: what it insists on, what it never does twice, and who may look when."""
 
 import asyncio
+import errno
 import functools
 import os
 import sqlite3
@@ -16,6 +17,7 @@ from quant_trading_system.core.events import CashMoved, OrderEvent, SignalEvent
 from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalUnavailable
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.journal import sqlite_store
 from quant_trading_system.journal.anchor import Anchored, AnchorState, anchor_path, read_anchor
 from quant_trading_system.journal.codec import encode
 from quant_trading_system.journal.entry import chained, genesis
@@ -43,11 +45,14 @@ class Scripted(sqlite3.Connection):
         super().__init__(path, isolation_level=None, check_same_thread=False)
         self.commits = 0
         self.fail_with: BaseException | None = None
+        self.fail_at = ""
         self.begun = threading.Event()
         self.may_commit = threading.Event()
         self.may_commit.set()
 
     def execute(self, sql, *values):
+        if self.fail_at and sql.startswith(self.fail_at):
+            raise sqlite3.OperationalError("disk I/O error")
         if sql == "COMMIT":
             self.begun.set()
             self.may_commit.wait()
@@ -55,6 +60,11 @@ class Scripted(sqlite3.Connection):
                 raise self.fail_with
             self.commits += 1
         return super().execute(sql, *values)
+
+    def executemany(self, sql, rows):
+        if self.fail_at == "INSERT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().executemany(sql, rows)
 
 
 @pytest.fixture
@@ -408,6 +418,73 @@ def test_a_failed_write_ends_the_journal_and_is_never_tried_again(scripted, brea
         asyncio.run(scripted.durable())
     assert scripted.connection.commits == commits
     assert next(scripted.entries()).event == moved(1)
+
+
+def refuse(*_):
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def take_less(descriptor, content, offset):
+    return len(content) - 1
+
+
+STEPS = {
+    "begin": ("BEGIN", None, None),
+    "insert": ("INSERT", None, None),
+    "commit, whose sync fails": ("COMMIT", None, None),
+    "write of the anchor": ("", "pwrite", refuse),
+    "short write of the anchor": ("", "pwrite", take_less),
+    "sync of the anchor": ("", "fsync", refuse),
+    "checkpoint": ("PRAGMA wal_checkpoint", None, None),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_error_at_any_step_is_never_tried_again_and_keeps_what_was_acknowledged(path, monkeypatch, step):
+    """A sync that failed once may lie when it is asked again: the process must end, and the next one reads."""
+    fail_at, call, fault = STEPS[step]
+    monkeypatch.setattr(sqlite_store, "CHECKPOINT_AFTER", 1)
+    connections = []
+
+    def connect(file):
+        connections.append(Scripted(file))
+        return connections[-1]
+
+    journal = SqliteJournal(path, KEY, connect=connect, anchor_every=1)
+    journal.append(moved(1))
+    journal.sync()
+    connection = connections[0]
+    with monkeypatch.context() as broken:
+        connection.fail_at = fail_at
+        if call is not None:
+            broken.setattr(os, call, fault)
+        journal.append(moved(2))
+        with pytest.raises(JournalUnavailable, match=r"stays closed to this process"):
+            journal.sync()
+    commits = connection.commits
+    connection.fail_at = ""
+    for again in (journal.sync, lambda: journal.append(moved(3)), lambda: asyncio.run(journal.durable())):
+        with pytest.raises(JournalUnavailable, match="stays closed to this process"):
+            again()
+    assert (connection.commits, journal.durable_seq) == (commits, 1)
+    journal.close()
+    with SqliteJournal(path, KEY) as after:
+        assert after.head[0] in (1, 2)  # the second entry was acknowledged to nobody
+        assert next(after.entries()).event == moved(1)
+    assert verify(path, KEY).is_sound
+
+
+def test_sqlite_begins_no_checkpoint_of_its_own(scripted, monkeypatch):
+    """It would keep an error of it to itself."""
+    assert scripted.connection.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == 0
+    log = scripted.path.with_name("journal.db-wal")
+    monkeypatch.setattr(sqlite_store, "CHECKPOINT_AFTER", 320)
+    longest = 0
+    for number in range(200):
+        scripted.append(moved(number))
+        scripted.sync()
+        longest = max(longest, log.stat().st_size)
+    assert longest < 1_500_000  # a log that is never moved into the file would have some 3 MB
 
 
 def test_an_interrupted_write_ends_the_journal_too(scripted):

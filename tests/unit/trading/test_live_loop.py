@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.events import RiskEvent, RiskEventKind, RunFinished
-from quant_trading_system.core.exceptions import OutcomeUnknown
+from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind, RunFinished
+from quant_trading_system.core.exceptions import JournalUnavailable, OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from tests.support.desk import Account
@@ -209,3 +209,40 @@ def test_a_failure_halts_the_account_before_it_ends_the_process():
         asyncio.run(run.until(timedelta(seconds=3)))
     assert run.account.kill_switch.is_active()
     assert "a bug" in run.account.kill_switch.reason
+
+
+@pytest.mark.parametrize("broken", ["cannot_append", "cannot_sync"])
+def test_a_journal_that_failed_halts_cancels_and_ends_the_process(broken):
+    """Neither the latch nor a cancel needs a record."""
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+
+    async def story() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        setattr(run.account.journal, broken, True)
+        if broken == "cannot_append":
+            run.account.broker.fill(record.order_id, 1, "99.00")
+        while not task.done():
+            await run._a_second()
+        await task
+
+    with pytest.raises(JournalUnavailable):
+        asyncio.run(story())
+    assert run.account.latch.read().level is HaltLevel.HALTED
+    assert f"cancel {record.order_id}" in run.account.calls
+
+
+def test_a_full_disk_leaves_the_loop_running():
+    """It watches, books fills and cancels; a person makes room, and orders go out again."""
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    run.account.journal.is_full = True
+    run.account.broker.fill(record.order_id, 3, "99.00")
+    asyncio.run(run.until(timedelta(seconds=5)))
+    assert record.status is OrderStatus.FILLED
+    assert not run.account.kill_switch.is_active()

@@ -405,3 +405,31 @@ def test_strategies_need_different_names():
 
     with pytest.raises(ConfigurationError, match="different names"):
         Account(strategies=[Twin(), Twin()])
+
+
+# -- a full disk ----------------------------------------------------------------------------------------------------
+
+
+def test_on_a_full_disk_nothing_new_is_begun_and_nobody_is_stopped_for_it():
+    """A signal given before, an order written out before, and a signal given now: none becomes an order."""
+    account = at_the_close(Says(long("KO"), buy(1, symbol="PEP")))
+    end_bar(account)
+    account.journal.is_full = True
+    end_bar(account)
+    open_tuesday(account)
+    assert account.broker.orders == []
+    assert account.journal.of(StrategyStopped) == []
+    account.journal.is_full = False
+    end_bar(account, TUESDAY)
+    account.step()
+    assert {order.symbol for order in account.broker.orders} == {"KO", "PEP"}
+
+
+def test_on_a_full_disk_positions_can_be_closed():
+    account = Account()
+    account.hold("KO", 10)
+    account.journal.is_full = True
+    account.kill_switch.activate("everything must go", level=HaltLevel.FLATTENING)
+    account.step()
+    assert [(order.symbol, order.quantity) for order in account.broker.orders] == [("KO", 10)]
+    assert [event.reduce_only for event in (order.order for order in account.journal.of(OrderEvent)) if event] == [True]

@@ -32,7 +32,7 @@ from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_history import history_of
 from quant_trading_system.execution.credentials import Access, TradingMode
-from quant_trading_system.journal.replay import replay
+from quant_trading_system.journal.snapshot import SnapshotKeeper, fold
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
@@ -163,7 +163,9 @@ async def assemble_live(
     if setup.mode is not TradingMode.LOCAL:
         bind_account(setup.directory, account.account_id)
     begun = sum(1 for _ in journal.entries(kinds=("run_started",)))
-    past = Past(replay(journal).projection, journal) if begun else None
+    folded = fold(journal)
+    SnapshotKeeper(journal, folded)
+    past = Past(folded.projection, journal) if begun else None
     if past is None and held and not setup.adopted_by:
         symbols = ", ".join(position.symbol for position in held)
         raise ConfigurationError(f"the account holds {symbols}; name who answers for these positions (--adopt NAME)")

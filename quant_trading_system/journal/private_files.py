@@ -58,6 +58,27 @@ def create_private(path: Path, content: bytes = b"") -> None:
     make_durable(path.parent)
 
 
+def replace_private(path: Path, content: bytes) -> None:
+    """Make or replace a file of mode 600: whoever looks sees all of the old content or all of the new.
+
+    Raises:
+        OSError: it cannot be written; the old file stays.
+    """
+    new = beside(path, f".{os.getpid()}")
+    new.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+        try:
+            write_all(descriptor, content, 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    make_durable(path.parent)
+
+
 def write_all(descriptor: int, content: bytes, offset: int) -> None:
     """Write all of `content` at `offset`.
 

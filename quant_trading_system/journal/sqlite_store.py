@@ -21,24 +21,38 @@ from pathlib import Path
 from threading import Lock
 
 from quant_trading_system.core.events import AnyEvent
-from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalFull, JournalUnavailable
+from quant_trading_system.core.exceptions import JournalError, JournalFull, JournalUnavailable
 from quant_trading_system.journal.anchor import (
     Anchor,
     Anchored,
     AnchorState,
-    anchor_path,
     compare,
     create_anchor,
     read_anchor,
 )
 from quant_trading_system.journal.announcer import Announcement
 from quant_trading_system.journal.entry import Entry, Row
-from quant_trading_system.journal.private_files import WriterLock, beside, create_private, make_durable, require_private
+from quant_trading_system.journal.private_files import (
+    WriterLock,
+    beside,
+    create_private,
+    make_durable,
+    replace_private,
+    require_private,
+)
 from quant_trading_system.journal.reserve import Reserve, adds_risk, is_full
-from quant_trading_system.journal.sqlite_reader import BUSY_TIMEOUT_MS, FAULTS, SCHEMA, JournalReader, require_schema
+from quant_trading_system.journal.sqlite_opening import (
+    connect_writer,
+    create_schema,
+    require_anchored,
+    require_durability,
+    require_unwritten,
+)
+from quant_trading_system.journal.sqlite_reader import FAULTS, JournalReader, require_schema
 from quant_trading_system.journal.store import Journal
 
 LOCK_SUFFIX = ".lock"
+SNAPSHOT_SUFFIX = ".snapshot"
 MAX_BUFFERED = 10_000
 """Entries that may wait for a `sync`; the next `append` then syncs by itself."""
 TAIL = 256
@@ -54,16 +68,12 @@ _log = logging.getLogger(__name__)
 Connect = Callable[[Path], sqlite3.Connection]
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode, usable from every thread; transactions are written out."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-
-
 class SqliteJournal(Journal):
     """An append-only journal in one file, continued where it ended.
 
     Beside ``journal.db`` stand ``journal.db.anchor`` (the head, see `anchor`), ``journal.db.lock`` (who
-    writes), ``journal.db.reserve`` (see `reserve`) and SQLite's own ``-wal`` and ``-shm``. All are of mode 600.
+    writes), ``journal.db.reserve`` (see `reserve`), ``journal.db.snapshot`` (see `snapshot`) and SQLite's own
+    ``-wal`` and ``-shm``. All are of mode 600.
     """
 
     def __init__(
@@ -170,6 +180,19 @@ class SqliteJournal(Journal):
     def about(self, order_id: str) -> list[Entry]:
         return self._reader.about(order_id)
 
+    def read_snapshot(self) -> bytes:
+        path = beside(self.path, SNAPSHOT_SUFFIX)
+        try:
+            return path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            self._warn(f"the snapshot {path} cannot be read ({error}); the start takes longer, nothing is lost")
+            return b""
+
+    def keep_snapshot(self, snapshot: bytes) -> None:
+        """Write it aside, while commits go on; when that fails, people are told and nothing else happens."""
+        if self._reserve.is_whole:
+            self._snapshots.submit(self._write_snapshot, snapshot)
+
     def close(self) -> None:
         """Make everything durable and let the next writer in.
 
@@ -273,6 +296,12 @@ class SqliteJournal(Journal):
                     "the reserve; make room now"
                 )
 
+    def _write_snapshot(self, snapshot: bytes) -> None:
+        try:
+            replace_private(beside(self.path, SNAPSHOT_SUFFIX), snapshot)
+        except OSError as error:
+            self._warn(f"no snapshot of {self.path} could be kept ({error}); the next start takes longer")
+
     def _look_for_room(self) -> None:
         if not self._reserve.is_whole and self._reserve.refill():
             self._warn(f"the disk of {self.path} has room again, and the reserve is whole")
@@ -287,7 +316,7 @@ class SqliteJournal(Journal):
             opened.callback(self._writer_lock.release)
             anchored = read_anchor(self.path, self.key)
             if not self.path.exists():
-                _require_unwritten(self.path, anchored)
+                require_unwritten(self.path, anchored)
                 create_private(self.path)
             require_private(self.path)
             self._connection = connect(self.path)
@@ -304,6 +333,8 @@ class SqliteJournal(Journal):
                 self._warn(f"the disk of {self.path} has no room for the reserve; no new order leaves until it has")
             self._worker = ThreadPoolExecutor(1, "journal")
             opened.callback(self._worker.shutdown)
+            self._snapshots = ThreadPoolExecutor(1, "journal snapshots")
+            opened.callback(self._snapshots.shutdown)
             self._resources = opened.pop_all()
 
     def _prepared(self, anchored: Anchored | AnchorState) -> JournalReader:
@@ -311,13 +342,13 @@ class SqliteJournal(Journal):
         tables = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if tables:
             require_schema(self._connection, self.path)
-            _require_durability(self._connection, self.path)
+            require_durability(self._connection, self.path)
             return self._continued(anchored)
-        _require_unwritten(self.path, anchored)
-        _require_durability(self._connection, self.path)
+        require_unwritten(self.path, anchored)
+        require_durability(self._connection, self.path)
         if anchored is AnchorState.MISSING:
             create_anchor(self.path, self.key)  # before the tables: whoever finds tables may insist on an anchor
-        _create_schema(self._connection)
+        create_schema(self._connection)
         return JournalReader(self.path, self.key)
 
     def _continued(self, anchored: Anchored | AnchorState) -> JournalReader:
@@ -330,49 +361,7 @@ class SqliteJournal(Journal):
             seq, digest = reader.head
             for entry in reader.entries(max(1, seq - TAIL + 1)):
                 _ = entry.event  # what this version cannot read must stop it now, not in the middle of a day
-            _require_anchored(self.path, seq, anchored, compare(anchored, seq, reader.digest_at))
+            require_anchored(self.path, seq, anchored, compare(anchored, seq, reader.digest_at))
             self._seq, self._digest = seq, bytes.fromhex(digest)
             opened.pop_all()
         return reader
-
-
-def _require_unwritten(path: Path, anchored: Anchored | AnchorState) -> None:
-    """A journal may begin only where there never was one."""
-    if isinstance(anchored, Anchored) and anchored.seq:
-        raise JournalDamaged(1, f"{path} is gone or empty, but its anchor remembers {anchored.seq} entries; restore it")
-    if anchored is AnchorState.UNREADABLE:
-        _require_anchored(path, 0, anchored, anchored)
-
-
-def _require_anchored(path: Path, head: int, anchored: Anchored | AnchorState, state: AnchorState) -> None:
-    if isinstance(anchored, AnchorState):
-        raise JournalUnavailable(
-            f"the anchor {anchor_path(path)} is {state}: nobody can say whether the end of the journal is complete; "
-            f"restore it (or the key), or move the journal away and begin a new one"
-        )
-    if state is AnchorState.AHEAD:
-        raise JournalDamaged(head + 1, f"the tail is missing: the anchor of {path} remembers {anchored.seq} entries")
-    if state is AnchorState.DIFFERS:
-        raise JournalDamaged(anchored.seq, f"is not the one that the anchor of {path} remembers")
-
-
-def _require_durability(connection: sqlite3.Connection, path: Path) -> None:
-    """Set what durability needs, and read it back: SQLite ignores what it cannot do."""
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = ON")  # macOS: a plain sync stops at the drive's cache
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
-    if mode != "wal" or synchronous != 2:
-        raise JournalUnavailable(
-            f"{path}: SQLite answers journal_mode={mode}, synchronous={synchronous} instead of wal and 2 (full); "
-            f"the file system cannot keep a journal, use a local one"
-        )
-
-
-def _create_schema(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in SCHEMA:
-        connection.execute(statement)
-    connection.execute("COMMIT")

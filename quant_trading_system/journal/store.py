@@ -101,6 +101,14 @@ class Journal(ABC):
         """Every durable entry about one order, and the signal that led to it, oldest first."""
 
     @abstractmethod
+    def read_snapshot(self) -> bytes:
+        """What `keep_snapshot` was given last; empty when there is nothing that can be read."""
+
+    @abstractmethod
+    def keep_snapshot(self, snapshot: bytes) -> None:
+        """Put a snapshot of the books beside the entries, in place of the one before. It may get lost."""
+
+    @abstractmethod
     def close(self) -> None:
         """Make everything durable and let go of the files; closing twice is harmless."""
 
@@ -168,6 +176,7 @@ class MemoryJournal(Journal):
     def __init__(self, key: bytes | None = None) -> None:
         super().__init__(key_from_seed(0) if key is None else key)
         self._rows: list[Row] = []
+        self._snapshot = b""
 
     def append(self, event: AnyEvent, cause: int | None = None) -> int:
         with self._lock:
@@ -196,6 +205,12 @@ class MemoryJournal(Journal):
 
     def about(self, order_id: str) -> list[Entry]:
         return with_signal([entry_from(row) for row in self._rows if row[5] == order_id], self.entry)
+
+    def read_snapshot(self) -> bytes:
+        return self._snapshot
+
+    def keep_snapshot(self, snapshot: bytes) -> None:
+        self._snapshot = snapshot
 
     def close(self) -> None:
         """Nothing to let go of."""

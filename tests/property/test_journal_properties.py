@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,9 +32,11 @@ from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, Pen
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.positions import Position
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.journal.books import books_of
 from quant_trading_system.journal.codec import decode, encode, kind_of, subject_of
 from quant_trading_system.journal.entry import chained, genesis, is_authentic
 from quant_trading_system.journal.replay import replay
+from quant_trading_system.journal.snapshot import fold, packed
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.journal.verify import verify
@@ -328,6 +331,23 @@ def test_a_replay_of_nonsense_reports_and_never_fails(recorded):
     report = replay(journal)
     assert report.entries == len(recorded)
     assert report.agrees == (not report.differences)
+
+
+@settings(max_examples=60)
+@given(st.lists(events, min_size=1, max_size=12), st.data())
+def test_a_snapshot_at_any_entry_and_the_rest_give_what_all_entries_give(recorded, data):
+    """Whatever the entries say, and however little they make sense."""
+    journal = MemoryJournal(KEY)
+    for event in recorded:
+        journal.append(event)
+    seq = data.draw(st.integers(1, len(recorded)), label="entry of the snapshot")
+    entry = journal.entry(seq)
+    assert entry is not None
+    journal.keep_snapshot(packed(replay(journal, until=seq).projection, entry.digest, KEY))
+    folded = fold(journal)
+    assert (folded.snapshot_seq, folded.ignored) == (seq, "")
+    whole = replay(journal).projection
+    assert msgspec.msgpack.encode(books_of(folded.projection)) == msgspec.msgpack.encode(books_of(whole))
 
 
 @pytest.mark.parametrize("special", ["NaN", "sNaN", "Infinity", "-Infinity"])

@@ -1,0 +1,114 @@
+"""The state of a `Projection` as plain data, and back: the content of a snapshot.
+
+A field that a projection keeps and that is missing here would be lost at every start; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.events import RunFinished, RunStarted
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.positions import Position
+from quant_trading_system.journal.order_fold import History, OrderView
+from quant_trading_system.journal.projection import Baselines, Halt, Projection
+
+_POSITION_FIELDS = tuple(sorted(Position.__slots__))
+
+
+class PositionState(msgspec.Struct, array_like=True):
+    """Every field of a `Position`, in the order of their names."""
+
+    trip_pnl: Decimal
+    cost: Decimal
+    fees: Decimal
+    mark: Decimal | None
+    quantity: Decimal
+    realized_pnl: Decimal
+    symbol: str
+
+
+class Books(msgspec.Struct, kw_only=True):
+    """Everything that a projection knows after entry `seq`; the fields bear the names that they have there."""
+
+    seq: int
+    at: datetime | None
+    run: RunStarted | None
+    finished: RunFinished | None
+    positions: dict[str, PositionState]
+    cash: Decimal
+    realized_pnl: Decimal
+    fees: Decimal
+    halt: Halt
+    baselines: Baselines
+    run_orders: int
+    run_fills: int
+    last_intent: dict[str, int]
+    executions: list[str]
+    open: list[OrderView]
+    ended: dict[OrderStatus, int]
+    recent: list[OrderView]
+    forgotten: int
+
+
+_AS_THEY_ARE = (
+    "seq",
+    "at",
+    "run",
+    "finished",
+    "cash",
+    "realized_pnl",
+    "fees",
+    "halt",
+    "baselines",
+    "run_orders",
+    "run_fills",
+    "last_intent",
+)
+
+
+def books_of(projection: Projection) -> Books:
+    """What `projection` knows; encode it before the next event is applied, for the parts are shared."""
+    orders = projection.orders
+    return Books(
+        **{name: getattr(projection, name) for name in _AS_THEY_ARE},
+        positions={
+            symbol: PositionState(*(getattr(position, name) for name in _POSITION_FIELDS))
+            for symbol, position in projection.positions.items()
+        },
+        executions=list(projection._executions),
+        open=list(orders.open.values()),
+        ended=dict(orders.ended),
+        recent=list(orders._recent.values()),
+        forgotten=orders._forgotten,
+    )
+
+
+def projection_of(books: Books, history: History | None = None) -> Projection:
+    """A projection that goes on from `books`, which it takes over.
+
+    Args:
+        history: as for `Projection`.
+    """
+    projection = Projection(history)
+    for name in _AS_THEY_ARE:
+        setattr(projection, name, getattr(books, name))
+    projection.positions = {symbol: _position(state) for symbol, state in books.positions.items()}
+    projection._executions = OrderedDict.fromkeys(books.executions)
+    orders = projection.orders
+    orders.open = {view.order_id: view for view in books.open}
+    orders.ended = Counter(books.ended)
+    orders._recent = OrderedDict((view.order_id, view) for view in books.recent)
+    orders._forgotten = books.forgotten
+    return projection
+
+
+def _position(state: PositionState) -> Position:
+    position = Position(state.symbol)
+    for name, value in zip(_POSITION_FIELDS, msgspec.structs.astuple(state), strict=True):
+        setattr(position, name, value)
+    return position

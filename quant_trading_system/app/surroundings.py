@@ -42,6 +42,8 @@ from quant_trading_system.journal.store import Journal
 from quant_trading_system.risk.latch import FileLatch, Latch
 
 WATCHDOG_OUTPUT = "watchdog.out"
+WITNESSES = "witnesses"
+"""Beside the accounts' directories: what remembers the end of each journal when its directory is gone or replaced."""
 DATA_PATIENCE = Timeouts(total=timedelta(seconds=60))
 """Long histories come in long answers."""
 
@@ -77,10 +79,17 @@ def open_journal(directory: Path) -> SqliteJournal:
 
     Raises:
         JournalUnavailable: another engine has it, or it cannot be written.
+        JournalDamaged: it is gone, cut, changed, or an older copy.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / JOURNAL_FILE
-    return SqliteJournal(path, journal_key(path), group_commit=True, reserve=RESERVE_BYTES)
+    return SqliteJournal(
+        path,
+        journal_key(path),
+        group_commit=True,
+        reserve=RESERVE_BYTES,
+        witness=directory.parent / WITNESSES / directory.name,
+    )
 
 
 def open_latch(directory: Path) -> Latch:

@@ -59,7 +59,7 @@ Bound = Annotated[
 ]
 Always = Annotated[bool, typer.Option("--always-open", help="The local venue trades around the clock.")]
 
-_TAKEN = ("accounts", "latest_run")
+_TAKEN = ("accounts", "latest_run", "witnesses")
 """What the state directory keeps beside the accounts' directories."""
 
 

@@ -9,6 +9,7 @@ TradingError
   JournalError
     JournalDamaged         the record was changed, cut or replaced; .seq is the first bad entry
     JournalUnavailable     it cannot be written or read now; nothing may be sent
+      JournalFull          the disk is full; nothing new is begun, cancels, halts and fills are still recorded
   KillSwitchIncomplete   the switch is active, but a step such as writing the latch failed; act by hand
   ResetRefused           the kill switch stays active; says what is missing
   NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent

@@ -12,6 +12,7 @@ from quant_trading_system.core.exceptions import JournalUnavailable
 PRIVATE = 0o600
 NOT_WRITABLE_BY_OTHERS = 0o022
 NOT_READABLE_BY_OTHERS = 0o077
+_HOLDER_BYTES = 32
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -116,13 +117,12 @@ class WriterLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = os.pread(self._descriptor, _HOLDER_BYTES, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._descriptor)
             raise JournalUnavailable(
                 f"another writer has this journal open (process {holder}, lock {path}); stop it first"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        write_all(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        write_all(self._descriptor, f"{os.getpid()}\n".ljust(_HOLDER_BYTES).encode(), 0)  # in place: needs no room
 
     def require_held(self) -> None:
         """Refuse to go on when the lock file was removed or replaced under us.

@@ -49,6 +49,9 @@ class Reserve:
         require_private(path)
         self.is_whole = False
         self.refill()
+        room = os.fstatvfs(self._descriptor)
+        if room.f_bavail * room.f_frsize < size // SLICES:
+            self.release()  # a journal cannot even be opened without some
 
     def release(self) -> bool:
         """Give a slice back to the disk; False when nothing is left.

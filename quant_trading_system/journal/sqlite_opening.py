@@ -45,6 +45,23 @@ def require_anchored(path: Path, head: int, anchored: Anchored | AnchorState, st
         raise JournalDamaged(anchored.seq, f"is not the one that the anchor of {path} remembers")
 
 
+def require_witnessed(witness: Path, head: int, witnessed: Anchored | AnchorState, state: AnchorState) -> None:
+    """The anchor that is kept elsewhere must know no more than the journal: else an older copy is in its place.
+
+    Raises:
+        JournalDamaged: says what to do.
+    """
+    if state.is_sound or state is AnchorState.MISSING:
+        return
+    known = f"remembers {witnessed.seq} entries" if isinstance(witnessed, Anchored) else "fits another key"
+    raise JournalDamaged(
+        min(head, witnessed.seq - 1 if isinstance(witnessed, Anchored) else 0) + 1,
+        f"the journal is gone, or an older copy or another one is in its place: the witness {anchor_path(witness)} "
+        f"{known}; restore the newest copy of the directory. If there is none: cancel and compare at the broker, "
+        f"halt, delete the witness, and start anew with the name of who answers for what the account holds",
+    )
+
+
 def require_durability(connection: sqlite3.Connection, path: Path) -> None:
     """Set what durability needs, and read it back: SQLite ignores what it cannot do.
 

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -47,6 +48,7 @@ from quant_trading_system.journal.sqlite_opening import (
     require_anchored,
     require_durability,
     require_unwritten,
+    require_witnessed,
 )
 from quant_trading_system.journal.sqlite_reader import FAULTS, JournalReader, require_schema
 from quant_trading_system.journal.store import Journal
@@ -85,6 +87,7 @@ class SqliteJournal(Journal):
         group_commit: bool = False,
         anchor_every: int = 64,
         reserve: int = 0,
+        witness: Path | None = None,
         connect: Connect = connect_writer,
     ) -> None:
         """Open or create the journal.
@@ -94,12 +97,13 @@ class SqliteJournal(Journal):
             group_commit: `durable` commits on a worker thread, and callers that wait share one commit.
             anchor_every: commits between two syncs of the anchor, which may lag.
             reserve: bytes of disk put by for the records of stopping.
+            witness: a directory elsewhere for a second anchor, which finds an older copy of all files here.
             connect: how to open the file for writing.
 
         Raises:
             JournalUnavailable: another writer has it, it is open to others, it is no journal of this version,
                 its anchor is missing, or the disk or SQLite refuses what durability needs.
-            JournalDamaged: entries at its end were changed or are missing.
+            JournalDamaged: entries at its end were changed or are missing, or it is an older copy.
             JournalError: the key has not 32 bytes, or `batch` or `anchor_every` is below 1.
         """
         super().__init__(key)
@@ -116,6 +120,8 @@ class SqliteJournal(Journal):
         self._commits = 0
         self._in_log = 0
         self._reserve_bytes = reserve
+        self._witness = None if witness is None else witness / self.path.name
+        self._anchors: list[Anchor] = []
         self._warnings: deque[str] = deque()
         self._committing: asyncio.Task[None] | None = None
         try:
@@ -256,10 +262,12 @@ class SqliteJournal(Journal):
     def _write(self, rows: list[Row]) -> None:
         self._writer_lock.require_held()
         self._with_room(lambda: self._insert(rows))
-        self._with_room(lambda: self._anchor.write(rows[-1][0], rows[-1][7]))
+        for anchor in self._anchors:
+            self._with_room(partial(anchor.write, rows[-1][0], rows[-1][7]))
         self._commits += 1
         if self._commits % self._anchor_every == 0:
-            self._anchor.sync()
+            for anchor in self._anchors:
+                anchor.sync()
         self._in_log += max(len(rows), _PAGES_OF_A_COMMIT)
         if self._in_log >= CHECKPOINT_AFTER or not self._reserve.is_whole:  # a log that is moved at once takes no room
             self._with_room(self._checkpoint)
@@ -314,28 +322,40 @@ class SqliteJournal(Journal):
         with ExitStack() as opened:
             self._writer_lock = WriterLock(beside(self.path, LOCK_SUFFIX))
             opened.callback(self._writer_lock.release)
+            self._reserve = Reserve(self.path, self._reserve_bytes)
+            opened.callback(self._reserve.close)
+            if not self._reserve.is_whole:
+                self._warn(f"the disk of {self.path} has no room for the reserve; no new order leaves until it has")
             anchored = read_anchor(self.path, self.key)
+            witnessed = AnchorState.MISSING if self._witness is None else read_anchor(self._witness, self.key)
             if not self.path.exists():
                 require_unwritten(self.path, anchored)
+                self._ask_witness(witnessed, lambda _: self._digest)
                 create_private(self.path)
             require_private(self.path)
             self._connection = connect(self.path)
             opened.callback(self._connection.close)
             self._reader = self._prepared(anchored)
             opened.callback(self._reader.close)
-            self._anchor = Anchor(self.path, self.key)
-            self._anchor.write(self._seq, self._digest)
-            opened.callback(self._anchor.close)
-            opened.callback(self._anchor.sync)
-            self._reserve = Reserve(self.path, self._reserve_bytes)
-            opened.callback(self._reserve.close)
-            if not self._reserve.is_whole:
-                self._warn(f"the disk of {self.path} has no room for the reserve; no new order leaves until it has")
+            self._ask_witness(witnessed, self._reader.digest_at)
+            if self._witness is not None and witnessed is AnchorState.MISSING:
+                self._witness.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                create_anchor(self._witness, self.key)
+            for place in (self.path, self._witness):
+                if place is not None:
+                    self._anchors.append(anchor := Anchor(place, self.key))
+                    opened.callback(anchor.close)
+                    anchor.write(self._seq, self._digest)
+                    opened.callback(anchor.sync)
             self._worker = ThreadPoolExecutor(1, "journal")
             opened.callback(self._worker.shutdown)
             self._snapshots = ThreadPoolExecutor(1, "journal snapshots")
             opened.callback(self._snapshots.shutdown)
             self._resources = opened.pop_all()
+
+    def _ask_witness(self, witnessed: Anchored | AnchorState, digest_at: Callable[[int], bytes | None]) -> None:
+        if self._witness is not None:
+            require_witnessed(self._witness, self._seq, witnessed, compare(witnessed, self._seq, digest_at))
 
     def _prepared(self, anchored: Anchored | AnchorState) -> JournalReader:
         """Begin a new journal or take up the old one; a file that is neither is left as it was."""

@@ -29,7 +29,7 @@ def mount(*arguments: str) -> bool:
 def small_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() != 0 or not mount("-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", str(disk)):
+    if os.geteuid() != 0 or not mount("-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(disk)):
         pytest.skip("only root can mount a small disk; test_journal_disk_full.py has the same on a pretended one")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
@@ -88,6 +88,24 @@ def test_a_neighbour_that_takes_the_reserve_too_ends_the_journal_and_harms_no_en
         assert after.head[0] >= durable > 0
         after.append(SIGNAL)
     assert verify(path, KEY).is_sound
+
+
+def test_an_account_starts_again_on_a_full_disk_and_records_what_stops(small_disk):
+    """Its process was killed, so even the files through which SQLite is opened need room."""
+    path, greedy = small_disk / "journal.db", small_disk / "greedy"
+    crashed = SqliteJournal(path, KEY, reserve=4 * RESERVE)
+    crashed.append(HALTED)
+    crashed.sync()
+    files = {name: (small_disk / name).read_bytes() for name in ("journal.db", "journal.db-wal")}
+    crashed.close()
+    for name, content in files.items():
+        (small_disk / name).write_bytes(content)
+    take_all_room(greedy)
+    with SqliteJournal(path, KEY, reserve=4 * RESERVE) as journal:
+        with pytest.raises(JournalFull):
+            journal.append(SIGNAL)
+        assert journal.append(HALTED) == 2
+    assert verify(path, KEY).entries == 2
 
 
 def test_a_disk_that_turns_read_only_ends_the_journal(small_disk):

@@ -374,8 +374,8 @@ def make_read_only(journal):
 
 
 def take_anchor_away(journal):
-    os.close(journal._anchor._descriptor)
-    journal._anchor._descriptor = os.open(anchor_path(journal.path), os.O_RDONLY)
+    os.close(journal._anchors[0]._descriptor)
+    journal._anchors[0]._descriptor = os.open(anchor_path(journal.path), os.O_RDONLY)
 
 
 def replace_lock(journal):

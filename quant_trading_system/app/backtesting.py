@@ -131,7 +131,7 @@ def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard, ent
         gross_exposure=[float(point.gross / point.equity) if point.equity > 0 else 0.0 for point in curve],
         benchmark=_equal_parts(account, len(curve)),
         benchmark_name="Equal parts, held",
-        round_trips=system.tracker.round_trips,
+        round_trips=list(system.tracker.round_trips),
         fills=heard.fills,
         orders_sent=quality.submitted,
         refusals=quality.rejections,

@@ -184,6 +184,7 @@ async def assemble_live(
         strategies=setup.strategies,
         sizer=OwnWeight(EqualWeight()),
         past=past,
+        history=journal,
     )
     if past is None:
         adopt_positions(system, held, approved_by=setup.adopted_by, reason="held before the first run")

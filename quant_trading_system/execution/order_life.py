@@ -52,8 +52,8 @@ _SEEN_AS = {
     OrderStatus.SUSPENDED: OrderTrigger.SUSPEND,
     OrderStatus.DONE_FOR_DAY: OrderTrigger.FINISH_DAY,
 }
-_BROKER_WORDS = frozenset(_SEEN_AS.values())
-
+BROKER_WORDS = frozenset(_SEEN_AS.values())
+"""What only the broker can have said: the first of them acknowledges the order."""
 
 _NEVER_LEFT = frozenset({OrderStatus.CREATED, OrderStatus.DENIED, OrderStatus.UNSENT})
 
@@ -63,7 +63,7 @@ class OrderLives:
 
     Attributes:
         store: the orders by id.
-        recall: finds an order of an earlier process in the journal; None knows of none.
+        recall: finds an order that is not in memory in the journal; by default there is none.
     """
 
     def __init__(
@@ -85,6 +85,27 @@ class OrderLives:
         self._lock = portfolio.lock
         self._settled: list[Callable[[OrderRecord], None]] = []
         self.recall: Callable[[str], OrderRecord | None] = lambda _: None
+
+    def remember(self, finished: int, recall: Callable[[str], OrderRecord | None]) -> None:
+        """Keep so many finished orders in memory; `recall` finds the others, and those of earlier processes.
+
+        An order leaves memory when as many have finished after it, so its entries must be durable by then.
+        """
+        self.store.remembered, self.recall = finished, recall
+
+    def find(self, order_id: str) -> OrderRecord | None:
+        """The order of that id, out of memory or out of the journal; None when there never was one.
+
+        Raises:
+            JournalError: it is not in memory, and the journal cannot be read.
+        """
+        record = self.store.get(order_id)
+        if record is None:
+            with self._lock:
+                record = self.recall(order_id)
+                if record is not None:
+                    self.take_up(record)
+        return record
 
     def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
         """Call `listener` when an order reaches a terminal status."""
@@ -108,7 +129,6 @@ class OrderLives:
         record.sent_seq = self._journal.append(_decided(record, OrderTrigger.SEND, approved.decision), cause)
         self._portfolio.reserve(record.order_id, order.symbol, approved.signed_quantity, approved.price)
         self.store.add(record)
-        self.store.settle(record)
         return record
 
     def deny(self, order: Order, rejection: Rejection, cause: int | None) -> None:
@@ -127,8 +147,7 @@ class OrderLives:
     def take_up(self, record: OrderRecord) -> None:
         """Go on with an order of an earlier process; one that may still trade takes its room again."""
         with self._lock:
-            self.store.add(record)
-            self.store.settle(record)
+            self.store.take_back(record)
             if record.status.is_open:
                 leaves = record.leaves if record.order.side is OrderSide.BUY else -record.leaves
                 self._portfolio.reserve(record.order_id, record.order.symbol, leaves, record.room_price)
@@ -168,7 +187,7 @@ class OrderLives:
     def take(self, update: BrokerUpdate) -> None:
         """Take one message of the broker's stream; what it repeats changes nothing."""
         with self._lock:
-            record = self.store.get(update.client_order_id) or self._remembered(update.client_order_id)
+            record = self.find(update.client_order_id)
             if record is None:
                 self._stranger(update)
                 return
@@ -195,12 +214,6 @@ class OrderLives:
             return True
         return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
 
-    def _remembered(self, order_id: str) -> OrderRecord | None:
-        record = self.recall(order_id)
-        if record is not None:
-            self.take_up(record)
-        return record
-
     def _stranger(self, update: BrokerUpdate) -> None:
         self._kill_switch.activate(
             f"the broker reports an order that is not on our books: {update.client_order_id}",
@@ -213,7 +226,7 @@ class OrderLives:
         with self._lock:
             before = record.status
             record.status = advance(before, trigger)
-            if record.acknowledged_at is None and trigger in _BROKER_WORDS:
+            if record.acknowledged_at is None and trigger in BROKER_WORDS:
                 record.acknowledged_at = self._clock.now()
             if not record.status.is_open or trigger is OrderTrigger.REPLACE:
                 record.pending = PendingRequest.NONE

@@ -107,9 +107,11 @@ class OrderManager:
             JournalUnavailable: the intent could not be made durable, so nothing was sent.
         """
         with self._lock:
-            if not order.client_order_id:
+            known = None
+            if order.client_order_id:
+                known = self.lives.find(order.client_order_id)
+            else:
                 order = order.with_id(self._ids.next_order_id())
-            known = self._orders.get(order.client_order_id)
             verdict = self._decide(order, plan, cause) if known is None else _same_answer(known, order)
         if isinstance(verdict, Placed):
             return verdict
@@ -180,7 +182,7 @@ class OrderManager:
         """
         failure: JournalError | None = None
         with self._lock:
-            record = self._orders.get(order_id)
+            record = self.lives.find(order_id)
             if record is None:
                 raise UnknownOrder(f"no order {order_id} is on our books; `qts orders` lists them", order_id)
             if not record.status.is_open:
@@ -233,7 +235,7 @@ class OrderManager:
             UnknownOrder: no order of that id is on our books.
             OutcomeUnknown: the broker gave no answer.
         """
-        record = self._orders.get(order_id)
+        record = self.lives.find(order_id)
         if record is None:
             raise UnknownOrder(f"no order {order_id} is on our books", order_id)
         found = await self._broker.find(order_id)
@@ -254,18 +256,18 @@ class OrderManager:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def order(self, order_id: str) -> OrderRecord | None:
-        """The order of that id, or None."""
-        return self._orders.get(order_id)
+        """The order of that id, or None; one that ended long ago is looked up in the journal."""
+        return self.lives.find(order_id)
 
     def orders(self) -> list[OrderRecord]:
-        """Every order, refused ones included, oldest first."""
+        """Every order in memory, refused ones included, oldest first: all of them in a backtest."""
         with self._lock:
             return list(self._orders)
 
     @property
     def count(self) -> int:
-        """How many orders there were, refused ones included."""
-        return len(self._orders)
+        """How many orders there were in this run, refused ones included."""
+        return self._orders.count
 
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """Orders that may trade, those in doubt included."""

@@ -1,14 +1,16 @@
-"""Orders of an earlier process, rebuilt from what the journal says about them."""
+"""Orders that are not in memory, rebuilt from what the journal says about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal
 
-from quant_trading_system.core.decisions import Decision
+from quant_trading_system.core.decisions import Decision, Rejection
 from quant_trading_system.core.events import AnyEvent, FillEvent, OrderEvent
 from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order
+from quant_trading_system.execution.order_life import BROKER_WORDS
 from quant_trading_system.execution.order_store import OrderRecord
 
 _NINE_DECIMALS = Decimal("1E-9")
@@ -41,9 +43,27 @@ def _begun(seq: int, event: OrderEvent) -> OrderRecord | None:
     if decision.plan is not None:
         record.expected_price = decision.plan.expected_price
     record.room_price = _dearest(order, decision.quote.ask if decision.quote is not None else ZERO)
+    record.rejection = _rejection(event, decision)
     held = decision.position
     record.shrinks = bool(held) and (held > 0) != (order.signed_quantity > 0) and order.quantity <= abs(held)
     return record
+
+
+def _rejection(event: OrderEvent, decision: Decision) -> Rejection | None:
+    """The answer that the gate gave when it said no, to the last digit."""
+    rule = decision.refused_by
+    if event.status is not OrderStatus.DENIED or rule is None:
+        return None
+    refused = next((check for check in decision.checks if check.rule is rule and not check.passed), None)
+    return Rejection(
+        order_id=event.order_id,
+        symbol=event.symbol,
+        rule=rule,
+        message=event.reason,
+        limit=None if refused is None else refused.limit,
+        actual=None if refused is None else refused.actual,
+        decision=decision,
+    )
 
 
 def _shares(order: Order, decision: Decision) -> Decimal:
@@ -62,7 +82,7 @@ def _continue(record: OrderRecord, event: OrderEvent) -> None:
     record.status, record.pending = event.status, event.pending
     record.venue_order_id = event.venue_order_id or record.venue_order_id
     record.reason = event.reason or record.reason
-    if event.trigger is not None and record.sent_at is not None and event.at > record.sent_at:
+    if event.trigger in BROKER_WORDS:
         record.acknowledged_at = record.acknowledged_at or event.at
     if not event.status.is_open:
         record.final_at = event.at

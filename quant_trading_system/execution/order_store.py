@@ -1,4 +1,7 @@
-"""Every order of the account by id, open ones apart, so that nothing ever scans the finished ones."""
+"""The orders of the account by id, open ones apart, so that nothing ever scans the finished ones.
+
+Finished orders are many. Where the journal can be asked for them, only the last ones stay in memory.
+"""
 
 from __future__ import annotations
 
@@ -105,32 +108,53 @@ class OrderRecord:
 
 
 class OrderStore:
-    """All orders by client order id. Not locked: the order manager guards it."""
+    """Orders by client order id. Not locked: the order manager guards it.
+
+    Attributes:
+        count: orders that began here, those that have left memory included.
+        remembered: finished orders that stay in memory, the last ones; None keeps all.
+    """
 
     def __init__(self) -> None:
+        self.count = 0
+        self.remembered: int | None = None
         self._by_id: dict[str, OrderRecord] = {}
         self._open: dict[str, OrderRecord] = {}
+        self._finished: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     def __iter__(self) -> Iterator[OrderRecord]:
+        """The orders in memory, oldest first."""
         return iter(list(self._by_id.values()))
 
     def add(self, record: OrderRecord) -> None:
         """Take in a new order."""
+        self.count += 1
+        self.take_back(record)
+
+    def take_back(self, record: OrderRecord) -> None:
+        """Take in an order that began in an earlier process, or that has left memory."""
         self._by_id[record.order_id] = record
+        self.settle(record)
 
     def get(self, order_id: str) -> OrderRecord | None:
-        """The order, or None."""
+        """The order, None when it is not in memory."""
         return self._by_id.get(order_id)
 
     def settle(self, record: OrderRecord) -> None:
         """Sort the order among the open or the finished ones after its status changed."""
+        order_id = record.order_id
         if record.status.is_open:
-            self._open[record.order_id] = record
-        else:
-            self._open.pop(record.order_id, None)
+            self._open[order_id] = record
+            self._finished.pop(order_id, None)
+            return
+        self._open.pop(order_id, None)
+        self._finished[order_id] = None
+        if self.remembered is not None and len(self._finished) > self.remembered:
+            oldest = next(iter(self._finished))
+            del self._finished[oldest], self._by_id[oldest]
 
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """Open and in-doubt orders, oldest first; of one symbol if asked."""

@@ -1,11 +1,13 @@
 """Applies every fill exactly once to order, position and cash, and tells what it did.
 
 Two keys identify an execution, because the broker's stream and its history may name it differently: the
-execution id, and the interval of the order's cumulative quantity that it covers. Neither is ever forgotten.
+execution id, and the interval of the order's cumulative quantity that it covers. Neither is ever forgotten: with
+the order they leave memory, and with it they come back from the journal.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -23,7 +25,7 @@ class PositionTracker:
 
     Attributes:
         fills: executions booked.
-        round_trips: net profit in dollars of every position that was closed, oldest first.
+        round_trips: net profit in dollars of the positions that were closed, oldest first.
     """
 
     def __init__(
@@ -32,13 +34,18 @@ class PositionTracker:
         portfolio: Portfolio,
         monitor: RiskMonitor,
         emit: Callable[[FillEvent, int | None], int],
+        remembered: int | None = None,
     ) -> None:
-        """Book into `portfolio`, let `monitor` look at the result, put fills on record with `emit`."""
+        """Book into `portfolio`, let `monitor` look at the result, put fills on record with `emit`.
+
+        Args:
+            remembered: round trips that stay in memory, the last ones; None keeps all.
+        """
         self._portfolio = portfolio
         self._monitor = monitor
         self._emit = emit
         self.fills = 0
-        self.round_trips: list[Decimal] = []
+        self.round_trips: deque[Decimal] = deque(maxlen=remembered)
 
     @property
     def positions(self) -> dict[str, Position]:

@@ -6,10 +6,13 @@ one that was working counts in full until reconciliation has looked at it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_recall import record_from
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.journal.projection import Baselines, Projection
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -40,14 +43,20 @@ def resume(
             losing_streak=baselines.losing_streak,
             opened_at=baselines.day_opened,
         )
+    recall = recall_from(source)
     for order_id in list(past.orders.open):
-        record = record_from((entry.seq, entry.event) for entry in source.about(order_id))
+        record = recall(order_id)
         if record is not None:
             orders.lives.take_up(record)
             if record.status is OrderStatus.SENT:
                 orders.lives.step(record, OrderTrigger.TIME_OUT, "the process ended before an answer came")
-    orders.lives.recall = lambda order_id: record_from((e.seq, e.event) for e in source.about(order_id))
+    orders.lives.recall = recall
     _restore_halt(past, kill_switch)
+
+
+def recall_from(source: JournalSource) -> Callable[[str], OrderRecord | None]:
+    """Finds an order in the journal by its id."""
+    return lambda order_id: record_from((entry.seq, entry.event) for entry in source.about(order_id))
 
 
 def _restore_halt(past: Projection, kill_switch: KillSwitch) -> None:

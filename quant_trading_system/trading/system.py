@@ -33,9 +33,13 @@ from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
-from quant_trading_system.trading.resume import resume
+from quant_trading_system.trading.resume import recall_from, resume
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.trading_engine import TradingEngine
+
+REMEMBERED = 10_000
+"""Finished orders and closed round trips that stay in memory where the journal can be asked for older ones; no
+journal lets as many entries wait for a sync."""
 
 
 class DurableJournal(Protocol):
@@ -116,6 +120,7 @@ def assemble(
     sizer: PositionSizer,
     policy: ExecutionPolicy | None = None,
     past: Past | None = None,
+    history: JournalSource | None = None,
 ) -> TradingSystem:
     """Build the graph for one account; a new one puts its opening cash on record, an old one goes on.
 
@@ -123,10 +128,14 @@ def assemble(
         run: names the run; every client order id begins with it.
         cash: dollars at the start of a new account.
         past: the books and the journal of an account that goes on.
+        history: the journal that `ports` writes; what ended long ago leaves memory and is looked up there. None
+            keeps everything in memory, as a backtest needs for its statistics.
     """
     use_exact_arithmetic()
     risk = _judges(ports, cash, limits, universe)
-    tracker, orders = _senders(ports, risk, IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0))
+    tracker, orders = _senders(
+        ports, risk, IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0), history
+    )
     path = OrderPath(
         sizer=sizer,
         policy=policy or ExecutionPolicy(),
@@ -196,8 +205,15 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
     return RiskParts(portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker)
 
 
-def _senders(ports: Ports, risk: RiskParts, ids: IntentCounter) -> tuple[PositionTracker, OrderManager]:
-    tracker = PositionTracker(portfolio=risk.portfolio, monitor=risk.monitor, emit=ports.journal.append)
+def _senders(
+    ports: Ports, risk: RiskParts, ids: IntentCounter, history: JournalSource | None
+) -> tuple[PositionTracker, OrderManager]:
+    tracker = PositionTracker(
+        portfolio=risk.portfolio,
+        monitor=risk.monitor,
+        emit=ports.journal.append,
+        remembered=None if history is None else REMEMBERED,
+    )
     orders = OrderManager(
         checker=risk.checker,
         portfolio=risk.portfolio,
@@ -208,6 +224,8 @@ def _senders(ports: Ports, risk: RiskParts, ids: IntentCounter) -> tuple[Positio
         clock=ports.clock,
         ids=ids,
     )
+    if history is not None:
+        orders.lives.remember(REMEMBERED, recall_from(history))
     return tracker, orders
 
 

@@ -12,7 +12,7 @@ from quant_trading_system.core.events import RunStarted
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.journal.replay import replay
-from quant_trading_system.journal.store import MemoryJournal
+from quant_trading_system.journal.store import Journal, MemoryJournal
 from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
@@ -26,10 +26,14 @@ STARTED = RunStarted(
 
 
 class Life:
-    """`begin` an account, let things happen, then start it `again` from what the journal holds."""
+    """`begin` an account, let things happen, then start it `again` from what the journal holds.
 
-    def __init__(self) -> None:
-        self.journal = MemoryJournal()
+    A `forgetful` one keeps few finished orders in memory, as a live account does.
+    """
+
+    def __init__(self, *, forgetful: bool = False, journal: Journal | None = None) -> None:
+        self.forgetful = forgetful
+        self.journal = journal or MemoryJournal()
         self.latch: Latch = MemoryLatch()
         self.clock = ManualClock(NOON)
         self.broker = ScriptedBroker(self.clock)
@@ -73,6 +77,13 @@ class Life:
             correlations=FixedCorrelations(),
         )
         self.system = assemble(
-            ports, run="run", cash=CASH, limits=default_limits(), universe=UNIVERSE, sizer=EqualWeight(), past=past
+            ports,
+            run="run",
+            cash=CASH,
+            limits=default_limits(),
+            universe=UNIVERSE,
+            sizer=EqualWeight(),
+            past=past,
+            history=self.journal if self.forgetful else None,
         )
         return self.system

@@ -63,6 +63,7 @@ class LiveSetup:
         lookback: how much past they see.
         adopted_by: who answers for what the broker's account has and our books do not.
         always_open: the venue trades around the clock; for local venues only.
+        keep_finished: finished orders stay in memory, for a run whose statistics look at all of them.
         run: names the run, and with it every order; made from the account by default.
         source: names where the prices come from, for the record; the host by default.
         watchdog: the command that starts the account's watchdog; empty to do without, which goes on record.
@@ -82,6 +83,7 @@ class LiveSetup:
     on_stop: OnStop = OnStop.CANCEL
     adopted_by: str = ""
     always_open: bool = False
+    keep_finished: bool = False
     run: str = ""
     source: str = ""
     watchdog: Sequence[str] = ()
@@ -184,7 +186,7 @@ async def assemble_live(
         strategies=setup.strategies,
         sizer=OwnWeight(EqualWeight()),
         past=past,
-        history=journal,
+        history=None if setup.keep_finished else journal,
     )
     if past is None:
         adopt_positions(system, held, approved_by=setup.adopted_by, reason="held before the first run")

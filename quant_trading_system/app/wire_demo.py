@@ -53,6 +53,7 @@ async def demo_over_wire(plan: DemoPlan, directory: Path, begin: Begin) -> Backt
             on_stop=OnStop.LEAVE,
             run=plan.run,
             source=SP500_SOURCE,
+            keep_finished=True,
         )
         run = await open_run(setup, venue, stack, lambda _: None, lambda place: _journal(place, plan.seed))
         traded = ReplayAccount(

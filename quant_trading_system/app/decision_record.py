@@ -66,6 +66,7 @@ QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
         "Is the kill switch active?",
         (Rule.KILL_SWITCH, Rule.EXACT_ARITHMETIC, Rule.ACCOUNT_KNOWN, Rule.WATCHED),
     ),
+    (Step.RISK_ASSESSMENT, "Do our books agree with the broker's?", (Rule.RECONCILED,)),
     (Step.RISK_ASSESSMENT, "What is the current drawdown?", (Rule.MAX_DRAWDOWN,)),
     (Step.RISK_ASSESSMENT, "What is today's P&L?", (Rule.MAX_DAILY_LOSS,)),
     (
@@ -120,9 +121,11 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
     entries = journal.about(order_id)
     events = [entry.event for entry in entries]
     orders = [event for event in events if isinstance(event, OrderEvent)]
-    first = next((event for event in orders if event.order is not None and event.decision is not None), None)
-    if first is None or first.order is None or first.decision is None:
+    first = next((event for event in orders if event.order is not None), None)
+    if first is None or first.order is None:
         raise UnknownOrder(f"the journal has no order {order_id!r}; `qts orders` lists them", order_id)
+    if first.decision is None:
+        return _of_somebody_else(first, first.order, orders[-1], entries)
     decision = first.decision
     steps = {step.value: _answers(step, decision) for step in (Step.RISK_ASSESSMENT, Step.ORDER_VALIDATION)}
     steps[Step.EXECUTION_STRATEGY.value] = _strategy(first.order, decision)
@@ -137,6 +140,22 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
         refused_by=decision.refused_by,
         signal=next((event.signal for event in events if isinstance(event, SignalEvent)), None),
         steps=steps,
+        entries=tuple(entry.seq for entry in entries),
+    )
+
+
+def _of_somebody_else(first: OrderEvent, order: Order, latest: OrderEvent, entries: Sequence[Entry]) -> DecisionRecord:
+    """An order that no gate of ours has judged: only what became of it is known."""
+    return DecisionRecord(
+        order_id=first.order_id,
+        order=order,
+        status=latest.status,
+        message="placed by somebody else on this account; no gate of ours has judged it",
+        at=first.at,
+        limits_version="",
+        refused_by=None,
+        signal=None,
+        steps={Step.POST_TRADE.value: _afterwards(latest, entries)},
         entries=tuple(entry.seq for entry in entries),
     )
 

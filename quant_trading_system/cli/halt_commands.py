@@ -94,6 +94,7 @@ def status(as_json: AsJson = False, latch: Latch = None, everything: All = False
                 **{k: getattr(state, k) for k in ("reason", "by", "at", "activation", "numbers")},
                 "host_level": host.level.name.lower(),
                 "host_reason": host.reason,
+                "breaks": _breaks(latch),
             }
         )
     elif state.level:
@@ -103,6 +104,8 @@ def status(as_json: AsJson = False, latch: Latch = None, everything: All = False
         screen().print("[green]running[/green]: the kill switch is not active")
     if not as_json:
         _tell_host()
+        for line in _breaks(latch):
+            screen().print(f"differs from the broker: {line}", markup=False)
     if state.level or host.level:
         raise typer.Exit(3)
 
@@ -147,6 +150,15 @@ def _tell_host() -> None:
     if state.level:
         screen().print(f"[bold red]everything on this machine is {state.level.name}[/bold red] since {state.at}")
         screen().print(f"  {state.reason}; qts resume --all ends it", markup=False)
+
+
+def _breaks(latch: Path | None) -> list[str]:
+    """What the engine's journal beside the latch says differs from the broker's books."""
+    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.open_breaks import open_breaks
+    from quant_trading_system.config.settings import kill_latch_path
+
+    return open_breaks((latch or kill_latch_path()).parent / JOURNAL_FILE)
 
 
 def _require_reason(reason: str) -> None:

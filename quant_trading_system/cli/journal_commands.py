@@ -96,6 +96,7 @@ def _as_data(report: ReplayReport) -> dict[str, object]:
         "halt_level": state.halt.level.name.lower(),
         "open_orders": sorted(state.orders.open),
         "positions": {symbol: plain(position.quantity) for symbol, position in held.items()},
+        "breaks": [f"{found} since {first_seen:%Y-%m-%d %H:%M:%S}" for found, first_seen in state.breaks.values()],
     }
 
 
@@ -112,6 +113,8 @@ def _show(report: ReplayReport) -> None:
     screen().print(positions)
     screen().print(f"cash {usd(state.cash)} · realized P&L {usd(state.realized_pnl)} · fees {usd(state.fees)}")
     screen().print(f"halt level {state.halt.level.name.lower()} · {len(state.orders.open)} open orders")
+    for found, first_seen in state.breaks.values():
+        screen().print(f"differs from the broker since {first_seen:%Y-%m-%d %H:%M:%S}: {found}", markup=False)
     if not report.agrees:
         screen().print(f"[bold red]{report.difference_count} differences from the recorded books:[/bold red]")
         for difference in report.differences[:20]:

@@ -28,6 +28,7 @@ class Rule(StrEnum):
     EXACT_ARITHMETIC = "exact_arithmetic"
     ACCOUNT_KNOWN = "account_known"
     WATCHED = "watchdog"
+    RECONCILED = "reconciled"
     MAX_DAILY_LOSS = "max_daily_loss_pct"
     MAX_DRAWDOWN = "max_drawdown_pct"
     APPROVED_UNIVERSE = "approved_universe"

@@ -14,6 +14,7 @@ OUR_PREFIX = "qts"
 _NAME = re.compile(
     r"(?P<run>(?:qts(?P<epoch>[1-9][0-9]{0,17})-)?[0-9a-f]+)-(?P<intent>[0-9]{1,18})-(?P<slice>[0-9]{1,18})"
 )
+_OURS = re.compile(r"(qts[0-9]+-)?[0-9a-f]{12}-[0-9]+-[0-9]+(\.r[0-9]+)?")
 
 
 def run_id(*parts: object) -> str:
@@ -73,6 +74,15 @@ def parse_client_order_id(text: str) -> OrderName | None:
     if found is None:
         return None
     return OrderName(found["run"], int(found["intent"]), int(found["slice"]), int(found["epoch"] or 0))
+
+
+def is_our_make(order_id: str) -> bool:
+    """True when only a program like this one gives such ids: a foreign order with one has a second engine behind it.
+
+    >>> is_our_make("0ca34559d7d2-1-0"), is_our_make("6f2c9a6e-7f0e-4f36-9a55-0f7c5d9b7c11")
+    (True, False)
+    """
+    return _OURS.fullmatch(order_id) is not None
 
 
 def execution_id(venue_order: str, fill_no: int) -> str:

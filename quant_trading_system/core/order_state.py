@@ -48,6 +48,7 @@ class OrderTrigger(StrEnum):
     """What can happen to the life of an order."""
 
     DENY = "deny"
+    ADOPT = "adopt"  # somebody else's order, seen at the broker
     SEND = "send"
     NOT_SENT = "not_sent"
     TIME_OUT = "time_out"
@@ -109,6 +110,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingPro
     {
         (S.CREATED, T.DENY): S.DENIED,
         (S.CREATED, T.SEND): S.SENT,
+        (S.CREATED, T.ADOPT): S.WORKING,  # until the broker says more, it may trade
         (S.SENT, T.NOT_SENT): S.UNSENT,
         (S.SENT, T.TIME_OUT): S.IN_DOUBT,
         **_rows(S.SENT, *_FROM_BROKER),  # answers may skip steps: the first word can be the last fill

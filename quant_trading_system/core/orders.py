@@ -128,6 +128,10 @@ class StopLoss(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             _make_positive(self, "limit_price", "stop_loss.")
 
 
+EXTERNAL = "external"
+"""The strategy of orders that a person or the broker placed; no strategy of ours is credited with them."""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One order to buy or sell, checked against `LEGAL_COMBINATIONS` when it is made.
 

@@ -35,8 +35,10 @@ def record_from(events: Iterable[tuple[int, AnyEvent]]) -> OrderRecord | None:
 
 
 def _begun(seq: int, event: OrderEvent) -> OrderRecord | None:
-    if event.order is None or event.decision is None:
+    if event.order is None:
         return None
+    if event.decision is None:
+        return _adopted(seq, event, event.order)
     order, decision = event.order, event.decision
     record = OrderRecord(order, _shares(order, decision))
     record.sent_seq, record.sent_at = seq, event.at
@@ -64,6 +66,14 @@ def _rejection(event: OrderEvent, decision: Decision) -> Rejection | None:
         actual=None if refused is None else refused.actual,
         decision=decision,
     )
+
+
+def _adopted(seq: int, event: OrderEvent, order: Order) -> OrderRecord:
+    """Somebody else's order: no gate has judged it, so no quote was kept with it."""
+    record = OrderRecord(order, order.quantity)
+    record.sent_seq, record.sent_at = seq, event.at
+    record.room_price = _dearest(order, ZERO)
+    return record
 
 
 def _shares(order: Order, decision: Decision) -> Decimal:

@@ -27,6 +27,9 @@ Interval = tuple[Decimal, Decimal]
 """From, exclusive, to, inclusive."""
 
 
+_BEGINNINGS = (OrderTrigger.SEND, OrderTrigger.DENY, OrderTrigger.ADOPT)
+
+
 class OrderView(msgspec.Struct, kw_only=True):
     """One order as its entries tell it.
 
@@ -106,7 +109,7 @@ class OrderFold:
     def _first(self, event: OrderEvent) -> OrderView:
         order = event.order
         view = OrderView(order_id=event.order_id, symbol=event.symbol)
-        if order is None or event.trigger not in (OrderTrigger.SEND, OrderTrigger.DENY):
+        if order is None or event.trigger not in _BEGINNINGS:
             self._differ(f"order {event.order_id}", event.trigger or event.status, "an order that was never sent")
         else:
             self._check_status(view, event)

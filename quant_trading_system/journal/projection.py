@@ -14,8 +14,13 @@ from typing import Any
 
 import msgspec
 
+from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
 from quant_trading_system.core.events import (
+    ActivitiesCovered,
+    ActivityBooked,
     AnyEvent,
+    BreakClosed,
+    BreakOpened,
     CashMoved,
     FillEvent,
     HaltLevel,
@@ -85,6 +90,10 @@ class Projection:
         positions: by symbol, flat ones included.
         cash, realized_pnl, fees: dollars since the first entry, over all runs; P&L before fees.
         run_orders, run_fills: orders decided on (sent or denied) and fills since the last run began.
+        breaks: differences from the broker's books that are open, with the time at which each was first seen.
+        activities: ids of the entries of the broker's statement that cash contains.
+        follows_activities: those entries are booked by id; older books had their cash from the broker without.
+        opened: when the books began, None before that.
         last_intent: highest number of an intent among the order ids of each run.
     """
 
@@ -107,6 +116,10 @@ class Projection:
         self.baselines = Baselines()
         self.run_orders = 0
         self.run_fills = 0
+        self.breaks: dict[tuple[BreakKind, str], tuple[Break, datetime]] = {}
+        self.activities: set[str] = set()
+        self.follows_activities = False
+        self.opened: datetime | None = None
         self.last_intent: dict[str, int] = {}
         self._executions: OrderedDict[str, None] = OrderedDict()
         self._differences: list[Difference] = []
@@ -114,6 +127,10 @@ class Projection:
             RunStarted: self._begin_run,
             RunFinished: self._finish_run,
             CashMoved: self._move_cash,
+            ActivityBooked: self._book_activity,
+            ActivitiesCovered: self._cover,
+            BreakOpened: self._open_break,
+            BreakClosed: self._close_break,
             OrderEvent: self._change_order,
             FillEvent: self._fill,
             PositionAdopted: self._adopt,
@@ -151,8 +168,29 @@ class Projection:
         self._compare("fills of the run", event.fills, self.run_fills)
 
     def _move_cash(self, event: CashMoved) -> None:
+        self.opened = self.opened or event.at
         self.cash = LEDGER.add(self.cash, event.amount)
         self._compare("cash", event.cash, self.cash)
+
+    def _book_activity(self, event: ActivityBooked) -> None:
+        if event.activity_id in self.activities:
+            self._differ("activity_id", event.activity_id, "the same id in an earlier entry")
+        self.activities.add(event.activity_id)
+        self.cash = LEDGER.add(self.cash, event.amount)
+        if event.activity is ActivityKind.FEE:
+            self.fees = LEDGER.subtract(self.fees, event.amount)
+        self._compare("cash", event.cash, self.cash)
+
+    def _cover(self, event: ActivitiesCovered) -> None:
+        self.follows_activities = True
+        self.activities.update(event.activity_ids)
+
+    def _open_break(self, event: BreakOpened) -> None:
+        self.breaks[event.found.name] = (event.found, event.first_seen)
+
+    def _close_break(self, event: BreakClosed) -> None:
+        if self.breaks.pop(event.found.name, None) is None:
+            self._differ(f"break {event.found.subject}", "closed", "never opened")
 
     def _adopt(self, event: PositionAdopted) -> None:
         position = self.positions.setdefault(event.symbol, Position(event.symbol))

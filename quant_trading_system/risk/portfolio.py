@@ -286,6 +286,13 @@ class Portfolio:
         if self.closing_equity is not None:
             self.closing_equity += amount
 
+    def book_charge(self, amount: Decimal, *, is_fee: bool) -> None:
+        """Book what the broker paid (positive) or charged beside trades: a profit or a loss of the day."""
+        with self.lock:
+            self.cash = LEDGER.add(self.cash, amount)
+            if is_fee:
+                self.fees = LEDGER.subtract(self.fees, amount)
+
     def _consume(self, held: Holding, reservation: Reservation, signed_quantity: Decimal) -> None:
         leaves = reservation.leaves
         used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves

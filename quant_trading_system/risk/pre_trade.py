@@ -20,6 +20,7 @@ from quant_trading_system.core.numbers import ZERO, plain
 from quant_trading_system.core.orders import Order, OrderSide, OrderType
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.checks import CHECKS, Case, Check
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -83,6 +84,7 @@ class PreTradeRiskChecker:
         correlations: CorrelationSource,
         unsupported: Callable[[Order], str] = lambda _: "",
         unwatched: Callable[[], str] = lambda: "",
+        agreement: Agreement | None = None,
         checks: tuple[tuple[Rule, Check], ...] = CHECKS,
     ) -> None:
         """Collect what the checks read.
@@ -90,6 +92,7 @@ class PreTradeRiskChecker:
         Args:
             unsupported: the broker's word on what it cannot take, empty for what it can.
             unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
+            agreement: what reconciliation has found; without one nothing is in question.
             checks: the rules, in order; tests plant failing ones here.
         """
         self.limits = limits
@@ -102,6 +105,7 @@ class PreTradeRiskChecker:
         self._correlations = correlations
         self._unsupported = unsupported
         self._unwatched = unwatched
+        self._agreement = agreement or Agreement()
         self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in checks)
         self._recent = _RecentOrders()
         self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
@@ -164,6 +168,8 @@ class PreTradeRiskChecker:
         case.halt_level, case.halt_reason = state.level, state.reason
         case.unsupported = self._unsupported(case.order)
         case.unwatched = self._unwatched()
+        case.unreconciled = self._agreement.obstacle(case.order.symbol)
+        case.agreed = self._agreement.room_to_leave(case.order.symbol, case.holding.position.quantity)
         case.duplicate_age = self._recent.age(case.order, case.now, self._duplicate_window)
         self._read_session(case)
         self._read_market(case)

@@ -23,6 +23,7 @@ from quant_trading_system.journal.projection import Projection
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch
@@ -89,6 +90,7 @@ class RiskParts:
     kill_switch: KillSwitch
     monitor: RiskMonitor
     checker: PreTradeRiskChecker
+    agreement: Agreement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ class TradingSystem:
     kill_switch: KillSwitch
     monitor: RiskMonitor
     checker: PreTradeRiskChecker
+    agreement: Agreement
     tracker: PositionTracker
     orders: OrderManager
     path: OrderPath
@@ -166,6 +169,7 @@ def assemble(
         kill_switch=risk.kill_switch,
         monitor=risk.monitor,
         checker=risk.checker,
+        agreement=risk.agreement,
         tracker=tracker,
         orders=orders,
         path=path,
@@ -190,6 +194,7 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
         clock=clock,
         emit=_emit_risk(ports.journal),
     )
+    agreement = Agreement()
     checker = PreTradeRiskChecker(
         limits=limits,
         universe=universe,
@@ -201,8 +206,11 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
         correlations=ports.correlations,
         unsupported=ports.broker.unsupported,
         unwatched=ports.unwatched,
+        agreement=agreement,
     )
-    return RiskParts(portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker)
+    return RiskParts(
+        portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker, agreement=agreement
+    )
 
 
 def _senders(

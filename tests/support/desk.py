@@ -18,6 +18,7 @@ from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.checks import CHECKS, Check
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch, MemoryLatch
@@ -60,6 +61,7 @@ class Desk:
         self.portfolio = Portfolio(Decimal(cash), UNIVERSE.sectors)
         self.kill_switch = KillSwitch(latch=latch or MemoryLatch(), clock=self.clock)
         self.correlations = FixedCorrelations()
+        self.agreement = Agreement()
         self.checker = PreTradeRiskChecker(
             limits=limits or default_limits(),
             universe=UNIVERSE,
@@ -71,6 +73,7 @@ class Desk:
             correlations=self.correlations,
             unsupported=unsupported,
             unwatched=unwatched,
+            agreement=self.agreement,
             checks=checks,
         )
         self.board.put("KO", "99.99", "100.01")

@@ -13,6 +13,8 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     now=2024-01-08T14:30  the time, UTC
     day_start=, peak=     dollars
     halt=reducing         level of the kill switch
+    break=KO:7            the broker holds another position; ``break=cash`` differs in cash
+    unreconciled          the books were not compared yet
     sent=4.9              seconds since an identical order left
     corr=KO/XOM:0.81      a correlation; ``none`` when it cannot be measured
     precision=27          digits of the decimal context
@@ -37,6 +39,7 @@ import msgspec
 
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.breaks import Break, BreakKind
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import MarketDataError
@@ -125,6 +128,9 @@ class _Given:
     def one(self, key: str, default: str = "") -> str:
         return next((value for name, value in self._pairs if name == key), default)
 
+    def has(self, key: str) -> bool:
+        return any(name == key for name, _ in self._pairs)
+
     def all(self, key: str) -> list[str]:
         return [value for name, value in self._pairs if name == key]
 
@@ -157,6 +163,7 @@ def _desk(given: _Given, order: Order) -> Desk:
     _fill_books(desk, given)
     if given.one("halt"):
         desk.kill_switch.activate("a test", level=HaltLevel[given.one("halt").upper()])
+    _disagree(desk, given)
     if given.one("sent"):
         _send_before(desk, order, given.one("sent"))
     for text in given.all("corr"):
@@ -166,6 +173,19 @@ def _desk(given: _Given, order: Order) -> Desk:
     if broken in {"quotes", "correlations"}:
         setattr(desk.checker, f"_{broken}", _Broken())
     return desk
+
+
+def _disagree(desk: Desk, given: _Given) -> None:
+    if given.has("unreconciled"):
+        desk.agreement.doubt("a test", "not reconciled yet")
+    desk.agreement.set_breaks(_break(text) for text in given.all("break"))
+
+
+def _break(text: str) -> Break:
+    symbol, _, theirs = text.partition(":")
+    if symbol == "cash":
+        return Break(kind=BreakKind.CASH, subject="cash", ours="100", theirs="200")
+    return Break(kind=BreakKind.POSITION, subject=symbol, symbol=symbol, ours="?", theirs=theirs)
 
 
 def _put_quote(desk: Desk, given: _Given, order: Order) -> None:

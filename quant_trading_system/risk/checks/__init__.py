@@ -13,6 +13,7 @@ from quant_trading_system.risk.checks.account import (
     check_drawdown,
     check_exact_arithmetic,
     check_kill_switch,
+    check_reconciled,
     check_watched,
 )
 from quant_trading_system.risk.checks.case import Case, Check
@@ -55,6 +56,7 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.EXACT_ARITHMETIC, check_exact_arithmetic),
     (Rule.ACCOUNT_KNOWN, check_account_known),
     (Rule.WATCHED, check_watched),
+    (Rule.RECONCILED, check_reconciled),
     (Rule.MAX_DAILY_LOSS, check_daily_loss),
     (Rule.MAX_DRAWDOWN, check_drawdown),
     (Rule.APPROVED_UNIVERSE, check_approved_universe),

@@ -40,6 +40,17 @@ def check_watched(case: Case) -> CheckResult | None:
     return CheckResult(Rule.WATCHED, False, detail=case.unwatched)
 
 
+def check_reconciled(case: Case) -> CheckResult | None:
+    """Our books agree with the broker's, for the symbol and the account, or the order is a way out by both."""
+    if not case.unreconciled:
+        return None
+    if not case.shrinks:
+        return CheckResult(Rule.RECONCILED, False, detail=case.unreconciled)
+    leaving = case.holding.sells if case.signed_quantity < 0 else case.holding.buys
+    wanted, room = leaving + case.quantity, abs(case.agreed)
+    return CheckResult(Rule.RECONCILED, wanted <= room, wanted, room, Unit.SHARES, case.unreconciled)
+
+
 def check_daily_loss(case: Case) -> CheckResult | None:
     """Today's loss is within `max_daily_loss_pct` of the equity that the day began with."""
     began_with = case.portfolio.day_start_equity

@@ -25,12 +25,15 @@ class Case:
         worst_quantity, worst_value: of the symbol, if this order and all open ones of the worse side fill.
         added_value: by how much the order raises the worst-case value; at most 0 when it adds nothing.
         session: the regular session that is open now; `last_close`: the end of the latest finished one.
+        unreconciled: why the books of the symbol or the account cannot be trusted, empty when they can.
+        agreed: signed shares of the position that the broker's books show as well.
         duplicate_age: seconds since an identical order, None when there was none.
         correlated: highest correlation with a symbol held, that symbol, and whether all were measurable.
     """
 
     __slots__ = (
         "added_value",
+        "agreed",
         "correlated",
         "correlated_with",
         "correlation_known",
@@ -52,6 +55,7 @@ class Case:
         "session",
         "shrinks",
         "signed_quantity",
+        "unreconciled",
         "unsupported",
         "unwatched",
         "worst_quantity",
@@ -72,6 +76,8 @@ class Case:
     halt_reason: str
     unsupported: str
     unwatched: str
+    unreconciled: str
+    agreed: Decimal
     equity: Decimal
     quantity: Decimal
     signed_quantity: Decimal

@@ -11,9 +11,14 @@ import msgspec
 import pytest
 
 from quant_trading_system.core import events
+from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
 from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rule, Unit
 from quant_trading_system.core.events import (
+    ActivitiesCovered,
+    ActivityBooked,
     AnyEvent,
+    BreakClosed,
+    BreakOpened,
     CancelsConfirmed,
     CashMoved,
     Event,
@@ -23,6 +28,7 @@ from quant_trading_system.core.events import (
     KillSwitchEvent,
     OrderEvent,
     PositionAdopted,
+    Reconciled,
     RiskEvent,
     RiskEventKind,
     RunFinished,
@@ -73,6 +79,8 @@ ORDER = Order(
     strategy="momentum",
 )
 
+BREAK = Break(kind=BreakKind.POSITION, subject="KO", symbol="KO", ours="10", theirs="7", difference=Decimal(-3))
+
 GOLDEN = {
     "run_started": (
         RunStarted(
@@ -109,6 +117,41 @@ GOLDEN = {
         ),
         '{"kind":"position_adopted","at":"2024-01-02T14:30:00.250000Z","symbol":"KO","quantity":"-5",'
         '"cost":"-300.50","approved_by":"anna","reason":"held before"}',
+    ),
+    "activity_booked": (
+        ActivityBooked(
+            at=AT,
+            activity_id="20240102::a1",
+            activity=ActivityKind.DIVIDEND,
+            word="DIV",
+            amount=Decimal("4.60"),
+            cash=Decimal("99754.60"),
+            symbol="KO",
+        ),
+        '{"kind":"activity_booked","at":"2024-01-02T14:30:00.250000Z","activity_id":"20240102::a1",'
+        '"activity":"dividend","word":"DIV","amount":"4.60","cash":"99754.60","symbol":"KO"}',
+    ),
+    "activities_covered": (
+        ActivitiesCovered(at=AT, activity_ids=("20240102::a1",), reason="posted before these books"),
+        '{"kind":"activities_covered","at":"2024-01-02T14:30:00.250000Z","activity_ids":["20240102::a1"],'
+        '"reason":"posted before these books"}',
+    ),
+    "break_opened": (
+        BreakOpened(at=AT, found=BREAK, first_seen=AT - timedelta(seconds=2)),
+        '{"kind":"break_opened","at":"2024-01-02T14:30:00.250000Z","found":{"kind":"position","subject":"KO",'
+        '"ours":"10","theirs":"7","symbol":"KO","difference":"-3"},"first_seen":"2024-01-02T14:29:58.250000Z"}',
+    ),
+    "break_closed": (
+        BreakClosed(at=AT, found=BREAK, first_seen=AT - timedelta(seconds=2)),
+        '{"kind":"break_closed","at":"2024-01-02T14:30:00.250000Z","found":{"kind":"position","subject":"KO",'
+        '"ours":"10","theirs":"7","symbol":"KO","difference":"-3"},"first_seen":"2024-01-02T14:29:58.250000Z"}',
+    ),
+    "reconciled": (
+        Reconciled(
+            at=AT, occasion="timer", orders=2, fills=3, positions=1, cash=Decimal("99754.60"), breaks=("position KO",)
+        ),
+        '{"kind":"reconciled","at":"2024-01-02T14:30:00.250000Z","occasion":"timer","orders":2,"fills":3,'
+        '"positions":1,"cash":"99754.60","breaks":["position KO"]}',
     ),
     "signal": (
         SignalEvent(

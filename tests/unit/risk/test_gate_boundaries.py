@@ -48,6 +48,26 @@ unwatched=gone held=KO:10@100                   | sell 10 | ok        # a way ou
 unwatched=gone held=KO:10@100                   | sell 11 | watchdog  # one share past flat
 unwatched=gone held=KO:-10@100 allow_short=true | buy 10  | ok
 """,
+    Rule.RECONCILED: """
+                                                        | buy 1           | ok
+unreconciled                                            | buy 1           | reconciled
+unreconciled held=KO:10@100                             | sell 10         | ok           # a way out
+unreconciled held=KO:10@100 allow_short=true            | sell 11         | reconciled
+break=cash                                              | buy 1           | reconciled
+break=cash                                              | buy 1 of PEP    | reconciled   # the whole account
+break=cash held=KO:10@100                               | sell 10         | ok
+break=PEP:5                                             | buy 1           | ok           # another symbol's
+break=KO:5                                              | buy 1           | reconciled
+break=KO:9 held=KO:10@100                               | sell 9          | ok           # no more than both sides hold
+break=KO:9 held=KO:10@100                               | sell 10         | reconciled
+break=KO:9 held=KO:10@100 open=KO:-4@100                | sell 5          | ok
+break=KO:9 held=KO:10@100 open=KO:-4@100                | sell 6          | reconciled
+break=KO:11 held=KO:10@100                              | sell 10         | ok
+break=KO:0 held=KO:10@100                               | sell 1          | reconciled  # theirs is flat
+break=KO:-10 held=KO:10@100                             | sell 1          | reconciled
+break=KO:-9 held=KO:-10@100 allow_short=true            | buy 9           | ok
+break=KO:-9 held=KO:-10@100 allow_short=true            | buy 10          | reconciled
+""",
     Rule.MAX_DAILY_LOSS: """
 day_start=100000 peak=100000 cash=95000.01                                  | buy 1   | ok
 day_start=100000 peak=100000 cash=95000                                     | buy 1   | ok                  # 5 % exactly

@@ -1,0 +1,64 @@
+"""How far our books and the broker's are known to agree, for the gate: what it must not let grow, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from quant_trading_system.core.breaks import Break, BreakKind
+from quant_trading_system.core.numbers import ZERO
+
+
+class Agreement:
+    """Breaks that are open, and reasons for which nothing can be said; empty where no broker keeps other books.
+
+    Not locked: it is written and read by the thread that trades.
+    """
+
+    def __init__(self) -> None:
+        self._doubts: dict[str, str] = {}
+        self._account = ""
+        self._symbols: dict[str, str] = {}
+        self._theirs: dict[str, Decimal] = {}
+
+    def doubt(self, source: str, why: str) -> None:
+        """Shut new risk for the whole account until `source` trusts the books again."""
+        self._doubts.setdefault(source, why)
+
+    def trust(self, source: str) -> None:
+        """`source` has nothing more against the books."""
+        self._doubts.pop(source, None)
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """Source to reason, the oldest first."""
+        return dict(self._doubts)
+
+    def set_breaks(self, breaks: Iterable[Break]) -> None:
+        """These breaks are open, and no others."""
+        blocking = [found for found in breaks if found.blocks]
+        self._account = "; ".join(str(found) for found in blocking if not found.symbol)
+        self._symbols = {}
+        self._theirs = {}
+        for found in blocking:
+            if not found.symbol:
+                continue
+            before = self._symbols.get(found.symbol)
+            self._symbols[found.symbol] = f"{before}; {found}" if before else str(found)
+            if found.kind is BreakKind.POSITION:
+                self._theirs[found.symbol] = Decimal(found.theirs)
+
+    def obstacle(self, symbol: str) -> str:
+        """Why no new risk may be taken in `symbol` now; empty when it may."""
+        for why in self._doubts.values():
+            return why
+        return self._account or self._symbols.get(symbol, "")
+
+    def room_to_leave(self, symbol: str, held: Decimal) -> Decimal:
+        """Signed shares of `held` that the broker's books show as well; a way out must stay within them."""
+        theirs = self._theirs.get(symbol)
+        if theirs is None:
+            return held
+        if (theirs > 0) != (held > 0):
+            return ZERO
+        return min(held, theirs) if held > 0 else max(held, theirs)

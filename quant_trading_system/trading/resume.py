@@ -7,17 +7,29 @@ one that was working counts in full until reconciliation has looked at it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
-from quant_trading_system.core.events import HaltLevel, HaltTrigger
+from quant_trading_system.core.events import (
+    HaltLevel,
+    HaltTrigger,
+    KillSwitchEvent,
+    OrderEvent,
+    SignalEvent,
+)
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
+from quant_trading_system.core.signals import Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_recall import record_from
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.journal.projection import Baselines, Projection
 from quant_trading_system.journal.store import JournalSource
+from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+
+REMEMBERED = 20_000
+"""Entries before the end of the journal among which a wish is looked for."""
 
 
 def resume(
@@ -57,6 +69,31 @@ def resume(
 def recall_from(source: JournalSource) -> Callable[[str], OrderRecord | None]:
     """Finds an order in the journal by its id."""
     return lambda order_id: record_from((entry.seq, entry.event) for entry in source.about(order_id))
+
+
+def wishes_at_rest(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[tuple[int, Signal]]:
+    """What strategies said after the latest close and no order has worked on yet; nothing once the exchange is open.
+
+    Args:
+        last: the last entry of the earlier process. Signals more than `REMEMBERED` entries before it are left alone.
+    """
+    if calendar.is_open(now):
+        return []
+    close = calendar.last_close(now)
+    start = max(last - REMEMBERED, 1)
+    spoken: dict[tuple[str, str], tuple[int, Signal]] = {}
+    done: set[int] = set()
+    for entry in source.entries(start, kinds=("signal", "order", "kill_switch")):
+        event = entry.event
+        if isinstance(event, SignalEvent):
+            signal = event.signal
+            spoken[signal.source, signal.symbol] = (entry.seq, signal)
+        elif isinstance(event, OrderEvent) and entry.cause is not None:
+            done.add(entry.cause)
+        elif isinstance(event, KillSwitchEvent):
+            spoken.clear()  # a halt gives wishes up
+    wishes = ((seq, signal) for seq, signal in spoken.values() if seq not in done)
+    return [(seq, signal) for seq, signal in wishes if signal.at >= close]
 
 
 def _restore_halt(past: Projection, kill_switch: KillSwitch) -> None:

@@ -34,7 +34,7 @@ from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
-from quant_trading_system.trading.resume import recall_from, resume
+from quant_trading_system.trading.resume import recall_from, resume, wishes_at_rest
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.trading_engine import TradingEngine
 
@@ -161,6 +161,8 @@ def assemble(
             orders=orders,
         )
         engine.switch_was(past.books.halt.activation, past.books.halt.level)
+        for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
+            engine.recall(signal, seq)
     return TradingSystem(
         ports=ports,
         limits=limits,

@@ -16,7 +16,7 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltLevel, KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
 from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import Order
+from quant_trading_system.core.orders import EXTERNAL, Order
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
@@ -55,11 +55,14 @@ class TradingEngine:
         """Join the parts.
 
         Raises:
-            ConfigurationError: two strategies bear one name; nobody could tell their orders apart.
+            ConfigurationError: two strategies bear one name, or one that of the orders of others; nobody could tell
+                their orders apart.
         """
         names = [strategy.name for strategy in strategies]
         if len(set(names)) < len(names):
             raise ConfigurationError(f"strategies need different names, not {', '.join(names)}")
+        if EXTERNAL in names:
+            raise ConfigurationError(f"no strategy can be called {EXTERNAL}: orders of others bear that name")
         self._running = list(strategies)
         self._path = path
         self._halt = halt
@@ -138,6 +141,16 @@ class TradingEngine:
                 orders=self._orders.count,
                 fills=self._tracker.fills,
             )
+
+    def recall(self, signal: Signal, seq: int) -> None:
+        """Go on with a wish of an earlier process that no order has worked on yet.
+
+        Args:
+            seq: the journal entry that recorded it.
+        """
+        if any(strategy.name == signal.source for strategy in self._running):
+            self._signals.accept(signal, seq)
+            self._pursue([signal])
 
     # -- strategies ----------------------------------------------------------------------------------------------
 

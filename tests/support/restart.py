@@ -15,6 +15,7 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.store import Journal, MemoryJournal
 from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
+from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
 from tests.support.desk import CALENDAR, NOON, UNIVERSE, FixedCorrelations, HandBoard
 from tests.support.scripted_broker import ScriptedBroker
@@ -38,6 +39,7 @@ class Life:
         self.clock = ManualClock(NOON)
         self.broker = ScriptedBroker(self.clock)
         self.system: TradingSystem | None = None
+        self.strategies: tuple[Strategy, ...] = ()
 
     def begin(self) -> TradingSystem:
         """A new account."""
@@ -82,6 +84,7 @@ class Life:
             cash=CASH,
             limits=default_limits(),
             universe=UNIVERSE,
+            strategies=self.strategies,
             sizer=EqualWeight(),
             past=past,
             history=self.journal if self.forgetful else None,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.events import HaltLevel, SignalEvent
 from quant_trading_system.core.exceptions import KillSwitchActiveError
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.journal.replay import replay
 from quant_trading_system.risk.latch import MemoryLatch
+from quant_trading_system.trading.strategy import Strategy
 from tests.support.orders import buy, sell
 from tests.support.restart import Life
 
@@ -108,3 +112,44 @@ def test_the_books_agree_with_the_journal_after_the_restart(life):
     life.trade(sell(30), "99.50")
     life.journal.append(after.engine.state())
     assert replay(life.journal).agrees
+
+
+CLOSE = datetime(2024, 1, 8, 21, 0, tzinfo=UTC)
+
+
+class Sleeper(Strategy):
+    """Says nothing more."""
+
+    name = "sleeper"
+
+    def on_bar(self, market):
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("spoken", "restart", "source", "then", "goes_on"),
+    [
+        (CLOSE, CLOSE + timedelta(hours=5), "sleeper", "", True),
+        (CLOSE, CLOSE + timedelta(hours=17, minutes=29), "sleeper", "", True),
+        (CLOSE, CLOSE + timedelta(hours=17, minutes=31), "sleeper", "", False),  # the exchange is open: too late
+        (CLOSE - timedelta(minutes=1), CLOSE + timedelta(hours=5), "sleeper", "", False),  # it had its chance
+        (CLOSE, CLOSE + timedelta(days=1, hours=1), "sleeper", "", False),  # another close has passed since
+        (CLOSE, CLOSE + timedelta(hours=5), "somebody", "", False),  # that strategy does not run any more
+        (CLOSE, CLOSE + timedelta(hours=5), "sleeper", "order", False),
+        (CLOSE, CLOSE + timedelta(hours=5), "sleeper", "halt", False),
+    ],
+)
+def test_a_wish_spoken_after_the_close_is_not_lost_in_a_restart_before_the_open(
+    life, spoken, restart, source, then, goes_on
+):
+    before = life.begin()
+    signal = Signal(symbol="KO", direction=Direction.LONG, at=spoken, source=source)
+    seq = life.journal.append(SignalEvent(at=spoken, signal=signal))
+    if then == "order":
+        asyncio.run(before.orders.submit(buy(1), cause=seq))
+    if then == "halt":
+        before.kill_switch.activate("a drill")
+        before.kill_switch.reset("anna", "over")
+    life.strategies = (Sleeper(),)
+    life.clock.move_to(restart)
+    assert life.again().path.is_idle is not goes_on

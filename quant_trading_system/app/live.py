@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 
-from quant_trading_system.app.adoption import adopt_cash, adopt_positions
 from quant_trading_system.app.alarms import Alarms
 from quant_trading_system.app.live_parts import (
     LiveSetup,
@@ -23,6 +22,7 @@ from quant_trading_system.app.live_parts import (
     fetch,
     narrate,
 )
+from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.core.clock import Clock
@@ -31,8 +31,8 @@ from quant_trading_system.execution.account_lock import AccountLock, account_key
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
+from quant_trading_system.execution.alpaca_statement import AlpacaStatements
 from quant_trading_system.execution.credentials import TradingMode
-from quant_trading_system.execution.reconciliation import Break, BreakKind, reconcile
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.market.sessions import Calendar
@@ -44,7 +44,6 @@ from quant_trading_system.trading.system import Ports, TradingSystem
 
 START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
-_ORDERS = frozenset({BreakKind.MISSING_ORDER, BreakKind.FOREIGN_ORDER})
 
 
 async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings: Surroundings | None = None) -> None:
@@ -132,21 +131,25 @@ class LiveAccount:
     def __init__(
         self,
         setup: LiveSetup,
+        around: Surroundings,
         guard: EngineGuard,
         run: str,
         system: TradingSystem,
         broker: AlpacaBroker,
         feed: AlpacaFeed,
         bars: MeasuredBars,
+        reconciliation: Reconciliation,
         tell: Tell,
     ) -> None:
         self._setup = setup
+        self._around = around
         self._guard = guard
         self.name = run
         self.system = system
         self.broker = broker
         self.feed = feed
         self._bars = bars
+        self._reconciliation = reconciliation
         self._tell = tell
         self._streams: list[asyncio.Future[None]] = []
 
@@ -204,9 +207,14 @@ class LiveAccount:
             unwatched=guard.unwatched,
         )
         record = around.watchdog_record(setup.directory)
-        run, system = await assemble_live(setup, ports, journal, broker, lock.holder, record)
+        run, system, past = await assemble_live(setup, ports, journal, broker, lock.holder, record)
         alarms.kill_switch = guard.kill_switch = system.kill_switch
-        return cls(setup, guard, run, system, broker, feed, MeasuredBars(bars, correlations), tell)
+        statements, books = AlpacaStatements(lines.client), None if past is None else past.books
+        reconciliation = Reconciliation(system, statements, books, alarms, tell)
+        if not around.is_stepped:
+            broker.session.on_change(reconciliation.reconciler.stream_changed)
+        measured = MeasuredBars(bars, correlations)
+        return cls(setup, around, guard, run, system, broker, feed, measured, reconciliation, tell)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Bring the streams up, reconcile, trade until `stop`."""
@@ -238,7 +246,9 @@ class LiveAccount:
         self._streams = [asyncio.ensure_future(stream) for stream in (self.broker.run(), self.feed.run())]
         try:
             await self._wait_for_streams()
-            await self._reconcile()
+            await self._reconciliation.start(self._setup.adopted_by)
+            if not self._around.is_stepped:
+                self._streams.append(asyncio.ensure_future(self._reconciliation.reconciler.run()))
             self._tell(f"reconciled; trading with {', '.join(s.name for s in self._setup.strategies)}")
             self._tell_halt()
             yield loop
@@ -252,6 +262,7 @@ class LiveAccount:
             run=self.name,
             on_stop=self._setup.on_stop,
             heartbeat=self._guard.turned,
+            reconciler=None if self._around.is_stepped else self._reconciliation.reconciler,
             tell=self._tell,
         )
         board = self.system.ports.quotes
@@ -282,31 +293,6 @@ class LiveAccount:
                 changed.clear()
         finally:
             await _end([patience])
-
-    async def _reconcile(self) -> None:
-        system, person = self.system, self._setup.adopted_by
-        breaks = await reconcile(self.broker, system.portfolio, system.orders)
-        if breaks and person and not any(found.kind in _ORDERS for found in breaks):
-            self._tell_breaks(breaks)
-            adopt_positions(system, await self.broker.positions(), approved_by=person, reason="differed at a start")
-            adopt_cash(system, await self.broker.account(), approved_by=person)
-            await system.ports.journal.durable()
-            self._tell(f"taken over from the broker on the word of {person}")
-            breaks = await reconcile(self.broker, system.portfolio, system.orders)
-        self._require_clean(breaks)
-
-    def _tell_breaks(self, breaks: Sequence[Break]) -> None:
-        for found in breaks:
-            self._tell(f"{found.kind.value} {found.subject}: ours {found.ours}, the broker's {found.theirs}")
-
-    def _require_clean(self, breaks: Sequence[Break]) -> None:
-        self._tell_breaks(breaks)
-        blocking = [found.subject for found in breaks if found.blocks]
-        if blocking:
-            raise NotReconciled(
-                f"our books and the broker's differ in {', '.join(blocking)}; find out why, then start again, "
-                "with --adopt NAME to take over the broker's positions and cash"
-            )
 
 
 async def _end(work: Iterable[asyncio.Future[None]]) -> None:

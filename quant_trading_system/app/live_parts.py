@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from quant_trading_system import __version__
-from quant_trading_system.app.adoption import adopt_positions
+from quant_trading_system.app.adoption import Ledger, adopt_positions
 from quant_trading_system.app.watchdog_record import RecordEntry, take_record
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
@@ -159,7 +159,7 @@ async def assemble_live(
     broker: AlpacaBroker,
     sender: Holder,
     watchdog_record: Iterable[RecordEntry],
-) -> tuple[str, TradingSystem]:
+) -> tuple[str, TradingSystem, Past | None]:
     """The account as its journal left it, or a new one with the broker's cash and positions."""
     account, held = await broker.account(), await broker.positions()
     if setup.mode is not TradingMode.LOCAL:
@@ -189,9 +189,9 @@ async def assemble_live(
         history=None if setup.keep_finished else journal,
     )
     if past is None:
-        adopt_positions(system, held, approved_by=setup.adopted_by, reason="held before the first run")
+        adopt_positions(Ledger.of(system), held, approved_by=setup.adopted_by, reason="held before the first run")
     journal.sync()
-    return run, system
+    return run, system, past
 
 
 def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:

@@ -141,7 +141,11 @@ def launch(command: Sequence[str], directory: Path) -> Child:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Everything outside, this machine's by default."""
+    """Everything outside, this machine's by default.
+
+    Attributes:
+        is_stepped: time passes only when somebody moves it, so no timer runs: the books are compared at the start only.
+    """
 
     clock: Clock = field(default_factory=SystemClock)
     connect: Callable[[Access, str, Clock, AsyncExitStack, Notify], Awaitable[Lines]] = connect
@@ -153,3 +157,4 @@ class Surroundings:
     watchdog_heartbeat: Callable[[Path], Heartbeat | None] = watchdog_heartbeat
     watchdog_record: Callable[[Path], Iterable[RecordEntry]] = read_record
     launch: Callable[[Sequence[str], Path], Child] = launch
+    is_stepped: bool = False

@@ -27,6 +27,8 @@ class NoticeKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     LOCK_LOST = "lock_lost"  # somebody else may be sending for the account
     WATCHDOG = "watchdog"  # nobody stops the account should the engine hang
+    BREAK_OPENED = "break_opened"  # our books and the broker's differ
+    BREAK_CLOSED = "break_closed"  # and agree again
     NO_HISTORY = "no_history"  # the history could not be read; it is tried again
 
 

@@ -64,6 +64,7 @@ class OrderLives:
     Attributes:
         store: the orders by id.
         recall: finds an order that is not in memory in the journal; by default there is none.
+        take_stranger: takes an update of an order that is on nobody's books; False leaves it to the kill switch.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class OrderLives:
         self._lock = portfolio.lock
         self._settled: list[Callable[[OrderRecord], None]] = []
         self.recall: Callable[[str], OrderRecord | None] = lambda _: None
+        self.take_stranger: Callable[[BrokerUpdate], bool] = lambda _: False
 
     def remember(self, finished: int, recall: Callable[[str], OrderRecord | None]) -> None:
         """Keep so many finished orders in memory; `recall` finds the others, and those of earlier processes.
@@ -189,7 +191,8 @@ class OrderLives:
         with self._lock:
             record = self.find(update.client_order_id)
             if record is None:
-                self._stranger(update)
+                if not self.take_stranger(update):
+                    self._stranger(update)
                 return
             incomplete: KillSwitchIncomplete | None = None
             try:

@@ -16,13 +16,17 @@ from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.events import HaltTrigger, RunFinished
 from quant_trading_system.core.exceptions import (
     BrokerRejected,
+    JournalError,
     KillSwitchIncomplete,
     MarketDataError,
     NotSent,
     OutcomeUnknown,
 )
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import EXTERNAL
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.trading.reconciler import Reconciler
 from quant_trading_system.trading.system import TradingSystem
 
 TICK = timedelta(seconds=1)
@@ -65,6 +69,7 @@ class LiveLoop:
         run: str,
         on_stop: OnStop = OnStop.CANCEL,
         heartbeat: Callable[[], None] = lambda: None,
+        reconciler: Reconciler | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Prepare to run.
@@ -73,6 +78,7 @@ class LiveLoop:
             run: id of the run, for its last entry.
             on_stop: what to do with working orders in the end.
             heartbeat: called at every turn; tells others that the engine is alive.
+            reconciler: runs beside it; told of every turn and of the end of the day.
             tell: takes one line about what happens, for people.
         """
         self._system = system
@@ -80,6 +86,7 @@ class LiveLoop:
         self._run = run
         self._on_stop = on_stop
         self._heartbeat = heartbeat
+        self._reconciler = reconciler
         self._tell = tell
         self._wake = asyncio.Event()
         self._stopping = False
@@ -110,6 +117,8 @@ class LiveLoop:
 
     async def turn(self) -> None:
         """Look around once: follow the day, mark, watch the limits, send what waits, ask for finished bars."""
+        if self._reconciler is not None:
+            self._reconciler.feel_pulse()  # before anything is sent
         await self._follow_the_day()
         await self._system.engine.on_step()
         await self._look_up_doubtful()
@@ -150,6 +159,8 @@ class LiveLoop:
             return
         if self._day is not None:
             await self._system.engine.close_day()
+            if self._reconciler is not None:
+                self._reconciler.day_ended()
             self._tell(f"{self._day} closed, equity {self._system.portfolio.equity:,.2f}")
         if today is not None:
             self._system.engine.open_day()
@@ -160,9 +171,9 @@ class LiveLoop:
         """Withdraw or leave what is working, and close the run on record."""
         system, clock = self._system, self._system.ports.clock
         if self._on_stop is OnStop.CANCEL:
-            await system.orders.cancel_all("the engine stops")
+            await self._cancel_own("the engine stops")
             deadline = clock.now() + SETTLE
-            while system.orders.open_orders() and clock.now() < deadline:
+            while self._own_orders() and clock.now() < deadline:
                 self._wake.clear()
                 await wait_for_either(clock, self._wake, TICK / 10)
         left = system.orders.open_orders()
@@ -180,13 +191,29 @@ class LiveLoop:
         )
         await journal.durable()
 
+    def _own_orders(self) -> list[OrderRecord]:
+        """What is open, but for what somebody else placed and has to look after."""
+        return [record for record in self._system.orders.open_orders() if record.order.strategy != EXTERNAL]
+
+    async def _cancel_own(self, reason: str) -> int:
+        """Ask for a cancel of every order of ours, whatever the journal says meanwhile; how many they were."""
+        own, failures = self._own_orders(), []
+        for record in own:
+            try:
+                await self._system.orders.cancel(record.order_id, reason)
+            except JournalError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return len(own)
+
     async def _withdraw(self) -> None:
         """Cancel what is working, as far as that is possible still."""
         if self._on_stop is not OnStop.CANCEL:
             return
         try:
-            asked = await self._system.orders.cancel_all("the engine failed")
-            self._tell(f"asked to cancel {len(asked)} orders")
+            asked = await self._cancel_own("the engine failed")
+            self._tell(f"asked to cancel {asked} orders")
         except Exception as error:  # noqa: BLE001 - the failure that led here must be raised, whatever this one is
             self._tell(f"not everything could be cancelled: {error}")
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from quant_trading_system.app.adoption import adopt_cash, adopt_positions
+from quant_trading_system.app.adoption import Ledger, adopt_cash, adopt_positions
 from quant_trading_system.app.live_parts import bind_account
-from quant_trading_system.core.events import CashMoved, PositionAdopted
+from quant_trading_system.core.events import CashMoved, PositionAdopted, RiskEvent
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.execution.broker import BrokerAccount, BrokerPosition
 from quant_trading_system.execution.reconciliation import compare_cash, compare_positions
@@ -37,7 +37,7 @@ def test_positions_are_brought_to_the_brokers_on_a_persons_word():
     account.hold("KO", 10)
     account.hold("PEP", 4)
     theirs = (position("KO", 12, "101.00"), position("XOM", -3, "50.00"))
-    changed = adopt_positions(account.system, theirs, approved_by="Ana", reason="bought elsewhere")
+    changed = adopt_positions(Ledger.of(account.system), theirs, approved_by="Ana", reason="bought elsewhere")
     assert changed == ("KO", "PEP", "XOM")
     ours = {symbol: held.quantity for symbol, held in account.portfolio.positions.items()}
     assert compare_positions(ours, theirs) == []
@@ -51,7 +51,9 @@ def test_what_agrees_is_left_alone():
     account = Account()
     account.hold("KO", 10)
     before = len(account.journal.events)
-    assert adopt_positions(account.system, (position("KO", 10, "90.00"),), approved_by="Ana", reason="") == ()
+    assert (
+        adopt_positions(Ledger.of(account.system), (position("KO", 10, "90.00"),), approved_by="Ana", reason="") == ()
+    )
     assert len(account.journal.events) == before
 
 
@@ -59,22 +61,23 @@ def test_cash_is_brought_to_the_brokers_and_is_no_profit():
     account = Account()
     theirs = BrokerAccount(account_id="a", cash=Decimal("100250.17"), equity=Decimal("100250.17"))
     profit = account.portfolio.daily_pnl
-    adopt_cash(account.system, theirs, approved_by="Ana")
-    assert compare_cash(account.portfolio.cash, theirs) == []
+    adopt_cash(Ledger.of(account.system), theirs.cash, approved_by="Ana")
+    assert compare_cash(account.portfolio.cash, theirs.cash) == []
     assert account.portfolio.daily_pnl == profit
-    moved = account.journal.events[-1]
+    *_, moved, numbers = account.journal.events
     assert isinstance(moved, CashMoved)
+    assert isinstance(numbers, RiskEvent), "a restart must find the baselines where the adjustment has moved them"
     assert (moved.amount, moved.cash) == (Decimal("250.17"), Decimal("100250.17"))
     assert "Ana" in moved.reason
     before = len(account.journal.events)
-    adopt_cash(account.system, theirs, approved_by="Ana")
+    adopt_cash(Ledger.of(account.system), theirs.cash, approved_by="Ana")
     assert len(account.journal.events) == before
 
 
 def test_a_symbol_that_is_gone_at_the_broker_needs_no_price_any_more():
     account = Account()
-    adopt_positions(account.system, (position("XOM", 5, "50.00"),), approved_by="Ana", reason="")
+    adopt_positions(Ledger.of(account.system), (position("XOM", 5, "50.00"),), approved_by="Ana", reason="")
     assert account.portfolio.unmarked == {"XOM"}
-    adopt_positions(account.system, (), approved_by="Ana", reason="")
+    adopt_positions(Ledger.of(account.system), (), approved_by="Ana", reason="")
     assert account.portfolio.unmarked == set()
     assert account.portfolio.positions == {}

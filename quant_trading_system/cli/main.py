@@ -14,6 +14,7 @@ from quant_trading_system.cli import (
     halt_commands,
     journal_commands,
     order_commands,
+    reconcile_command,
     trade_command,
     venue_command,
     watchdog_command,
@@ -51,6 +52,7 @@ order_commands.add_to(app)
 halt_commands.add_to(app)
 journal_commands.add_to(app)
 trade_command.add_to(app)
+reconcile_command.add_to(app)
 venue_command.add_to(app)
 watchdog_command.add_to(app)
 

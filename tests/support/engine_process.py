@@ -31,6 +31,7 @@ class Engine:
     def __init__(self, venue: VenueProcess, place: Path) -> None:
         keys = venue.fresh_account()
         self.url = venue.url
+        self.account = keys.name
         self.headers = {"APCA-API-KEY-ID": keys.key, "APCA-API-SECRET-KEY": keys.secret}
         self.place = place
         self.directory = place / "state" / "default"
@@ -80,15 +81,25 @@ class Engine:
                 return lines
         raise AssertionError(f"it ended without saying {words!r}:\n" + "".join(lines))
 
-    def run(self, *arguments: str) -> str:
-        """What another command answers, in the same environment."""
-        done = subprocess.run(
-            [*QTS, *arguments], cwd=self.place, env=self.environment, capture_output=True, text=True, check=True
-        )
+    def run(self, *arguments: str, allowed: int = 0) -> str:
+        """What another command answers, in the same environment; its exit code is 0 or the one allowed."""
+        done = self._run(*arguments)
+        assert done.returncode in (0, allowed), done.stderr
         return done.stdout
 
-    def ask(self, *arguments: str) -> dict:
-        return json.loads(self.run(*arguments, "--json"))
+    def refused(self, *arguments: str) -> str:
+        """The error of another command, which must fail."""
+        done = self._run(*arguments)
+        assert done.returncode == 1, done.stdout
+        return " ".join(done.stderr.split())
+
+    def ask(self, *arguments: str, allowed: int = 0) -> dict:
+        return json.loads(self.run(*arguments, "--json", allowed=allowed))
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*QTS, *arguments], cwd=self.place, env=self.environment, capture_output=True, text=True, check=False
+        )
 
     def broker(self, method: str, path: str, body: dict | None = None) -> dict | list:
         """Ask the venue itself, past the engine."""

@@ -1,0 +1,117 @@
+"""`qts reconcile`: our books beside the broker's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quant_trading_system.cli.screen import AsJson, key_of, print_json, screen, table
+from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
+from quant_trading_system.core.numbers import plain, usd
+
+if TYPE_CHECKING:
+    from quant_trading_system.app.reconcile_report import Report, Row
+
+Adopt = Annotated[str, typer.Option("--adopt", help="Who answers for taking over the broker's positions and cash.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; goes on record. Required with --adopt.")]
+Keys = Annotated[Path | None, typer.Option("--credentials", help="A private file instead of the environment.")]
+Name = Annotated[str, typer.Option("--name", help="Of the account's directory, as for `qts trade`.")]
+
+
+def reconcile(
+    adopt: Adopt = "",
+    reason: Reason = "",
+    name: Name = "default",
+    credentials: Keys = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the account's journal with the broker, also while an engine runs; exit code 3 if a break shuts new risk.
+
+    Nothing is changed, unless --adopt names who answers for it; then no engine may run.
+
+    Example: [bold]qts reconcile[/bold]
+    """
+    from quant_trading_system.config.settings import state_directory
+
+    if adopt and not reason.strip():
+        raise ConfigurationError("--adopt needs --reason: say why in a few words, it goes on record")
+    directory = state_directory() / name
+    report = asyncio.run(_report(directory, credentials, adopt.strip(), reason.strip()))
+    if as_json:
+        print_json(report)
+    else:
+        _show(report)
+    if not report.is_clean and not report.taken_over:
+        raise typer.Exit(3)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(reconcile)
+
+
+async def _report(directory: Path, credentials: Path | None, person: str, reason: str) -> Report:
+    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.reconcile_report import Comparison, require_same_account, take_over
+    from quant_trading_system.app.surroundings import connect, open_journal, open_latch
+    from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.execution.alpaca_statement import AlpacaStatements
+    from quant_trading_system.execution.credentials import read_access
+    from quant_trading_system.execution.notices import Notice
+    from quant_trading_system.journal.sqlite_reader import JournalReader
+
+    path, clock = directory / JOURNAL_FILE, SystemClock()
+    if not path.is_file():
+        raise JournalUnavailable(f"{path}: no such journal; `qts trade` makes one, --name says which")
+
+    def tell(notice: Notice) -> None:
+        screen().print(f"{notice.source}: {notice.message}", markup=False)
+
+    async with AsyncExitStack() as stack:
+        lines = await connect(read_access(os.environ, credentials), "iex", clock, stack, tell)
+        require_same_account(directory, (await lines.client.account()).id)
+        source = AlpacaStatements(lines.client)
+        if not person:
+            reader = stack.enter_context(JournalReader(path, key_of(path)))
+            report, _ = await Comparison(reader, source, clock).report()
+            return report
+        try:
+            journal = open_journal(directory)
+        except JournalUnavailable as error:
+            raise JournalUnavailable(
+                f"{error}; an engine keeps its own books: stop it with Ctrl-C, adopt, then start it again"
+            ) from error
+        stack.callback(journal.close)
+        return await take_over(journal, open_latch(directory), source, clock, person=person, reason=reason)
+
+
+def _show(report: Report) -> None:
+    out = screen()
+    if not report.breaks:
+        out.print("[green]our books and the broker's agree[/green]")
+    else:
+        numbers = ("ours", "theirs", "difference", "age")
+        shown = table("break", "subject", *numbers[:3], "severity", "age", "to act", right=numbers)
+        for row in report.breaks:
+            shown.add_row(row.kind.value, row.subject, row.ours, row.theirs, *_more(row))
+        out.print(shown)
+    out.print(f"cash: ours {usd(report.cash)}, the broker's {usd(report.their_cash)}", markup=False)
+    for entry in report.unbooked:
+        amount = "no amount" if entry.amount is None else usd(entry.amount)
+        kind = "an engine books it" if entry.kind else "nobody here can classify it"
+        out.print(f"not booked: {entry.word} {amount} {entry.description} ({kind})", markup=False)
+    if report.taken_over:
+        out.print(f"taken over from the broker: {', '.join(report.taken_over)}", markup=False)
+    elif report.breaks:
+        out.print("[dim]nothing was changed; find out why, then see `qts reconcile --adopt NAME --reason TEXT`[/dim]")
+
+
+def _more(row: Row) -> tuple[str, str, str, str]:
+    difference = "" if row.difference is None else plain(row.difference)
+    age = "new" if row.age_s is None else f"{row.age_s // 60} min" if row.age_s >= 120 else f"{row.age_s} s"
+    return difference, row.severity.value, age, row.owner.value

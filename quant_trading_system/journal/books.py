@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
+from quant_trading_system.core.breaks import Break
 from quant_trading_system.core.events import RunFinished, RunStarted
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.positions import Position
@@ -47,6 +48,10 @@ class Books(msgspec.Struct, kw_only=True):
     baselines: Baselines
     run_orders: int
     run_fills: int
+    breaks: list[tuple[Break, datetime]]
+    activities: list[str]
+    follows_activities: bool
+    opened: datetime | None
     last_intent: dict[str, int]
     executions: list[str]
     open: list[OrderView]
@@ -67,6 +72,8 @@ _AS_THEY_ARE = (
     "baselines",
     "run_orders",
     "run_fills",
+    "follows_activities",
+    "opened",
     "last_intent",
 )
 
@@ -80,6 +87,8 @@ def books_of(projection: Projection) -> Books:
             symbol: PositionState(*(getattr(position, name) for name in _POSITION_FIELDS))
             for symbol, position in projection.positions.items()
         },
+        breaks=list(projection.breaks.values()),
+        activities=sorted(projection.activities),
         executions=list(projection._executions),
         open=list(orders.open.values()),
         ended=dict(orders.ended),
@@ -98,6 +107,8 @@ def projection_of(books: Books, history: History | None = None) -> Projection:
     for name in _AS_THEY_ARE:
         setattr(projection, name, getattr(books, name))
     projection.positions = {symbol: _position(state) for symbol, state in books.positions.items()}
+    projection.breaks = {(found.kind, found.subject): (found, since) for found, since in books.breaks}
+    projection.activities = set(books.activities)
     projection._executions = OrderedDict.fromkeys(books.executions)
     orders = projection.orders
     orders.open = {view.order_id: view for view in books.open}

@@ -29,7 +29,14 @@ EXACT = (
 )
 """Where no float is made; each entry is the beginning of paths."""
 
-FLOATS = {"core/clock.py": "asyncio counts seconds in floats"}
+FLOATS = {
+    "core/clock.py": "asyncio counts seconds in floats",
+    "execution/algo/adaptive.py": "statistics: turns what is seen into a problem of Almgren and Chriss",
+    "execution/algo/almgren_chriss.py": "statistics: cost against variance; exact_weights is the way back",
+    "execution/algo/calibration.py": "statistics: least squares",
+    "execution/algo/impact.py": "statistics: models of market impact",
+    "execution/algo/one_way.py": "statistics: a quadratic programme",
+}
 """Exceptions, each with its reason."""
 
 MAKERS = {"float", "math.sqrt", "math.exp", "math.log", "math.pow", "statistics.mean", "statistics.fmean"}

@@ -1,0 +1,198 @@
+"""How the volume of a day is spread over it: learned from bars, and corrected while the day goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+
+import msgspec
+
+from quant_trading_system.core.exceptions import InvalidNumber, MarketDataError
+from quant_trading_system.core.numbers import ONE
+from quant_trading_system.execution.algo.slicing import Weight, integer_weights
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.sessions import Calendar, Session
+from quant_trading_system.market.time_axis import moment_of
+
+
+class VolumeProfile(msgspec.Struct, frozen=True):
+    """The expected fraction of a day's volume in each of n equal parts of the session.
+
+    Attributes:
+        fractions: n of them, not negative, summing to one exactly.
+        days: how many days they were learned from.
+
+    Raises:
+        MarketDataError: no part, a negative one, all of them zero, or a sum other than one.
+    """
+
+    fractions: tuple[Fraction, ...]
+    days: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.fractions:
+            raise MarketDataError("a volume profile needs at least one part of the day")
+        if any(part < 0 for part in self.fractions):
+            raise MarketDataError("a volume profile must not be negative anywhere")
+        if sum(self.fractions) != 1:
+            raise MarketDataError(f"the fractions of a volume profile sum to {sum(self.fractions)}; they must sum to 1")
+
+    @classmethod
+    def of(cls, weights: Sequence[Weight], days: int = 0) -> VolumeProfile:
+        """A profile in proportion to `weights`.
+
+        Raises:
+            MarketDataError: no weight, a negative one, or nothing but zeros.
+        """
+        try:
+            parts = integer_weights(weights)
+        except InvalidNumber as error:
+            raise MarketDataError(f"volume profile: {error}") from None
+        total = sum(parts)
+        return cls(tuple(Fraction(part, total) for part in parts), days)
+
+    def between(self, session: Session, start: datetime, end: datetime, slices: int) -> tuple[Fraction, ...]:
+        """Fractions of the day's volume in `slices` equal parts of a span, volume evenly spread within a part.
+
+        Args:
+            session: the profile is stretched over it, also when it is a half day.
+            start, end: within the session.
+            slices: at least 1.
+
+        Raises:
+            MarketDataError: the span leaves the session, is empty, or has no volume at all.
+        """
+        if not session.open <= start < end <= session.close or slices < 1:
+            raise MarketDataError(
+                f"{start.isoformat()} to {end.isoformat()} in {slices} slices must lie within the session "
+                f"{session.open.isoformat()} to {session.close.isoformat()}"
+            )
+        whole, ahead, span = ((b - a) // _TICK for a, b in (
+            (session.open, session.close), (session.open, start), (start, end)
+        ))  # fmt: skip
+        edges = [Fraction(ahead * slices + span * i, whole * slices) for i in range(slices + 1)]
+        parts = tuple(b - a for a, b in pairwise(map(self.traded_by, edges)))
+        if not any(parts):
+            raise MarketDataError(f"the volume profile has no volume from {start.isoformat()} to {end.isoformat()}")
+        return parts
+
+    def traded_by(self, share: Fraction) -> Fraction:
+        """The fraction of the day's volume that has traded after `share` (0 to 1) of the session."""
+        place = share * len(self.fractions)
+        full = int(place)
+        done = sum(self.fractions[:full], Fraction(0))
+        return done + (self.fractions[full] * (place - full) if full < len(self.fractions) else 0)
+
+
+_TICK = timedelta(microseconds=1)
+
+
+def learn_profile(volumes_by_day: Sequence[Sequence[Weight]]) -> VolumeProfile:
+    """The mean of the daily fractions, the profile whose schedule tracks the day's VWAP best.
+
+    Days without volume (holidays, halts) are left out. The ratio of the sums, which this is not, would let busy
+    days dominate. Source: Konishi (2002), Optimal slice of a VWAP trade.
+
+    Args:
+        volumes_by_day: shares, one row a day, all rows of one length.
+
+    Raises:
+        MarketDataError: no day with volume, rows of different length, or a negative volume.
+    """
+    if len({len(day) for day in volumes_by_day}) > 1:
+        raise MarketDataError("every day of a volume profile needs the same number of parts")
+    days = [VolumeProfile.of(day).fractions for day in volumes_by_day if any(volume != 0 for volume in day)]
+    if not days:
+        raise MarketDataError("no day has any volume; a volume profile cannot be learned")
+    sums = [sum(column, Fraction(0)) for column in zip(*days, strict=True)]
+    rounded = [round(part / len(days) * 10**12) for part in sums]  # keeps the integers short; sums to one again below
+    return VolumeProfile.of(rounded, len(days))
+
+
+def profile_from_bars(history: PriceHistory, symbol: str, calendar: Calendar, parts: int = 78) -> VolumeProfile:
+    """The profile of a symbol from intraday bars; the volume of a bar is spread evenly over the time that it covers.
+
+    Half days are left out, because their shape differs.
+
+    Args:
+        history: intraday bars with volumes.
+        parts: of a session; 78 are five minutes each.
+
+    Raises:
+        MarketDataError: daily bars, no volumes, or no full day among them.
+    """
+    if history.is_daily or history.volume is None:
+        raise MarketDataError("an intraday volume profile needs intraday bars with volumes")
+    column = history.column_of(symbol)
+    days: dict[date, list[Fraction]] = {}
+    for row in history.present[:, column].nonzero()[0]:
+        start, end = moment_of(history.axis.starts[row]), moment_of(history.axis.ends[row])
+        session, volume = calendar.session_at(start), int(history.volume[row, column])
+        if session is None or session.is_half_day or volume < 0:
+            continue
+        day = days.setdefault(session.date, [Fraction(0)] * parts)
+        for part, share in _parts_of(session, start, min(end, session.close), parts):
+            day[part] += volume * share
+    return learn_profile(list(days.values()))
+
+
+def _parts_of(session: Session, start: datetime, end: datetime, parts: int) -> Iterator[tuple[int, Fraction]]:
+    """Which parts of the session a bar covers, and which share of the bar lies in each."""
+    length = (session.close - session.open) // _TICK
+    first, last = ((moment - session.open) // _TICK * parts for moment in (start, end))
+    for part in range(first // length, -(-last // length)):
+        inside = min(last, (part + 1) * length) - max(first, part * length)
+        yield part, Fraction(inside, last - first)
+
+
+class VolumeForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """How the rest of the day is expected to trade, given what has traded so far.
+
+    The day's level is gamma distributed around one with the weight of `prior` (a fraction of a day); what was
+    observed moves it, and the surprise fades by `persistence` from slice to slice, so that a burst of volume
+    raises the next slices and hardly the last ones. Source: conjugate gamma-Poisson update; the fading follows
+    the autoregressive part of Bialkowski, Darolles and Le Fol (2008).
+
+    Attributes:
+        expected: shares per slice over the whole plan.
+        prior: above 0; the larger, the slower it learns.
+        persistence: from 0 (forget at once) to 1 (the whole rest of the day is scaled).
+
+    Raises:
+        MarketDataError: nothing is expected, or a parameter is out of range.
+    """
+
+    expected: tuple[Decimal, ...]
+    prior: Decimal = Decimal("0.1")
+    persistence: Decimal = Decimal("0.8")
+
+    def __post_init__(self) -> None:
+        VolumeProfile.of(self.expected)
+        if not (self.prior > 0 and 0 <= self.persistence <= ONE):
+            raise MarketDataError(f"prior {self.prior} must be above 0, persistence {self.persistence} within 0 to 1")
+
+    def level(self, number: int, observed: Decimal) -> Decimal:
+        """Volume relative to expectation, after slices 0 to `number` - 1 traded `observed` shares in the market."""
+        prior = self.prior * sum(self.expected)
+        return (prior + observed) / (prior + sum(self.expected[:number]))
+
+    def tilts(self, number: int, observed: Decimal) -> tuple[int, ...]:
+        """What to multiply the expected volumes of the slices from `number` on with, in millionths."""
+        surprise = int((self.level(number, observed) - ONE) * _MILLION)
+        above, below = self.persistence.as_integer_ratio()
+        factors = []
+        for _ in self.expected[number:]:
+            surprise = surprise * above // below
+            factors.append(_MILLION + surprise)
+        return tuple(factors)
+
+    def remaining(self, number: int, observed: Decimal) -> tuple[Decimal, ...]:
+        """Shares that the market is expected to trade in the slices from `number` on."""
+        tilts = self.tilts(number, observed)
+        return tuple(v * tilt / _MILLION for v, tilt in zip(self.expected[number:], tilts, strict=True))
+
+
+_MILLION = 1_000_000

@@ -9,6 +9,7 @@ import typer
 
 from quant_trading_system import __version__
 from quant_trading_system.cli import (
+    algo_command,
     backtest_command,
     demo_command,
     halt_commands,
@@ -55,6 +56,7 @@ trade_command.add_to(app)
 reconcile_command.add_to(app)
 venue_command.add_to(app)
 watchdog_command.add_to(app)
+algo_command.add_to(app)
 
 
 def run() -> None:

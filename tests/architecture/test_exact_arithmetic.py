@@ -34,8 +34,10 @@ FLOATS = {
     "execution/algo/adaptive.py": "statistics: turns what is seen into a problem of Almgren and Chriss",
     "execution/algo/almgren_chriss.py": "statistics: cost against variance; exact_weights is the way back",
     "execution/algo/calibration.py": "statistics: least squares",
+    "execution/algo/costs.py": "statistics: expected costs; from_float in the planner is the way back",
     "execution/algo/impact.py": "statistics: models of market impact",
     "execution/algo/one_way.py": "statistics: a quadratic programme",
+    "execution/algo/planner.py": "hands exact numbers to the statistics, and takes results back with from_float",
 }
 """Exceptions, each with its reason."""
 

@@ -1,0 +1,365 @@
+"""`qts algo plan`: the ways to trade an order side by side, and the schedule of the one to take."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quant_trading_system.cli.screen import AsJson, print_json, screen, table
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.numbers import exact, plain, usd
+from quant_trading_system.core.orders import OrderSide
+
+if TYPE_CHECKING:
+    from quant_trading_system.execution.algo.advice import Alternative, ExecutionAdvice, PlanRequest
+    from quant_trading_system.execution.algo.profile import VolumeProfile
+    from quant_trading_system.market.history import PriceHistory
+    from quant_trading_system.market.sessions import Session
+
+
+class Way(StrEnum):
+    """What `--use` may name."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    TWAP = "twap"
+    VWAP = "vwap"
+    POV = "pov"
+    SHORTFALL = "shortfall"
+    OPENING_AUCTION = "opening_auction"
+    CLOSING_AUCTION = "closing_auction"
+
+
+Symbol = Annotated[str, typer.Argument(help="Such as KO.")]
+Side = Annotated[OrderSide, typer.Argument(help="buy or sell.")]
+Quantity = Annotated[str, typer.Argument(metavar="QTY", help="Shares.")]
+Prices = Annotated[
+    str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices: price, volatility and volume.")
+]
+Price = Annotated[str, typer.Option(help="Dollars a share; by default the last close.", show_default=False)]
+Adv = Annotated[str, typer.Option("--adv", help="Average shares a day; by default from the file.", show_default=False)]
+Volatility = Annotated[
+    str, typer.Option(help="Of a day, such as 0.015; by default from the closes.", show_default=False)
+]
+Spread = Annotated[
+    str, typer.Option("--spread-bps", help="Quoted spread; by default that of the liquidity.", show_default=False)
+]
+At = Annotated[
+    datetime | None,
+    typer.Option(
+        "--at", formats=["%Y-%m-%dT%H:%M"], help="New York time; by default half an hour into the last day known.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Minutes = Annotated[int | None, typer.Option(help="Take no longer.", min=1, show_default=False)]
+SliceMinutes = Annotated[int, typer.Option("--slice-minutes", help="Length of a slice.", min=1)]
+Participation = Annotated[str, typer.Option(help="Own shares per share of others, at most.")]
+Aversion = Annotated[
+    str, typer.Option("--risk-aversion", help="Lambda in 1/dollar, such as 1e-6.", show_default="by the order's size")
+]
+AlphaBps = Annotated[str, typer.Option("--alpha-bps", help="How far the price is expected to run away.")]
+HalfLife = Annotated[int, typer.Option("--alpha-half-life", help="Minutes in which half of it is gone.", min=1)]
+Use = Annotated[Way | None, typer.Option(help="Show this one instead of the best.", show_default=False)]
+Svg = Annotated[Path | None, typer.Option("--html", help="Write the schedule as a picture.", show_default=False)]
+
+_DAYS_OF_VOLUME = 21
+_DAYS_OF_VOLATILITY = 63
+_BAR = 40
+_TEN_DAYS = timedelta(days=10)
+
+
+def plan(
+    symbol: Symbol,
+    side: Side,
+    quantity: Quantity,
+    prices: Prices = "sp500",
+    price: Price = "",
+    adv: Adv = "",
+    volatility: Volatility = "",
+    spread: Spread = "",
+    at: At = None,
+    minutes: Minutes = None,
+    slice_minutes: SliceMinutes = 5,
+    participation: Participation = "0.1",
+    risk_aversion: Aversion = "",
+    alpha_bps: AlphaBps = "0",
+    alpha_half_life: HalfLife = 60,
+    use: Use = None,
+    html: Svg = None,
+    as_json: AsJson = False,
+) -> None:
+    """Price every way to trade an order and show the schedule of the best. Nothing is sent.
+
+    Example: [bold]qts algo plan KO buy 100000 --adv 12000000 --at 2022-12-28T10:00[/bold]
+    """
+    from quant_trading_system.execution.algo.advice import PlanRequest
+    from quant_trading_system.execution.algo.planner import plan_execution
+
+    name = symbol.strip().upper()
+    given = None if at is None else _given_moment(at)
+    needed = not (price and adv and volatility)
+    seen = _Seen(name, prices, needed=needed, until=None if given is None else given[1])
+    session, now = given or _usual_moment(seen.last_day)
+    mid, daily = seen.price(price), seen.volume(adv)
+    request = PlanRequest(
+        symbol=name,
+        side=side,
+        quantity=_number(quantity, "QTY"),
+        mid=mid,
+        spread=_spread(spread, mid, daily),
+        daily_volume=daily,
+        volatility=seen.volatility(volatility),
+        now=now,
+        session=session,
+        horizon=None if minutes is None else timedelta(minutes=minutes),
+        slice_length=timedelta(minutes=slice_minutes),
+        participation=_number(participation, "--participation"),
+        risk_aversion=_number(risk_aversion, "--risk-aversion") if risk_aversion else None,
+        alpha_bps=_number(alpha_bps, "--alpha-bps"),
+        alpha_half_life=timedelta(minutes=alpha_half_life),
+        profile=seen.profile(),
+    )
+    advice = plan_execution(request)
+    shown = _chosen(advice, use)
+    if html is not None:
+        _write_picture(html, request, shown)
+    if as_json:
+        print_json({"chosen": shown, "advice": advice})
+        return
+    _show(request, advice, shown)
+    if html is not None:
+        screen().print(f"picture  {html}", markup=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="Plan how to trade an order. Example: [bold]qts algo plan KO buy 5000 --adv 12000000[/bold]",
+    )
+    group.command()(plan)
+    group.callback()(_algo)
+    app.add_typer(group, name="algo")
+
+
+def _algo() -> None:
+    """Plan how to trade a large order.
+
+    Example: [bold]qts algo plan KO buy 100000 --adv 12000000[/bold]
+    """
+
+
+class _Seen:
+    """What a price file tells of a symbol, read only when something is missing on the command line."""
+
+    def __init__(self, symbol: str, place: str, *, needed: bool, until: datetime | None) -> None:
+        self._symbol = symbol
+        self._history: PriceHistory | None = _history(symbol, place) if needed else None
+        if self._history is not None and until is not None:
+            self._history = self._history.between(date.min, until)
+
+    @property
+    def last_day(self) -> date | None:
+        """The day of the last bar."""
+        if self._history is None:
+            return None
+        day: date = self._history.dates[-1].item()
+        return day
+
+    def price(self, given: str) -> Decimal:
+        if given or self._history is None:
+            return _number(given, "--price")
+        return next(
+            close
+            for row in range(len(self._history) - 1, -1, -1)
+            if (close := self._history.close(self._symbol, row)) is not None
+        )
+
+    def volume(self, given: str) -> Decimal:
+        if given or self._history is None:
+            return _number(given, "--adv")
+        if self._history.volume is None:
+            raise ConfigurationError("the prices carry no volume: give the average shares a day with --adv")
+        known = self._history.volume[:, self._history.column_of(self._symbol)]
+        by_day: dict[date, int] = {}
+        for day, shares in zip(self._history.dates.tolist(), known.tolist(), strict=True):
+            if shares > 0:
+                by_day[day] = by_day.get(day, 0) + shares
+        latest = list(by_day.values())[-_DAYS_OF_VOLUME:]
+        if not latest:
+            raise ConfigurationError(f"no volume of {self._symbol} is known: give the average shares a day with --adv")
+        return Decimal(sum(latest) // len(latest))
+
+    def volatility(self, given: str) -> Decimal:
+        if given or self._history is None:
+            return _number(given, "--volatility")
+        from itertools import pairwise
+        from math import isnan
+        from statistics import stdev
+
+        from quant_trading_system.core.numbers import from_float
+
+        column = self._history.closes_as_float()[:, self._history.column_of(self._symbol)]
+        days = zip(self._history.dates.tolist(), column.tolist(), strict=True)
+        closes = {day: close for day, close in days if not isnan(close)}  # the last one of each day
+        latest = list(closes.values())[-_DAYS_OF_VOLATILITY - 1 :]
+        if len(latest) < 3:
+            raise ConfigurationError("too few days for a volatility: give that of a day with --volatility, as 0.015")
+        return from_float(stdev(b / a - 1 for a, b in pairwise(latest)), 6)
+
+    def profile(self) -> VolumeProfile:
+        """The profile of the day where intraday volumes tell it, else a usual one."""
+        from quant_trading_system.execution.algo.advice import USUAL_PROFILE
+        from quant_trading_system.execution.algo.profile import profile_from_bars
+        from quant_trading_system.market.sessions import TradingCalendar
+
+        history = self._history
+        if history is None or history.is_daily or history.volume is None:
+            return USUAL_PROFILE
+        first, last = history.dates[0].item(), history.dates[-1].item()
+        return profile_from_bars(history, self._symbol, TradingCalendar.nyse(first, last), 13)
+
+
+def _history(symbol: str, place: str) -> PriceHistory:
+    if place == "sp500":
+        from quant_trading_system.market.bundled import load_sp500
+
+        return load_sp500(symbols=[symbol])
+    from quant_trading_system.market.loading import load_prices
+
+    history = load_prices(Path(place))
+    if len(history.symbols) == 1 and history.symbols != (symbol,):
+        history = load_prices(Path(place), symbol=symbol)
+    return history.select([symbol])
+
+
+def _given_moment(at: datetime) -> tuple[Session, datetime]:
+    """The session of that day in New York, and the moment within or before it."""
+    from datetime import UTC
+
+    from quant_trading_system.market.sessions import NEW_YORK, TradingCalendar
+
+    session = TradingCalendar.nyse(at.date(), at.date() + _TEN_DAYS).session_on(at.date())
+    if session is None:
+        raise ConfigurationError(f"--at {at:%Y-%m-%d}: the exchange is closed on that day")
+    return session, at.replace(tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def _usual_moment(last_day: date | None) -> tuple[Session, datetime]:
+    """Half an hour into the session of that day, or of the next one from today."""
+    from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.market.sessions import NEW_YORK, TradingCalendar
+
+    day = last_day or SystemClock().now().astimezone(NEW_YORK).date()
+    session = TradingCalendar.nyse(day, day + _TEN_DAYS).sessions_between(day, day + _TEN_DAYS)[0]
+    return session, session.open + timedelta(minutes=30)
+
+
+def _spread(given: str, mid: Decimal, daily: Decimal) -> Decimal:
+    from quant_trading_system.core.numbers import BASIS_POINT, from_float, tick_of
+    from quant_trading_system.execution.algo.impact import DEFAULTS, liquidity_of
+
+    if given:
+        return _number(given, "--spread-bps") * BASIS_POINT * mid
+    usual = from_float(DEFAULTS[liquidity_of(float(mid), float(daily))].spread, 6)
+    return max((usual * mid).quantize(tick_of(mid)), tick_of(mid))
+
+
+def _number(text: str, option: str) -> Decimal:
+    try:
+        return exact(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from None
+
+
+def _chosen(advice: ExecutionAdvice, use: Way | None) -> Alternative:
+    if use is None:
+        return advice.chosen
+    found = [alternative for alternative in advice.alternatives if alternative.choice == use.value]
+    if not found:
+        names = ", ".join(alternative.choice for alternative in advice.alternatives)
+        raise ConfigurationError(f"--use {use.value}: not possible at this time of the day; choose one of {names}")
+    return found[0]
+
+
+def _show(request: PlanRequest, advice: ExecutionAdvice, shown: Alternative) -> None:
+    from quant_trading_system.market.sessions import NEW_YORK
+
+    out = screen()
+    out.print(
+        f"{request.side.value} {plain(request.quantity)} {request.symbol} at {usd(request.mid)}: "
+        f"{usd(request.notional)}, {advice.of_daily_volume:.2%} of an average day",
+        markup=False,
+    )
+    out.print(
+        f"spread {request.spread / request.mid * 10_000:.1f} bp, volatility {request.volatility:.2%} a day, "
+        f"urgency {advice.urgency}, {request.start.astimezone(NEW_YORK):%Y-%m-%d %H:%M} New York\n",
+        markup=False,
+    )
+    columns = ("spread", "impact", "alpha", "cost bp", "risk bp", "cost")
+    ways = table("way", *columns, "done by", "", right=columns)
+    for way in advice.alternatives:
+        ways.add_row(
+            way.choice,
+            *(f"{value}" for value in (way.spread_bps, way.impact_bps, way.alpha_bps, way.cost_bps, way.risk_bps)),
+            usd(way.cost),
+            f"{way.end.astimezone(NEW_YORK):%H:%M}",
+            "not possible" if way.why_not else "<" if way is advice.chosen else "",
+            style="dim" if way.why_not else "bold" if way is advice.chosen else "",
+        )
+    out.print(ways)
+    out.print(advice.why, markup=False)
+    if shown.why_not:
+        out.print(f"{shown.choice} is not possible: {shown.why_not}", markup=False)
+    if shown.schedule is not None:
+        _show_schedule(shown)
+
+
+def _show_schedule(way: Alternative) -> None:
+    from quant_trading_system.market.sessions import NEW_YORK
+
+    schedule = way.schedule
+    assert schedule is not None  # asked before
+    most, done = max(schedule.quantities), Decimal(0)
+    drawn = table("New York", "shares", "done", f"schedule of {way.choice}", right=("shares", "done"))
+    for part in schedule.slices:
+        done += part.quantity
+        bar = "█" * int(_BAR * part.quantity / most)
+        drawn.add_row(
+            f"{part.start.astimezone(NEW_YORK):%H:%M}",
+            plain(part.quantity),
+            f"{done / schedule.quantity:.1%}",
+            bar or ("▏" if part.quantity else ""),
+        )
+    screen().print(drawn)
+
+
+def _write_picture(path: Path, request: PlanRequest, way: Alternative) -> None:
+    """One HTML page with the schedule as bars, which loads nothing."""
+    from quant_trading_system.market.sessions import NEW_YORK
+    from quant_trading_system.research.svg import bar_list
+
+    if way.schedule is None:
+        raise ConfigurationError(f"--html: {way.choice} has no schedule to draw; choose another way with --use")
+    rows = [
+        (f"{part.start.astimezone(NEW_YORK):%H:%M}", float(part.quantity), plain(part.quantity))
+        for part in way.schedule.slices
+    ]
+    title = f"{way.choice}: {request.side.value} {plain(request.quantity)} {request.symbol}"
+    try:
+        path.write_text(_page(title, bar_list(rows, label=title)), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--html {path} cannot be written: {error.strerror or error}") from error
+
+
+def _page(title: str, picture: str) -> str:
+    from quant_trading_system.research.markup import tag
+
+    style = "body{font:14px sans-serif;max-width:60em;margin:2em auto}.bar{fill:#9ec5e8}text.value{text-anchor:end}"
+    head = tag("head", tag("meta", charset="utf-8"), tag("title", title), tag("style", style))
+    return "<!doctype html>" + tag("html", head, tag("body", tag("h1", title), picture), lang="en")

@@ -102,10 +102,12 @@ def _status(child: Child, told: OrderStatus) -> OrderStatus:
 
 
 def _judged(state: ParentState, before: Child, after: Child, reason: str, now: datetime) -> ParentState:
-    """Refusals make the parent wait, and too many of them pause it; a replaced or overfilled child fails it."""
+    """Refusals make the parent wait, and too many of them pause it; a replaced child or too many fills fail it."""
     if after.filled > after.quantity or after.status is OrderStatus.REPLACED:
         what = "filled beyond its quantity" if after.filled > after.quantity else "replaced by somebody else"
         return failed(state, f"child {after.number} was {what}")
+    if state.filled > state.order.quantity:
+        return failed(state, f"{state.filled} filled, but only {state.order.quantity} were wanted")
     if after.status is before.status or after.status not in _NEVER_THERE:
         return _replace(state, rejections=0) if after.filled > before.filled else state
     count = state.rejections + (after.status in _REFUSED)

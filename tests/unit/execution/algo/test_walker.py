@@ -185,6 +185,20 @@ def test_a_child_that_comes_back_after_the_end_is_cancelled_too():
     assert found.step(ChildReport(child_id="run-7-1", status=S.WORKING)).actions[0].child_id == "run-7-1"
 
 
+def test_more_fills_than_wanted_are_booked_and_fail_the_parent():
+    """Only a child proven absent that fills after all can do this; whoever watches must hear of it."""
+    found = desk(quantity="100", slices=1)
+    found.step()
+    found.step(found.report("run-7-1", S.IN_DOUBT))
+    found.step(ChildReport(child_id="run-7-1", status=S.ABSENT))
+    found.after(MINUTE)
+    found.step(found.fill("run-7-2"))
+    assert found.state.status is ParentStatus.COMPLETED
+    found.step(found.fill("run-7-1", D(60)), found.end("run-7-1", S.CANCELED))
+    assert (found.state.status, found.state.filled) == (ParentStatus.FAILED, 160)
+    assert found.state.reason == "160 filled, but only 100 were wanted"
+
+
 def test_the_last_fills_may_come_after_the_word_filled():
     found = desk()
     found.step()

@@ -6,6 +6,10 @@ TradingError
   InvalidTransition      an event that the order's state does not expect
   ConfigurationError     a settings or limits file that is refused as a whole
   MarketDataError        price data that cannot be trusted; says where
+  EstimateError          returns or a matrix that no covariance can be built on; says what to do
+  OptimizationError      no portfolio came out, so there is nothing to trade; says why
+    InfeasiblePortfolio    the constraints contradict each other
+    SolverFailed           no rung proved an answer; .reasons lists what was tried
   JournalError
     JournalDamaged         the record was changed, cut or replaced; .seq is the first bad entry
     JournalUnavailable     it cannot be written or read now; nothing may be sent
@@ -61,6 +65,33 @@ class ConfigurationError(TradingError, ValueError):
 
 class MarketDataError(TradingError, ValueError):
     """Market data is missing, malformed or contradicts itself."""
+
+
+class EstimateError(TradingError, ValueError):
+    """Returns are too few, incomplete or constant, or a matrix is no covariance."""
+
+
+class OptimizationError(TradingError):
+    """No portfolio came out; whoever asked keeps what is held."""
+
+
+class InfeasiblePortfolio(OptimizationError):
+    """No weights satisfy all constraints at once."""
+
+
+class SolverFailed(OptimizationError):
+    """Nothing that was tried proved its answer.
+
+    Attributes:
+        reasons: one line for each method and solver that was tried, in order.
+    """
+
+    def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message, reasons)
+        self.reasons = reasons
+
+    def __str__(self) -> str:
+        return "; ".join([str(self.args[0]), *self.reasons])
 
 
 class JournalError(TradingError):

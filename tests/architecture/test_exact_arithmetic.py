@@ -17,7 +17,7 @@ EXACT = (
     "risk/latch.py",
     "risk/limits.py",
     "risk/monitor.py",
-    "risk/portfolio",
+    "risk/portfolio.py",
     "risk/pre_trade.py",
     "simulation/books.py",
     "simulation/fees.py",

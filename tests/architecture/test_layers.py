@@ -14,16 +14,13 @@ if TYPE_CHECKING:
 
 PACKAGE = "quant_trading_system"
 
-MODULE_OF = {"PyYAML": "yaml"}
+MODULE_OF = {"PyYAML": "yaml", "cvxpy-base": "cvxpy"}
 """Libraries whose module has another name than the library."""
 
 HEAVY = {
-    "aiohttp", "click", "exchange_calendars", "numpy", "pandas", "plotly", "polars", "pyarrow",
+    "aiohttp", "click", "cvxpy", "exchange_calendars", "numpy", "pandas", "plotly", "polars", "pyarrow",
     "rich", "scipy", "skfolio", "sklearn", "structlog", "typer",
 }  # fmt: skip
-
-
-READ_WITHOUT_IMPORT = {"skfolio"}  # its price file is read where it lies, because importing it takes a second
 
 
 def test_every_directory_of_the_package_is_a_layer(sources: tuple[Source, ...], layers: list[str]) -> None:
@@ -60,7 +57,6 @@ def test_declared_libraries_are_the_imported_ones(sources: tuple[Source, ...], p
         declared += libraries if extra != "dev" else []
     names = [re.split(r"[^\w-]", library)[0] for library in declared]
     imported = {name.split(".")[0] for source in sources for name, _ in source.imports}
-    imported |= READ_WITHOUT_IMPORT
     assert sorted(MODULE_OF.get(name, name) for name in names) == sorted(imported - {PACKAGE, *sys.stdlib_module_names})
 
 

@@ -14,6 +14,7 @@ from quant_trading_system.cli import (
     demo_command,
     halt_commands,
     journal_commands,
+    optimize_command,
     order_commands,
     reconcile_command,
     trade_command,
@@ -52,6 +53,7 @@ backtest_command.add_to(app)
 order_commands.add_to(app)
 halt_commands.add_to(app)
 journal_commands.add_to(app)
+optimize_command.add_to(app)
 trade_command.add_to(app)
 reconcile_command.add_to(app)
 venue_command.add_to(app)

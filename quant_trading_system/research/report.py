@@ -59,10 +59,18 @@ def write_html(
     Raises:
         OSError: the file cannot be written.
     """
-    page = render_html(record, stats, title=title, subtitle=subtitle, decisions=decisions or {})
+    save_page(path, render_html(record, stats, title=title, subtitle=subtitle, decisions=decisions or {}))
+
+
+def save_page(path: str | Path, text: str) -> None:
+    """Write a page to `path`, which is replaced as a whole; its directory must exist.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     target = Path(path)
     unfinished = target.with_name(f"{target.name}.part")
-    unfinished.write_text(page, encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(target)
 
 
@@ -86,10 +94,11 @@ def render_html(
         tables.journal(record),
         tag("footer", f"quant_trading_system {__version__}. Past results do not tell the future."),
     )
-    return _page(title, body)
+    return page_of(title, body)
 
 
-def _page(title: str, body: Markup) -> str:
+def page_of(title: str, body: Markup) -> str:
+    """A whole HTML page around `body`, with the styles and the script of the house and a policy that admits no more."""
     assets = files(__package__)
     style = Markup(assets.joinpath("report.css").read_text(encoding="utf-8"))
     script = Markup(assets.joinpath("report.js").read_text(encoding="utf-8"))
@@ -138,19 +147,20 @@ def _tiles(stats: PerformanceReport) -> Markup:
     )
     return tag(
         "dl",
-        _tile("Net profit", dollars(stats.net_profit, signed=True), end, stats.net_profit),
-        _tile("Total return", percent(stats.total_return, signed=True), compared, stats.total_return or 0),
-        _tile("Growth per year", percent(stats.cagr, signed=True), f"volatility {percent(stats.volatility, 1)}"),
-        _tile("Sharpe ratio", number(stats.sharpe), f"Sortino {number(stats.sortino)}, Calmar {number(stats.calmar)}"),
-        _tile("Maximum drawdown", percent(stats.max_drawdown), fall),
-        _tile("Value at risk, one day", percent(stats.var_95), worst),
-        _tile("Costs", dollars(stats.costs), paid),
-        _tile("Closed trades", f"{stats.trades:,}", won),
+        tile("Net profit", dollars(stats.net_profit, signed=True), end, stats.net_profit),
+        tile("Total return", percent(stats.total_return, signed=True), compared, stats.total_return or 0),
+        tile("Growth per year", percent(stats.cagr, signed=True), f"volatility {percent(stats.volatility, 1)}"),
+        tile("Sharpe ratio", number(stats.sharpe), f"Sortino {number(stats.sortino)}, Calmar {number(stats.calmar)}"),
+        tile("Maximum drawdown", percent(stats.max_drawdown), fall),
+        tile("Value at risk, one day", percent(stats.var_95), worst),
+        tile("Costs", dollars(stats.costs), paid),
+        tile("Closed trades", f"{stats.trades:,}", won),
         class_="tiles",
     )  # fmt: skip
 
 
-def _tile(name: str, figure: str, aside: str, sign: Decimal | float = 0) -> Markup:
+def tile(name: str, figure: str, aside: str, sign: Decimal | float = 0) -> Markup:
+    """One key figure: its name, the figure, and a remark; `sign` colours it."""
     colour = "figure up" if sign > 0 else "figure down" if sign < 0 else "figure"
     return tag(
         "div",

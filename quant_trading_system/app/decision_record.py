@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,6 +40,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckResult, ...] = ()
 
 
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One order of a chain of replaces: what it asked for, and the shares that it traded itself."""
+
+    order_id: str
+    order: Order
+    status: OrderStatus
+    filled: Decimal
+
+
 class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Why an order was sent or refused, and what became of it.
 
@@ -46,6 +56,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
         refused_by: the rule that refused, None for an order that was sent.
         steps: number of the step (1 to 4) to its answers.
         entries: the journal entries that this record was read from.
+        chain: the orders of one intent, each in the place of the one before it; empty unless it was replaced.
     """
 
     order_id: str
@@ -58,6 +69,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     signal: Signal | None
     steps: dict[int, tuple[Answer, ...]]
     entries: tuple[int, ...]
+    chain: tuple[Leg, ...] = ()
 
 
 QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
@@ -141,6 +153,7 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
         signal=next((event.signal for event in events if isinstance(event, SignalEvent)), None),
         steps=steps,
         entries=tuple(entry.seq for entry in entries),
+        chain=_chain(journal, order_id),
     )
 
 
@@ -158,6 +171,43 @@ def _of_somebody_else(first: OrderEvent, order: Order, latest: OrderEvent, entri
         steps={Step.POST_TRADE.value: _afterwards(latest, entries)},
         entries=tuple(entry.seq for entry in entries),
     )
+
+
+def _chain(journal: JournalSource, order_id: str) -> tuple[Leg, ...]:
+    """From the first order to the last, refused and lost attempts included."""
+    first = order_id
+    while before := _told(journal, first).replaces:
+        first = before
+    legs: list[Leg] = []
+    ids = [first]
+    while ids:
+        told = _told(journal, ids.pop(0))
+        if told.leg is not None:
+            legs.append(told.leg)
+            ids += told.replaced_by
+    return tuple(legs) if len(legs) > 1 else ()
+
+
+class _Told(NamedTuple):
+    leg: Leg | None
+    replaces: str
+    replaced_by: list[str]
+
+
+def _told(journal: JournalSource, order_id: str) -> _Told:
+    """What the entries of one order say about its place in a chain."""
+    leg: Leg | None = None
+    replaces, replaced_by = "", list[str]()
+    for entry in journal.about(order_id):
+        event = entry.event
+        if isinstance(event, OrderEvent):
+            order = event.order if leg is None else leg.order
+            if order is not None:
+                leg = Leg(order_id=order_id, order=order, status=event.status, filled=event.quantity_filled)
+            replaces = event.replaces or replaces
+            if event.replaced_by and event.replaced_by not in replaced_by:
+                replaced_by.append(event.replaced_by)
+    return _Told(leg, replaces, replaced_by)
 
 
 def _answers(step: Step, decision: Decision) -> tuple[Answer, ...]:

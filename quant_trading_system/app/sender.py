@@ -18,7 +18,7 @@ from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.risk.kill_switch import KillSwitch, stops
 from quant_trading_system.risk.latch import Latch
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.pre_trade import Approval
 
 BEAT = timedelta(seconds=1)
 """How often the engine shows that its event loop turns; five of them fit into the watchdog's bound."""
@@ -54,7 +54,7 @@ class LastLook:
         self._host_latch = host_latch
         self._notify = notify
 
-    def __call__(self, approved: ApprovedOrder) -> str:
+    def __call__(self, approved: Approval) -> str:
         """Why the order must not leave, empty when it may."""
         flaw = self._lock.flaw()
         if flaw:

@@ -185,6 +185,8 @@ class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="orde
         trigger: what happened to its life; None when only `pending` changed.
         order, decision: the full content, in the first event of an order.
         quantity_filled: cumulative shares.
+        replaces: the order whose place this one is to take, in its first event.
+        replaced_by: the order that is to take its place, when a replace was asked for.
     """
 
     order_id: str
@@ -197,6 +199,8 @@ class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="orde
     reason: str = ""
     order: Order | None = None
     decision: Decision | None = None
+    replaces: str = ""
+    replaced_by: str = ""
 
 
 class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):

@@ -24,6 +24,7 @@ TradingError
       DuplicateOrderId
       BrokerRejected
       NotSent
+    NotReplaceable         the order cannot be changed now; nothing was sent, it works on as it is
     OutcomeUnknown         uncertain: it may be working; ask the broker by client_order_id
       BrokerTimeout
     UnknownOrder           no order of that id is on our books
@@ -190,6 +191,10 @@ class BrokerRejected(OrderRefused):
 
 class NotSent(OrderRefused):
     """Proof exists that no byte of the request left this process."""
+
+
+class NotReplaceable(ExecutionError):
+    """The order cannot be changed now; nothing was sent, and it works on as it is."""
 
 
 class OutcomeUnknown(ExecutionError):

@@ -15,6 +15,7 @@ _NAME = re.compile(
     r"(?P<run>(?:qts(?P<epoch>[1-9][0-9]{0,17})-)?[0-9a-f]+)-(?P<intent>[0-9]{1,18})-(?P<slice>[0-9]{1,18})"
 )
 _OURS = re.compile(r"(qts[0-9]+-)?[0-9a-f]{12}-[0-9]+-[0-9]+(\.r[0-9]+)?")
+_REPLACEMENT = ".r"
 
 
 def run_id(*parts: object) -> str:
@@ -60,7 +61,7 @@ class OrderName(NamedTuple):
 
 
 def parse_client_order_id(text: str) -> OrderName | None:
-    """Read an id that `client_order_id` could have written; None for every other text, whoever sent it.
+    """Read an id that `client_order_id` or `replacement_id` could have written; None for every other text.
 
     An order at the broker is another sender's when its run is on record nowhere in our journal, above all when
     its epoch is higher than ours.
@@ -70,7 +71,7 @@ def parse_client_order_id(text: str) -> OrderName | None:
     >>> parse_client_order_id("typed by hand") is None
     True
     """
-    found = _NAME.fullmatch(text)
+    found = _NAME.fullmatch(original_id(text))
     if found is None:
         return None
     return OrderName(found["run"], int(found["intent"]), int(found["slice"]), int(found["epoch"] or 0))
@@ -83,6 +84,21 @@ def is_our_make(order_id: str) -> bool:
     (True, False)
     """
     return _OURS.fullmatch(order_id) is not None
+
+
+def replacement_id(original: str, number: int) -> str:
+    """The id of the n-th order that is to take the place of an original one, of the same intent.
+
+    >>> replacement_id("5f1c-12-0", 1)
+    '5f1c-12-0.r1'
+    """
+    return f"{original}{_REPLACEMENT}{number}"
+
+
+def original_id(client_order_id: str) -> str:
+    """The first order of the chain that an order of that id belongs to."""
+    head, mark, number = client_order_id.rpartition(_REPLACEMENT)
+    return head if mark and number.isdecimal() else client_order_id
 
 
 def execution_id(venue_order: str, fill_no: int) -> str:

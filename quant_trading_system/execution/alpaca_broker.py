@@ -7,17 +7,24 @@ suspiciously silent and while it is down the history is read, and both are merge
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from functools import partial
 
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotSent, OutcomeUnknown
-from quant_trading_system.core.numbers import CENT
+from quant_trading_system.core.exceptions import (
+    BrokerRejected,
+    ConfigurationError,
+    InvalidOrder,
+    NotSent,
+    OutcomeUnknown,
+)
+from quant_trading_system.core.numbers import CENT, ZERO
 from quant_trading_system.core.orders import Order, OrderClass
 from quant_trading_system.execution.alpaca_api import no_answer
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_followed import FollowedOrders
+from quant_trading_system.execution.alpaca_models import AlpacaOrder
 from quant_trading_system.execution.alpaca_recovery import read_account_since, read_order
 from quant_trading_system.execution.alpaca_stream import OrderStream
 from quant_trading_system.execution.alpaca_wire import (
@@ -41,9 +48,9 @@ from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 from quant_trading_system.execution.rate_limit import Lane
 from quant_trading_system.execution.stream_session import StreamLimits, StreamSession, run_together
 from quant_trading_system.execution.transport import SocketOpener
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement
 
-Latch = Callable[[ApprovedOrder], str]
+Latch = Callable[[Approval], str]
 """Why an order must not leave now; empty when it may."""
 
 LOOKS = 6
@@ -144,19 +151,39 @@ class AlpacaBroker:
         self._orders.subscribe(listener)
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:
-        order = approved.order
+        return await self._send(approved.order, self._client.submit(approved, partial(self._forbid, approved)))
+
+    async def replace(self, approved: ApprovedReplacement) -> BrokerOrder:
+        try:
+            with no_answer(approved.replaces, BrokerRejected):
+                before = await self._client.order_by_client_id(approved.replaces, Lane.ORDERS)
+        except OutcomeUnknown as error:
+            raise NotSent(f"the order to be replaced cannot be read: {error}", approved.order.client_order_id) from None
+        if before is None:
+            raise NotSent("the broker does not show the order to be replaced", approved.order.client_order_id)
+        self._orders.hear_order(before)
+        sending = self._client.replace(before, approved, partial(self._forbid, approved))
+        try:
+            return await self._send(approved.order, sending)
+        except (BrokerRejected, OutcomeUnknown):
+            self._doubt(approved.replaces)  # the order itself tells what became of it
+            raise
+
+    async def _send(self, order: Order, sending: Awaitable[AlpacaOrder]) -> BrokerOrder:
         identity = order.client_order_id
         self._orders.begin(order)
         self._in_flight.add(identity)
         try:
-            answer = await self._client.submit(approved, partial(self._forbid, approved))
+            answer = await sending
             if field := difference(order, answer):
                 self._tell(NoticeKind.WRONG_ECHO, f"the answer describes an order with another {field}", identity)
                 raise OutcomeUnknown(f"the answer describes an order with another {field}", identity)
             self._orders.hear_order(answer)
             return broker_order(answer)
-        except (BrokerRejected, NotSent):
+        except (BrokerRejected, NotSent, InvalidOrder) as error:
             self._orders.drop_unseen(identity)
+            if isinstance(error, InvalidOrder):
+                raise NotSent(str(error), identity) from None
             raise
         except (OutcomeUnknown, ValueError, asyncio.CancelledError) as error:
             self._doubt(identity)
@@ -198,8 +225,9 @@ class AlpacaBroker:
                 return ()
             order = evidence.orders[0]
             fills = tuple(execution_of_fill(fill) for fill in evidence.fills.get(order.id, ()))
-        total = sum(fill.quantity for fill in fills)
-        if total != order.filled_qty:
+        total = sum((fill.quantity for fill in fills), ZERO)
+        handed_on = evidence.handed_on.get(order.id, ZERO)
+        if total not in (order.filled_qty, order.filled_qty - handed_on):
             message = f"the history shows {total} of {order.filled_qty} filled shares; ask again"
             raise OutcomeUnknown(message, client_order_id)
         return fills
@@ -218,7 +246,7 @@ class AlpacaBroker:
 
     # -- on the way out ------------------------------------------------------------------------------------------
 
-    def _forbid(self, approved: ApprovedOrder) -> str:
+    def _forbid(self, approved: Approval) -> str:
         """Asked right before the first byte."""
         stopped = "" if self._latch is None else self._latch(approved)
         if stopped:

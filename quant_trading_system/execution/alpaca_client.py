@@ -1,7 +1,7 @@
 """Alpaca as a place to trade: what changes something there.
 
-Orders leave through `submit` and `replace` only, and both take an `ApprovedOrder`, which nobody but the pre-trade
-gate can build. Both are sent once. Cancels may be repeated.
+Orders leave through `submit` and `replace` only. They take an `ApprovedOrder` and an `ApprovedReplacement`, which
+nobody but the pre-trade gate can build. Both are sent once. Cancels may be repeated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from quant_trading_system.execution.alpaca_reads import (
 from quant_trading_system.execution.alpaca_wire import order_body, read_json, replace_body
 from quant_trading_system.execution.rate_limit import Lane
 from quant_trading_system.execution.transport import Request
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 
 Forbid = Callable[[], str]
 """Why nothing may leave; empty when it may."""
@@ -68,7 +68,9 @@ class AlpacaClient(AlpacaReads):
                 raise
             return found
 
-    async def replace(self, before: AlpacaOrder, approved: ApprovedOrder, forbid: Forbid | None = None) -> AlpacaOrder:
+    async def replace(
+        self, before: AlpacaOrder, approved: ApprovedReplacement, forbid: Forbid | None = None
+    ) -> AlpacaOrder:
         """Put an approved order in the place of `before`; the answer is a new order with a new id.
 
         It is no promise: when the old order fills first, the stream says that the new one was refused.

@@ -43,6 +43,7 @@ class FollowedOrders:
         self._doubt = doubt
         self._trails: dict[str, OrderTrail] = {}
         self._open: dict[str, OrderTrail] = {}
+        self._shown: dict[str, OrderTrail] = {}  # by the broker's id
         self._sent: dict[str, Order] = {}
         self._listeners: list[Listener] = []
 
@@ -104,6 +105,8 @@ class FollowedOrders:
         """Take what was read from the history; what ended before we began is left alone."""
         for order in evidence.orders:
             if self._concerns_us(order) and not self._contradicts(order):
+                if order.id in evidence.handed_on:
+                    self._trail(order.client_order_id).handed_on = evidence.handed_on[order.id]
                 for fill in evidence.fills.get(order.id, ()):
                     self._hear_fill(order, fill)
                 self._hear(order)
@@ -131,6 +134,10 @@ class FollowedOrders:
         request: RequestTrigger | None = None,
     ) -> None:
         trail = self._trail(order.client_order_id)
+        if order.replaces:
+            before = self._shown.get(order.replaces)
+            trail.handed_on = trail.handed_on or (None if before is None else before.reported)
+        self._shown[order.id] = trail
         moment = (at or order.updated_at or order.submitted_at or self._clock.now()).astimezone(UTC)
         self.anchor = max(self.anchor, min(moment, self._clock.now()))
         for update in trail.hear(order, at=moment, execution=execution, request=request):

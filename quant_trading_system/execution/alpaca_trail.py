@@ -30,6 +30,7 @@ _ENDS = {
 _PAUSES = {S.SUSPENDED: T.SUSPEND, S.DONE_FOR_DAY: T.FINISH_DAY}
 _RANKS = {S.HELD: 0, S.IN_DOUBT: 0, S.WORKING: 1, S.SUSPENDED: 2, S.PARTIALLY_FILLED: 3, S.DONE_FOR_DAY: 4}
 _LAST_RANK = 5
+_ENDLESS = Decimal("Infinity")
 
 Evidence = tuple[datetime, Decimal, int]
 """How new a statement is: the broker's time, shares filled, and how far the status is."""
@@ -51,6 +52,11 @@ class Intervals:
     def __init__(self) -> None:
         self._parts: list[tuple[Decimal, Decimal]] = []
         self.total = ZERO
+
+    @property
+    def begin(self) -> Decimal:
+        """Where the first interval begins; infinity while there is none."""
+        return self._parts[0][0] if self._parts else _ENDLESS
 
     def add(self, start: Decimal, end: Decimal) -> Covered:
         """Take in ``(start, end]``, with start < end, unless it is there or clashes."""
@@ -87,16 +93,29 @@ class OrderTrail:
         order_id: the broker's id, empty while it is not known.
         status: by the newest evidence; None before the first.
         reported: shares that the broker calls filled.
+        handed_on: shares that the order whose place it took had filled; the broker counts them as its own. None
+            while nobody has told; 0 for an order that took nobody's place.
         has_clash: executions were told that cannot both be true.
     """
 
-    __slots__ = ("_booked", "_newest", "_told", "client_order_id", "has_clash", "order_id", "reported", "status")
+    __slots__ = (
+        "_booked",
+        "_newest",
+        "_told",
+        "client_order_id",
+        "handed_on",
+        "has_clash",
+        "order_id",
+        "reported",
+        "status",
+    )
 
     def __init__(self, client_order_id: str) -> None:
         self.client_order_id = client_order_id
         self.order_id = ""
         self.status: OrderStatus | None = None
         self.reported = ZERO
+        self.handed_on: Decimal | None = ZERO
         self.has_clash = False
         self._booked = Intervals()
         self._told: OrderStatus | None = None
@@ -110,10 +129,10 @@ class OrderTrail:
     @property
     def unexplained(self) -> str:
         """Why the history has to be read; empty when everything fits together."""
-        if self._booked.total < self.reported:
+        if not self._is_complete:
             if self.has_clash:
                 return "its executions contradict each other"
-            return f"{self.reported - self._booked.total} of {self.reported} filled shares have no execution"
+            return f"{self.reported - self._explained} of {self.reported} filled shares have no execution"
         if self.status is S.IN_DOUBT:
             return "the broker's word for its status is not known"
         return ""
@@ -174,7 +193,13 @@ class OrderTrail:
 
     @property
     def _is_complete(self) -> bool:
-        return self._booked.total >= self.reported
+        return self._explained >= self.reported
+
+    @property
+    def _explained(self) -> Decimal:
+        """Shares that executions account for: its own, and those of the order before it if its own begin after them."""
+        handed_on = self.handed_on or ZERO
+        return self._booked.total + (handed_on if self._booked.begin >= handed_on else ZERO)
 
     def _next_step(self) -> OrderTrigger | None:
         """What the status by the newest evidence adds to what was told."""

@@ -1,8 +1,8 @@
 """What the order manager asks of a broker, whoever it is.
 
-`place` takes nothing but an `ApprovedOrder`, which only the pre-trade gate can build, so that a way around
-the gate does not type-check. Every read has three outcomes: an answer, an answer that says no (`None`), and
-no answer (`OutcomeUnknown`); an error is never an empty list.
+`place` takes nothing but an `ApprovedOrder` and `replace` nothing but an `ApprovedReplacement`, which only the
+pre-trade gate can build, so that a way around the gate does not type-check. Every read has three outcomes: an
+answer, an answer that says no (`None`), and no answer (`OutcomeUnknown`); an error is never an empty list.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger
 from quant_trading_system.core.orders import Order, OrderSide
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +102,18 @@ class Broker(Protocol):
             BrokerRejected: a definite no.
             NotSent: proof that no byte left.
             OutcomeUnknown: no answer; the order may be working.
+        """
+
+    async def replace(self, approved: ApprovedReplacement) -> BrokerOrder:
+        """Ask to put an order in the place of an open one; what becomes of the two is told by updates about both.
+
+        The answer is no promise: when the old order ends first, the new one is rejected. Quantities of the new
+        order count what its chain has traded already.
+
+        Raises:
+            BrokerRejected: a definite no; the old order is as it was.
+            NotSent: proof that no byte left.
+            OutcomeUnknown: no answer; one of the two may be working, never both.
         """
 
     async def cancel(self, client_order_id: str) -> None:

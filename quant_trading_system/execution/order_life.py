@@ -12,7 +12,7 @@ from typing import Protocol
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import Decision, ExecutionPlan, Rejection
 from quant_trading_system.core.events import AnyEvent, HaltTrigger, OrderEvent
-from quant_trading_system.core.exceptions import KillSwitchIncomplete
+from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
 from quant_trading_system.core.order_state import (
     OrderStatus,
     OrderTrigger,
@@ -21,13 +21,13 @@ from quant_trading_system.core.order_state import (
     advance,
     advance_request,
 )
-from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import BrokerOrder, BrokerUpdate, Execution
 from quant_trading_system.execution.order_store import OrderRecord, OrderStore
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.pre_trade import Approval, ApprovedReplacement
 
 
 class Journal(Protocol):
@@ -109,13 +109,17 @@ class OrderLives:
                     self.take_up(record)
         return record
 
+    def is_known(self, order_id: str) -> bool:
+        """An order of that id was decided on, by this process or an earlier one."""
+        return self.find(order_id) is not None
+
     def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
         """Call `listener` when an order reaches a terminal status."""
         self._settled.append(listener)
 
     # -- the beginning ------------------------------------------------------------------------------------------
 
-    def begin(self, approved: ApprovedOrder, plan: ExecutionPlan | None, cause: int | None) -> OrderRecord:
+    def begin(self, approved: Approval, plan: ExecutionPlan | None, cause: int | None) -> OrderRecord:
         """An approved order is about to be sent: on record, and its room is taken.
 
         Raises:
@@ -124,17 +128,53 @@ class OrderLives:
         order = approved.order
         record = OrderRecord(order, approved.quantity)
         record.expected_price = None if plan is None else plan.expected_price
-        record.shrinks = approved.shrinks
+        record.shrinks = approved.exits
         record.room_price = approved.price
         record.sent_at = self._clock.now()
         record.status = advance(record.status, OrderTrigger.SEND)
+        if isinstance(approved, ApprovedReplacement):
+            record.replaces = approved.replaces
         record.sent_seq = self._journal.append(_decided(record, OrderTrigger.SEND, approved.decision), cause)
-        self._portfolio.reserve(record.order_id, order.symbol, approved.signed_quantity, approved.price)
+        self._link(record)
+        self._portfolio.reserve(record.order_id, order.symbol, record.room, approved.price)
         self.store.add(record)
         return record
 
-    def deny(self, order: Order, rejection: Rejection, cause: int | None) -> None:
+    def begin_replacement(
+        self, approved: ApprovedReplacement, plan: ExecutionPlan | None, cause: int | None
+    ) -> OrderRecord:
+        """An approved order is about to take the place of an open one: both are on record as such.
+
+        Raises:
+            JournalUnavailable: it cannot be recorded; the old order is as it was.
+        """
+        record = self.begin(approved, plan, cause)
+        old = record.older
+        assert old is not None, "an order that is replaced is in memory"
+        try:
+            old.replaced_by = record.order_id
+            self.request(old, RequestTrigger.ASK_REPLACE, f"to be replaced by {record.order_id}")
+        except JournalError:
+            self.step(record, OrderTrigger.NOT_SENT, "the replace was not recorded", on_record=False)
+            raise
+        return record
+
+    def _link(self, record: OrderRecord) -> None:
+        """Join an order with those before and after it in its chain, as far as they are on our books."""
+        if record.replaces and record.older is None:
+            old = self.find(record.replaces)
+            if old is not None:
+                record.older, old.newer = old, record
+        if record.replaced_by and record.newer is None:
+            new = self.store.get(record.replaced_by)
+            if new is not None and new.replaces == record.order_id:
+                record.newer, new.older = new, record
+
+    def deny(self, order: Order, rejection: Rejection, cause: int | None, replaces: str = "") -> None:
         """The gate said no; the refusal is on record.
+
+        Args:
+            replaces: the order whose place it was to take.
 
         Raises:
             JournalUnavailable: it cannot be recorded.
@@ -142,6 +182,7 @@ class OrderLives:
         record = OrderRecord(order, order.quantity)
         record.rejection = rejection
         record.reason = rejection.message
+        record.replaces = replaces
         record.status = advance(record.status, OrderTrigger.DENY)
         record.sent_seq = self._journal.append(_decided(record, OrderTrigger.DENY, rejection.decision), cause)
         self.store.add(record)
@@ -149,10 +190,10 @@ class OrderLives:
     def take_up(self, record: OrderRecord) -> None:
         """Go on with an order of an earlier process; one that may still trade takes its room again."""
         with self._lock:
+            self._link(record)
             self.store.take_back(record)
             if record.status.is_open:
-                leaves = record.leaves if record.order.side is OrderSide.BUY else -record.leaves
-                self._portfolio.reserve(record.order_id, record.order.symbol, leaves, record.room_price)
+                self._portfolio.reserve(record.order_id, record.order.symbol, record.room, record.room_price)
                 self._portfolio.set_in_doubt(
                     record.order_id, record.order.symbol, record.status is OrderStatus.IN_DOUBT
                 )
@@ -181,9 +222,9 @@ class OrderLives:
         with self._lock:
             record.venue_order_id = seen.venue_order_id
             for execution in executions:
-                self._tracker.apply(record, execution)
+                self._apply(record, execution)
             trigger = _SEEN_AS.get(seen.status)
-            if record.filled >= seen.filled_quantity and trigger is not None and record.status is not seen.status:
+            if record.chain_filled >= seen.filled_quantity and trigger is not None and record.status is not seen.status:
                 self.step(record, trigger, "found at the broker")
 
     def take(self, update: BrokerUpdate) -> None:
@@ -213,9 +254,14 @@ class OrderLives:
 
     def _book(self, record: OrderRecord, update: BrokerUpdate) -> bool:
         """Book the fill of `update`, if there is one; False when the update tells nothing new."""
-        if update.execution is None or self._tracker.apply(record, update.execution):
+        if update.execution is None or self._apply(record, update.execution):
             return True
         return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
+
+    def _apply(self, record: OrderRecord, execution: Execution) -> bool:
+        is_new = self._tracker.apply(record, execution)
+        self._share_room(record)
+        return is_new
 
     def _stranger(self, update: BrokerUpdate) -> None:
         self._kill_switch.activate(
@@ -240,6 +286,7 @@ class OrderLives:
                 self._journal.append(self._event(record, trigger, reason), record.sent_seq)
             if before.is_open and not record.status.is_open:
                 record.final_at = self._clock.now()
+                self._free_older(record, on_record=on_record)
                 for listener in self._settled:
                     listener(record)
 
@@ -248,15 +295,30 @@ class OrderLives:
         if before.is_open and not status.is_open:
             self._portfolio.release(record.order_id, symbol)
         elif status.is_open and not before.is_open and before is not OrderStatus.CREATED:
-            leaves = record.leaves if record.order.side is OrderSide.BUY else -record.leaves
-            self._portfolio.restore(record.order_id, symbol, leaves, record.room_price)
+            self._portfolio.restore(record.order_id, symbol, record.room, record.room_price)
         elif (before is OrderStatus.IN_DOUBT) != (status is OrderStatus.IN_DOUBT):
             self._portfolio.set_in_doubt(record.order_id, symbol, status is OrderStatus.IN_DOUBT)
+        self._share_room(record)
 
-    def request(self, record: OrderRecord, trigger: RequestTrigger, reason: str) -> None:
+    def _share_room(self, record: OrderRecord) -> None:
+        """What happens to one order of a chain changes what the next one may still fill."""
+        leg: OrderRecord | None = record
+        while leg is not None and (leg.older is not None or leg.newer is not None):
+            self._portfolio.resize(leg.order_id, leg.order.symbol, leg.room)
+            leg = leg.newer
+
+    def _free_older(self, record: OrderRecord, *, on_record: bool) -> None:
+        """An order that was to take another's place has ended: the other one works on, and may be asked again."""
+        old = record.older
+        if old is not None and old.pending is PendingRequest.REPLACE:
+            why = f"{record.order_id} is {record.status}"
+            self.request(old, RequestTrigger.REFUSED, why, on_record=on_record)
+
+    def request(self, record: OrderRecord, trigger: RequestTrigger, reason: str, *, on_record: bool = True) -> None:
         """Note what was asked of a working order, or how that ended."""
         record.pending = advance_request(record.pending, trigger)
-        self._journal.append(self._event(record, None, reason), record.sent_seq)
+        if on_record:
+            self._journal.append(self._event(record, None, reason), record.sent_seq)
 
     def _event(self, record: OrderRecord, trigger: OrderTrigger | None, reason: str) -> OrderEvent:
         return OrderEvent(
@@ -269,6 +331,7 @@ class OrderLives:
             quantity_filled=record.filled,
             venue_order_id=record.venue_order_id,
             reason=reason,
+            replaced_by=record.replaced_by if record.pending is PendingRequest.REPLACE else "",
         )
 
 
@@ -283,4 +346,5 @@ def _decided(record: OrderRecord, trigger: OrderTrigger, decision: Decision) -> 
         reason=record.reason,
         order=record.order,
         decision=decision,
+        replaces=record.replaces,
     )

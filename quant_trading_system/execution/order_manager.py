@@ -7,8 +7,9 @@ is durable before the first byte leaves; no lock is held while waiting for the b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -23,16 +24,18 @@ from quant_trading_system.core.exceptions import (
     OutcomeUnknown,
     UnknownOrder,
 )
-from quant_trading_system.core.ids import IntentCounter
+from quant_trading_system.core.ids import MAX_CLIENT_ORDER_ID, IntentCounter, original_id, replacement_id
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest, RequestTrigger
-from quant_trading_system.core.orders import Order
-from quant_trading_system.execution.broker import Broker
+from quant_trading_system.core.orders import Order, TimeInForce
+from quant_trading_system.execution.broker import Broker, BrokerOrder
+from quant_trading_system.execution.order_changes import OrderChange, changed_order, require_replaceable
 from quant_trading_system.execution.order_life import Journal, OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.pre_trade import ApprovedOrder, PreTradeRiskChecker
+from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement, PreTradeRiskChecker
 
 MISSES = 3
 """How often the broker must deny an order in doubt before it is given up."""
@@ -53,7 +56,7 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class OrderManager:
-    """Sends approved orders and cancels them. Nothing else calls `Broker.place`.
+    """Sends approved orders, changes and cancels them. Nothing else calls `Broker.place` or `Broker.replace`.
 
     Attributes:
         lives: what becomes of the orders.
@@ -116,13 +119,66 @@ class OrderManager:
         if isinstance(verdict, Placed):
             return verdict
         if isinstance(verdict, Rejection):
-            if verdict.rule is Rule.KILL_SWITCH:
-                raise KillSwitchActiveError(self._kill_switch.reason or verdict.message, order.client_order_id)
-            return verdict
+            return self._refused(verdict)
         record, approved = verdict
         await self._make_durable(record)
-        self._require_permission(record)
-        return await self._send(record, approved)
+        self._require_permission(record, approved)
+        return await self._send(record, self._broker.place(approved))
+
+    async def replace(
+        self,
+        order_id: str,
+        *,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        trail: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
+        plan: ExecutionPlan | None = None,
+        cause: int | None = None,
+    ) -> Placed | Rejection:
+        """Put a changed order in the place of an open one, down the same way out; `order_id` works on when refused.
+
+        What has filled counts against both, and of the two only the larger takes room. The new order has an id of
+        its own: `OrderRecord.replaced_by` of the old one.
+
+        Args:
+            quantity: shares in all, what has filled already included.
+            limit_price, stop_price: dollars a share; `trail`: dollars or percent, whichever the order has.
+            plan, cause: as for `submit`.
+
+        Returns:
+            `Placed` with the id of the new order, or the gate's `Rejection`.
+
+        Raises:
+            UnknownOrder: no order of that id is on our books.
+            NotReplaceable: it is final, not shown by the broker yet, or something else is asked of it.
+            InvalidOrder: the change is none, or makes no order that could exist.
+            KillSwitchActiveError: only changes that take risk away leave while orders are being reduced, and none
+                while they are halted; the refusal is on record.
+            JournalUnavailable: the intent could not be made durable, so nothing was sent.
+        """
+        change = OrderChange(
+            quantity=quantity, limit_price=limit_price, stop_price=stop_price, trail=trail, time_in_force=time_in_force
+        )
+        with self._lock:
+            old = self._orders.get(order_id)
+            if old is None:
+                raise UnknownOrder(f"no order {order_id} is on our books; `qts orders` lists them", order_id)
+            require_replaceable(old)
+            order = changed_order(old, change, self._next_replacement(order_id))
+            verdict = self._decide_replacement(old, order, plan, cause)
+        if isinstance(verdict, Rejection):
+            return self._refused(verdict)
+        record, approved = verdict
+        await self._make_durable(record)
+        self._require_permission(record, approved)
+        return await self._send(record, self._broker.replace(approved))
+
+    def _refused(self, rejection: Rejection) -> Rejection:
+        if rejection.rule is Rule.KILL_SWITCH:
+            raise KillSwitchActiveError(self._kill_switch.reason or rejection.message, rejection.order_id)
+        return rejection
 
     def _decide(
         self, order: Order, plan: ExecutionPlan | None, cause: int | None
@@ -138,6 +194,29 @@ class OrderManager:
         self._checker.remember(order)
         return record, verdict
 
+    def _decide_replacement(
+        self, old: OrderRecord, order: Order, plan: ExecutionPlan | None, cause: int | None
+    ) -> tuple[OrderRecord, ApprovedReplacement] | Rejection:
+        """The same step for an order that takes the place of another one."""
+        replaced = Replaced(old.order, old.leaves, old.chain_filled)
+        verdict = self._checker.check_replacement(order, replaced, plan)
+        if isinstance(verdict, ApprovedReplacement) and not self._kill_switch.permits(shrinking=verdict.shrinks):
+            verdict = _halted(order, verdict)
+        if isinstance(verdict, Rejection):
+            self.lives.deny(order, verdict, cause, replaces=old.order_id)
+            return verdict
+        record = self.lives.begin_replacement(verdict, plan, cause)
+        self._checker.remember(order)
+        return record, verdict
+
+    def _next_replacement(self, order_id: str) -> str:
+        """An id that no earlier change of the same intent has had, in this process or before it."""
+        original, number = original_id(order_id), 1
+        while self.lives.is_known(replacement_id(original, number)):
+            number += 1
+        fresh = replacement_id(original, number)
+        return fresh if len(fresh) <= MAX_CLIENT_ORDER_ID else self._ids.next_order_id()
+
     async def _make_durable(self, record: OrderRecord) -> None:
         try:
             await self._journal.durable()
@@ -146,16 +225,16 @@ class OrderManager:
             self.lives.step(record, OrderTrigger.NOT_SENT, "the intent was not made durable", on_record=not lost)
             raise
 
-    def _require_permission(self, record: OrderRecord) -> None:
+    def _require_permission(self, record: OrderRecord, approved: Approval) -> None:
         """Writing the record takes time, and the switch may have been set meanwhile."""
-        if not self._kill_switch.permits(shrinking=record.shrinks):
+        if not self._kill_switch.permits(shrinking=approved.shrinks):
             reason = self._kill_switch.reason
             self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
             raise KillSwitchActiveError(reason, record.order_id)
 
-    async def _send(self, record: OrderRecord, approved: ApprovedOrder) -> Placed:
+    async def _send(self, record: OrderRecord, sending: Awaitable[BrokerOrder]) -> Placed:
         try:
-            answer = await self._broker.place(approved)
+            answer = await sending
         except NotSent as error:
             self.lives.answered(record, OrderTrigger.NOT_SENT, str(error))
         except BrokerRejected as error:
@@ -250,7 +329,8 @@ class OrderManager:
         with self._lock:
             record.misses += 1
             is_old = record.sent_at is not None and self._clock.now() - record.sent_at >= ABSENT_AFTER
-            if record.status is OrderStatus.IN_DOUBT and is_old and record.misses >= MISSES:
+            has_proof = record.older is not None and record.older.status is OrderStatus.REPLACED  # of its existence
+            if record.status is OrderStatus.IN_DOUBT and is_old and record.misses >= MISSES and not has_proof:
                 self.lives.step(record, OrderTrigger.FIND_ABSENT, f"the broker did not know it {record.misses} times")
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -288,7 +368,7 @@ def _same_answer(known: OrderRecord, order: Order) -> Placed | Rejection:
     return Placed(known.order_id, known.status, known.reason)
 
 
-def _halted(order: Order, approved: ApprovedOrder) -> Rejection:
+def _halted(order: Order, approved: Approval) -> Rejection:
     decision = msgspec.structs.replace(approved.decision, refused_by=Rule.KILL_SWITCH)
     return Rejection(
         order_id=order.client_order_id,

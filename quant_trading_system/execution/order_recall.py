@@ -42,6 +42,7 @@ def _begun(seq: int, event: OrderEvent) -> OrderRecord | None:
     order, decision = event.order, event.decision
     record = OrderRecord(order, _shares(order, decision))
     record.sent_seq, record.sent_at = seq, event.at
+    record.replaces = event.replaces
     if decision.plan is not None:
         record.expected_price = decision.plan.expected_price
     record.room_price = _dearest(order, decision.quote.ask if decision.quote is not None else ZERO)
@@ -92,6 +93,7 @@ def _continue(record: OrderRecord, event: OrderEvent) -> None:
     record.status, record.pending = event.status, event.pending
     record.venue_order_id = event.venue_order_id or record.venue_order_id
     record.reason = event.reason or record.reason
+    record.replaced_by = event.replaced_by or record.replaced_by
     if event.trigger in BROKER_WORDS:
         record.acknowledged_at = record.acknowledged_at or event.at
     if not event.status.is_open:

@@ -32,6 +32,8 @@ class OrderRecord:
         sent_seq: the journal entry of its decision; causes later entries.
         final_at: when it reached a terminal state.
         misses: how often the broker was asked about it and did not know it.
+        replaces, replaced_by: ids of the orders before and after it in a chain of replaces, empty for none;
+            `older`, `newer`: these orders, None while they are not in memory.
     """
 
     __slots__ = (
@@ -44,11 +46,15 @@ class OrderRecord:
         "final_at",
         "intervals",
         "misses",
+        "newer",
+        "older",
         "order",
         "pending",
         "quantity",
         "reason",
         "rejection",
+        "replaced_by",
+        "replaces",
         "room_price",
         "sent_at",
         "sent_seq",
@@ -78,6 +84,10 @@ class OrderRecord:
         self.final_at: datetime | None = None
         self.sent_seq = 0
         self.misses = 0
+        self.replaces = ""
+        self.replaced_by = ""
+        self.older: OrderRecord | None = None
+        self.newer: OrderRecord | None = None
 
     def __repr__(self) -> str:
         order, done = self.order, f"{self.filled}/{self.quantity}"
@@ -91,7 +101,20 @@ class OrderRecord:
     @property
     def leaves(self) -> Decimal:
         """Shares that may still fill; 0 when the order is final."""
-        return max(self.quantity - self.filled, ZERO) if self.status.is_open else ZERO
+        return max(self.quantity - self.chain_filled, ZERO) if self.status.is_open else ZERO
+
+    @property
+    def chain_filled(self) -> Decimal:
+        """Shares executed by it and by every order whose place it took: they are one intent."""
+        return self.filled if self.older is None else self.filled + self.older.chain_filled
+
+    @property
+    def room(self) -> Decimal:
+        """Signed shares that room is kept for: of two orders of which one replaces the other, the larger counts."""
+        shares = self.leaves
+        if self.older is not None:
+            shares = max(shares - self.older.leaves, ZERO)
+        return shares if self.order.side is OrderSide.BUY else -shares
 
     @property
     def average_price(self) -> Decimal | None:

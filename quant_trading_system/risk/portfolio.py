@@ -74,6 +74,20 @@ class Holding:
             return held > 0 and self.sells - signed_quantity <= held
         return held < 0 and self.buys + signed_quantity <= -held
 
+    def without(self, order_id: str) -> Holding:
+        """The same holding if that order were not open; a copy for questions."""
+        other = Holding(self.position.symbol, self.sector)
+        other.position = self.position
+        for reservation in self.orders.values():
+            if reservation.order_id != order_id:
+                other.orders[reservation.order_id] = reservation
+                if reservation.leaves > 0:
+                    other.buys += reservation.leaves
+                else:
+                    other.sells -= reservation.leaves
+        other.refresh()
+        return other
+
     def refresh(self) -> Decimal:
         """Recompute the worst case after a change; the change of its value in dollars."""
         price = ZERO
@@ -196,6 +210,16 @@ class Portfolio:
         with self.lock:
             if order_id not in self.holding(symbol).orders:
                 self.reserve(order_id, symbol, leaves, price)
+
+    def resize(self, order_id: str, symbol: str, leaves: Decimal) -> None:
+        """An open order may fill other shares (signed) than were reserved for it."""
+        with self.lock:
+            held = self.holding(symbol)
+            reservation = held.orders.get(order_id)
+            if reservation is not None and reservation.leaves != leaves:
+                change, side = leaves - reservation.leaves, leaves or reservation.leaves
+                reservation.leaves = leaves
+                self._shift(held, change, side=side)
 
     def set_in_doubt(self, order_id: str, symbol: str, in_doubt: bool) -> None:
         """Mark that the order's fate is unknown, or known again."""

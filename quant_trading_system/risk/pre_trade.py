@@ -22,6 +22,7 @@ from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.checks import CHECKS, Case, Check
+from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Holding, Portfolio
@@ -30,27 +31,30 @@ _SEAL: Final = object()
 _NINE_DECIMALS = Decimal("1E-9")
 _MILLIONTH = Decimal("1E-6")
 _MICROSECOND = timedelta(microseconds=1)
+_NO_PRICE = CheckResult(Rule.QUOTE_SANE, False, detail="no price")
 
 
-class ApprovedOrder:
+class Approval:
     """Permission to send exactly this order, once. Only `PreTradeRiskChecker` can make one.
 
     Attributes:
         order: the order, with its client order id.
         decision: what was known and asked; goes into the journal with it.
         quantity, price: shares (also for dollar orders) and dollars a share that the order's room is worth.
-        shrinks: proven to shrink a position, whatever else fills.
+        exits: proven to shrink a position, whatever else fills.
+        shrinks: the same, or a change of an open order that only takes risk away.
     """
 
-    __slots__ = ("decision", "order", "price", "quantity", "shrinks")
+    __slots__ = ("decision", "exits", "order", "price", "quantity", "shrinks")
 
     def __init__(self, order: Order, decision: Decision, case: Case, price: Decimal, *, seal: object) -> None:
         if seal is not _SEAL:
-            raise TypeError("only PreTradeRiskChecker.check_order() approves orders")
+            raise TypeError("only PreTradeRiskChecker approves orders")
         self.order = order
         self.decision = decision
         self.quantity = case.quantity
         self.price = price
+        self.exits = case.exits
         self.shrinks = case.shrinks
 
     def __reduce__(self) -> NoReturn:
@@ -62,6 +66,28 @@ class ApprovedOrder:
     def signed_quantity(self) -> Decimal:
         """Shares that may be bought (positive) or sold."""
         return self.quantity if self.order.side is OrderSide.BUY else -self.quantity
+
+
+class ApprovedOrder(Approval):
+    """Permission to send a new order; `Broker.place` takes nothing else."""
+
+    __slots__ = ()
+
+
+class ApprovedReplacement(Approval):
+    """Permission to put an order in the place of an open one; `Broker.replace` takes nothing else.
+
+    Attributes:
+        quantity: shares, what its chain has traded already included.
+        replaces: the client order id of the order that makes way.
+    """
+
+    __slots__ = ("replaces",)
+
+    def __init__(self, order: Order, decision: Decision, case: Case, price: Decimal, *, seal: object) -> None:
+        super().__init__(order, decision, case, price, seal=seal)
+        self.quantity = order.quantity
+        self.replaces = "" if case.replaced is None else case.replaced.order.client_order_id
 
 
 class PreTradeRiskChecker:
@@ -118,11 +144,29 @@ class PreTradeRiskChecker:
         """
         with self._portfolio.lock:
             case = self._case(order)
-            results, refused = self._ask_all(case)
-            decision = self._decision(case, results, plan, None if refused is None else refused.rule)
+            decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
                 return ApprovedOrder(order, decision, case, case.price, seal=_SEAL)
-        return _rejection(order, refused or CheckResult(Rule.QUOTE_SANE, False, detail="no price"), decision)
+        return _rejection(order, refused or _NO_PRICE, decision)
+
+    def check_replacement(
+        self, order: Order, replaced: Replaced, plan: ExecutionPlan | None = None
+    ) -> ApprovedReplacement | Rejection:
+        """Judge an order that is to take the place of an open one: what is left of it, instead of what is left there.
+
+        Until the broker has decided either of the two may fill, so the worse of them counts, and never both.
+        """
+        with self._portfolio.lock:
+            case = self._case(order)
+            case.replaced = replaced
+            decision, refused = self._judge(case, plan)
+            if refused is None and case.price is not None:
+                return ApprovedReplacement(order, decision, case, case.price, seal=_SEAL)
+        return _rejection(order, refused or _NO_PRICE, decision)
+
+    def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
+        results, refused = self._ask_all(case)
+        return self._decision(case, results, plan, None if refused is None else refused.rule), refused
 
     def remember(self, order: Order) -> None:
         """Note that `order` leaves, so that an identical one within the window is taken for a mistake."""
@@ -160,7 +204,7 @@ class PreTradeRiskChecker:
         case.instrument = self._universe.get_instrument(order.symbol)
         case.holding = portfolio.peek(order.symbol)
         case.now = self._clock.now()
-        case.quote, case.price = None, None
+        case.quote, case.price, case.replaced = None, None, None
         return case
 
     def _gather(self, case: Case) -> None:
@@ -190,8 +234,10 @@ class PreTradeRiskChecker:
         case.quantity = order.quantity if order.notional is None else _shares_of(order.notional, quote)
         signed = case.signed_quantity = case.quantity if order.side is OrderSide.BUY else -case.quantity
         holding = case.holding
-        case.shrinks = holding.shrinks(signed)
+        case.exits = case.shrinks = holding.shrinks(signed)
         case.worst_quantity, case.worst_value = holding.worst_with(signed, price)
+        if case.replaced is not None:
+            _weigh_replacement(case, case.replaced, price)
         case.added_value = case.worst_value - holding.worst_value
 
     def _read_correlations(self, case: Case) -> None:
@@ -237,6 +283,32 @@ def _same_way(measured: Decimal, other: Holding, *, buying: bool) -> Decimal:
     if may_be_long and may_be_short:
         return abs(measured)
     return measured if buying == may_be_long else -measured
+
+
+def _weigh_replacement(case: Case, replaced: Replaced, price: Decimal) -> None:
+    """Look at the account without the replaced order, and at the larger of the two on top of it."""
+    order, old = case.order, replaced.order
+    reserved = case.holding.orders.get(old.client_order_id)
+    holding = case.holding = case.holding.without(old.client_order_id)
+    left = case.quantity = max(order.quantity - replaced.filled, ZERO)
+    sign = 1 if order.side is OrderSide.BUY else -1
+    case.signed_quantity = sign * left
+    case.exits = holding.shrinks(case.signed_quantity)
+    case.shrinks = case.exits or _only_takes_away(order, old, left, replaced.leaves)
+    dearest = max(price, ZERO if reserved is None else reserved.price)
+    case.worst_quantity, case.worst_value = holding.worst_with(sign * max(left, replaced.leaves), dearest)
+    case.duplicate_age = None  # it takes the place of an order; there will not be two
+
+
+def _only_takes_away(order: Order, old: Order, left: Decimal, leaves: Decimal) -> bool:
+    """Fewer shares at most, and nothing else but perhaps a limit that is harder to reach."""
+    fixed = ("stop_price", "trail_price", "trail_percent", "time_in_force")
+    if left > leaves or any(getattr(order, field) != getattr(old, field) for field in fixed):
+        return False
+    if order.limit_price is None or old.limit_price is None:
+        return order.limit_price is old.limit_price
+    buying = order.side is OrderSide.BUY
+    return order.limit_price <= old.limit_price if buying else order.limit_price >= old.limit_price
 
 
 def _price_of(order: Order, quote: Quote) -> Decimal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quant_trading_system.core.exceptions import BrokerRejected, NotSent
+from quant_trading_system.core.order_state import RequestTrigger
 from quant_trading_system.core.orders import Order, OrderClass
 from quant_trading_system.execution.broker import (
     BrokerAccount,
@@ -17,12 +18,12 @@ from quant_trading_system.execution.broker import (
     Execution,
     Listener,
 )
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.venue import Venue
-from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder, VenueUpdate
+from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueOrder, VenueUpdate
 
-Latch = Callable[[ApprovedOrder], str]
+Latch = Callable[[Approval], str]
 """Why an order must not leave now; empty when it may."""
 
 
@@ -58,13 +59,33 @@ class SimulatedBroker:
             NotSent: the latch stopped it.
         """
         order = approved.order
-        stopped = "" if self._latch is None else self._latch(approved)
-        if stopped:
-            raise NotSent(f"kill switch is active: {stopped}", order.client_order_id)
+        self._ask_latch(approved)
         try:
             return _broker_order(self._venue.submit(order))
         except VenueRefusal as refusal:
             raise BrokerRejected(refusal.message, order.client_order_id, refusal.code) from None
+
+    async def replace(self, approved: ApprovedReplacement) -> BrokerOrder:
+        """Ask for the change; the new order is `sent` until an update says that it has taken the place of the old one.
+
+        Raises:
+            BrokerRejected: the venue refused it; the old order is as it was.
+            NotSent: the latch stopped it.
+        """
+        order = approved.order
+        self._ask_latch(approved)
+        old = self._venue.find(approved.replaces)
+        if old is None:
+            raise BrokerRejected(f"order not found for {approved.replaces}", order.client_order_id, 40410000)
+        try:
+            return _broker_order(self._venue.replace(old.venue_order_id, _terms(order)))
+        except VenueRefusal as refusal:
+            raise BrokerRejected(refusal.message, order.client_order_id, refusal.code) from None
+
+    def _ask_latch(self, approved: Approval) -> None:
+        stopped = "" if self._latch is None else self._latch(approved)
+        if stopped:
+            raise NotSent(f"kill switch is active: {stopped}", approved.order.client_order_id)
 
     async def cancel(self, client_order_id: str) -> None:
         try:
@@ -93,18 +114,32 @@ class SimulatedBroker:
         return BrokerAccount(account_id=account.account_id, cash=account.cash, equity=account.equity)
 
     def _pass_on(self, update: VenueUpdate) -> None:
-        if update.trigger is None:  # nothing that an order manager could have asked for
+        if update.trigger is None and update.notice is not Notice.REPLACE_REJECTED:
             return
         message = BrokerUpdate(
             client_order_id=update.order.client_order_id,
             venue_order_id=update.order.venue_order_id,
             at=update.at,
             trigger=update.trigger,
+            request=None if update.notice is None else RequestTrigger.REFUSED,
             execution=None if update.fill is None else _execution(update.fill),
             reason=update.reason,
         )
         for listener in self._listeners:
             listener(message)
+
+
+def _terms(order: Order) -> dict[str, object]:
+    """A change in the words of a request; what is as it was changes nothing."""
+    named = {
+        "qty": order.quantity,
+        "limit_price": order.limit_price,
+        "stop_price": order.stop_price,
+        "trail": order.trail_price or order.trail_percent,
+        "time_in_force": order.time_in_force.value,
+        "client_order_id": order.client_order_id,
+    }
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _broker_order(order: VenueOrder) -> BrokerOrder:

@@ -129,7 +129,7 @@ def test_only_the_gate_approves_orders(sources: tuple[Source, ...]) -> None:
 
 
 def _is_approval(source: Source, node: ast.expr) -> bool:
-    return source.full_name(node).endswith(".ApprovedOrder")
+    return source.full_name(node).endswith((".Approval", ".ApprovedOrder", ".ApprovedReplacement"))
 
 
 def test_only_the_order_manager_sends_orders(sources: tuple[Source, ...]) -> None:

@@ -42,7 +42,12 @@ class FakeAlpaca:
         self.fills: list[dict[str, Any]] = []
         self.positions: list[dict[str, Any]] = []
         self.account = dict(ACCOUNT)
-        self.faults: dict[str, deque[Any]] = {"POST": deque(), "GET": deque(), "DELETE": deque()}
+        self.faults: dict[str, deque[Any]] = {
+            "POST": deque(),
+            "PATCH": deque(),
+            "GET": deque(),
+            "DELETE": deque(),
+        }
         self.opener = MemoryOpener(self._welcome)
         self.is_mute = False
         self.hides: set[str] = set()
@@ -90,6 +95,28 @@ class FakeAlpaca:
         )
         return reply(self.orders[body["client_order_id"]])
 
+    def _change(self, old: dict[str, Any], body: dict[str, Any]) -> Reply:
+        if old["status"] in CLOSED:
+            return refusal(422, 42210000, f"cannot replace order in {old['status']} status")
+        identity = body["client_order_id"]
+        changed = {"qty": body.get("qty", old["qty"]), "limit_price": body.get("limit_price", old["limit_price"])}
+        filled = {"filled_qty": old["filled_qty"], "status": "pending_new", "replaces": old["id"]}
+        self.orders[identity] = {
+            **old,
+            "id": f"v-{identity}",
+            "client_order_id": identity,
+            **changed,
+            **filled,
+            **self._now(),
+        }
+        return reply(self.orders[identity])
+
+    def replaced(self, old: str, new: str) -> None:
+        """A replace takes effect."""
+        self.orders[new] |= {"filled_qty": self.orders[old]["filled_qty"]}
+        self.happens(old, "replaced", replaced_by=f"v-{new}")
+        self.happens(new, "new")
+
     def _listed(self, query: dict[str, str]) -> list[dict[str, Any]]:
         rows = [order for identity, order in self.orders.items() if identity not in self.hides]
         if query["status"] == "open":
@@ -107,6 +134,8 @@ class FakeAlpaca:
             return refusal(404, 40410000, f"order not found for {name}")
         if request.method == "GET":
             return reply(order)
+        if request.method == "PATCH":
+            return self._change(order, json.loads(request.body))
         if order["status"] in (*CLOSED, "pending_cancel"):
             return refusal(422, 42210000, f'order is already in "{order["status"]}" state')
         self.happens(order["client_order_id"], "pending_cancel")

@@ -19,7 +19,7 @@ from quant_trading_system.execution.broker import (
     Execution,
     Listener,
 )
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 
 Number = str | int | Decimal
 Answer = str | BaseException | Callable[[ApprovedOrder], Awaitable[None]]
@@ -36,6 +36,7 @@ class ScriptedBroker:
         reject, time_out, not_sent       raise
         accept_then_time_out, fill_then_time_out       report, then raise: the answer was lost
 
+    `replace` knows accept, silent, reject, time_out, not_sent and accept_then_time_out,
     or an exception to raise, or a coroutine function to await before accepting. `cancel_answers` likewise:
     ``silent`` (the default), ``confirm``, ``refuse``, ``time_out``.
 
@@ -47,6 +48,7 @@ class ScriptedBroker:
 
     def __init__(self, clock: ManualClock, calls: list[str] | None = None) -> None:
         self.placed: list[ApprovedOrder] = []
+        self.replacements: list[ApprovedReplacement] = []
         self.cancels: list[str] = []
         self.answers: deque[Answer] = deque()
         self.cancel_answers: deque[str] = deque()
@@ -87,6 +89,23 @@ class ScriptedBroker:
         self._report_before_answering(order_id, answer)
         self._raise_if_told(order_id, answer)
         return self.seen(order_id, OrderStatus.SENT if answer == "silent" else OrderStatus.WORKING)
+
+    async def replace(self, approved: ApprovedReplacement) -> BrokerOrder:
+        order_id = approved.order.client_order_id
+        self.replacements.append(approved)
+        self.calls.append(f"replace {approved.replaces} by {order_id}")
+        self._quantity[order_id] = approved.quantity
+        answer = self.answers.popleft() if self.answers else "accept"
+        if answer in {"accept", "accept_then_time_out"}:
+            self.replaced(approved.replaces, order_id)
+        self._raise_if_told(order_id, str(answer))
+        return self.seen(order_id, OrderStatus.SENT)
+
+    def replaced(self, old_id: str, new_id: str) -> None:
+        """The new order has taken the place of the old one; the venue hands on what has filled."""
+        self._filled[new_id] = self._filled.get(old_id, ZERO)
+        self.report(old_id, OrderTrigger.REPLACE)
+        self.accept(new_id)
 
     async def cancel(self, client_order_id: str) -> None:
         self.cancels.append(client_order_id)
@@ -177,7 +196,8 @@ class ScriptedBroker:
 
     def seen(self, order_id: str, status: OrderStatus, filled: str | Decimal = "0") -> BrokerOrder:
         """The order as `find` would answer."""
-        order = next(approved.order for approved in self.placed if approved.order.client_order_id == order_id)
+        sent = (*self.placed, *self.replacements)
+        order = next(approved.order for approved in sent if approved.order.client_order_id == order_id)
         return BrokerOrder(
             client_order_id=order_id,
             venue_order_id=f"venue-{order_id}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
@@ -14,6 +15,14 @@ from quant_trading_system.core.orders import Order
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Session
 from quant_trading_system.risk.portfolio import Holding, Portfolio
+
+
+class Replaced(NamedTuple):
+    """The open order that is to be replaced: its terms, what may still fill of it, what has filled of its chain."""
+
+    order: Order
+    leaves: Decimal
+    filled: Decimal
 
 
 class Case:
@@ -28,6 +37,9 @@ class Case:
         unreconciled: why the books of the symbol or the account cannot be trusted, empty when they can.
         agreed: signed shares of the position that the broker's books show as well.
         duplicate_age: seconds since an identical order, None when there was none.
+        replaced: the open order whose place this one is to take; None for a new order. `quantity` is then what is
+            left to trade, and `holding` is without the replaced order.
+        exits: proven to shrink a position; `shrinks` is also true for a change that only takes risk away.
         correlated: highest correlation with a symbol held, that symbol, and whether all were measurable.
     """
 
@@ -39,6 +51,7 @@ class Case:
         "correlation_known",
         "duplicate_age",
         "equity",
+        "exits",
         "halt_level",
         "halt_reason",
         "holding",
@@ -52,6 +65,7 @@ class Case:
         "price",
         "quantity",
         "quote",
+        "replaced",
         "session",
         "shrinks",
         "signed_quantity",
@@ -82,7 +96,9 @@ class Case:
     quantity: Decimal
     signed_quantity: Decimal
     price: Decimal | None
+    exits: bool
     shrinks: bool
+    replaced: Replaced | None
     worst_quantity: Decimal
     worst_value: Decimal
     added_value: Decimal

@@ -52,7 +52,7 @@ def check_lot_size(case: Case) -> CheckResult | None:
 
 def check_order_quantity(case: Case) -> CheckResult | None:
     """At most `max_order_quantity` shares in one order."""
-    return at_most(Rule.MAX_QUANTITY, case.quantity, case.limits.max_order_quantity, Unit.SHARES)
+    return at_most(Rule.MAX_QUANTITY, _whole(case), case.limits.max_order_quantity, Unit.SHARES)
 
 
 def check_min_notional(case: Case) -> CheckResult | None:
@@ -69,7 +69,12 @@ def check_max_notional(case: Case) -> CheckResult | None:
     rule, limit = Rule.MAX_NOTIONAL, case.limits.max_order_notional
     if case.price is None:
         return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
-    return at_most(rule, case.quantity * case.price, limit, Unit.USD)
+    return at_most(rule, _whole(case) * case.price, limit, Unit.USD)
+
+
+def _whole(case: Case) -> Decimal:
+    """Shares of the order; of a replacement also what its chain has traded."""
+    return max(case.quantity, case.order.quantity)
 
 
 def check_open_orders(case: Case) -> CheckResult | None:

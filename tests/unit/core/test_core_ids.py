@@ -12,7 +12,9 @@ from quant_trading_system.core.ids import (
     OrderName,
     client_order_id,
     execution_id,
+    original_id,
     parse_client_order_id,
+    replacement_id,
     run_id,
     sender_run_id,
 )
@@ -86,3 +88,11 @@ def test_what_nobody_here_has_written_is_not_ours(text):
 
 def test_two_hosts_that_share_nothing_give_their_orders_other_names():
     assert sender_run_id(1, "account", "one host") != sender_run_id(1, "account", "another host")
+
+
+def test_a_replacement_bears_the_name_of_the_order_whose_place_it_takes():
+    first = client_order_id("qts7-5f1c", 12)
+    second = replacement_id(first, 3)
+    assert (second, original_id(second), original_id(first)) == ("qts7-5f1c-12-0.r3", first, first)
+    assert parse_client_order_id(second) == parse_client_order_id(first)
+    assert parse_client_order_id("qts7-5f1c-12-0.rx") is None

@@ -722,3 +722,103 @@ def test_every_message_that_left_was_json_with_numbers_as_text():
         assert (body["qty"], body["limit_price"]) == ("8", "61.25")
 
     Desk().live(story)
+
+
+# -- replaces ------------------------------------------------------------------------------------------------------
+
+
+def a_change(quantity: int = 8, limit: str = "61.20", identity: str = "mine-2") -> Any:
+    permission = approved(buy(quantity, limit=limit, client_order_id=identity), at=START)
+    permission.replaces = "mine-1"
+    return permission
+
+
+def test_a_replaced_order_keeps_its_fills_and_the_new_one_trades_the_rest():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.fill("mine-1", "3")
+        answer = await desk.broker.replace(a_change())
+        assert (answer.client_order_id, answer.venue_order_id) == ("mine-2", "v-mine-2")
+        assert "PATCH /v2/orders/v-mine-1" in desk.alpaca.asked
+        desk.alpaca.replaced("mine-1", "mine-2")
+        desk.alpaca.fill("mine-2", "5")
+        await settled()
+        about = [
+            (u.client_order_id, u.trigger) for u in desk.heard if u.trigger in (T.REPLACE, T.FILL_PART, T.FILL_LAST)
+        ]
+        assert about[0] == ("mine-1", T.FILL_PART)
+        assert ("mine-1", T.REPLACE) in about
+        assert about[-1] == ("mine-2", T.FILL_LAST)
+        assert [u.execution.quantity for u in desk.heard if u.execution] == [3, 5]
+        assert K.FILL_MISSING not in kinds(desk.notices)
+
+    Desk().live(story)
+
+
+def test_a_new_order_that_begins_with_handed_on_shares_is_not_missing_an_execution():
+    """The fills came while nobody listened: the history tells which shares belong to which order."""
+
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        await desk.broker.replace(a_change())
+        desk.alpaca.is_mute = True
+        desk.alpaca.fill("mine-1", "3")
+        desk.alpaca.replaced("mine-1", "mine-2")
+        desk.alpaca.fill("mine-2", "5")
+        desk.alpaca.is_mute = False
+        desk.alpaca.opener.socket.cut()
+        await desk.wait(5)
+        told = [(u.client_order_id, u.execution.quantity) for u in desk.heard if u.execution]
+        assert sorted(told) == [("mine-1", 3), ("mine-2", 5)]
+        assert [t.quantity for t in await desk.broker.executions("mine-2")] == [5]
+        ended = {u.client_order_id: u.trigger for u in desk.heard if u.trigger}
+        assert ended == {"mine-1": T.REPLACE, "mine-2": T.FILL_LAST}
+
+    Desk().live(story)
+
+
+def test_a_refused_replace_is_a_definite_no_and_the_old_order_is_read_again():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.faults["PATCH"].append(refusal(422, 42210000, "cannot replace order in accepted status"))
+        with pytest.raises(BrokerRejected, match="cannot replace order"):
+            await desk.broker.replace(a_change())
+        desk.alpaca.is_mute = True
+        before = len(desk.alpaca.asked)
+        await settled()
+        assert desk.alpaca.asked[before:] or desk.alpaca.asked[-1].startswith("GET")
+        assert desk.told == ["accept"]
+
+    Desk().live(story)
+
+
+def test_the_answer_to_a_replace_gets_lost_and_the_new_order_is_found_by_its_id():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.faults["PATCH"].append(lost)
+        with pytest.raises(BrokerTimeout):
+            await desk.broker.replace(a_change())
+        desk.alpaca.is_mute = True
+        desk.alpaca.replaced("mine-1", "mine-2")
+        await desk.wait(2)
+        assert {u.client_order_id: u.trigger for u in desk.heard} == {"mine-1": T.REPLACE, "mine-2": T.ACCEPT}
+        assert desk.alpaca.asked.count("PATCH /v2/orders/v-mine-1") == 1
+
+    Desk().live(story)
+
+
+def test_a_replace_of_an_order_that_cannot_be_read_is_not_sent():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.hides.add("mine-1")
+        with pytest.raises(NotSent, match="does not show"):
+            await desk.broker.replace(a_change())
+        desk.alpaca.hides.clear()
+        with pytest.raises(NotSent, match="nothing to replace"):
+            await desk.broker.replace(a_change(limit="61.25"))
+        desk.latch = "stopped"
+        with pytest.raises(NotSent, match="kill switch is active: stopped"):
+            await desk.broker.replace(a_change())
+        assert not [name for name in desk.alpaca.asked if name.startswith("PATCH")]
+
+    Desk().live(story)

@@ -1,0 +1,77 @@
+"""Changing an open order: which orders can be changed, and the order that is to take the place of one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.exceptions import InvalidOrder, NotReplaceable
+from quant_trading_system.core.order_state import OrderStatus, PendingRequest
+from quant_trading_system.core.orders import Order, OrderClass, TimeInForce
+from quant_trading_system.execution.order_store import OrderRecord
+
+
+class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be different; None leaves a field as it is.
+
+    Attributes:
+        quantity: shares in all, what has filled already included.
+        trail: dollars or percent, whichever the trailing stop has.
+    """
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+
+
+def require_replaceable(record: OrderRecord) -> None:
+    """Only an order that the broker has, and of which nothing else is asked, can be replaced.
+
+    Raises:
+        NotReplaceable: says why, and what to do instead.
+    """
+    status = record.status
+    if record.newer is not None and status is OrderStatus.REPLACED:
+        why = f"{record.newer.order_id} has taken its place; replace that one"
+    elif not status.is_open:
+        why = f"it is {status}"
+    elif status in (OrderStatus.SENT, OrderStatus.IN_DOUBT):
+        why = "the broker has not shown it yet; wait for its answer, or cancel it"
+    elif record.pending is not PendingRequest.NONE:
+        why = f"a {record.pending} is pending; wait until it is settled"
+    elif record.older is not None and record.older.status.is_open:
+        why = f"it has not taken the place of {record.older.order_id} yet"
+    elif record.order.notional is not None:
+        why = "an order in dollars has no quantity yet; cancel it and send another"
+    elif record.order.order_class is not OrderClass.SIMPLE:
+        why = "a group is changed by its legs; cancel it and send another"
+    else:
+        return
+    raise NotReplaceable(f"{record.order_id} cannot be replaced: {why}", record.order_id)
+
+
+def changed_order(record: OrderRecord, change: OrderChange, order_id: str) -> Order:
+    """The order that is to take the place of `record`.
+
+    Raises:
+        InvalidOrder: nothing changes, a field that its type does not have, or a quantity that has filled already.
+    """
+    old = record.order
+    trail = "trail_price" if old.trail_price is not None else "trail_percent"
+    wanted = {
+        "quantity": change.quantity,
+        "limit_price": change.limit_price,
+        "stop_price": change.stop_price,
+        trail: change.trail,
+        "time_in_force": change.time_in_force,
+    }
+    terms = {field: value for field, value in wanted.items() if value is not None and value != getattr(old, field)}
+    if not terms:
+        raise InvalidOrder("limit_price", "the order is like that already; there is nothing to replace")
+    order: Order = msgspec.structs.replace(old, client_order_id=order_id, **terms)
+    if order.quantity <= record.chain_filled:
+        raise InvalidOrder("quantity", f"{record.chain_filled} shares have filled already; cancel the rest instead")
+    return order

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, Step, Unit
-from quant_trading_system.core.events import FillEvent, OrderEvent, RiskEvent, SignalEvent
+from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent, RiskEvent, SignalEvent
 from quant_trading_system.core.exceptions import UnknownOrder
 from quant_trading_system.core.numbers import ZERO, dollar_sign, plain, usd
 from quant_trading_system.core.order_state import OrderStatus
@@ -307,6 +307,7 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
 def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, ...]:
     events = [entry.event for entry in entries]
     fills = [event for event in events if isinstance(event, FillEvent)]
+    corrected = [event for event in events if isinstance(event, FillCorrected)]
     risks = [event for event in events if isinstance(event, RiskEvent)]
     numbers = f"entries {entries[0].seq} to {entries[-1].seq}, {len(entries)} of this order"
     audit = Answer(question="Is the audit trail logged?", answer=numbers, passed=True)
@@ -316,10 +317,12 @@ def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, .
             audit,
         )
     traded = sum((fill.quantity for fill in fills), ZERO)
-    paid = sum((fill.fee for fill in fills), ZERO)
+    traded += sum((event.quantity - event.was_quantity for event in corrected), ZERO)
+    paid = sum((fill.fee for fill in fills), ZERO) + sum((event.fee - event.was_fee for event in corrected), ZERO)
     fees = dollar_sign(plain(paid))
     confirmed = f"{latest.status.value}: {plain(traded)} shares in {_count(len(fills), 'fill')}, fees {fees}"
-    position = f"{plain(fills[-1].position_quantity)} shares after the last fill" if fills else "no fill yet"
+    booked: list[FillEvent | FillCorrected] = [e for e in events if isinstance(e, FillEvent | FillCorrected)]
+    position = f"{plain(booked[-1].position_quantity)} shares after the last fill" if booked else "no fill yet"
     risk = (
         f"equity {usd(risks[-1].equity)}, drawdown {risks[-1].current_drawdown * 100:.2f} %" if risks else "no fill yet"
     )
@@ -335,5 +338,12 @@ def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, .
             answer=f"{len(fills)} FillEvent, {len(risks)} RiskEvent",
             passed=(len(risks) >= len(fills)) if done else None,
         ),
+        *(Answer(question="Was a fill corrected?", answer=_correction(event), passed=None) for event in corrected),
         audit,
     )
+
+
+def _correction(event: FillCorrected) -> str:
+    was = f"{plain(event.was_quantity)} at {dollar_sign(plain(event.was_price))}"
+    now = f"is {plain(event.quantity)} at {dollar_sign(plain(event.price))}" if event.quantity else "was taken back"
+    return f"{event.execution_id}: {was} {now}, profit {plain(event.realized_pnl)} more"

@@ -14,6 +14,7 @@ from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.events import (
     AnyEvent,
+    FillCorrected,
     FillEvent,
     KillSwitchEvent,
     OrderEvent,
@@ -93,6 +94,12 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
     """What a person wants to see pass by; everything else is in the journal."""
     if isinstance(event, FillEvent):
         tell(f"filled: {event.side} {plain(event.quantity)} {event.symbol} at {plain(event.price)} ({event.order_id})")
+    elif isinstance(event, FillCorrected):
+        was, now = (
+            f"{plain(event.was_quantity)} at {plain(event.was_price)}",
+            f"{plain(event.quantity)} at {plain(event.price)}",
+        )
+        tell(f"fill corrected: {event.side} {event.symbol} was {was}, is {now} ({event.order_id})")
     elif isinstance(event, OrderEvent) and event.trigger in (OrderTrigger.DENY, OrderTrigger.REJECT):
         tell(f"{event.status}: {event.reason} ({event.order_id})")
     elif isinstance(event, KillSwitchEvent):

@@ -12,6 +12,7 @@ from quant_trading_system.core.events import ActivitiesCovered
 from quant_trading_system.core.exceptions import NotReconciled
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.execution.alpaca_statement import ACTIVITY_SPAN
+from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import BreakBook
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
 from quant_trading_system.execution.external_orders import ExternalOrders
@@ -23,6 +24,9 @@ from quant_trading_system.trading.system import TradingSystem
 
 ADOPTABLE = frozenset({BreakKind.POSITION, BreakKind.CASH})
 """What a person may take over; orders that differ have to be looked into at the broker."""
+
+CORRECTIONS_WITHIN = timedelta(days=7)
+"""How long ago an execution may be that the broker takes back or changes while nobody listens."""
 
 _SPAN = REACH_BACK_DAY + ACTIVITY_SPAN + timedelta(days=1)
 
@@ -90,6 +94,8 @@ class Reconciliation:
         if not self._follows_activities:
             await self._cover_what_cash_contains()
         blocking = await self.reconciler.start()
+        if blocking and await self._corrected():
+            blocking = await self.reconciler.start()
         if blocking and person and all(found.kind in ADOPTABLE for found in blocking):
             await self._adopt(person)
             blocking = await self.reconciler.start()
@@ -99,6 +105,15 @@ class Reconciliation:
                 f"our books and the broker's differ in {differing}; `qts reconcile` shows both sides. Find out why, "
                 "then start again, with --adopt NAME to take over the broker's positions and cash"
             )
+
+    async def _corrected(self) -> bool:
+        """Books that differ may have missed that the broker took an execution back, or changed it."""
+        ports = self._system.ports
+        now = ports.clock.now()
+        found = await audit(ports.broker, self._system.orders.lives, now=now, since=now - CORRECTIONS_WITHIN)
+        for order_id in found:
+            self._tell(f"the broker has corrected executions of {order_id}; the books follow")
+        return bool(found)
 
     async def _cover_what_cash_contains(self) -> None:
         """Books that begin, or that were kept before entries were booked: their cash was the broker's."""

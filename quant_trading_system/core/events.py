@@ -18,6 +18,7 @@ from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.core.positions import Trade
 from quant_trading_system.core.signals import Signal
 
 
@@ -232,6 +233,46 @@ class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"
         return self.quantity if self.side is OrderSide.BUY else -self.quantity
 
 
+class FillCorrected(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill_corrected"):
+    """The broker took an execution back (a bust: `quantity` is 0) or changed it; the fill stays on record as it was.
+
+    Attributes:
+        was_quantity, was_price, was_fee: as booked until now; `quantity`, `price`, `fee`: as booked from now on.
+        position_quantity, cash: the books after it.
+        realized_pnl: by how many dollars it changes what was realized, before fees.
+        losing_streak: losing round trips in a row, counted anew.
+    """
+
+    order_id: str
+    execution_id: str
+    symbol: str
+    side: OrderSide
+    was_quantity: Decimal
+    was_price: Decimal
+    was_fee: Decimal = ZERO
+    quantity: Decimal = ZERO
+    price: Decimal = ZERO
+    fee: Decimal = ZERO
+    position_quantity: Decimal = ZERO
+    cash: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    losing_streak: int = 0
+    strategy: str = ""
+
+    @property
+    def was(self) -> Trade:
+        """What was booked, signed."""
+        return Trade(0, ("", ""), self._signed(self.was_quantity), self.was_price, self.was_fee)
+
+    @property
+    def now(self) -> Trade:
+        """What is booked in its place, signed."""
+        return Trade(0, ("", ""), self._signed(self.quantity), self.price, self.fee)
+
+    def _signed(self, quantity: Decimal) -> Decimal:
+        return quantity if self.side is OrderSide.BUY else quantity.copy_negate()
+
+
 class RiskEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="risk"):
     """The risk numbers, after they were recalculated or a limit was broken.
 
@@ -355,6 +396,7 @@ AnyEvent = (
     | SignalEvent
     | OrderEvent
     | FillEvent
+    | FillCorrected
     | RiskEvent
     | KillSwitchEvent
     | CancelsConfirmed

@@ -63,6 +63,8 @@ class OrderTrigger(StrEnum):
     REPLACE = "replace"
     SUSPEND = "suspend"
     FINISH_DAY = "finish_day"
+    BUST_PART = "bust_part"  # the broker took executions back, and some are left
+    BUST_ALL = "bust_all"
 
 
 class PendingRequest(StrEnum):
@@ -131,6 +133,11 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingPro
         **{(s, t): s for s in _ENDED for t in _FROM_BROKER if t is not T.FILL_LAST},
         **{(s, T.FILL_LAST): S.FILLED for s in _ENDED - {S.REPLACED}},
         (S.REPLACED, T.FILL_LAST): S.REPLACED,  # a late fill of the old leg counts against the same intent
+        # A recorded correction is the only way out of an end: what is not filled any more will not trade any more.
+        **{(s, t): s for s in (_OPEN - {S.SENT}) | _ENDED | {S.ABSENT} for t in (T.BUST_PART, T.BUST_ALL)},
+        (S.PARTIALLY_FILLED, T.BUST_ALL): S.WORKING,
+        (S.FILLED, T.BUST_PART): S.CANCELED,
+        (S.FILLED, T.BUST_ALL): S.CANCELED,
     }
 )
 

@@ -39,6 +39,97 @@ class Applied(NamedTuple):
     round_trip: Decimal | None
 
 
+class Trade(NamedTuple):
+    """One change of a position, kept so that a later correction can be worked out as if it had been right at once.
+
+    Attributes:
+        number: counts the fills of the account; `key`: names the execution, None for shares taken over.
+        quantity: signed shares; `price`: dollars a share, or for shares taken over their signed cost.
+    """
+
+    number: int
+    key: tuple[str, str] | None
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+
+
+class Restated(NamedTuple):
+    """What the correction of an execution changed.
+
+    Attributes:
+        realized: by how much it changes the gross profit (dollars).
+        was, now: net results of the round trips that it may have touched, by the number of the fill that closed them.
+    """
+
+    realized: Decimal
+    was: dict[int, Decimal]
+    now: dict[int, Decimal]
+
+
+KEPT_TRADES = 500
+"""Of each symbol at least so many trades are kept; a correction of an older one is booked as a trade against it."""
+
+
+class RoundTrips:
+    """Net results of closed positions, oldest first, and how many losses in a row end them.
+
+    Attributes:
+        fills: how many fills were counted.
+    """
+
+    def __init__(self, keep: int = 1000) -> None:
+        """Remember the last `keep` results."""
+        self.fills = 0
+        self._keep = keep
+        self._since = 0
+        self._results: dict[int, Decimal] = {}
+
+    def next_fill(self) -> int:
+        """The number of the next fill of the account."""
+        self.fills += 1
+        return self.fills
+
+    def closed(self, result: Decimal) -> None:
+        """The latest fill closed a position."""
+        self._results[self.fills] = result
+        if len(self._results) > self._keep:
+            del self._results[next(iter(self._results))]
+
+    def forgive(self) -> None:
+        """The streak begins anew: nothing before now counts."""
+        self._since = self.fills
+        self._results.clear()
+
+    def restate(self, change: Restated) -> None:
+        """Some results were others, or none."""
+        for number in change.was:
+            self._results.pop(number, None)
+        self._results |= {number: result for number, result in change.now.items() if number > self._since}
+        self._results = dict(sorted(self._results.items()))
+
+    def state(self) -> tuple[int, int, dict[int, Decimal]]:
+        """All that is remembered, to be kept."""
+        return self.fills, self._since, dict(self._results)
+
+    @classmethod
+    def from_state(cls, state: tuple[int, int, dict[int, Decimal]]) -> RoundTrips:
+        """As it was."""
+        trips = cls()
+        trips.fills, trips._since, trips._results = state
+        return trips
+
+    @property
+    def losing_streak(self) -> int:
+        """Losing round trips since the last one that did not lose."""
+        streak = 0
+        for result in reversed(self._results.values()):
+            if result >= 0:
+                break
+            streak += 1
+        return streak
+
+
 class Position:
     """Quantity and cost of one symbol.
 
@@ -50,7 +141,7 @@ class Position:
         mark: last valid price, None before the first one.
     """
 
-    __slots__ = ("_trip_pnl", "cost", "fees", "mark", "quantity", "realized_pnl", "symbol")
+    __slots__ = ("_base", "_trades", "_trip_pnl", "cost", "fees", "mark", "quantity", "realized_pnl", "symbol")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -60,6 +151,8 @@ class Position:
         self.fees = ZERO
         self.mark: Decimal | None = None
         self._trip_pnl = ZERO
+        self._base: Position | None = None  # as it was before the trades that are kept; None: empty
+        self._trades: list[Trade] = []
 
     def __repr__(self) -> str:
         return f"Position({self.symbol} {self.quantity} @ {self.average_price:f})"
@@ -88,14 +181,73 @@ class Position:
 
     def adopt(self, quantity: Decimal, cost: Decimal) -> None:
         """Take over shares that were bought before these books began: neither a fill nor a profit."""
+        self._keep(Trade(0, None, quantity, cost, ZERO))
+        self._take_over(quantity, cost)
+
+    def _take_over(self, quantity: Decimal, cost: Decimal) -> None:
         self.quantity = LEDGER.add(self.quantity, quantity)
         self.cost = LEDGER.add(self.cost, cost)
 
-    def apply(self, signed_quantity: Decimal, price: Decimal, fee: Decimal = ZERO) -> Applied:
+    def apply(
+        self,
+        signed_quantity: Decimal,
+        price: Decimal,
+        fee: Decimal = ZERO,
+        *,
+        key: tuple[str, str] = ("", ""),
+        number: int = 0,
+    ) -> Applied:
         """Book one execution: positive quantities buy, negative ones sell; a flip closes, then opens.
 
         Source: average-cost accounting; fees beside the gross profit, outside the average price.
+
+        Args:
+            key: names the execution, should it be corrected later; `number`: which fill of the account it is.
         """
+        self._keep(Trade(number, key, signed_quantity, price, fee))
+        return self._trade(signed_quantity, price, fee)
+
+    def correct(self, key: tuple[str, str], was: Trade, now: Trade) -> Restated:
+        """An execution was another one, or none (quantity 0): be as if `now` had been booked in its place.
+
+        What was booked after it is worked out again, so that cost and profit are those of the corrected history.
+        An execution that is older than all that is kept is reversed and rebooked as trades of today.
+        """
+        place = next((i for i, trade in enumerate(self._trades) if trade.key == key), None)
+        if place is None:
+            before = self.realized_pnl
+            self.apply(was.quantity.copy_negate(), was.price, was.fee.copy_negate())
+            self.apply(now.quantity, now.price, now.fee, key=key)
+            return Restated(LEDGER.subtract(self.realized_pnl, before), {}, {})
+        before, trips = self.realized_pnl, self._replayed()[1]
+        self._trades[place] = now._replace(key=key, number=self._trades[place].number)
+        fresh, trips_now = self._replayed()
+        self.quantity, self.cost, self._trip_pnl = fresh.quantity, fresh.cost, fresh._trip_pnl
+        self.realized_pnl, self.fees = fresh.realized_pnl, fresh.fees
+        return Restated(LEDGER.subtract(self.realized_pnl, before), trips, trips_now)
+
+    def _replayed(self, count: int | None = None) -> tuple[Position, dict[int, Decimal]]:
+        """The position after the first `count` trades that are kept, or all, and the round trips that they closed."""
+        fresh, base, trips = Position(self.symbol), self._base, dict[int, Decimal]()
+        if base is not None:
+            fresh.quantity, fresh.cost, fresh._trip_pnl = base.quantity, base.cost, base._trip_pnl
+            fresh.realized_pnl, fresh.fees = base.realized_pnl, base.fees
+        for trade in self._trades[:count]:
+            if trade.key is None:
+                fresh._take_over(trade.quantity, trade.price)
+                continue
+            result = fresh._trade(trade.quantity, trade.price, trade.fee).round_trip
+            if result is not None:
+                trips[trade.number] = result
+        return fresh, trips
+
+    def _keep(self, trade: Trade) -> None:
+        if len(self._trades) >= 2 * KEPT_TRADES:
+            self._base = self._replayed(KEPT_TRADES)[0]
+            del self._trades[:KEPT_TRADES]
+        self._trades.append(trade)
+
+    def _trade(self, signed_quantity: Decimal, price: Decimal, fee: Decimal) -> Applied:
         closing = self._closed_by(signed_quantity)
         realized = self._close(closing, price) if closing else ZERO
         opening = LEDGER.subtract(signed_quantity, closing)

@@ -16,6 +16,7 @@ from quant_trading_system.execution.alpaca_wire import STATUSES, difference, exe
 from quant_trading_system.execution.broker import BrokerUpdate, Execution, Listener
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 
+_CORRECTIONS = frozenset({"trade_bust", "trade_correct"})
 _FILLS = frozenset({"fill", "partial_fill"})
 _REFUSALS = frozenset({"order_cancel_rejected", "order_replace_rejected"})
 _LIFE = frozenset(STATUSES) | {"restated"}
@@ -86,6 +87,9 @@ class FollowedOrders:
         order, event = update.order, update.event
         if self._contradicts(order):
             return
+        if event in _CORRECTIONS:
+            self._hear_correction(order, update.timestamp or update.at)
+            return
         request = RequestTrigger.REFUSED if event in _REFUSALS else None
         try:
             execution = execution_of_update(update) if event in _FILLS else None
@@ -107,7 +111,11 @@ class FollowedOrders:
             if self._concerns_us(order) and not self._contradicts(order):
                 if order.id in evidence.handed_on:
                     self._trail(order.client_order_id).handed_on = evidence.handed_on[order.id]
-                for fill in evidence.fills.get(order.id, ()):
+                fills = evidence.fills.get(order.id, [])
+                if self._trail(order.client_order_id).corrected_at is not None:
+                    self._restate(order, fills)
+                    continue
+                for fill in fills:
                     self._hear_fill(order, fill)
                 self._hear(order)
 
@@ -117,6 +125,27 @@ class FollowedOrders:
         self._doubt(client_order_id)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _hear_correction(self, order: AlpacaOrder, at: datetime | None) -> None:
+        """The message does not say what is true now in a form that could be trusted: the history is read."""
+        trail = self._trail(order.client_order_id)
+        trail.order_id = order.id
+        trail.corrected_at = (at or order.updated_at or self._clock.now()).astimezone(UTC)
+        self._shown[order.id] = trail
+        self._tell(NoticeKind.CORRECTED, "an execution was taken back or changed", order.client_order_id)
+        self._doubt(order.client_order_id)
+
+    def _restate(self, order: AlpacaOrder, fills: list[FillActivity]) -> None:
+        trail = self._trail(order.client_order_id)
+        try:
+            executions = tuple(execution_of_fill(fill) for fill in fills)
+        except ValueError as error:
+            self._tell(NoticeKind.QUARANTINED, f"an execution in the history: {error}", order.client_order_id)
+            return
+        update = trail.restate(order, executions, self._clock.now())
+        if update is not None:
+            self._hand_on(trail, update)
+            self._hear(order)
 
     def _hear_fill(self, order: AlpacaOrder, fill: FillActivity) -> None:
         try:

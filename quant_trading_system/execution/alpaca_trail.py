@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, auto
 
+import msgspec
+
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger
 from quant_trading_system.execution.alpaca_models import AlpacaOrder
@@ -96,6 +98,7 @@ class OrderTrail:
         handed_on: shares that the order whose place it took had filled; the broker counts them as its own. None
             while nobody has told; 0 for an order that took nobody's place.
         has_clash: executions were told that cannot both be true.
+        corrected_at: when the broker said that an execution was taken back or changed; None once that was settled.
     """
 
     __slots__ = (
@@ -103,6 +106,7 @@ class OrderTrail:
         "_newest",
         "_told",
         "client_order_id",
+        "corrected_at",
         "handed_on",
         "has_clash",
         "order_id",
@@ -117,6 +121,7 @@ class OrderTrail:
         self.reported = ZERO
         self.handed_on: Decimal | None = ZERO
         self.has_clash = False
+        self.corrected_at: datetime | None = None
         self._booked = Intervals()
         self._told: OrderStatus | None = None
         self._newest: Evidence | None = None
@@ -129,6 +134,8 @@ class OrderTrail:
     @property
     def unexplained(self) -> str:
         """Why the history has to be read; empty when everything fits together."""
+        if self.corrected_at is not None:
+            return "an execution was taken back or changed, and the history does not show it yet"
         if not self._is_complete:
             if self.has_clash:
                 return "its executions contradict each other"
@@ -160,6 +167,24 @@ class OrderTrail:
         if trigger is not None or request is not None:
             updates.append(self._update(at, trigger, request=request))
         return updates
+
+    def restate(self, order: AlpacaOrder, executions: tuple[Execution, ...], at: datetime) -> BrokerUpdate | None:
+        """Forget what was told of executions and begin from the history; None while it cannot be whole.
+
+        Args:
+            executions: of this order, as the history shows them.
+        """
+        total = sum((execution.quantity for execution in executions), ZERO)
+        if total not in (order.filled_qty, order.filled_qty - (self.handed_on or ZERO)):
+            return None
+        if self.corrected_at is not None and order.updated_at is not None and order.updated_at < self.corrected_at:
+            return None
+        self._booked, self.has_clash, self.corrected_at = Intervals(), False, None
+        for execution in executions:
+            end = execution.cumulative_quantity
+            self._booked.add(end - execution.quantity, end)
+        self.reported = order.filled_qty
+        return msgspec.structs.replace(self._update(at, None), history=executions)
 
     def take_back(self, update: BrokerUpdate) -> None:
         """A listener failed on `update`: tell it again when the history is read."""

@@ -56,6 +56,7 @@ class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
         trigger: what happened to the order's life, None when only a request was refused.
         request: what happened to a pending cancel or replace.
         execution: set exactly for fills.
+        history: after an execution was taken back or changed, all that there are now, oldest first; else None.
     """
 
     client_order_id: str
@@ -64,6 +65,7 @@ class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
     trigger: OrderTrigger | None = None
     request: RequestTrigger | None = None
     execution: Execution | None = None
+    history: tuple[Execution, ...] | None = None
     reason: str = ""
 
 

@@ -20,6 +20,7 @@ class NoticeKind(StrEnum):
     GAP = "gap"  # messages were lost; the history is read instead
     QUARANTINED = "quarantined"  # a message that cannot be believed or understood
     HANDLER_FAILED = "handler_failed"  # a listener raised on a message
+    CORRECTED = "corrected"  # the broker took an execution back or changed it; the books follow its history
     FILL_MISSING = "fill_missing"  # the broker's history does not show shares that its order says are filled
     WRONG_ECHO = "wrong_echo"  # an answer describes another order than the one that was sent
     CREDENTIALS_REFUSED = "credentials_refused"

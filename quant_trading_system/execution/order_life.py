@@ -6,7 +6,9 @@ waits for the order to end. Nothing here talks to a broker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 from quant_trading_system.core.clock import Clock
@@ -23,6 +25,7 @@ from quant_trading_system.core.order_state import (
 )
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import BrokerOrder, BrokerUpdate, Execution
+from quant_trading_system.execution.corrections import changes
 from quant_trading_system.execution.order_store import OrderRecord, OrderStore
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -65,6 +68,7 @@ class OrderLives:
         store: the orders by id.
         recall: finds an order that is not in memory in the journal; by default there is none.
         take_stranger: takes an update of an order that is on nobody's books; False leaves it to the kill switch.
+        filled_since: ids of the orders that filled since a moment, by the journal.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class OrderLives:
         self._settled: list[Callable[[OrderRecord], None]] = []
         self.recall: Callable[[str], OrderRecord | None] = lambda _: None
         self.take_stranger: Callable[[BrokerUpdate], bool] = lambda _: False
+        self.filled_since: Callable[[datetime], Iterable[str]] = lambda _: ()
 
     def remember(self, finished: int, recall: Callable[[str], OrderRecord | None]) -> None:
         """Keep so many finished orders in memory; `recall` finds the others, and those of earlier processes.
@@ -247,6 +252,8 @@ class OrderLives:
             record.venue_order_id = record.venue_order_id or update.venue_order_id
             if update.request is not None and record.pending is not PendingRequest.NONE:
                 self.request(record, update.request, update.reason)
+            if update.history is not None:
+                self.restate(record, update.history, update.reason)
             if update.trigger is not None:
                 self.step(record, update.trigger, update.reason)
             if incomplete is not None:
@@ -262,6 +269,41 @@ class OrderLives:
         is_new = self._tracker.apply(record, execution)
         self._share_room(record)
         return is_new
+
+    def restate(self, record: OrderRecord, history: tuple[Execution, ...], reason: str = "") -> bool:
+        """Bring an order in line with the broker's whole history of it; False when nothing differs.
+
+        Executions that were taken back or changed are reversed and rebooked, each as an entry of its own.
+
+        Args:
+            history: all executions that there are, oldest first.
+        """
+        with self._lock:
+            booked = (execution for execution in record.executions.values() if execution.quantity)
+            corrections, missed = changes(booked, history)
+            before = record.filled
+            for was, now in corrections:
+                self._tracker.correct(record, was, now)
+            for execution in missed:
+                self._tracker.apply(record, execution)
+            self._share_room(record)
+            if record.filled != before:
+                self._step_after_correction(record, before, reason)
+            elif record.status.is_open:
+                self._resize(record)
+            return bool(corrections or missed)
+
+    def _step_after_correction(self, record: OrderRecord, before: Decimal, reason: str) -> None:
+        if record.filled > before:
+            trigger = OrderTrigger.FILL_PART
+        else:
+            trigger = OrderTrigger.BUST_PART if record.filled else OrderTrigger.BUST_ALL
+        self.step(record, trigger, reason or "executions were corrected")
+        if record.status.is_open:
+            self._resize(record)
+
+    def _resize(self, record: OrderRecord) -> None:
+        self._portfolio.resize(record.order_id, record.order.symbol, record.room)
 
     def _stranger(self, update: BrokerUpdate) -> None:
         self._kill_switch.activate(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal
 
+from msgspec.structs import replace
+
 from quant_trading_system.core.decisions import Decision, Rejection
-from quant_trading_system.core.events import AnyEvent, FillEvent, OrderEvent
-from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.events import AnyEvent, FillCorrected, FillEvent, OrderEvent
+from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order
+from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_life import BROKER_WORDS
 from quant_trading_system.execution.order_store import OrderRecord
 
@@ -31,6 +34,8 @@ def record_from(events: Iterable[tuple[int, AnyEvent]]) -> OrderRecord | None:
                 _continue(record, event)
         elif isinstance(event, FillEvent) and record is not None:
             _fill(record, event)
+        elif isinstance(event, FillCorrected) and record is not None:
+            _correct(record, event)
     return record
 
 
@@ -101,8 +106,19 @@ def _continue(record: OrderRecord, event: OrderEvent) -> None:
 
 
 def _fill(record: OrderRecord, event: FillEvent) -> None:
-    record.executions.add(event.execution_id)
-    record.intervals.add(event.cumulative_quantity)
-    record.filled += event.quantity
-    record.filled_value = LEDGER.add(record.filled_value, LEDGER.multiply(event.quantity, event.price))
-    record.fees += event.fee
+    record.book(
+        Execution(
+            execution_id=event.execution_id,
+            quantity=event.quantity,
+            price=event.price,
+            cumulative_quantity=event.cumulative_quantity,
+            at=event.at,
+            fee=event.fee,
+        )
+    )
+
+
+def _correct(record: OrderRecord, event: FillCorrected) -> None:
+    was = record.executions.get(event.execution_id)
+    if was is not None:
+        record.correct(replace(was, quantity=event.quantity, price=event.price, fee=event.fee))

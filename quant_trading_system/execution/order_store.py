@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.numbers import LEDGER, ZERO, divide
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.execution.broker import Execution
 
 _PRICE_QUANTUM = Decimal("1E-9")
 
@@ -23,8 +26,8 @@ class OrderRecord:
     Attributes:
         quantity: shares at most; for dollar orders the gate's worst case.
         filled: shares executed; `filled_value`: the dollars that they traded for, so that averages stay exact.
-        executions, intervals: what identifies the executions booked: their ids, and the cumulative quantities
-            at which they end.
+        executions: those booked, by id; one that was taken back has the quantity 0. `intervals`: the cumulative
+            quantities at which they end.
         rejection: the gate's answer, when it said no.
         expected_price: mid at the decision, what slippage is measured against.
         room_price: dollars a share at which its room is reserved.
@@ -72,7 +75,7 @@ class OrderRecord:
         self.filled_value = ZERO
         self.fees = ZERO
         self.expected_price: Decimal | None = None
-        self.executions: set[str] = set()
+        self.executions: dict[str, Execution] = {}
         self.intervals: set[Decimal] = set()
         self.rejection: Rejection | None = None
         self.venue_order_id = ""
@@ -97,6 +100,27 @@ class OrderRecord:
     def order_id(self) -> str:
         """The client order id."""
         return self.order.client_order_id
+
+    def book(self, execution: Execution) -> None:
+        """Count an execution."""
+        self.executions[execution.execution_id] = execution
+        self.intervals.add(execution.cumulative_quantity)
+        self.filled += execution.quantity
+        self.filled_value = LEDGER.add(self.filled_value, LEDGER.multiply(execution.quantity, execution.price))
+        self.fees += execution.fee
+
+    def correct(self, now: Execution) -> None:
+        """Count an execution anew, as `now`; those after it move up, for the broker counts without gaps."""
+        told = sorted(self.executions.values(), key=lambda execution: execution.cumulative_quantity)
+        end = told[0].cumulative_quantity - told[0].quantity if told else ZERO
+        self.executions[now.execution_id] = now
+        self.intervals.clear()
+        self.filled = self.filled_value = self.fees = ZERO
+        for execution in told:
+            execution = self.executions[execution.execution_id]
+            end += execution.quantity
+            placed = msgspec.structs.replace(execution, cumulative_quantity=end)
+            self.book(placed)
 
     @property
     def leaves(self) -> Decimal:

@@ -11,7 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 
-from quant_trading_system.core.events import FillEvent
+import msgspec
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import FillCorrected, FillEvent
+from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.core.positions import Position
 from quant_trading_system.execution.broker import Execution
@@ -33,7 +37,8 @@ class PositionTracker:
         *,
         portfolio: Portfolio,
         monitor: RiskMonitor,
-        emit: Callable[[FillEvent, int | None], int],
+        emit: Callable[[FillEvent | FillCorrected, int | None], int],
+        clock: Clock,
         remembered: int | None = None,
     ) -> None:
         """Book into `portfolio`, let `monitor` look at the result, put fills on record with `emit`.
@@ -41,6 +46,7 @@ class PositionTracker:
         Args:
             remembered: round trips that stay in memory, the last ones; None keeps all.
         """
+        self._clock = clock
         self._portfolio = portfolio
         self._monitor = monitor
         self._emit = emit
@@ -70,12 +76,10 @@ class PositionTracker:
             return False
         order = record.order
         signed = execution.quantity if order.side is OrderSide.BUY else -execution.quantity
-        record.executions.add(execution.execution_id)
-        record.intervals.add(execution.cumulative_quantity)
-        record.filled += execution.quantity
-        record.filled_value += execution.quantity * execution.price
-        record.fees += execution.fee
-        applied = self._portfolio.apply_fill(record.order_id, order.symbol, signed, execution.price, execution.fee)
+        record.book(execution)
+        applied = self._portfolio.apply_fill(
+            record.order_id, order.symbol, signed, execution.price, execution.fee, execution.execution_id
+        )
         self.fills += 1
         self._emit(
             FillEvent(
@@ -97,6 +101,49 @@ class PositionTracker:
         )
         self._recalculate(record, applied.round_trip)
         return True
+
+    def correct(self, record: OrderRecord, was: Execution, now: Execution | None) -> None:
+        """An execution that was booked was another one, or none: reverse it and book what is true.
+
+        The caller holds the portfolio's lock.
+        """
+        order = record.order
+        now = msgspec.structs.replace(was, quantity=ZERO, fee=ZERO) if now is None else now
+        now = msgspec.structs.replace(now, execution_id=was.execution_id)
+        record.correct(now)
+        event = FillCorrected(
+            at=self._clock.now(),
+            order_id=record.order_id,
+            execution_id=was.execution_id,
+            symbol=order.symbol,
+            side=order.side,
+            was_quantity=was.quantity,
+            was_price=was.price,
+            was_fee=was.fee,
+            quantity=now.quantity,
+            price=now.price,
+            fee=now.fee,
+            strategy=order.strategy,
+        )
+        change = self._portfolio.correct_fill(record.order_id, was.execution_id, order.symbol, event.was, event.now)
+        for result in change.was.values():
+            if result in self.round_trips:
+                self.round_trips.remove(result)
+        self.round_trips.extend(change.now.values())
+        streak = self._portfolio.trips.losing_streak
+        self._emit(
+            msgspec.structs.replace(
+                event,
+                position_quantity=self._portfolio.position(order.symbol).quantity,
+                cash=self._portfolio.cash,
+                realized_pnl=change.realized,
+                losing_streak=streak,
+            ),
+            record.sent_seq,
+        )
+        self._monitor.restated(streak)
+        self._monitor.recalculated(record.order_id)
+        self._monitor.observe()
 
     def _recalculate(self, record: OrderRecord, round_trip: Decimal | None) -> None:
         if round_trip is not None:

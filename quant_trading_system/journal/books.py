@@ -14,7 +14,7 @@ import msgspec
 from quant_trading_system.core.breaks import Break
 from quant_trading_system.core.events import RunFinished, RunStarted
 from quant_trading_system.core.order_state import OrderStatus
-from quant_trading_system.core.positions import Position
+from quant_trading_system.core.positions import Position, RoundTrips, Trade
 from quant_trading_system.journal.order_fold import History, OrderView
 from quant_trading_system.journal.projection import Baselines, Halt, Projection
 
@@ -24,6 +24,8 @@ _POSITION_FIELDS = tuple(sorted(Position.__slots__))
 class PositionState(msgspec.Struct, array_like=True):
     """Every field of a `Position`, in the order of their names."""
 
+    base: PositionState | None
+    trades: list[Trade]
     trip_pnl: Decimal
     cost: Decimal
     fees: Decimal
@@ -44,6 +46,7 @@ class Books(msgspec.Struct, kw_only=True):
     cash: Decimal
     realized_pnl: Decimal
     fees: Decimal
+    trips: tuple[int, int, dict[int, Decimal]]
     halt: Halt
     baselines: Baselines
     run_orders: int
@@ -83,10 +86,8 @@ def books_of(projection: Projection) -> Books:
     orders = projection.orders
     return Books(
         **{name: getattr(projection, name) for name in _AS_THEY_ARE},
-        positions={
-            symbol: PositionState(*(getattr(position, name) for name in _POSITION_FIELDS))
-            for symbol, position in projection.positions.items()
-        },
+        positions={symbol: _state_of(position) for symbol, position in projection.positions.items()},
+        trips=projection.trips.state(),
         breaks=list(projection.breaks.values()),
         activities=sorted(projection.activities),
         executions=list(projection._executions),
@@ -109,6 +110,7 @@ def projection_of(books: Books, history: History | None = None) -> Projection:
     projection.positions = {symbol: _position(state) for symbol, state in books.positions.items()}
     projection.breaks = {(found.kind, found.subject): (found, since) for found, since in books.breaks}
     projection.activities = set(books.activities)
+    projection.trips = RoundTrips.from_state(books.trips)
     projection._executions = OrderedDict.fromkeys(books.executions)
     orders = projection.orders
     orders.open = {view.order_id: view for view in books.open}
@@ -118,8 +120,15 @@ def projection_of(books: Books, history: History | None = None) -> Projection:
     return projection
 
 
+def _state_of(position: Position) -> PositionState:
+    found = {name: getattr(position, name) for name in _POSITION_FIELDS}
+    base = found.pop("_base")
+    found["_base"] = None if base is None else _state_of(base)
+    return PositionState(*(found[name] for name in _POSITION_FIELDS))
+
+
 def _position(state: PositionState) -> Position:
     position = Position(state.symbol)
     for name, value in zip(_POSITION_FIELDS, msgspec.structs.astuple(state), strict=True):
-        setattr(position, name, value)
+        setattr(position, name, _position(value) if isinstance(value, PositionState) else value)
     return position

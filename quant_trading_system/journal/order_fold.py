@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from quant_trading_system.core.events import FillEvent, OrderEvent
+from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent
 from quant_trading_system.core.exceptions import InvalidTransition
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest, advance
@@ -106,6 +106,14 @@ class OrderFold:
         if not _book(view, event):
             self._differ(f"cumulative_quantity of {event.order_id}", event.cumulative_quantity, _told(told))
 
+    def correct(self, seq: int, event: FillCorrected) -> None:
+        """Take in a correction: the order has traded more or fewer shares than its fills said."""
+        view = self._known(seq, event.order_id)
+        if view is None or view.executed < event.was_quantity:
+            self._differ(f"order {event.order_id}", "corrected", "never filled that much")
+            return
+        _restate(view, event)
+
     def _first(self, event: OrderEvent) -> OrderView:
         order = event.order
         view = OrderView(order_id=event.order_id, symbol=event.symbol)
@@ -174,7 +182,17 @@ def _recalled(entries: Iterable[Entry], before: int) -> OrderView | None:
             _adopt(view, event)
         elif isinstance(event, FillEvent) and view is not None:
             _book(view, event)
+        elif isinstance(event, FillCorrected) and view is not None:
+            _restate(view, event)
     return view
+
+
+def _restate(view: OrderView, event: FillCorrected) -> None:
+    """What has filled is counted anew, without gaps, from where the order began."""
+    view.executed = LEDGER.add(LEDGER.subtract(view.executed, event.was_quantity), event.quantity)
+    view.quantity_filled = min(view.quantity_filled, view.executed)
+    begin = view.covered[0][0] if view.covered else ZERO
+    view.covered = [(begin, LEDGER.add(begin, view.executed))] if view.executed else []
 
 
 def _book(view: OrderView, event: FillEvent) -> bool:

@@ -22,6 +22,7 @@ from quant_trading_system.core.events import (
     BreakClosed,
     BreakOpened,
     CashMoved,
+    FillCorrected,
     FillEvent,
     HaltLevel,
     HaltTrigger,
@@ -34,7 +35,7 @@ from quant_trading_system.core.events import (
     RunStarted,
 )
 from quant_trading_system.core.numbers import LEDGER, ZERO
-from quant_trading_system.core.positions import Position
+from quant_trading_system.core.positions import Position, RoundTrips
 from quant_trading_system.journal.order_fold import History, OrderFold
 
 REMEMBERED_EXECUTIONS = 100_000
@@ -89,6 +90,7 @@ class Projection:
         orders: every order, by id while it is open.
         positions: by symbol, flat ones included.
         cash, realized_pnl, fees: dollars since the first entry, over all runs; P&L before fees.
+        trips: the results of closed positions.
         run_orders, run_fills: orders decided on (sent or denied) and fills since the last run began.
         breaks: differences from the broker's books that are open, with the time at which each was first seen.
         activities: ids of the entries of the broker's statement that cash contains.
@@ -112,6 +114,7 @@ class Projection:
         self.cash = ZERO
         self.realized_pnl = ZERO
         self.fees = ZERO
+        self.trips = RoundTrips()
         self.halt = Halt()
         self.baselines = Baselines()
         self.run_orders = 0
@@ -133,6 +136,7 @@ class Projection:
             BreakClosed: self._close_break,
             OrderEvent: self._change_order,
             FillEvent: self._fill,
+            FillCorrected: self._correct_fill,
             PositionAdopted: self._adopt,
             RiskEvent: self._measure,
             KillSwitchEvent: self._switch,
@@ -210,7 +214,11 @@ class Projection:
         self._require_new_execution(event.execution_id)
         self.orders.fill(self.seq, event)
         position = self.positions.setdefault(event.symbol, Position(event.symbol))
-        applied = position.apply(event.signed_quantity, event.price, event.fee)
+        number = self.trips.next_fill()
+        key = (event.order_id, event.execution_id)
+        applied = position.apply(event.signed_quantity, event.price, event.fee, key=key, number=number)
+        if applied.round_trip is not None:
+            self.trips.closed(applied.round_trip)
         paid = LEDGER.add(LEDGER.multiply(event.signed_quantity, event.price), event.fee)
         self.cash = LEDGER.subtract(self.cash, paid)
         self.realized_pnl = LEDGER.add(self.realized_pnl, applied.realized)
@@ -220,6 +228,22 @@ class Projection:
         self._compare("cash", event.cash, self.cash)
         self._compare("realized_pnl of the fill", event.realized_pnl, applied.realized)
 
+    def _correct_fill(self, event: FillCorrected) -> None:
+        self.orders.correct(self.seq, event)
+        position = self.positions.setdefault(event.symbol, Position(event.symbol))
+        was, now = event.was, event.now
+        change = position.correct((event.order_id, event.execution_id), was, now)
+        self.trips.restate(change)
+        paid_back = LEDGER.add(LEDGER.multiply(was.quantity, was.price), was.fee)
+        paid = LEDGER.add(LEDGER.multiply(now.quantity, now.price), now.fee)
+        self.cash = LEDGER.add(self.cash, LEDGER.subtract(paid_back, paid))
+        self.realized_pnl = LEDGER.add(self.realized_pnl, change.realized)
+        self.fees = LEDGER.add(self.fees, LEDGER.subtract(now.fee, was.fee))
+        self._compare(f"position {event.symbol}", event.position_quantity, position.quantity)
+        self._compare("cash", event.cash, self.cash)
+        self._compare("realized_pnl of the correction", event.realized_pnl, change.realized)
+        self._compare("losing_streak", event.losing_streak, self.trips.losing_streak)
+
     def _require_new_execution(self, execution_id: str) -> None:
         if execution_id in self._executions:
             self._differ("execution_id", execution_id, "the same id in an earlier fill")
@@ -228,6 +252,8 @@ class Projection:
             self._executions.popitem(last=False)
 
     def _measure(self, event: RiskEvent) -> None:
+        if event.reason is RiskEventKind.REBASED:
+            self.trips.forgive()
         opened = event.at if event.reason is RiskEventKind.DAY_OPENED else self.baselines.day_opened
         self.baselines = Baselines(
             equity=event.equity,

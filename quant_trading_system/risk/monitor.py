@@ -86,8 +86,14 @@ class RiskMonitor:
         """Count a closed position: `profit` in dollars after fees; below zero extends the streak."""
         portfolio = self._portfolio
         with portfolio.lock:
-            portfolio.losing_streak = portfolio.losing_streak + 1 if profit < 0 else 0
-            streak = portfolio.losing_streak
+            streak = portfolio.losing_streak + 1 if profit < 0 else 0
+        self.restated(streak)
+
+    def restated(self, streak: int) -> None:
+        """A correction changed how many losing round trips end the row; more of them than allowed trip the switch."""
+        portfolio = self._portfolio
+        with portfolio.lock:
+            portfolio.losing_streak = streak
         limit = self.limits.max_consecutive_losses
         if streak > limit:
             self._trip(HaltTrigger.LOSING_STREAK, "max_consecutive_losses", Decimal(streak), Decimal(limit))
@@ -99,6 +105,7 @@ class RiskMonitor:
             portfolio.peak_equity = portfolio.day_start_equity = portfolio.equity
             portfolio.closing_equity = None
             portfolio.losing_streak = 0
+            portfolio.trips.forgive()
         self._emit(self.numbers(RiskEventKind.REBASED))
 
     def restore(

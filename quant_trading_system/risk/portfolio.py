@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from quant_trading_system.core.instruments import UNKNOWN_SECTOR
 from quant_trading_system.core.numbers import LEDGER, ZERO
-from quant_trading_system.core.positions import Applied, Position
+from quant_trading_system.core.positions import Applied, Position, Restated, RoundTrips, Trade
 
 
 class Reservation:
@@ -121,6 +121,7 @@ class Portfolio:
         day_start_equity, peak_equity: what losses are measured from; flows are neutral.
         closing_equity: of the last close, from which the next day counts; None while a day is running.
         gross_worst, sector_worst: worst-case exposure in dollars, in total and by sector.
+        trips: the results of closed positions.
         open_symbols: held or being opened; `unmarked`: held without a price so far, so that equity is not known.
     """
 
@@ -137,6 +138,7 @@ class Portfolio:
         self.open_symbols: set[str] = set()
         self.unmarked: set[str] = set()
         self.fees = ZERO
+        self.trips = RoundTrips()
         self._sectors = sectors
         self._holdings: dict[str, Holding] = {}
 
@@ -230,7 +232,15 @@ class Portfolio:
 
     # -- what happened -----------------------------------------------------------------------------------------
 
-    def apply_fill(self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal, fee: Decimal) -> Applied:
+    def apply_fill(
+        self,
+        order_id: str,
+        symbol: str,
+        signed_quantity: Decimal,
+        price: Decimal,
+        fee: Decimal,
+        execution_id: str = "",
+    ) -> Applied:
         """Book one execution: position, cash, fee and the room of its order, in one step."""
         with self.lock:
             held = self.holding(symbol)
@@ -239,7 +249,10 @@ class Portfolio:
             if position.mark is None or not position.quantity:
                 position.mark = price
                 self.unmarked.discard(symbol)
-            applied = position.apply(signed_quantity, price, fee)
+            number = self.trips.next_fill()
+            applied = position.apply(signed_quantity, price, fee, key=(order_id, execution_id), number=number)
+            if applied.round_trip is not None:
+                self.trips.closed(applied.round_trip)
             self.cash = LEDGER.subtract(self.cash, LEDGER.add(LEDGER.multiply(signed_quantity, price), fee))
             self.fees += fee
             self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, value_before))
@@ -249,6 +262,22 @@ class Portfolio:
             else:
                 self._consume(held, reservation, signed_quantity)
             return applied
+
+    def correct_fill(self, order_id: str, execution_id: str, symbol: str, was: Trade, now: Trade) -> Restated:
+        """An execution was another one, or none: position, cash, fees and round trips follow."""
+        with self.lock:
+            held = self.holding(symbol)
+            position = held.position
+            value_before = position.market_value
+            change = position.correct((order_id, execution_id), was, now)
+            self.trips.restate(change)
+            paid_back = LEDGER.add(LEDGER.multiply(was.quantity, was.price), was.fee)
+            paid = LEDGER.add(LEDGER.multiply(now.quantity, now.price), now.fee)
+            self.cash = LEDGER.add(self.cash, LEDGER.subtract(paid_back, paid))
+            self.fees = LEDGER.add(self.fees, LEDGER.subtract(now.fee, was.fee))
+            self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, value_before))
+            self._shift(held, ZERO)
+            return change
 
     def mark(self, symbol: str, price: Decimal) -> None:
         """Value `symbol` at `price` (dollars, valid and above zero)."""
@@ -265,7 +294,9 @@ class Portfolio:
             if held.worst_quantity:
                 self._shift(held, ZERO)
 
-    def take_over(self, positions: Iterable[Position], *, cash: Decimal, fees: Decimal) -> None:
+    def take_over(
+        self, positions: Iterable[Position], *, cash: Decimal, fees: Decimal, trips: RoundTrips | None = None
+    ) -> None:
         """Take over books that were kept elsewhere; equity is at cost until marks come.
 
         Raises:
@@ -275,6 +306,7 @@ class Portfolio:
             if self._holdings:
                 raise ValueError("books can be taken over only before anything was traded or reserved")
             self.cash, self.fees, self.market_value = cash, fees, ZERO
+            self.trips = trips or self.trips
             for position in positions:
                 held = self.holding(position.symbol)
                 held.position = position

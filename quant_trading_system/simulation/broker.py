@@ -98,7 +98,10 @@ class SimulatedBroker:
         return None if found is None else _broker_order(found)
 
     async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
-        return tuple(_execution(fill) for fill in self._venue.executions(client_order_id))
+        return self._history(client_order_id)
+
+    def _history(self, client_order_id: str) -> tuple[Execution, ...]:
+        return tuple(_execution(fill) for fill in self._venue.executions(client_order_id) if fill.quantity)
 
     async def open_orders(self) -> tuple[BrokerOrder, ...]:
         return tuple(_broker_order(order) for order in self._venue.open_orders())
@@ -114,15 +117,15 @@ class SimulatedBroker:
         return BrokerAccount(account_id=account.account_id, cash=account.cash, equity=account.equity)
 
     def _pass_on(self, update: VenueUpdate) -> None:
-        if update.trigger is None and update.notice is not Notice.REPLACE_REJECTED:
-            return
+        corrected = update.notice in (Notice.BUST, Notice.CORRECT)
         message = BrokerUpdate(
             client_order_id=update.order.client_order_id,
             venue_order_id=update.order.venue_order_id,
             at=update.at,
             trigger=update.trigger,
-            request=None if update.notice is None else RequestTrigger.REFUSED,
-            execution=None if update.fill is None else _execution(update.fill),
+            request=RequestTrigger.REFUSED if update.notice is Notice.REPLACE_REJECTED else None,
+            execution=None if update.fill is None or corrected else _execution(update.fill),
+            history=self._history(update.order.client_order_id) if corrected else None,
             reason=update.reason,
         )
         for listener in self._listeners:

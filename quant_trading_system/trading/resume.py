@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from quant_trading_system.core.events import (
+    FillEvent,
     HaltLevel,
     HaltTrigger,
     KillSwitchEvent,
@@ -46,7 +47,7 @@ def resume(
     Args:
         past: the books after the last entry of `source`.
     """
-    portfolio.take_over(past.positions.values(), cash=past.cash, fees=past.fees)
+    portfolio.take_over(past.positions.values(), cash=past.cash, fees=past.fees, trips=past.trips)
     baselines = past.baselines
     if baselines != Baselines():
         monitor.restore(
@@ -63,6 +64,11 @@ def resume(
             if record.status is OrderStatus.SENT:
                 orders.lives.step(record, OrderTrigger.TIME_OUT, "the process ended before an answer came")
     orders.lives.recall = recall
+    orders.lives.filled_since = lambda moment: (
+        event.order_id
+        for entry in source.entries(kinds={"fill"})
+        if isinstance(event := entry.event, FillEvent) and event.at >= moment
+    )
     _restore_halt(past, kill_switch)
 
 

@@ -222,6 +222,7 @@ def _senders(
         portfolio=risk.portfolio,
         monitor=risk.monitor,
         emit=ports.journal.append,
+        clock=ports.clock,
         remembered=None if history is None else REMEMBERED,
     )
     orders = OrderManager(

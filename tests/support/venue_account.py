@@ -21,6 +21,18 @@ from quant_trading_system.trading.system import Past, Ports, TradingSystem, asse
 from tests.support.market import FixedCorrelations, HandBoard
 from tests.support.venue_desk import CALENDAR, MONDAY, UNIVERSE, VenueDesk
 
+STARTED = RunStarted(
+    at=MONDAY.open,
+    run="run",
+    mode="test",
+    strategies=(),
+    seed=0,
+    version="0",
+    limits={},
+    limits_version="",
+    universe=(),
+)
+
 
 class VenueAccount:
     """Orders go to the venue of `desk`; KO is offered at 99.98 to 100.02 when Monday's session begins."""
@@ -32,19 +44,7 @@ class VenueAccount:
         self.latch = MemoryLatch()
         self.desk.quote()
         self.board.put("KO", "99.98", "100.02")
-        self.journal.append(
-            RunStarted(
-                at=MONDAY.open,
-                run="run",
-                mode="test",
-                strategies=(),
-                seed=0,
-                version="0",
-                limits={},
-                limits_version="",
-                universe=(),
-            )
-        )
+        self.journal.append(STARTED)
         self.system = self._assemble(None)
         self.system.monitor.open_day()
 
@@ -52,6 +52,7 @@ class VenueAccount:
         """A new process on the same journal; the venue goes on."""
         past = Past(replay(self.journal).projection, self.journal)
         self.desk.venue._wire._subscribers.clear()
+        self.journal.append(STARTED)
         self.system = self._assemble(past)
 
     def submit(self, order: Order) -> OrderRecord:

@@ -22,6 +22,7 @@ from quant_trading_system.core.events import (
     CancelsConfirmed,
     CashMoved,
     Event,
+    FillCorrected,
     FillEvent,
     HaltLevel,
     HaltTrigger,
@@ -204,6 +205,26 @@ GOLDEN = {
         '{"kind":"order","at":"2024-01-02T14:30:00.250000Z","order_id":"5f1c-12-0","symbol":"KO",'
         '"status":"partially_filled","pending":"cancel","quantity_filled":"40.5","venue_order_id":"v7",'
         '"reason":"halted"}',
+    ),
+    "fill_corrected": (
+        FillCorrected(
+            at=AT,
+            order_id="5f1c-1-0",
+            execution_id="v-1:1",
+            symbol="KO",
+            side=OrderSide.SELL,
+            was_quantity=Decimal(10),
+            was_price=Decimal("100.02"),
+            quantity=Decimal(8),
+            price=Decimal("100.01"),
+            position_quantity=Decimal(2),
+            cash=Decimal("999.5"),
+            realized_pnl=Decimal("-1.5"),
+            losing_streak=2,
+        ),
+        '{"kind":"fill_corrected","at":"2024-01-02T14:30:00.250000Z","order_id":"5f1c-1-0","execution_id":"v-1:1",'
+        '"symbol":"KO","side":"sell","was_quantity":"10","was_price":"100.02","quantity":"8","price":"100.01",'
+        '"position_quantity":"2","cash":"999.5","realized_pnl":"-1.5","losing_streak":2}',
     ),
     "fill": (
         FillEvent(

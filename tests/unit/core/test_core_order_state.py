@@ -17,30 +17,31 @@ from quant_trading_system.core.order_state import (
 )
 
 LIVES = """
-                  de ad sd ns to ab | hold acc  rej  part last canc exp  repl susp day
-CREATED           DE WO SE .  .  .  | .    .    .    .    .    .    .    .    .    .
-DENIED            .  .  .  .  .  .  | .    .    .    .    .    .    .    .    .    .
-SENT              .  .  .  UN DO .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-UNSENT            .  .  .  .  .  .  | .    .    .    .    .    .    .    .    .    .
-IN_DOUBT          .  .  .  .  DO AB | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-ABSENT            .  .  .  .  .  .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-HELD              .  .  .  .  HE .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-WORKING           .  .  .  .  WO .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-PARTIALLY_FILLED  .  .  .  .  PA .  | PA   PA   RE   PA   FI   CA   EX   RP   SU   DD
-SUSPENDED         .  .  .  .  SU .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-DONE_FOR_DAY      .  .  .  .  DD .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD
-FILLED            .  .  .  .  FI .  | FI   FI   FI   FI   FI   FI   FI   FI   FI   FI
-CANCELED          .  .  .  .  CA .  | CA   CA   CA   CA   FI   CA   CA   CA   CA   CA
-EXPIRED           .  .  .  .  EX .  | EX   EX   EX   EX   FI   EX   EX   EX   EX   EX
-REJECTED          .  .  .  .  RE .  | RE   RE   RE   RE   FI   RE   RE   RE   RE   RE
-REPLACED          .  .  .  .  RP .  | RP   RP   RP   RP   RP   RP   RP   RP   RP   RP
+                  de ad sd ns to ab | hold acc  rej  part last canc exp  repl susp day  | bup bua
+CREATED           DE WO SE .  .  .  | .    .    .    .    .    .    .    .    .    .   | .   .
+DENIED            .  .  .  .  .  .  | .    .    .    .    .    .    .    .    .    .   | .   .
+SENT              .  .  .  UN DO .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD   | .   .
+UNSENT            .  .  .  .  .  .  | .    .    .    .    .    .    .    .    .    .   | .   .
+IN_DOUBT          .  .  .  .  DO AB | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD   | DO  DO
+ABSENT            .  .  .  .  .  .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD   | AB  AB
+HELD              .  .  .  .  HE .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD   | HE  HE
+WORKING           .  .  .  .  WO .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD   | WO  WO
+PARTIALLY_FILLED  .  .  .  .  PA .  | PA   PA   RE   PA   FI   CA   EX   RP   SU   DD   | PA  WO
+SUSPENDED         .  .  .  .  SU .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD   | SU  SU
+DONE_FOR_DAY      .  .  .  .  DD .  | HE   WO   RE   PA   FI   CA   EX   RP   SU   DD   | DD  DD
+FILLED            .  .  .  .  FI .  | FI   FI   FI   FI   FI   FI   FI   FI   FI   FI   | CA  CA
+CANCELED          .  .  .  .  CA .  | CA   CA   CA   CA   FI   CA   CA   CA   CA   CA   | CA  CA
+EXPIRED           .  .  .  .  EX .  | EX   EX   EX   EX   FI   EX   EX   EX   EX   EX   | EX  EX
+REJECTED          .  .  .  .  RE .  | RE   RE   RE   RE   FI   RE   RE   RE   RE   RE   | RE  RE
+REPLACED          .  .  .  .  RP .  | RP   RP   RP   RP   RP   RP   RP   RP   RP   RP   | RP  RP
 """
-"""Left of the bar what we do or conclude, right of it what the broker says; a dot cannot happen."""
+"""Left of the bar what we do or conclude, then what the broker says, last what it takes back; a dot cannot happen."""
 
 TRIGGERS = {
     "de": "deny", "ad": "adopt", "sd": "send", "ns": "not_sent", "to": "time_out", "ab": "find_absent",
     "hold": "hold", "acc": "accept", "rej": "reject", "part": "fill_part", "last": "fill_last",
     "canc": "cancel", "exp": "expire", "repl": "replace", "susp": "suspend", "day": "finish_day",
+    "bup": "bust_part", "bua": "bust_all",
 }  # fmt: skip
 
 STATUSES = {

@@ -151,7 +151,7 @@ def test_what_the_venue_does_not_offer_is_told_beforehand():
     assert "regular session only" in broker.unsupported(late)
 
 
-def test_what_only_the_exchange_can_decide_is_found_by_reading():
+def test_what_the_exchange_decides_afterwards_is_told_with_the_whole_history():
     line = Connection()
     line.place(approved())
     line.desk.wait()
@@ -159,6 +159,7 @@ def test_what_only_the_exchange_can_decide_is_found_by_reading():
     (execution,) = ask(line.broker.executions("mine"))
     line.desk.venue.bust(execution.execution_id)
     line.desk.wait()
-    assert len(line.heard) == heard
+    (told,) = line.heard[heard:]
+    assert (told.trigger, told.execution, told.history) == (None, None, ())
     assert ask(line.broker.executions("mine")) == ()
     assert ask(line.broker.positions()) == ()

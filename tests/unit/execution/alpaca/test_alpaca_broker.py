@@ -822,3 +822,45 @@ def test_a_replace_of_an_order_that_cannot_be_read_is_not_sent():
         assert not [name for name in desk.alpaca.asked if name.startswith("PATCH")]
 
     Desk().live(story)
+
+
+# -- corrections ---------------------------------------------------------------------------------------------------
+
+
+def test_after_a_bust_the_history_is_read_and_handed_on_whole():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.fill("mine-1", "3", "61.20")
+        desk.alpaca.fill("mine-1", "5", "61.25")
+        await settled()
+        del desk.alpaca.fills[0]
+        desk.alpaca.fills[0] |= {"cum_qty": "5"}
+        desk.alpaca.happens("mine-1", "trade_bust", status="filled", filled_qty="5")
+        await desk.wait(2)
+        history = desk.heard[-1].history
+        assert history is not None
+        assert [(e.quantity, e.price, e.cumulative_quantity) for e in history] == [(5, D("61.25"), 5)]
+        assert K.CORRECTED in kinds(desk.notices)
+        assert K.FILL_MISSING not in kinds(desk.notices)
+
+    Desk().live(story)
+
+
+def test_a_history_from_before_the_bust_is_not_believed():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.fill("mine-1", "8", "61.20")
+        await settled()
+        told = len(desk.heard)
+        stale, rows = dict(desk.alpaca.orders["mine-1"]), list(desk.alpaca.fills)
+        message = update_json("trade_bust", {**stale, "filled_qty": "0", "updated_at": stamp(9)}, 9)
+        desk.alpaca.tell(message)
+        await settled()
+        assert len(desk.heard) == told
+        desk.alpaca.orders["mine-1"] |= {"filled_qty": "0", "updated_at": stamp(9)}
+        desk.alpaca.fills.clear()
+        assert rows
+        await desk.wait(5)
+        assert desk.heard[-1].history == ()
+
+    Desk().live(story)

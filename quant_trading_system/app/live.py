@@ -209,6 +209,7 @@ class LiveAccount:
         record = around.watchdog_record(setup.directory)
         run, system, past = await assemble_live(setup, ports, journal, broker, lock.holder, record)
         alarms.kill_switch = guard.kill_switch = system.kill_switch
+        system.orders.lives.watch.on_notice(alarms)
         statements, books = AlpacaStatements(lines.client), None if past is None else past.books
         reconciliation = Reconciliation(system, statements, books, alarms, tell)
         if not around.is_stepped:

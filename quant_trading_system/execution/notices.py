@@ -25,6 +25,10 @@ class NoticeKind(StrEnum):
     WRONG_ECHO = "wrong_echo"  # an answer describes another order than the one that was sent
     CREDENTIALS_REFUSED = "credentials_refused"
     SECOND_CONNECTION = "second_connection"  # the broker admits one connection, and somebody else has it
+    LATE_ARRIVAL = "late_arrival"  # an order showed up after it was given up
+    CANCEL_LOST = "cancel_lost"  # asked for many times, and the order is open still
+    IN_DOUBT = "in_doubt"  # nobody knows whether an order is working
+    OVERFILL = "overfill"  # more has filled than was asked for
     RATE_LIMITED = "rate_limited"
     LOCK_LOST = "lock_lost"  # somebody else may be sending for the account
     WATCHDOG = "watchdog"  # nobody stops the account should the engine hang

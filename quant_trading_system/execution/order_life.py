@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.decisions import Decision, ExecutionPlan, Rejection
-from quant_trading_system.core.events import AnyEvent, HaltTrigger, OrderEvent
+from quant_trading_system.core.decisions import ExecutionPlan, Rejection
+from quant_trading_system.core.events import AnyEvent, HaltTrigger
 from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
 from quant_trading_system.core.order_state import (
     OrderStatus,
@@ -26,7 +26,9 @@ from quant_trading_system.core.order_state import (
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import BrokerOrder, BrokerUpdate, Execution
 from quant_trading_system.execution.corrections import changes
+from quant_trading_system.execution.order_entries import changed, decided
 from quant_trading_system.execution.order_store import OrderRecord, OrderStore
+from quant_trading_system.execution.order_watch import OrderWatch, flaw_of
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
@@ -68,6 +70,8 @@ class OrderLives:
         store: the orders by id.
         recall: finds an order that is not in memory in the journal; by default there is none.
         take_stranger: takes an update of an order that is on nobody's books; False leaves it to the kill switch.
+        lock: of the account.
+        watch: what is odd about orders, and whom it is told.
         filled_since: ids of the orders that filled since a moment, by the journal.
     """
 
@@ -87,7 +91,9 @@ class OrderLives:
         self._kill_switch = kill_switch
         self._journal = journal
         self._clock = clock
-        self._lock = portfolio.lock
+        self.lock = self._lock = portfolio.lock
+        self.watch = OrderWatch(portfolio, kill_switch, clock)
+        self._returned: list[Callable[[OrderRecord], None]] = []
         self._settled: list[Callable[[OrderRecord], None]] = []
         self.recall: Callable[[str], OrderRecord | None] = lambda _: None
         self.take_stranger: Callable[[BrokerUpdate], bool] = lambda _: False
@@ -122,6 +128,10 @@ class OrderLives:
         """Call `listener` when an order reaches a terminal status."""
         self._settled.append(listener)
 
+    def on_return(self, listener: Callable[[OrderRecord], None]) -> None:
+        """Call `listener` when an order that was given up comes to life."""
+        self._returned.append(listener)
+
     # -- the beginning ------------------------------------------------------------------------------------------
 
     def begin(self, approved: Approval, plan: ExecutionPlan | None, cause: int | None) -> OrderRecord:
@@ -139,7 +149,7 @@ class OrderLives:
         record.status = advance(record.status, OrderTrigger.SEND)
         if isinstance(approved, ApprovedReplacement):
             record.replaces = approved.replaces
-        record.sent_seq = self._journal.append(_decided(record, OrderTrigger.SEND, approved.decision), cause)
+        record.sent_seq = self._journal.append(decided(record, OrderTrigger.SEND, approved.decision), cause)
         self._link(record)
         self._portfolio.reserve(record.order_id, order.symbol, record.room, approved.price)
         self.store.add(record)
@@ -189,7 +199,7 @@ class OrderLives:
         record.reason = rejection.message
         record.replaces = replaces
         record.status = advance(record.status, OrderTrigger.DENY)
-        record.sent_seq = self._journal.append(_decided(record, OrderTrigger.DENY, rejection.decision), cause)
+        record.sent_seq = self._journal.append(decided(record, OrderTrigger.DENY, rejection.decision), cause)
         self.store.add(record)
 
     def take_up(self, record: OrderRecord) -> None:
@@ -202,6 +212,7 @@ class OrderLives:
                 self._portfolio.set_in_doubt(
                     record.order_id, record.order.symbol, record.status is OrderStatus.IN_DOUBT
                 )
+                self.watch.note(record)
 
     # -- what happens to it -------------------------------------------------------------------------------------
 
@@ -227,6 +238,9 @@ class OrderLives:
         with self._lock:
             record.venue_order_id = seen.venue_order_id
             for execution in executions:
+                if flaw := flaw_of(execution):
+                    self.watch.set_apart(record, flaw)
+                    return
                 self._apply(record, execution)
             trigger = _SEEN_AS.get(seen.status)
             if record.chain_filled >= seen.filled_quantity and trigger is not None and record.status is not seen.status:
@@ -240,12 +254,15 @@ class OrderLives:
                 if not self.take_stranger(update):
                     self._stranger(update)
                 return
-            incomplete: KillSwitchIncomplete | None = None
+            if update.execution is not None and (flaw := flaw_of(update.execution, record)):
+                self.watch.set_apart(record, flaw)
+                return
+            incomplete: KillSwitchIncomplete | JournalError | None = None
             try:
                 if not self._book(record, update):
                     return
-            except KillSwitchIncomplete as error:
-                incomplete = error  # the fill is booked and orders are stopped; first this order's life goes on
+            except (KillSwitchIncomplete, JournalError) as error:
+                incomplete = error  # the fill is booked; first this order's life goes on, so that the two agree
             if record.status in _NEVER_LEFT:
                 self._stranger(update)  # it cannot be at the broker, and yet it is
                 return
@@ -255,7 +272,10 @@ class OrderLives:
             if update.history is not None:
                 self.restate(record, update.history, update.reason)
             if update.trigger is not None:
-                self.step(record, update.trigger, update.reason)
+                try:
+                    self.step(record, update.trigger, update.reason)
+                except JournalError as error:
+                    incomplete = incomplete or error
             if incomplete is not None:
                 raise incomplete
 
@@ -266,9 +286,12 @@ class OrderLives:
         return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
 
     def _apply(self, record: OrderRecord, execution: Execution) -> bool:
-        is_new = self._tracker.apply(record, execution)
-        self._share_room(record)
-        return is_new
+        try:
+            return self._tracker.apply(record, execution)
+        finally:
+            self._share_room(record)
+            if record.order.notional is None and record.chain_filled > record.quantity:
+                self.watch.stop_overfilled(record)
 
     def restate(self, record: OrderRecord, history: tuple[Execution, ...], reason: str = "") -> bool:
         """Bring an order in line with the broker's whole history of it; False when nothing differs.
@@ -285,7 +308,7 @@ class OrderLives:
             for was, now in corrections:
                 self._tracker.correct(record, was, now)
             for execution in missed:
-                self._tracker.apply(record, execution)
+                self._apply(record, execution)
             self._share_room(record)
             if record.filled != before:
                 self._step_after_correction(record, before, reason)
@@ -324,13 +347,24 @@ class OrderLives:
             record.reason = reason or record.reason
             self.store.settle(record)
             self._adjust_room(record, before)
-            if on_record:
-                self._journal.append(self._event(record, trigger, reason), record.sent_seq)
+            failure = self._put_on_record(record, trigger, reason) if on_record else None
             if before.is_open and not record.status.is_open:
                 record.final_at = self._clock.now()
-                self._free_older(record, on_record=on_record)
+                self._free_older(record, on_record=on_record and failure is None)
                 for listener in self._settled:
                     listener(record)
+            if before is OrderStatus.ABSENT:
+                for listener in self._returned:
+                    listener(record)
+            if failure is not None:
+                raise failure  # orders and books have moved together, with or without a record
+
+    def _put_on_record(self, record: OrderRecord, trigger: OrderTrigger, reason: str) -> JournalError | None:
+        try:
+            self._journal.append(changed(record, trigger, reason, self._clock.now()), record.sent_seq)
+        except JournalError as error:
+            return error
+        return None
 
     def _adjust_room(self, record: OrderRecord, before: OrderStatus) -> None:
         symbol, status = record.order.symbol, record.status
@@ -341,6 +375,7 @@ class OrderLives:
         elif (before is OrderStatus.IN_DOUBT) != (status is OrderStatus.IN_DOUBT):
             self._portfolio.set_in_doubt(record.order_id, symbol, status is OrderStatus.IN_DOUBT)
         self._share_room(record)
+        self.watch.note(record)
 
     def _share_room(self, record: OrderRecord) -> None:
         """What happens to one order of a chain changes what the next one may still fill."""
@@ -360,33 +395,4 @@ class OrderLives:
         """Note what was asked of a working order, or how that ended."""
         record.pending = advance_request(record.pending, trigger)
         if on_record:
-            self._journal.append(self._event(record, None, reason), record.sent_seq)
-
-    def _event(self, record: OrderRecord, trigger: OrderTrigger | None, reason: str) -> OrderEvent:
-        return OrderEvent(
-            at=self._clock.now(),
-            order_id=record.order_id,
-            symbol=record.order.symbol,
-            status=record.status,
-            trigger=trigger,
-            pending=record.pending,
-            quantity_filled=record.filled,
-            venue_order_id=record.venue_order_id,
-            reason=reason,
-            replaced_by=record.replaced_by if record.pending is PendingRequest.REPLACE else "",
-        )
-
-
-def _decided(record: OrderRecord, trigger: OrderTrigger, decision: Decision) -> OrderEvent:
-    """The first entry of an order: all of it, and all that was known when it was judged."""
-    return OrderEvent(
-        at=decision.at,
-        order_id=record.order_id,
-        symbol=record.order.symbol,
-        status=record.status,
-        trigger=trigger,
-        reason=record.reason,
-        order=record.order,
-        decision=decision,
-        replaces=record.replaces,
-    )
+            self._journal.append(changed(record, None, reason, self._clock.now()), record.sent_seq)

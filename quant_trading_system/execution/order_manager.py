@@ -7,7 +7,7 @@ is durable before the first byte leaves; no lock is held while waiting for the b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -25,9 +25,10 @@ from quant_trading_system.core.exceptions import (
     UnknownOrder,
 )
 from quant_trading_system.core.ids import MAX_CLIENT_ORDER_ID, IntentCounter, original_id, replacement_id
-from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest, RequestTrigger
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, TimeInForce
 from quant_trading_system.execution.broker import Broker, BrokerOrder
+from quant_trading_system.execution.cancelling import Cancels
 from quant_trading_system.execution.order_changes import OrderChange, changed_order, require_replaceable
 from quant_trading_system.execution.order_life import Journal, OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
@@ -86,6 +87,7 @@ class OrderManager:
             portfolio=portfolio, tracker=tracker, kill_switch=kill_switch, journal=journal, clock=clock
         )
         self._orders = self.lives.store
+        self._cancels = Cancels(self.lives, broker, clock)
         broker.subscribe(self.lives.take)
 
     # -- the way out ---------------------------------------------------------------------------------------------
@@ -259,30 +261,7 @@ class OrderManager:
             UnknownOrder: no order of that id is on our books.
             JournalError: the request could not be recorded; the broker was asked all the same.
         """
-        failure: JournalError | None = None
-        with self._lock:
-            record = self.lives.find(order_id)
-            if record is None:
-                raise UnknownOrder(f"no order {order_id} is on our books; `qts orders` lists them", order_id)
-            if not record.status.is_open:
-                return
-            try:
-                self.lives.request(record, RequestTrigger.ASK_CANCEL, reason)
-            except JournalError as error:
-                failure = error  # the cancel goes out all the same; the caller hears of it afterwards
-        await self._ask_cancel(record)
-        if failure is not None:
-            raise failure
-
-    async def _ask_cancel(self, record: OrderRecord) -> None:
-        try:
-            await self._broker.cancel(record.order_id)
-        except BrokerRejected as error:
-            with self._lock:
-                if record.pending is PendingRequest.CANCEL and record.status is not OrderStatus.IN_DOUBT:
-                    self.lives.request(record, RequestTrigger.REFUSED, str(error))
-        except OutcomeUnknown:
-            return  # stays pending; the order's own status will tell
+        await self._cancels.cancel(order_id, reason)
 
     async def cancel_all(self, reason: str, symbol: str | None = None, *, keep_exits: bool = False) -> tuple[str, ...]:
         """Ask for a cancel of every open order (of `symbol`); the ids that were asked for.
@@ -292,15 +271,38 @@ class OrderManager:
         """
         with self._lock:
             orders = [r.order_id for r in self._orders.open_orders(symbol) if not (keep_exits and r.shrinks)]
-        failures: list[JournalError] = []
-        for order_id in orders:
-            try:
-                await self.cancel(order_id, reason)
-            except JournalError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        await self._cancels.cancel_each(orders, reason)
         return tuple(orders)
+
+    async def cancel_each(self, order_ids: Iterable[str], reason: str) -> None:
+        """Ask for many cancels side by side.
+
+        Raises:
+            UnknownOrder, JournalError: as `cancel`; all the others were asked for all the same.
+        """
+        await self._cancels.cancel_each(order_ids, reason)
+
+    async def tend(self) -> None:
+        """Do what time demands: lost cancels are asked for again, orders in doubt are told of, then halt the account.
+
+        Call it at every turn; without anything to do it costs nothing.
+
+        Raises:
+            JournalError: a cancel could not be recorded; the broker was asked all the same.
+        """
+        await self._cancels.tend()
+        if self.lives.watch.suspects:
+            await self._look_up_suspects()
+        if self.lives.watch.doubtful:
+            self.lives.watch.look()
+
+    async def _look_up_suspects(self) -> None:
+        for order_id in tuple(self.lives.watch.suspects):
+            try:
+                await self.resolve(order_id)
+            except (OutcomeUnknown, BrokerRejected):
+                continue  # asked again at the next turn
+            self.lives.watch.suspects.discard(order_id)
 
     # -- doubt ---------------------------------------------------------------------------------------------------
 

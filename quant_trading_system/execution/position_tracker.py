@@ -8,20 +8,25 @@ the order they leave memory, and with it they come back from the journal.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import msgspec
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import FillCorrected, FillEvent
+from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import OrderSide
-from quant_trading_system.core.positions import Position
+from quant_trading_system.core.positions import Applied, Position
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+
+Attempt = Callable[..., None]
+"""Calls its first argument with the others; what fails is raised when all is done."""
 
 
 class PositionTracker:
@@ -81,6 +86,17 @@ class PositionTracker:
             record.order_id, order.symbol, signed, execution.price, execution.fee, execution.execution_id
         )
         self.fills += 1
+        with self._to_the_end() as attempt:
+            attempt(self._put_on_record, record, execution, applied)
+            if applied.round_trip is not None:
+                self.round_trips.append(applied.round_trip)
+                attempt(self._monitor.round_trip_closed, applied.round_trip)
+            attempt(self._monitor.recalculated, record.order_id)
+            attempt(self._monitor.observe)
+        return True
+
+    def _put_on_record(self, record: OrderRecord, execution: Execution, applied: Applied) -> None:
+        order = record.order
         self._emit(
             FillEvent(
                 at=execution.at,
@@ -99,8 +115,6 @@ class PositionTracker:
             ),
             record.sent_seq,
         )
-        self._recalculate(record, applied.round_trip)
-        return True
 
     def correct(self, record: OrderRecord, was: Execution, now: Execution | None) -> None:
         """An execution that was booked was another one, or none: reverse it and book what is true.
@@ -131,26 +145,33 @@ class PositionTracker:
                 self.round_trips.remove(result)
         self.round_trips.extend(change.now.values())
         streak = self._portfolio.trips.losing_streak
-        self._emit(
-            msgspec.structs.replace(
-                event,
-                position_quantity=self._portfolio.position(order.symbol).quantity,
-                cash=self._portfolio.cash,
-                realized_pnl=change.realized,
-                losing_streak=streak,
-            ),
-            record.sent_seq,
+        event = msgspec.structs.replace(
+            event,
+            position_quantity=self._portfolio.position(order.symbol).quantity,
+            cash=self._portfolio.cash,
+            realized_pnl=change.realized,
+            losing_streak=streak,
         )
-        self._monitor.restated(streak)
-        self._monitor.recalculated(record.order_id)
-        self._monitor.observe()
+        with self._to_the_end() as attempt:
+            attempt(self._emit, event, record.sent_seq)
+            attempt(self._monitor.restated, streak)
+            attempt(self._monitor.recalculated, record.order_id)
+            attempt(self._monitor.observe)
 
-    def _recalculate(self, record: OrderRecord, round_trip: Decimal | None) -> None:
-        if round_trip is not None:
-            self.round_trips.append(round_trip)
-            self._monitor.round_trip_closed(round_trip)
-        self._monitor.recalculated(record.order_id)
-        self._monitor.observe()
+    @contextmanager
+    def _to_the_end(self) -> Iterator[Attempt]:
+        """The shares have changed hands: everything that follows is tried, and only then is a failure raised."""
+        failures: list[Exception] = []
+
+        def attempt(step: Callable[..., object], *arguments: object) -> None:
+            try:
+                step(*arguments)
+            except (JournalError, KillSwitchIncomplete) as error:
+                failures.append(error)
+
+        yield attempt
+        if failures:
+            raise failures[0]
 
     def _is_known(self, record: OrderRecord, execution: Execution) -> bool:
         return execution.execution_id in record.executions or execution.cumulative_quantity in record.intervals

@@ -44,9 +44,20 @@ class Holding:
         worst_quantity: the larger absolute position that open orders can lead to.
         worst_value: its value in dollars.
         order_price: dollars a share, the dearest at which an open order is valued; 0 without one.
+        frozen: why no new risk may be taken in it; empty when it may.
     """
 
-    __slots__ = ("buys", "order_price", "orders", "position", "sector", "sells", "worst_quantity", "worst_value")
+    __slots__ = (
+        "buys",
+        "frozen",
+        "order_price",
+        "orders",
+        "position",
+        "sector",
+        "sells",
+        "worst_quantity",
+        "worst_value",
+    )
 
     def __init__(self, symbol: str, sector: str) -> None:
         self.position = Position(symbol)
@@ -57,6 +68,7 @@ class Holding:
         self.order_price = ZERO
         self.worst_quantity = ZERO
         self.worst_value = ZERO
+        self.frozen = ""
 
     def worst_with(self, signed_quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
         """Worst-case quantity and value if an order of `signed_quantity` at `price` were open too."""
@@ -78,6 +90,7 @@ class Holding:
         """The same holding if that order were not open; a copy for questions."""
         other = Holding(self.position.symbol, self.sector)
         other.position = self.position
+        other.frozen = self.frozen
         for reservation in self.orders.values():
             if reservation.order_id != order_id:
                 other.orders[reservation.order_id] = reservation
@@ -222,6 +235,12 @@ class Portfolio:
                 change, side = leaves - reservation.leaves, leaves or reservation.leaves
                 reservation.leaves = leaves
                 self._shift(held, change, side=side)
+
+    def freeze(self, symbol: str, why: str) -> None:
+        """From now on only ways out of `symbol` pass the gate; until the account is started and reconciled anew."""
+        with self.lock:
+            held = self.holding(symbol)
+            held.frozen = held.frozen or why
 
     def set_in_doubt(self, order_id: str, symbol: str, in_doubt: bool) -> None:
         """Mark that the order's fate is unknown, or known again."""

@@ -14,7 +14,7 @@ from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import CancelsConfirmed, HaltLevel
-from quant_trading_system.core.exceptions import JournalError, KillSwitchActiveError, KillSwitchIncomplete
+from quant_trading_system.core.exceptions import KillSwitchActiveError, KillSwitchIncomplete
 from quant_trading_system.core.numbers import ONE, floor_to_lot
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -114,19 +114,10 @@ class HaltProcedure:
 
     async def _ask_cancels(self) -> None:
         """Ask for every order that must go; a journal that fails stops none of them and is reported at the end."""
-        failures: list[JournalError] = []
-        for order in self._orders.open_orders():
-            if self._may_stay(order):
-                continue
-            self._to_confirm.add(order.order_id)
-            if not self._is_time_to_ask(order):
-                continue
-            try:
-                await self._orders.cancel(order.order_id, f"halt {self._activation}")
-            except JournalError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        must_go = [order for order in self._orders.open_orders() if not self._may_stay(order)]
+        self._to_confirm.update(order.order_id for order in must_go)
+        due = [order.order_id for order in must_go if self._is_time_to_ask(order)]
+        await self._orders.cancel_each(due, f"halt {self._activation}")
 
     def _may_stay(self, order: OrderRecord) -> bool:
         """Exits, while exits are allowed; and the orders of this activation that close something."""

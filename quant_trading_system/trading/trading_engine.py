@@ -99,6 +99,7 @@ class TradingEngine:
     async def on_step(self) -> None:
         """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
         self._notice_switch()
+        await self._orders.tend()
         self.mark_positions()
         try:
             self._monitor.observe()

@@ -85,7 +85,9 @@ def check_open_orders(case: Case) -> CheckResult | None:
 
 
 def check_symbol_in_doubt(case: Case) -> CheckResult | None:
-    """No order of the symbol has an unknown fate, unless this one is a way out."""
+    """No order of the symbol has an unknown fate, nor has one filled too much, unless this one is a way out."""
+    if case.holding.frozen:
+        return CheckResult(Rule.IN_DOUBT, case.shrinks, detail=case.holding.frozen)
     for reservation in case.holding.orders.values():
         if reservation.in_doubt:
             return CheckResult(Rule.IN_DOUBT, case.shrinks, detail=f"the fate of {reservation.order_id} is unknown")

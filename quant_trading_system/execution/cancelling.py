@@ -1,0 +1,160 @@
+"""Cancels: asked for at once, remembered while an order cannot be seen, and asked again when one seems lost.
+
+Never judged by the gate, the kill switch or the journal: stopping is always possible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.exceptions import BrokerRejected, JournalError, OutcomeUnknown, UnknownOrder
+from quant_trading_system.core.order_state import OrderStatus, PendingRequest, RequestTrigger
+from quant_trading_system.execution.broker import Broker
+from quant_trading_system.execution.notices import NoticeKind
+from quant_trading_system.execution.order_life import OrderLives
+from quant_trading_system.execution.order_store import OrderRecord
+
+AT_ONCE = 50
+"""Cancels that wait for the broker's answer at the same time."""
+MAX_ASKS = 8
+"""How often one cancel is asked for before a person is told that the broker does not carry it out."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
+"""Between two asks; doubled each time."""
+
+_UNSEEN = frozenset({OrderStatus.SENT, OrderStatus.IN_DOUBT, OrderStatus.ABSENT})
+
+
+class _Wish:
+    """Somebody wants an order gone."""
+
+    __slots__ = ("asks", "next_at", "pause", "reason", "was_unseen")
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.asks = 0
+        self.pause = FIRST_PAUSE
+        self.next_at: datetime | None = None
+        self.was_unseen = False
+
+
+class Cancels:
+    """Every cancel that was asked for and whose order has not ended yet."""
+
+    def __init__(self, lives: OrderLives, broker: Broker, clock: Clock) -> None:
+        """Cancel orders of `lives` at `broker`."""
+        self._lives = lives
+        self._broker = broker
+        self._clock = clock
+        self._lock = lives.lock
+        self._wishes: dict[str, _Wish] = {}
+        lives.on_return(self._refuse_late)
+
+    async def cancel(self, order_id: str, reason: str) -> None:
+        """Ask for a cancel of an order and of the one that is to take its place.
+
+        Raises:
+            UnknownOrder: no order of that id is on our books.
+            JournalError: the request could not be recorded; the broker was asked all the same.
+        """
+        with self._lock:
+            record = self._lives.find(order_id)
+            if record is None:
+                raise UnknownOrder(f"no order {order_id} is on our books; `qts orders` lists them", order_id)
+            legs = list(_open_legs(record))
+        failures = [failure for leg in legs if (failure := await self._ask(leg, reason)) is not None]
+        if failures:
+            raise failures[0]
+
+    async def cancel_each(self, order_ids: Iterable[str], reason: str) -> None:
+        """Ask for many cancels side by side, so that none waits for the answer to another.
+
+        Raises:
+            JournalError: a request could not be recorded; all were asked for all the same.
+        """
+        ids = list(order_ids)
+        if len(ids) == 1:
+            await self.cancel(ids[0], reason)
+            return
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(order_id: str) -> None:
+            async with room:
+                await self.cancel(order_id, reason)
+
+        for outcome in await asyncio.gather(*map(one, ids), return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def tend(self) -> None:
+        """Ask again where a cancel seems lost, and for the first time where an order has come into sight.
+
+        Only while the order is open; a bounded number of times, with growing pauses.
+        """
+        if not self._wishes:
+            return
+        now = self._clock.now()
+        with self._lock:
+            due = [(record, wish) for record, wish in self._still_wanted() if _is_due(record, wish, now)]
+        for record, wish in due:
+            if wish.asks >= MAX_ASKS:
+                del self._wishes[record.order_id]
+                message = f"asked {wish.asks} times, and it is {record.status} still: {wish.reason}"
+                self._lives.watch.notify(NoticeKind.CANCEL_LOST, message, record.order_id)
+                continue
+            failure = await self._ask(record, wish.reason)
+            if failure is not None:
+                raise failure
+
+    async def _ask(self, record: OrderRecord, reason: str) -> JournalError | None:
+        failure: JournalError | None = None
+        with self._lock:
+            wish = self._wishes.setdefault(record.order_id, _Wish(reason))
+            wish.asks += 1
+            wish.was_unseen = record.status in _UNSEEN
+            wish.next_at = self._clock.now() + wish.pause
+            wish.pause = min(2 * wish.pause, LONGEST_PAUSE)
+            try:
+                self._lives.request(record, RequestTrigger.ASK_CANCEL, reason)
+            except JournalError as error:
+                failure = error  # the cancel goes out all the same; the caller hears of it afterwards
+        try:
+            await self._broker.cancel(record.order_id)
+        except BrokerRejected as error:
+            with self._lock:
+                if record.pending is PendingRequest.CANCEL and record.status not in _UNSEEN:
+                    self._lives.request(record, RequestTrigger.REFUSED, str(error))
+        except OutcomeUnknown:
+            return failure  # stays pending; the order's own status will tell
+        return failure
+
+    def _still_wanted(self) -> Iterator[tuple[OrderRecord, _Wish]]:
+        for order_id, wish in list(self._wishes.items()):
+            record = self._lives.store.get(order_id)
+            if record is None or not record.status.is_open:
+                del self._wishes[order_id]
+            for leg in () if record is None else _open_legs(record):
+                yield leg, self._wishes.setdefault(leg.order_id, wish)
+
+    def _refuse_late(self, record: OrderRecord) -> None:
+        """An order came to life after it was given up: nobody counts on it any more."""
+        why = "it arrived after it had been given up"
+        self._lives.watch.notify(NoticeKind.LATE_ARRIVAL, f"{why}; it is being cancelled", record.order_id)
+        self._wishes[record.order_id] = _Wish(why)
+
+
+def _open_legs(record: OrderRecord) -> Iterator[OrderRecord]:
+    """The order and those that took its place or are about to, as far as they are open."""
+    leg: OrderRecord | None = record
+    while leg is not None:
+        if leg.status.is_open:
+            yield leg
+        leg = leg.newer
+
+
+def _is_due(record: OrderRecord, wish: _Wish, now: datetime) -> bool:
+    if record.status in _UNSEEN:
+        return False  # it cannot be cancelled before it is seen
+    return wish.was_unseen or wish.next_at is None or now >= wish.next_at

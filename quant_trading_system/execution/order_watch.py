@@ -1,0 +1,108 @@
+"""What is odd about orders: told to a person once, and stopped where nobody knows what the account holds."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import HaltTrigger
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.execution.broker import Execution
+from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
+from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.portfolio import Portfolio
+
+WARN_AFTER, HALT_AFTER = timedelta(seconds=60), timedelta(seconds=300)
+"""How long an order may be in doubt before a person is told, and before the account is halted."""
+_ABSURD = 10
+"""A price that is so many times the one that was expected, or that part of it, is looked up before it is booked."""
+
+
+class OrderWatch:
+    """Keeps an eye on orders in doubt, on fills that cannot be, and on fills that should not be.
+
+    Attributes:
+        doubtful: orders in doubt, and since when, by id.
+        suspects: orders about which something was told that cannot be believed; they are to be looked up.
+    """
+
+    def __init__(self, portfolio: Portfolio, kill_switch: KillSwitch, clock: Clock) -> None:
+        """Freeze symbols in `portfolio`; halt with `kill_switch`."""
+        self.doubtful: dict[str, tuple[OrderRecord, datetime]] = {}
+        self.suspects: set[str] = set()
+        self._portfolio = portfolio
+        self._kill_switch = kill_switch
+        self._clock = clock
+        self._alarmed: set[str] = set()
+        self._notify: list[Notify] = []
+
+    def on_notice(self, listener: Notify) -> None:
+        """Tell `listener` what a person should hear."""
+        self._notify.append(listener)
+
+    def notify(self, kind: NoticeKind, message: str, order_id: str) -> None:
+        """Tell everybody who wants to hear what a person should hear."""
+        for listener in self._notify:
+            listener(Notice(kind=kind, source="order manager", message=message, order_id=order_id))
+
+    def note(self, record: OrderRecord) -> None:
+        """The status of an order may have changed: since when is it in doubt?"""
+        if record.status is OrderStatus.IN_DOUBT:
+            self.doubtful.setdefault(record.order_id, (record, self._clock.now()))
+        else:
+            self.doubtful.pop(record.order_id, None)
+
+    def stop_overfilled(self, record: OrderRecord) -> None:
+        """It is real, so it is booked; why it came is not known, so no more risk is taken in the symbol."""
+        why = f"{record.order_id} has filled {record.chain_filled} of {record.quantity} shares"
+        self._portfolio.freeze(record.order.symbol, why)
+        self._warn_once(NoticeKind.OVERFILL, f"{why}; {record.order.symbol} is frozen for new risk", record)
+
+    def _warn_once(self, kind: NoticeKind, message: str, record: OrderRecord) -> None:
+        name = f"{kind} {record.order_id}"
+        if name not in self._alarmed:
+            self._alarmed.add(name)
+            self.notify(kind, message, record.order_id)
+
+    def set_apart(self, record: OrderRecord, flaw: str) -> None:
+        """A fill was told that cannot be believed: it is not booked, and its order is looked up."""
+        self.suspects.add(record.order_id)
+        self.notify(NoticeKind.QUARANTINED, f"a fill is not booked: {flaw}; its order is looked up", record.order_id)
+
+    def look(self) -> None:
+        """Tell of orders that have been in doubt for long; beyond `HALT_AFTER` nobody knows what the account holds."""
+        now = self._clock.now()
+        for record, since in list(self.doubtful.values()):
+            age = now - since
+            if age < WARN_AFTER:
+                continue
+            why = f"in doubt for {age.total_seconds():.0f} s; {record.order.symbol} is frozen for new risk"
+            self._warn_once(NoticeKind.IN_DOUBT, why, record)
+            if age >= HALT_AFTER and not self._kill_switch.is_active():
+                self._kill_switch.activate(
+                    f"{record.order_id} has been in doubt for {age.total_seconds():.0f} s",
+                    trigger=HaltTrigger.INTEGRITY,
+                    activated_by="order manager",
+                )
+
+
+def flaw_of(execution: Execution, record: OrderRecord | None = None) -> str:
+    """Why an execution cannot be booked as it was told; empty when it can.
+
+    Args:
+        record: its order, when its price is to be plausible, too; what the broker's history shows is believed.
+    """
+    quantity, price, end = execution.quantity, execution.price, execution.cumulative_quantity
+    for name, number in (("quantity", quantity), ("price", price), ("cumulative quantity", end)):
+        if not number.is_finite() or number <= 0:
+            return f"its {name} is {number}"
+    if not execution.fee.is_finite():
+        return f"its fee is {execution.fee}"
+    if end < quantity:
+        return f"its {quantity} shares are more than all {end} of its order"
+    expected = ZERO if record is None else record.room_price
+    if expected and not expected / _ABSURD <= price <= expected * _ABSURD:
+        return f"its price of {price} is far from {expected}"
+    return ""

@@ -736,8 +736,8 @@ def a_change(quantity: int = 8, limit: str = "61.20", identity: str = "mine-2") 
 def test_a_replaced_order_keeps_its_fills_and_the_new_one_trades_the_rest():
     async def story(desk: Desk) -> None:
         await desk.place()
-        desk.alpaca.fill("mine-1", "3")
         answer = await desk.broker.replace(a_change())
+        desk.alpaca.fill("mine-1", "3")  # before the replace takes effect
         assert (answer.client_order_id, answer.venue_order_id) == ("mine-2", "v-mine-2")
         assert "PATCH /v2/orders/v-mine-1" in desk.alpaca.asked
         desk.alpaca.replaced("mine-1", "mine-2")
@@ -803,6 +803,17 @@ def test_the_answer_to_a_replace_gets_lost_and_the_new_order_is_found_by_its_id(
         await desk.wait(2)
         assert {u.client_order_id: u.trigger for u in desk.heard} == {"mine-1": T.REPLACE, "mine-2": T.ACCEPT}
         assert desk.alpaca.asked.count("PATCH /v2/orders/v-mine-1") == 1
+
+    Desk().live(story)
+
+
+def test_a_partly_filled_order_is_not_replaced_for_its_filled_shares_might_trade_once_more():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.fill("mine-1", "3")
+        with pytest.raises(NotSent, match="a part of it has filled; cancel it, then send the rest"):
+            await desk.broker.replace(a_change())
+        assert not [name for name in desk.alpaca.asked if name.startswith("PATCH")]
 
     Desk().live(story)
 

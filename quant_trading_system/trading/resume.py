@@ -57,13 +57,13 @@ def resume(
             opened_at=baselines.day_opened,
         )
     recall = recall_from(source)
+    orders.lives.recall = recall  # an order that took another's place needs that one, open or not
     for order_id in list(past.orders.open):
         record = recall(order_id)
         if record is not None:
             orders.lives.take_up(record)
             if record.status is OrderStatus.SENT:
                 orders.lives.step(record, OrderTrigger.TIME_OUT, "the process ended before an answer came")
-    orders.lives.recall = recall
     orders.lives.filled_since = lambda moment: (
         event.order_id
         for entry in source.entries(kinds={"fill"})

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
+from quant_trading_system.core.book_events import ActivitiesCovered
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import ActivitiesCovered, CashMoved, PositionAdopted
+from quant_trading_system.core.events import CashMoved, PositionAdopted
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.statement import SeenActivity

@@ -94,6 +94,32 @@ async def _loaded_bars(setup: LiveSetup, lines: Lines, calendar: Calendar, clock
     return bars
 
 
+def _correlations(setup: LiveSetup, bars: LiveBars) -> RollingCorrelations:
+    return RollingCorrelations(
+        tuple(setup.universe),
+        bars.recent_returns,
+        window=setup.limits.correlation_window,
+        min_observations=setup.limits.correlation_min_observations,
+    )
+
+
+def _feed(
+    setup: LiveSetup, lines: Lines, clock: Clock, calendar: Calendar, board: QuoteBoard, alarms: Alarms
+) -> AlpacaFeed:
+    symbols = tuple(setup.universe)
+    return AlpacaFeed(
+        lines.sockets,
+        lines.data,
+        setup.access,
+        clock,
+        alarms,
+        subscriptions={"quotes": symbols, "trades": symbols},
+        board=board,
+        is_open=calendar.is_open,
+        feed=setup.feed,
+    )
+
+
 def _guard(setup: LiveSetup, around: Surroundings, lock: AccountLock, host_latch: Latch, alarms: Alarms) -> EngineGuard:
     return EngineGuard(
         around.clock,
@@ -168,7 +194,6 @@ class LiveAccount:
         clock, calendar, board = around.clock, calendar_of(setup, around.clock.now().date()), QuoteBoard()
         latch, host_latch = around.open_latch(setup.directory), around.open_host_latch(setup.directory)
         guard = _guard(setup, around, lock, host_latch, alarms)
-        symbols = tuple(setup.universe)
         broker = AlpacaBroker(
             lines.client,
             lines.sockets,
@@ -178,24 +203,9 @@ class LiveAccount:
             latch=LastLook(lock, latch, host_latch, alarms),
             account_id=setup.account_id,
         )
-        feed = AlpacaFeed(
-            lines.sockets,
-            lines.data,
-            setup.access,
-            clock,
-            alarms,
-            subscriptions={"quotes": symbols, "trades": symbols},
-            board=board,
-            is_open=calendar.is_open,
-            feed=setup.feed,
-        )
+        feed = _feed(setup, lines, clock, calendar, board, alarms)
         bars = await _loaded_bars(setup, lines, calendar, clock)
-        correlations = RollingCorrelations(
-            symbols,
-            bars.recent_returns,
-            window=setup.limits.correlation_window,
-            min_observations=setup.limits.correlation_min_observations,
-        )
+        correlations = _correlations(setup, bars)
         ports = Ports(
             clock=clock,
             calendar=calendar,

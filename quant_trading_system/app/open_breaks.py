@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from quant_trading_system.core.book_events import BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import Break, BreakKind
-from quant_trading_system.core.events import BreakClosed, BreakOpened
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.sqlite_reader import JournalReader

@@ -7,8 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from quant_trading_system.app.adoption import Ledger, adopt_cash, adopt_positions
+from quant_trading_system.core.book_events import ActivitiesCovered
 from quant_trading_system.core.breaks import Break, BreakKind
-from quant_trading_system.core.events import ActivitiesCovered
 from quant_trading_system.core.exceptions import NotReconciled
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.execution.alpaca_statement import ACTIVITY_SPAN

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from quant_trading_system.core.book_events import BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import Break, BreakKind, Owner
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import BreakClosed, BreakOpened
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.risk.agreement import Agreement
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from quant_trading_system.core.book_events import ActivityBooked
 from quant_trading_system.core.breaks import ActivityKind
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import ActivityBooked
 from quant_trading_system.core.exceptions import KillSwitchIncomplete
 from quant_trading_system.core.numbers import usd
 from quant_trading_system.execution.order_life import Journal

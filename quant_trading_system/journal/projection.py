@@ -14,13 +14,10 @@ from typing import Any
 
 import msgspec
 
+from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
 from quant_trading_system.core.events import (
-    ActivitiesCovered,
-    ActivityBooked,
     AnyEvent,
-    BreakClosed,
-    BreakOpened,
     CashMoved,
     FillCorrected,
     FillEvent,

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from quant_trading_system.core.book_events import Reconciled
 from quant_trading_system.core.breaks import Break
 from quant_trading_system.core.clock import wait_for_either
-from quant_trading_system.core.events import Reconciled
 from quant_trading_system.core.exceptions import BrokerRejected, NotReconciled, NotSent, OutcomeUnknown
 from quant_trading_system.core.ids import is_our_make
 from quant_trading_system.core.order_state import OrderStatus

@@ -9,15 +9,10 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.app.reconcile_report import Comparison, require_same_account, take_over
+from quant_trading_system.core.book_events import ActivitiesCovered, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind, Severity
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.events import (
-    ActivitiesCovered,
-    BreakOpened,
-    CashMoved,
-    PositionAdopted,
-    RiskEvent,
-)
+from quant_trading_system.core.events import CashMoved, PositionAdopted, RiskEvent
 from quant_trading_system.core.exceptions import ConfigurationError, NotReconciled
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.risk.latch import MemoryLatch

@@ -11,17 +11,20 @@ import msgspec
 import pytest
 
 from quant_trading_system.core import events
-from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
-from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rule, Unit
-from quant_trading_system.core.events import (
+from quant_trading_system.core.book_events import (
     ActivitiesCovered,
     ActivityBooked,
-    AnyEvent,
     BreakClosed,
     BreakOpened,
+    Reconciled,
+)
+from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
+from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rule, Unit
+from quant_trading_system.core.event import Event
+from quant_trading_system.core.events import (
+    AnyEvent,
     CancelsConfirmed,
     CashMoved,
-    Event,
     FillCorrected,
     FillEvent,
     HaltLevel,
@@ -29,7 +32,6 @@ from quant_trading_system.core.events import (
     KillSwitchEvent,
     OrderEvent,
     PositionAdopted,
-    Reconciled,
     RiskEvent,
     RiskEventKind,
     RunFinished,

@@ -6,15 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from quant_trading_system.app.open_breaks import open_breaks
+from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
-from quant_trading_system.core.events import (
-    ActivitiesCovered,
-    ActivityBooked,
-    BreakClosed,
-    BreakOpened,
-    CashMoved,
-    OrderEvent,
-)
+from quant_trading_system.core.events import CashMoved, OrderEvent
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import EXTERNAL, Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.execution.order_recall import record_from

@@ -9,7 +9,13 @@ import msgspec
 import pytest
 
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule
-from quant_trading_system.core.events import AnyEvent, CashMoved, Event, OrderEvent, StrategyStopped
+from quant_trading_system.core.event import Event
+from quant_trading_system.core.events import (
+    AnyEvent,
+    CashMoved,
+    OrderEvent,
+    StrategyStopped,
+)
 from quant_trading_system.core.exceptions import JournalDamaged, JournalError
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce

@@ -8,16 +8,10 @@ from decimal import Decimal
 
 import pytest
 
+from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind
 from quant_trading_system.core.decisions import Rejection, Rule
-from quant_trading_system.core.events import (
-    ActivitiesCovered,
-    ActivityBooked,
-    BreakClosed,
-    BreakOpened,
-    FillEvent,
-    OrderEvent,
-)
+from quant_trading_system.core.events import FillEvent, OrderEvent
 from quant_trading_system.core.events import (
     Reconciled as ReconciledEvent,
 )

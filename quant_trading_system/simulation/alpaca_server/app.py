@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -110,29 +110,27 @@ class Front:
 
     def _handler(self, route: Route) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            call = Call(self.host, self._admit(request, route), self._history, self._readers)
-            await call.read(request)
-            found = route.handler(call)
-            answer = await found if inspect.isawaitable(found) else found
-            return _response(answer)
+            desk, request[ALLOWANCE], refusal = self.admit(request.headers, route)
+            if desk is None or refusal is not None:
+                raise refusal or unauthorized()
+            call = self.call_for(desk)
+            call.take(request.query, request.match_info, await request.read())
+            return await answered(route, call)
 
         return handle
 
-    def _admit(self, request: web.Request, route: Route) -> Desk:
-        """The account that the request speaks for, when it may speak now.
-
-        Raises:
-            VenueRefusal: its keys are wrong, or it has asked too much.
-        """
-        desk = self.keys.of_headers(request.headers)
+    def admit(self, headers: Mapping[str, str], route: Route) -> tuple[Desk | None, Allowance, VenueRefusal | None]:
+        """The account that these headers speak for, what it may still ask, and why it may not speak now."""
+        desk = self.keys.of_headers(headers)
         name = _STRANGERS if desk is None else f"{route.scope} {desk.key_id}"
         allowance, within = self.limiter.count(name)
-        request[ALLOWANCE] = allowance
         if not within:
-            raise allowance.refusal()
-        if desk is None:
-            raise unauthorized()
-        return desk
+            return desk, allowance, allowance.refusal()
+        return desk, allowance, unauthorized() if desk is None else None
+
+    def call_for(self, desk: Desk) -> Call:
+        """A request of an account that was let in."""
+        return Call(self.host, desk, self._history, self._readers)
 
     @web.middleware
     async def _frame(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -169,5 +167,12 @@ class Front:
         self._readers.shutdown(wait=False, cancel_futures=True)
 
 
-def _response(answer: Answer) -> web.Response:
+async def answered(route: Route, call: Call) -> web.Response:
+    """What the route answers to a call.
+
+    Raises:
+        VenueRefusal: it says no.
+    """
+    found = route.handler(call)
+    answer: Answer = await found if inspect.isawaitable(found) else found
     return web.Response(status=answer.status) if answer.body is None else json_response(answer.body, answer.status)

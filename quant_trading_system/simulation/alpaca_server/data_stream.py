@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.simulation.alpaca_server.auth import KeyHolder, Keyring
@@ -21,12 +22,13 @@ from quant_trading_system.simulation.alpaca_server.data_session import (
     DataSession,
     Problem,
 )
-from quant_trading_system.simulation.alpaca_server.outbox import Outbox
+from quant_trading_system.simulation.alpaca_server.outbox import Frame, Line, Outbox, frames_of
 
 FEEDS = (*LIVE_FEEDS, "test")
 MOST_BYTES = 1 << 20
 """Of one message of a client, however many frames it comes in."""
 HEARTBEAT_S = 30.0
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class DataLimits(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -53,24 +55,30 @@ class DataStream:
         self._clock = clock
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """A connection from its beginning to its end."""
+        """A connection over the network from its beginning to its end."""
         socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
         await socket.prepare(request)
-        member = self._member(request, socket)
+        await self.attend(socket, frames_of(socket), request.match_info["feed"], request.headers)
+        return socket
+
+    async def attend(
+        self, line: Line, frames: AsyncIterator[Frame], feed: str, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
+        """Serve one client of a feed until it is gone: it says `frames`, and hears on `line`."""
+        member = self._member(feed, headers, line)
         self._hub.join(member)
         helpers = [asyncio.create_task(member.outbox.run()), asyncio.create_task(self._hurry(member))]
         try:
-            self._greet(member, request)
-            await self._listen(member, socket)
+            self._greet(member, headers)
+            async for frame in frames:
+                _give(member, member.session.hear(read_message(frame)))
         finally:
             for helper in helpers:
                 helper.cancel()
             self._hub.leave(member)
-        return socket
 
-    def _member(self, request: web.Request, socket: web.WebSocketResponse) -> Member:
-        feed = request.match_info["feed"]
-        codec = codec_for(request.headers.get("Content-Type", ""))
+    def _member(self, feed: str, headers: Mapping[str, str], line: Line) -> Member:
+        codec = codec_for(headers.get("Content-Type", ""))
 
         def admit(credentials: Mapping[str, Any]) -> Problem | None:
             return self._admit(member, credentials)
@@ -79,20 +87,15 @@ class DataStream:
             return codec.frame([codec.message(Problem.SLOW_CLIENT.message)])
 
         session = DataSession(feed, admit, self._symbol_limit)
-        member = Member(feed, session, codec, Outbox(socket, text=codec is JSON, farewell=farewell))
+        member = Member(feed, session, codec, Outbox(line, text=codec is JSON, farewell=farewell))
         return member
 
-    def _greet(self, member: Member, request: web.Request) -> None:
+    def _greet(self, member: Member, headers: Mapping[str, str]) -> None:
         """Say hello; whoever brings keys in the headers of the request is let in at once."""
         member.tell(GREETING)
-        holder: KeyHolder | None = self._keys.of_headers(request.headers)
+        holder: KeyHolder | None = self._keys.of_headers(headers)
         if holder is not None:
             _give(member, member.session.show_keys({"key": holder.key_id, "secret": holder.secret_key}))
-
-    async def _listen(self, member: Member, socket: web.WebSocketResponse) -> None:
-        async for message in socket:
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                _give(member, member.session.hear(read_message(message.data)))
 
     async def _hurry(self, member: Member) -> None:
         """Turn away whoever does not authenticate."""

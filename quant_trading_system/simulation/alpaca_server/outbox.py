@@ -4,9 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
+
+Frame = str | bytes
+
+
+class Line(Protocol):
+    """Where frames for one client go: a WebSocket, or its end in this process."""
+
+    async def send_str(self, data: str) -> None:
+        """Send a text frame."""
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary frame."""
+
+    async def close(self, *, code: int) -> bool:
+        """Say goodbye and hang up."""
+
+
+async def frames_of(socket: web.WebSocketResponse) -> AsyncIterator[Frame]:
+    """What a client says, until it is gone."""
+    async for message in socket:
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            yield message.data
+
 
 MOST_WAITING = 5_000
 """Frames that may wait for a slow client before it is cut off."""
@@ -19,7 +43,7 @@ class Outbox:
         frames: how many were put in so far.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, *, text: bool, farewell: Callable[[], bytes | None]) -> None:
+    def __init__(self, socket: Line, *, text: bool, farewell: Callable[[], bytes | None]) -> None:
         """Send to `socket` what is put in here.
 
         Args:

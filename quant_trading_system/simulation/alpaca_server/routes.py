@@ -9,8 +9,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from aiohttp import web
-
 from quant_trading_system.simulation.alpaca_server.accounts import Desk
 from quant_trading_system.simulation.alpaca_server.answers import ANYTHING, Schema
 from quant_trading_system.simulation.alpaca_server.codec import read_json
@@ -72,14 +70,13 @@ class Call:
         self.path: Mapping[str, str] = {}
         self.body: dict[str, Any] = {}
 
-    async def read(self, request: web.Request) -> None:
+    def take(self, query: Mapping[str, str], path: Mapping[str, str], data: bytes) -> None:
         """Take in what the request says.
 
         Raises:
             VenueRefusal: its body is no JSON object.
         """
-        self.query, self.path = request.query, request.match_info
-        data = await request.read()
+        self.query, self.path = query, path
         if data:
             self.body = _json_object(data)
 

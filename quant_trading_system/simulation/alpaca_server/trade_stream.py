@@ -6,17 +6,17 @@ Frames are binary and hold JSON, as on paper accounts, or MessagePack for those 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.simulation.alpaca_server.auth import Keyring
 from quant_trading_system.simulation.alpaca_server.codec import MSGPACK, codec_for, read_message
-from quant_trading_system.simulation.alpaca_server.outbox import Outbox
+from quant_trading_system.simulation.alpaca_server.outbox import Frame, Line, Outbox, frames_of
 from quant_trading_system.simulation.alpaca_server.stream_faults import StreamFaults
 from quant_trading_system.simulation.alpaca_server.trade_session import (
     AUTH_SECONDS,
@@ -35,7 +35,7 @@ Message = dict[str, Any]
 class _Member:
     """One connection; `account` is the key that it showed, empty before that."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, packed: bool) -> None:
+    def __init__(self, socket: Line, *, packed: bool) -> None:
         self.account = ""
         self.packed = packed
         self.outbox = Outbox(socket, text=False, farewell=lambda: self.encoded(problem("slow client")))
@@ -91,22 +91,25 @@ class TradeStream:
             member.outbox.close()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """A connection from its beginning to its end."""
+        """A connection over the network from its beginning to its end."""
         socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=HEARTBEAT_S)
         await socket.prepare(request)
-        member = _Member(socket, packed=codec_for(request.headers.get("Content-Type", "")) is MSGPACK)
+        await self.attend(socket, frames_of(socket), request.headers.get("Content-Type", ""))
+        return socket
+
+    async def attend(self, line: Line, frames: AsyncIterator[Frame], content_type: str = "") -> None:
+        """Serve one client until it is gone: it says `frames`, and hears on `line`."""
+        member = _Member(line, packed=codec_for(content_type) is MSGPACK)
         member.session = self._session(member)
         self._members.append(member)
         helpers = [asyncio.create_task(member.outbox.run()), asyncio.create_task(self._hurry(member))]
         try:
-            async for message in socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    member.give(member.session.hear(read_message(message.data)))
+            async for frame in frames:
+                member.give(member.session.hear(read_message(frame)))
         finally:
             for helper in helpers:
                 helper.cancel()
             self._members.remove(member)
-        return socket
 
     def _session(self, member: _Member) -> TradeSession:
         def unlock(key: object, secret: object) -> bool:

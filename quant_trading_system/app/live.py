@@ -26,13 +26,21 @@ from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, NotReconciled
+from quant_trading_system.core.exceptions import (
+    BrokerRejected,
+    ConfigurationError,
+    NotReconciled,
+    NotSent,
+    OutcomeUnknown,
+)
+from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.account_lock import AccountLock, account_key
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.alpaca_statement import AlpacaStatements
 from quant_trading_system.execution.credentials import TradingMode
+from quant_trading_system.execution.order_manager import ABSENT_AFTER
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.market.sessions import Calendar
@@ -44,6 +52,9 @@ from quant_trading_system.trading.system import Ports, TradingSystem
 
 START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
+DOUBT_PATIENCE = ABSENT_AFTER + timedelta(minutes=1)
+"""How long a start waits for orders in doubt; one that never arrived is given up within."""
+_LOOK = timedelta(seconds=5)
 
 
 async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings: Surroundings | None = None) -> None:
@@ -257,6 +268,7 @@ class LiveAccount:
         self._streams = [asyncio.ensure_future(stream) for stream in (self.broker.run(), self.feed.run())]
         try:
             await self._wait_for_streams()
+            await self._settle_doubts()
             await self._reconciliation.start(self._setup.adopted_by)
             if not self._around.is_stepped:
                 self._streams.append(asyncio.ensure_future(self._reconciliation.reconciler.run()))
@@ -265,6 +277,24 @@ class LiveAccount:
             yield loop
         finally:
             await _end(reversed(self._streams))
+
+    async def _settle_doubts(self) -> None:
+        """Ask about orders in doubt until the broker has shown them, or has denied them for long enough.
+
+        A process that asks once and gives up can never find out that an order did not arrive.
+        """
+        orders, clock = self.system.orders, self.system.ports.clock
+        began = clock.monotonic()
+        while doubtful := [record for record in orders.open_orders() if record.status is OrderStatus.IN_DOUBT]:
+            _raise_failure(self._streams)
+            for record in doubtful:
+                try:
+                    await orders.resolve(record.order_id)
+                except (OutcomeUnknown, BrokerRejected, NotSent) as error:
+                    self._tell(f"{record.order_id} stays in doubt: {error}")
+            if clock.monotonic() - began > DOUBT_PATIENCE.total_seconds():
+                return  # the reconciliation names what is left
+            await clock.sleep(_LOOK)
 
     def _loop(self) -> LiveLoop:
         loop = LiveLoop(
@@ -275,6 +305,7 @@ class LiveAccount:
             heartbeat=self._guard.turned,
             reconciler=None if self._around.is_stepped else self._reconciliation.reconciler,
             tell=self._tell,
+            tick=self._around.tick,
         )
         board = self.system.ports.quotes
         if isinstance(board, QuoteBoard):

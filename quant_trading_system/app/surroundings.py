@@ -40,6 +40,7 @@ from quant_trading_system.journal.reserve import RESERVE_BYTES
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.risk.latch import FileLatch, Latch
+from quant_trading_system.trading.live_loop import TICK
 
 WATCHDOG_OUTPUT = "watchdog.out"
 WITNESSES = "witnesses"
@@ -145,6 +146,7 @@ class Surroundings:
 
     Attributes:
         is_stepped: time passes only when somebody moves it, so no timer runs: the books are compared at the start only.
+        tick: how often the engine looks around when nothing wakes it.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -158,3 +160,4 @@ class Surroundings:
     watchdog_record: Callable[[Path], Iterable[RecordEntry]] = read_record
     launch: Callable[[Sequence[str], Path], Child] = launch
     is_stepped: bool = False
+    tick: timedelta = TICK

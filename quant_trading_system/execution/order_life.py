@@ -86,6 +86,7 @@ class OrderLives:
     ) -> None:
         """Join what a change of an order touches."""
         self.store = OrderStore()
+        self.taken_up = 0
         self._portfolio = portfolio
         self._tracker = tracker
         self._kill_switch = kill_switch

@@ -83,6 +83,7 @@ class OrderManager:
         self._clock = clock
         self._ids = ids
         self._lock = portfolio.lock
+        self._left_at: dict[str, float] = {}
         self.lives = OrderLives(
             portfolio=portfolio, tracker=tracker, kill_switch=kill_switch, journal=journal, clock=clock
         )
@@ -193,6 +194,7 @@ class OrderManager:
             self.lives.deny(order, verdict, cause)
             return verdict
         record = self.lives.begin(verdict, plan, cause)
+        self._left_at[record.order_id] = self._clock.monotonic()
         self._checker.remember(order)
         return record, verdict
 
@@ -330,10 +332,17 @@ class OrderManager:
     def _missed(self, record: OrderRecord) -> None:
         with self._lock:
             record.misses += 1
-            is_old = record.sent_at is not None and self._clock.now() - record.sent_at >= ABSENT_AFTER
+            is_old = self._age(record) >= ABSENT_AFTER
             has_proof = record.older is not None and record.older.status is OrderStatus.REPLACED  # of its existence
             if record.status is OrderStatus.IN_DOUBT and is_old and record.misses >= MISSES and not has_proof:
                 self.lives.step(record, OrderTrigger.FIND_ABSENT, f"the broker did not know it {record.misses} times")
+
+    def _age(self, record: OrderRecord) -> timedelta:
+        """Since it was sent; a wall clock that jumps makes no order of this process older."""
+        left_at = self._left_at.get(record.order_id)
+        if left_at is not None:
+            return timedelta(seconds=self._clock.monotonic() - left_at)
+        return timedelta(0) if record.sent_at is None else self._clock.now() - record.sent_at
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class HaltProcedure:
         self._level = HaltLevel.RUNNING
         self._since: datetime | None = None
         self._to_confirm: set[str] = set()
-        self._asked: dict[str, datetime] = {}
+        self._asked: dict[str, float] = {}
         self._confirmed = False
         self._closing: set[str] = set()
 
@@ -127,8 +127,9 @@ class HaltProcedure:
 
     def _is_time_to_ask(self, order: OrderRecord) -> bool:
         """Once for this halt, at once after a refusal, and again when a cancel seems to have been lost."""
-        now, asked = self._clock.now(), self._asked.get(order.order_id)
-        if asked is not None and order.pending is not PendingRequest.NONE and now - asked < _ASK_AGAIN:
+        now, asked = self._clock.monotonic(), self._asked.get(order.order_id)
+        lately = asked is not None and now - asked < _ASK_AGAIN.total_seconds()
+        if lately and order.pending is not PendingRequest.NONE:
             return False
         self._asked[order.order_id] = now
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -30,7 +30,7 @@ from quant_trading_system.trading.reconciler import Reconciler
 from quant_trading_system.trading.system import TradingSystem
 
 TICK = timedelta(seconds=1)
-"""The engine looks around at least this often, also when nothing wakes it."""
+"""The engine looks around at least this often, also when nothing wakes it, unless told otherwise."""
 SETTLE = timedelta(seconds=10)
 """How long a stop waits for cancels to be confirmed."""
 
@@ -71,6 +71,7 @@ class LiveLoop:
         heartbeat: Callable[[], None] = lambda: None,
         reconciler: Reconciler | None = None,
         tell: Callable[[str], None] = lambda _: None,
+        tick: timedelta = TICK,
     ) -> None:
         """Prepare to run.
 
@@ -80,6 +81,7 @@ class LiveLoop:
             heartbeat: called at every turn; tells others that the engine is alive.
             reconciler: runs beside it; told of every turn and of the end of the day.
             tell: takes one line about what happens, for people.
+            tick: how often to look around when nothing wakes it.
         """
         self._system = system
         self._bars = bars
@@ -88,10 +90,11 @@ class LiveLoop:
         self._heartbeat = heartbeat
         self._reconciler = reconciler
         self._tell = tell
+        self._tick = tick
         self._wake = asyncio.Event()
         self._stopping = False
         self._day: date | None = None
-        self._asked: datetime | None = None
+        self._asked: float | None = None
 
     def wake(self) -> None:
         """Something has changed; look at it now."""
@@ -107,7 +110,7 @@ class LiveLoop:
         try:
             while not self._stopping:
                 await self.turn()
-                await wait_for_either(self._system.ports.clock, self._wake, TICK)
+                await wait_for_either(self._system.ports.clock, self._wake, self._tick)
                 self._wake.clear()
             await self.end()
         except BaseException as error:
@@ -133,9 +136,9 @@ class LiveLoop:
         self._heartbeat()
 
     async def _look_up_doubtful(self) -> None:
-        orders, now = self._system.orders, self._system.ports.clock.now()
+        orders, now = self._system.orders, self._system.ports.clock.monotonic()
         doubtful = [record for record in orders.open_orders() if record.status is OrderStatus.IN_DOUBT]
-        if not doubtful or (self._asked is not None and now - self._asked < ASK_AGAIN):
+        if not doubtful or (self._asked is not None and now - self._asked < ASK_AGAIN.total_seconds()):
             return
         self._asked = now
         for record in doubtful:

@@ -138,7 +138,7 @@ class TradingEngine:
                 cash=portfolio.cash,
                 realized_pnl=portfolio.realized_pnl,
                 fees=portfolio.fees,
-                halt_level=self._kill_switch.level,
+                halt_level=self._switch_seen[1],  # as far as it is on record; others may have moved it just now
                 orders=self._orders.count,
                 fills=self._tracker.fills,
             )

@@ -17,6 +17,7 @@ from quant_trading_system.cli import (
     optimize_command,
     order_commands,
     reconcile_command,
+    simulate_command,
     trade_command,
     venue_command,
     watchdog_command,
@@ -59,6 +60,7 @@ reconcile_command.add_to(app)
 venue_command.add_to(app)
 watchdog_command.add_to(app)
 algo_command.add_to(app)
+simulate_command.add_to(app)
 
 
 def run() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
@@ -60,11 +61,13 @@ class Dice:
     Attributes:
         faults: those in force; `set` others at any time.
         calm: nothing can go wrong.
+        struck: how often each fault did, by its field.
     """
 
     def __init__(self, random: Random) -> None:
         self.faults = NO_FAULTS
         self.calm = True
+        self.struck: Counter[str] = Counter()
         self._random = random
 
     def set(self, faults: Faults) -> None:
@@ -72,11 +75,13 @@ class Dice:
         self.faults = faults
         self.calm = faults == NO_FAULTS
 
-    def strikes(self, chance: Decimal) -> bool:
-        """True as often as `chance` says; certain and impossible things draw no number."""
-        if not chance or chance == 1:
-            return bool(chance)
-        return self._random.randrange(_CHANCES) < chance * _CHANCES
+    def strikes(self, fault: str) -> bool:
+        """True as often as the chance in the field `fault` says; certain and impossible things draw no number."""
+        chance: Decimal = getattr(self.faults, fault)
+        strikes = bool(chance) and (chance == 1 or self._random.randrange(_CHANCES) < chance * _CHANCES)
+        if strikes:
+            self.struck[fault] += 1
+        return strikes
 
     def state(self) -> tuple[Faults, RandomState]:
         """What is in force and where the random numbers have got to, to be kept."""

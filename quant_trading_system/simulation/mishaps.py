@@ -41,13 +41,13 @@ class Mishaps:
     def after_accept(self, live: LiveOrder, at: datetime) -> None:
         """An order was accepted, perhaps too soon."""
         faults = self._dice.faults
-        if self._dice.strikes(faults.reject_later):
+        if self._dice.strikes("reject_later"):
             self._wire.set_timer(at + faults.reject_after, EventKind.REJECT, live)
 
     def after_cancel(self, live: LiveOrder, at: datetime) -> None:
         """An order was cancelled, perhaps too late."""
         faults = self._dice.faults
-        if live.order.notional is None and self._dice.strikes(faults.late_fill):
+        if live.order.notional is None and self._dice.strikes("late_fill"):
             self._wire.set_timer(at + faults.late_fill_after, EventKind.FILL_LATE, live)
 
     def reject(self, live: LiveOrder, at: datetime) -> None:
@@ -72,6 +72,8 @@ class Mishaps:
         faults = self._dice.faults
         step = (trade.quantity / faults.parts).quantize(_NANO if live.order.is_fractional else ONE, ROUND_DOWN)
         rest = trade.quantity
+        if faults.parts > 1:
+            self._dice.struck["parts"] += 1
         for _ in range(faults.parts - 1):
             if step and rest > step:
                 rest -= step

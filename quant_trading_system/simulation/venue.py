@@ -211,6 +211,11 @@ class Venue(OrderDesk):
     def faults(self, faults: Faults) -> None:
         self._dice.set(faults)
 
+    @property
+    def struck(self) -> dict[str, int]:
+        """How often each fault did strike, by its field."""
+        return dict(self._dice.struck)
+
     def bust(self, execution_id: str) -> None:
         """The exchange declares that an execution did not happen; books and order follow.
 

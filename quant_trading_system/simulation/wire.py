@@ -112,11 +112,11 @@ class Wire:
         self._latest_out = _after(self._latest_out, update.at + self._latency.report_delay(self._delays_out))
         arrival, faults = self._latest_out, self._dice.faults
         if not self._dice.calm:
-            if self._dice.strikes(faults.lose_report):
+            if self._dice.strikes("lose_report"):
                 return
-            if self._dice.strikes(faults.delay_report):
+            if self._dice.strikes("delay_report"):
                 arrival += faults.report_delay
-            if update.fill is not None and self._dice.strikes(faults.double_fill):
+            if update.fill is not None and self._dice.strikes("double_fill"):
                 self._plan(self._messages, arrival, EventKind.REPORT, None, update)
         self._plan(self._messages, arrival, EventKind.REPORT, None, update)
 

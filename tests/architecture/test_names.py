@@ -68,6 +68,8 @@ INTERNAL_ERRORS = {
     "config/scalars.py BadValue": "becomes a ConfigurationError that names the key before it leaves the loader",
     "journal/snapshot.py SnapshotUnusable": "the snapshot is ignored, and everything is folded anew",
     "simulation/admission.py VenueRefusal": "the venue's own no; the broker in front of it raises BrokerRejected",
+    "simulation/storm/life.py Killed": "the end of a simulated process, in the middle of whatever it was doing",
+    "simulation/storm/virtual_time.py Stuck": "a simulated day in which nothing moves; its report says so",
 }
 """Errors that no user ever sees, each with its reason; those with an underscore stay within their file anyway."""
 

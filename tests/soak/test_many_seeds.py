@@ -80,3 +80,31 @@ def test_a_run_that_is_killed_at_any_moment_leaves_books_that_add_up(tmp_path):
                     demo.kill()
                     break
         print(f"seed {seed}: killed in quarter {moment}, {place.require_intact()} entries", flush=True)
+
+
+def test_many_stormy_days():
+    """SEEDS days for every seed that the other tests run; the table is printed."""
+    count = 10 * int(os.environ.get("SEEDS", "20"))
+    command = [*QTS, "simulate", "--seeds", str(count), "--first-seed", "10000", "--jobs", "2"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    print(done.stdout, flush=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_death_at_every_single_step():
+    """Of a plain stretch of trading, until MINUTES are over."""
+    from quant_trading_system.app.simulating import day_report
+    from quant_trading_system.simulation.storm.plan import CALM, DayPlan
+
+    plan = DayPlan(seed=13, kinds=(), minutes=CALM + 6)
+    total = day_report(plan).points
+    deadline = time.monotonic() + 60 * float(os.environ.get("MINUTES", "10"))
+    for point in range(1, total + 1):
+        if time.monotonic() > deadline:
+            print(f"time is up after {point} of {total} crash points", flush=True)
+            return
+        day = day_report(DayPlan(seed=plan.seed, kinds=(), minutes=plan.minutes, kill_at=(point,)))
+        assert day.violations == (), (point, day.violations[0])
+    print(f"all {total} crash points", flush=True)

@@ -1,0 +1,172 @@
+"""One stormy day: the very account that trades live, on virtual time, against the venue, under seeded faults.
+
+The account's process is started, killed and started again as often as the day wants it; venue, network and disk
+live on. When the storm is over the day has to end in good order, and the auditor compares everybody's books.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from contextvars import copy_context
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from quant_trading_system.app.live import open_account
+from quant_trading_system.app.live_parts import LiveSetup
+from quant_trading_system.app.surroundings import Lines, Surroundings
+from quant_trading_system.config.loader import default_limits
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.exceptions import JournalUnavailable, NotReconciled, TradingError
+from quant_trading_system.execution.account_lock import Holder
+from quant_trading_system.execution.alpaca_api import AlpacaApi
+from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.alpaca_data import AlpacaData
+from quant_trading_system.execution.credentials import Access, Credentials, Endpoints, TradingMode
+from quant_trading_system.execution.notices import Notify
+from quant_trading_system.risk.latch import MemoryLatch
+from quant_trading_system.simulation.storm.deeds import BY_HAND, HEADERS, KEY_ID, SECRET
+from quant_trading_system.simulation.storm.disk import DiskJournal, DiskLatch, DiskLock
+from quant_trading_system.simulation.storm.life import CrashPoints, Killed, Life, LifeClock
+from quant_trading_system.simulation.storm.network import VenueTransport
+from quant_trading_system.simulation.storm.plan import DayPlan
+from quant_trading_system.simulation.storm.scenery import Gambler, universe
+from quant_trading_system.simulation.storm.sockets import VenueSockets
+from quant_trading_system.simulation.storm.virtual_time import OWNER, VirtualLoop, run_virtually
+from quant_trading_system.simulation.storm.world import PERSON, T_SETTLE, World
+
+LOOKBACK = timedelta(days=4)
+
+_NOWHERE = Path("stormy-day")
+
+
+def stormy_day(plan: DayPlan) -> World:
+    """Live through the day; the world as it is afterwards."""
+    return run_virtually(partial(_live_through, plan))
+
+
+async def _live_through(plan: DayPlan, loop: VirtualLoop) -> World:
+    world = World(plan, loop)
+    world.start_second = partial(_start_second, world)
+    world.begin()
+    over = loop.create_task(world.until_the_end())
+    adopted_by = ""
+    try:
+        while not world.is_over:
+            life, clock = world.next_life()
+            error = await _one_life(world, life, clock, over, adopted_by)
+            adopted_by = PERSON if isinstance(error, NotReconciled) and await _others_traded(world) else ""
+            if not world.is_over:
+                await world.clock.sleep(world.restart_pause())
+        world.require_good_end()
+    finally:
+        over.cancel()
+        await world.end()
+    return world
+
+
+async def _one_life(
+    world: World, life: Life, clock: LifeClock, over: asyncio.Task[None], adopted_by: str
+) -> BaseException | None:
+    """From a start of the process to its end, whichever that is; the error that ended it."""
+    loop, context = asyncio.get_running_loop(), copy_context()
+    context.run(OWNER.set, life.tasks)
+    process = loop.create_task(_trade(world, life, clock, adopted_by), context=context)
+    died = loop.create_task(life.died.wait())
+    await asyncio.wait((process, died, over), return_when=asyncio.FIRST_COMPLETED)
+    if over.done() and not process.done():
+        over.result()
+        world.stop.set()
+        patience = loop.create_task(world.clock.sleep(T_SETTLE))
+        await asyncio.wait((process, died, patience), return_when=asyncio.FIRST_COMPLETED)
+        world.findings.require("I32", process.done() or not life.is_alive, "the process was told to end and does not")
+        patience.cancel()
+    died.cancel()
+    error = process.exception() if process.done() and not process.cancelled() and life.is_alive else None
+    world.findings.tell(f"life {life.number} ends: {error!r}" if life.is_alive else f"life {life.number} was killed")
+    life.die()
+    await life.tasks.end()
+    world.disk.crash()
+    expected = error is None or isinstance(error, TradingError | Killed)
+    world.findings.require("I32", expected, f"the process failed with {error!r}")
+    return error
+
+
+async def _trade(world: World, life: Life, clock: LifeClock, adopted_by: str) -> None:
+    async with AsyncExitStack() as stack:
+        around = _surroundings(world, life, clock)
+        account = await open_account(_setup(world, adopted_by), around, stack, world.findings.tell)
+        life.state = account.system.engine.state
+        await account.run(world.stop)
+
+
+async def _start_second(world: World) -> bool:
+    """The program is started again while it runs already; it has to see that and do nothing."""
+    second = Life(0, CrashPoints())
+    around = _surroundings(world, second, LifeClock(second, world.clock, lambda: world.wall_error))
+    refused = False
+    try:
+        async with AsyncExitStack() as stack:
+            await open_account(_setup(world, ""), around, stack, world.findings.tell)
+    except JournalUnavailable:
+        refused = True
+    second.die()
+    await second.tasks.end()
+    world.findings.require("I27", refused, "a second process opened the account")
+    return True
+
+
+async def _others_traded(world: World) -> bool:
+    """Somebody trades beside the program; a person ends his open orders and answers for the rest."""
+    others = [order for order in world.auditor.orders_at_venue() if order.client_order_id.startswith(BY_HAND)]
+    for order in others:
+        if order.status.is_open:
+            await world.network.venue.ask("DELETE", f"/v2/orders/{order.venue_order_id}", (), HEADERS, b"")
+    return bool(others)
+
+
+def _setup(world: World, adopted_by: str) -> LiveSetup:
+    return LiveSetup(
+        access=Access(Credentials(KEY_ID, SECRET), Endpoints.derived("http://127.0.0.1:1")),
+        mode=TradingMode.LOCAL,
+        directory=_NOWHERE,
+        strategies=[Gambler(world.plan.seed)],
+        universe=universe(world.symbols),
+        limits=msgspec.structs.replace(default_limits(), allow_short=True),
+        span=world.bar,
+        lookback=LOOKBACK,
+        adopted_by=adopted_by,
+    )
+
+
+def _surroundings(world: World, life: Life, clock: LifeClock) -> Surroundings:
+    async def connect(access: Access, feed: str, time: Clock, stack: AsyncExitStack, notify: Notify) -> Lines:
+        apis = []
+        for source in ("trading", "data"):
+            line = VenueTransport(world.network, life, clock, HEADERS)
+            api = AlpacaApi(line, time, notify, source=source, hide=access.credentials.hidden_in)
+            stack.push_async_callback(api.close)
+            apis.append(api)
+        sockets = VenueSockets(world.network, life, clock, world.lines, world.spoil)
+        return Lines(client=AlpacaClient(apis[0]), data=AlpacaData(apis[1], feed=feed), sockets=sockets)
+
+    def take_lock(directory: Path, account: str, after: int, time: Clock) -> DiskLock:
+        claim = Holder(
+            account=account, epoch=after, pid=life.number, host="storm", since=time.now(), directory=str(directory)
+        )
+        return DiskLock(world.disk, life, claim)
+
+    return Surroundings(
+        clock=clock,
+        connect=connect,
+        open_journal=lambda _: DiskJournal(world.disk, life, clock),
+        open_latch=lambda _: DiskLatch(world.disk, life),
+        open_host_latch=lambda _: MemoryLatch(),
+        take_lock=take_lock,
+        beat=lambda _, sign: life.beat(sign.turns),
+        watchdog_record=lambda _: (),
+        tick=world.tick,
+    )

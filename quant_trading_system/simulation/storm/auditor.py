@@ -1,0 +1,223 @@
+"""The auditor: sees what crosses the wire, what is written and synced, and what the venue truly did.
+
+It keeps books of its own (`ledger`), asks the venue's books directly, and never the account's. Every check names
+the invariant that it belongs to; docs/simulation.md lists them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+from quant_trading_system.core.events import AnyEvent, HaltLevel
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.execution.transport import Request
+from quant_trading_system.journal.entry import Row
+from quant_trading_system.risk.latch import LatchState
+from quant_trading_system.simulation.alpaca_server.in_process import Reply
+from quant_trading_system.simulation.records import ALL, OrderQuery
+from quant_trading_system.simulation.storm.disk import Disk
+from quant_trading_system.simulation.storm.findings import Findings
+from quant_trading_system.simulation.storm.halts import HaltRules
+from quant_trading_system.simulation.storm.ledger import Intent, Ledger
+from quant_trading_system.simulation.storm.life import Life
+from quant_trading_system.simulation.storm.submissions import SubmissionRules
+from quant_trading_system.simulation.storm.virtual_time import VirtualClock
+from quant_trading_system.simulation.venue import Venue
+from quant_trading_system.simulation.venue_orders import VenueOrder, VenueUpdate
+
+T_TRIGGER = timedelta(seconds=1)
+"""From a broken loss limit to the halt."""
+MOST_REQUESTS = 400
+"""Requests of a minute, reads included; the broker allows 200, and a restart forgets what was asked before."""
+MOST_CONNECTIONS = 60
+"""Streams opened in ten minutes, over all lives."""
+
+_CHECKED_BY_LEDGER = {"fill": ("I2", "I3", "I4"), "order": ("I5", "I34"), "risk": ("I17",)}
+_MINUTE, _TEN_MINUTES = 60.0, 600.0
+
+
+class Auditor:
+    """One day's auditor.
+
+    Attributes:
+        findings: what was checked, and what did not hold.
+        ledger: the books by the entries that are written; those that a crash lost are forgotten with it.
+        latch_moved_at: when the latch was last written, seconds on the true clock.
+        sent: client order ids that left, each with the life that sent it.
+    """
+
+    def __init__(self, clock: VirtualClock, tick: timedelta, *, responsive: bool) -> None:
+        """Begin to look.
+
+        Args:
+            tick: how often the engine looks around by itself; bounds are that much wider.
+            responsive: no fault of this day keeps broker and account from hearing each other.
+        """
+        self.findings = Findings(clock.now)
+        self.ledger = Ledger()
+        self.sent: dict[str, int] = {}
+        self.is_resetting = False
+        self.is_calm = False
+        self.latch_moved_at = -1.0e9
+        self._clock = clock
+        self._tick = tick
+        self._life: Life | None = None
+        self._latch = LatchState()
+        self._requests: deque[float] = deque()
+        self._connections: deque[float] = deque()
+        self._disk: Disk
+        self._venue: Venue
+        self._rules: SubmissionRules
+        self._halts = HaltRules(self.findings, clock, tick, responsive=responsive)
+
+    def watch(self, disk: Disk, venue: Venue) -> None:
+        """Look at this disk and at this venue."""
+        self._disk = disk
+        self._venue = venue
+        self._rules = SubmissionRules(self.findings, disk)
+        venue.subscribe(self._venue_reported)
+
+    # -- lives -----------------------------------------------------------------------------------------------------
+
+    def life_began(self, life: Life) -> None:
+        """A process starts from what the disk holds: the books are folded anew from there."""
+        self._life = life
+        self.ledger = Ledger()
+        for row in self._disk.rows:
+            self.ledger.apply(row)
+        self.ledger.take_problems()  # they were told when they were written
+        self._rules.life_began(self.ledger)
+        self.findings.tell(f"life {life.number} begins with {len(self._disk.rows)} entries")
+        self.findings.require(
+            "I19", self._disk.latch.level >= self._latch.level, "a halt was forgotten between two lives"
+        )
+
+    def calm_began(self) -> None:
+        """No fault strikes any more."""
+        self.is_calm = True
+        self.findings.tell("calm")
+
+    # -- entries ---------------------------------------------------------------------------------------------------
+
+    def entry_written(self, life: Life, row: Row, event: AnyEvent) -> None:  # noqa: ARG002 - read as raw JSON instead
+        """An entry was appended."""
+        self.findings.require("I27", life is self._life, lambda: f"life {life.number} writes, which is over")
+        body = self.ledger.apply(row)
+        for invariant, words in self.ledger.take_problems():
+            self.findings.report(invariant, words)
+        self.findings.checks.update(_CHECKED_BY_LEDGER.get(row[2], ()))
+        if row[2] == "fill":
+            self._require_execution(body["order_id"], body)
+        elif row[2] == "order":
+            self._require_truth(self.ledger.intents[body["order_id"]])
+        elif row[2] == "risk" and (broken := self.ledger.broken_limit(body)):
+            self._later(T_TRIGGER + self._tick, lambda: self._require_halt(life, broken))
+
+    def _require_execution(self, order_id: str, body: dict[str, str]) -> None:
+        key = (body["cumulative_quantity"], body["quantity"], body["price"])
+        wanted = tuple(Decimal(text) for text in key)
+        real = [(fill.cumulative_quantity, fill.quantity, fill.price) for fill in self._venue.executions(order_id)]
+        self.findings.require("I12", wanted in real, lambda: f"{order_id}: a fill {key} that the venue never made")
+
+    def _require_truth(self, intent: Intent) -> None:
+        """What is said to be over is over; silence is no evidence."""
+        if intent.status not in ("filled", "canceled", "expired", "rejected", "unsent", "denied", "absent"):
+            return
+        real = self._venue.find(intent.order_id)
+        if intent.status in ("unsent", "denied"):
+            left = intent.order_id in self.sent
+            self.findings.require("I10", not left, lambda: f"{intent.order_id} is called {intent.status} and has left")
+        elif intent.status == "rejected":
+            refused = real is None or real.status is OrderStatus.REJECTED
+            self.findings.require("I10", refused, lambda: f"{intent.order_id} is called rejected and {_shown(real)}")
+        elif intent.status == "absent":
+            self._rules.require_denials(intent.order_id, self._clock.monotonic())
+        else:
+            over = real is not None and not real.status.is_open
+            words = f"{intent.order_id} is called {intent.status} and {_shown(real)}"
+            self.findings.require("I10", over, words)
+
+    def _require_halt(self, life: Life, rule: str) -> None:
+        if life.is_alive and life.paused_until <= self._clock.monotonic():
+            self.findings.require("I17", self._rules.was_halted, f"{rule} was broken and nobody halted the account")
+
+    # -- the wire --------------------------------------------------------------------------------------------------
+
+    def request_sent(self, life: Life, request: Request) -> None:
+        """A request is about to leave."""
+        now = self._clock.monotonic()
+        self.findings.require("I27", life is self._life and life.is_alive, lambda: f"{request.name} by another process")
+        self._requests.append(now)
+        while self._requests[0] < now - _MINUTE:
+            self._requests.popleft()
+        self.findings.require(
+            "I18", len(self._requests) <= MOST_REQUESTS, lambda: f"{len(self._requests)} requests within a minute"
+        )
+        if request.method == "DELETE":
+            self._halts.cancel_sent(request.path.rpartition("/")[2])
+        elif request.method in ("POST", "PATCH") and request.path.startswith("/v2/orders"):
+            self._rules.judge(request, self.ledger, self.sent, life.number, now)
+
+    def answer_read(self, life: Life, request: Request, reply: Reply) -> None:  # noqa: ARG002 - one account, one life
+        """The account has read an answer."""
+        self._rules.answer_read(request, reply)
+
+    def connected(self) -> None:
+        """A stream was opened, or tried to."""
+        now = self._clock.monotonic()
+        self._connections.append(now)
+        while self._connections[0] < now - _TEN_MINUTES:
+            self._connections.popleft()
+        self.findings.require(
+            "I37",
+            len(self._connections) <= MOST_CONNECTIONS,
+            lambda: f"{len(self._connections)} connections within ten minutes",
+        )
+
+    # -- the latch -------------------------------------------------------------------------------------------------
+
+    def latch_moved(self, state: LatchState) -> None:
+        """The kill latch holds another state."""
+        before, self._latch = self._latch, state
+        self.latch_moved_at = self._clock.monotonic()
+        if state.level > before.level:
+            self.findings.tell(f"latch {state.level.name} by {state.by}: {state.reason[:120]}")
+            self._rules.was_halted = True
+            if state.level is not HaltLevel.REDUCING:
+                life = self._life
+                if life is not None and life.is_up:
+                    self._halts.halted(life, self.ledger, self._disk, self._venue, self.sent)
+        elif state.level < before.level:
+            self._rules.was_halted = False
+            self.findings.tell(f"latch {state.level.name} by {state.by}")
+            self.findings.require("I21", self.is_resetting, f"the halt was lifted by {state.by}, whom nobody asked")
+
+    # -- the venue -------------------------------------------------------------------------------------------------
+
+    def _venue_reported(self, update: VenueUpdate) -> None:
+        order = update.order
+        if update.fill is not None:
+            fill = update.fill
+            self.findings.tell(
+                f"venue: {order.client_order_id} {order.order.side} {order.order.symbol} filled {fill.quantity} "
+                f"at {fill.price}, {fill.cumulative_quantity} in all"
+            )
+        else:
+            self.findings.tell(f"venue: {order.client_order_id} {order.order.symbol} is {order.status}")
+
+    def orders_at_venue(self) -> tuple[VenueOrder, ...]:
+        """All orders of the day, oldest first."""
+        return self._venue.orders(OrderQuery(status=ALL, ascending=True, limit=1_000_000))
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _later(self, span: timedelta, check: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(span.total_seconds(), check)
+
+
+def _shown(order: VenueOrder | None) -> str:
+    return "the venue does not know it" if order is None else f"is {order.status} at the venue"

@@ -1,0 +1,118 @@
+"""At the end of the day, when everything is quiet: everybody's books have to say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from decimal import Decimal
+
+from quant_trading_system.core.events import StateRecorded
+from quant_trading_system.journal.entry import Entry, Row, entry_from, genesis, is_authentic
+from quant_trading_system.journal.replay import disagreements, replay
+from quant_trading_system.journal.store import with_signal
+from quant_trading_system.simulation.storm.auditor import Auditor
+from quant_trading_system.simulation.storm.deeds import BY_HAND
+from quant_trading_system.simulation.storm.disk import Disk
+from quant_trading_system.simulation.storm.ledger import ZERO, Ledger
+from quant_trading_system.simulation.venue import Venue
+from quant_trading_system.simulation.venue_orders import VenueOrder
+
+Difference = tuple[str, str]
+"""An invariant, and how it shows that it does not hold."""
+
+
+class Written:
+    """The entries on a disk as a source to replay, those that are not synced included."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = list(rows)
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Number and digest of the last entry."""
+        return (self._rows[-1][0], self._rows[-1][7].hex()) if self._rows else (0, "")
+
+    def entries(self, start: int = 1, kinds: Collection[str] | None = None) -> Iterator[Entry]:
+        """The entries from `start` on, of these kinds or of all."""
+        for row in self._rows[start - 1 :]:
+            if kinds is None or row[2] in kinds:
+                yield entry_from(row)
+
+    def entry(self, seq: int) -> Entry | None:
+        """The entry of that number."""
+        return entry_from(self._rows[seq - 1]) if 0 < seq <= len(self._rows) else None
+
+    def about(self, order_id: str) -> list[Entry]:
+        """Everything about one order."""
+        return with_signal([entry_from(row) for row in self._rows if row[5] == order_id], self.entry)
+
+
+def differing_state(disk: Disk, state: StateRecorded) -> list[Difference]:
+    """Where a replay of the journal gives other books than the running engine has."""
+    projection = replay(Written(disk.rows)).projection
+    return [
+        ("I8", f"{name}: {ours} in the engine, {folded} by replay")
+        for name, ours, folded in disagreements(projection, state)
+    ]
+
+
+def damaged_journal(disk: Disk) -> list[Difference]:
+    """Whether the chain adds up and a replay agrees with the books on record."""
+    found, previous = [], genesis(disk.key)
+    for row in disk.rows:
+        if not is_authentic(row, previous, disk.key):
+            found.append(("I25", f"entry {row[0]} does not follow from the one before"))
+            break
+        previous = row[7]
+    report = replay(Written(disk.rows))
+    found += [
+        ("I8", f"entry {d.seq}: {d.field} was {d.recorded}, {d.folded} by replay") for d in report.differences[:5]
+    ]
+    return found
+
+
+def differing_books(auditor: Auditor, venue: Venue) -> list[Difference]:
+    """Where the account's journal and the venue's books tell different stories."""
+    ledger, orders = auditor.ledger, auditor.orders_at_venue()
+    found: list[Difference] = []
+    for order in orders:
+        if not order.client_order_id.startswith(BY_HAND):
+            found += _differing_order(ledger, venue, order)
+    known = {order.client_order_id for order in orders}
+    for intent in ledger.intents.values():
+        if intent.status in ("sent", "in_doubt"):
+            found.append(("I10", f"{intent.order_id} is still {intent.status}"))
+        elif intent.order_id not in known and intent.status not in ("denied", "unsent", "absent", "rejected"):
+            found.append(("I10", f"{intent.order_id} is {intent.status}, and the venue never had it"))
+    found += _differing_positions(ledger, venue, orders)
+    return found
+
+
+def _differing_order(ledger: Ledger, venue: Venue, order: VenueOrder) -> Iterator[Difference]:
+    name = order.client_order_id
+    intent = ledger.intents.get(name)
+    if intent is None:
+        yield "I10", f"the venue has {name}, which is in no journal"
+        return
+    if intent.is_open is not order.status.is_open:
+        yield "I10", f"{name} is {intent.status} here and {order.status} at the venue"
+    real = {fill.cumulative_quantity: (fill.quantity, fill.price) for fill in venue.executions(name)}
+    if real != intent.fills:
+        missing = [str(q) for q in real if q not in intent.fills]
+        invented = [str(q) for q in intent.fills if q not in real]
+        yield "I2", f"{name}: missing the fills up to {missing}, invented those up to {invented}"
+
+
+def _differing_positions(ledger: Ledger, venue: Venue, orders: tuple[VenueOrder, ...]) -> Iterator[Difference]:
+    theirs = {position.symbol: position.quantity for position in venue.positions()}
+    by_hand: dict[str, list[Decimal]] = {}
+    for order in reversed(orders):
+        if order.client_order_id.startswith(BY_HAND):  # the first ones may have been taken over by now
+            sums = by_hand.setdefault(order.order.symbol, [ZERO])
+            sums.append(sums[-1] + order.order.side.sign * order.filled_quantity)
+    for symbol in sorted({*theirs, *ledger.positions}):
+        ours, real = ledger.positions.get(symbol, ZERO), theirs.get(symbol, ZERO)
+        if real - ours not in by_hand.get(symbol, [ZERO]):
+            yield "I3", f"{symbol}: {ours} here, {real} at the venue"
+    cash = venue.account().cash
+    if not by_hand and not ledger.adopted and ledger.cash is not None and ledger.cash != cash:
+        yield "I4", f"cash: {ledger.cash} here, {cash} at the venue"

@@ -1,0 +1,225 @@
+"""The auditor's own books, folded from the raw entries of the journal; it shares no code with the account's.
+
+Entries are read as JSON and numbers as `Decimal`; the rules of the order states are written down here a second
+time, so that a mistake in the first place shows.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from quant_trading_system.journal.entry import Row
+
+ZERO = Decimal(0)
+
+_OPEN = {"sent", "in_doubt", "held", "working", "partially_filled", "suspended", "done_for_day"}
+_ENDED = {"filled", "canceled", "expired", "rejected", "replaced"}
+_AT_BROKER = _OPEN - {"sent", "in_doubt"} | _ENDED
+_MAY_BECOME: dict[str, set[str]] = {
+    "": {"denied", "sent"},
+    "denied": set(),
+    "sent": _AT_BROKER | {"in_doubt", "unsent"},
+    "unsent": set(),
+    "in_doubt": _AT_BROKER | {"absent"},
+    "absent": _AT_BROKER,
+    "held": _AT_BROKER,
+    "working": _AT_BROKER,
+    "partially_filled": _AT_BROKER - {"held", "working"},
+    "suspended": _AT_BROKER,
+    "done_for_day": _AT_BROKER,
+    **{status: {"filled"} for status in _ENDED - {"filled"}},  # by a late fill that the broker proves
+    "filled": set(),
+}
+_decode = msgspec.json.Decoder().decode
+
+
+class Intent:
+    """One order as the journal tells of it.
+
+    Attributes:
+        seq: of its first entry; `terms`: the order as it was decided about; `decision`: all that was known then.
+        status: after the last entry; `asked_cancel`: a cancel is pending.
+        fills: cumulative quantity to shares and price.
+    """
+
+    def __init__(self, seq: int, body: dict[str, Any]) -> None:
+        self.seq = seq
+        self.order_id: str = body["order_id"]
+        self.symbol: str = body["symbol"]
+        self.terms: dict[str, Any] = body.get("order") or {}
+        self.decision: dict[str, Any] = body.get("decision") or {}
+        self.status = ""
+        self.pending = "none"
+        self.venue_order_id = ""
+        self.fills: dict[Decimal, tuple[Decimal, Decimal]] = {}
+        self.executions: set[str] = set()
+
+    @property
+    def is_open(self) -> bool:
+        """It may trade."""
+        return self.status in _OPEN
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self.terms.get("side") == "buy" else -1
+
+    @property
+    def filled(self) -> Decimal:
+        """Shares."""
+        return sum((quantity for quantity, _ in self.fills.values()), ZERO)
+
+    @property
+    def leaves(self) -> Decimal:
+        """Shares that may still trade."""
+        return max(Decimal(self.terms.get("quantity", "0")) - self.filled, ZERO) if self.is_open else ZERO
+
+
+class Ledger:
+    """What the entries so far add up to.
+
+    Attributes:
+        intents: orders by client order id.
+        positions: signed shares by symbol; `cash`: dollars, None before the opening balance.
+        adopted: entries that a named person answers for.
+        problems: invariant and words of everything that an entry did that it may not do.
+        peak, day_start: dollars, the baselines of the loss limits; None before they were told.
+        days_opened: dates on which a trading day was opened.
+    """
+
+    def __init__(self) -> None:
+        self.intents: dict[str, Intent] = {}
+        self.positions: dict[str, Decimal] = {}
+        self.cash: Decimal | None = None
+        self.adopted = 0
+        self.problems: list[tuple[str, str]] = []
+        self.peak: Decimal | None = None
+        self.day_start: Decimal | None = None
+        self.openings = 0
+        self.limits_version = ""
+        self.limits: dict[str, str] = {}
+
+    def apply(self, row: Row) -> dict[str, Any]:
+        """Fold one entry; its body as JSON."""
+        body: dict[str, Any] = _decode(row[6])
+        handler = getattr(self, f"_on_{row[2]}", None)
+        if handler is not None:
+            handler(row[0], body)
+        return body
+
+    def working(self, symbol: str) -> list[Intent]:
+        """The orders of a symbol that may trade."""
+        return [intent for intent in self.intents.values() if intent.symbol == symbol and intent.is_open]
+
+    def limit(self, name: str) -> Decimal:
+        """A limit in force, by the key of its section."""
+        return next(Decimal(text) for key, text in self.limits.items() if key.endswith(f".{name}"))
+
+    def broken_limit(self, risk: dict[str, Any]) -> str:
+        """The loss limit that these numbers of the account break, empty when they break none."""
+        if Decimal(risk["current_drawdown"]) > self.limit("max_drawdown_pct"):
+            return f"a drawdown of {risk['current_drawdown']}"
+        if -Decimal(risk["daily_pnl"]) > self.limit("max_daily_loss_pct") * Decimal(risk["day_start_equity"]):
+            return f"a daily loss of {risk['daily_pnl']}"
+        return f"{risk['rule']}" if risk["reason"] == "limit_breached" else ""
+
+    def take_problems(self) -> list[tuple[str, str]]:
+        """What was found since the last call."""
+        found, self.problems = self.problems, []
+        return found
+
+    # -- entries ---------------------------------------------------------------------------------------------------
+
+    def _on_run_started(self, _: int, body: dict[str, Any]) -> None:
+        self.limits_version, self.limits = body["limits_version"], body["limits"]
+
+    def _on_order(self, seq: int, body: dict[str, Any]) -> None:
+        order_id, status = body["order_id"], body["status"]
+        intent = self.intents.get(order_id)
+        if intent is None:
+            intent = self.intents[order_id] = Intent(seq, body)
+            if body.get("trigger") == "adopt":  # somebody else's, seen at the broker; nobody here decided about it
+                intent.status, intent.pending = status, body.get("pending", "none")
+                return
+            self._explained(intent, body)
+        elif body.get("order"):
+            self._problem("I9", f"{order_id} was decided about twice")
+        before = intent.status
+        if status != before and status not in _MAY_BECOME[before]:
+            self._problem("I5", f"{order_id} went from {before or 'nothing'} to {status} on {body.get('trigger')}")
+        if before in _ENDED and status == "filled" != before and not self._is_complete(intent):
+            self._problem("I5", f"{order_id} left {before} without a fill that completes it")
+        intent.status, intent.pending = status, body.get("pending", "none")
+        intent.venue_order_id = body.get("venue_order_id") or intent.venue_order_id
+
+    def _on_fill(self, _: int, body: dict[str, Any]) -> None:
+        order_id, symbol = body["order_id"], body["symbol"]
+        intent = self.intents.get(order_id)
+        quantity, price = Decimal(body["quantity"]), Decimal(body["price"])
+        cumulative = Decimal(body["cumulative_quantity"])
+        if intent is None:
+            self._problem("I2", f"a fill of {order_id}, which was never decided about")
+            return
+        if cumulative in intent.fills or body["execution_id"] in intent.executions:
+            self._problem("I2", f"{order_id}: the execution up to {cumulative} was booked twice")
+        intent.fills[cumulative] = (quantity, price)
+        intent.executions.add(body["execution_id"])
+        signed = quantity if body["side"] == "buy" else -quantity
+        self.positions[symbol] = self.positions.get(symbol, ZERO) + signed
+        if self.cash is not None:
+            self.cash -= signed * price + Decimal(body.get("fee", "0"))
+        if Decimal(body.get("position_quantity", "0")) != self.positions[symbol]:
+            self._problem(
+                "I3", f"{symbol}: {body.get('position_quantity')} on record, {self.positions[symbol]} by the fills"
+            )
+        if Decimal(body.get("cash", "0")) != self.cash:
+            self._problem("I4", f"cash: {body.get('cash')} on record, {self.cash} by the fills")
+
+    def _on_cash_moved(self, _: int, body: dict[str, Any]) -> None:
+        self.cash = Decimal(body["cash"])
+        self.peak = self.day_start = None  # the baselines move with the money, so that a flow is no profit
+
+    def _on_position_adopted(self, _: int, body: dict[str, Any]) -> None:
+        self.adopted += 1
+        symbol = body["symbol"]
+        self.positions[symbol] = self.positions.get(symbol, ZERO) + Decimal(body["quantity"])
+        if not body.get("approved_by"):
+            self._problem("I12", f"{symbol} was adopted on nobody's word")
+
+    def _on_risk(self, _: int, body: dict[str, Any]) -> None:
+        peak, day_start = Decimal(body["peak_equity"]), Decimal(body["day_start_equity"])
+        reason = body["reason"]
+        if reason == "day_opened":
+            self.openings += 1
+        elif reason != "rebased" and self.day_start not in (None, day_start):
+            self._problem("I17", f"the day's opening equity went from {self.day_start} to {day_start} on {reason}")
+        if reason != "rebased" and self.peak is not None and peak < self.peak:
+            self._problem("I17", f"peak equity fell from {self.peak} to {peak} on {reason}")
+        self.peak, self.day_start = peak, day_start
+
+    def _on_kill_switch(self, _: int, body: dict[str, Any]) -> None:
+        if not body.get("reason"):
+            self._problem("I34", "the kill switch moved and nobody said why")
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _is_complete(self, intent: Intent) -> bool:
+        return intent.filled >= Decimal(intent.terms.get("quantity", "0"))
+
+    def _explained(self, intent: Intent, body: dict[str, Any]) -> None:
+        """Every verdict says what was asked and what the answers were."""
+        decision = intent.decision
+        if not decision or not intent.terms or not decision.get("checks") or not decision.get("limits_version"):
+            self._problem("I34", f"{intent.order_id}: a verdict without its reasons")
+        elif body["status"] == "denied":
+            refused = [check for check in decision["checks"] if not check[1]]
+            if not decision.get("refused_by") or (not refused and decision["refused_by"] != "kill_switch"):
+                self._problem("I34", f"{intent.order_id} was refused, and no check says why")
+        elif decision["limits_version"] != self.limits_version:
+            self._problem("I34", f"{intent.order_id} was judged by limits that are not in force")
+
+    def _problem(self, invariant: str, words: str) -> None:
+        self.problems.append((invariant, words))

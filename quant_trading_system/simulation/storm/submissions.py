@@ -1,0 +1,163 @@
+"""The checks at the moment at which an order leaves: everything that has to be true before the first byte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from quant_trading_system.core.decisions import Rule
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.execution.transport import Request
+from quant_trading_system.simulation.alpaca_server.in_process import Reply
+from quant_trading_system.simulation.storm.disk import Disk
+from quant_trading_system.simulation.storm.findings import Findings
+from quant_trading_system.simulation.storm.ledger import ZERO, Intent, Ledger
+
+_TERMS = {
+    "symbol": "symbol",
+    "side": "side",
+    "type": "order_type",
+    "time_in_force": "time_in_force",
+    "qty": "quantity",
+    "limit_price": "limit_price",
+    "stop_price": "stop_price",
+}
+"""Names on the wire and in the journal."""
+_NUMBERS = frozenset({"qty", "limit_price", "stop_price"})
+_NEVER_IN_VERDICT = frozenset({Rule.CHECK_FAILED.value})
+H_ABSENT, N_ABSENT = timedelta(minutes=2), 3
+"""An order that was sent is given up after so long and so many denials in a row, and never before."""
+_TOLERANCE = Decimal("1.02")
+_PAGES = ("/v2/positions", "/v2/account", "/v2/orders")
+
+
+class SubmissionRules:
+    """Judges every order on the wire.
+
+    Attributes:
+        was_halted: the latch is active.
+    """
+
+    def __init__(self, findings: Findings, disk: Disk) -> None:
+        self.was_halted = False
+        self._findings = findings
+        self._disk = disk
+        self._unasked: set[str] = set()
+        self._denials: Counter[str] = Counter()
+        self._left_at: dict[str, float] = {}
+        self._unread: set[str] = set(_PAGES)
+
+    def life_began(self, ledger: Ledger) -> None:
+        """Nothing is known any more: everything has to be asked again before an order leaves."""
+        self._unread = set(_PAGES)
+        self._unasked = {intent.order_id for intent in ledger.intents.values() if intent.is_open}
+
+    def answer_read(self, request: Request, reply: Reply) -> None:
+        """The account knows something."""
+        if request.method != "GET" or reply.status not in (200, 404):
+            return
+        name = dict(request.query).get("client_order_id", "")
+        if reply.status == 404:
+            self._denials[name] += 1
+        else:
+            self._denials.pop(name, None)
+            self._unread.discard(request.path)
+        if request.path == "/v2/orders:by_client_order_id":
+            self._unasked.discard(name)
+
+    def require_denials(self, name: str, now: float) -> None:
+        """An order is given up: the broker has denied it often enough, and it cannot be travelling any more."""
+        denials, age = self._denials[name], now - self._left_at.get(name, -1.0e9)
+        enough = denials >= N_ABSENT and age >= H_ABSENT.total_seconds() - 1
+        self._findings.require("I10", enough, f"{name} is given up after {denials} denials and {age:.0f} s")
+
+    def judge(self, request: Request, ledger: Ledger, sent: dict[str, int], life: int, now: float) -> None:
+        """An order is about to leave."""
+        body: dict[str, Any] = msgspec.json.decode(request.body)
+        name = body.get("client_order_id", "")
+        require = self._findings.require
+        self._findings.tell(f"leaves: {name} {body.get('side')} {body.get('qty')} {body.get('symbol')}")
+        require("I9", name not in sent, lambda: f"{name} leaves a second time")
+        sent[name] = life
+        self._left_at[name] = now
+        intent = ledger.intents.get(name)
+        if intent is None:
+            self._findings.report("I1", f"{name} leaves and no verdict about it was ever written")
+            return
+        require("I23", intent.seq <= self._disk.synced, lambda: f"{name} leaves before its record is durable")
+        self._judge_verdict(intent, body, ledger)
+        self._judge_halt(intent)
+        self._judge_price(intent)
+        self._judge_exposure(intent, ledger)
+        if not _shrinks(intent):
+            doubtful = [other.order_id for other in ledger.working(intent.symbol) if other.status == "in_doubt"]
+            require("I11", not doubtful, lambda: f"{name} leaves while {', '.join(doubtful)} is in doubt")
+            require("I26", not self._unread, lambda: f"{name} leaves before {', '.join(sorted(self._unread))} was read")
+            unasked = sorted(self._unasked)
+            require("I26", not unasked, lambda: f"{name} leaves before anybody asked about {', '.join(unasked)}")
+
+    def _judge_verdict(self, intent: Intent, body: dict[str, Any], ledger: Ledger) -> None:
+        name, decision, require = intent.order_id, intent.decision, self._findings.require
+        differing = [wire for wire, ours in _TERMS.items() if not _same(wire, body.get(wire), intent.terms.get(ours))]
+        require("I1", not differing, lambda: f"{name} leaves with another {', '.join(differing)} than was judged")
+        failed = [check[0] for check in decision.get("checks", ()) if not check[1]]
+        require("I1", not failed and not decision.get("refused_by"), lambda: f"{name} leaves although {failed} said no")
+        require("I1", decision.get("limits_version") == ledger.limits_version, lambda: f"{name}: limits not in force")
+        asked = {check[0] for check in decision.get("checks", ())}
+        missing = {rule.value for rule in Rule} - _NEVER_IN_VERDICT - asked
+        require("I1", not missing, lambda: f"{name} leaves and nobody asked {sorted(missing)}")
+
+    def _judge_halt(self, intent: Intent) -> None:
+        level = self._disk.latch.level
+        may = level is HaltLevel.RUNNING or (level is not HaltLevel.HALTED and _shrinks(intent))
+        for invariant in ("I1", "I7", "I20"):
+            self._findings.require(invariant, may, lambda: f"{intent.order_id} leaves while {level.name}")
+
+    def _judge_price(self, intent: Intent) -> None:
+        decision = intent.decision
+        quote = decision.get("quote")
+        if quote is None:
+            self._findings.report("I16", f"{intent.order_id} leaves without any price")
+            return
+        bid, ask = Decimal(quote["bid"]), Decimal(quote["ask"])
+        sane = bid.is_finite() and ask.is_finite() and ZERO < bid < ask
+        age = _moment(decision["at"]) - _moment(quote["at"])
+        limit = next((Decimal(check[3]) for check in decision["checks"] if check[0] == "max_quote_age_s"), ZERO)
+        self._findings.require("I16", sane, lambda: f"{intent.order_id} leaves on a quote of {bid} to {ask}")
+        fresh = Decimal(-1) <= Decimal(str(age.total_seconds())) <= limit
+        self._findings.require("I16", fresh, lambda: f"{intent.order_id} leaves on a quote that is {age} old")
+
+    def _judge_exposure(self, intent: Intent, ledger: Ledger) -> None:
+        """Everything of its side fills and nothing of the other, and still the position is within its limit."""
+        quote = intent.decision.get("quote")
+        if _shrinks(intent) or quote is None:
+            return
+        price = (Decimal(quote["bid"]) + Decimal(quote["ask"])) / 2
+        if intent.sign > 0 and intent.terms.get("limit_price"):
+            price = min(price, Decimal(intent.terms["limit_price"]))
+        held = ledger.positions.get(intent.symbol, ZERO)
+        same = [other for other in ledger.working(intent.symbol) if other.sign == intent.sign]
+        worst = abs(held + sum((other.leaves for other in same), ZERO) * intent.sign)
+        allowed = ledger.limit("max_position_pct") * Decimal(intent.decision["equity"])
+        words = f"{intent.order_id}: {worst} {intent.symbol} at {price} in the worst case, {allowed} dollars allowed"
+        self._findings.require("I15", worst <= abs(held) or worst * price <= allowed * _TOLERANCE, words)
+
+
+def _shrinks(intent: Intent) -> bool:
+    held = Decimal(intent.decision.get("position", "0"))
+    quantity = Decimal(intent.terms.get("quantity", "0"))
+    return bool(held) and (held > 0) != (intent.sign > 0) and quantity <= abs(held)
+
+
+def _same(wire: str, on_wire: object, judged: object) -> bool:
+    if wire in _NUMBERS and on_wire is not None and judged is not None:
+        return Decimal(str(on_wire)) == Decimal(str(judged))
+    return on_wire == judged
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

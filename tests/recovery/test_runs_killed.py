@@ -53,7 +53,11 @@ def assert_intact(tmp_path: Path, run: str) -> None:
 def test_a_demo_killed_in_the_middle_leaves_an_intact_journal(tmp_path, quarter):
     """SIGKILL while it trades: every entry is good, and the books that it recorded agree with the entries."""
     with subprocess.Popen(
-        [*QTS, "demo", "--headless"], cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True
+        [*QTS, "demo", "--in-process", "--headless"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
     ) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
@@ -79,11 +83,15 @@ def test_a_backtest_killed_in_the_middle_leaves_an_intact_journal(tmp_path):
 
 def test_a_killed_demo_does_not_stand_in_the_way_of_the_next(tmp_path):
     with subprocess.Popen(
-        [*QTS, "demo", "--headless"], cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True
+        [*QTS, "demo", "--in-process", "--headless"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
     ) as demo:
         assert demo.stdout is not None
         demo.stdout.readline()
         demo.send_signal(signal.SIGKILL)
-    again = read(tmp_path, "demo", "--json")
+    again = read(tmp_path, "demo", "--in-process", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["journal_verified"] is True

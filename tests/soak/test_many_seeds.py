@@ -59,7 +59,9 @@ class Place:
 def test_every_seed_ends_with_books_that_add_up(tmp_path, crash):
     for seed in seeds():
         place = Place(tmp_path / str(seed))
-        told = place.qts("demo", "--headless", "--json", "--seed", str(seed), *(["--crash"] if crash else []))
+        told = place.qts(
+            "demo", "--in-process", "--headless", "--json", "--seed", str(seed), *(["--crash"] if crash else [])
+        )
         assert told["journal_verified"]
         print(f"seed {seed}: {told['orders']} orders, {place.require_intact()} entries", flush=True)
 
@@ -69,7 +71,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_books_that_add_up(tmp_path):
         place = Place(tmp_path / str(seed))
         moment = random.Random(seed).randrange(1, 8)
         with subprocess.Popen(
-            [*QTS, "demo", "--headless", "--seed", str(seed)],
+            [*QTS, "demo", "--in-process", "--headless", "--seed", str(seed)],
             cwd=place.directory, env=place.environment, stdout=subprocess.PIPE, text=True,
         ) as demo:  # fmt: skip
             assert demo.stdout is not None

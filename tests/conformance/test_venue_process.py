@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from datetime import datetime
+from http.client import HTTPConnection
 from urllib.error import HTTPError
 
 import pytest
@@ -226,3 +227,15 @@ def test_a_venue_ends_with_the_program_that_started_it():
         assert json.loads(process.stdout.readline())["trading_url"]
         process.stdin.close()
         assert process.wait(20) == 0
+
+
+def test_a_request_on_its_way_arrives_although_its_sender_has_gone(live):
+    """The venue holds it back for longer than the sender waits, and does it all the same."""
+    keys = live.fresh_account()
+    live.control("/faults/http", {"fault": "delay_request", "method": "POST", "path": "/v2/orders", "seconds": 1})
+    body = {"symbol": "SPY", "qty": "10", "side": "buy", "type": "market", "time_in_force": "day"}
+    headers = {"APCA-API-KEY-ID": keys.key, "APCA-API-SECRET-KEY": keys.secret}
+    sender = HTTPConnection(live.url.removeprefix("http://"))
+    sender.request("POST", "/v2/orders", json.dumps(body), headers)
+    sender.close()
+    until(lambda: live.control(f"/books/{keys.name}")["trades"], "the order to arrive")

@@ -96,6 +96,7 @@ class HttpFaults:
         if rule.fault is HttpFault.DROP_REQUEST:
             return _cut(request)
         if rule.fault is HttpFault.DELAY_REQUEST:
+            await request.read()  # it is here in full, and is done even when nobody waits for the answer any more
             await self._wait(rule)
         response = await handler(request)
         if rule.fault is HttpFault.DELAY_RESPONSE:

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # however pytest was started, ``tests.support.…`` can be imported
     sys.path.insert(0, str(ROOT))
 
+from tests.support.fault_catalogue import NAMES  # noqa: E402 - found once the lines above have run
+
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
 
@@ -24,3 +26,12 @@ def own_decimal_context() -> Iterator[None]:
     """Whoever sets exact arithmetic for a thread sets it for one test."""
     with localcontext():
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that names a fault nobody knows is an error, not a gap in a table."""
+    for item in items:
+        for mark in item.iter_markers("fault"):
+            unknown = set(mark.args) - NAMES
+            if unknown or not mark.args:
+                raise pytest.UsageError(f"{item.nodeid}: no such fault {sorted(unknown)}; see fault_catalogue.py")

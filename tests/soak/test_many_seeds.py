@@ -8,10 +8,13 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.kill_storm import MISFORTUNES, storm
 
 ROOT = Path(__file__).resolve().parents[2]
 QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
@@ -110,3 +113,15 @@ def test_a_death_at_every_single_step():
         day = day_report(DayPlan(seed=plan.seed, kinds=(), minutes=plan.minutes, kill_at=(point,)))
         assert day.violations == (), (point, day.violations[0])
     print(f"all {total} crash points", flush=True)
+
+
+def test_processes_that_are_killed_again_and_again_keep_books_that_agree(tmp_path):
+    """Engine and venue die in every way, once for each seed; a failure prints the command that repeats it."""
+    done: Counter[str] = Counter()
+    for seed in seeds():
+        run = storm(tmp_path / str(seed), seed)
+        done += run.done
+        deaths = sum(count for what, count in done.items() if what.startswith("killed"))
+        print(f"seed {seed}: {run.orders} orders; {deaths} deaths so far", flush=True)
+    print("\n".join(f"{what:<32} {times}" for what, times in sorted(done.items())), flush=True)
+    assert all(done[misfortune.__name__] for misfortune in MISFORTUNES)

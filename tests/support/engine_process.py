@@ -13,7 +13,9 @@ from urllib.request import Request, urlopen
 
 from tests.support.venue_process import REPLY_S, VenueProcess
 
-QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
+PROGRAM = "quant_trading_system.cli.main"
+QTS = [sys.executable, "-m", PROGRAM]
+BUYS = ("buyer.py", "--symbols", "KO,PEP")
 ROOT = Path(__file__).resolve().parents[2]
 BUYER = """
 from quant_trading_system import Strategy
@@ -28,8 +30,11 @@ class Buyer(Strategy):
 class Engine:
     """`qts trade` on one account of a venue; the same directory in every life."""
 
-    def __init__(self, venue: VenueProcess, place: Path) -> None:
+    def __init__(self, venue: VenueProcess, place: Path, *arguments: str, program: str = PROGRAM) -> None:
+        """`arguments` of `qts trade` instead of those of the buyer of KO and PEP; `program`: a module to run."""
+        self.program, self.arguments = program, arguments or BUYS
         keys = venue.fresh_account()
+        self.account = keys.name
         self.url = venue.url
         self.account = keys.name
         self.headers = {"APCA-API-KEY-ID": keys.key, "APCA-API-SECRET-KEY": keys.secret}
@@ -60,9 +65,9 @@ class Engine:
                 process.kill()
 
     def _start(self, *options: str) -> subprocess.Popen[str]:
-        arguments = ("trade", "buyer.py", "--mode", "local", "--symbols", "KO,PEP", "--bars", "1Min")
+        fixed = ("--mode", "local", "--bars", "1Min", "--lookback", "2", "--always-open")
         return subprocess.Popen(
-            [*QTS, *arguments, "--lookback", "2", "--always-open", *options],
+            [sys.executable, "-m", self.program, "trade", *self.arguments, *fixed, *options],
             cwd=self.place,
             env=self.environment,
             stdout=subprocess.PIPE,

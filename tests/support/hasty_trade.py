@@ -1,0 +1,29 @@
+"""`qts trade` in a hurry: strategies are asked at every turn, not once a minute, so that something is always in flight.
+
+Only waiting is shortened: for the end of a bar, and for the proof that an order never arrived. Clock, loop, journal,
+gate, client and sockets are those of `qts trade`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from quant_trading_system.cli.main import run
+from quant_trading_system.execution import order_manager
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.trading import live_loop
+from quant_trading_system.trading.live_bars import LiveBars
+
+
+async def _at_once(self: LiveBars) -> HistoryView | None:
+    """The past as it was loaded, as if another bar had ended."""
+    history = self._history
+    return None if history is None else HistoryView(history, len(history) - 1)
+
+
+if __name__ == "__main__":
+    LiveBars.finished = _at_once
+    live_loop.TICK = timedelta(milliseconds=40)
+    live_loop.ASK_AGAIN = timedelta(seconds=1)
+    order_manager.ABSENT_AFTER = timedelta(seconds=4)
+    run()

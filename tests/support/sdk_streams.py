@@ -23,8 +23,8 @@ class Heard:
     async def note(self, message: Any) -> None:
         self._queue.put(message)
 
-    def next(self) -> Any:
-        return self._queue.get(timeout=HEAR_S)
+    def next(self, seconds: float = HEAR_S) -> Any:
+        return self._queue.get(timeout=seconds)
 
     def take(self, count: int) -> list[Any]:
         return [self.next() for _ in range(count)]
@@ -61,7 +61,7 @@ def data_stream(venue: VenueProcess, keys: Keys, feed: str = "iex", **channels: 
 @contextmanager
 def _running(stream: Any, venue: VenueProcess, name: str) -> Iterator[None]:
     def listeners() -> int:
-        return venue.control("/connections")[name]
+        return int(venue.control("/connections")[name])
 
     before = listeners()
     thread = threading.Thread(target=stream.run, daemon=True)

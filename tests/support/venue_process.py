@@ -41,7 +41,8 @@ class VenueProcess:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/_venue{path}", data, {"X-Venue-Token": TOKEN})
         with urlopen(request, timeout=REPLY_S) as answer:
-            return json.load(answer)
+            read: dict[str, Any] = json.load(answer)
+        return read
 
     def hold(self, symbol: str, price: str, bid: str = "", ask: str = "") -> None:
         """The symbol stands at this price until it is released."""
@@ -69,7 +70,8 @@ def running_venue(*options: str, accounts: int = 1, cash: str = "100000", clean:
             assert code == 0 or not clean
         finally:
             process.kill()
-            process.stdout.close()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def until(found: Callable[[], Any], what: str) -> Any:

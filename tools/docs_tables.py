@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import date
 from importlib.resources import files
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -29,8 +30,12 @@ from quant_trading_system.core.orders import LEGAL_COMBINATIONS, TimeInForce
 from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.risk.checks import CHECKS
 from quant_trading_system.simulation import fees
+from tests.support.fault_catalogue import CATALOGUE, NAMES
 from tools.docs_blocks import help_text
+from tools.fault_marks import proofs_in
+from tools.fault_runs import outcome_of, recorded_results, recorded_run
 
+ROOT = Path(__file__).resolve().parent.parent
 _PART = re.compile(r"(<!-- made from the code: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 STEPS = {1: "Risk assessment", 2: "Order validation"}
@@ -240,6 +245,27 @@ def command_help(*command: str) -> str:
     return fenced("text", help_text(*command))
 
 
+def faults(group: str, *more: str) -> str:
+    """The faults of one group: what must hold, the tests that prove it, and how these ended when last recorded."""
+    known = proofs_in(ROOT)
+    results = recorded_results()
+    rows = []
+    for fault in CATALOGUE[" ".join((group, *more))]:
+        proofs = [proof for proof in known if proof.fault == fault.name]
+        links = [f"[{proof.test.removeprefix('test_').replace('_', ' ')}](../{proof.path})" for proof in proofs]
+        ended = outcome_of([results.get(proof.node, "") for proof in proofs])
+        rows.append((f"`{fault.name}`", fault.what, fault.holds, "<br>".join(links) or "**none yet**", ended))
+    return table(("fault", "what goes wrong", "what must hold", "proved by", "last run"), rows)
+
+
+def fault_count() -> str:
+    """How many faults there are, and how many have a test."""
+    proved = {proof.fault for proof in proofs_in(ROOT)}
+    run = recorded_run()
+    when = f"Last recorded run: {run['date']}, version {run['version']}." if run else "No run is on record yet."
+    return f"{len(proved)} of {len(NAMES)} faults have a test that provokes them. {when}"
+
+
 MAKERS: dict[str, Callable[..., str]] = {
     "limit": limit,
     "limits": limits,
@@ -258,6 +284,8 @@ MAKERS: dict[str, Callable[..., str]] = {
     "errors": errors,
     "fees": fee_table,
     "help": command_help,
+    "faults": faults,
+    "fault-count": fault_count,
 }
 
 

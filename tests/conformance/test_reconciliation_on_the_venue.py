@@ -51,6 +51,7 @@ def stop(engine: Engine, process) -> None:
     assert process.wait() == 0
 
 
+@pytest.mark.fault("order-foreign")
 def test_orders_by_hand_come_onto_the_books_once_and_stay_theirs(engine, venue):
     """Filled, resting, and filled while no engine ran; the engine's end leaves the resting one alone."""
     with engine.running() as first:
@@ -80,6 +81,7 @@ def test_orders_by_hand_come_onto_the_books_once_and_stay_theirs(engine, venue):
     assert engine.ask("journal", "replay")["agrees"]
 
 
+@pytest.mark.fault("liquidated")
 def test_a_position_that_somebody_closes_behind_our_back_halts(engine, venue):
     """It cannot be told apart from a broker that liquidates."""
     with engine.running() as process:
@@ -91,6 +93,7 @@ def test_a_position_that_somebody_closes_behind_our_back_halts(engine, venue):
         stop(engine, process)
 
 
+@pytest.mark.fault("order-of-our-make")
 def test_an_order_with_an_id_of_our_make_that_nobody_here_sent_halts(engine, venue):
     with engine.running() as process:
         engine.told(process, "reconciled; trading")

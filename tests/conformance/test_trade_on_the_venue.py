@@ -21,6 +21,7 @@ def engine(venue, tmp_path):
     return Engine(venue, tmp_path)
 
 
+@pytest.mark.fault("engine-killed")
 def test_an_engine_that_is_killed_goes_on_where_it_was(engine):
     """It buys at the end of a minute, is killed without warning, and knows its positions when it is back."""
     with engine.running() as first:
@@ -42,6 +43,7 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(engine):
     assert {row["symbol"]: row["quantity"] for row in engine.ask("positions")["positions"]} == held
 
 
+@pytest.mark.fault("second-engine")
 def test_a_second_engine_on_the_same_account_is_refused_and_told_who_has_it(engine):
     with engine.running() as first:
         engine.told(first, "reconciled")
@@ -54,6 +56,7 @@ def test_a_second_engine_on_the_same_account_is_refused_and_told_who_has_it(engi
         assert first.wait() == 0
 
 
+@pytest.mark.fault("wrong-account")
 def test_a_mode_that_does_not_agree_with_the_host_is_refused(engine):
     with engine.running("--mode", "paper") as process:
         told, _ = process.communicate()
@@ -61,6 +64,7 @@ def test_a_mode_that_does_not_agree_with_the_host_is_refused(engine):
         assert "the configuration says paper" in told
 
 
+@pytest.mark.fault("halt-from-outside")
 def test_a_plain_halt_reaches_the_running_engine_and_holds_over_its_restart(engine):
     with engine.running() as first:
         engine.told(first, "reconciled")
@@ -77,6 +81,7 @@ def test_a_plain_halt_reaches_the_running_engine_and_holds_over_its_restart(engi
         assert second.wait() == 0
 
 
+@pytest.mark.fault("keys-refused")
 def test_keys_that_are_refused_are_named(engine):
     engine.environment["APCA_API_SECRET_KEY"] = "wrong"
     with engine.running() as process:

@@ -18,8 +18,11 @@ from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest, RequestTrigger
 from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.risk.checks import CHECKS
+from tests.support.fault_catalogue import CATALOGUE
 from tools.docs_blocks import PROMPT, blocks_of
 from tools.docs_tables import filled_in, parts_of
+from tools.fault_marks import proofs_in
+from tools.fault_runs import outcome_of, recorded_results
 from tools.write_docs import ROOT, pages
 
 
@@ -164,3 +167,40 @@ def test_every_command_that_is_mentioned_exists_with_its_options(where: str, cal
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     assert depth or words[0].startswith("--"), f"{where}: there is no command {words[0]}"
     assert {word.split("=")[0] for word in words[depth:] if word.startswith("--")} <= known
+
+
+# -- faults
+
+
+def test_every_group_of_faults_has_its_table():
+    assert parts_of(page("docs/faults.md")) == ["fault-count", *(f"faults {group}" for group in CATALOGUE)]
+
+
+def test_names_of_faults_are_used_once():
+    names = [fault.name for faults in CATALOGUE.values() for fault in faults]
+    assert len(names) == len(set(names))
+
+
+def test_marks_are_read_wherever_pytest_takes_them(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_marks.py").write_text(
+        'import pytest\npytestmark = pytest.mark.fault("a")\n'
+        '@pytest.mark.fault("b", "c")\nclass TestIt:\n    @pytest.mark.fault("d")\n    def test_one(self): ...\n'
+        '@pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.fault("e"))])\nasync def test_two(x): ...\n'
+    )
+    found = {(proof.node, proof.fault) for proof in proofs_in(tmp_path)}
+    assert found == {
+        *(("tests/test_marks.py::TestIt::test_one", fault) for fault in "abcd"),
+        *(("tests/test_marks.py::test_two", fault) for fault in "ae"),
+    }
+
+
+def test_recorded_results_are_those_of_tests_that_exist():
+    assert set(recorded_results()) <= {proof.node for proof in proofs_in(ROOT)}
+
+
+def test_one_failure_or_one_test_that_was_not_run_shows():
+    assert outcome_of(["passed", "passed"]) == "passed"
+    assert outcome_of(["passed", "FAILED", ""]) == "FAILED"
+    assert outcome_of(["passed", ""]) == "1 of 2 not run"
+    assert outcome_of([]) == "–"

@@ -46,6 +46,7 @@ def take_all_room(path):
                 continue
 
 
+@pytest.mark.fault("disk-full")
 def test_a_disk_filled_by_somebody_else_stops_what_is_new_until_there_is_room(small_disk):
     path, greedy = small_disk / "journal.db", small_disk / "greedy"
     with SqliteJournal(path, KEY, reserve=RESERVE, anchor_every=4) as journal:
@@ -90,6 +91,7 @@ def test_a_neighbour_that_takes_the_reserve_too_ends_the_journal_and_harms_no_en
     assert verify(path, KEY).is_sound
 
 
+@pytest.mark.fault("disk-full")
 def test_an_account_starts_again_on_a_full_disk_and_records_what_stops(small_disk):
     """Its process was killed, so even the files through which SQLite is opened need room."""
     path, greedy = small_disk / "journal.db", small_disk / "greedy"
@@ -108,6 +110,7 @@ def test_an_account_starts_again_on_a_full_disk_and_records_what_stops(small_dis
     assert verify(path, KEY).entries == 2
 
 
+@pytest.mark.fault("write-fails")
 def test_a_disk_that_turns_read_only_ends_the_journal(small_disk):
     """What is open for writing keeps a file system from being remounted; the kernel itself is not so polite."""
     path = small_disk / "journal.db"

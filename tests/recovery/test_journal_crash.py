@@ -52,6 +52,7 @@ def start_writer(path, **options):
     return subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, **options)
 
 
+@pytest.mark.fault("killed-in-commit")
 def test_a_writer_killed_at_any_moment_loses_nothing_that_was_durable(tmp_path):
     """Six times the writer is killed between two of its lines, six times it goes on from where it was."""
     path = tmp_path / "journal.db"
@@ -83,6 +84,7 @@ def limit_file_size():
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
 
+@pytest.mark.fault("disk-full")
 def test_a_disk_that_is_full_ends_the_writer_and_leaves_a_sound_journal(tmp_path):
     path = tmp_path / "journal.db"
     with start_writer(path, preexec_fn=limit_file_size) as writer:
@@ -137,6 +139,7 @@ def crashed(crash_sites, name, log_bytes, *, anchor_was_written):
     return site / "journal.db"
 
 
+@pytest.mark.fault("killed-in-commit")
 def test_a_torn_commit_is_cut_at_any_byte_and_the_rest_stays(crash_sites):
     """The last commit reached the disk in part and was acknowledged to nobody."""
     before, after = (site / "journal.db-wal" for site in crash_sites)
@@ -151,6 +154,7 @@ def test_a_torn_commit_is_cut_at_any_byte_and_the_rest_stays(crash_sites):
         assert report.is_sound, (length, report.message)
 
 
+@pytest.mark.fault("journal-cut")
 def test_a_commit_that_was_acknowledged_and_is_torn_stops_the_start(crash_sites):
     """The anchor knows of it: a disk that lied, or a hand that cut."""
     begin, end = ((site / "journal.db-wal").stat().st_size for site in crash_sites)
@@ -170,6 +174,7 @@ def test_a_crash_between_commit_and_anchor_is_no_damage(crash_sites):
     assert (report.is_sound, report.anchor_seq) == (True, 8)
 
 
+@pytest.mark.fault("killed-in-recovery")
 def test_a_crash_while_opening_after_a_crash_changes_nothing(crash_sites):
     """Recovery is repeatable: whatever was cut the first time is cut again."""
     begin = (crash_sites[0] / "journal.db-wal").stat().st_size

@@ -114,6 +114,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.fault("bits-flipped")
 def test_a_start_on_a_damaged_file_is_refused_or_finds_the_same_books(killed, tmp_path, name):
     places, least_refused = FILES[name]
     genuine_site = tmp_path / "genuine"
@@ -138,6 +139,7 @@ def test_a_start_on_a_damaged_file_is_refused_or_finds_the_same_books(killed, tm
 
 
 @pytest.mark.parametrize("name", ["journal.db", "journal.db-wal", "journal.db.anchor", "journal.db.snapshot"])
+@pytest.mark.fault("journal-cut")
 def test_a_start_on_a_file_that_was_cut_is_refused_or_finds_the_same_books(killed, tmp_path, name):
     genuine_site = tmp_path / "genuine"
     shutil.copytree(killed, genuine_site)

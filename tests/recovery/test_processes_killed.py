@@ -25,7 +25,6 @@ HALF = 6
     "killed-before-answer",
     "killed-in-recovery",
     "killed-while-halted",
-    "engine-paused",
     "venue-killed",
     "request-lost",
     "answer-lost",
@@ -33,7 +32,8 @@ HALF = 6
     "server-error",
     "request-late",
     "stream-cut",
-    "stream-garbage",
+    "fill-lost",
+    "fill-twice",
     "halt-from-outside",
 )
 def test_a_dozen_deaths_leave_books_that_agree(tmp_path, skipped):

@@ -50,6 +50,7 @@ def assert_intact(tmp_path: Path, run: str) -> None:
 
 
 @pytest.mark.parametrize("quarter", ["2021 Q1", "2021 Q4", "2022 Q3"])
+@pytest.mark.fault("engine-killed")
 def test_a_demo_killed_in_the_middle_leaves_an_intact_journal(tmp_path, quarter):
     """SIGKILL while it trades: every entry is good, and the books that it recorded agree with the entries."""
     with subprocess.Popen(
@@ -69,6 +70,7 @@ def test_a_demo_killed_in_the_middle_leaves_an_intact_journal(tmp_path, quarter)
     assert_intact(tmp_path, "demo")
 
 
+@pytest.mark.fault("engine-killed")
 def test_a_backtest_killed_in_the_middle_leaves_an_intact_journal(tmp_path):
     """A backtest writes in batches; what it has written is a prefix of what happened."""
     (tmp_path / "talkative.py").write_text(TALKATIVE)

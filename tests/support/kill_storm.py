@@ -126,7 +126,7 @@ class Storm:
         """Errors instead of answers, before the order was taken or after."""
         for fault in self._random.sample(("garbage", "empty", "truncated"), 2):
             self._http(fault)
-        self._http("status", status=self._random.choice((500, 502, 503, 504, 429)))
+        self._http("status", status=self._random.choice((500, 502, 503, 504)))
         self._wait_for_entries(self._random.randint(5, MOST_ENTRIES))
         life.end(signal.SIGKILL)
 

@@ -33,6 +33,7 @@ def path(tmp_path: Path) -> Path:
     return account_lock_path(tmp_path / "default", "PA1")
 
 
+@pytest.mark.fault("second-engine")
 def test_a_second_engine_is_refused_and_told_everything_about_the_first(path):
     lock = FileAccountLock(path, claim())
     with pytest.raises(ConfigurationError) as refused:
@@ -102,12 +103,14 @@ def lose_directory(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [remove, replace, rewrite, lose_directory])
+@pytest.mark.fault("lock-removed")
 def test_who_holds_it_notices_at_the_next_look_what_was_done_to_it(path, harm):
     lock = FileAccountLock(path, claim())
     harm(path)
     assert "somebody else may be sending" in lock.flaw()
 
 
+@pytest.mark.fault("lock-removed")
 def test_after_the_file_was_removed_the_next_one_gets_in_and_the_first_is_out(path):
     first = FileAccountLock(path, claim())
     path.unlink()

@@ -51,6 +51,7 @@ def correct(account: VenueAccount, order_id: str, **truth: Decimal) -> None:
 # -- at a venue that keeps its own books ---------------------------------------------------------------------------
 
 
+@pytest.mark.fault("bust")
 def test_a_bust_reverses_position_cash_and_fee_and_the_fill_stays_on_record():
     account = VenueAccount(fees=FeeSchedule.alpaca())
     bought = account.submit(buy(10))
@@ -65,6 +66,7 @@ def test_a_bust_reverses_position_cash_and_fee_and_the_fill_stays_on_record():
     account.require_agreement()
 
 
+@pytest.mark.fault("correction")
 def test_a_corrected_price_and_quantity_are_what_the_books_show():
     account = VenueAccount()
     bought = account.submit(buy(10))
@@ -116,6 +118,7 @@ def test_a_bust_of_a_losing_round_trip_takes_it_out_of_the_losing_streak():
     account.require_agreement()
 
 
+@pytest.mark.fault("correction")
 def test_a_correction_that_makes_winners_losers_trips_the_switch():
     account = VenueAccount()
     orders = []
@@ -132,6 +135,7 @@ def test_a_correction_that_makes_winners_losers_trips_the_switch():
     assert "max_consecutive_losses" in account.system.kill_switch.reason
 
 
+@pytest.mark.fault("bust")
 def test_a_bust_of_a_fill_that_we_never_saw_nets_to_nothing():
     account = VenueAccount()
     account.desk.venue.faults = Faults(lose_report=D(1))
@@ -143,6 +147,7 @@ def test_a_bust_of_a_fill_that_we_never_saw_nets_to_nothing():
     account.require_agreement()
 
 
+@pytest.mark.fault("bust")
 def test_a_bust_days_later_and_after_a_restart_finds_its_order():
     account = VenueAccount()
     order_id = account.submit(buy(10)).order_id
@@ -179,6 +184,7 @@ def audited(account: VenueAccount) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.fault("bust")
 def test_a_bust_that_nobody_heard_of_is_found_in_the_history(restart):
     account = VenueAccount()
     kept, gone = account.submit(buy(5)).order_id, account.submit(buy(10)).order_id
@@ -203,6 +209,7 @@ def execution(name: str, quantity: int, price: int, end: int) -> Execution:
     return Execution(execution_id=name, quantity=D(quantity), price=D(price), cumulative_quantity=D(end), at=NOON)
 
 
+@pytest.mark.fault("fill-twice")
 def test_one_execution_under_two_names_is_no_correction():
     stream = [execution("s1", 3, 100, 3), execution("s2", 3, 100, 6), execution("s3", 4, 101, 10)]
     history = [execution("h1", 3, 100, 3), execution("h2", 3, 100, 6), execution("h3", 4, 101, 10)]

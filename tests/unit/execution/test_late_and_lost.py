@@ -62,6 +62,7 @@ class Desk(Account):
 # -- cancels -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("cancel-lost")
 def test_a_lost_cancel_is_asked_for_again_with_growing_pauses_and_never_shown_as_done():
     desk = Desk()
     record = desk.working(buy(10, limit="99.00"))
@@ -87,6 +88,7 @@ def test_a_cancel_is_not_asked_for_again_once_the_order_has_ended():
     assert desk.broker.cancels == [record.order_id]
 
 
+@pytest.mark.fault("cancel-refused")
 def test_a_refused_cancel_stays_wanted_and_is_tried_again():
     desk = Desk()
     record = desk.working(buy(10, limit="99.00"))
@@ -99,6 +101,7 @@ def test_a_refused_cancel_stays_wanted_and_is_tried_again():
     assert (len(desk.broker.cancels), record.status) == (2, S.CANCELED)
 
 
+@pytest.mark.fault("cancel-in-doubt")
 def test_a_cancel_of_an_order_in_doubt_is_carried_out_as_soon_as_it_is_seen():
     desk = Desk()
     record = desk.lost()
@@ -229,6 +232,7 @@ def test_when_one_cancel_cannot_be_recorded_the_others_are_asked_for_all_the_sam
 # -- late arrivals -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("request-late")
 def test_an_order_that_arrives_after_it_was_given_up_is_adopted_and_cancelled():
     desk = Desk()
     record = desk.absent()
@@ -239,6 +243,7 @@ def test_an_order_that_arrives_after_it_was_given_up_is_adopted_and_cancelled():
     assert (record.status, desk.reserved, desk.told) == (S.CANCELED, {}, [K.LATE_ARRIVAL])
 
 
+@pytest.mark.fault("request-late")
 def test_fills_of_an_order_that_was_given_up_are_booked_and_the_rest_is_cancelled():
     desk = Desk()
     record = desk.absent()
@@ -259,6 +264,7 @@ def test_a_whole_fill_of_an_order_that_was_given_up_leaves_nothing_to_cancel():
 # -- doubt ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("request-lost")
 def test_an_order_in_doubt_freezes_its_symbol_then_warns_then_halts_the_account():
     desk = Desk()
     record = desk.lost()
@@ -287,6 +293,7 @@ def test_an_order_that_was_found_again_halts_nothing():
 # -- fills that should not be ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("overfill")
 def test_an_overfill_is_booked_told_and_freezes_the_symbol_for_new_risk():
     desk = Desk()
     record = desk.working(buy(10, limit="99.00"))
@@ -313,6 +320,7 @@ def test_two_legs_that_fill_more_than_their_intent_are_an_overfill():
 @pytest.mark.parametrize(
     "flaw", [{"quantity": D(0)}, {"quantity": D("NaN")}, {"price": D(-1)}, {"price": D("Infinity")}, {"price": D(5000)}]
 )
+@pytest.mark.fault("fill-senseless")
 def test_a_fill_that_cannot_be_is_set_apart_and_its_order_is_looked_up(flaw):
     desk = Desk()
     record = desk.working(buy(10, limit="99.00"))
@@ -344,6 +352,7 @@ def test_an_absurd_price_that_the_history_confirms_is_booked():
 
 
 @pytest.mark.parametrize("quantity", [4, 10])
+@pytest.mark.fault("write-fails")
 def test_when_the_journal_is_gone_books_and_order_move_together(quantity):
     desk = Desk()
     record = desk.working(buy(10, limit="99.00"))
@@ -371,6 +380,7 @@ def test_losses_are_watched_when_the_journal_is_gone():
     assert desk.kill_switch.is_active()
 
 
+@pytest.mark.fault("cancel-lost")
 def test_a_broker_without_an_answer_leaves_a_cancel_pending():
     desk = Desk()
     record = desk.working(buy(10, limit="99.00"))

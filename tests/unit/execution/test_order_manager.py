@@ -73,6 +73,7 @@ def test_the_signal_that_led_to_an_order_is_its_cause():
     assert account.journal.causes[1] == 1
 
 
+@pytest.mark.fault("write-fails")
 def test_without_a_durable_record_nothing_is_sent():
     account = Account()
     account.journal.cannot_sync = True
@@ -83,6 +84,7 @@ def test_without_a_durable_record_nothing_is_sent():
     assert account.record("run-1-0").status is S.UNSENT
 
 
+@pytest.mark.fault("write-fails")
 def test_without_a_record_at_all_nothing_is_sent_or_reserved():
     account = Account()
     account.journal.cannot_append = True
@@ -92,6 +94,7 @@ def test_without_a_record_at_all_nothing_is_sent_or_reserved():
     assert account.reserved == {}
 
 
+@pytest.mark.fault("task-cancelled")
 def test_an_order_that_is_cancelled_while_its_record_is_written_is_not_sent(monkeypatch):
     """The task ends between the decision and the send: nothing left, and the record says so."""
     account = Account()
@@ -133,6 +136,7 @@ def test_ids_are_those_of_the_run_unless_the_order_has_one():
 # -- the same intention twice is one order -------------------------------------------------------------------------
 
 
+@pytest.mark.fault("sent-twice")
 def test_the_same_order_twice_is_sent_once_and_answered_twice():
     account = Account()
     order = buy(10, client_order_id="a-1", repeat=False)
@@ -182,6 +186,7 @@ def test_numbers_written_differently_are_the_same_content():
     assert isinstance(account.submit(buy("10.00", limit="100", client_order_id="a-1")), Placed)
 
 
+@pytest.mark.fault("sent-twice")
 def test_one_id_submitted_by_many_threads_is_sent_once():
     account = Account()
     order = buy(10, client_order_id="a-1")
@@ -202,6 +207,7 @@ def test_one_id_submitted_by_many_threads_is_sent_once():
     assert account.reserved == {"a-1": D(10)}
 
 
+@pytest.mark.fault("sent-twice")
 def test_one_id_submitted_by_many_tasks_is_sent_once():
     account = Account()
 
@@ -245,6 +251,7 @@ def _halt_while_checking(account: Account, case: Case) -> None:
     account.kill_switch.activate("set while the gate was busy")
 
 
+@pytest.mark.fault("halt-between-check-and-send")
 def test_a_halt_between_check_and_send_stops_the_order():
     """The last question is asked again when everything else is settled."""
     account = Account()
@@ -258,6 +265,7 @@ def test_a_halt_between_check_and_send_stops_the_order():
     assert rejection.rule is Rule.KILL_SWITCH
 
 
+@pytest.mark.fault("halt-between-check-and-send")
 def test_a_halt_while_the_record_is_written_stops_the_order(monkeypatch):
     """Writing takes time; the switch is asked once more right before the broker."""
     account = Account()
@@ -311,6 +319,7 @@ def test_what_an_answer_means_for_an_order(line):
     assert [r.in_doubt for _, r in account.portfolio.reservations()] == ([] if room == "-" else [in_doubt == "yes"])
 
 
+@pytest.mark.fault("request-lost", "answer-lost")
 def test_a_timeout_freezes_the_symbol_and_is_never_sent_again():
     account = Account()
     account.broker.answers.append("time_out")
@@ -326,6 +335,7 @@ def test_a_timeout_freezes_the_symbol_and_is_never_sent_again():
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ConnectionResetError(), KillSwitchActiveError("late")])
+@pytest.mark.fault("answer-unreadable")
 def test_an_answer_that_nobody_understands_leaves_doubt(error):
     """An exception is no proof that nothing left; the room is kept and the caller hears of it."""
     account = Account()
@@ -349,6 +359,7 @@ def test_a_refusal_in_the_answer_does_not_undo_what_the_stream_has_shown():
     assert account.reserved == {"run-1-0": D(10)}
 
 
+@pytest.mark.fault("task-cancelled")
 def test_an_order_whose_task_is_cancelled_on_the_wire_is_in_doubt():
     account = Account()
 
@@ -390,6 +401,7 @@ def test_no_lock_is_held_while_the_broker_is_asked():
     assert free == [True]
 
 
+@pytest.mark.fault("rejected-after-acceptance")
 def test_a_late_refusal_gives_the_room_back_once():
     """Accepted first, refused by the exchange seconds later; the message comes twice."""
     account = Account()
@@ -417,6 +429,7 @@ def _resolve(account: Account, record: OrderRecord) -> OrderStatus:
     return asyncio.run(account.orders.resolve(record.order_id))
 
 
+@pytest.mark.fault("answer-lost")
 def test_an_order_in_doubt_is_found_by_its_id():
     account = Account()
     record = _in_doubt(account)
@@ -427,6 +440,7 @@ def test_an_order_in_doubt_is_found_by_its_id():
     assert isinstance(account.submit(buy(1)), Placed)
 
 
+@pytest.mark.fault("answer-lost-and-filled")
 def test_an_order_in_doubt_that_filled_meanwhile_is_booked_from_the_history():
     account = Account()
     record = _in_doubt(account)
@@ -454,6 +468,7 @@ def test_nothing_is_settled_before_every_fill_is_in_the_history():
     assert account.portfolio.position("KO").quantity == 10
 
 
+@pytest.mark.fault("lookup-denies")
 def test_one_negative_answer_settles_nothing():
     account = Account()
     record = _in_doubt(account)
@@ -461,6 +476,7 @@ def test_one_negative_answer_settles_nothing():
     assert account.reserved == {record.order_id: D(10)}
 
 
+@pytest.mark.fault("request-lost")
 def test_an_order_that_the_broker_denies_again_and_again_is_given_up_and_watched():
     account = Account()
     record = _in_doubt(account)
@@ -482,6 +498,7 @@ def test_denials_count_only_when_nothing_came_between():
     assert _resolve(account, record) is S.ABSENT
 
 
+@pytest.mark.fault("lookup-denies")
 def test_no_answer_is_not_a_negative_answer():
     account = Account()
     record = _in_doubt(account)
@@ -517,6 +534,7 @@ def test_resolving_an_order_that_nobody_sent():
 # -- fills, in whatever order ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("fill-before-answer")
 def test_a_fill_before_the_acknowledgement_is_booked():
     account = Account()
     account.broker.answers.append("silent")
@@ -531,6 +549,7 @@ def test_a_fill_before_the_acknowledgement_is_booked():
     assert account.portfolio.cash == D("100000") - D("1000.06")
 
 
+@pytest.mark.fault("fill-twice")
 def test_a_fill_told_twice_is_booked_once():
     account = Account()
     record = account.working(buy(10))
@@ -540,6 +559,7 @@ def test_a_fill_told_twice_is_booked_once():
     assert len(account.journal.of(FillEvent)) == account.system.tracker.fills == 1
 
 
+@pytest.mark.fault("fill-twice")
 def test_a_fill_told_under_another_name_is_known_by_its_interval():
     """The stream and the history may name one execution differently; both say how far the order had got."""
     account = Account()
@@ -557,6 +577,7 @@ def test_a_fill_whose_history_counts_otherwise_is_known_by_its_name():
     assert (record.filled, account.portfolio.position("KO").quantity) == (D(4), D(4))
 
 
+@pytest.mark.fault("fills-out-of-order")
 def test_fills_out_of_order_add_up():
     account = Account()
     record = account.working(buy(10))
@@ -583,6 +604,7 @@ def test_a_fill_that_came_by_the_history_still_ends_the_order():
     assert account.reserved == {}
 
 
+@pytest.mark.fault("fill-after-cancel")
 def test_a_fill_after_the_cancel_is_booked():
     """Both crossed in flight: the order stays cancelled, the position moves."""
     account = Account()
@@ -597,6 +619,7 @@ def test_a_fill_after_the_cancel_is_booked():
     assert (record.status, account.portfolio.position("KO").quantity) == (S.FILLED, D(10))
 
 
+@pytest.mark.fault("overfill")
 def test_an_overfill_is_real_and_therefore_booked():
     account = Account()
     record = account.working(buy(10))
@@ -634,6 +657,7 @@ def _deaf(_: KillSwitchEvent) -> None:
     raise RuntimeError("deaf")
 
 
+@pytest.mark.fault("order-of-our-make")
 def test_a_stranger_s_order_halts_everything():
     """Somebody else sends for this account, or our record is incomplete; either way, stop."""
     account = Account()
@@ -664,6 +688,7 @@ def test_a_cancel_that_was_asked_for_has_not_happened_yet():
     assert journalled(account, record.order_id)[-2:] == ["cancel→working", "cancel→canceled"]
 
 
+@pytest.mark.fault("fill-races-cancel")
 def test_a_cancel_refused_because_the_order_has_filled_is_no_error(monkeypatch):
     account = Account()
     record = account.working(buy(10))
@@ -686,6 +711,7 @@ def _fill_then(account: Account, cancel):
     return fill_first
 
 
+@pytest.mark.fault("cancel-refused")
 def test_a_cancel_refused_leaves_the_order_working():
     account = Account()
     record = account.working(buy(10))
@@ -709,6 +735,7 @@ def test_a_cancel_refused_in_the_stream_and_in_the_answer_is_refused_once(monkey
     assert (record.status, record.pending) == (S.WORKING, PendingRequest.NONE)
 
 
+@pytest.mark.fault("cancel-lost")
 def test_a_cancel_without_an_answer_stays_pending():
     account = Account()
     record = account.working(buy(10))
@@ -717,6 +744,7 @@ def test_a_cancel_without_an_answer_stays_pending():
     assert (record.status, record.pending) == (S.WORKING, PendingRequest.CANCEL)
 
 
+@pytest.mark.fault("fill-races-cancel")
 def test_a_partly_filled_order_keeps_what_filled():
     account = Account()
     record = account.working(buy(10))
@@ -728,6 +756,7 @@ def test_a_partly_filled_order_keeps_what_filled():
     assert account.reserved == {}
 
 
+@pytest.mark.fault("cancel-in-doubt")
 def test_an_order_in_doubt_can_be_cancelled():
     account = Account()
     record = _in_doubt(account)
@@ -751,6 +780,7 @@ def test_a_cancel_passes_whatever_else_fails(failing):
     assert account.broker.cancels == [record.order_id]
 
 
+@pytest.mark.fault("halt-unrecorded")
 def test_cancelling_all_goes_on_past_a_failing_journal():
     account = Account()
     for symbol in ("KO", "PEP", "XOM"):

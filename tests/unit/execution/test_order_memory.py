@@ -90,6 +90,7 @@ def test_the_same_id_has_the_same_answer_however_long_ago_it_was(life):
     assert len(life.broker.orders) == sent
 
 
+@pytest.mark.fault("sent-twice")
 def test_the_same_id_has_the_same_answer_after_a_restart(life):
     """The broker would refuse it; we must not even ask."""
     life.begin()
@@ -100,6 +101,7 @@ def test_the_same_id_has_the_same_answer_after_a_restart(life):
     assert life.broker.orders == []
 
 
+@pytest.mark.fault("fill-replayed")
 def test_a_fill_that_is_told_again_is_not_booked_again(life):
     life.begin()
     order_id = life.submit(buy(10)).order_id
@@ -111,6 +113,7 @@ def test_a_fill_that_is_told_again_is_not_booked_again(life):
     assert not life.system.kill_switch.is_active()
 
 
+@pytest.mark.fault("fill-after-cancel", "fill-replayed")
 def test_a_late_fill_of_an_order_that_was_cancelled_long_ago_is_booked_once(life):
     life.begin()
     order_id = life.submit(buy(10, limit="99.00")).order_id

@@ -91,6 +91,7 @@ def test_a_replace_that_cannot_be_recorded_is_not_sent_and_the_old_order_works_o
     assert account.reserved == {OLD: D(10)}
 
 
+@pytest.mark.fault("halt-between-check-and-send")
 def test_the_latch_is_asked_again_after_the_record_was_written():
     account = resting()
 
@@ -214,6 +215,7 @@ def test_a_change_that_is_none_or_below_what_has_filled_is_refused_here():
 
 
 @pytest.mark.parametrize(("answer", "status"), [("reject", S.REJECTED), ("not_sent", S.UNSENT)])
+@pytest.mark.fault("replace-refused")
 def test_a_refused_replace_keeps_the_old_order_and_its_room(answer, status):
     account = resting()
     account.broker.answers.append(answer)
@@ -247,6 +249,7 @@ def test_an_old_order_that_fills_first_wins_and_the_new_one_gives_its_room_back(
     agreed(account)
 
 
+@pytest.mark.fault("fill-races-replace")
 def test_a_fill_that_races_the_replace_counts_against_both():
     account = resting()
     account.broker.answers.append("silent")
@@ -261,6 +264,7 @@ def test_a_fill_that_races_the_replace_counts_against_both():
     agreed(account)
 
 
+@pytest.mark.fault("fill-races-replace")
 def test_a_fill_beyond_the_new_quantity_leaves_nothing_to_trade_and_never_less():
     account = resting()
     account.broker.answers.append("silent")
@@ -269,6 +273,7 @@ def test_a_fill_beyond_the_new_quantity_leaves_nothing_to_trade_and_never_less()
     assert (leg(account, NEW).leaves, account.reserved[OLD]) == (D(0), D(3))
 
 
+@pytest.mark.fault("late-fill-of-replaced")
 def test_a_late_fill_of_the_replaced_order_counts_against_the_same_intent():
     account = resting()
     replace(account, quantity=D(6))
@@ -281,6 +286,7 @@ def test_a_late_fill_of_the_replaced_order_counts_against_the_same_intent():
 # -- lost answers --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("replace-answer-lost")
 def test_a_lost_answer_leaves_the_chain_in_doubt_until_the_new_order_is_found():
     account = resting()
     account.broker.answers.append("time_out")
@@ -329,6 +335,7 @@ def reserved(system: TradingSystem) -> dict[str, Decimal]:
 
 
 @pytest.mark.parametrize("answer", ["silent", "accept", "time_out"])
+@pytest.mark.fault("killed-in-replace")
 def test_a_process_that_dies_at_any_point_of_a_replace_counts_the_quantity_once(answer):
     life = Life()
     system = life.begin()
@@ -350,6 +357,7 @@ def test_a_process_that_dies_at_any_point_of_a_replace_counts_the_quantity_once(
             assert new.status is (S.WORKING if kept == len(entries) and answer == "accept" else S.IN_DOUBT)
 
 
+@pytest.mark.fault("late-fill-of-replaced")
 def test_a_late_fill_of_the_replaced_order_finds_its_chain_after_a_restart():
     life = Life()
     system = life.begin()

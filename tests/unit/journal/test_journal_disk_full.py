@@ -124,6 +124,7 @@ def full(path, crowded):
     journal.close()
 
 
+@pytest.mark.fault("disk-full")
 def test_a_full_disk_refuses_what_is_new_and_records_what_stops(full):
     for event in (sent(), SIGNAL):
         with pytest.raises(JournalFull, match=r"nothing new is begun.*make room"):
@@ -165,6 +166,7 @@ def test_with_room_again_orders_are_recorded_again_although_nothing_else_happene
         assert (path.parent / "journal.db.reserve").stat().st_size == RESERVE
 
 
+@pytest.mark.fault("disk-full")
 def test_a_reserve_that_is_used_up_ends_the_journal_with_everything_durable_kept(full):
     with pytest.raises(JournalUnavailable, match="stays closed to this process"):
         use_up(full)

@@ -182,6 +182,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
+@pytest.mark.fault("snapshot-bad")
 def test_a_snapshot_that_cannot_be_believed_is_ignored_and_says_why(monkeypatch, name):
     spoil, why = DAMAGE[name]
     journal = written()
@@ -195,6 +196,7 @@ def test_a_snapshot_that_cannot_be_believed_is_ignored_and_says_why(monkeypatch,
     assert state(folded.projection) == state(genuine)
 
 
+@pytest.mark.fault("snapshot-bad")
 def test_a_snapshot_of_another_version_is_ignored(monkeypatch):
     """Another version may read an entry differently; its own books would hide that."""
     journal = written()
@@ -205,6 +207,7 @@ def test_a_snapshot_of_another_version_is_ignored(monkeypatch):
     assert "another version of this program made it" in folded.ignored
 
 
+@pytest.mark.fault("snapshot-bad", "bits-flipped")
 def test_a_flipped_bit_at_any_place_is_ignored():
     journal = written()
     content = snapshot_at(journal, 20)

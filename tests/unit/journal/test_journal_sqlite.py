@@ -401,6 +401,7 @@ def let_another_writer_in(journal):
         (let_another_writer_in, "UNIQUE constraint failed"),
     ],
 )
+@pytest.mark.fault("write-fails")
 def test_a_failed_write_ends_the_journal_and_is_never_tried_again(scripted, break_it, cause):
     scripted.append(moved(1))
     scripted.sync()
@@ -440,6 +441,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.fault("write-fails")
 def test_an_error_at_any_step_is_never_tried_again_and_keeps_what_was_acknowledged(path, monkeypatch, step):
     """A sync that failed once may lie when it is asked again: the process must end, and the next one reads."""
     fail_at, call, fault = STEPS[step]
@@ -556,6 +558,7 @@ def test_a_file_system_that_cannot_be_durable_is_refused(path):
         SqliteJournal(path, KEY, connect=connect)
 
 
+@pytest.mark.fault("second-engine")
 def test_a_second_writer_is_refused_and_told_who_holds_it(path):
     with SqliteJournal(path, KEY) as journal:
         with pytest.raises(
@@ -652,6 +655,7 @@ def ten_entries(path):
         ("DELETE FROM entries", 1, "the tail is missing"),
     ],
 )
+@pytest.mark.fault("journal-edited")
 def test_a_journal_that_was_changed_is_not_continued(ten_entries, statement, seq, message):
     alter(ten_entries, statement)
     with pytest.raises(JournalDamaged, match=message) as caught:
@@ -659,6 +663,7 @@ def test_a_journal_that_was_changed_is_not_continued(ten_entries, statement, seq
     assert caught.value.seq == seq
 
 
+@pytest.mark.fault("journal-gone")
 def test_a_journal_that_vanished_is_not_begun_anew(ten_entries):
     ten_entries.unlink()
     with pytest.raises(JournalDamaged, match="is gone or empty, but its anchor remembers 10 entries"):
@@ -740,6 +745,7 @@ def test_the_anchor_follows_every_commit_and_catches_up_on_opening(path):
 
 
 @pytest.mark.parametrize("left_behind", ["file", "file and anchor", "file in write-ahead mode"])
+@pytest.mark.fault("killed-in-commit")
 def test_a_crash_while_a_journal_is_being_made_does_no_harm(path, left_behind):
     SqliteJournal(path, KEY).close()
     anchor = anchor_path(path).read_bytes()

@@ -126,6 +126,7 @@ TAMPERING = {
 
 
 @pytest.mark.parametrize("name", TAMPERING)
+@pytest.mark.fault("journal-edited")
 def test_tampering_is_found_and_the_first_bad_entry_named(path, name):
     statements, first_bad, message = TAMPERING[name]
     execute(path, *statements)
@@ -180,6 +181,7 @@ def test_what_fits_the_chain_but_makes_no_sense_is_named(path, columns, message)
 # -- the files -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("journal-cut")
 def test_an_older_copy_of_the_journal_is_found(path, tmp_path):
     copy = tmp_path / "copy.db"
     shutil.copy(path, copy)
@@ -249,6 +251,7 @@ def test_a_damaged_or_missing_anchor_leaves_the_tail_in_doubt(path):
     )
 
 
+@pytest.mark.fault("journal-cut")
 def test_a_cut_tail_is_not_hidden_by_removing_the_anchor(path):
     execute(path, "DELETE FROM entries WHERE seq > 9")
     anchor_path(path).unlink()
@@ -263,6 +266,7 @@ def test_a_wrong_key_fits_nothing(path):
         verify(path, b"short")
 
 
+@pytest.mark.fault("journal-gone")
 def test_a_journal_that_is_gone_is_missed_from_its_first_entry(path):
     path.unlink()
     report = verify(path, KEY)
@@ -326,6 +330,7 @@ def everything(path):
         return None
 
 
+@pytest.mark.fault("bits-flipped")
 def test_a_flipped_bit_anywhere_changes_nothing_or_is_found(path):
     """Whatever bit of the file turns, either it holds nothing of ours or `verify` objects."""
     content = path.read_bytes()

@@ -72,6 +72,7 @@ def run_once_in(place, entries):
     ("change", "seq"),
     [(go_back, 6), (vanish, 1), (begin_anew_elsewhere, 10)],
 )
+@pytest.mark.fault("journal-gone", "journal-cut")
 def test_what_is_older_gone_or_another_is_refused_and_nothing_is_begun(account, change, seq):
     change(account)
     with pytest.raises(JournalDamaged, match=r"older copy.*remembers 10 entries; restore the newest copy") as caught:

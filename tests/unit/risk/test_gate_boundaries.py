@@ -427,6 +427,7 @@ def test_the_same_trouble_stops_an_entry(line: str) -> None:
 @pytest.mark.parametrize(
     "flaw", ["quote=none", "quote=0/100", "quote=100/0", "quote=101/100", "quote=NaN/100", "quote=100/sNaN", "age=16"]
 )
+@pytest.mark.fault("price-senseless")
 def test_without_a_usable_price_there_is_no_order_on_either_side(flaw: str, side: str) -> None:
     answer = decide(GateCase(f"{flaw} allow_short=true", side, "refused"))
     assert isinstance(answer, Rejection)

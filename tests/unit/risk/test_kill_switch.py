@@ -229,6 +229,7 @@ def _fail(_: object) -> None:
     raise JournalUnavailable("no space left")
 
 
+@pytest.mark.fault("halt-unrecorded")
 def test_a_journal_that_fails_does_not_stop_the_halt(path):
     heard: list[KillSwitchEvent] = []
     kill_switch = switch(path, record=_fail)
@@ -252,6 +253,7 @@ def test_a_listener_that_fails_silences_nobody_else(path):
     assert len(heard) == 1
 
 
+@pytest.mark.fault("latch-disk-fails")
 def test_a_disk_that_fails_does_not_stop_the_halt_in_this_process(path, monkeypatch):
     """Other processes cannot know; that is said loudly."""
     heard: list[KillSwitchEvent] = []
@@ -334,6 +336,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("how", UNREADABLE)
+@pytest.mark.fault("latch-unreadable")
 def test_a_latch_that_cannot_be_read_is_active(path, how):
     """For those who have it open already and for those who come later."""
     kill_switch = switch(path)
@@ -347,6 +350,7 @@ def test_a_latch_that_cannot_be_read_is_active(path, how):
             each.require_clear()
 
 
+@pytest.mark.fault("latch-unreadable")
 def test_a_latch_that_may_not_be_read_is_active(path, monkeypatch):
     kill_switch = switch(path)
     path.chmod(0o000)
@@ -431,6 +435,7 @@ def _in_another_process(path: Path, program: str) -> str:
     return answer.stdout.strip()
 
 
+@pytest.mark.fault("halt-from-outside")
 def test_two_processes_share_one_switch(path):
     """A halt from a shell stops a running engine, and survives the process that set it."""
     kill_switch = switch(path)
@@ -497,6 +502,7 @@ def test_a_reset_needs_authority_and_with_a_list_a_reason(path, allowed, who, wh
     assert (switch(path)._reason, recorded) == ("a test", [])
 
 
+@pytest.mark.fault("halt-and-reset-race")
 def test_an_activation_wins_against_a_reset_that_is_under_way(path):
     """While the reset was being recorded, somebody saw a new reason to stop."""
     recorded: list[KillSwitchEvent] = []
@@ -568,6 +574,7 @@ def lose_the_directory(path: Path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("harm", [lose_permission, garble, empty, put_a_directory_there, lose_the_directory])
+@pytest.mark.fault("latch-unreadable")
 def test_a_latch_that_cannot_be_read_is_active_for_who_has_it_open(path, monkeypatch, harm):
     latch = FileLatch(path)
     kill_switch = KillSwitch(latch=latch)

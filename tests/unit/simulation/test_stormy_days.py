@@ -80,6 +80,7 @@ def crash_points() -> int:
     return day_report(SWEEP).points
 
 
+@pytest.mark.fault("engine-killed", "killed-before-sending", "killed-before-answer")
 def test_the_process_may_die_anywhere():
     """A plain stretch of trading is lived through once to count its crash points, then again with a death at each."""
     total = crash_points()
@@ -90,6 +91,7 @@ def test_the_process_may_die_anywhere():
         assert day.violations == (), point
 
 
+@pytest.mark.fault("killed-in-recovery")
 def test_it_may_die_again_while_it_recovers():
     for point in (40, 90):
         kills = (point, point + 7, point + 30)

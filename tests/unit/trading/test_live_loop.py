@@ -144,6 +144,7 @@ def test_orders_in_doubt_are_asked_for_until_they_are_settled():
     assert record.status is OrderStatus.ABSENT
 
 
+@pytest.mark.fault("loop-fails")
 def test_a_failure_halts_and_withdraws_what_is_working():
     run = Run()
     run.clock.move_to(MORNING + 10 * MINUTE)
@@ -166,6 +167,7 @@ def test_bars_that_cannot_be_read_are_told_and_asked_for_again():
 
 
 @pytest.mark.parametrize(("on_stop", "cancels"), [(OnStop.CANCEL, 1), (OnStop.LEAVE, 0)])
+@pytest.mark.fault("stop-with-orders")
 def test_a_stop_follows_its_policy_and_puts_it_on_record(on_stop, cancels):
     run = Run(on_stop)
     run.clock.move_to(MORNING + 10 * MINUTE)
@@ -202,6 +204,7 @@ def test_what_the_broker_reports_is_durable_by_the_next_turn():
     asyncio.run(story())
 
 
+@pytest.mark.fault("loop-fails")
 def test_a_failure_halts_the_account_before_it_ends_the_process():
     run = Run()
     run.bars.error = ZeroDivisionError("a bug")
@@ -212,6 +215,7 @@ def test_a_failure_halts_the_account_before_it_ends_the_process():
 
 
 @pytest.mark.parametrize("broken", ["cannot_append", "cannot_sync"])
+@pytest.mark.fault("write-fails")
 def test_a_journal_that_failed_halts_cancels_and_ends_the_process(broken):
     """Neither the latch nor a cancel needs a record."""
     run = Run()
@@ -235,6 +239,7 @@ def test_a_journal_that_failed_halts_cancels_and_ends_the_process(broken):
     assert f"cancel {record.order_id}" in run.account.calls
 
 
+@pytest.mark.fault("disk-full")
 def test_a_full_disk_leaves_the_loop_running():
     """It watches, books fills and cancels; a person makes room, and orders go out again."""
     run = Run()

@@ -81,6 +81,7 @@ def test_light_every_half_minute_full_every_five_minutes(desk):
     assert 16 <= looks.count("light") <= 20
 
 
+@pytest.mark.fault("engine-paused")
 def test_a_pause_is_followed_by_one_look_and_by_no_burst(desk):
     async def story() -> None:
         await desk.start()
@@ -96,6 +97,7 @@ def test_a_pause_is_followed_by_one_look_and_by_no_burst(desk):
 
 
 @pytest.mark.parametrize(("seconds", "rule"), [(15, "ok"), (16, Rule.RECONCILED)])
+@pytest.mark.fault("engine-paused")
 def test_a_turn_that_comes_too_late_waits_for_a_reconciliation(desk, seconds, rule):
     async def story() -> None:
         await desk.start()
@@ -107,6 +109,7 @@ def test_a_turn_that_comes_too_late_waits_for_a_reconciliation(desk, seconds, ru
     run(story)
 
 
+@pytest.mark.fault("stream-cut")
 def test_new_risk_waits_from_the_loss_of_the_stream_to_a_clean_look_after_its_return(desk):
     async def story() -> None:
         await desk.start()
@@ -166,6 +169,7 @@ def test_the_end_of_a_day_is_compared_in_full_over_the_day(desk):
 # -- breaks -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("position-differs")
 def test_a_difference_that_lasts_shuts_its_symbol_until_a_look_is_clean(desk):
     async def story() -> None:
         await desk.start()
@@ -236,6 +240,7 @@ def test_breaks_survive_a_restart_with_their_age():
     assert "position KO" in agreement.obstacle("KO")
 
 
+@pytest.mark.fault("fill-lost")
 def test_a_fill_that_the_stream_lost_is_booked_from_the_history(desk):
     async def story() -> None:
         await desk.start()
@@ -289,6 +294,7 @@ def test_a_start_with_a_difference_is_refused_and_adopted_on_a_persons_word(desk
 # -- cash ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("fees-and-transfers")
 def test_entries_of_the_broker_are_booked_once_and_only_a_transfer_is_no_profit_or_loss(desk):
     async def story() -> None:
         desk.theirs.entries = [entry("0", "-7")]  # before our books: their cash was the broker's then
@@ -314,6 +320,7 @@ def test_entries_of_the_broker_are_booked_once_and_only_a_transfer_is_no_profit_
 
 
 @pytest.mark.parametrize(("cash", "rule"), [("99995", "ok"), ("99994.99", Rule.RECONCILED)])
+@pytest.mark.fault("cash-differs")
 def test_cash_beyond_the_tolerance_shuts_the_account(desk, cash, rule):
     async def story() -> None:
         await desk.start()
@@ -328,6 +335,7 @@ def test_cash_beyond_the_tolerance_shuts_the_account(desk, cash, rule):
 # -- others on the account ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("order-foreign")
 def test_an_open_order_of_somebody_else_takes_its_room_and_is_nobodys(desk):
     async def story() -> None:
         desk.theirs.shows(seen_order("by hand", 7, limit="90"))
@@ -401,6 +409,7 @@ def test_an_order_that_nobody_can_value_shuts_its_symbol(desk):
     run(story)
 
 
+@pytest.mark.fault("order-of-our-make")
 def test_an_order_with_an_id_of_our_make_halts(desk):
     async def story() -> None:
         await desk.start()
@@ -417,6 +426,7 @@ def test_an_order_with_an_id_of_our_make_halts(desk):
     ("sold", "limit", "obstacle", "halts"),
     [(5, None, "", True), (4, None, "", False), (5, "99", "", False), (1, None, "account_blocked", True)],
 )
+@pytest.mark.fault("liquidated")
 def test_a_broker_that_liquidates_halts_the_account(desk, sold, limit, obstacle, halts):
     """All of a position at the market, or anything at all while the broker restricts the account."""
 

@@ -47,6 +47,7 @@ def test_peak_day_start_and_streak_survive(life):
     assert after.portfolio.day_start_equity == before.portfolio.day_start_equity
 
 
+@pytest.mark.fault("killed-while-halted")
 def test_a_halt_holds_although_the_latch_was_lost(life):
     before = life.begin()
     before.kill_switch.activate("something is wrong", level=HaltLevel.REDUCING)
@@ -64,6 +65,7 @@ def test_a_reset_on_record_stays_a_reset(life):
     assert not life.again().kill_switch.is_active()
 
 
+@pytest.mark.fault("killed-before-sending", "killed-before-answer")
 def test_an_order_without_an_answer_is_in_doubt_and_is_not_sent_again(life):
     """Its room stays taken and its symbol is frozen until the broker has been asked."""
     life.begin()
@@ -77,6 +79,7 @@ def test_an_order_without_an_answer_is_in_doubt_and_is_not_sent_again(life):
     assert life.submit(buy(1)).rule == "symbol_in_doubt"
 
 
+@pytest.mark.fault("engine-killed")
 def test_a_working_order_keeps_its_room_and_takes_its_fill(life):
     life.begin()
     order_id = life.submit(buy(10, limit="99.00")).order_id
@@ -88,6 +91,7 @@ def test_a_working_order_keeps_its_room_and_takes_its_fill(life):
     assert after.portfolio.position("KO").quantity == 10
 
 
+@pytest.mark.fault("fill-twice")
 def test_a_fill_that_was_booked_before_the_restart_is_not_booked_again(life):
     life.begin()
     order_id = life.submit(buy(10)).order_id

@@ -119,6 +119,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
+@pytest.mark.fault("strategy-fails")
 def test_a_strategy_that_fails_stops_alone(case):
     """It is on record with its error; nothing it said at that bar is done; the others go on."""
     broken, sound = Says(*FAILURES[case], name="broken"), Says(long("KO"), name="sound")
@@ -382,6 +383,7 @@ def test_the_words_of_a_strategy_make_exact_signals():
         view.long("KO", strength=2)
 
 
+@pytest.mark.fault("halt-from-outside")
 def test_a_halt_and_a_reset_by_another_process_go_on_record_and_count(tmp_path):
     """`qts halt` and `qts resume` move the latch behind the engine's back; the journal tells of both."""
     path = tmp_path / "kill_latch.json"
@@ -425,6 +427,7 @@ def test_on_a_full_disk_nothing_new_is_begun_and_nobody_is_stopped_for_it():
     assert {order.symbol for order in account.broker.orders} == {"KO", "PEP"}
 
 
+@pytest.mark.fault("disk-full")
 def test_on_a_full_disk_positions_can_be_closed():
     account = Account()
     account.hold("KO", 10)

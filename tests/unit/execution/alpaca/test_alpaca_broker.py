@@ -145,6 +145,7 @@ def test_a_definite_no_is_final_and_nothing_is_followed():
     Desk().live(story)
 
 
+@pytest.mark.fault("halt-between-check-and-send")
 def test_the_latch_is_asked_last_and_nothing_leaves_while_it_holds():
     async def story(desk: Desk) -> None:
         desk.latch = "daily loss"
@@ -181,6 +182,7 @@ def test_while_the_stream_is_down_only_what_shrinks_a_position_leaves():
     Desk().live(story)
 
 
+@pytest.mark.fault("answer-about-another")
 def test_an_answer_about_another_order_is_not_believed():
     async def story(desk: Desk) -> None:
         for wrong in ({"symbol": "XOM"}, {"side": "sell"}, {"qty": "80"}, {"client_order_id": "other"}):
@@ -213,6 +215,7 @@ def test_later_the_broker_may_change_a_quantity_but_never_the_order():
 # -- lost answers --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("answer-lost")
 def test_a_lost_answer_is_settled_by_looking_and_the_order_is_sent_once():
     async def story(desk: Desk) -> None:
         desk.alpaca.faults["POST"].append(lost)
@@ -225,6 +228,7 @@ def test_a_lost_answer_is_settled_by_looking_and_the_order_is_sent_once():
     Desk().live(story)
 
 
+@pytest.mark.fault("answer-lost-and-filled")
 def test_an_order_that_was_filled_before_its_answer_got_lost_brings_its_fills():
     async def story(desk: Desk) -> None:
         def filled_meanwhile(_: Reply) -> BrokerTimeout:
@@ -241,6 +245,7 @@ def test_an_order_that_was_filled_before_its_answer_got_lost_brings_its_fills():
     Desk().live(story)
 
 
+@pytest.mark.fault("fill-before-answer")
 def test_a_fill_may_overtake_the_answer():
     async def story(desk: Desk) -> None:
         def late(answer: Reply) -> Reply:
@@ -256,6 +261,7 @@ def test_a_fill_may_overtake_the_answer():
     Desk().live(story)
 
 
+@pytest.mark.fault("request-late")
 def test_an_order_that_shows_late_is_adopted_whenever_that_is():
     """Not found for minutes, then it is there: its first update comes by the next reading of the history."""
 
@@ -285,6 +291,7 @@ def test_an_answer_that_settles_nothing_finds_the_order_that_is_there(answer):
     Desk().live(story)
 
 
+@pytest.mark.fault("answer-about-another")
 def test_an_id_that_belongs_to_another_order_is_never_ours():
     async def story(desk: Desk) -> None:
         desk.alpaca.foreign("mine-1", qty="500")
@@ -312,6 +319,7 @@ def test_a_cancel_is_asked_for_and_confirmed_by_the_stream():
     Desk().live(story)
 
 
+@pytest.mark.fault("fill-races-cancel")
 def test_a_cancel_that_lost_the_race_is_refused_and_the_fill_is_fetched():
     """The stream did not tell of the fill; looking at the order because of the refusal does."""
 
@@ -348,6 +356,7 @@ def test_an_order_that_is_not_found_is_not_cancelled():
     Desk().live(story)
 
 
+@pytest.mark.fault("cancel-in-doubt")
 def test_an_order_in_doubt_is_cancelled_as_soon_as_it_shows():
     async def story(desk: Desk) -> None:
         desk.alpaca.faults["POST"].append(lost)
@@ -363,6 +372,7 @@ def test_an_order_in_doubt_is_cancelled_as_soon_as_it_shows():
     Desk().live(story)
 
 
+@pytest.mark.fault("cancel-lost")
 def test_a_cancel_without_an_answer_is_unknown_and_not_refused():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -388,6 +398,7 @@ def test_a_cancel_the_broker_refuses_later_is_told_as_refused():
 # -- the stream ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("stream-cut")
 def test_what_happened_while_the_line_was_cut_comes_from_the_history():
     """A fill and an end in the gap; the first message after it repeats an old one."""
 
@@ -429,6 +440,7 @@ def test_an_old_order_that_ended_in_the_gap_is_looked_up_by_its_own_id():
     Desk().live(story)
 
 
+@pytest.mark.fault("fill-after-cancel")
 def test_a_late_fill_of_an_order_that_ended_long_ago_is_still_found():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -463,6 +475,7 @@ def test_what_the_history_shows_late_is_found_by_reading_further_back_than_the_g
     Desk().live(story)
 
 
+@pytest.mark.fault("fill-lost")
 def test_a_fill_that_the_stream_lost_is_fetched_when_the_next_one_shows_the_hole():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -493,6 +506,7 @@ def test_an_end_is_not_told_while_the_history_still_owes_a_fill():
     Desk().live(story)
 
 
+@pytest.mark.fault("stream-mute")
 def test_a_stream_that_is_connected_but_mute_is_found_out_by_the_history():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -516,6 +530,7 @@ def test_silence_while_nothing_happens_is_normal():
     Desk().live(story)
 
 
+@pytest.mark.fault("stream-refused")
 def test_while_the_stream_cannot_be_reached_the_history_is_polled():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -530,6 +545,7 @@ def test_while_the_stream_cannot_be_reached_the_history_is_polled():
     Desk().live(story)
 
 
+@pytest.mark.fault("event-unknown")
 def test_an_event_that_nobody_knows_makes_us_look():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -545,6 +561,7 @@ def test_an_event_that_nobody_knows_makes_us_look():
 
 
 @pytest.mark.parametrize("change", [{"qty": "0"}, {"qty": "-8"}, {"price": None}, {"price": "NaN"}, {"qty": "1e20"}])
+@pytest.mark.fault("fill-senseless")
 def test_a_fill_that_cannot_be_true_is_not_booked_but_looked_up(change):
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -577,6 +594,7 @@ def test_a_message_without_a_name_makes_us_read_everything(message):
     Desk().live(story)
 
 
+@pytest.mark.fault("listener-fails")
 def test_a_listener_that_fails_is_told_again_from_the_history():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -614,6 +632,7 @@ def test_orders_of_others_are_told_from_the_stream_and_from_the_gap_but_not_from
     desk.live(story)
 
 
+@pytest.mark.fault("storm-of-errors")
 def test_a_storm_of_server_errors_makes_no_storm_of_requests():
     """Half an hour of 503 with an order working: every reading keeps within its few attempts and its pauses."""
 
@@ -680,6 +699,7 @@ READS: dict[str, Callable[[AlpacaBroker], Awaitable[Any]]] = {
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
 @pytest.mark.parametrize("answer", [Reply(503), reply({"message": "forbidden."}, 403), Reply(200, b"[{}]"), LOST])
+@pytest.mark.fault("list-incomplete")
 def test_no_answer_is_never_an_empty_one(read, answer):
     async def story(desk: Desk) -> None:
         desk.alpaca.faults["GET"].extend([answer] * 10)
@@ -698,6 +718,7 @@ def test_no_answer_is_never_an_empty_one(read, answer):
     ("account", "why"),
     [({"id": "other", "account_number": "PA78"}, "belong to account PA78"), ({"status": "SUBMITTED"}, "cannot trade")],
 )
+@pytest.mark.fault("wrong-account")
 def test_another_account_or_one_that_cannot_trade_is_refused_before_anything_else(account, why):
     desk = Desk()
     desk.alpaca.account |= account
@@ -777,6 +798,7 @@ def test_a_new_order_that_begins_with_handed_on_shares_is_not_missing_an_executi
     Desk().live(story)
 
 
+@pytest.mark.fault("replace-refused")
 def test_a_refused_replace_is_a_definite_no_and_the_old_order_is_read_again():
     async def story(desk: Desk) -> None:
         await desk.place()
@@ -792,6 +814,7 @@ def test_a_refused_replace_is_a_definite_no_and_the_old_order_is_read_again():
     Desk().live(story)
 
 
+@pytest.mark.fault("replace-answer-lost")
 def test_the_answer_to_a_replace_gets_lost_and_the_new_order_is_found_by_its_id():
     async def story(desk: Desk) -> None:
         await desk.place()

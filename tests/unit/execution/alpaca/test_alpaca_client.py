@@ -84,6 +84,7 @@ def test_an_order_is_sent_once_and_its_answer_read():
     assert json.loads(line.last.body)["client_order_id"] == "mine-1"
 
 
+@pytest.mark.fault("order-rejected")
 def test_a_definite_no_is_rejected_with_code_words_and_numbers():
     line = Client(
         Reply(
@@ -98,6 +99,7 @@ def test_a_definite_no_is_rejected_with_code_words_and_numbers():
     assert str(error) == "insufficient buying power (buying_power 12.5) [request r-77]"
 
 
+@pytest.mark.fault("answer-lost")
 def test_an_order_whose_answer_was_lost_is_not_sent_again():
     line = Client(LOST)
     error = line.submit_error()
@@ -119,6 +121,7 @@ UNSETTLED: list[Any] = [
 
 
 @pytest.mark.parametrize("answer", UNSETTLED, ids=range(len(UNSETTLED)))
+@pytest.mark.fault("id-known-already", "server-error", "answer-unreadable")
 def test_an_answer_that_settles_nothing_is_followed_by_one_look_for_the_order(answer):
     """Found, it is the answer; the order itself is never sent again."""
     line = Client(answer, reply(order_json()))
@@ -128,6 +131,7 @@ def test_an_answer_that_settles_nothing_is_followed_by_one_look_for_the_order(an
 
 @pytest.mark.parametrize("look", [refusal(404, 40410000, "order not found"), LOST, NotSent("refused"), Reply(500)])
 @pytest.mark.parametrize("answer", UNSETTLED[:8:3], ids=range(3))
+@pytest.mark.fault("lookup-denies")
 def test_one_look_that_finds_nothing_settles_nothing(answer, look):
     line = Client(answer, look)
     error = line.submit_error()
@@ -135,6 +139,7 @@ def test_one_look_that_finds_nothing_settles_nothing(answer, look):
     assert len(line.transport.requests) == 2
 
 
+@pytest.mark.fault("no-connection")
 def test_an_order_for_which_there_was_no_connection_was_not_sent():
     line = Client(NotSent("connection refused"))
     error = line.submit_error()
@@ -149,6 +154,7 @@ def test_what_forbids_an_order_is_asked_last():
     assert line.transport.requests == []
 
 
+@pytest.mark.fault("rate-limited")
 def test_a_rate_limit_is_a_definite_no_for_an_order_and_told():
     """Not executed, so the strategy may decide anew; the line itself waits for the time that the broker names."""
     line = Client(Reply(429, b'{"code": 42910000, "message": "rate limit exceeded"}', {"retry-after": "20"}))
@@ -174,6 +180,7 @@ def test_an_order_that_would_have_to_wait_for_the_limit_is_given_back():
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.fault("keys-refused")
 def test_refused_keys_are_told_at_once(status):
     line = Client(reply({"message": "forbidden."}, status))
     error = line.submit_error()
@@ -226,6 +233,7 @@ REPEATABLE = {
 
 @pytest.mark.parametrize("question", REPEATABLE.values(), ids=REPEATABLE)
 @pytest.mark.parametrize("failure", [LOST, BROKEN, NotSent("refused"), Reply(503), Reply(302)], ids=range(5))
+@pytest.mark.fault("server-error")
 def test_reads_and_cancels_are_tried_a_bounded_number_of_times(question, failure):
     line = Client(script=lambda _: failure)
     error = line.error(question)
@@ -258,6 +266,7 @@ def test_pauses_between_attempts_grow_are_spread_and_come_from_the_seed():
     assert times(1) == [first, second, third, fourth]
 
 
+@pytest.mark.fault("rate-limited")
 def test_a_read_that_meets_the_rate_limit_waits_for_the_reset_and_is_answered():
     limited = Reply(429, b'{"code": 42910000, "message": "rate limit exceeded"}', {"retry-after": "12"})
     line = Client(limited, reply(order_json()))
@@ -293,6 +302,7 @@ ANOTHER: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize(("question", "body"), ANOTHER.values(), ids=ANOTHER)
+@pytest.mark.fault("answer-about-another")
 def test_an_answer_about_something_else_is_no_answer(question, body):
     """Answers can be mixed up; what they are about is compared with what was asked."""
     line = Client(reply(body))
@@ -301,6 +311,7 @@ def test_an_answer_about_something_else_is_no_answer(question, body):
     assert "something else" in str(error)
 
 
+@pytest.mark.fault("answer-about-another")
 def test_a_look_that_finds_another_order_settles_nothing():
     line = Client(Reply(502), reply(order_json("other")))
     assert type(line.submit_error()) is OutcomeUnknown
@@ -345,6 +356,7 @@ def test_a_part_of_a_position_is_closed_with_exact_numbers():
     assert line.last.query == (("percentage", "33.3"),)
 
 
+@pytest.mark.fault("cancels-starved")
 def test_a_cancel_goes_out_while_reads_and_orders_use_up_the_limit():
     """Two hundred reads and a hundred orders at once: they queue or are given back, the cancel does neither."""
 
@@ -416,6 +428,7 @@ def test_filters_of_a_list_are_passed_on():
     assert (query["after"], query["until"]) == ("2027-03-09T15:00:00Z", "2027-03-09T16:00:00Z")
 
 
+@pytest.mark.fault("list-incomplete")
 def test_a_list_that_cannot_be_completed_is_an_error_and_no_list(monkeypatch):
     monkeypatch.setattr(alpaca_reads, "ORDERS_PER_PAGE", 3)
     same = [order_json(f"o{number}", submitted_at=stamp(1)) for number in range(5)]
@@ -428,11 +441,13 @@ def test_a_list_that_cannot_be_completed_is_an_error_and_no_list(monkeypatch):
     assert "does not end within 4 pages" in str(endless.error(lambda client: client.orders()))
 
 
+@pytest.mark.fault("list-incomplete")
 def test_one_broken_row_makes_the_whole_list_no_answer():
     line = Client(script=lambda _: reply([order_json("a"), {"id": "b"}]))
     assert type(line.error(lambda client: client.orders())) is OutcomeUnknown
 
 
+@pytest.mark.fault("list-incomplete")
 def test_executions_are_read_to_the_last_page_whatever_pages_repeat_or_shuffle():
     rows = [activity_json(str(number), "1", seconds=number) for number in range(1, 8)]
 

@@ -200,6 +200,7 @@ def test_live_needs_configuration_account_and_arming():
     Endpoints.derived().require_permission(TradingMode.PAPER, armed=False, account_id="")
 
 
+@pytest.mark.fault("wrong-account")
 def test_keys_of_another_account_are_refused():
     require_account(("uuid", "PA1"), "PA1")
     require_account(("uuid", "PA1"), "uuid")

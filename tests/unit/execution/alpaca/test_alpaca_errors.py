@@ -105,6 +105,7 @@ def test_every_answer_of_the_broker_has_its_meaning(row):
     ids=["empty", "page", "cut", "list", "text", "null", "no text", "deep", "wrong types"],
 )
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500, 502, 503])
+@pytest.mark.fault("answer-unreadable")
 def test_a_body_that_is_not_the_brokers_proves_nothing(status, body):
     """Gateways answer in the broker's place; the request may have been executed all the same."""
     assert not classify(Reply(status, body)).is_certain
@@ -130,6 +131,7 @@ def test_an_entry_of_a_bulk_answer_is_a_plain_no_even_with_status_500():
     assert not classify_item(500, b"").is_certain
 
 
+@pytest.mark.fault("order-rejected")
 def test_words_from_outside_cannot_forge_a_line_nor_fill_a_log():
     assert harmless("bad\n2027-03-09 INFO all is well\x1b[31m") == "bad 2027-03-09 INFO all is well [31m"
     assert len(harmless("x" * 100_000)) == 301

@@ -132,6 +132,7 @@ def test_connections_are_used_again():
 
 
 @pytest.mark.parametrize("request_again", [POST, GET, DELETE], ids=lambda request: request.method)
+@pytest.mark.fault("dead-connection")
 def test_a_write_on_a_dead_pooled_connection_is_never_repeated_by_the_library(request_again):
     """The server hangs up on the second request of a kept connection; aiohttp alone would send GET and DELETE anew."""
     server = RawServer(answer(), CUT, answer(), answer())
@@ -141,6 +142,7 @@ def test_a_write_on_a_dead_pooled_connection_is_never_repeated_by_the_library(re
     assert len(server.received) == 2
 
 
+@pytest.mark.fault("redirected")
 def test_a_redirect_is_an_error_and_carries_nothing_anywhere():
     async def story() -> None:
         async with RawServer(answer()) as elsewhere:
@@ -158,6 +160,7 @@ def test_a_redirect_is_an_error_and_carries_nothing_anywhere():
     asyncio.run(story())
 
 
+@pytest.mark.fault("redirected")
 def test_a_websocket_follows_no_redirect_either():
     async def story() -> None:
         async with RawServer(answer()) as elsewhere:
@@ -181,6 +184,7 @@ def test_cookies_are_not_kept():
 # -- what is certain -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("no-connection")
 def test_without_a_connection_nothing_was_sent():
     async def story() -> None:
         async with RawServer() as server:
@@ -194,6 +198,7 @@ def test_without_a_connection_nothing_was_sent():
     asyncio.run(story())
 
 
+@pytest.mark.fault("redirected", "no-connection")
 def test_an_unknown_host_means_that_nothing_was_sent(monkeypatch):
     async def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -215,6 +220,7 @@ def test_a_server_that_takes_the_request_and_says_nothing_is_a_timeout_of_unknow
     assert len(server.received) == 1
 
 
+@pytest.mark.fault("body-endless")
 def test_a_server_that_never_finishes_its_answer_is_a_timeout():
     server = RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
     (error,) = talk(server, POST, timeouts=QUICK)
@@ -245,6 +251,7 @@ def test_a_connection_that_takes_too_long_means_that_nothing_was_sent():
     ],
     ids=["hung up", "cut", "no HTTP", "wrong encoding"],
 )
+@pytest.mark.fault("answer-unreadable")
 def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(broken):
     class Closing(RawServer):
         async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -258,6 +265,7 @@ def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(broken):
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.fault("body-endless")
 def test_a_body_beyond_the_limit_is_cut_off_and_counts_as_no_answer(packed):
     body = b" " * 200_000
     reply = answer("200 OK", gzip.compress(body), "Content-Encoding: gzip") if packed else answer("200 OK", body)
@@ -286,6 +294,7 @@ def test_what_forbids_is_asked_when_the_connection_stands_and_nothing_leaves():
     assert server.connections >= 1
 
 
+@pytest.mark.fault("redirected")
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(tmp_path: Path):
     program = shutil.which("openssl")
     if program is None:

@@ -54,6 +54,7 @@ def test_reads_yield_to_orders_and_orders_to_cancels():
     assert desk.wait(Lane.STOPPING) == 0
 
 
+@pytest.mark.fault("cancels-starved")
 def test_a_cancel_goes_out_at_once_while_hundreds_of_reads_and_orders_wait():
     """Load on every other lane, and a refusal by the broker on top: the lane for stopping is free."""
 
@@ -131,6 +132,7 @@ def test_no_header_makes_us_wait_longer_than_a_minute_or_not_at_all(ends_in):
     assert 1 <= desk.wait(Lane.READS) <= 61
 
 
+@pytest.mark.fault("rate-limited")
 def test_a_refusal_closes_the_line_for_the_time_that_it_names():
     desk = Desk()
     desk.admit(Lane.ORDERS)

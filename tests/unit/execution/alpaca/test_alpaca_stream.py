@@ -197,6 +197,7 @@ def test_an_answer_that_does_not_come_ends_the_attempt():
     Desk(lambda _: None).live(story)
 
 
+@pytest.mark.fault("keys-refused")
 def test_keys_are_in_no_notice_even_if_the_broker_repeats_them():
     async def story(desk: Desk) -> None:
         assert desk.notices
@@ -255,6 +256,7 @@ GARBAGE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("message", "order_id"), GARBAGE.values(), ids=GARBAGE)
+@pytest.mark.fault("stream-garbage")
 def test_garbage_is_set_apart_counted_and_its_order_named(message, order_id):
     """The messages before and after it are heard as usual."""
 
@@ -296,6 +298,7 @@ def test_a_session_that_is_stopped_is_not_up():
     assert desk.socket.is_closed
 
 
+@pytest.mark.fault("stream-cut")
 def test_after_a_cut_it_connects_again_and_reads_the_gap():
     async def story(desk: Desk) -> None:
         desk.socket.cut()
@@ -309,6 +312,7 @@ def test_after_a_cut_it_connects_again_and_reads_the_gap():
     Desk().live(story)
 
 
+@pytest.mark.fault("stream-refused")
 def test_refused_connections_are_tried_with_growing_spread_and_bounded_pauses():
     async def story(desk: Desk) -> None:
         times: list[float] = []
@@ -327,6 +331,7 @@ def test_refused_connections_are_tried_with_growing_spread_and_bounded_pauses():
     desk.live(story)
 
 
+@pytest.mark.fault("stream-flaps")
 def test_a_line_that_flaps_makes_no_storm():
     """Cut every second for ten minutes: pauses keep growing, because no connection was stable."""
 
@@ -354,6 +359,7 @@ def test_a_connection_that_held_starts_pauses_anew():
     Desk().live(story)
 
 
+@pytest.mark.fault("stream-mute")
 def test_a_mute_connection_is_given_up_where_something_was_due():
     async def story(desk: Desk) -> None:
         await desk.wait(100)
@@ -378,6 +384,7 @@ def test_every_message_is_a_sign_of_life():
     Desk().live(story)
 
 
+@pytest.mark.fault("backlog")
 def test_a_backlog_beyond_the_bound_is_a_gap_that_the_history_closes():
     async def story(desk: Desk) -> None:
         await desk.hears(*[update_json("new", order_json(f"o{number}")) for number in range(45)])
@@ -399,6 +406,7 @@ def test_a_burst_within_the_bound_loses_nothing_and_keeps_its_order():
     Desk().live(story)
 
 
+@pytest.mark.fault("stream-cut")
 def test_a_gap_that_opens_while_another_is_closed_is_closed_as_well():
     async def story(desk: Desk) -> None:
         assert desk.catch_ups == 1

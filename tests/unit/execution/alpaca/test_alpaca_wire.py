@@ -365,6 +365,7 @@ def test_an_older_fill_without_an_id_gets_one_from_its_order_and_place():
 @pytest.mark.parametrize(
     "change", [{"qty": "0"}, {"qty": "-3"}, {"price": "0"}, {"qty": None}, {"price": None}, {"timestamp": None}]
 )
+@pytest.mark.fault("fill-senseless")
 def test_a_fill_without_a_real_quantity_price_and_time_is_no_execution(change):
     data = fill_json("8", "5")["data"] | change
     with pytest.raises(ValueError, match=r"above zero|without"):
@@ -388,6 +389,7 @@ notional         500
 
 
 @pytest.mark.parametrize("row", ECHOES.strip().splitlines())
+@pytest.mark.fault("answer-about-another")
 def test_an_answer_about_another_order_is_noticed(row):
     field, value = row.split()
     order = buy(8, limit="61.25", client_order_id="mine-1")

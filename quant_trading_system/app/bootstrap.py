@@ -84,7 +84,8 @@ class Setup:
         seed: decides every random number; the same inputs and seed give the same journal to the last bit.
         limits: `risk_params.yaml` as read; the shipped limits by default.
         universe: what may be traded; by default every symbol of the prices.
-        sizer: equal weight by default; a signal's own weight always comes first.
+        sizer: equal weight by default.
+        own_weights: a signal's own weight comes before the sizer.
         directory: keep journal and kill latch there; in memory by default.
         durable_orders: sync the journal before every order (as live) instead of once in a while.
         mode: what kind of run goes on record.
@@ -99,6 +100,7 @@ class Setup:
     limits: RiskLimits | None = None
     universe: Universe | None = None
     sizer: PositionSizer | None = None
+    own_weights: bool = True
     policy: ExecutionPolicy | None = None
     costs: Costs = field(default_factory=Costs)
     directory: Path | None = None
@@ -139,6 +141,7 @@ class SimulatedAccount(ReplayAccount):
 def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
     """Build an account that trades `history` on the in-process venue."""
     limits, universe = setup.limits or default_limits(), setup.universe or universe_of(history)
+    sizer = setup.sizer or EqualWeight()
     calendar = _calendar(history)
     market = SimulatedMarket(
         history, calendar, seed=setup.seed, spread_bps=setup.costs.spread_bps, first_bar=setup.first_bar
@@ -167,7 +170,7 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
         limits=limits,
         universe=universe,
         strategies=setup.strategies,
-        sizer=OwnWeight(setup.sizer or EqualWeight()),
+        sizer=OwnWeight(sizer) if setup.own_weights else sizer,
         policy=setup.policy,
     )
     return SimulatedAccount(
@@ -188,6 +191,8 @@ def _words(setup: Setup, universe: Universe) -> Iterator[str]:
     """Everything else that a run depends on, spelt the same in every process."""
     yield f"{setup.mode} {setup.seed} {setup.first_bar} {setup.cash} {setup.costs} {setup.policy}"
     yield from (f"{i.symbol} {i.sector} {i.lot} {i.shortable} {i.fractionable} {i.tradable}" for i in universe.values())
+    if setup.sizer is not None:
+        yield f"{setup.sizer} {setup.own_weights}"
     for part in (*setup.strategies, setup.sizer):
         yield type(part).__qualname__
         known = sorted(vars(part).items()) if hasattr(part, "__dict__") else ()

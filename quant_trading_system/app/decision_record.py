@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from quant_trading_system.core.decisions import CheckResult, Decision, Rule, Step, Unit
+from quant_trading_system.core.decisions import CheckResult, Decision, Rule, SizeSeen, Step, Unit
 from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent, RiskEvent, SignalEvent
 from quant_trading_system.core.exceptions import UnknownOrder
 from quant_trading_system.core.numbers import ZERO, dollar_sign, plain, usd
@@ -292,7 +292,9 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
         cost = f"{plain(plan.expected_slippage_bps)} bp against an expected price of {price}"
     if quote is not None:
         cost += f" (quote {plain(quote.bid)} / {plain(quote.ask)} from {quote.source})"
+    sized = () if plan is None or plan.size is None else (_sizing(plan.size),)
     return (
+        *sized,
         Answer(question="Market order or limit order?", answer=chosen, passed=plan is not None),
         Answer(question="Large order: TWAP, VWAP or IS?", answer=size, passed=plan is not None),
         Answer(question="Urgency against market impact?", answer=urgency, passed=plan is not None),
@@ -302,6 +304,14 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
             passed=plan is not None and plan.expected_slippage_bps is not None,
         ),
     )
+
+
+def _sizing(size: SizeSeen) -> Answer:
+    """How the quantity was chosen, and what truly bound it."""
+    cut = "" if size.cut_from is None else f", cut from {plain(size.cut_from)}"
+    room = "" if size.room_rule is None else f"; this order was cut to the room of {size.room_rule.value}"
+    answer = f"{plain(size.target)} shares to hold, bound by {size.bound_by}{cut}: {size.detail}{room}"
+    return Answer(question="How was the quantity chosen?", answer=answer, passed=True)
 
 
 def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, ...]:

@@ -39,9 +39,10 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.sessions import AlwaysOpen, Calendar, TradingCalendar
 from quant_trading_system.risk.correlation import RollingCorrelations
-from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight
+from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, PositionSizer
 from quant_trading_system.trading.live_bars import LiveBars
 from quant_trading_system.trading.live_loop import OnStop
+from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
 
@@ -67,6 +68,8 @@ class LiveSetup:
         keep_finished: finished orders stay in memory, for a run whose statistics look at all of them.
         run: names the run, and with it every order; made from the account by default.
         source: names where the prices come from, for the record; the host by default.
+        sizer: decides about every size; by default the signal's own weight, else equal weight.
+        policy: how orders are worked.
         watchdog: the command that starts the account's watchdog; empty to do without, which goes on record.
     """
 
@@ -87,6 +90,8 @@ class LiveSetup:
     keep_finished: bool = False
     run: str = ""
     source: str = ""
+    sizer: PositionSizer | None = None
+    policy: ExecutionPolicy | None = None
     watchdog: Sequence[str] = ()
 
 
@@ -191,7 +196,8 @@ async def assemble_live(
         limits=setup.limits,
         universe=setup.universe,
         strategies=setup.strategies,
-        sizer=OwnWeight(EqualWeight()),
+        sizer=setup.sizer or OwnWeight(EqualWeight()),
+        policy=setup.policy,
         past=past,
         history=None if setup.keep_finished else journal,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quant_trading_system.cli.screen import screen
+from quant_trading_system.cli.sizing_options import Sizers, chosen_sizing
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def trade(
     name: Name = "default",
     feed: Feed = "iex",
     always_open: Always = False,
+    sizers: Sizers = [],  # noqa: B006 - read only
     no_watchdog: Unwatched = False,
     watchdog_bound: Bound = 5.0,
 ) -> None:
@@ -99,6 +101,7 @@ def trade(
     if broker != "alpaca":
         raise ConfigurationError(f"--broker {broker}: only alpaca is known")
     require_name(name)
+    sizer, policy = chosen_sizing(sizers)
     setup = LiveSetup(
         access=read_access(os.environ, credentials),
         mode=TradingMode(mode.value),
@@ -114,6 +117,8 @@ def trade(
         on_stop=Policy(on_stop.value),
         adopted_by=adopt,
         always_open=always_open,
+        sizer=sizer,
+        policy=policy,
         watchdog=() if no_watchdog else _watchdog_command(name, account, credentials, watchdog_bound),
     )
     asyncio.run(_until_told(setup))

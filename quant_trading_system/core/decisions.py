@@ -107,6 +107,24 @@ class QuoteSeen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     sequence: int
 
 
+class SizeSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How the quantity was chosen before the order was made.
+
+    Attributes:
+        target: signed shares that the sizer wants to hold.
+        bound_by: what limited it: the sizer's own rule, a key of `risk_params.yaml`, or ``lot``.
+        detail: one line with the numbers that the sizer saw.
+        cut_from: signed shares before `bound_by` cut them; None when nothing was cut.
+        room_rule: the limit that cut this order to the room of the moment; None when it did not have to.
+    """
+
+    target: Decimal
+    bound_by: str
+    detail: str
+    cut_from: Decimal | None = None
+    room_rule: Rule | None = None
+
+
 class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Step 3 of the checklist: how the order is to be worked, and what that is expected to cost.
 
@@ -116,6 +134,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         urgency: 0 (patient) to 1 (now).
         expected_price: dollars a share, the price that slippage is measured against (mid at the decision).
         expected_slippage_bps: expected cost against `expected_price` in basis points; positive hurts.
+        size: how the quantity was chosen; None for orders that were given with theirs.
     """
 
     choice: str
@@ -123,6 +142,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     urgency: Decimal
     expected_price: Decimal | None = None
     expected_slippage_bps: Decimal | None = None
+    size: SizeSeen | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

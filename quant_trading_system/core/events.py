@@ -272,6 +272,19 @@ class StrategyStopped(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     error: str
 
 
+class WishNotSized(Event, frozen=True, kw_only=True, omit_defaults=True, tag="wish_not_sized"):
+    """A wish for a position led to no order, because its size is zero or not known; told once until that changes.
+
+    Attributes:
+        bound_by: ``missing`` where an input is; what is held is then left alone. Otherwise the rule that left nothing.
+    """
+
+    symbol: str
+    strategy: str
+    bound_by: str
+    detail: str
+
+
 class SenderLocked(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sender_locked"):
     """An engine took the lock of its account: from here on, only it may send.
 
@@ -341,6 +354,7 @@ AnyEvent = (
     | KillSwitchEvent
     | CancelsConfirmed
     | StrategyStopped
+    | WishNotSized
     | SenderLocked
     | WatchdogActed
     | StateRecorded

@@ -1,6 +1,6 @@
 """The road of an order on one page.
 
-    Signal → size → target − held − open → plan → gate → kill switch → order manager → broker → fill → books
+    Signal → size → target − held − open → room → plan → gate → kill switch → order manager → broker → fill → books
 
 `OrderPath.walk` takes a strategy's wish down to the broker; `OrderManager.submit` is its second half (gate,
 reservation, kill switch, journal, send). Sells go first and buys wait until the sells have settled, so that
@@ -9,24 +9,29 @@ cash is there when it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from quant_trading_system.core.decisions import Rejection
+import msgspec
+
+from quant_trading_system.core.decisions import ExecutionPlan, Rejection, Rule, SizeSeen
+from quant_trading_system.core.events import WishNotSized
 from quant_trading_system.core.exceptions import JournalFull, KillSwitchActiveError
 from quant_trading_system.core.instruments import Instrument, Universe
-from quant_trading_system.core.numbers import ONE, ZERO
+from quant_trading_system.core.numbers import ONE, ZERO, plain
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import Quote, QuoteSource
+from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.position_sizer import PositionSizer, Sizing, SizingRequest
+from quant_trading_system.risk.position_sizer import Around, PositionSizer, Sizing, SizingRequest, Wanted, room_for
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
-from quant_trading_system.trading.planning import ExecutionPolicy, plan_as_given, plan_order
+from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, plan_as_given, plan_order
 
 
 class Pursuit:
@@ -54,8 +59,17 @@ class OrderPath:
         portfolio: Portfolio,
         checker: PreTradeRiskChecker,
         orders: OrderManager,
+        correlations: CorrelationSource | None = None,
+        trades: Callable[[], Iterable[Decimal]] = tuple,
+        record: Callable[[WishNotSized], object] = lambda _: None,
     ) -> None:
-        """Join the parts that the road runs through."""
+        """Join the parts that the road runs through.
+
+        Args:
+            correlations, trades: what sizers may know of them: as the gate measures them, and net profits of closed
+                round trips.
+            record: told of wishes that have no size.
+        """
         self._sizer = sizer
         self._policy = policy
         self._universe = universe
@@ -63,12 +77,21 @@ class OrderPath:
         self._portfolio = portfolio
         self._checker = checker
         self._orders = orders
+        self._correlations = correlations
+        self._trades = trades
+        self._record = record
         self._pursuits: dict[str, Pursuit] = {}
+        self._unsized: dict[str, tuple[str, str]] = {}
+        self._past: HistoryView | None = None
 
     @property
     def is_idle(self) -> bool:
         """True when no wish is on its way."""
         return not self._pursuits
+
+    def see(self, past: HistoryView) -> None:
+        """Take note of the bars that are known; sizers look at them."""
+        self._past = past
 
     def want(self, signal: Signal, cause: int) -> None:
         """Start pursuing `signal`; replaces an earlier wish for the symbol. `cause` is its journal entry."""
@@ -86,24 +109,26 @@ class OrderPath:
         """Stop pursuing what `source` wanted."""
         self.give_up([symbol for symbol, pursuit in self._pursuits.items() if pursuit.signal.source == source])
 
-    async def walk(self, wanted: int, moment: datetime) -> None:
+    async def walk(self, wanted: Sequence[Signal], moment: datetime) -> None:
         """Take every wish that is still alive one step further: sells first, buys once no sell is on its way.
 
         Args:
             moment: now; wishes that have expired by it are given up.
-            wanted: how many symbols are wanted at once; equal-weight sizing divides by it.
+            wanted: the standing wish for every symbol that is to be held; sizers weigh them against each other.
         """
         self.give_up([symbol for symbol, p in self._pursuits.items() if not p.signal.is_alive(moment)])
         await self._have_strangers_refused()
-        changes = [(pursuit, self._change(pursuit, wanted)) for pursuit in list(self._pursuits.values())]
+        asks = any(pursuit.sizing is None for pursuit in self._pursuits.values())
+        around = self._around(wanted) if asks else Around()
+        changes = [(p, self._change(p, around, len(wanted), moment)) for p in list(self._pursuits.values())]
         for pursuit, change in changes:
             if change is not None and change < 0:
-                await self._send(pursuit, change)
+                await self._send(pursuit, change, moment)
         if any(self._is_selling(pursuit) for pursuit in self._pursuits.values()):
             return
         for pursuit, change in changes:
             if change is not None and change > 0:
-                await self._send(pursuit, change)
+                await self._send(pursuit, change, moment)
 
     async def send_as_given(self, order: Order, cause: int | None = None) -> None:
         """Take an order that was written out by a strategy or a person down the same road."""
@@ -133,7 +158,30 @@ class OrderPath:
                 )
                 await self.send_as_given(order, cause=pursuit.cause)
 
-    def _change(self, pursuit: Pursuit, wanted: int) -> Decimal | None:
+    def _around(self, wanted: Sequence[Signal]) -> Around:
+        """What sizers may know at this moment beside the symbol that they are asked about."""
+        portfolio = self._portfolio
+        found = []
+        for signal in wanted:
+            instrument, quote = self._universe.get_instrument(signal.symbol), self._quotes.quote(signal.symbol)
+            if instrument is not None and quote is not None and not quote.flaw:
+                found.append(Wanted(signal=signal, instrument=instrument, price=_opening_price(signal, quote)))
+        moving = {signal.symbol for signal in wanted} | self._pursuits.keys()
+        positions = portfolio.positions
+        staying = {symbol: positions[symbol].market_value for symbol in sorted(positions) if symbol not in moving}
+        peak = portfolio.peak_equity
+        return Around(
+            wanted=tuple(found),
+            staying=staying,
+            sectors={symbol: portfolio.holding(symbol).sector for symbol in staying},
+            held=tuple(sorted(positions)),
+            past=self._past,
+            drawdown=portfolio.drawdown / peak if peak > 0 else ONE,
+            trades=tuple(self._trades()),
+            correlations=self._correlations,
+        )
+
+    def _change(self, pursuit: Pursuit, around: Around, wanted: int, moment: datetime) -> Decimal | None:
         """Signed shares to trade now; None while an order works on it, or when the wish is done with."""
         symbol = pursuit.signal.symbol
         if self._is_worked_on(pursuit) or any(not order.shrinks for order in self._others(pursuit)):
@@ -142,14 +190,33 @@ class OrderPath:
         if instrument is None or quote is None or quote.flaw:
             return None
         if pursuit.sizing is None:
-            pursuit.sizing = self._sizer.size(self._request(pursuit.signal, instrument, quote, wanted))
+            pursuit.sizing = self._sizer.size(self._request(pursuit.signal, instrument, quote, wanted, around))
             pursuit.order_id = ""  # an order of the wish before this one says nothing about it
+            self._tell_unsized(pursuit.signal, pursuit.sizing, moment)
         held = self._portfolio.position(symbol).quantity
         change = _toward(pursuit.sizing.quantity, held)
-        if not change or self._is_small(change, held + change, quote):
+        unknown = pursuit.sizing.bound_by == "missing" and held * pursuit.signal.direction.sign > 0
+        equity = self._portfolio.equity
+        if not change or unknown or is_left_alone(change, held + change, quote.mid, equity, self._policy):
             self._done(symbol)
             return None
         return change
+
+    def _tell_unsized(self, signal: Signal, sizing: Sizing, moment: datetime) -> None:
+        """Put on record that a wish has no size; once, until it has one or another reason."""
+        if sizing.quantity or signal.direction is Direction.FLAT:
+            self._unsized.pop(signal.symbol, None)
+        elif self._unsized.get(signal.symbol) != (signal.source, sizing.bound_by):
+            self._unsized[signal.symbol] = (signal.source, sizing.bound_by)
+            self._record(
+                WishNotSized(
+                    at=moment,
+                    symbol=signal.symbol,
+                    strategy=signal.source,
+                    bound_by=sizing.bound_by,
+                    detail=sizing.detail,
+                )
+            )
 
     def _is_worked_on(self, pursuit: Pursuit) -> bool:
         """True while an order of the symbol is open; forgets the wish when its order ended short of the target."""
@@ -181,29 +248,62 @@ class OrderPath:
     def _done(self, symbol: str) -> None:
         self._pursuits.pop(symbol, None)
 
-    def _request(self, signal: Signal, instrument: Instrument, quote: Quote, wanted: int) -> SizingRequest:
-        price = quote.bid if signal.direction is Direction.SHORT else quote.ask
+    def _request(
+        self, signal: Signal, instrument: Instrument, quote: Quote, wanted: int, around: Around
+    ) -> SizingRequest:
         return SizingRequest(
             signal=signal,
             instrument=instrument,
-            price=price,
+            price=_opening_price(signal, quote),
             equity=self._portfolio.equity,
             limits=self._checker.limits,
             signals=wanted,
+            around=around,
         )
 
-    def _is_small(self, change: Decimal, after: Decimal, quote: Quote) -> bool:
-        return bool(after) and abs(change) * quote.mid < self._policy.min_trade_pct * self._portfolio.equity
+    def _planned(
+        self, pursuit: Pursuit, change: Decimal, quote: Quote, moment: datetime
+    ) -> tuple[Order, ExecutionPlan] | None:
+        """The order for `change` or for what fits of it, and its plan; None when nothing fits, which goes on record."""
+        symbol, sizing = pursuit.signal.symbol, pursuit.sizing
+        size = None if sizing is None else _seen(sizing)
+        order, plan = self._plan(pursuit, change, quote, size)
+        instrument = self._universe.get_instrument(symbol)
+        if not self._policy.fit_to_limits or instrument is None:
+            return order, plan
+        near = quote.ask if change > 0 else quote.bid
+        price = order.limit_price if change > 0 and order.limit_price is not None else near
+        limits = self._checker.limits
+        room = room_for(symbol, change, price, instrument.lot, portfolio=self._portfolio, limits=limits)
+        if room.rule is None:
+            return order, plan
+        if not room.quantity:
+            self._tell_unsized(pursuit.signal, _no_room(room.rule, change), moment)
+            return None
+        if size is not None:
+            size = msgspec.structs.replace(size, room_rule=room.rule)
+        return self._plan(pursuit, room.quantity, quote, size)
 
-    async def _send(self, pursuit: Pursuit, change: Decimal) -> None:
+    def _plan(
+        self, pursuit: Pursuit, change: Decimal, quote: Quote, size: SizeSeen | None
+    ) -> tuple[Order, ExecutionPlan]:
+        symbol = pursuit.signal.symbol
+        shrinks = self._portfolio.holding(symbol).shrinks(change)
+        source = pursuit.signal.source
+        return plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy=source, size=size)
+
+    async def _send(self, pursuit: Pursuit, change: Decimal, moment: datetime) -> None:
         symbol = pursuit.signal.symbol
         if self._pursuits.get(symbol) is not pursuit:
             return  # given up or overtaken while an order before it was being sent
         quote = self._quotes.quote(symbol)
         if quote is None or quote.flaw or await self._must_make_way(pursuit, change):
             return
-        shrinks = self._portfolio.holding(symbol).shrinks(change)
-        order, plan = plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy=pursuit.signal.source)
+        planned = self._planned(pursuit, change, quote, moment)
+        if planned is None:
+            self._done(symbol)
+            return
+        order, plan = planned
         try:
             answer = await self._orders.submit(order, plan=plan, cause=pursuit.cause)
         except (KillSwitchActiveError, JournalFull):
@@ -213,6 +313,20 @@ class OrderPath:
             self._done(symbol)
         else:
             pursuit.order_id = answer.order_id
+
+
+def _opening_price(signal: Signal, quote: Quote) -> Decimal:
+    """Dollars a share at which the position would be opened: the far side of the quote."""
+    return quote.bid if signal.direction is Direction.SHORT else quote.ask
+
+
+def _seen(sizing: Sizing) -> SizeSeen:
+    return SizeSeen(target=sizing.quantity, bound_by=sizing.bound_by, detail=sizing.detail, cut_from=sizing.cut_from)
+
+
+def _no_room(rule: Rule, change: Decimal) -> Sizing:
+    words = f"the limit leaves no room for any of {plain(abs(change))} shares"
+    return Sizing(quantity=ZERO, bound_by=rule.value, detail=words)
 
 
 def _toward(target: Decimal, held: Decimal) -> Decimal:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from quant_trading_system.core.decisions import ExecutionPlan
+from quant_trading_system.core.decisions import ExecutionPlan, SizeSeen
 from quant_trading_system.core.numbers import BASIS_POINT, ONE, ZERO, ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.quotes import Quote
@@ -23,21 +23,47 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         entry_urgency: 0 (patient) to 1 (now) for orders that open or add; exits always have 1.
         min_trade_pct: changes of a position worth less than this fraction of equity are left alone, unless they
             close it.
+        drift_band: changes of a position that stay within this fraction of its target are left alone, unless they
+            close it; 0.2 lets a position drift from 80 % to 120 % of what is wanted.
+        fit_to_limits: an order that adds to a position is cut to the room that the limits leave for it, instead of
+            being refused.
     """
 
     market_spread_bps: Decimal = Decimal(20)
     entry_urgency: Decimal = Decimal("0.5")
     min_trade_pct: Decimal = Decimal("0.005")
+    drift_band: Decimal = ZERO
+    fit_to_limits: bool = False
+
+
+def is_left_alone(change: Decimal, target: Decimal, price: Decimal, equity: Decimal, policy: ExecutionPolicy) -> bool:
+    """True for a change of a position that is too small to be worth its costs; closing one never is.
+
+    Args:
+        change: signed shares to trade; target: signed shares held afterwards.
+        price: dollars a share; equity: dollars.
+    """
+    if not target:
+        return False
+    return abs(change) * price < policy.min_trade_pct * equity or abs(change) < policy.drift_band * abs(target)
 
 
 def plan_order(
-    symbol: str, signed_quantity: Decimal, quote: Quote, policy: ExecutionPolicy, *, shrinks: bool, strategy: str
+    symbol: str,
+    signed_quantity: Decimal,
+    quote: Quote,
+    policy: ExecutionPolicy,
+    *,
+    shrinks: bool,
+    strategy: str,
+    size: SizeSeen | None = None,
 ) -> tuple[Order, ExecutionPlan]:
     """The order for a wanted change of position, and the plan for its record.
 
     Args:
         signed_quantity: shares to buy (positive) or sell.
         quote: sound and fresh; the gate checks it again.
+        size: how the quantity was chosen, for the record.
     """
     buying = signed_quantity > 0
     spread_bps = (quote.ask - quote.bid) / quote.mid / BASIS_POINT
@@ -61,6 +87,7 @@ def plan_order(
         urgency=ONE if shrinks else policy.entry_urgency,
         expected_price=quote.mid,
         expected_slippage_bps=(spread_bps / 2).quantize(_TENTH_BP),
+        size=size,
     )
     return order, plan
 

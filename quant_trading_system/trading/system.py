@@ -147,6 +147,9 @@ def assemble(
         portfolio=risk.portfolio,
         checker=risk.checker,
         orders=orders,
+        correlations=ports.correlations,
+        trades=lambda: tracker.round_trips,
+        record=ports.journal.append,
     )
     halt, engine = _drivers(ports, risk, tracker, orders, path, strategies)
     if past is None:

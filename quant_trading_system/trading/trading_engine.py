@@ -112,6 +112,7 @@ class TradingEngine:
     async def on_bar(self, history: HistoryView) -> None:
         """A bar ended: ask every running strategy what it wants."""
         self._bar += 1
+        self._path.see(history)
         for strategy in list(self._running):
             try:
                 view = MarketView(history, self._portfolio, strategy.name, self._bar)
@@ -205,9 +206,9 @@ class TradingEngine:
             now = self._clock.now()
             await self._path.walk(self._wanted(now), now)
 
-    def _wanted(self, moment: datetime) -> int:
+    def _wanted(self, moment: datetime) -> list[Signal]:
         wishes = self._signals.wishes(moment).values()
-        return sum(1 for signal, _ in wishes if signal.direction is not Direction.FLAT)
+        return [signal for signal, _ in wishes if signal.direction is not Direction.FLAT]
 
     def mark_positions(self) -> None:
         """Value what is held at the latest prices that can be believed."""

@@ -27,6 +27,7 @@ from quant_trading_system.core.events import (
     StateRecorded,
     StrategyStopped,
     WatchdogActed,
+    WishNotSized,
 )
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -154,6 +155,7 @@ events = st.one_of(
         ),
     ),
     st.builds(StrategyStopped, at=moments, strategy=words, error=words),
+    st.builds(WishNotSized, at=moments, symbol=symbols, strategy=words, bound_by=words, detail=words),
     st.builds(
         SenderLocked,
         at=moments,

@@ -41,6 +41,7 @@ from quant_trading_system.core.events import (
     StateRecorded,
     StrategyStopped,
     WatchdogActed,
+    WishNotSized,
 )
 from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
@@ -291,6 +292,11 @@ GOLDEN = {
         StrategyStopped(at=AT, strategy="momentum", error="ZeroDivisionError: “naïve” division"),
         '{"kind":"strategy_stopped","at":"2024-01-02T14:30:00.250000Z","strategy":"momentum",'
         '"error":"ZeroDivisionError: “naïve” division"}',
+    ),
+    "wish_not_sized": (
+        WishNotSized(at=AT, symbol="KO", strategy="momentum", bound_by="missing", detail="3 returns of KO are too few"),
+        '{"kind":"wish_not_sized","at":"2024-01-02T14:30:00.250000Z","symbol":"KO","strategy":"momentum",'
+        '"bound_by":"missing","detail":"3 returns of KO are too few"}',
     ),
     "sender_locked": (
         SenderLocked(at=AT, account="PA1", epoch=7, pid=4711, host="desk", directory="/state/default", watchdog=True),

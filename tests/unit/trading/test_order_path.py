@@ -41,7 +41,7 @@ def quote_of(account: Account) -> Quote:
 
 def walk(account: Account, times: int = 1) -> None:
     for _ in range(times):
-        asyncio.run(path(account).walk(1, account.clock.now()))
+        asyncio.run(path(account).walk((), account.clock.now()))
 
 
 def sent(account: Account) -> list[str]:

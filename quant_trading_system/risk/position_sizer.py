@@ -10,7 +10,7 @@ from quant_trading_system.risk.sizing.catalogue import SIZERS, Entry, describe, 
 from quant_trading_system.risk.sizing.composed import DrawdownScale, RegimeScale, Scale, Scaled, Smallest
 from quant_trading_system.risk.sizing.fitting import Fitted, Target, WithinLimits, fit_targets
 from quant_trading_system.risk.sizing.growth import Kelly, VolatilityTarget
-from quant_trading_system.risk.sizing.joint import JointWeights
+from quant_trading_system.risk.sizing.joint import Optimized
 from quant_trading_system.risk.sizing.request import Around, PositionSizer, Sizing, SizingRequest, Wanted
 from quant_trading_system.risk.sizing.room import Room, room_for
 from quant_trading_system.risk.sizing.signals import EqualWeight, OwnWeight
@@ -25,10 +25,10 @@ __all__ = [
     "EqualWeight",
     "Fitted",
     "FixedFractional",
-    "JointWeights",
     "Kelly",
     "KellyBet",
     "OptimalF",
+    "Optimized",
     "OwnWeight",
     "PositionSizer",
     "RegimeScale",

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, NamedTuple
 
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import exact, plain
+from quant_trading_system.risk.portfolio_optimizer import Method
 from quant_trading_system.risk.sizing.composed import DrawdownScale, RegimeScale, Scaled, Smallest
 from quant_trading_system.risk.sizing.fitting import WithinLimits
 from quant_trading_system.risk.sizing.growth import Kelly, VolatilityTarget
+from quant_trading_system.risk.sizing.joint import Optimized
 from quant_trading_system.risk.sizing.request import PositionSizer
 from quant_trading_system.risk.sizing.signals import EqualWeight, OwnWeight
 from quant_trading_system.risk.sizing.stops import AtrStop, FixedFractional, KellyBet, OptimalF
@@ -50,6 +53,12 @@ SIZERS: dict[str, Entry] = {
     "atr": Entry(AtrStop, "a fixed fraction of equity at risk to a stop some average true ranges away"),
     "vol-target": Entry(VolatilityTarget, "each symbol scaled to one volatility by its EWMA estimate"),
     "kelly": Entry(Kelly, "a fraction of the growth-optimal weights of all wanted symbols, shrunk and capped"),
+    "risk-parity": Entry(partial(Optimized, Method.RISK_PARITY), "weights that contribute equally to the risk"),
+    "max-diversification": Entry(
+        partial(Optimized, Method.MAX_DIVERSIFICATION), "weights with the highest diversification ratio"
+    ),
+    "min-variance": Entry(partial(Optimized, Method.MIN_VARIANCE), "long-only weights with the lowest variance"),
+    "hrp": Entry(partial(Optimized, Method.HRP), "hierarchical risk parity"),
     "kelly-bet": Entry(KellyBet, "a fraction of Kelly's bet on the account's own closed trades, at risk to the stop"),
     "optimal-f": Entry(
         OptimalF, "a fraction of Vince's optimal f of the account's own closed trades, at risk to the stop"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import InvalidNumber, MarketDataError
 from quant_trading_system.core.signals import Signal
+from quant_trading_system.risk.covariance.estimators import ewma_weights
 
 if TYPE_CHECKING:
     from quant_trading_system.market.history_view import HistoryView
@@ -36,13 +37,11 @@ def ewma_volatility(returns: Floats, decay: float = 0.94, periods: int = 252) ->
     Source: RiskMetrics Technical Document (1996), eq. 5.23, with weights that add up to one, so that no seed is needed.
 
     Raises:
-        InvalidNumber: no returns, one that is not finite, or a decay that is not between 0 and 1.
+        InvalidNumber: no returns, or one that is not finite.
+        EstimateError: a decay that is not between 0 and 1.
     """
     _require_finite(returns, 1)
-    if not 0 < decay < 1:
-        raise InvalidNumber(f"decay {decay} must lie between 0 and 1; 0.94 is usual for days")
-    weights = decay ** np.arange(len(returns) - 1, -1, -1.0)
-    return float(np.sqrt(periods * (weights @ returns**2) / weights.sum()))
+    return float(np.sqrt(periods * (ewma_weights(len(returns), decay) @ returns**2)))
 
 
 def average_true_range(ranges: Floats, window: int = 14) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
 from quant_trading_system.core.numbers import ONE, ZERO
+from quant_trading_system.risk.covariance.estimators import ledoit_wolf
 from quant_trading_system.risk.sizing.estimates import ewma_volatility, returns_of, wanted_returns
 from quant_trading_system.risk.sizing.kelly import Floats, kelly_portfolio, kelly_shrinkage
 from quant_trading_system.risk.sizing.once import OncePerWalk
@@ -67,8 +68,8 @@ class VolatilityTarget:
 class Kelly:
     """The weights that maximise expected growth of all wanted symbols together, of which `fraction` is used.
 
-    Means and covariances come from past returns; what is wanted short counts with its sign turned. The weights
-    are shrunk for the error of the means, multiplied by `fraction`, and held within the position limit and
+    Means are those of past returns, covariances Ledoit and Wolf's; what is wanted short counts with its sign
+    turned. The weights are shrunk for the error of the means, multiplied by `fraction`, and held within the position limit and
     `leverage` inside the optimisation, not by scaling afterwards. A symbol without an edge gets nothing.
 
     Source: Thorp (2006), sections 7 and 8; Kan & Zhou (2007) for the shrinkage.
@@ -77,7 +78,7 @@ class Kelly:
         fraction: of full Kelly; a quarter to a half is the practice.
         leverage: largest sum of weights.
         rate: yearly interest on cash; periods: bars of a year.
-        window: bars looked at; fewest: common returns below which the size is zero, and at least three a symbol.
+        window: bars looked at; fewest: common returns below which the size is zero.
         shrink: account for the error of the means.
 
     Raises:
@@ -121,12 +122,13 @@ class Kelly:
 
     def _optimum(self, around: Around, cap: float) -> _Growth:
         signals, returns = wanted_returns(around, self.window)
-        needed = max(self.fewest, 3 * len(signals))
-        if len(returns) < needed:
-            return _Growth(missing=f"{len(returns)} common returns are too few to know an edge; {needed} are needed")
+        if len(returns) < self.fewest:
+            return _Growth(
+                missing=f"{len(returns)} common returns are too few to know an edge; {self.fewest} are needed"
+            )
         symbols = [signal.symbol for signal in signals]
         excess = returns.mean(axis=0) - float(self.rate) / self.periods
-        covariance = np.atleast_2d(np.cov(returns, rowvar=False))
+        covariance = ledoit_wolf(returns).matrix
         try:
             factor = float(self.fraction) * (kelly_shrinkage(excess, covariance, len(returns)) if self.shrink else 1.0)
             caps: Floats = np.full(len(symbols), cap)

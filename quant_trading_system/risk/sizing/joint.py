@@ -1,59 +1,47 @@
-"""Sizers that weigh all wanted symbols against each other by their covariance.
-
-The weights come from a solver that is handed in: a function from a covariance [N, N] to weights [N] that are not
-negative and add up to one.
-"""
+"""Sizers that weigh all wanted symbols against each other with the optimiser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from quant_trading_system.core.exceptions import ConfigurationError, TradingError
+from quant_trading_system.risk.covariance import CovarianceModel
+from quant_trading_system.risk.portfolio_optimizer import Method, Problem, optimize
 from quant_trading_system.risk.sizing.estimates import wanted_returns
 from quant_trading_system.risk.sizing.once import OncePerWalk
-from quant_trading_system.risk.sizing.request import Around, Sizing, SizingRequest, as_weight, nothing, of_weight
-
-Floats = NDArray[np.float64]
-WeightsOf = Callable[[Floats], Floats]
-"""From a covariance [N, N] per period to weights [N], not negative and with the sum of one.
-
-Raises an error of this package where it has no answer; then nothing is held.
-"""
+from quant_trading_system.risk.sizing.request import Around, Sizing, SizingRequest, nothing, of_weight
 
 
 @dataclass(frozen=True)
-class JointWeights:
-    """Shares `gross` of equity among the wanted symbols as a solver weighs their covariance.
+class Optimized:
+    """Shares `gross` of equity among the wanted symbols as the optimiser weighs their covariance.
 
-    What is wanted short counts with its returns turned, and its weight is held short.
+    The covariance is that of Ledoit and Wolf. What is wanted short counts with its returns turned, and its weight is
+    held short. A solve that failed is never traded: every size is then unknown, and what is held stays.
 
     Attributes:
-        rule: names the solver in decision records, such as ``risk_parity``.
-        weights_of, covariance_of: the solver, and the estimator from returns [T, N] to a covariance per period.
+        method: one that needs no expected returns, such as risk parity or maximum diversification.
         gross: sum of the weights, a fraction of equity.
-        window: bars looked at; fewest: common returns below which the size is zero, and more than there are symbols.
+        window: bars looked at; fewest: common returns below which the size is zero.
+        budgets: shares of risk by symbol, for risk parity; equal without them.
 
     Raises:
         ConfigurationError: a number out of range.
     """
 
-    rule: str
-    weights_of: WeightsOf
-    covariance_of: Callable[[Floats], Floats]
+    method: Method
     gross: Decimal = Decimal("0.95")
     window: int = 252
     fewest: int = 60
+    budgets: Mapping[str, float] | None = None
     _found: OncePerWalk[_Joint] = field(default_factory=OncePerWalk, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.gross <= 0 or not 2 <= self.fewest <= self.window:
             raise ConfigurationError(
-                f"{self.rule}: gross {self.gross} must be above 0, fewest {self.fewest} at least 2 and at most "
+                f"{self.method}: gross {self.gross} must be above 0, fewest {self.fewest} at least 2 and at most "
                 f"window {self.window}"
             )
 
@@ -65,33 +53,27 @@ class JointWeights:
         weight = joint.weights.get(symbol)
         if weight is None:
             return nothing(joint.missing or f"no returns of {symbol} up to now")
-        words = (
-            f"{weight:.4f} of what is invested in {len(joint.weights)} symbols, {joint.risk[symbol]:.1%} of its risk"
-        )
-        return of_weight(request, self.gross * as_weight(weight), self.rule, words)
+        words = f"{weight:.4f} of what {len(joint.weights)} symbols get, {joint.risk[symbol]:.1%} of its variance"
+        return of_weight(request, self.gross * weight, self.method.value.replace("-", "_"), words)
 
     def _solve(self, around: Around) -> _Joint:
         signals, returns = wanted_returns(around, self.window)
-        needed = max(self.fewest, len(signals) + 1)
-        if len(returns) < needed:
-            return _Joint(missing=f"{len(returns)} common returns are too few; {needed} are needed")
+        if len(returns) < self.fewest:
+            return _Joint(missing=f"{len(returns)} common returns are too few; {self.fewest} are needed")
+        model = CovarianceModel(lookback=self.window, min_observations=self.fewest)
         try:
-            covariance = self.covariance_of(returns)
-            weights = self.weights_of(covariance)
-        except TradingError as error:  # an estimate or a solve that failed is never traded
-            return _Joint(missing=f"{self.rule}: {error}")
-        shares = weights * (covariance @ weights)
-        symbols = [signal.symbol for signal in signals]
-        return _Joint(
-            weights=dict(zip(symbols, weights.tolist(), strict=True)),
-            risk=dict(zip(symbols, (shares / shares.sum()).tolist(), strict=True)),
-        )
+            covariance = model.of_returns(returns, [signal.symbol for signal in signals])
+            budgets = None if self.budgets is None else {s: self.budgets.get(s, 0.0) for s in covariance.symbols}
+            found = optimize(Problem(method=self.method, covariance=covariance, budgets=budgets))
+        except TradingError as error:
+            return _Joint(missing=f"{self.method} found no weights: {error}")
+        return _Joint(weights=found.exact_weights(), risk=found.risk_contributions)
 
 
 @dataclass(frozen=True)
 class _Joint:
     """Weights and shares of the variance by symbol, or what is missing."""
 
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Decimal] = field(default_factory=dict)
     risk: dict[str, float] = field(default_factory=dict)
     missing: str = ""

@@ -13,6 +13,7 @@ from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.order_manager import OrderManager, Placed
@@ -55,16 +56,17 @@ class Desk:
         unsupported: Callable[[Order], str] = lambda _: "",
         unwatched: Callable[[], str] = lambda: "",
         checks: Any = CHECKS,
+        universe: Universe = UNIVERSE,
     ) -> None:
         self.clock = ManualClock(NOON)
         self.board = HandBoard(self.clock)
-        self.portfolio = Portfolio(Decimal(cash), UNIVERSE.sectors)
+        self.portfolio = Portfolio(Decimal(cash), universe.sectors)
         self.kill_switch = KillSwitch(latch=latch or MemoryLatch(), clock=self.clock)
         self.correlations = FixedCorrelations()
         self.agreement = Agreement()
         self.checker = PreTradeRiskChecker(
             limits=limits or default_limits(),
-            universe=UNIVERSE,
+            universe=universe,
             portfolio=self.portfolio,
             quotes=self.board,
             calendar=calendar,

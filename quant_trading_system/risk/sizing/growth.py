@@ -17,6 +17,17 @@ from quant_trading_system.risk.sizing.request import Around, Sizing, SizingReque
 from quant_trading_system.risk.sizing.signals import share_of_one
 
 
+def target_exposure(target: Decimal, volatility: float, cap: Decimal) -> Decimal:
+    """Exposure min(cap, target/σ), a fraction of equity.
+
+    Raises:
+        InvalidNumber: a volatility that is not finite and above zero; nobody knows what is calm then.
+    """
+    if not 0 < volatility < float("inf"):
+        raise InvalidNumber(f"a volatility of {volatility} gives no exposure; it must be above zero")
+    return min(as_weight(float(target) / volatility), cap)
+
+
 @dataclass(frozen=True)
 class VolatilityTarget:
     """Exposure min(cap, target/σ) to each wanted symbol, divided by how many are wanted.
@@ -58,10 +69,10 @@ class VolatilityTarget:
         volatility = ewma_volatility(returns, float(self.decay), self.periods)
         if not volatility > 0:
             return nothing(f"{symbol} never moved in {len(returns)} bars, so its volatility is not known")
-        wanted = as_weight(float(self.target) / volatility)
-        rule = "vol_target" if wanted <= self.cap else "vol_target_cap"
-        words = f"{self.target} wanted of a volatility of {volatility:.4f}: exposure {min(wanted, self.cap):.4f}"
-        return share_of_one(request, min(wanted, self.cap), rule, words)
+        exposure = target_exposure(self.target, volatility, self.cap)
+        rule = "vol_target" if exposure < self.cap else "vol_target_cap"
+        words = f"{self.target} wanted of a volatility of {volatility:.4f}: exposure {exposure:.4f}"
+        return share_of_one(request, exposure, rule, words)
 
 
 @dataclass(frozen=True)
@@ -69,8 +80,8 @@ class Kelly:
     """The weights that maximise expected growth of all wanted symbols together, of which `fraction` is used.
 
     Means are those of past returns, covariances Ledoit and Wolf's; what is wanted short counts with its sign
-    turned. The weights are shrunk for the error of the means, multiplied by `fraction`, and held within the position limit and
-    `leverage` inside the optimisation, not by scaling afterwards. A symbol without an edge gets nothing.
+    turned. The weights are shrunk for the error of the means, multiplied by `fraction`, and held within the position
+    limit and `leverage` inside the optimisation, not by scaling afterwards. A symbol without an edge gets nothing.
 
     Source: Thorp (2006), sections 7 and 8; Kan & Zhou (2007) for the shrinkage.
 
@@ -117,8 +128,13 @@ class Kelly:
         words = f"Kelly {free:.2f} alone, {growth.factor:.0%} of it used, {growth.weights[symbol]:.4f} within limits"
         if not weight:
             return nothing(f"better edges leave no room: {words}", bound_by="kelly")
-        rule = "max_position_pct" if growth.weights[symbol] >= cap else "kelly"
-        return of_weight(request, weight, rule, words)
+        return of_weight(request, weight, self._bound(growth, symbol, float(request.limits.max_position_pct)), words)
+
+    def _bound(self, growth: _Growth, symbol: str, most: float) -> str:
+        if growth.weights[symbol] >= most:
+            return "max_position_pct"
+        full = sum(growth.weights.values()) >= float(self.leverage) * (1 - 1e-9)
+        return "kelly_leverage" if full else "kelly"
 
     def _optimum(self, around: Around, cap: float) -> _Growth:
         signals, returns = wanted_returns(around, self.window)

@@ -1,0 +1,319 @@
+"""Each sizer against worked cases; nothing, and why, whenever an input is missing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+import pytest
+
+from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
+from quant_trading_system.core.numbers import floor_to_lot
+from quant_trading_system.risk.portfolio_optimizer import Method
+from quant_trading_system.risk.position_sizer import (
+    AtrStop,
+    DrawdownScale,
+    EqualWeight,
+    FixedFractional,
+    Kelly,
+    KellyBet,
+    OptimalF,
+    Optimized,
+    RegimeScale,
+    Scaled,
+    Smallest,
+    VolatilityTarget,
+    make_sizer,
+)
+from quant_trading_system.risk.sizing.estimates import (
+    average_true_range,
+    ewma_volatility,
+    returns_of,
+    sample_volatility,
+    true_ranges_of,
+)
+from quant_trading_system.risk.sizing.growth import target_exposure
+from tests.support.sizing import ask, past_of, wander
+
+D = Decimal
+RETURNS = np.array([
+    0.012, -0.008, 0.004, -0.021, 0.017, 0.006, -0.011, 0.009, 0.002, -0.015, 0.013, -0.003, 0.007, -0.006, 0.019,
+    -0.024, 0.005, 0.010, -0.001, -0.013, 0.016, 0.003, -0.009, 0.008, -0.018,
+])  # fmt: skip
+TRADES = tuple(D(profit) for profit in (200, -100, 150, -100, 100, -50) * 6)
+
+
+# -- estimates
+
+
+def test_volatilities_of_a_worked_series():
+    """The same numbers as pandas' std and ewm(alpha=0.06, adjust=True)."""
+    assert sample_volatility(RETURNS) == pytest.approx(0.195763428658164, rel=1e-12)
+    assert ewma_volatility(RETURNS) == pytest.approx(0.192789189485729, rel=1e-12)
+    assert ewma_volatility(RETURNS, periods=63) == pytest.approx(0.192789189485729 / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("returns", [[], [0.01], [0.01, float("nan")], [0.01, float("inf")]])
+def test_no_volatility_of_too_little_or_of_what_is_no_number(returns):
+    with pytest.raises(InvalidNumber):
+        sample_volatility(np.array(returns))
+
+
+def test_the_true_range_is_wilders():
+    """Mean of the first three, then two parts of the old and one of the new."""
+    assert average_true_range(np.array([1.0, 2.0, 3.0]), 3) == 2.0
+    assert average_true_range(np.array([1.0, 2.0, 3.0, 5.0]), 3) == 3.0
+    with pytest.raises(InvalidNumber, match="too few"):
+        average_true_range(np.array([1.0]), 3)
+
+
+def test_a_gap_ends_the_past():
+    view = past_of({"KO": [0.01, 0.02, float("nan"), 0.03, 0.04], "PEP": [0.01] * 5})
+    assert len(returns_of(view, "KO", 10)) == 1  # the return over the gap is nobody's daily return
+    assert len(returns_of(view, "PEP", 10)) == 5
+    assert len(returns_of(view, "XOM", 10)) == 0
+    assert len(returns_of(None, "KO", 10)) == 0
+    assert true_ranges_of(view, "PEP", 2) == pytest.approx([100 * 1.01**3 * 0.01, 100 * 1.01**4 * 0.01])
+
+
+# -- volatility target
+
+VOLATILITY_TARGETS = """
+target  volatility  cap  exposure  shares      # equity 200 000, price 55.40
+0.12    0.30        2    0.4       1444
+0.20    0.10        1    1         3610
+0.20    0.10        3    2         7220
+"""
+
+
+@pytest.mark.parametrize("line", VOLATILITY_TARGETS.strip().splitlines()[1:])
+def test_exposures_of_the_worked_cases(line):
+    target, volatility, cap, exposure, shares = line.split()
+    found = target_exposure(D(target), float(volatility), D(cap))
+    assert found == D(exposure)
+    assert floor_to_lot(found * 200_000 / D("55.40"), D(1)) == D(shares)
+
+
+def test_a_volatility_target_divides_by_what_is_wanted_and_by_the_volatility():
+    view = past_of({"KO": RETURNS, "PEP": 2 * RETURNS})
+    sizer = VolatilityTarget(target=D("0.10"), cap=D(5))
+    alone, both = sizer.size(ask(past=view)), sizer.size(ask(past=view, others=["PEP"]))
+    assert alone.quantity == int(1000 * 0.10 / 0.1927891)
+    assert (alone.bound_by, abs(alone.quantity - 2 * both.quantity) <= 1) == ("vol_target", True)
+    wild = sizer.size(ask("PEP", past=view, others=["KO"]))
+    assert abs(both.quantity - 2 * wild.quantity) <= 2
+    capped = VolatilityTarget(target=D("0.10"), cap=D("0.2")).size(ask(past=view))
+    assert (capped.quantity, capped.bound_by) == (D(200), "vol_target_cap")
+
+
+# -- stops
+
+
+def test_the_range_of_closes_stands_in_where_highs_are_not_known():
+    """Moves of exactly 1 % around 100 dollars: a stop two ranges away risks about 2 dollars a share."""
+    view = past_of({"KO": [0.01, -1 / 101] * 30})
+    sizing = AtrStop(risk_fraction=D("0.01")).size(ask(past=view))
+    assert (sizing.quantity, sizing.bound_by) == (D(500), "atr_stop")
+    assert AtrStop(multiple=D(4)).size(ask(past=view)).quantity == 250
+    assert AtrStop().size(ask(direction="short", past=view)).quantity == -500
+
+
+def test_kelly_of_trades_risks_a_fraction_to_the_stop():
+    """Half of the trades win 150 on average, half lose 83.33: b = 1.8 and f = 0.5 − 0.5/1.8 = 22.2 %."""
+    full = KellyBet(fraction=D(1), most=D("0.9"), shrink=False)
+    assert full.size(ask(trades=TRADES, stop_price=D(90))).quantity == int(100_000 * (0.5 - 0.5 / 1.8) / 10)
+    shrunk = KellyBet(fraction=D(1), most=D("0.9")).size(ask(trades=TRADES, stop_price=D(90)))
+    assert 0 < shrunk.quantity < 2222
+    capped = KellyBet().size(ask(trades=TRADES, stop_price=D(90)))
+    assert (capped.quantity, capped.bound_by) == (D(200), "kelly_bet_most")  # 2 % of equity, 10 dollars a share
+    losing = KellyBet().size(ask(trades=[-profit for profit in TRADES], stop_price=D(90)))
+    assert (losing.quantity, losing.bound_by) == (D(0), "kelly_bet")
+
+
+def test_optimal_f_of_trades_risks_a_fraction_to_the_stop():
+    coin = tuple(D(profit) for profit in (200, -100) * 20)
+    sizing = OptimalF(fraction=D(1), most=D("0.9")).size(ask(trades=coin, stop_price=D(90)))
+    assert (sizing.quantity, sizing.bound_by) == (D(2500), "optimal_f")
+
+
+# -- several symbols at once
+
+MANY = {name: wander(seed, scale=0.006 * (seed + 1)) for seed, name in enumerate(("KO", "PEP", "XOM"))}
+
+
+def sizes(sizer, view, names, **how):
+    first = {n: sizer.size(ask(n, past=view, others=[o for o in names if o != n], **how)) for n in names}
+    return {name: float(sizing.quantity) for name, sizing in first.items()}
+
+
+def test_risk_parity_gives_every_symbol_the_same_risk():
+    view = past_of(MANY)
+    found = sizes(Optimized(Method.RISK_PARITY, fewest=60), view, list(MANY), equity="100000000")
+    total = sum(found.values()) * 100
+    assert total == pytest.approx(95_000_000, rel=1e-5)
+    weights = np.array([found[name] * 100 / total for name in MANY])
+    assert weights[0] > weights[1] > weights[2]
+    sizing = Optimized(Method.RISK_PARITY).size(ask("KO", past=view, others=["PEP", "XOM"]))
+    assert "33.3% of its variance" in sizing.detail
+    assert sizing.bound_by == "risk_parity"
+
+
+def test_risk_budgets_are_kept():
+    view = past_of(MANY)
+    sizer = Optimized(Method.RISK_PARITY, budgets={"KO": 0.5, "PEP": 0.25, "XOM": 0.25})
+    assert "50.0% of its variance" in sizer.size(ask("KO", past=view, others=["PEP", "XOM"])).detail
+    incomplete = Optimized(Method.RISK_PARITY, budgets={"KO": 1.0})
+    assert incomplete.size(ask("KO", past=view, others=["PEP"])).bound_by == "missing"
+
+
+def test_a_single_symbol_gets_everything():
+    for method in (Method.RISK_PARITY, Method.MAX_DIVERSIFICATION, Method.MIN_VARIANCE):
+        assert Optimized(method, gross=D(1)).size(ask("KO", past=past_of(MANY))).quantity == 1000
+
+
+def test_kelly_stays_within_leverage_and_position_limit():
+    view = past_of({name: wander(seed, drift=0.002) for seed, name in enumerate(("KO", "PEP", "XOM"))})
+    found = sizes(Kelly(fraction=D("0.5"), fewest=60), view, ["KO", "PEP", "XOM"])
+    assert sum(found.values()) <= 1000
+    capped = Kelly(fewest=60).size(ask(past=view, limits={"max_position_pct": D("0.10")}))
+    assert (capped.quantity, capped.bound_by) == (D(100), "max_position_pct")
+
+
+def test_kelly_holds_nothing_without_an_edge_and_turns_it_for_shorts():
+    falling = past_of({"KO": wander(1, drift=-0.003)})
+    long, short = Kelly().size(ask(past=falling)), Kelly().size(ask(direction="short", past=falling))
+    assert (long.quantity, long.bound_by) == (D(0), "kelly")
+    assert "no edge" in long.detail
+    assert short.quantity < 0
+
+
+def test_less_kelly_is_less_and_doubt_makes_it_smaller():
+    view = past_of({"KO": wander(1, drift=0.002)})
+    quarter, half = (Kelly(fraction=D(f), leverage=D(9), shrink=False).size(ask(past=view)) for f in ("0.1", "0.2"))
+    assert abs(half.quantity - 2 * quarter.quantity) <= 2
+    assert Kelly(fraction=D("0.1"), leverage=D(9)).size(ask(past=view)).quantity < quarter.quantity
+
+
+# -- what is missing
+
+NOTHING = {
+    "no past": (VolatilityTarget(), ask(), "too few"),
+    "a short past": (VolatilityTarget(), ask(past=past_of({"KO": [0.01, -0.01]})), "too few"),
+    "a still price": (VolatilityTarget(), ask(past=past_of({"KO": [0.0] * 40})), "never moved"),
+    "a gap now": (VolatilityTarget(), ask(past=past_of({"KO": [*RETURNS, float("nan")]})), "too few"),
+    "no range": (AtrStop(), ask(past=past_of({"KO": [0.0] * 40})), "never moved"),
+    "no bars": (AtrStop(), ask(), "no average true range"),
+    "few returns": (Kelly(), ask(past=past_of({"KO": RETURNS})), "too few"),
+    "no history": (Kelly(), ask("KO"), "too few"),
+    "an unknown symbol": (Optimized(Method.RISK_PARITY), ask("ZZZ", past=past_of(MANY), others=["KO"]), "no returns"),
+    "one that stands still": (
+        Optimized(Method.RISK_PARITY),
+        ask(past=past_of({"KO": [0.0] * 100, "PEP": wander(1, 100)}), others=["PEP"]),
+        "are the same",
+    ),
+    "few trades": (KellyBet(), ask(trades=TRADES[:5], stop_price=D(90)), "too few"),
+    "only winners": (KellyBet(), ask(trades=(D(1),) * 40, stop_price=D(90)), "no losing trade"),
+    "no stop": (OptimalF(), ask(trades=TRADES), "needs a stop_price"),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_is_missing_sizes_to_nothing_and_says_why(name):
+    sizer, asked, why = NOTHING[name]
+    sizing = sizer.size(asked)
+    assert (sizing.quantity, sizing.bound_by) == (D(0), "missing")
+    assert why in sizing.detail
+
+
+def test_sizers_of_many_symbols_need_to_know_which():
+    alone = msgspec.structs.replace(ask(past=past_of(MANY)), around=msgspec.structs.replace(ask().around, wanted=()))
+    assert Kelly().size(alone).bound_by == "missing"
+    assert Optimized(Method.RISK_PARITY).size(alone).bound_by == "missing"
+
+
+# -- composites
+
+
+def test_the_smallest_counts_and_bears_its_own_name():
+    both = Smallest((EqualWeight(), FixedFractional(D("0.01"))))
+    tight, wide = ask(stop_price=D(99)), ask(stop_price=D(50))
+    assert (both.size(tight).bound_by, both.size(tight).quantity) == ("equal_weight", D(950))
+    sizing = both.size(wide)
+    assert (sizing.bound_by, sizing.quantity, sizing.cut_from) == ("risk_fraction", D(20), D(950))
+    assert both.size(ask()).bound_by == "missing"  # what one of them cannot know, nobody is to trade on
+
+
+DRAWDOWNS = [
+    ("0", "equal_weight", 950),
+    ("0.05", "equal_weight", 950),
+    ("0.10", "drawdown", 475),
+    ("0.2", "drawdown", 0),
+]
+
+
+@pytest.mark.parametrize(("drawdown", "bound_by", "shares"), DRAWDOWNS)
+def test_a_drawdown_takes_away_in_a_line(drawdown, bound_by, shares):
+    sizing = Scaled(EqualWeight(), DrawdownScale()).size(ask(drawdown=drawdown))
+    assert (sizing.quantity, sizing.bound_by) == (D(shares), bound_by)
+    assert sizing.cut_from == (D(950) if bound_by == "drawdown" else None)
+
+
+def test_a_market_below_its_average_halves():
+    scaled = Scaled(EqualWeight(), RegimeScale(window=10))
+    up, down = past_of({"KO": [0.01] * 12}), past_of({"KO": [-0.01] * 12})
+    assert scaled.size(ask(past=up)).quantity == 950
+    assert (scaled.size(ask(past=down)).quantity, scaled.size(ask(past=down)).bound_by) == (D(475), "regime")
+    unknown = scaled.size(ask(past=past_of({"KO": [0.01] * 5})))
+    assert (unknown.quantity, unknown.bound_by) == (D(0), "missing")
+
+
+# -- by name
+
+
+def test_a_sizer_is_built_from_text():
+    assert make_sizer("vol-target:target=0.10, cap=2", within_limits=False) == VolatilityTarget(D("0.10"), D(2))
+    assert make_sizer("fixed-fractional:risk=0.02", within_limits=False) == FixedFractional(D("0.02"))
+    assert make_sizer("kelly:shrink=false,window=300", within_limits=False) == Kelly(window=300, shrink=False)
+    both = make_sizer(["atr", "equal-weight", "drawdown:start=0.02"], within_limits=False)
+    assert both == Scaled(Smallest((AtrStop(), EqualWeight())), DrawdownScale(start=D("0.02")))
+
+
+MISTAKES = {
+    "keely": "did you mean kelly",
+    "zzz": "there are equal-weight",
+    "kelly:f=1": "write key=value, with fraction",
+    "kelly:fraction": "write key=value",
+    "kelly:fraction=": "kelly: fraction",
+    "kelly:fraction=0.5,fraction=1": "given twice",
+    "kelly:fraction=2": "at most 1",
+    "kelly:window=10.5": "whole number",
+    "kelly:shrink=maybe": "true or false",
+    "kelly:fewest=1": "at least 2",
+    "vol-target:target=0": "must be above 0",
+    "vol-target:decay=1": "decay 1",
+    "atr:window=1": "at least 2",
+    "kelly-bet:most=1": "between 0 and 1",
+    "optimal-f:fewest=1": "at least 2",
+    "risk-parity:gross=0": "gross 0",
+    "regime:below=2": "0 to 1",
+    "drawdown": "needs a sizer",
+    "own-weight:gross=1": "with none",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_in_the_text_says_what_to_write(text):
+    with pytest.raises(ConfigurationError, match=MISTAKES[text]):
+        make_sizer(text)
+
+
+@pytest.mark.parametrize("text", ["drawdown:start=0.2,end=0.1", "drawdown:least=2"])
+def test_a_scale_that_makes_no_sense_is_refused(text):
+    with pytest.raises(ConfigurationError, match="must hold"):
+        make_sizer(["equal-weight", text])
+
+
+def test_the_smallest_of_none_is_refused():
+    with pytest.raises(ConfigurationError, match="at least one"):
+        Smallest(())

@@ -48,13 +48,13 @@ def markets(draw):
     position = draw(st.integers(2, 50))
     limits = limits_with(
         max_position_pct=D(position) / 100,
-        max_sector_exposure=D(draw(st.integers(position, 100))) / 100,
+        max_sector_exposure=D(draw(st.integers(position, 2 * position))) / 100,
         max_gross_exposure=D(draw(st.integers(position, 250))) / 100,
         buying_power_multiplier=draw(st.sampled_from([D(1), D(2)])),
-        max_portfolio_positions=draw(st.integers(1, 8)),
+        max_portfolio_positions=draw(st.sampled_from([8, 5, 2])),
         max_correlation=D("0.7"),
-        max_order_notional=D(draw(st.sampled_from([3_000, 1_000_000]))),
-        min_order_notional=D(draw(st.sampled_from([1, 500]))),
+        max_order_notional=D(draw(st.sampled_from([1_000_000] * 4 + [3_000]))),
+        min_order_notional=D(draw(st.sampled_from([1, 1, 500]))),
         allow_short=True,
     )
     lots = st.sampled_from([D(1), D(1), D(10)])
@@ -72,7 +72,7 @@ def markets(draw):
     return (
         desk,
         quoted,
-        [draw(wishes(name)) for name in draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))],
+        [draw(wishes(name)) for name in draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=4))],
     )
 
 

@@ -18,6 +18,7 @@ from quant_trading_system.cli import (
     order_commands,
     reconcile_command,
     simulate_command,
+    size_command,
     trade_command,
     venue_command,
     watchdog_command,
@@ -55,6 +56,7 @@ order_commands.add_to(app)
 halt_commands.add_to(app)
 journal_commands.add_to(app)
 optimize_command.add_to(app)
+size_command.add_to(app)
 trade_command.add_to(app)
 reconcile_command.add_to(app)
 venue_command.add_to(app)

@@ -7,10 +7,11 @@ out. `make_sizer("kelly:fraction=0.5")` builds one from text.
 from __future__ import annotations
 
 from quant_trading_system.risk.sizing.catalogue import SIZERS, Entry, describe, make_sizer
-from quant_trading_system.risk.sizing.composed import DrawdownScale, RegimeScale, Scale, Scaled, Smallest
+from quant_trading_system.risk.sizing.composed import DrawdownScale, Scale, Scaled, Smallest
 from quant_trading_system.risk.sizing.fitting import Fitted, Target, WithinLimits, fit_targets
 from quant_trading_system.risk.sizing.growth import Kelly, VolatilityTarget
 from quant_trading_system.risk.sizing.joint import Optimized
+from quant_trading_system.risk.sizing.regime import RegimeScale
 from quant_trading_system.risk.sizing.request import Around, PositionSizer, Sizing, SizingRequest, Wanted
 from quant_trading_system.risk.sizing.room import Room, room_for
 from quant_trading_system.risk.sizing.signals import EqualWeight, OwnWeight

@@ -203,10 +203,10 @@ class OrderPath:
         return change
 
     def _tell_unsized(self, signal: Signal, sizing: Sizing, moment: datetime) -> None:
-        """Put on record that a wish has no size; once, until it has one or another reason."""
+        """Put on record that a wish has no size; once, until an order is sent for the symbol or the reason changes."""
         if sizing.quantity or signal.direction is Direction.FLAT:
-            self._unsized.pop(signal.symbol, None)
-        elif self._unsized.get(signal.symbol) != (signal.source, sizing.bound_by):
+            return
+        if self._unsized.get(signal.symbol) != (signal.source, sizing.bound_by):
             self._unsized[signal.symbol] = (signal.source, sizing.bound_by)
             self._record(
                 WishNotSized(
@@ -304,6 +304,7 @@ class OrderPath:
             self._done(symbol)
             return
         order, plan = planned
+        self._unsized.pop(symbol, None)
         try:
             answer = await self._orders.submit(order, plan=plan, cause=pursuit.cause)
         except (KillSwitchActiveError, JournalFull):

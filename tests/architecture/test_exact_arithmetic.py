@@ -19,12 +19,18 @@ EXACT = (
     "risk/monitor.py",
     "risk/portfolio.py",
     "risk/pre_trade.py",
+    "risk/sizing/composed.py",
+    "risk/sizing/fitting.py",
+    "risk/sizing/request.py",
+    "risk/sizing/room.py",
+    "risk/sizing/signals.py",
     "simulation/books.py",
     "simulation/fees.py",
     "simulation/matching.py",
     "trading/liquidation.py",
     "trading/order_path.py",
     "trading/planning.py",
+    "trading/rebalance.py",
     "trading/trading_engine.py",
 )
 """Where no float is made; each entry is the beginning of paths."""

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import exact, plain
 from quant_trading_system.risk.portfolio_optimizer import Method
-from quant_trading_system.risk.sizing.composed import DrawdownScale, RegimeScale, Scaled, Smallest
+from quant_trading_system.risk.sizing.composed import DrawdownScale, Scaled, Smallest
 from quant_trading_system.risk.sizing.fitting import WithinLimits
 from quant_trading_system.risk.sizing.growth import Kelly, VolatilityTarget
 from quant_trading_system.risk.sizing.joint import Optimized
+from quant_trading_system.risk.sizing.regime import RegimeScale
 from quant_trading_system.risk.sizing.request import PositionSizer
 from quant_trading_system.risk.sizing.signals import EqualWeight, OwnWeight
 from quant_trading_system.risk.sizing.stops import AtrStop, FixedFractional, KellyBet, OptimalF
@@ -72,7 +73,8 @@ SIZERS: dict[str, Entry] = {
 def make_sizer(specs: str | Sequence[str], *, within_limits: bool = True) -> PositionSizer:
     """Build a sizer from text: ``NAME`` or ``NAME:key=value,key=value``; of several, the smallest answer counts.
 
-    Scales apply to the result, in the order in which they are given.
+    Several are given one by one, or joined by ``+``: ``vol-target+drawdown``. Scales apply to the result, in the
+    order in which they are given.
 
     Args:
         within_limits: cut the portfolio to what the gate will pass.
@@ -83,7 +85,7 @@ def make_sizer(specs: str | Sequence[str], *, within_limits: bool = True) -> Pos
     >>> make_sizer("vol-target:target=0.10", within_limits=False).target
     Decimal('0.10')
     """
-    texts = [specs] if isinstance(specs, str) else list(specs)
+    texts = [part for text in ([specs] if isinstance(specs, str) else specs) for part in text.split("+")]
     made = [(_entry(text), _made(text)) for text in texts]
     sizers = tuple(part for entry, part in made if not entry.scales)
     if not sizers:

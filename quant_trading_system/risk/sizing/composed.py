@@ -1,4 +1,4 @@
-"""Sizers made of sizers: the smallest of several, and scaling by drawdown or by the regime of the market.
+"""Sizers made of sizers: the smallest of several, and scaling such as that by drawdown.
 
 The answer names what truly bound: the part that made it as small as it is.
 """
@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-import numpy as np
-
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import ONE, ZERO, floor_to_lot
-from quant_trading_system.risk.sizing.request import PositionSizer, Sizing, SizingRequest, as_weight
+from quant_trading_system.risk.sizing.request import PositionSizer, Sizing, SizingRequest
 
 
 @dataclass(frozen=True)
@@ -103,38 +101,3 @@ class DrawdownScale:
         left = (self.end - drawdown) / (self.end - self.start)
         factor = self.least + (ONE - self.least) * min(max(left, ZERO), ONE)
         return factor, f"{drawdown:.2%} below the peak"
-
-
-@dataclass(frozen=True)
-class RegimeScale:
-    """`below` while the mean of all symbols stands under its own average of `window` bars, else one.
-
-    The mean is an index of equal parts of all symbols with prices over the window.
-
-    Source: Faber (2007), A quantitative approach to tactical asset allocation.
-
-    Raises:
-        ConfigurationError: `below` outside 0 to 1, or a window below 2.
-    """
-
-    window: int = 200
-    below: Decimal = Decimal("0.5")
-    rule = "regime"
-
-    def __post_init__(self) -> None:
-        if not ZERO <= self.below <= ONE or self.window < 2:
-            raise ConfigurationError(
-                f"regime: below {self.below} must lie in 0 to 1, window {self.window} be at least 2"
-            )
-
-    def factor(self, request: SizingRequest) -> tuple[Decimal | None, str]:
-        past = request.around.past
-        returns = np.empty((0, 0)) if past is None else past.returns(self.window - 1)
-        whole = returns[:, np.isfinite(returns).all(axis=0)] if len(returns) else returns
-        if len(returns) < self.window - 1 or not whole.shape[1]:
-            return None, f"{len(returns) + 1} bars do not tell the regime; {self.window} are needed"
-        index = np.append(1.0, np.cumprod(1 + whole.mean(axis=1)))
-        standing = float(index[-1] / index.mean() - 1)
-        return ONE if standing >= 0 else as_weight(
-            float(self.below)
-        ), f"the market stands {standing:+.1%} at its average"

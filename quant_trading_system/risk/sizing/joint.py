@@ -53,7 +53,7 @@ class Optimized:
         weight = joint.weights.get(symbol)
         if weight is None:
             return nothing(joint.missing or f"no returns of {symbol} up to now")
-        words = f"{weight:.4f} of what {len(joint.weights)} symbols get, {joint.risk[symbol]:.1%} of its variance"
+        words = f"{weight:.4f} of what is invested, {joint.risk[symbol]:.1%} of its variance"
         return of_weight(request, self.gross * weight, self.method.value.replace("-", "_"), words)
 
     def _solve(self, around: Around) -> _Joint:

@@ -33,10 +33,10 @@ def room_for(
     """
     with portfolio.lock:
         holding = portfolio.peek(symbol)
-        rule = _broken(holding, change, price, portfolio, limits)
-        if rule is None:
+        if _broken(holding, change, price, portfolio, limits) is None:
             return Room(change)
         lots = _most_lots(holding, change, price, lot, portfolio, limits)
+        rule = _broken(holding, ((lots + 1) * lot).copy_sign(change), price, portfolio, limits)
     quantity = (lots * lot).copy_sign(change)
     too_small = quantity and not holding.shrinks(quantity) and abs(quantity) * price < limits.min_order_notional
     return Room(ZERO, Rule.MIN_NOTIONAL) if too_small else Room(quantity, rule)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from quant_trading_system.core.events import HaltLevel, OrderEvent
+from quant_trading_system.core.decisions import Rule, SizeSeen
+from quant_trading_system.core.events import HaltLevel, OrderEvent, WishNotSized
 from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.market.quotes import Quote
+from quant_trading_system.risk.position_sizer import Sizing, SizingRequest
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy, plan_as_given, plan_order
 from tests.support.desk import Account, limits_with
@@ -328,3 +330,119 @@ def test_an_order_by_hand_says_so_and_expects_what_it_can():
     assert plan_as_given(buy(1, strategy="mine"), quote).why == "the order was given with its type and price"
     assert plan_as_given(buy(1), None).expected_price is None
     assert plan_as_given(buy(1), quote).expected_price == D("100.00")
+
+
+# -- sizing on the road ------------------------------------------------------------------------------------------
+
+
+class Fixed:
+    """A sizer that always answers the same."""
+
+    def __init__(self, quantity: str, bound_by: str = "fixed") -> None:
+        self.sizing = Sizing(quantity=D(quantity), bound_by=bound_by, detail="a test")
+        self.asked: list[SizingRequest] = []
+
+    def size(self, request: SizingRequest) -> Sizing:
+        self.asked.append(request)
+        return self.sizing
+
+
+def fitting(sizer: Fixed, **limits: Any) -> Account:
+    account = Account(sizer=sizer, limits=limits_with(**limits))
+    path(account)._policy = ExecutionPolicy(fit_to_limits=True)
+    return account
+
+
+def unsized(account: Account) -> list[WishNotSized]:
+    return [event for event in account.journal.events if isinstance(event, WishNotSized)]
+
+
+def test_an_order_is_cut_to_the_room_and_its_record_says_so():
+    account = fitting(Fixed("500"))
+    want(account, "KO", "0.1")
+    walk(account)
+    assert sent(account) == ["buy 99 KO"]
+    decision = next(e.decision for e in account.journal.events if isinstance(e, OrderEvent) and e.decision)
+    assert decision.plan is not None
+    assert decision.plan.size == SizeSeen(target=D(500), bound_by="fixed", detail="a test", room_rule=Rule.MAX_POSITION)
+
+
+def test_without_room_nothing_is_sent_and_the_wish_is_on_record_once():
+    account = fitting(Fixed("500"), max_portfolio_positions=1)
+    account.hold("XOM", 1)
+    for _ in range(2):
+        want(account, "KO", "0.1")
+        walk(account)
+    assert sent(account) == []
+    assert [(event.symbol, event.bound_by) for event in unsized(account)] == [("KO", "max_portfolio_positions")]
+
+
+def test_without_the_policy_the_gate_is_asked_as_ever():
+    account = Account(sizer=Fixed("500"))
+    want(account, "KO", "0.1")
+    walk(account)
+    assert sent(account) == []
+    assert [e.reason for e in account.journal.events if isinstance(e, OrderEvent) and "max_position_pct" in e.reason]
+
+
+def test_what_cannot_be_sized_is_left_as_it_is_and_told_once_until_it_can():
+    sizer = Fixed("0", "missing")
+    account = Account(sizer=sizer)
+    account.hold("KO", 50)
+    for _ in range(3):
+        want(account, "KO", "0.1")
+        walk(account)
+    assert sent(account) == []
+    assert len(unsized(account)) == 1
+    sizer.sizing = Sizing(quantity=D(60), bound_by="fixed", detail="")
+    want(account, "KO", "0.1")
+    walk(account)
+    assert sent(account) == ["buy 10 KO"]
+    fill_all(account)
+    sizer.sizing = Sizing(quantity=D(0), bound_by="missing", detail="")
+    want(account, "KO", "0.1")
+    walk(account)
+    assert len(unsized(account)) == 2
+
+
+def test_a_size_of_zero_by_rule_closes_the_position():
+    account = Account(sizer=Fixed("0", "kelly"))
+    account.hold("KO", 50)
+    want(account, "KO", "0.1")
+    walk(account)
+    assert sent(account) == ["sell 50 KO"]
+
+
+def test_a_wish_to_be_flat_closes_even_when_nothing_can_be_sized():
+    account = Account(sizer=Fixed("0", "missing"), limits=limits_with(allow_short=True))
+    account.hold("KO", -50)
+    want(account, "KO", "0")
+    walk(account)
+    assert sent(account) == ["buy 50 KO"]
+
+
+def test_sizers_see_the_account_and_everything_that_is_wanted():
+    sizer = Fixed("10")
+    account = Account(sizer=sizer)
+    account.hold("XOM", 7)
+    account.hold("PEP", 3)
+    want(account, "KO", "0.1")
+    wishes = [Signal(symbol=s, direction=Direction.LONG, at=NOON, source="test") for s in ("KO", "PEP")]
+    asyncio.run(path(account).walk(wishes, account.clock.now()))
+    around = sizer.asked[0].around
+    assert [(w.signal.symbol, w.price) for w in around.wanted] == [("KO", D("100.01")), ("PEP", D("100.01"))]
+    assert (around.held, around.staying, around.sectors) == (("PEP", "XOM"), {"XOM": D(700)}, {"XOM": "Energy"})
+    assert (sizer.asked[0].signals, around.past, around.trades) == (2, None, ())
+
+
+def test_a_position_within_its_drift_band_is_left_alone():
+    account = Account(sizer=Fixed("50"))
+    path(account)._policy = ExecutionPolicy(drift_band=D("0.2"))
+    account.hold("KO", 41)
+    want(account, "KO", "0.1")
+    walk(account)
+    assert sent(account) == []
+    account.hold("KO", -2)
+    want(account, "KO", "0.1")
+    walk(account)
+    assert sent(account) == ["buy 11 KO"]

@@ -14,7 +14,16 @@ from quant_trading_system.core.exceptions import StrategyError
 from quant_trading_system.research import strategies as shipped
 from quant_trading_system.trading.strategy import Strategy
 
-SHIPPED: dict[str, type[Strategy]] = {"momentum": shipped.Momentum, "buy-and-hold": shipped.BuyAndHold}
+SHIPPED: dict[str, type[Strategy]] = {
+    "momentum": shipped.Momentum,
+    "mean-reversion": shipped.MeanReversion,
+    "pairs": shipped.Pairs,
+    "volatility-managed": shipped.VolatilityManaged,
+    "risk-parity": shipped.RiskParity,
+    "learned": shipped.Learned,
+    "buy-and-hold": shipped.BuyAndHold,
+}
+"""Those that ship with the package, by the names that commands take."""
 
 
 def load_strategy(spec: str) -> Strategy:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "quant_trading_system"
 
-MODULE_OF = {"PyYAML": "yaml", "cvxpy-base": "cvxpy"}
+MODULE_OF = {"PyYAML": "yaml", "cvxpy-base": "cvxpy", "scikit-learn": "sklearn"}
 """Libraries whose module has another name than the library."""
 
 HEAVY = {

@@ -1,4 +1,4 @@
-"""Two small strategies to start from: momentum across stocks, and buying equal parts and holding them."""
+"""Momentum across stocks."""
 
 from __future__ import annotations
 
@@ -48,13 +48,3 @@ class Momentum(Strategy):
                 yield market.long(symbol, weight=weight, reason=reason)
             elif market.position(symbol):
                 yield market.flat(symbol, reason="no longer among the best")
-
-
-class BuyAndHold(Strategy):
-    """Buys every symbol once, in equal parts, and keeps it."""
-
-    def on_bar(self, market: MarketView) -> Iterable[Signal]:
-        """Ask for everything on the first bar."""
-        if market.bar == 1:
-            for symbol in market.symbols:
-                yield market.long(symbol, reason="buy and hold")

@@ -37,7 +37,9 @@ class Stamps(StrEnum):
     END = "end"
 
 
-StrategyName = Annotated[str, typer.Argument(help="One that ships, such as momentum; FILE.py, FILE.py:CLASS or MODULE:CLASS.")]
+StrategyName = Annotated[
+    str, typer.Argument(help="One that ships, such as momentum; FILE.py, FILE.py:CLASS or MODULE:CLASS.")
+]
 Prices = Annotated[str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices.")]
 Symbols = Annotated[str, typer.Option(help="Only these, separated by commas; for a file of one stock, its symbol.")]
 First = Annotated[

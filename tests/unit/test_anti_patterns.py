@@ -255,8 +255,11 @@ STATISTICS = (
     "risk/metrics.py",
     "risk/covariance/",
     "risk/portfolio_optimizer/",
+    "risk/sizing/composed.py",
+    "risk/sizing/growth.py",
+    "risk/sizing/stops.py",
 )
-"""Confidence levels, moments and tolerances; they are no limits, even where a number is the same."""
+"""Confidence levels, moments, tolerances and what a sizer aims at; no limits, even where a number is the same."""
 
 
 def test_no_limit_of_the_file_is_written_into_the_code_that_checks_it():

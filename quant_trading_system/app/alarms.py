@@ -33,12 +33,19 @@ class Alarms:
         self._tell = tell
 
     def __call__(self, notice: Notice) -> None:
-        """Take one notice."""
+        """Take one notice: halt first, for telling may fail."""
         line = f"{notice.source}: {notice.kind.value.replace('_', ' ')}: {notice.message}"
+        incomplete = self._halt(line) if notice.kind in HALTING else ""
         self._tell(line)
-        if notice.kind not in HALTING or self.kill_switch is None:
-            return
+        if incomplete:
+            self._tell(incomplete)
+
+    def _halt(self, why: str) -> str:
+        """What of the halt did not work, empty for nothing."""
+        if self.kill_switch is None:
+            return ""
         try:
-            self.kill_switch.activate(line, trigger=HaltTrigger.INTEGRITY, activated_by="broker adapter")
+            self.kill_switch.activate(why, trigger=HaltTrigger.INTEGRITY, activated_by="broker adapter")
         except KillSwitchIncomplete as incomplete:
-            self._tell(str(incomplete))
+            return str(incomplete)
+        return ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from quant_trading_system.core.clock import Clock
     from quant_trading_system.journal.sqlite_reader import JournalReader
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text for people.")]
@@ -34,6 +35,21 @@ def screen() -> Console:
 
     to_people = sys.stdout.isatty()
     return Console(highlight=False, soft_wrap=not to_people, width=None if to_people else 160)
+
+
+def line_teller(clock: Clock) -> Callable[[str], None]:
+    """Prints one line with its time, for processes that must go on when nobody reads them any more.
+
+    A terminal that is gone or a full disk behind a redirection costs the line and nothing else; what counts is in
+    the journal. rich would end the process.
+    """
+
+    def tell(line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.write(f"{clock.now():%H:%M:%S} {line}\n")
+            sys.stdout.flush()
+
+    return tell
 
 
 def print_json(value: Any, *, numbers: bool = False) -> None:

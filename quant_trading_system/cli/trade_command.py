@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import screen
+from quant_trading_system.cli.screen import line_teller
 from quant_trading_system.cli.sizing_options import Sizers, chosen_sizing
 from quant_trading_system.core.exceptions import ConfigurationError
 
@@ -148,12 +148,9 @@ async def _until_told(setup: LiveSetup) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
 
-    def tell(line: str) -> None:
-        screen().print(f"{clock.now():%H:%M:%S} {line}", markup=False)
-
     setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     remember_run(setup.directory)
-    await trade_live(setup, stop, tell)
+    await trade_live(setup, stop, line_teller(clock))
 
 
 def _watchdog_command(name: str, account: str, credentials: Path | None, bound: float) -> tuple[str, ...]:

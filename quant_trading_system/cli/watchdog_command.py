@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import screen
+from quant_trading_system.cli.screen import line_teller
 from quant_trading_system.cli.trade_command import Keys, Name, require_name
 
 Bound = Annotated[float, typer.Option(help="Seconds without a sign of life, after which it acts.", min=2, max=600)]
@@ -39,18 +38,12 @@ def watchdog(
     from quant_trading_system.execution.credentials import read_access
 
     require_name(name)
-    clock = SystemClock()
-
-    def tell(line: str) -> None:
-        with suppress(OSError):  # the terminal may be gone; the record is not
-            screen().print(f"{clock.now():%H:%M:%S} {line}", markup=False)
-
     asyncio.run(
         watch_account(
             read_access(os.environ, credentials),
             state_directory() / name,
             WatchdogLimits(bound=timedelta(seconds=bound), stay=stay),
-            tell,
+            line_teller(SystemClock()),
             account_id=account,
         )
     )

@@ -35,3 +35,16 @@ def test_before_the_parts_are_joined_a_notice_is_only_told():
     told = []
     Alarms(told.append)(notice(NoticeKind.WRONG_ECHO))
     assert len(told) == 1
+
+
+def test_a_screen_that_is_gone_keeps_no_notice_from_halting():
+    account = Account()
+
+    def gone(_: str) -> None:
+        raise BrokenPipeError
+
+    alarms = Alarms(gone)
+    alarms.kill_switch = account.kill_switch
+    with pytest.raises(BrokenPipeError):
+        alarms(notice(NoticeKind.FILL_MISSING))
+    assert account.kill_switch.level is HaltLevel.HALTED

@@ -18,7 +18,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from quant_trading_system.core import decisions, events, instruments, numbers, order_state, orders, positions
+from quant_trading_system.core import (
+    book_events,
+    breaks,
+    decisions,
+    events,
+    instruments,
+    numbers,
+    order_state,
+    orders,
+    positions,
+)
 from quant_trading_system.core.events import AnyEvent, RunFinished
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.core.numbers import LEDGER
@@ -36,6 +46,8 @@ SNAPSHOT_EVERY = 50_000
 _MAGIC = b"QTSSNAP1"
 _CHECK_BYTES = 32
 _FOLDING: tuple[ModuleType, ...] = (
+    book_events,
+    breaks,
     decisions,
     events,
     instruments,

@@ -218,6 +218,18 @@ def test_a_flipped_bit_at_any_place_is_ignored():
             unpacked(bytes(spoilt), journal, KEY)
 
 
+def test_whatever_the_books_are_made_of_belongs_to_the_code_that_folds():
+    """A change of a word in a module that is left out would be read into old snapshots unnoticed."""
+    made_in = {
+        name
+        for module in (snapshot.projection_module, snapshot.books_module, snapshot.order_fold)
+        for value in vars(module).values()
+        if (name := getattr(value, "__module__", "")).startswith("quant_trading_system.core")
+    }
+    errors = "quant_trading_system.core.exceptions"
+    assert made_in - {errors} <= {module.__name__ for module in snapshot._FOLDING}
+
+
 def test_the_code_of_the_snapshot_is_the_code_that_folds():
     assert snapshot._code() == snapshot._code()
     assert len(snapshot._code()) == 16

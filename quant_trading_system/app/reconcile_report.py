@@ -218,6 +218,7 @@ def _ledger(books: Projection, journal: Journal, latch: Latch, clock: Clock) -> 
             day_start_equity=baselines.day_start_equity,
             losing_streak=baselines.losing_streak,
             opened_at=baselines.day_opened,
+            closing_equity=baselines.closing_equity,
         )
     return Ledger(portfolio, journal, clock, lambda: monitor.recalculated(""))
 

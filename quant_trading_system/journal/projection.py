@@ -69,13 +69,17 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
-    """What loss limits are measured against (dollars), from the last risk event; the day opened at `day_opened`."""
+    """What loss limits are measured against (dollars), from the last risk event; the day opened at `day_opened`.
+
+    `closing_equity` is that of the last close, moved along with deposits since; None while a day is running.
+    """
 
     equity: Decimal = ZERO
     peak_equity: Decimal = ZERO
     day_start_equity: Decimal = ZERO
     losing_streak: int = 0
     day_opened: datetime | None = None
+    closing_equity: Decimal | None = None
 
 
 class Projection:
@@ -258,7 +262,17 @@ class Projection:
             day_start_equity=event.day_start_equity,
             losing_streak=event.losing_streak,
             day_opened=opened,
+            closing_equity=self._closing_equity(event),
         )
+
+    def _closing_equity(self, event: RiskEvent) -> Decimal | None:
+        if event.reason is RiskEventKind.DAY_CLOSED:
+            return event.equity
+        before = self.baselines
+        if before.closing_equity is None or event.reason in (RiskEventKind.DAY_OPENED, RiskEventKind.REBASED):
+            return None
+        moved = LEDGER.subtract(event.day_start_equity, before.day_start_equity)  # deposits move both alike
+        return LEDGER.add(before.closing_equity, moved)
 
     def _switch(self, event: KillSwitchEvent) -> None:
         if event.activation < self.halt.activation:

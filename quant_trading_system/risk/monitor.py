@@ -109,7 +109,13 @@ class RiskMonitor:
         self._emit(self.numbers(RiskEventKind.REBASED))
 
     def restore(
-        self, *, peak_equity: Decimal, day_start_equity: Decimal, losing_streak: int, opened_at: datetime | None = None
+        self,
+        *,
+        peak_equity: Decimal,
+        day_start_equity: Decimal,
+        losing_streak: int,
+        opened_at: datetime | None = None,
+        closing_equity: Decimal | None = None,
     ) -> None:
         """Take up the baselines that the journal last recorded; a restart forgives nothing."""
         portfolio = self._portfolio
@@ -117,6 +123,7 @@ class RiskMonitor:
             portfolio.peak_equity = peak_equity
             portfolio.day_start_equity = day_start_equity
             portfolio.losing_streak = losing_streak
+            portfolio.closing_equity = closing_equity
             self.opened_at = opened_at
 
     def numbers(self, reason: RiskEventKind, **extra: object) -> RiskEvent:

@@ -55,6 +55,7 @@ def resume(
             day_start_equity=baselines.day_start_equity,
             losing_streak=baselines.losing_streak,
             opened_at=baselines.day_opened,
+            closing_equity=baselines.closing_equity,
         )
     recall = recall_from(source)
     orders.lives.recall = recall  # an order that took another's place needs that one, open or not

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from quant_trading_system.app.adoption import Ledger, adopt_cash
 from quant_trading_system.core.events import HaltLevel, SignalEvent
 from quant_trading_system.core.exceptions import KillSwitchActiveError
 from quant_trading_system.core.order_state import OrderStatus
@@ -45,6 +46,31 @@ def test_peak_day_start_and_streak_survive(life):
     after = life.again()
     assert (after.portfolio.peak_equity, after.portfolio.losing_streak) == (D(110_000), 5)
     assert after.portfolio.day_start_equity == before.portfolio.day_start_equity
+
+
+def test_what_is_lost_overnight_counts_from_the_close_also_over_a_restart(life):
+    """Deposits meanwhile are no profit, and a restart after the open finds a day that is running."""
+    before = life.begin()
+    life.trade(buy(50), "100.00")
+    before.portfolio.mark("KO", D("98.00"))
+    before.monitor.open_day()
+    before.monitor.close_day()
+    closed = before.portfolio.equity
+    adopt_cash(Ledger.of(before), before.portfolio.cash + 1_000, approved_by="Ana")
+    after = life.again()
+    after.portfolio.mark("KO", D("95.00"))
+    after.monitor.open_day()
+    assert after.portfolio.day_start_equity == closed + 1_000
+    assert after.portfolio.daily_pnl == -150
+    assert life.again().portfolio.closing_equity is None
+
+
+def test_a_reset_after_the_close_forgives_the_night(life):
+    before = life.begin()
+    before.monitor.close_day()
+    before.kill_switch.activate("a drill")
+    before.kill_switch.reset("anna", "over")
+    assert life.again().portfolio.closing_equity is None
 
 
 @pytest.mark.fault("killed-while-halted")

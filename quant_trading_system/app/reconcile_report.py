@@ -124,7 +124,10 @@ class Comparison:
         return statement, list(compare(books, statement))
 
     def _record(self, order_id: str) -> OrderRecord | None:
-        return record_from((entry.seq, entry.event) for entry in self._journal.about(order_id))
+        record = record_from((entry.seq, entry.event) for entry in self._journal.about(order_id))
+        if record is not None and record.replaces:
+            record.older = self._record(record.replaces)  # the broker counts its shares here, too
+        return record
 
     def _read_on(self) -> None:
         for entry in self._journal.entries(self.books.seq + 1):

@@ -14,7 +14,7 @@ class BreakKind(StrEnum):
     POSITION = "position"
     CASH = "cash"
     MISSING_ORDER = "missing_order"  # open on our books, unknown to the broker
-    FOREIGN_ORDER = "foreign_order"  # open at the broker, not on our books
+    FOREIGN_ORDER = "foreign_order"  # open at the broker; ours do not have it, or call it ended
     MISSING_FILL = "missing_fill"  # the broker calls more of an order filled than it shows executions for
     ORDER_QUANTITY = "order_quantity"  # the order at the broker has another size than ours
     INCOMPLETE = "incomplete"  # the broker could not be asked, so nothing is known

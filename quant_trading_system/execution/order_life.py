@@ -86,7 +86,6 @@ class OrderLives:
     ) -> None:
         """Join what a change of an order touches."""
         self.store = OrderStore()
-        self.taken_up = 0
         self._portfolio = portfolio
         self._tracker = tracker
         self._kill_switch = kill_switch
@@ -243,6 +242,9 @@ class OrderLives:
                     self.watch.set_apart(record, flaw)
                     return
                 self._apply(record, execution)
+            if record.status in _NEVER_LEFT:
+                self._stranger(record.order_id)  # it cannot be at the broker, and yet it is
+                return
             trigger = _SEEN_AS.get(seen.status)
             if record.chain_filled >= seen.filled_quantity and trigger is not None and record.status is not seen.status:
                 self.step(record, trigger, "found at the broker")
@@ -253,7 +255,7 @@ class OrderLives:
             record = self.find(update.client_order_id)
             if record is None:
                 if not self.take_stranger(update):
-                    self._stranger(update)
+                    self._stranger(update.client_order_id)
                 return
             if update.execution is not None and (flaw := flaw_of(update.execution, record)):
                 self.watch.set_apart(record, flaw)
@@ -265,7 +267,7 @@ class OrderLives:
             except (KillSwitchIncomplete, JournalError) as error:
                 incomplete = error  # the fill is booked; first this order's life goes on, so that the two agree
             if record.status in _NEVER_LEFT:
-                self._stranger(update)  # it cannot be at the broker, and yet it is
+                self._stranger(record.order_id)  # it cannot be at the broker, and yet it is
                 return
             record.venue_order_id = record.venue_order_id or update.venue_order_id
             if update.request is not None and record.pending is not PendingRequest.NONE:
@@ -329,12 +331,10 @@ class OrderLives:
     def _resize(self, record: OrderRecord) -> None:
         self._portfolio.resize(record.order_id, record.order.symbol, record.room)
 
-    def _stranger(self, update: BrokerUpdate) -> None:
-        self._kill_switch.activate(
-            f"the broker reports an order that is not on our books: {update.client_order_id}",
-            trigger=HaltTrigger.INTEGRITY,
-            activated_by="order manager",
-        )
+    def _stranger(self, order_id: str) -> None:
+        why = f"the broker reports an order that is not on our books: {order_id}"
+        if not (self._kill_switch.is_active() and why in self._kill_switch.reason):
+            self._kill_switch.activate(why, trigger=HaltTrigger.INTEGRITY, activated_by="order manager")
 
     def step(self, record: OrderRecord, trigger: OrderTrigger, reason: str = "", *, on_record: bool = True) -> None:
         """Move the order's life by the table, and everything that depends on it."""

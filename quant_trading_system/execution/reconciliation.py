@@ -18,6 +18,7 @@ from quant_trading_system.core.ids import is_our_make
 from quant_trading_system.core.numbers import LEDGER, ZERO, plain
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.execution.broker import BrokerOrder
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.statement import SeenOrder, SeenPosition, Statement
@@ -30,7 +31,12 @@ _ON_ITS_WAY = frozenset({OrderStatus.SENT, OrderStatus.IN_DOUBT})
 
 
 class OurOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order on our books; `quantity` is None for one in dollars, whose shares only the broker knows."""
+    """An order on our books.
+
+    Attributes:
+        quantity: None for one in dollars, whose shares only the broker knows.
+        filled: shares, with those of the orders whose place it took, for the broker counts them so.
+    """
 
     symbol: str
     side: OrderSide
@@ -66,7 +72,7 @@ def our_order(record: OrderRecord) -> OurOrder:
         side=order.side,
         status=record.status,
         quantity=None if order.notional is not None else record.quantity,
-        filled=record.filled,
+        filled=record.chain_filled,
         leaves=record.leaves,
     )
 
@@ -137,6 +143,14 @@ def _compare_orders(books: Books, shown: Iterable[SeenOrder]) -> Iterator[Break]
 
 def _compare_one(order_id: str, ours: OurOrder, theirs: SeenOrder) -> Iterator[Break]:
     seen = theirs.seen
+    if seen.status.is_open and not ours.status.is_open:
+        yield Break(
+            kind=BreakKind.FOREIGN_ORDER,
+            subject=order_id,
+            symbol=ours.symbol,
+            ours=ours.status.value,
+            theirs=_in_short(seen),
+        )
     if seen.filled_quantity > ours.filled:
         yield Break(
             kind=BreakKind.MISSING_FILL,
@@ -166,9 +180,13 @@ def foreign_order(order: SeenOrder) -> Break:
         subject=seen.client_order_id,
         symbol=seen.symbol,
         ours="unknown",
-        theirs=f"{seen.side} {plain(seen.quantity)} {seen.symbol} {seen.status}",
+        theirs=_in_short(seen),
         severity=Severity.CRITICAL if is_our_make(seen.client_order_id) else Severity.SERIOUS,
     )
+
+
+def _in_short(seen: BrokerOrder) -> str:
+    return f"{seen.side} {plain(seen.quantity)} {seen.symbol} {seen.status}"
 
 
 # -- positions and cash --------------------------------------------------------------------------------------------

@@ -210,9 +210,10 @@ class Reconciler:
         shown = {order.seen.client_order_id: order.seen for order in statement.orders}
         for order_id, seen in shown.items():
             record = self._externals.known(order_id)
-            if record is None or (seen.filled_quantity <= record.filled and seen.status.is_open):
+            if record is None:
                 continue
-            if seen.filled_quantity > record.filled or record.status.is_open:
+            lacks_fills = seen.filled_quantity > record.filled and seen.filled_quantity != record.chain_filled
+            if lacks_fills or seen.status.is_open is not record.status.is_open:
                 await self._catch_up(record)
         for record in self._system.orders.open_orders():
             if record.order_id not in shown and record.status not in _ON_ITS_WAY:

@@ -454,3 +454,76 @@ def test_a_position_outside_the_universe_is_marked_by_the_broker(desk):
 
     run(story)
     assert desk.account.portfolio.position("ZZZ").mark == 90
+
+
+# -- orders that are over on our books only -----------------------------------------------------------------------
+
+
+def given_up(desk: Reconciled):
+    """An order of ours that the broker denied so often that it is absent on our books."""
+    desk.account.offer()
+    desk.account.broker.answers.append("time_out")
+    record = desk.account.orders.order(desk.account.submit(buy(3, limit="99.00")).order_id)
+    desk.account.orders.lives.step(record, OrderTrigger.FIND_ABSENT, "denied")
+    return record
+
+
+def test_an_order_that_was_given_up_and_works_at_the_broker_counts_again_and_is_cancelled(desk):
+    """The stream may have told of it while nobody listened; it takes its room until the cancel has worked."""
+    asyncio.run(desk.start())
+    record = given_up(desk)
+    desk.theirs.shows(as_seen(record, status="working"))
+
+    async def story() -> None:
+        await desk.after(32)
+        assert record.status is OrderStatus.WORKING
+        await desk.account.orders.tend()
+
+    asyncio.run(story())
+    assert desk.account.reserved == {record.order_id: 3}
+    assert desk.account.broker.cancels == [record.order_id]
+
+
+def test_an_order_that_ended_on_our_books_and_works_at_the_broker_shuts_its_symbol(desk):
+    asyncio.run(desk.start())
+    desk.account.offer()
+    record = desk.account.working(buy(3, limit="99.00"))
+    desk.account.broker.cancelled(record.order_id)
+    desk.theirs.shows(as_seen(record, status="working"))
+    run(lambda: desk.after(35))
+    assert desk.open_breaks == [f"foreign_order {record.order_id}"]
+    desk.theirs.shows(as_seen(record, status="canceled"))
+    run(lambda: desk.after(32))
+    assert desk.open_breaks == []
+
+
+def test_an_order_that_cannot_have_left_us_and_works_at_the_broker_halts(desk):
+    asyncio.run(desk.start())
+    desk.account.offer()
+    desk.account.broker.answers.append("not_sent")
+    record = desk.account.orders.order(desk.account.submit(buy(3, limit="99.00")).order_id)
+    assert record.status is OrderStatus.UNSENT
+    desk.theirs.shows(as_seen(record, status="working"))
+    run(lambda: desk.after(35))
+    assert desk.account.kill_switch.is_active()
+    assert record.order_id in desk.account.kill_switch.reason
+    assert desk.open_breaks == [f"foreign_order {record.order_id}"]
+
+
+def test_the_shares_of_a_replaced_order_are_no_missing_fill_of_the_one_that_took_its_place(desk):
+    """The broker counts them under both, and they moved the position once."""
+    asyncio.run(desk.start())
+    account = desk.account
+    account.offer()
+    old = account.working(buy(10, limit="99.00"))
+    account.broker.fill(old.order_id, 4, "99.00")
+    new = account.orders.order(asyncio.run(account.orders.replace(old.order_id, limit_price=D("98.00"))).order_id)
+    assert (new.filled, new.chain_filled, old.status) == (0, 4, OrderStatus.REPLACED)
+    desk.theirs.orders = [as_seen(old), as_seen(new, filled=4)]
+    desk.theirs.positions = [seen_position("KO", 4)]
+    desk.reconciler.day_ended()
+    run(lambda: desk.after(40))
+    assert desk.open_breaks == []
+    desk.theirs.orders = [as_seen(old), as_seen(new, filled=6)]
+    run(lambda: desk.after(35))
+    assert desk.open_breaks == [f"missing_fill {new.order_id}", "position KO"]

@@ -34,6 +34,7 @@ from quant_trading_system.core.exceptions import (
     OutcomeUnknown,
 )
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.execution.account_lock import AccountLock, account_key
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
@@ -47,7 +48,7 @@ from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.trading.live_bars import LiveBars
-from quant_trading_system.trading.live_loop import LiveLoop
+from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from quant_trading_system.trading.system import Ports, TradingSystem
 
 START_PATIENCE = timedelta(seconds=30)
@@ -258,9 +259,15 @@ class LiveAccount:
             NotReconciled: they do not come up, or the books differ.
             ConfigurationError: the watchdog does not come up.
         """
+        self._guard.trading = self._has_orders_to_withdraw()
         async with self._guard.watched(), self._connected() as loop:
-            self._guard.trading = True
+            self._guard.starting, self._guard.trading = False, True
             yield loop
+
+    def _has_orders_to_withdraw(self) -> bool:
+        """An earlier process left orders that were not meant to stay; a start that fails leaves them to the watchdog."""
+        own = (record for record in self.system.orders.open_orders() if record.order.strategy != EXTERNAL)
+        return self._setup.on_stop is OnStop.CANCEL and any(own)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[LiveLoop]:

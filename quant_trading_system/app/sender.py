@@ -27,6 +27,9 @@ UNWATCHED_AFTER = 5
 WATCHDOG_START = timedelta(seconds=30)
 """How long a watchdog may take to come up."""
 
+LONGEST_START = 600
+"""Beats within which a start may take its time; it waits for orders in doubt, and may read a long history."""
+
 _FIRST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(minutes=5)
 
@@ -68,7 +71,8 @@ class EngineGuard:
 
     Attributes:
         kill_switch: of the account; None until its parts are joined.
-        trading: orders may have left; from now on only a good end keeps the watchdog from acting.
+        starting: no turn is due yet.
+        trading: orders may be out; from now on only a good end keeps the watchdog from acting.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class EngineGuard:
             launch: starts a watchdog; None to do without one.
         """
         self.kill_switch: KillSwitch | None = None
+        self.starting = True
         self.trading = False
         self._clock = clock
         self._lock = lock
@@ -165,6 +170,8 @@ class EngineGuard:
 
     def beat(self) -> None:
         """Show life, and look at the lock, the latch of the machine and the watchdog."""
+        if self.starting and self._beats < LONGEST_START:
+            self.turned()
         self._show(Phase.ALIVE)
         flaw = self._lock.flaw()
         if flaw and not self._flaw:

@@ -10,7 +10,7 @@ import pytest
 
 from quant_trading_system.app.alarms import Alarms
 from quant_trading_system.app.heartbeat import Heartbeat, Phase
-from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
+from quant_trading_system.app.sender import LONGEST_START, EngineGuard, LastLook, last_epoch
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, SenderLocked
 from quant_trading_system.core.exceptions import ConfigurationError, NotSent
@@ -215,6 +215,35 @@ def test_a_start_that_fails_before_anything_was_sent_leaves_the_watchdog_nothing
     with pytest.raises(RuntimeError):
         asyncio.run(life(scene))
     assert scene.shown[-1].phase is Phase.ENDED
+
+
+def test_a_start_that_takes_long_does_not_look_stuck_and_one_that_takes_for_ever_does():
+    """A start waits for orders in doubt for up to three minutes; the watchdog gives an engine two for a turn."""
+    scene = Scene(watched=False)
+
+    async def story(s: Scene) -> None:
+        s.guard.starting = True
+        await s.pass_time(180)
+        assert s.shown[-1].turns >= 180
+        await s.pass_time(LONGEST_START)
+        assert s.shown[-1].turns <= LONGEST_START
+        stuck_at = s.shown[-1].turns
+        await s.pass_time(5)
+        assert s.shown[-1].turns == stuck_at
+
+    play(scene, story)
+
+
+def test_once_it_trades_only_its_turns_count():
+    scene = Scene(watched=False)
+
+    async def story(s: Scene) -> None:
+        s.guard.starting = False
+        turns = s.guard._turns
+        await s.pass_time(30)
+        assert s.shown[-1].turns == turns
+
+    play(scene, story)
 
 
 def test_a_watchdog_that_does_not_come_up_ends_the_start():

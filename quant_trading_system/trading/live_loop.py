@@ -171,14 +171,14 @@ class LiveLoop:
         self._day = today
 
     async def end(self) -> None:
-        """Withdraw or leave what is working, and close the run on record."""
+        """Withdraw or leave what is working, and close the run on record.
+
+        Raises:
+            OutcomeUnknown: an order was to be withdrawn and may be working still; this is no good end.
+        """
         system, clock = self._system, self._system.ports.clock
         if self._on_stop is OnStop.CANCEL:
-            await self._cancel_own("the engine stops")
-            deadline = clock.now() + SETTLE
-            while self._own_orders() and clock.now() < deadline:
-                self._wake.clear()
-                await wait_for_either(clock, self._wake, TICK / 10)
+            await self._withdraw_own()
         left = system.orders.open_orders()
         self._tell(f"stopped; {len(left)} orders are open by our books")
         journal = system.ports.journal
@@ -193,6 +193,24 @@ class LiveLoop:
             )
         )
         await journal.durable()
+        if self._on_stop is OnStop.CANCEL and (own := self._own_orders()):
+            names = ", ".join(record.order_id for record in own)
+            raise OutcomeUnknown(f"the broker has not confirmed the cancels of {names}; look at the broker")
+
+    async def _withdraw_own(self) -> None:
+        """Cancel, wait until that is confirmed, and ask about what is not."""
+        clock, orders = self._system.ports.clock, self._system.orders
+        await self._cancel_own("the engine stops")
+        deadline = clock.monotonic() + SETTLE.total_seconds()
+        while self._own_orders() and clock.monotonic() < deadline:
+            self._wake.clear()
+            await wait_for_either(clock, self._wake, TICK / 10)
+            await orders.tend()
+        for record in self._own_orders():
+            try:
+                await orders.resolve(record.order_id)
+            except _NO_ANSWER as error:
+                self._tell(f"{record.order_id}: {error}")
 
     def _own_orders(self) -> list[OrderRecord]:
         """What is open, but for what somebody else placed and has to look after."""

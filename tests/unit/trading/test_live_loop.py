@@ -182,6 +182,30 @@ def test_a_stop_follows_its_policy_and_puts_it_on_record(on_stop, cancels):
     assert finished.policy == on_stop.value
 
 
+def test_a_stop_whose_cancels_are_not_confirmed_is_no_good_end():
+    """An order that may be working must not be left with nobody watching; the watchdog takes over."""
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    run.account.broker.is_mute = True
+    with pytest.raises(OutcomeUnknown, match=f"not confirmed the cancels of {record.order_id}"):
+        asyncio.run(run.until(timedelta(seconds=2)))
+    assert run.account.kill_switch.is_active()
+    assert len(run.account.broker.cancels) >= 3, "asked at the stop, when it seemed lost, and at the end"
+
+
+def test_a_stop_that_did_not_hear_of_its_cancels_asks_the_broker():
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    run.account.broker.known[record.order_id] = run.account.broker.seen(record.order_id, OrderStatus.CANCELED)
+    asyncio.run(run.until(timedelta(seconds=2)))
+    assert record.status is OrderStatus.CANCELED
+    assert not run.account.kill_switch.is_active()
+
+
 def test_what_the_broker_reports_is_durable_by_the_next_turn():
     """A fill must not wait for the next order to reach the disk."""
     run = Run(OnStop.LEAVE)

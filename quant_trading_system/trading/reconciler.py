@@ -232,15 +232,21 @@ class Reconciler:
 
     def _compare(self, statement: Statement) -> None:
         system = self._system
-        for position in statement.positions:
-            if position.price is not None and position.price > 0 and position.symbol not in system.universe:
-                system.portfolio.mark(position.symbol, position.price)  # no feed of ours has it
+        self._mark(statement)
         if statement.is_full:
             self._entries.book(statement.activities)
         shown = (self._externals.known(order.seen.client_order_id) for order in statement.orders)
         books = our_books(system.portfolio, system.orders, [record for record in shown if record is not None])
         found = compare(books, statement)
         self.breaks.judge(found, full=statement.is_full)
+
+    def _mark(self, statement: Statement) -> None:
+        """Value at the broker's price what no feed of ours has a price of, or not yet: without it no loss is seen."""
+        portfolio, universe = self._system.portfolio, self._system.universe
+        for position in statement.positions:
+            symbol, price = position.symbol, position.price
+            if price is not None and price > 0 and (symbol not in universe or symbol in portfolio.unmarked):
+                portfolio.mark(symbol, price)
 
     # -- what follows from it ------------------------------------------------------------------------------------
 

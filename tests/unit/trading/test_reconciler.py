@@ -527,3 +527,17 @@ def test_the_shares_of_a_replaced_order_are_no_missing_fill_of_the_one_that_took
     desk.theirs.orders = [as_seen(old), as_seen(new, filled=6)]
     run(lambda: desk.after(35))
     assert desk.open_breaks == [f"missing_fill {new.order_id}", "position KO"]
+
+
+def test_a_position_without_a_quote_is_valued_at_the_brokers_price_until_one_comes(desk):
+    """After a restart a halted stock has no quote; without a value of the account no loss limit would ever trip."""
+    portfolio = desk.account.portfolio
+    portfolio.adopt("XOM", D(100), D(10_000))
+    assert portfolio.unmarked == {"XOM"}
+    desk.theirs.positions = [seen_position("XOM", 100, "90.00")]
+    asyncio.run(desk.start())
+    assert portfolio.unmarked == set()
+    assert portfolio.position("XOM").mark == 90
+    desk.theirs.positions = [seen_position("XOM", 100, "80.00")]
+    run(lambda: desk.after(35))
+    assert portfolio.position("XOM").mark == 90, "from now on the feed has the word"

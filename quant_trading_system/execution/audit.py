@@ -32,9 +32,10 @@ async def audit(
         newest = max(execution.at for execution in record.executions.values())
         if now - newest < SETTLED_AFTER:
             continue
+        booked = dict(record.executions)
         seen, history = await broker.find(record.order_id), await broker.executions(record.order_id)
-        if seen is None:
-            continue
+        if seen is None or record.executions != booked:
+            continue  # a fill that came while we read is not missing because the reading was older
         total = sum((execution.quantity for execution in history), ZERO)
         handed_on = record.chain_filled - record.filled
         is_whole = total in (seen.filled_quantity, seen.filled_quantity - handed_on)

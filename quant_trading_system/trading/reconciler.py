@@ -12,11 +12,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from quant_trading_system.core.book_events import Reconciled
-from quant_trading_system.core.breaks import Break
+from quant_trading_system.core.breaks import Break, BreakKind
 from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.exceptions import BrokerRejected, NotReconciled, NotSent, OutcomeUnknown
 from quant_trading_system.core.ids import is_our_make
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import SECOND_LOOK, BreakBook
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
 from quant_trading_system.execution.external_orders import ExternalOrders
@@ -36,11 +37,16 @@ AGAIN = timedelta(seconds=5)
 REACH_BACK = timedelta(hours=1)
 """How far before the last full look the executions are read again; the history may trail."""
 REACH_BACK_DAY = timedelta(days=1)
+AUDITED = timedelta(days=1)
+"""How far back fills are held against the broker's history when positions or cash differ; a start goes back further."""
+AUDITS = 2
+"""How often for one difference: the history may trail, and asking about many orders takes the room of other requests."""
 
 _APART = timedelta(seconds=1)  # between two looks, however often the stream wakes us
 _PULSE = timedelta(seconds=1)
 _LOOKS_AT_START = 4
 _NO_ANSWER = (OutcomeUnknown, BrokerRejected, NotSent)
+_BY_CORRECTION = (BreakKind.POSITION, BreakKind.CASH)
 _ON_ITS_WAY = (OrderStatus.SENT, OrderStatus.IN_DOUBT)
 
 
@@ -81,6 +87,9 @@ class Reconciler:
         self._clock = system.ports.clock
         self._wake = asyncio.Event()
         self._stream_is_up = True
+        self._questioned: frozenset[Break] = frozenset()
+        self._audits_left = 0
+        self._is_audit_due = False
         self._doubted = 0
         self._occasion = "start"
         self._wants_full = True
@@ -123,6 +132,8 @@ class Reconciler:
             if now >= min(self._next_light, self._next_full):
                 self._wants_full = self._wants_full or now >= self._next_full
                 await self._look()
+            if self._is_audit_due:
+                await self._audit()
 
     def feel_pulse(self) -> None:
         """Notice that this process did not run for a while, as after a suspend; call before anything is sent."""
@@ -166,6 +177,8 @@ class Reconciler:
         self._compare(statement)
         self._schedule(full=full)
         if full:
+            self._question()
+        if full:
             self._since = begun - REACH_BACK
             self.breaks.could_look()
             self._note(statement)
@@ -173,6 +186,30 @@ class Reconciler:
             self._trust(full=full)
         await self._system.ports.journal.durable()
         return True
+
+    def _question(self) -> None:
+        """Are there breaks that a missed correction of a fill explains, and were they not looked into already?"""
+        found = frozenset(found for found in self.breaks.blocking if found.kind in _BY_CORRECTION)
+        if found != self._questioned:
+            self._questioned, self._audits_left = found, AUDITS if found else 0
+        self._is_audit_due = self._audits_left > 0
+
+    async def _audit(self) -> None:
+        """The broker may have taken executions back, or changed them, and the stream did not tell."""
+        self._is_audit_due = False
+        self._audits_left -= 1
+        symbols = {found.symbol for found in self._questioned}
+        only = () if "" in symbols else symbols  # cash may differ by any order
+        ports, lives, now = self._system.ports, self._system.orders.lives, self._clock.now()
+        try:
+            differed = await audit(ports.broker, lives, now=now, since=now - AUDITED, symbols=only)
+        except _NO_ANSWER as error:
+            self._tell(f"the fills could not be held against the broker's history: {error}")
+            return
+        for order_id in differed:
+            self._tell(f"the broker has corrected executions of {order_id}; the books follow")
+        if differed:
+            self._look_in_full("correction")
 
     def _of_this_time(self, statement: Statement) -> Statement:
         shown = (order.seen.client_order_id for order in statement.orders)

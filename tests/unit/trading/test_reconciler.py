@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
@@ -18,10 +19,12 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.exceptions import NotReconciled
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import EXTERNAL
+from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import BreakBook
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.risk.agreement import Agreement
+from quant_trading_system.trading import reconciler
 from tests.support.market import NOON
 from tests.support.orders import buy, sell
 from tests.support.scripted_statement import Reconciled, as_seen, entry, seen_order, seen_position
@@ -541,3 +544,77 @@ def test_a_position_without_a_quote_is_valued_at_the_brokers_price_until_one_com
     desk.theirs.positions = [seen_position("XOM", 100, "80.00")]
     run(lambda: desk.after(35))
     assert portfolio.position("XOM").mark == 90, "from now on the feed has the word"
+
+
+# -- corrections that nobody told ---------------------------------------------------------------------------------
+
+
+def bought_ten(desk: Reconciled):
+    asyncio.run(desk.start())
+    desk.account.offer()
+    record = desk.account.working(buy(10))
+    fill = desk.account.broker.fill(record.order_id, 10, "100.00")
+    desk.theirs.positions = [seen_position("KO", 10)]
+    desk.theirs.shows(as_seen(record), fill)
+    return record, fill
+
+
+def test_a_fill_that_was_taken_back_without_a_word_is_found_when_positions_differ(desk):
+    record, _ = bought_ten(desk)
+    run(lambda: desk.after(3 * MINUTE))
+    desk.theirs.positions = []
+    desk.theirs.shows(as_seen(record, status="canceled", filled=0))
+    run(lambda: desk.after(6 * MINUTE))
+    assert desk.account.portfolio.positions == {}
+    assert desk.account.portfolio.cash == 100_000
+    assert desk.open_breaks == []
+    assert any("has corrected executions" in line for line in desk.told)
+
+
+def test_a_price_that_was_corrected_without_a_word_is_found_when_cash_differs(desk):
+    record, fill = bought_ten(desk)
+    run(lambda: desk.after(3 * MINUTE))
+    desk.theirs.shows(as_seen(record), msgspec.structs.replace(fill, price=D("101.00")))
+    desk.theirs.cash = D("98990.00")
+    run(lambda: desk.after(6 * MINUTE))
+    assert desk.account.portfolio.cash == D("98990.00")
+    assert desk.open_breaks == []
+
+
+def test_a_difference_that_no_correction_explains_is_looked_into_twice_only(desk, monkeypatch):
+    asked = []
+
+    async def nothing(*_, symbols, **__):
+        asked.append(set(symbols))
+        return ()
+
+    monkeypatch.setattr(reconciler, "audit", nothing)
+    bought_ten(desk)
+    desk.theirs.positions = [seen_position("KO", 7)]
+    run(lambda: desk.after(30 * MINUTE))
+    assert asked == [{"KO"}, {"KO"}]
+    desk.theirs.cash = D("90000.00")
+    run(lambda: desk.after(20 * MINUTE))
+    assert asked[2:] == [set(), set()], "cash may differ by any order"
+
+
+def test_a_fill_that_comes_while_the_history_is_read_is_not_taken_back(desk):
+    """The reading is older than the fill; it says nothing about it."""
+    asyncio.run(desk.start())
+    desk.account.offer()
+    record = desk.account.working(buy(10))
+    broker = desk.account.broker
+    first = broker.fill(record.order_id, 4, "100.00")
+    broker.known[record.order_id] = broker.seen(record.order_id, OrderStatus.PARTIALLY_FILLED, "4")
+    read = broker.executions
+
+    async def slowly(order_id: str):
+        history = await read(order_id)
+        broker.fill(record.order_id, 6, "100.00")
+        return history
+
+    broker.history[record.order_id], broker.executions = (first,), slowly
+    later = desk.clock.now() + timedelta(minutes=5)
+    found = asyncio.run(audit(broker, desk.account.orders.lives, now=later, since=NOON - timedelta(days=1)))
+    assert found == ()
+    assert desk.account.portfolio.position("KO").quantity == 10

@@ -31,6 +31,10 @@ class TheirPosition(Protocol):
     def average_price(self) -> Decimal:
         """Dollars a share."""
 
+    @property
+    def price(self) -> Decimal | None:
+        """Dollars a share now, None when the broker does not say."""
+
 
 class Ledger(NamedTuple):
     """The books that are adjusted, and where that goes on record.
@@ -78,7 +82,7 @@ def adopt_positions(
             reason=reason,
         )
         ledger.journal.append(event)
-        ledger.portfolio.adopt(symbol, event.quantity, event.cost)
+        ledger.portfolio.adopt(symbol, event.quantity, event.cost, None if seen is None else seen.price)
         changed.append(symbol)
     if changed:
         ledger.record_numbers()

@@ -265,7 +265,7 @@ class LiveAccount:
             yield loop
 
     def _has_orders_to_withdraw(self) -> bool:
-        """An earlier process left orders that were not meant to stay; a start that fails leaves them to the watchdog."""
+        """An earlier process left orders that were not meant to stay; a failed start leaves them to the watchdog."""
         own = (record for record in self.system.orders.open_orders() if record.order.strategy != EXTERNAL)
         return self._setup.on_stop is OnStop.CANCEL and any(own)
 

@@ -259,6 +259,7 @@ def broker_position(position: AlpacaPosition) -> BrokerPosition:
         symbol=position.symbol,
         quantity=-abs(quantity) if position.side == "short" else quantity,
         average_price=position.avg_entry_price,
+        price=position.current_price,
     )
 
 

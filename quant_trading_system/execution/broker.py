@@ -70,11 +70,12 @@ class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """A position as the broker sees it; `quantity` is negative when short."""
+    """A position as the broker sees it; `quantity` is negative when short, `price` dollars a share now, if it says."""
 
     symbol: str
     quantity: Decimal
     average_price: Decimal
+    price: Decimal | None = None
 
 
 class BrokerAccount(msgspec.Struct, frozen=True, kw_only=True):

@@ -334,9 +334,15 @@ class Portfolio:
                 self.market_value = LEDGER.add(self.market_value, position.market_value)
                 self._shift(held, ZERO)
 
-    def adopt(self, symbol: str, quantity: Decimal, cost: Decimal) -> None:
-        """Take over a position that was there before our first order, at its cost; baselines move along."""
+    def adopt(self, symbol: str, quantity: Decimal, cost: Decimal, price: Decimal | None = None) -> None:
+        """Take over a position that was there before our first order; baselines move along with its value.
+
+        Args:
+            price: dollars a share now. Without one it is valued at cost, and what it gained or lost before counts.
+        """
         with self.lock:
+            if price is not None and price > 0:
+                self.mark(symbol, price)
             held = self.holding(symbol)
             before = held.position.market_value
             held.position.adopt(quantity, cost)

@@ -40,7 +40,7 @@ REACH_BACK_DAY = timedelta(days=1)
 AUDITED = timedelta(days=1)
 """How far back fills are held against the broker's history when positions or cash differ; a start goes back further."""
 AUDITS = 2
-"""How often for one difference: the history may trail, and asking about many orders takes the room of other requests."""
+"""How often for one difference: the history may trail, and asking about many orders holds up other requests."""
 
 _APART = timedelta(seconds=1)  # between two looks, however often the stream wakes us
 _PULSE = timedelta(seconds=1)

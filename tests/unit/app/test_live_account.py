@@ -74,6 +74,18 @@ def test_cash_is_brought_to_the_brokers_and_is_no_profit():
     assert len(account.journal.events) == before
 
 
+def test_what_a_position_lost_before_it_was_taken_over_is_no_loss_of_ours():
+    """Otherwise the drawdown limit would halt the account at the first price."""
+    account = Account()
+    theirs = BrokerPosition(symbol="XOM", quantity=Decimal(500), average_price=Decimal(100), price=Decimal(60))
+    adopt_positions(Ledger.of(account.system), (theirs,), approved_by="Ana", reason="")
+    account.offer("59.99", "60.01", "XOM")
+    account.step()
+    assert not account.kill_switch.is_active()
+    assert (account.portfolio.daily_pnl, account.portfolio.drawdown) == (0, 0)
+    assert account.portfolio.position("XOM").unrealized_pnl == -20_000
+
+
 def test_a_symbol_that_is_gone_at_the_broker_needs_no_price_any_more():
     account = Account()
     adopt_positions(Ledger.of(account.system), (position("XOM", 5, "50.00"),), approved_by="Ana", reason="")

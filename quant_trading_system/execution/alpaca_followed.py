@@ -23,18 +23,25 @@ _LIFE = frozenset(STATUSES) | {"restated"}
 """Events that say no more than the status of their order does."""
 
 
+REMEMBERED = 10_000
+"""Orders that have ended and are followed still; of an older one the order manager and the history know all."""
+
+
 class FollowedOrders:
-    """The trails of all orders by client order id.
+    """The trails of all orders by client order id, but for those that ended long ago.
 
     Attributes:
         anchor: the latest time that the broker has put on anything; a gap begins there.
         told: how many updates listeners were given.
     """
 
-    def __init__(self, clock: Clock, notify: Notify, *, doubt: Callable[[str], None]) -> None:
+    def __init__(
+        self, clock: Clock, notify: Notify, *, doubt: Callable[[str], None], remembered: int = REMEMBERED
+    ) -> None:
         """Begin to follow now.
 
         Args:
+            remembered: ended orders that stay in memory, the last ones.
             doubt: called with the client order id of an order whose history has to be read, empty for all.
         """
         self.anchor = self._started = clock.now()
@@ -46,6 +53,8 @@ class FollowedOrders:
         self._open: dict[str, OrderTrail] = {}
         self._shown: dict[str, OrderTrail] = {}  # by the broker's id
         self._sent: dict[str, Order] = {}
+        self._ended: dict[str, None] = {}
+        self._remembered = remembered
         self._listeners: list[Listener] = []
 
     def subscribe(self, listener: Listener) -> None:
@@ -171,10 +180,19 @@ class FollowedOrders:
         self.anchor = max(self.anchor, min(moment, self._clock.now()))
         for update in trail.hear(order, at=moment, execution=execution, request=request):
             self._hand_on(trail, update)
-        if not trail.is_open:
-            self._open.pop(trail.client_order_id, None)
         if trail.unexplained:
             self._doubt(trail.client_order_id)
+        if not trail.is_open:
+            self._end(trail)
+
+    def _end(self, trail: OrderTrail) -> None:
+        self._open.pop(trail.client_order_id, None)
+        self._ended[trail.client_order_id] = None
+        if len(self._ended) > self._remembered:
+            oldest = next(iter(self._ended))
+            del self._ended[oldest]
+            self._shown.pop(self._trails.pop(oldest).order_id, None)
+            self._sent.pop(oldest, None)
 
     def _hand_on(self, trail: OrderTrail, update: BrokerUpdate) -> None:
         self.told += 1
@@ -184,6 +202,7 @@ class FollowedOrders:
             except Exception as error:  # noqa: BLE001 - one bad message must not end the stream
                 trail.take_back(update)
                 self._open[trail.client_order_id] = trail
+                self._ended.pop(trail.client_order_id, None)
                 self._tell(NoticeKind.HANDLER_FAILED, harmless(f"{error!r}"), trail.client_order_id)
                 self._doubt(trail.client_order_id)
 

@@ -89,6 +89,7 @@ class OrderManager:
         )
         self._orders = self.lives.store
         self._cancels = Cancels(self.lives, broker, clock)
+        self.lives.on_settled(lambda record: self._left_at.pop(record.order_id, None))
         broker.subscribe(self.lives.take)
 
     # -- the way out ---------------------------------------------------------------------------------------------

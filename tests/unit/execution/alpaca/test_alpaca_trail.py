@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger, advance
+from quant_trading_system.execution.alpaca_followed import FollowedOrders
 from quant_trading_system.execution.alpaca_models import AlpacaOrder
 from quant_trading_system.execution.alpaca_trail import Covered, Intervals, OrderTrail
 from quant_trading_system.execution.alpaca_wire import read_json
@@ -279,3 +281,26 @@ def test_an_interval_that_is_taken_out_can_come_back(pieces, removed):
     assert intervals.total == 10 - removed[1]
     assert intervals.add(D(removed[0]), D(sum(removed))) is Covered.NEW
     assert intervals.total == 10
+
+
+def test_orders_that_ended_long_ago_leave_memory_and_are_followed_anew_when_they_speak_again():
+    """An engine runs for months; open orders and the last ended ones stay."""
+    told: list[BrokerUpdate] = []
+    orders = FollowedOrders(ManualClock(START), lambda _: None, doubt=lambda _: None, remembered=2)
+    orders.subscribe(told.append)
+
+    def shows(name: str, status: str) -> None:
+        shown = order_json(status=status, client_order_id=name, id=f"id-{name}", updated_at=stamp(1))
+        orders.hear_order(read_json(json.dumps(shown).encode(), AlpacaOrder))
+
+    shows("open", "new")
+    for number in range(5):
+        shows(f"ended-{number}", "canceled")
+    known = [name for name in ("open", *(f"ended-{n}" for n in range(5))) if orders.get(name)]
+    assert known == ["open", "ended-3", "ended-4"]
+    assert orders.open_ids == ("id-open",)
+    before = len(told)
+    shows("ended-4", "canceled")
+    assert len(told) == before
+    shows("ended-0", "canceled")
+    assert [update.trigger for update in told[before:]] == [T.CANCEL], "the order manager takes no end twice"

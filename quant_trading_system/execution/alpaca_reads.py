@@ -128,12 +128,20 @@ class AlpacaReads:
         return await self._activities(f"{_ACTIVITIES}/FILL", list[FillActivity], after, until)
 
     async def activities(
-        self, types: Iterable[str] = (), *, after: datetime | None = None, until: datetime | None = None
+        self,
+        types: Iterable[str] = (),
+        *,
+        category: str = "",
+        after: datetime | None = None,
+        until: datetime | None = None,
     ) -> tuple[Activity, ...]:
-        """All rows of the account's activities of some `types` (by default of all), oldest first."""
-        return await self._activities(
-            _ACTIVITIES, list[Activity], after, until, *present(activity_types=",".join(types))
-        )
+        """All rows of the account's activities of some `types` (by default of all), oldest first.
+
+        Args:
+            category: ``trade_activity`` or ``non_trade_activity``; empty for both.
+        """
+        wanted = present(activity_types=",".join(types), category=category)
+        return await self._activities(_ACTIVITIES, list[Activity], after, until, *wanted)
 
     async def portfolio_history(
         self, *, period: str = "", timeframe: str = "", start: datetime | None = None, end: datetime | None = None

@@ -33,6 +33,8 @@ _KINDS: Mapping[str, ActivityKind] = MappingProxyType(
     }
 )
 """Alpaca's words for entries that move cash only. Splits, mergers and the like move shares and are not here."""
+_BESIDE_TRADES = "non_trade_activity"
+"""Without it a week of fills is read page by page at every full look."""
 _FINAL = frozenset({"", "executed"})
 
 
@@ -78,7 +80,7 @@ class AlpacaStatements:
 
     async def activities(self, since: datetime) -> tuple[SeenActivity, ...]:
         with no_answer("", BrokerRejected, NotSent, ValueError):
-            rows = await self._client.activities(after=since)
+            rows = await self._client.activities(category=_BESIDE_TRADES, after=since)
         return tuple(_seen_activity(row) for row in rows if row.activity_type != "FILL")
 
 

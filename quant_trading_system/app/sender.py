@@ -134,6 +134,7 @@ class EngineGuard:
         try:
             await self._begin()
             beating = asyncio.ensure_future(self._run())
+            beating.add_done_callback(self._require_beat)
             yield
             self.trading = False
         finally:
@@ -162,6 +163,12 @@ class EngineGuard:
             await self._clock.sleep(BEAT / 10)
             self._show(Phase.ALIVE)
             self._look_at_watchdog()
+
+    def _require_beat(self, beating: asyncio.Future[None]) -> None:
+        """Without it nobody hears of a halt of the machine or of a lost lock any more."""
+        if not beating.cancelled() and (error := beating.exception()) is not None:
+            why = f"the heartbeat has ended: {error!r}"
+            self._notify(Notice(kind=NoticeKind.HANDLER_FAILED, source="watchdog", message=why))
 
     async def _run(self) -> None:
         while True:

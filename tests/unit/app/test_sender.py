@@ -246,6 +246,19 @@ def test_once_it_trades_only_its_turns_count():
     play(scene, story)
 
 
+def test_a_heartbeat_that_fails_halts():
+    """With a watchdog it would act in a few seconds; without one nothing else would tell."""
+    scene = Scene(watched=False)
+
+    async def story(s: Scene) -> None:
+        s.lock.flaw = lambda: 1 // 0
+        await s.pass_time(2)
+        assert s.kill_switch.is_active()
+        assert "heartbeat has ended: ZeroDivisionError" in s.kill_switch.reason
+
+    play(scene, story)
+
+
 def test_a_watchdog_that_does_not_come_up_ends_the_start():
     scene = Scene()
     scene.comes_up = False

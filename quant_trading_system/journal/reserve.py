@@ -13,6 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from quant_trading_system.core.events import AnyEvent, OrderEvent, SignalEvent
+from quant_trading_system.core.order_state import OrderTrigger
 from quant_trading_system.journal.private_files import PRIVATE, beside, require_private, write_all
 
 RESERVE_SUFFIX = ".reserve"
@@ -107,10 +108,13 @@ def is_full(error: BaseException) -> bool:
 def adds_risk(event: AnyEvent) -> bool:
     """True for what begins something new: a signal, or the first entry of an order that may add to a position.
 
-    Everything else stops, settles or explains, and is recorded as long as any room is left.
+    Everything else stops, settles or explains, and is recorded as long as any room is left; so is an order of
+    somebody else, which is there already.
     """
     if isinstance(event, OrderEvent):
-        return event.order is not None and not event.order.reduce_only
+        if event.order is None or event.trigger is OrderTrigger.ADOPT:
+            return False
+        return not event.order.reduce_only
     return isinstance(event, SignalEvent)
 
 

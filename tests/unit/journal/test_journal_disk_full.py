@@ -7,6 +7,7 @@ import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.events import (
@@ -253,7 +254,14 @@ def test_only_a_lack_of_room_counts_as_full(error, full):
 
 @pytest.mark.parametrize(
     ("event", "new"),
-    [(sent(), True), (sent(reduce_only=True), False), (SIGNAL, True), (CANCEL_ASKED, False), (halted(), False)],
+    [
+        (sent(), True),
+        (sent(reduce_only=True), False),
+        (msgspec.structs.replace(sent(), trigger=OrderTrigger.ADOPT), False),
+        (SIGNAL, True),
+        (CANCEL_ASKED, False),
+        (halted(), False),
+    ],
 )
 def test_what_begins_something_new(event, new):
     assert adds_risk(event) is new

@@ -546,6 +546,16 @@ def test_a_position_without_a_quote_is_valued_at_the_brokers_price_until_one_com
     assert portfolio.position("XOM").mark == 90, "from now on the feed has the word"
 
 
+def test_an_order_of_somebody_else_is_taken_over_also_while_the_disk_is_full(desk):
+    """It is there already; an engine that ended because of it could not watch it."""
+    asyncio.run(desk.start())
+    desk.account.journal.is_full = True
+    desk.account.offer()
+    desk.theirs.shows(seen_order("by-hand", 5, limit="99.00"))
+    run(lambda: desk.after(35))
+    assert desk.account.reserved == {"by-hand": 5}
+
+
 # -- corrections that nobody told ---------------------------------------------------------------------------------
 
 

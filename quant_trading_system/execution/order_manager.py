@@ -89,7 +89,7 @@ class OrderManager:
         )
         self._orders = self.lives.store
         self._cancels = Cancels(self.lives, broker, clock)
-        self.lives.on_settled(lambda record: self._left_at.pop(record.order_id, None))
+        self.lives.on_settled(self._forget_age)
         broker.subscribe(self.lives.take)
 
     # -- the way out ---------------------------------------------------------------------------------------------
@@ -344,6 +344,9 @@ class OrderManager:
         if left_at is not None:
             return timedelta(seconds=self._clock.monotonic() - left_at)
         return timedelta(0) if record.sent_at is None else self._clock.now() - record.sent_at
+
+    def _forget_age(self, record: OrderRecord) -> None:
+        self._left_at.pop(record.order_id, None)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -179,7 +179,7 @@ async def assemble_live(
     begun = sum(1 for _ in journal.entries(kinds=("run_started",)))
     folded = fold(journal)
     SnapshotKeeper(journal, folded)
-    past = Past(folded.projection, journal) if begun else None
+    past = None if folded.projection.opened is None else Past(folded.projection, journal)  # a start may have failed
     if past is None and held and not setup.adopted_by:
         symbols = ", ".join(position.symbol for position in held)
         raise ConfigurationError(f"the account holds {symbols}; name who answers for these positions (--adopt NAME)")

@@ -120,6 +120,8 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             `forecast` expects.
         rate: of POV, own shares per share that others trade.
         display: of ICEBERG and PEG, shares shown at once; `display_jitter` varies it by up to that fraction.
+        reach: dollars a share beyond the far side at which an aggressive child is priced, so that it trades also where
+            the quoted size is too small or the quote moves; never beyond the price limit.
         patience: the part of a slice after which ESCALATE turns aggressive, 0 to 1.
         interval: how often POV, ICEBERG and PEG look, and the least time for which a pegged child rests.
         expected_cost_bps: of the plan, against arrival; for the analysis afterwards.
@@ -144,6 +146,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     display_jitter: Decimal = ZERO
     limits: ParentLimits = ParentLimits()
     placement: Placement = Placement.ESCALATE
+    reach: Decimal = ZERO
     patience: Decimal = Decimal("0.6")
     interval: timedelta = timedelta(seconds=10)
     at_end: AtEnd = AtEnd.CANCEL
@@ -160,6 +163,8 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             raise InvalidOrder("end", "start and end need a time zone, and the end must be after the start")
         if not (self.patience.is_finite() and ZERO <= self.patience <= ONE):
             raise InvalidOrder("patience", f"{self.patience} must lie between 0 and 1")
+        if not (self.reach.is_finite() and self.reach >= ZERO):
+            raise InvalidOrder("reach", f"{self.reach} must be at least 0")
         if self.interval <= timedelta(0):
             raise InvalidOrder("interval", "must be above zero")
         _require_schedule(self)

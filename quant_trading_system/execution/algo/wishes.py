@@ -20,6 +20,7 @@ from quant_trading_system.market.sessions import Session
 
 _LATEST_BEFORE_OPEN = timedelta(minutes=2)
 _LATEST_BEFORE_CLOSE = timedelta(minutes=10)
+_LEAST_PRICE = Decimal("0.0001")
 _GAP = 3
 """Looks that POV may miss before it starts counting anew."""
 
@@ -208,6 +209,8 @@ def _price(state: ParentState, market: MarketFacts, aggressive: bool) -> Decimal
         return None
     buying, limit = state.order.side is OrderSide.BUY, state.order.limits.price
     touch = market.ask if buying == aggressive else market.bid
+    if aggressive:
+        touch = max(touch + state.order.side.sign * state.order.reach, _LEAST_PRICE)
     if limit is not None:
         touch = min(touch, limit) if buying else max(touch, limit)
     return _on_tick(state, touch)

@@ -78,6 +78,27 @@ def test_sales_mirror_purchases():
     assert passive.sent[-1][1].limit_price == D("60.01")
 
 
+def test_an_aggressive_slice_reaches_beyond_the_far_side_but_not_beyond_the_price_limit():
+    for side, limit, price in (
+        (OrderSide.BUY, None, "60.06"),
+        (OrderSide.SELL, None, "59.94"),
+        (OrderSide.BUY, "60.03", "60.03"),
+        (OrderSide.SELL, "59.97", "59.97"),
+    ):
+        limits = ParentLimits(price=None if limit is None else D(limit))
+        found = desk(side=side, reach=D("0.05"), placement=Placement.AGGRESSIVE, limits=limits)
+        found.step()
+        assert found.sent[-1][1].limit_price == D(price)
+    far = desk(side=OrderSide.SELL, reach=D(100), placement=Placement.AGGRESSIVE)
+    far.step()
+    assert far.sent[-1][1].limit_price == D("0.0001")
+    patient = desk(reach=D("0.05"), placement=Placement.PASSIVE)
+    patient.step()
+    assert patient.sent[-1][1].limit_price == D("59.99")
+    with pytest.raises(InvalidOrder, match="reach"):
+        desk(reach=D("-0.01"))
+
+
 def test_a_passive_slice_that_ends_unfilled_is_spread_over_the_rest():
     found = desk(placement=Placement.PASSIVE)
     found.step()

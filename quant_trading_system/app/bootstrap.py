@@ -36,6 +36,7 @@ from quant_trading_system.simulation.broker import SimulatedBroker
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.market import SimulatedMarket
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.simulation.realism import PLAIN, Realism
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import Strategy
@@ -55,6 +56,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         spread_bps: width of the quoted spread, basis points of the price.
         latency: to the venue and back; `slippage`: beyond the quote; `fills`: how completely it fills.
+
+    Queues, impact, and how spread and volume go through the day: `Setup.realism`.
     """
 
     spread_bps: Decimal = Decimal(4)
@@ -88,6 +91,7 @@ class Setup:
         own_weights: a signal's own weight comes before the sizer.
         directory: keep journal and kill latch there; in memory by default.
         durable_orders: sync the journal before every order (as live) instead of once in a while.
+        realism: what the market does beyond filling at the quote; nothing by default.
         mode: what kind of run goes on record.
         first_bar: number of the first bar to trade; earlier ones are the strategies' past.
         data: names the source of the prices on record.
@@ -103,6 +107,7 @@ class Setup:
     own_weights: bool = True
     policy: ExecutionPolicy | None = None
     costs: Costs = field(default_factory=Costs)
+    realism: Realism = PLAIN
     directory: Path | None = None
     durable_orders: bool = False
     mode: str = "backtest"
@@ -144,7 +149,12 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
     sizer = setup.sizer or EqualWeight()
     calendar = _calendar(history)
     market = SimulatedMarket(
-        history, calendar, seed=setup.seed, spread_bps=setup.costs.spread_bps, first_bar=setup.first_bar
+        history,
+        calendar,
+        seed=setup.seed,
+        spread_bps=setup.costs.spread_bps,
+        first_bar=setup.first_bar,
+        realism=setup.realism,
     )
     clock = ManualClock(market.next_at or history.time_at(setup.first_bar))
     names = tuple(strategy.name for strategy in setup.strategies)
@@ -190,6 +200,8 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
 def _words(setup: Setup, universe: Universe) -> Iterator[str]:
     """Everything else that a run depends on, spelt the same in every process."""
     yield f"{setup.mode} {setup.seed} {setup.first_bar} {setup.cash} {setup.costs} {setup.policy}"
+    if setup.realism != PLAIN:
+        yield str(setup.realism)
     yield from (f"{i.symbol} {i.sector} {i.lot} {i.shortable} {i.fractionable} {i.tradable}" for i in universe.values())
     if setup.sizer is not None:
         yield f"{setup.sizer} {setup.own_weights}"
@@ -225,6 +237,8 @@ def _venue(
         slippage=costs.slippage,
         fills=costs.fills,
         multiplier=limits.buying_power_multiplier,
+        realism=setup.realism,
+        movable=market,
     )
 
 

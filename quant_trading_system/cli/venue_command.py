@@ -7,16 +7,20 @@ import sys
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from quant_trading_system.cli.screen import screen
 
+if TYPE_CHECKING:
+    from quant_trading_system.simulation.alpaca_server.assembly import VenueSettings
+    from quant_trading_system.simulation.realism import Realism
+
 TOKEN_VARIABLE = "QTS_VENUE_TOKEN"  # noqa: S105 the name of a variable
 
-_PRICES, _TIME, _ACCOUNTS, _NETWORK = "Prices", "Time", "Accounts", "Network"
+_PRICES, _REALISM, _TIME, _ACCOUNTS, _NETWORK = "Prices", "Realism", "Time", "Accounts", "Network"
 
 Source = Annotated[
     str,
@@ -61,6 +65,58 @@ UniverseFile = Annotated[
         "--universe",
         rich_help_panel=_PRICES,
         help="CSV file that says what may be sold short, traded in fractions, or not at all.",
+    ),
+]
+Queue = Annotated[
+    bool,
+    typer.Option(
+        "--queue", rich_help_panel=_REALISM, help="A resting limit order waits for the shares quoted before it."
+    ),
+]
+TemporaryImpact = Annotated[
+    str,
+    typer.Option(
+        "--temporary-impact",
+        rich_help_panel=_REALISM,
+        help="Basis points on top for an order as large as what the market trades in that minute.",
+    ),
+]
+PermanentImpact = Annotated[
+    str,
+    typer.Option(
+        "--permanent-impact",
+        rich_help_panel=_REALISM,
+        help="Basis points by which an order as large as a day's volume moves all later prices.",
+    ),
+]
+ImpactExponent = Annotated[
+    str,
+    typer.Option(
+        "--impact-exponent",
+        rich_help_panel=_REALISM,
+        help="Power of the temporary impact: 1 linear, 0.5 square root, 0.6 as Almgren et al. measured.",
+    ),
+]
+SpreadAtOpen = Annotated[
+    str,
+    typer.Option(
+        "--spread-at-open", rich_help_panel=_REALISM, help="Times as wide at the opening, halving every 15 minutes."
+    ),
+]
+SpreadWithVolatility = Annotated[
+    str,
+    typer.Option(
+        "--spread-with-volatility",
+        rich_help_panel=_REALISM,
+        help="0 to 1: how far the spread follows the volatility of the last half hour.",
+    ),
+]
+VolumeAtEnds = Annotated[
+    str,
+    typer.Option(
+        "--volume-at-ends",
+        rich_help_panel=_REALISM,
+        help="Times as much volume at the opening and the close as at midday; 1 is even.",
     ),
 ]
 AlwaysOpen = Annotated[
@@ -157,6 +213,13 @@ def venue(
     seed: Seed = 7,
     steps: Steps = None,
     universe: UniverseFile = None,
+    queue: Queue = False,
+    temporary_impact: TemporaryImpact = "0",
+    permanent_impact: PermanentImpact = "0",
+    impact_exponent: ImpactExponent = "1",
+    spread_at_open: SpreadAtOpen = "1",
+    spread_with_volatility: SpreadWithVolatility = "0",
+    volume_at_ends: VolumeAtEnds = "3",
     always_open: AlwaysOpen = False,
     speed: Speed = 1.0,
     stepped: Stepped = False,
@@ -179,25 +242,18 @@ def venue(
 
     Example: [bold]qts venue --symbols SPY:570,AAPL:190 --always-open[/bold]
     """
-    from quant_trading_system.core.clock import SystemClock
     from quant_trading_system.core.numbers import exact
     from quant_trading_system.market.universes import load_universe
     from quant_trading_system.simulation.alpaca_server.accounts import read_account
-    from quant_trading_system.simulation.alpaca_server.assembly import VenueSettings, run_venue
+    from quant_trading_system.simulation.alpaca_server.assembly import VenueSettings
     from quant_trading_system.simulation.alpaca_server.server import Address
-    from quant_trading_system.simulation.alpaca_server.sources import DEFAULT_PRICES, RANDOM, Wishes, read_symbols
+    from quant_trading_system.simulation.alpaca_server.sources import Wishes, read_symbols
 
-    wishes = Wishes(
-        source=source,
-        symbols=read_symbols(symbols),
-        begin=None if begin is None else begin.date(),
-        seed=seed,
-        always_open=always_open,
-        universe=None if universe is None else load_universe(universe),
-        steps=steps,
-    )
+    impact, spread = (temporary_impact, permanent_impact, impact_exponent), (spread_at_open, spread_with_volatility)
+    first_day, known = None if begin is None else begin.date(), None if universe is None else load_universe(universe)
+    realism = _realism(queue=queue, impact=impact, spread=spread, volume=volume_at_ends)
     settings = VenueSettings(
-        wishes=wishes,
+        wishes=Wishes(source, read_symbols(symbols), first_day, seed, always_open, known, steps, realism),
         accounts=tuple(read_account(text) for text in account or ()),
         address=Address(host, port),
         speed=None if stepped else speed,
@@ -210,9 +266,43 @@ def venue(
         allow_remote=allow_remote,
         ends_with_input=end_with_stdin,
     )
-    present = source == RANDOM and begin is None and not stepped and speed == 1  # `qts trade` lives in the time of now
-    call = _trade_call(",".join(wishes.symbols or DEFAULT_PRICES), always_open=always_open) if present else ""
+    _run(settings, as_json=as_json)
+
+
+def _run(settings: VenueSettings, *, as_json: bool) -> None:
+    """Run the venue; `qts trade` lives in the time of now, so only such a venue is told how to trade on."""
+    from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.simulation.alpaca_server.assembly import run_venue
+    from quant_trading_system.simulation.alpaca_server.sources import DEFAULT_PRICES, RANDOM
+
+    wishes = settings.wishes
+    present = wishes.source == RANDOM and wishes.begin is None and settings.speed == 1
+    symbols = ",".join(wishes.symbols or DEFAULT_PRICES)
+    call = _trade_call(symbols, always_open=wishes.always_open) if present else ""
     asyncio.run(run_venue(settings, SystemClock(), _print_json if as_json else partial(_print_card, call)))
+
+
+def _realism(*, queue: bool, impact: tuple[str, str, str], spread: tuple[str, str], volume: str) -> Realism:
+    """What was asked for; what is as it is anyway stays out."""
+    from quant_trading_system.core.exceptions import ConfigurationError
+    from quant_trading_system.core.numbers import exact
+    from quant_trading_system.simulation.realism import MarketImpact, Realism, SpreadModel, VolumeCurve
+
+    temporary, permanent, exponent = map(exact, impact)
+    at_open, with_volatility = map(exact, spread)
+    ends = exact(volume)
+    try:
+        moves = MarketImpact(temporary_bps=temporary, permanent_bps=permanent, exponent=exponent)
+        widens = SpreadModel(at_open=at_open, with_volatility=with_volatility)
+        curve = VolumeCurve(at_open=ends, at_close=ends)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    return Realism(
+        queue=queue,
+        impact=moves if temporary or permanent else None,
+        spread=None if widens == SpreadModel() else widens,
+        volume=None if curve == VolumeCurve() else curve,
+    )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,6 +14,7 @@ from quant_trading_system.simulation.books import UNIT, decimal_of, units
 from quant_trading_system.simulation.fees import FeeBreakdown, FeeSchedule
 from quant_trading_system.simulation.floor import MarketView, Trade
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.realism import MovableMarket
 from quant_trading_system.simulation.venue_orders import VenueFill
 
 _ZERO = Decimal(0)
@@ -23,14 +24,26 @@ class Booking:
     """Enters executions into the books of one account."""
 
     def __init__(
-        self, account: Account, orders: OrderIndex, activities: ActivityLog, fees: FeeSchedule, calendar: Calendar
+        self,
+        account: Account,
+        orders: OrderIndex,
+        activities: ActivityLog,
+        fees: FeeSchedule,
+        calendar: Calendar,
+        movable: MovableMarket | None = None,
     ) -> None:
+        """Prepare to book.
+
+        Args:
+            movable: the market whose prices our executions move, None when nothing moves it.
+        """
         self._account = account
         self._activities = activities
         self._books = account.books
         self._orders = orders
         self._fees = fees
         self._calendar = calendar
+        self._movable = movable
 
     def execute(
         self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime, *, crossing: bool = False
@@ -59,6 +72,8 @@ class Booking:
         )
         live.take(fill)
         self._activities.add(live, complete=trade.complete)
+        if self._movable is not None:
+            self._movable.press(order.symbol, order.side.sign * trade.quantity)
         return fill
 
     def held(self, symbol: str) -> int:

@@ -142,6 +142,7 @@ class Exchange(OrderLife):
         self._account.mark_all()
         for live in self._orders.open_orders():
             live.rested = False  # it meets the opening price, better than its limit or not
+            live.waits_since = live.ahead = None
             if live.status is OrderStatus.HELD and not live.passive:
                 self.tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, moment)
         self.run_until(moment)
@@ -284,7 +285,7 @@ class Exchange(OrderLife):
         if in_force is TimeInForce.OPG:
             self._hold_auction(live, view, at, "opening")
             return
-        trade = self._floor.continuous(live, view)
+        trade = self._floor.continuous(live, view, at)
         if trade is not None:
             self._trade(live, trade, view, at)
 

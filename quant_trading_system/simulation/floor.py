@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import NamedTuple
@@ -11,10 +12,21 @@ import msgspec
 from quant_trading_system.core.orders import OrderSide, TimeInForce
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.simulation.live_orders import LiveOrder
-from quant_trading_system.simulation.matching import available, elected, fill_price, marketable
+from quant_trading_system.simulation.matching import (
+    available,
+    elected,
+    fill_price,
+    marketable,
+    to_nearest_tick,
+    whole_or_fraction,
+)
 from quant_trading_system.simulation.models import FillModel, RandomState, SlippageModel, state_of, with_state
+from quant_trading_system.simulation.queueing import Flow, joined, next_turn
+from quant_trading_system.simulation.realism import PLAIN, MovableMarket, Realism, Window
 
 _ZERO = Decimal(0)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class MarketView:
@@ -23,14 +35,17 @@ class MarketView:
     Attributes:
         volume: shares that trade in the step, None when nobody says.
         budget: shares that are left for our orders, None for no cap.
+        flow: what has traded before; `used`: shares of it that resting buys and sales of ours have had.
     """
 
-    __slots__ = ("budget", "quote", "volume")
+    __slots__ = ("budget", "flow", "quote", "used", "volume")
 
-    def __init__(self, quote: Quote, volume: Decimal | None, budget: Decimal | None) -> None:
+    def __init__(self, quote: Quote, volume: Decimal | None, budget: Decimal | None, flow: Flow | None = None) -> None:
         self.quote = quote
         self.volume = volume
         self.budget = budget
+        self.flow = flow
+        self.used = {OrderSide.BUY: _ZERO, OrderSide.SELL: _ZERO}
 
     @property
     def price(self) -> Decimal:
@@ -51,12 +66,37 @@ class Trade(NamedTuple):
     complete: bool
 
 
-class FloorState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the floor has seen, to be kept: quotes, volumes and what is left of them."""
+class Taken(msgspec.Struct, array_like=True):
+    """Shares that our orders took from the market in one window of a symbol."""
+
+    window: int
+    bought: Decimal = _ZERO
+    sold: Decimal = _ZERO
+
+    def by(self, side: OrderSide) -> Decimal:
+        """On one side."""
+        return self.bought if side is OrderSide.BUY else self.sold
+
+    def add(self, side: OrderSide, quantity: Decimal) -> None:
+        """Count an execution."""
+        if side is OrderSide.BUY:
+            self.bought += quantity
+        else:
+            self.sold += quantity
+
+
+class FloorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the floor has seen, to be kept: quotes, volumes and what is left of them.
+
+    Attributes:
+        flows: by symbol, with what resting buys and sales have had of them; `taken`: by symbol.
+    """
 
     random: RandomState
     views: list[tuple[Quote, Decimal | None, Decimal | None]]
     halted: list[str]
+    flows: dict[str, tuple[Flow, Decimal, Decimal]] = {}
+    taken: dict[str, Taken] = {}
 
 
 class TradingFloor:
@@ -66,19 +106,41 @@ class TradingFloor:
         halted: symbols that nobody trades for the time being.
     """
 
-    def __init__(self, slippage: SlippageModel, fills: FillModel, random: Random) -> None:
+    def __init__(
+        self,
+        slippage: SlippageModel,
+        fills: FillModel,
+        random: Random,
+        realism: Realism = PLAIN,
+        movable: MovableMarket | None = None,
+    ) -> None:
+        """Prepare the floor.
+
+        Args:
+            movable: knows the windows of the temporary impact; a window is a step of the market without it.
+
+        Raises:
+            ValueError: both `slippage` and `realism` have an impact.
+        """
+        if slippage.impact_bps and realism.impact is not None:
+            raise ValueError("one impact only: set it in realism, or as impact_bps of the slippage")
         self.halted: set[str] = set()
         self._slippage = slippage
         self._fills = fills
         self._random = random
+        self._queue = realism.queue
+        self._impact = realism.impact
+        self._movable = movable
         self._views: dict[str, MarketView] = {}
+        self._taken: dict[str, Taken] = {}
 
     def see(self, quote: Quote, volume: Decimal | None) -> MarketView | None:
         """What the floor knows of the symbol after this quote: a flawed, old or repeated one changes nothing."""
         known = self._views.get(quote.symbol)
         if quote.flaw or (known is not None and not _is_news(quote, known.quote)):
             return known
-        view = self._views[quote.symbol] = MarketView(quote, volume, self._fills.budget(volume))
+        flow = Flow(known.quote, known.volume) if self._queue and known is not None else None
+        view = self._views[quote.symbol] = MarketView(quote, volume, self._fills.budget(volume), flow)
         return view
 
     def view(self, symbol: str) -> MarketView | None:
@@ -92,15 +154,26 @@ class TradingFloor:
     def state(self) -> FloorState:
         """Everything, to be kept."""
         views = [(view.quote, view.volume, view.budget) for view in self._views.values()]
-        return FloorState(random=state_of(self._random), views=views, halted=sorted(self.halted))
+        flows = {
+            symbol: (view.flow, view.used[OrderSide.BUY], view.used[OrderSide.SELL])
+            for symbol, view in self._views.items()
+            if view.flow is not None
+        }
+        return FloorState(
+            random=state_of(self._random), views=views, halted=sorted(self.halted), flows=flows, taken=self._taken
+        )
 
     def restore(self, state: FloorState) -> None:
         """Be as it was."""
         self._random = with_state(state.random)
         self.halted = set(state.halted)
         self._views = {quote.symbol: MarketView(quote, volume, budget) for quote, volume, budget in state.views}
+        self._taken = state.taken
+        for symbol, (flow, bought, sold) in state.flows.items():
+            view = self._views[symbol]
+            view.flow, view.used = flow, {OrderSide.BUY: bought, OrderSide.SELL: sold}
 
-    def continuous(self, live: LiveOrder, view: MarketView) -> Trade | None:
+    def continuous(self, live: LiveOrder, view: MarketView, at: datetime) -> Trade | None:
         """The trade of a working order against the quote, None when there is none now.
 
         Stop orders are set off here, trailing stops follow the last trade, and limit orders that the quote
@@ -115,10 +188,17 @@ class TradingFloor:
         limit = order.limit_price
         if limit is None:
             return self._trade(live, view, far, takes=True)
+        if self._queue and live.rested:
+            return self._in_turn(live, view, limit, at)
         if not marketable(order.side, limit, far, through=live.rested and self._fills.through):
-            live.rested = True
+            self._rest(live, view, limit, at)
             return None
-        return self._trade(live, view, limit if live.rested else far, takes=False)
+        if live.rested or self._impact is None:
+            return self._trade(live, view, limit if live.rested else far, takes=False)
+        trade = self._trade(live, view, far, takes=False, most=self._affordable(live, view, far, limit))
+        if trade is None or not trade.complete:
+            self._rest(live, view, limit, at)
+        return trade
 
     def auction(self, live: LiveOrder, view: MarketView) -> Trade | None:
         """The trade of an auction order at the auction's one price: the last trade, or the far side without one."""
@@ -140,27 +220,86 @@ class TradingFloor:
         live.triggered = elected(live.order.side, live.stop, last)
         return live.triggered
 
-    def _trade(self, live: LiveOrder, view: MarketView, base: Decimal, *, takes: bool) -> Trade | None:
+    def _rest(self, live: LiveOrder, view: MarketView, limit: Decimal, at: datetime) -> None:
+        """The order waits at its limit from now on, behind those who are there."""
+        live.rested = True
+        if self._queue and live.waits_since is None:
+            live.waits_since = at
+            live.ahead = joined(live.order.side, limit, view.quote)
+
+    def _in_turn(self, live: LiveOrder, view: MarketView, limit: Decimal, at: datetime) -> Trade | None:
+        """The trade of an order that rests in the queue at its limit."""
+        side, since = live.order.side, live.waits_since
+        turn = next_turn(side, limit, live.ahead, at if since is None else since, view.flow, view.quote)
+        live.ahead = turn.ahead
+        live.waits_since = at if since is None else max(since, view.quote.at)
+        if turn.fill is None:
+            return self._trade(live, view, limit, takes=False)
+        left = whole_or_fraction(max(turn.fill - view.used[side], _ZERO), fractional=live.order.is_fractional)
+        trade = self._trade(live, view, limit, takes=False, most=left)
+        if trade is not None:
+            view.used[side] += trade.quantity
+        return trade
+
+    def _affordable(self, live: LiveOrder, view: MarketView, far: Decimal, limit: Decimal) -> Decimal:
+        """Shares that a limit order can take at once: what is quoted, and beyond it what its limit pays for."""
+        assert self._impact is not None
+        order, window, taken = live.order, self._window(view), self._taken_in(view).by(live.order.side)
+        quoted = view.quote.ask_size if order.side is OrderSide.BUY else view.quote.bid_size
+        within = self._impact.affordable(
+            far, abs(limit - far), taken, live.wanted(far), window.volume, fractional=order.is_fractional
+        )
+        return max(within, quoted - taken, _ZERO)
+
+    def _window(self, view: MarketView) -> Window:
+        if self._movable is not None:
+            return self._movable.window(view.quote.symbol)
+        return Window((view.quote.at - _EPOCH) // _MICROSECOND, view.volume)
+
+    def _taken_in(self, view: MarketView) -> Taken:
+        """What our orders have taken in the present window."""
+        number, known = self._window(view).number, self._taken.get(view.quote.symbol)
+        if known is None or known.window != number:
+            known = self._taken[view.quote.symbol] = Taken(number)
+        return known
+
+    def _trade(
+        self,
+        live: LiveOrder,
+        view: MarketView,
+        base: Decimal,
+        *,
+        takes: bool,
+        most: Decimal | None = None,
+    ) -> Trade | None:
         """Size and price of an execution around `base`.
 
         Args:
             takes: it takes liquidity without a limit, so it pays slippage.
+            most: shares that there are for it, None for no such cap.
         """
         order = live.order
-        quantity = self._size(live, view, live.wanted(base))
+        quantity = self._size(live, view, live.wanted(base), most)
         if not quantity:
             return None
         adverse = self._slippage.adverse(order.side, view.quote, quantity, view.volume) if takes else _ZERO
+        taken = self._taken_in(view) if self._impact is not None and (takes or not live.rested) else None
+        if taken is not None and self._impact is not None:
+            impact = self._impact.adverse(base, taken.by(order.side), quantity, self._window(view).volume)
+            adverse += to_nearest_tick(impact, base)
         price = fill_price(order.side, base, adverse, order.limit_price)
         wanted = live.wanted(price)
         quantity = min(quantity, wanted)
         if view.budget is not None:
             view.budget -= quantity
+        if taken is not None:
+            taken.add(order.side, quantity)
         return Trade(quantity, price, quantity == wanted) if quantity else None
 
-    def _size(self, live: LiveOrder, view: MarketView, wanted: Decimal) -> Decimal:
+    def _size(self, live: LiveOrder, view: MarketView, wanted: Decimal, most: Decimal | None) -> Decimal:
         fractional = live.order.is_fractional
-        quantity = available(wanted, view.budget, fractional=fractional)
+        there = wanted if most is None else min(wanted, most)
+        quantity = available(there, view.budget, fractional=fractional)
         if live.order.time_in_force is TimeInForce.FOK:
             return quantity if quantity == wanted else _ZERO
         return self._fills.part(quantity, self._random, fractional=fractional) if quantity else quantity

@@ -34,6 +34,8 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
         passive: it waits for another member of its group.
         replaces, replaced_by: numbers of orders, 0 for none; `replaced_by` is set when the replace was asked for.
         claim: units of dollars a share that an opening replacement holds back.
+        waits_since: until when its turn in the queue at its limit is reckoned; `ahead`: shares before it there, None
+            while the market is elsewhere.
     """
 
     order: Order
@@ -61,6 +63,8 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
     replaces: int = 0
     replaced_by: int = 0
     claim: int = 0
+    waits_since: datetime | None = None
+    ahead: Decimal | None = None
 
     @property
     def is_working(self) -> bool:

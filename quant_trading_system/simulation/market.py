@@ -23,8 +23,9 @@ from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, PriceHis
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import moment_of
-from quant_trading_system.simulation import paths
+from quant_trading_system.simulation import paths, spreads
 from quant_trading_system.simulation.noise import keys, normals
+from quant_trading_system.simulation.realism import PARTS, PLAIN, Realism, Window
 
 SOURCE = "simulated"
 """The source that every quote of this market names."""
@@ -96,6 +97,7 @@ class SimulatedMarket:
         volatility_days: int = 20,
         default_volatility: Decimal = Decimal("0.02"),
         dollar_volume: Decimal = Decimal(50_000_000),
+        realism: Realism = PLAIN,
     ) -> None:
         """Prepare the market; the first `advance` opens it.
 
@@ -107,6 +109,7 @@ class SimulatedMarket:
             default_volatility: of a day's return, where fewer than five returns are known.
             dollar_volume: dollars that each symbol trades a day, or in an intraday bar, where the history
                 knows no volume.
+            realism: how spread and volume go through the day, and what our executions do to prices (`press`).
 
         Raises:
             ValueError: a parameter is out of range.
@@ -125,6 +128,10 @@ class SimulatedMarket:
         self._default_sigma = float(default_volatility)
         self._dollar_volume = int(dollar_volume) * MICROS
         self._columns = {symbol: column for column, symbol in enumerate(history.symbols)}
+        self._realism = realism
+        self._curve = () if realism.volume is None else (float(realism.volume.at_open), float(realism.volume.at_close))
+        self._moved = np.zeros(len(history.symbols), dtype=np.int64)
+        self._ratios: NDArray[np.float64] | None = None
         self._keys = keys(seed, tuple(f"path/{symbol}" for symbol in history.symbols))
         self._previous = paths.previous_closes(history.close_micros, history.present)
         self._frames = self._daily_frames() if history.is_daily else self._intraday_frames()
@@ -146,7 +153,7 @@ class SimulatedMarket:
         if self._ahead is None:
             return None
         self._leave()
-        self._frame = self._ahead
+        self._frame = _displaced(self._ahead, self._moved) if self._moved.any() else self._ahead
         self.step = self._frame.step
         self._quotes.clear()
         self._look_ahead()
@@ -175,13 +182,17 @@ class SimulatedMarket:
         at, number = frame.step.at, frame.step.number
         if not self._history.present.item(frame.step.bar, column):
             at, number = self._last_seen.get(column) or (self._before_the_start(column), 0)
+        bid, ask = frame.bid.item(column), frame.ask.item(column)
+        sized = self._realism.queue or self._realism.impact is not None
         quote = Quote(
             symbol=symbol,
-            bid=dollars(frame.bid.item(column)),
-            ask=dollars(frame.ask.item(column)),
+            bid=dollars(bid),
+            ask=dollars(ask),
             at=at,
             received_at=at,
             last=dollars(frame.last.item(column)),
+            bid_size=Decimal(paths.quoted_size(bid)) if sized else _ZERO,
+            ask_size=Decimal(paths.quoted_size(ask)) if sized else _ZERO,
             source=SOURCE,
             sequence=number,
         )
@@ -221,6 +232,24 @@ class SimulatedMarket:
             raise MarketDataError("the market has not begun; advance() it first")
         return self._frame.last
 
+    # -- our own executions -----------------------------------------------------------------------------------------
+
+    def window(self, symbol: str) -> Window:
+        """Temporary impact adds up within a step."""
+        return Window(0 if self.step is None else self.step.number, self.volume(symbol))
+
+    def press(self, symbol: str, shares: Decimal) -> None:
+        """We have bought `shares`, or sold them when negative: all prices from the next step on are displaced.
+
+        Measured against the volume of the day, the day's own also before it is over. The bars of the history stay.
+        """
+        column, step, impact = self._columns.get(symbol), self.step, self._realism.impact
+        if column is None or step is None or impact is None:
+            return
+        bars = np.flatnonzero(self._history.dates == self._history.dates[step.bar])
+        volume = int(self._volume_of(slice(int(bars[0]), int(bars[-1]) + 1))[:, column].sum())
+        self._moved[column] += impact.displacement(shares, Decimal(volume))
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _look_ahead(self) -> None:
@@ -241,12 +270,12 @@ class SimulatedMarket:
     def _daily_frames(self) -> Iterator[_Frame]:
         history, rows = self._history, self._rows
         squares = paths.squared_returns(history.close_micros, self._previous, history.present)
-        profile = paths.volume_profile(rows)
+        profile = paths.volume_profile(rows, *self._curve)
         number = 0
         for bar in range(self._first_bar, len(history)):
             sigma = paths.volatility(squares[max(bar - self._window, 0) : bar], self._default_sigma)
             last = self._carried(self._daily_path(bar, sigma), slice(bar, bar + 1))
-            bid, ask = paths.quotes_around(last, self._spread)
+            bid, ask = self._daily_quotes(bar, last, sigma)
             volume = paths.spread_volume(self._volume_of(slice(bar, bar + 1)), profile)
             for row, (at, kind, session) in enumerate(self._session_steps(bar)):
                 number += 1
@@ -263,6 +292,14 @@ class SimulatedMarket:
             return paths.through_closes(self._previous[bar], close, sigma, noise)[np.newaxis]
         opened, high, low = history.open_micros[bar], history.high_micros[bar], history.low_micros[bar]
         return paths.through_bars(opened, high, low, close, sigma, noise)[np.newaxis]
+
+    def _daily_quotes(self, bar: int, last: Integers, sigma: NDArray[np.float64]) -> tuple[Integers, Integers]:
+        """Bid and ask of a daily bar; [1, rows, N]."""
+        model, session = self._realism.spread, self._calendar.session_on(self._history.dates[bar].item())
+        if model is None or session is None:
+            return paths.quotes_around(last, self._spread)
+        widths = spreads.of_day(model, self._spread, last[0], sigma, session.close - session.open)
+        return paths.quotes_around(last, widths[np.newaxis])
 
     def _session_steps(self, bar: int) -> Iterator[tuple[datetime, StepKind, Session]]:
         day = self._history.dates[bar].item()
@@ -282,7 +319,7 @@ class SimulatedMarket:
         for begin in range(self._first_bar, len(history), _CHUNK):
             bars = slice(begin, min(begin + _CHUNK, len(history)))
             last = self._carried(self._intraday_paths(bars), bars)
-            bid, ask = paths.quotes_around(last, self._spread)
+            bid, ask = self._intraday_quotes(bars, last)
             rows = last.shape[1]
             volume = paths.spread_volume(self._volume_of(bars), np.full(rows, 1_000_000 // rows))
             for place, bar in enumerate(range(bars.start, bars.stop)):
@@ -299,6 +336,26 @@ class SimulatedMarket:
             previous = self._previous[bars]
             return np.stack([np.where(previous > 0, previous, close), close], axis=1)
         return paths.four_points(history.open_micros[bars], history.high_micros[bars], history.low_micros[bars], close)
+
+    def _intraday_quotes(self, bars: slice, last: Integers) -> tuple[Integers, Integers]:
+        """Bid and ask of intraday bars; [bars, rows, N]."""
+        model, history = self._realism.spread, self._history
+        if model is None:
+            return paths.quotes_around(last, self._spread)
+        if self._ratios is None:
+            length = moment_of(history.axis.ends[0]) - moment_of(history.axis.starts[0])
+            squares = paths.squared_returns(history.close_micros, self._previous, history.present)
+            self._ratios = spreads.ratio_of_bars(squares, max(round(model.span / length), 1))
+        rows = last.shape[1]
+        moments = [list(self._bar_steps(bar, rows)) for bar in range(bars.start, bars.stop)]
+        elapsed = np.array(
+            [[np.inf if day is None else (at - day.open).total_seconds() for at, _, day in bar] for bar in moments]
+        )
+        widths = (
+            spreads.opening(model, elapsed)[:, :, np.newaxis]
+            * spreads.following(model, self._ratios[bars])[:, np.newaxis]
+        )
+        return paths.quotes_around(last, self._spread * widths)
 
     def _bar_steps(self, bar: int, rows: int) -> Iterator[tuple[datetime, StepKind, Session | None]]:
         axis = self._history.axis
@@ -331,3 +388,9 @@ class SimulatedMarket:
             return made_up
         known = history.volume[bars]
         return np.where(known == UNKNOWN_VOLUME, made_up, known)
+
+
+def _displaced(frame: _Frame, moved: Integers) -> _Frame:
+    """The frame after prices were moved by so many parts; [N]."""
+    last, bid, ask = paths.displaced(frame.last, frame.bid, frame.ask, moved / PARTS)
+    return frame._replace(last=last, bid=bid, ask=ask)

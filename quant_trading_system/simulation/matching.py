@@ -5,7 +5,7 @@ Prices are dollars a share. The venue decides for the whole market: its customer
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
 from quant_trading_system.core.orders import OrderSide
@@ -84,6 +84,11 @@ def fill_price(side: OrderSide, price: Decimal, adverse: Decimal, limit: Decimal
     raw = price - adverse
     rounded = max(raw.quantize(_tick(raw), ROUND_FLOOR), _SUB_PENNY)
     return rounded if limit is None else max(rounded, limit)
+
+
+def to_nearest_tick(amount: Decimal, price: Decimal) -> Decimal:
+    """An amount of dollars a share on the tick of `price`, the nearer one."""
+    return amount.quantize(_tick(price), ROUND_HALF_EVEN)
 
 
 def shares_for(notional: Decimal, price: Decimal) -> Decimal:

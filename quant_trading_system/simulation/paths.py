@@ -109,11 +109,11 @@ def four_points(opened: Integers, high: Integers, low: Integers, close: Integers
     return np.stack([opened, np.where(rises, low, high), np.where(rises, high, low), close], axis=-2)
 
 
-def quotes_around(last: Integers, spread: float) -> tuple[Integers, Integers]:
+def quotes_around(last: Integers, spread: float | Floats) -> tuple[Integers, Integers]:
     """Bid and ask on the tick around the last trades, at least one tick apart and never below one tick.
 
     Args:
-        spread: fraction of the price; rounded to whole ticks.
+        spread: fraction of the price, one for all or one for each; rounded to whole ticks.
     """
     tick = ticks(last)
     width = np.maximum(np.rint(last * spread / tick).astype(np.int64), 1) * tick
@@ -123,13 +123,36 @@ def quotes_around(last: Integers, spread: float) -> tuple[Integers, Integers]:
     return bid, np.where((ask >= _DOLLAR) & (tick < _CENT), in_cents, ask)
 
 
-def volume_profile(rows: int) -> Integers:
+def quoted_size(price: int) -> int:
+    """Shares quoted at a price: one to nine hundred, for they have to be something."""
+    return (price // 10_000 % 9 + 1) * 100
+
+
+def displaced(
+    last: Integers, bid: Integers, ask: Integers, share: float | Floats
+) -> tuple[Integers, Integers, Integers]:
+    """The prices after the market has moved by `share` of itself: on the tick, with the same spread, above zero."""
+    tick = ticks(last)
+    shift = np.rint(last * share / tick).astype(np.int64) * tick
+    moved = np.where(last > 0, np.maximum(last + shift, _SUB_PENNY), last)
+    moved = np.where(shift == 0, moved, moved // ticks(moved) * ticks(moved))
+    below = np.maximum(bid + shift, _SUB_PENNY)
+    above = np.maximum(ask + shift, below + ticks(below))
+    to_the_tick = -(-above // ticks(above)) * ticks(above)
+    return moved, below // ticks(below) * ticks(below), to_the_tick
+
+
+def volume_profile(rows: int, at_open: float = 3.0, at_close: float = 3.0) -> Integers:
     """Parts of a million of a day's volume that fall to each step: much at both ends, little at noon.
 
-    A parabola with three times as much at the ends as in the middle: a documented stand-in, not a measurement.
+    A parabola on either side of noon: a documented stand-in, not a measurement.
+
+    Args:
+        at_open, at_close: times as much as at noon.
     """
-    distance = (2.0 * np.arange(rows) / (rows - 1) - 1.0) ** 2
-    weights = 1.0 + 2.0 * distance
+    place = 2.0 * np.arange(rows) / (rows - 1) - 1.0
+    distance = place**2
+    weights = 1.0 + np.where(place < 0, at_open - 1.0, at_close - 1.0) * distance
     parts: Integers = np.floor(weights * (_WHOLE / weights.sum())).astype(np.int64)
     parts[-1] += _WHOLE - parts.sum()
     return parts

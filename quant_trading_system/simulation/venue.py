@@ -66,6 +66,7 @@ from quant_trading_system.simulation.models import (
     stream,
 )
 from quant_trading_system.simulation.order_desk import OrderDesk
+from quant_trading_system.simulation.realism import PLAIN, MovableMarket, Realism
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 from quant_trading_system.simulation.wire import Subscriber, Wire
 
@@ -94,6 +95,8 @@ class Venue(OrderDesk):
         multiplier: Decimal = Decimal(2),
         rules: AccountRules = AccountRules(),  # noqa: B008 immutable
         account_id: str = "simulated",
+        realism: Realism = PLAIN,
+        movable: MovableMarket | None = None,
     ) -> None:
         """Open an account.
 
@@ -107,22 +110,22 @@ class Venue(OrderDesk):
                 venue knows what `on_quote` told it.
             previous_close: where to look up closes that the venue has not seen itself.
             multiplier: of equity, to get buying power: 1 for cash accounts, 2 overnight, 4 intraday.
+            realism: queues and impact; spreads and volumes are the market's.
+            movable: what our executions move when there is an impact; without it only the temporary part shows.
+
+        Raises:
+            ValueError: both `slippage` and `realism` have an impact.
         """
+        moves = movable if realism.impact is not None else None
         prefix = _id_prefix(seed, "orders")
         orders = OrderIndex(prefix)
         account = Account(
-            account_id,
-            cash,
-            multiplier,
-            market,
-            rules=rules,
-            allow_short=allow_short,
-            previous_close=previous_close,
+            account_id, cash, multiplier, market, rules=rules, allow_short=allow_short, previous_close=previous_close
         )
         groups, activities = Groups(orders, account.books), ActivityLog(orders, _id_prefix(seed, "activities"))
         self._dice = Dice(stream(seed, "faults"))
         self._wire = Wire(latency, seed, self._dice)
-        self._floor = TradingFloor(slippage, fills, stream(seed, "fills"))
+        self._floor = TradingFloor(slippage, fills, stream(seed, "fills"), realism, moves)
         fees = FeeSchedule.alpaca() if fees is None else fees
         exchange = Exchange(
             calendar=calendar,
@@ -131,7 +134,7 @@ class Venue(OrderDesk):
             groups=groups,
             floor=self._floor,
             wire=self._wire,
-            booking=Booking(account, orders, activities, fees, calendar),
+            booking=Booking(account, orders, activities, fees, calendar, moves),
             market=market,
             dice=self._dice,
         )

@@ -15,12 +15,14 @@ from quant_trading_system.core.numbers import positive
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account_rules import AccountRules
 from quant_trading_system.simulation.activities import FILL, ActivityQuery, FillActivity
+from quant_trading_system.simulation.alpaca_server.footprint import Footprint
 from quant_trading_system.simulation.alpaca_server.identity import generated_key, generated_secret, uuid_of
 from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket
 from quant_trading_system.simulation.alpaca_server.watchlists import Watchlists
 from quant_trading_system.simulation.alpaca_server.wire import Json, pending_new_json, update_json
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.models import FillModel
+from quant_trading_system.simulation.realism import PLAIN, Realism
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import VenueOrder, VenueUpdate
 
@@ -51,12 +53,14 @@ class HouseRules(NamedTuple):
 
     Attributes:
         multiplier: of equity, to get buying power.
+        realism: queues and impact.
     """
 
     seed: int
     fees: FeeSchedule
     fills: FillModel
     multiplier: Decimal
+    realism: Realism = PLAIN
 
 
 def read_account(text: str) -> AccountSpec:
@@ -160,6 +164,7 @@ def open_desk(
     market: LiveMarket,
 ) -> Desk:
     """A new account."""
+    impact = rules.realism.impact
     venue = Venue(
         clock,
         calendar,
@@ -173,6 +178,8 @@ def open_desk(
         account_id=account_id(spec.name),
         rules=AccountRules.alpaca(),
         previous_close=market.previous_close,
+        realism=rules.realism,
+        movable=None if impact is None else Footprint(market, impact),
     )
     return Desk(spec, venue, clock.now())
 

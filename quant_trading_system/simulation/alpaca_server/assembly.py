@@ -112,11 +112,12 @@ def _scenery(settings: VenueSettings, store: Store | None, now: datetime) -> Sce
         always_open=wishes.always_open,
         begin=wishes.begin,
         start=now,
+        realism=wishes.realism,
     )
     known = None if store is None else store.scenery()
     if known is None:
         return wished
-    for field in ("source", "symbols", "seed", "steps", "always_open", "begin"):
+    for field in ("source", "symbols", "seed", "steps", "always_open", "begin", "realism"):
         if getattr(known, field) != getattr(wished, field):
             raise ConfigurationError(
                 f"{settings.database} belongs to a market with {field} {getattr(known, field)}; "
@@ -142,7 +143,7 @@ def _rules(settings: VenueSettings) -> HouseRules:
         raise ConfigurationError(str(error)) from None
     if settings.multiplier not in (1, 2, 4):
         raise ConfigurationError(f"the multiplier is {settings.multiplier}; it must be 1, 2 or 4")
-    return HouseRules(settings.wishes.seed, fees, fills, Decimal(settings.multiplier))
+    return HouseRules(settings.wishes.seed, fees, fills, Decimal(settings.multiplier), settings.wishes.realism)
 
 
 def _card(bound: Address, specs: list[AccountSpec]) -> dict[str, Any]:

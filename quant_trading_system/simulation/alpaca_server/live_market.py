@@ -16,6 +16,7 @@ from quant_trading_system.market.sessions import NEW_YORK, Calendar
 from quant_trading_system.simulation.alpaca_server.bars import MINUTE_NS
 from quant_trading_system.simulation.alpaca_server.price_path import Ticks
 from quant_trading_system.simulation.alpaca_server.tape import Tape
+from quant_trading_system.simulation.paths import quoted_size
 from quant_trading_system.simulation.trading_hours import extended_since
 
 SOURCE = "venue"
@@ -83,11 +84,15 @@ class LiveMarket:
 
     def refresh(self, symbol: str) -> None:
         """The tape of the symbol was changed."""
+        self.reprice(symbol)
+        self._times = None
+        self._known_next = False
+
+    def reprice(self, symbol: str) -> None:
+        """The prices of the symbol were changed, not their times."""
         self._today.pop(symbol, None)
         self._latest.pop(symbol, None)
         self._quotes.pop(symbol, None)
-        self._times = None
-        self._known_next = False
 
     def next_tick(self) -> datetime | None:
         """When the next price of this New York day comes, None when there is no more."""
@@ -139,9 +144,9 @@ class LiveMarket:
         return dollars(tick.last)
 
     def volume(self, symbol: str) -> Decimal | None:
-        """Shares that trade until the next price, None when unknown."""
+        """Shares that trade until the next price, None when unknown, and around the session, where nothing trades."""
         tick = self.tick(symbol)
-        return None if tick is None else Decimal(tick.size)
+        return None if tick is None or self._stands(tick) else Decimal(tick.size)
 
     def previous_close(self, symbol: str) -> Decimal | None:
         """Dollars a share at the end of the session before today's, None when there was none."""
@@ -154,9 +159,11 @@ class LiveMarket:
 
     def _stands_since(self, tick: Tick) -> datetime:
         """The time of a quote; around the session the last one stands, confirmed at every moment."""
-        if self._now - tick.at > MINUTE_NS and extended_since(self._calendar, moment_at(self._now)) is not None:
-            return moment_at(self._now)
-        return moment_at(tick.at)
+        return moment_at(self._now if self._stands(tick) else tick.at)
+
+    def _stands(self, tick: Tick) -> bool:
+        """It is the last price of a session, and the hours around it are on."""
+        return self._now - tick.at > MINUTE_NS and extended_since(self._calendar, moment_at(self._now)) is not None
 
     def _ticks_today(self, symbol: str) -> Ticks:
         if symbol not in self._today:
@@ -206,8 +213,3 @@ def _quote(symbol: str, tick: Tick, at: datetime) -> Quote:
         ask_size=Decimal(quoted_size(tick.ask)),
         source=SOURCE,
     )
-
-
-def quoted_size(price: int) -> int:
-    """Shares quoted at a price: one to nine hundred, for they have to be something."""
-    return (price // 10_000 % 9 + 1) * 100

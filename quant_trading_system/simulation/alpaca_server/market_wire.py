@@ -11,8 +11,9 @@ from typing import Any
 
 from quant_trading_system.market.history import MICROS
 from quant_trading_system.simulation.alpaca_server.bars import Bars
-from quant_trading_system.simulation.alpaca_server.live_market import Tick, quoted_size
+from quant_trading_system.simulation.alpaca_server.live_market import Tick
 from quant_trading_system.simulation.alpaca_server.price_path import Ticks
+from quant_trading_system.simulation.paths import quoted_size
 
 Row = dict[str, Any]
 """Fields of one trade, quote or bar; ``t`` holds nanoseconds since 1970."""

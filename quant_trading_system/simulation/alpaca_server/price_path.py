@@ -20,6 +20,7 @@ from quant_trading_system.market.time_axis import stamp_of
 from quant_trading_system.simulation import paths
 from quant_trading_system.simulation.market import SimulatedMarket
 from quant_trading_system.simulation.noise import keys, normals
+from quant_trading_system.simulation.realism import PLAIN, Realism
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -89,18 +90,28 @@ class PricePaths:
         symbols: in the order of the history.
     """
 
-    def __init__(self, history: PriceHistory, calendar: Calendar, *, seed: int, steps: int | None = None) -> None:
+    def __init__(
+        self,
+        history: PriceHistory,
+        calendar: Calendar,
+        *,
+        seed: int,
+        steps: int | None = None,
+        realism: Realism = PLAIN,
+    ) -> None:
         """Prepare the paths; days are computed when they are asked for.
 
         Args:
             steps: prices per session for daily bars, exactly those of `SimulatedMarket`; a price per second
                 without it.
+            realism: how spread and volume go through the day.
         """
         self.symbols = history.symbols
         self._history = history
         self._calendar = calendar
         self._seed = seed
         self._steps = steps
+        self._realism = realism
         self._days = {day: bar for bar, day in enumerate(history.dates.tolist())}
         self._ticks = lru_cache(maxsize=_KEPT_TICKS // (steps or _SECONDS_IN_SESSION))(self._made)
         self._summaries = lru_cache(maxsize=_KEPT_SUMMARIES)(self._summed)
@@ -153,16 +164,18 @@ class PricePaths:
         if not len(steps):
             return no_ticks()
         if self._steps:
-            return market.ticks_at(steps, session, market.step_sizes(bar))
+            return market.ticks_at(bar, steps, session, market.step_sizes(bar))
         noise = normals(keys(self._seed, (f"ticks/{symbol}",)), day.toordinal(), _seconds(session) + 1)[:, 0]
         last = refined(steps, market.sigma_of(bar), noise)
-        return market.ticks_at(last, session, trade_sizes(market.volume_of(bar), noise))
+        return market.ticks_at(bar, last, session, trade_sizes(market.volume_of(bar), noise, *market.curve))
 
     def _market(self, symbol: str) -> _OneSymbol:
         if symbol not in self._markets:
             history = self._history.select([symbol])
             rows = self._steps or COARSE_STEPS
-            self._markets[symbol] = _OneSymbol(history, self._calendar, seed=self._seed, steps_per_session=rows)
+            self._markets[symbol] = _OneSymbol(
+                history, self._calendar, seed=self._seed, steps_per_session=rows, realism=self._realism
+            )
         return self._markets[symbol]
 
 
@@ -188,10 +201,15 @@ def refined(steps: Integers, sigma: float, noise: Floats) -> Integers:
     return rounded
 
 
-def trade_sizes(volume: int, noise: Floats) -> Integers:
-    """Shares of each trade of a day, much at both ends and little at noon; the closing auction takes the rest."""
+def trade_sizes(volume: int, noise: Floats, *curve: float) -> Integers:
+    """Shares of each trade of a day, much at both ends and little at noon; the closing auction takes the rest.
+
+    Args:
+        volume: shares of the day; `noise`: makes the trades differ.
+        curve: as `paths.volume_profile` takes it.
+    """
     rows = len(noise)
-    profile = paths.volume_profile(rows).astype(np.float64) / 1_000_000
+    profile = paths.volume_profile(rows, *curve).astype(np.float64) / 1_000_000
     different = np.clip(1.0 + _SIZE_SPREAD * noise, 0.1, None)
     sizes = np.floor(volume * _CONTINUOUS_SHARE * profile * different).astype(np.int64)
     sizes[-1] = max(volume - int(sizes[:-1].sum()), 0)
@@ -224,13 +242,19 @@ class _OneSymbol(SimulatedMarket):
 
     def step_sizes(self, bar: int) -> Integers:
         """Shares that trade at each step of a daily bar."""
-        profile = paths.volume_profile(self._rows)
+        profile = paths.volume_profile(self._rows, *self.curve)
         sizes: Integers = paths.spread_volume(self._volume_of(slice(bar, bar + 1)), profile)[0, :, 0]
         return sizes
 
-    def ticks_at(self, last: Integers, session: Session, size: Integers) -> Ticks:
-        """Prices with their times and quotes, evenly spaced over a session."""
-        bid, ask = paths.quotes_around(last, self._spread)
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """The volume of a day at its ends, where it was asked for."""
+        return self._curve
+
+    def ticks_at(self, bar: int, last: Integers, session: Session, size: Integers) -> Ticks:
+        """Prices of a bar with their times and quotes, evenly spaced over its session."""
+        sigma = np.array([self.sigma_of(bar)]) if self._realism.spread is not None else np.zeros(1)
+        bid, ask = (side[0, :, 0] for side in self._daily_quotes(bar, last[np.newaxis, :, np.newaxis], sigma))
         return Ticks(_even_times(session.open, session.close - session.open, len(last)), last, bid, ask, size)
 
     def bars_on(self, day: date) -> Ticks:
@@ -241,14 +265,15 @@ class _OneSymbol(SimulatedMarket):
             return no_ticks()
         bars = slice(int(chosen[0]), int(chosen[-1]) + 1)
         inside = chosen - bars.start
-        last = self._carried(self._intraday_paths(bars), bars)[inside, :, 0]
+        whole = self._carried(self._intraday_paths(bars), bars)
+        last = whole[inside, :, 0]
         rows = last.shape[1]
         profile = np.full(rows, 1_000_000 // rows)
         size = paths.spread_volume(self._volume_of(bars), profile)[inside, :, 0]
         starts, ends = history.axis.starts[chosen], history.axis.ends[chosen]
         at = starts[:, np.newaxis] + (ends - starts)[:, np.newaxis] * np.arange(rows) // (rows - 1)
         at[:, -1] -= np.timedelta64(_BEFORE_THE_END_US, "us")
-        bid, ask = paths.quotes_around(last, self._spread)
+        bid, ask = (side[inside, :, 0] for side in self._intraday_quotes(bars, whole))
         times = at.astype("datetime64[ns]").astype(np.int64)
         return Ticks(times.ravel(), last.ravel(), bid.ravel(), ask.ravel(), size.ravel())
 

@@ -17,6 +17,7 @@ from quant_trading_system.market.sessions import NEW_YORK, TradingCalendar
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths
 from quant_trading_system.simulation.alpaca_server.random_market import random_history
 from quant_trading_system.simulation.alpaca_server.venue_time import AlwaysOpenCalendar, exchange_calendar
+from quant_trading_system.simulation.realism import PLAIN, Realism
 
 SP500 = "sp500"
 RANDOM = "random"
@@ -52,6 +53,7 @@ class Wishes(NamedTuple):
         begin: the first day that is traded; today for a random market and the latest year otherwise.
         universe: instruments with their flags; every symbol may be traded in every way without it.
         steps: prices per session; one every second without it.
+        realism: how spread and volume go through the day, and what orders do to prices.
     """
 
     source: str
@@ -61,6 +63,7 @@ class Wishes(NamedTuple):
     always_open: bool
     universe: Universe | None = None
     steps: int | None = None
+    realism: Realism = PLAIN
 
 
 def read_symbols(text: str) -> dict[str, Decimal | None]:
@@ -125,7 +128,7 @@ def _scene(
     *,
     replays: bool,
 ) -> Scene:
-    paths = PricePaths(history, calendar, seed=wishes.seed, steps=wishes.steps)
+    paths = PricePaths(history, calendar, seed=wishes.seed, steps=wishes.steps, realism=wishes.realism)
     return Scene(paths, calendar, exchange, _instruments(wishes, history), start, replays)
 
 

@@ -20,6 +20,7 @@ from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.simulation.alpaca_server.host import Host
 from quant_trading_system.simulation.alpaca_server.tape import Intervention
 from quant_trading_system.simulation.alpaca_server.watchlists import WatchlistsState
+from quant_trading_system.simulation.realism import PLAIN, Realism
 
 _Kind = TypeVar("_Kind")
 
@@ -35,6 +36,7 @@ class Scenery(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         begin: the first day, None for the present day; `start`: when the venue was entered first.
+        realism: how spread and volume go through the day, and what orders do to prices.
     """
 
     source: str
@@ -44,6 +46,7 @@ class Scenery(msgspec.Struct, frozen=True, kw_only=True):
     always_open: bool
     begin: date | None
     start: datetime
+    realism: Realism = PLAIN
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
-"""What was and will be traded: the seeded paths, with what an operator of the venue did to them.
+"""What was and will be traded: the seeded paths, with what an operator of the venue and its customers did to them.
 
 An operator may hold a symbol at a price, print a single trade, let the path go on, and halt or resume trading.
-His doings are kept with their times, so that history, streams and quotes tell the same story afterwards.
+Where the venue has an impact, executions push all later prices but those that are held. Such doings are kept with
+their times, so that history, streams and quotes tell the same story afterwards.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from quant_trading_system.simulation import paths
 from quant_trading_system.simulation.alpaca_server.bars import midnight_ns
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths, Ticks, no_ticks
+from quant_trading_system.simulation.realism import PARTS
 
 _ONE_DAY = timedelta(days=1)
 _KEPT_DAYS = 64
@@ -27,13 +29,14 @@ PRINT_SIZE = 100
 
 
 class Doing(StrEnum):
-    """What an operator does to a symbol."""
+    """What is done to a symbol."""
 
     HOLD = "hold"  # a trade at the price, and every later price is this one
     PRINT = "print"  # one trade at the price; the path goes on
     RELEASE = "release"  # the path goes on
     HALT = "halt"  # no quotes and no trades
     RESUME = "resume"
+    PUSH = "push"  # an execution has moved all later prices
 
 
 class Intervention(NamedTuple):
@@ -42,6 +45,7 @@ class Intervention(NamedTuple):
     Attributes:
         at: nanoseconds since 1970.
         last, bid, ask: micro-dollars; 0 unless it is a price.
+        by: parts of the price, of a push.
     """
 
     at: int
@@ -49,6 +53,7 @@ class Intervention(NamedTuple):
     last: int = 0
     bid: int = 0
     ask: int = 0
+    by: int = 0
 
 
 class Tape:
@@ -114,6 +119,7 @@ class _State:
     def __init__(self) -> None:
         self.halted = False
         self._held: Intervention | None = None
+        self._moved = 0
 
     def take(self, act: Intervention) -> None:
         match act.doing:
@@ -123,6 +129,8 @@ class _State:
                 self._held = None
             case Doing.HALT | Doing.RESUME:
                 self.halted = act.doing is Doing.HALT
+            case Doing.PUSH:
+                self._moved += act.by
             case Doing.PRINT:
                 pass
 
@@ -130,7 +138,7 @@ class _State:
         if self.halted:
             return no_ticks()
         if self._held is None:
-            return ticks
+            return ticks if not self._moved else _displaced(ticks, self._moved)
         held = self._held
         last, bid, ask = (np.full_like(ticks.last, price) for price in (held.last, held.bid, held.ask))
         return Ticks(ticks.at, last, bid, ask, ticks.size)
@@ -140,6 +148,11 @@ def quote_around(last: int) -> tuple[int, int]:
     """Bid and ask at the usual distance around a price, micro-dollars."""
     bid, ask = paths.quotes_around(np.array([last], dtype=np.int64), _SPREAD)
     return bid.item(0), ask.item(0)
+
+
+def _displaced(ticks: Ticks, parts: int) -> Ticks:
+    last, bid, ask = paths.displaced(ticks.last, ticks.bid, ticks.ask, parts / PARTS)
+    return ticks._replace(last=last, bid=bid, ask=ask)
 
 
 def _split(ticks: Ticks, at: int) -> tuple[Ticks, Ticks]:

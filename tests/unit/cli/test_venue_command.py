@@ -1,10 +1,14 @@
 """The options of `qts venue`: what cannot be meant is refused before anything listens."""
 
+from decimal import Decimal
+
 import pytest
 from typer.testing import CliRunner
 
 from quant_trading_system.cli.main import app
+from quant_trading_system.cli.venue_command import _realism
 from quant_trading_system.core.exceptions import TradingError
+from quant_trading_system.simulation.realism import MarketImpact, Realism, SpreadModel, VolumeCurve
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,11 @@ from quant_trading_system.core.exceptions import TradingError
         (["--partial-fills", "2"], "probability"),
         (["--partial-fills", "often"], "not a number"),
         (["--multiplier", "3"], "1, 2 or 4"),
+        (["--temporary-impact", "-1"], "impact is a cost"),
+        (["--impact-exponent", "2"], "at most 1"),
+        (["--permanent-impact", "much"], "not a number"),
+        (["--spread-at-open", "0"], "at least 1"),
+        (["--volume-at-ends", "0"], "more than nothing"),
         (["--db", "/"], "cannot be used as a venue's file"),
     ],
 )
@@ -35,3 +44,18 @@ def test_options_that_cannot_be_meant_are_refused(options, words):
 def test_values_out_of_range_are_refused_with_the_usage(options):
     result = CliRunner().invoke(app, ["venue", *options])
     assert result.exit_code == 2
+
+
+def test_without_options_the_venue_fills_at_the_quote():
+    plain = _realism(queue=False, impact=("0", "0", "1"), spread=("1", "0"), volume="3")
+    assert plain == Realism()
+
+
+def test_what_is_asked_for_is_what_the_venue_does():
+    asked = _realism(queue=True, impact=("300", "0", "0.5"), spread=("3", "0.5"), volume="1")
+    assert asked == Realism(
+        queue=True,
+        impact=MarketImpact(temporary_bps=Decimal(300), exponent=Decimal("0.5")),
+        spread=SpreadModel(at_open=Decimal(3), with_volatility=Decimal("0.5")),
+        volume=VolumeCurve(at_open=Decimal(1), at_close=Decimal(1)),
+    )

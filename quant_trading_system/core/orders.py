@@ -204,6 +204,7 @@ _ENUMS: tuple[tuple[str, type[StrEnum]], ...] = (
 _ENUM_TYPES = tuple(enum for _, enum in _ENUMS)
 _PRICES = ("limit_price", "stop_price", "trail_price", "trail_percent", "take_profit", "stop_loss")
 _price_values = attrgetter(*_PRICES)
+_LEG_MARK = len(".tp")
 _UNPRICED = (None,) * len(_PRICES)
 _LEGS = {"take_profit": TakeProfit, "stop_loss": StopLoss}
 
@@ -216,13 +217,11 @@ def _require_words(order: Order) -> None:
     symbol = order.symbol
     if type(symbol) is not str or not symbol or len(symbol) > 32 or not symbol.isprintable() or " " in symbol:
         raise InvalidOrder("symbol", f"{symbol!r} is not a symbol")
-    identity = order.client_order_id
-    if (
-        type(identity) is not str
-        or len(identity) > MAX_CLIENT_ORDER_ID
-        or not (identity.isascii() and identity.isprintable())
-    ):
-        raise InvalidOrder("client_order_id", f"at most {MAX_CLIENT_ORDER_ID} printable ASCII characters")
+    identity, longest = order.client_order_id, MAX_CLIENT_ORDER_ID
+    if order.order_class is not OrderClass.SIMPLE:
+        longest -= _LEG_MARK  # the ids of its legs begin with it
+    if type(identity) is not str or len(identity) > longest or not (identity.isascii() and identity.isprintable()):
+        raise InvalidOrder("client_order_id", f"at most {longest} printable ASCII characters")
 
 
 def _member(field: str, enum: type[StrEnum], value: Any) -> StrEnum:

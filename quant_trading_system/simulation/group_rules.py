@@ -12,7 +12,8 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.core.numbers import plain
-from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
+from quant_trading_system.core.order_groups import legs_of
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide
 from quant_trading_system.simulation.admission import Application, unprocessable
 
 _CENT = Decimal("0.01")
@@ -72,15 +73,7 @@ def members_of(order: Order) -> list[Order]:
     """The simple orders that a group is worked as: the leader first, then take-profit and stop-loss."""
     leader = msgspec.structs.replace(order, order_class=OrderClass.SIMPLE, take_profit=None, stop_loss=None,
                                      limit_price=_leading_limit(order))  # fmt: skip
-    legs = []
-    exit_side = order.side if order.order_class is OrderClass.OCO else order.side.opposite
-    if order.take_profit is not None and order.order_class is not OrderClass.OCO:
-        legs.append(_exit(leader, exit_side, OrderType.LIMIT, limit=order.take_profit.limit_price))
-    if order.stop_loss is not None:
-        loss = order.stop_loss
-        kind = OrderType.STOP if loss.limit_price is None else OrderType.STOP_LIMIT
-        legs.append(_exit(leader, exit_side, kind, limit=loss.limit_price, stop=loss.stop_price))
-    return [leader, *legs]
+    return [leader, *(msgspec.structs.replace(leg, client_order_id="") for leg in legs_of(order).values())]
 
 
 def _leading_limit(order: Order) -> Decimal | None:
@@ -88,11 +81,3 @@ def _leading_limit(order: Order) -> Decimal | None:
     if order.order_class is OrderClass.OCO and order.take_profit is not None:
         return order.take_profit.limit_price
     return order.limit_price
-
-
-def _exit(
-    leader: Order, side: OrderSide, kind: OrderType, *, limit: Decimal | None = None, stop: Decimal | None = None
-) -> Order:
-    return msgspec.structs.replace(
-        leader, side=side, order_type=kind, limit_price=limit, stop_price=stop, client_order_id=""
-    )

@@ -232,7 +232,8 @@ class LiveAccount:
         run, system, past = await assemble_live(setup, ports, journal, broker, lock.holder, record)
         alarms.kill_switch = guard.kill_switch = system.kill_switch
         system.orders.lives.watch.on_notice(alarms)
-        statements, books = AlpacaStatements(lines.client), None if past is None else past.books
+        statements = AlpacaStatements(lines.client, broker.names)
+        books = None if past is None else past.books
         reconciliation = Reconciliation(system, statements, books, alarms, tell)
         if not around.is_stepped:
             broker.session.on_change(reconciliation.reconciler.stream_changed)

@@ -20,6 +20,7 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import RiskEvent
 from quant_trading_system.core.exceptions import ConfigurationError, NotReconciled
 from quant_trading_system.execution.break_book import SECOND_LOOK
+from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.execution.order_recall import record_from
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.reconciliation import Books, compare, of_this_time, our_order
@@ -78,8 +79,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison:
     """The books of a journal beside the broker's. It changes nothing."""
 
-    def __init__(self, journal: JournalSource, source: StatementSource, clock: Clock) -> None:
+    def __init__(
+        self, journal: JournalSource, source: StatementSource, clock: Clock, names: LegNames | None = None
+    ) -> None:
         """Read the journal once; later looks read on from there.
+
+        Args:
+            names: of legs, with which `source` tells of them; the journal knows them.
 
         Raises:
             JournalDamaged: an entry is not what was appended.
@@ -89,6 +95,7 @@ class Comparison:
         self._journal = journal
         self._source = source
         self._clock = clock
+        self._names = names or LegNames()
         self._read_on()
         if self.books.opened is None or self.books.at is None:
             raise ConfigurationError("this journal has no account yet; `qts trade` begins one")
@@ -132,6 +139,9 @@ class Comparison:
     def _read_on(self) -> None:
         for entry in self._journal.entries(self.books.seq + 1):
             self.books.apply(entry.seq, entry.event)
+        leaders = {view.parent for view in self.books.orders.open.values() if view.parent}
+        groups = (record.order for name in leaders if (record := self._record(name)) is not None)
+        self._names.recognise(groups, self.books.orders.legs())
 
     def _report(self, statement: Statement, found: list[Break]) -> Report:
         now = self._clock.now()
@@ -160,7 +170,14 @@ class Comparison:
 
 
 async def take_over(
-    journal: Journal, latch: Latch, source: StatementSource, clock: Clock, *, person: str, reason: str
+    journal: Journal,
+    latch: Latch,
+    source: StatementSource,
+    clock: Clock,
+    names: LegNames | None = None,
+    *,
+    person: str,
+    reason: str,
 ) -> Report:
     """Bring positions and cash to the broker's, on record; orders that differ are never adjusted.
 
@@ -168,7 +185,7 @@ async def take_over(
         NotReconciled: orders or fills differ; what an engine takes over from the broker must not be taken over twice.
         OutcomeUnknown: the broker gave no complete answer.
     """
-    comparison = Comparison(journal, source, clock)
+    comparison = Comparison(journal, source, clock, names)
     report, statement = await comparison.report()
     others = [f"{row.kind.value} {row.subject}" for row in report.breaks if row.kind not in ADOPTABLE]
     if others:

@@ -62,6 +62,7 @@ async def _report(directory: Path, credentials: Path | None, person: str, reason
     from quant_trading_system.core.clock import SystemClock
     from quant_trading_system.execution.alpaca_statement import AlpacaStatements
     from quant_trading_system.execution.credentials import read_access
+    from quant_trading_system.execution.leg_names import LegNames
     from quant_trading_system.execution.notices import Notice
     from quant_trading_system.journal.sqlite_reader import JournalReader
 
@@ -75,10 +76,11 @@ async def _report(directory: Path, credentials: Path | None, person: str, reason
     async with AsyncExitStack() as stack:
         lines = await connect(read_access(os.environ, credentials), "iex", clock, stack, tell)
         require_same_account(directory, (await lines.client.account()).id)
-        source = AlpacaStatements(lines.client)
+        names = LegNames()
+        source = AlpacaStatements(lines.client, names)
         if not person:
             reader = stack.enter_context(JournalReader(path, key_of(path)))
-            report, _ = await Comparison(reader, source, clock).report()
+            report, _ = await Comparison(reader, source, clock, names).report()
             return report
         try:
             journal = open_journal(directory)
@@ -87,7 +89,8 @@ async def _report(directory: Path, credentials: Path | None, person: str, reason
                 f"{error}; an engine keeps its own books: stop it with Ctrl-C, adopt, then start it again"
             ) from error
         stack.callback(journal.close)
-        return await take_over(journal, open_latch(directory), source, clock, person=person, reason=reason)
+        latch = open_latch(directory)
+        return await take_over(journal, latch, source, clock, names, person=person, reason=reason)
 
 
 def _show(report: Report) -> None:

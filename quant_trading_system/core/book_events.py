@@ -67,3 +67,16 @@ class Reconciled(Event, frozen=True, kw_only=True, omit_defaults=True, tag="reco
     positions: int
     cash: Decimal
     breaks: tuple[str, ...] = ()
+
+
+class GroupAlarm(Event, frozen=True, kw_only=True, omit_defaults=True, tag="group_alarm"):
+    """Something is wrong with the exits of a bracket, OCO or OTO order, or is not any more.
+
+    Attributes:
+        order_id: the order that leads the group.
+        reason: what is wrong; empty once it is over.
+    """
+
+    order_id: str
+    symbol: str
+    reason: str = ""

@@ -16,6 +16,7 @@ from quant_trading_system.core.book_events import (
     ActivityBooked,
     BreakClosed,
     BreakOpened,
+    GroupAlarm,
     Reconciled,
 )
 from quant_trading_system.core.decisions import Decision
@@ -128,6 +129,8 @@ class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="orde
         quantity_filled: cumulative shares.
         replaces: the order whose place this one is to take, in its first event.
         replaced_by: the order that is to take its place, when a replace was asked for.
+        parent: the order that leads the group of which this one is a leg, in its first event.
+        quantity: shares that the order is for from now on, when the broker has made it smaller; else None.
     """
 
     order_id: str
@@ -142,6 +145,8 @@ class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="orde
     decision: Decision | None = None
     replaces: str = ""
     replaced_by: str = ""
+    parent: str = ""
+    quantity: Decimal | None = None
 
 
 class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):
@@ -352,6 +357,7 @@ AnyEvent = (
     | FillCorrected
     | RiskEvent
     | KillSwitchEvent
+    | GroupAlarm
     | CancelsConfirmed
     | StrategyStopped
     | WishNotSized

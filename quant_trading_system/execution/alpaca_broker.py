@@ -7,7 +7,7 @@ suspiciously silent and while it is down the history is read, and both are merge
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -20,12 +20,18 @@ from quant_trading_system.core.exceptions import (
     OutcomeUnknown,
 )
 from quant_trading_system.core.numbers import CENT, ZERO
-from quant_trading_system.core.orders import Order, OrderClass
+from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.alpaca_api import no_answer
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_followed import FollowedOrders
 from quant_trading_system.execution.alpaca_models import AlpacaOrder
-from quant_trading_system.execution.alpaca_recovery import read_account_since, read_order
+from quant_trading_system.execution.alpaca_recovery import (
+    find_order,
+    name_legs,
+    read_account_since,
+    read_order,
+    under_our_names,
+)
 from quant_trading_system.execution.alpaca_stream import OrderStream
 from quant_trading_system.execution.alpaca_wire import (
     broker_account,
@@ -44,6 +50,7 @@ from quant_trading_system.execution.broker import (
     Listener,
 )
 from quant_trading_system.execution.credentials import Access, require_account
+from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 from quant_trading_system.execution.rate_limit import Lane
 from quant_trading_system.execution.stream_session import StreamLimits, StreamSession, run_together
@@ -69,6 +76,7 @@ class AlpacaBroker:
     Attributes:
         stream: the stream of order updates, with its counts.
         session: keeps it alive; orders that add risk leave only while it is up.
+        names: of the legs of groups, which have the broker's own ids there.
     """
 
     def __init__(
@@ -102,7 +110,8 @@ class AlpacaBroker:
         self._account_id = account_id
         self._clearance = clearance
         self._seed = seed
-        self._orders = FollowedOrders(clock, notify, doubt=self._doubt)
+        self.names = LegNames()
+        self._orders = FollowedOrders(clock, notify, self.names, doubt=self._doubt)
         self.stream = OrderStream(
             opener,
             access,
@@ -141,14 +150,15 @@ class AlpacaBroker:
     # -- the promises of a broker --------------------------------------------------------------------------------
 
     def unsupported(self, order: Order) -> str:
-        if order.order_class is not OrderClass.SIMPLE:
-            return f"nobody here follows the legs of a {order.order_class} group; send its exits as orders of their own"
         if order.notional is not None and order.notional % CENT:
             return "the broker takes dollar amounts in whole cents"
         return ""
 
     def subscribe(self, listener: Listener) -> None:
         self._orders.subscribe(listener)
+
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+        self.names.recognise(groups, legs)
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:
         return await self._send(approved.order, self._client.submit(approved, partial(self._forbid, approved)))
@@ -181,7 +191,9 @@ class AlpacaBroker:
                 self._tell(NoticeKind.WRONG_ECHO, f"the answer describes an order with another {field}", identity)
                 raise OutcomeUnknown(f"the answer describes an order with another {field}", identity)
             self._orders.hear_order(answer)
-            return broker_order(answer)
+            if identity in self.names.incomplete():
+                self._doubt(identity)  # the answer need not show the legs
+            return broker_order(under_our_names(answer, self.names))
         except (BrokerRejected, NotSent, InvalidOrder) as error:
             self._orders.drop_unseen(identity)
             if isinstance(error, InvalidOrder):
@@ -213,7 +225,7 @@ class AlpacaBroker:
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:
         with no_answer(client_order_id, BrokerRejected, NotSent, ValueError):
-            found = await self._client.order_by_client_id(client_order_id)
+            found = await find_order(self._client, client_order_id, self.names)
             if found is None:
                 return None
             answer = broker_order(found)
@@ -222,7 +234,7 @@ class AlpacaBroker:
 
     async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
         with no_answer(client_order_id, BrokerRejected, NotSent, ValueError):
-            evidence = await read_order(self._client, client_order_id)
+            evidence = await read_order(self._client, client_order_id, self.names)
             if not evidence.orders:
                 return ()
             order = evidence.orders[0]
@@ -236,7 +248,8 @@ class AlpacaBroker:
 
     async def open_orders(self) -> tuple[BrokerOrder, ...]:
         with no_answer("", BrokerRejected, NotSent, ValueError):
-            return tuple(broker_order(order) for order in await self._client.orders("open"))
+            found = await name_legs(self._client, await self._client.orders("open"), self.names)
+            return tuple(broker_order(order) for order in found)
 
     async def positions(self) -> tuple[BrokerPosition, ...]:
         with no_answer("", BrokerRejected, NotSent, ValueError):
@@ -264,7 +277,7 @@ class AlpacaBroker:
         """The broker's id of an order that was not seen yet."""
         self._cancel_on_sight.add(client_order_id)
         with no_answer(client_order_id, BrokerRejected):
-            found = await self._client.order_by_client_id(client_order_id, Lane.STOPPING)
+            found = await find_order(self._client, client_order_id, self.names, Lane.STOPPING)
         if found is None:
             raise OutcomeUnknown("the broker does not show the order yet; it is cancelled as soon as it does")
         self._cancel_on_sight.discard(client_order_id)
@@ -301,7 +314,8 @@ class AlpacaBroker:
         """Read what may have been missed; False when there was no answer."""
         async with self._reading:
             try:
-                evidence = await read_account_since(self._client, self._orders.anchor, self._orders.open_ids)
+                begin, followed = self._orders.anchor, self._orders.open_ids
+                evidence = await read_account_since(self._client, begin, followed, self.names)
             except (BrokerRejected, NotSent, OutcomeUnknown) as error:
                 self._tell(NoticeKind.NO_HISTORY, str(error))
                 return False
@@ -349,12 +363,13 @@ class AlpacaBroker:
     async def _look_up(self, client_order_id: str) -> bool:
         """True when nothing about the order is open any more."""
         try:
-            evidence = await read_order(self._client, client_order_id)
+            evidence = await read_order(self._client, client_order_id, self.names)
         except (BrokerRejected, NotSent, OutcomeUnknown):
             return False
         self._orders.hear_evidence(evidence)
         trail = self._orders.get(client_order_id)
-        return bool(evidence.orders) and (trail is None or not trail.unexplained)
+        is_whole = trail is None or not trail.unexplained
+        return bool(evidence.orders) and is_whole and client_order_id not in self.names.incomplete()
 
     # -- inside --------------------------------------------------------------------------------------------------
 

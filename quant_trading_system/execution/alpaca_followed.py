@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
+
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.order_state import RequestTrigger
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.alpaca_errors import harmless
 from quant_trading_system.execution.alpaca_models import AlpacaOrder, FillActivity, TradeUpdate
-from quant_trading_system.execution.alpaca_recovery import Evidence
+from quant_trading_system.execution.alpaca_recovery import Evidence, may_be_leg, under_our_names
 from quant_trading_system.execution.alpaca_trail import OrderTrail
 from quant_trading_system.execution.alpaca_wire import STATUSES, difference, execution_of_fill, execution_of_update
 from quant_trading_system.execution.broker import BrokerUpdate, Execution, Listener
+from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 
 _CORRECTIONS = frozenset({"trade_bust", "trade_correct"})
@@ -36,11 +39,18 @@ class FollowedOrders:
     """
 
     def __init__(
-        self, clock: Clock, notify: Notify, *, doubt: Callable[[str], None], remembered: int = REMEMBERED
+        self,
+        clock: Clock,
+        notify: Notify,
+        names: LegNames,
+        *,
+        doubt: Callable[[str], None],
+        remembered: int = REMEMBERED,
     ) -> None:
         """Begin to follow now.
 
         Args:
+            names: under which legs are followed.
             remembered: ended orders that stay in memory, the last ones.
             doubt: called with the client order id of an order whose history has to be read, empty for all.
         """
@@ -48,6 +58,7 @@ class FollowedOrders:
         self.told = 0
         self._clock = clock
         self._notify = notify
+        self._names = names
         self._doubt = doubt
         self._trails: dict[str, OrderTrail] = {}
         self._open: dict[str, OrderTrail] = {}
@@ -80,12 +91,14 @@ class FollowedOrders:
     def begin(self, order: Order) -> None:
         """`order` is about to be sent; updates may come before the answer does."""
         self._sent[order.client_order_id] = order
+        self._names.expect(order)
         self._trail(order.client_order_id)
 
     def drop_unseen(self, client_order_id: str) -> None:
         """It was not taken, so nothing will be heard of it; unless the broker has shown it all the same."""
         trail = self._trails.get(client_order_id)
         if trail is not None and not trail.order_id:
+            self._names.forget(client_order_id)
             for known in (self._sent, self._trails, self._open):
                 known.pop(client_order_id, None)
 
@@ -93,7 +106,11 @@ class FollowedOrders:
 
     def hear_update(self, update: TradeUpdate) -> None:
         """Take a message of the stream."""
-        order, event = update.order, update.event
+        order, event = under_our_names(update.order, self._names), update.event
+        if may_be_leg(order, self._names):
+            for leader in self._names.incomplete(order.symbol):
+                self._doubt(leader)  # the broker shows whose leg it is; its history tells what was heard here
+            return
         if self._contradicts(order):
             return
         if event in _CORRECTIONS:
@@ -110,9 +127,16 @@ class FollowedOrders:
         self._hear(order, update.timestamp or update.at, execution, request)
 
     def hear_order(self, order: AlpacaOrder) -> None:
-        """Take an order that was read or answered."""
+        """Take an order that was read or answered, with the legs that it shows."""
+        order = under_our_names(order, self._names)
         if not self._contradicts(order):
             self._hear(order)
+            self._hear_legs(order)
+
+    def _hear_legs(self, order: AlpacaOrder) -> None:
+        for leg in order.legs or ():
+            if self._names.leader_of(leg.client_order_id):
+                self.hear_order(leg)
 
     def hear_evidence(self, evidence: Evidence) -> None:
         """Take what was read from the history; what ended before we began is left alone."""
@@ -127,6 +151,7 @@ class FollowedOrders:
                 for fill in fills:
                     self._hear_fill(order, fill)
                 self._hear(order)
+                self._hear_legs(order)
 
     def set_apart(self, client_order_id: str, why: str) -> None:
         """A message about an order cannot be believed: look the order up."""
@@ -179,7 +204,7 @@ class FollowedOrders:
         moment = (at or order.updated_at or order.submitted_at or self._clock.now()).astimezone(UTC)
         self.anchor = max(self.anchor, min(moment, self._clock.now()))
         for update in trail.hear(order, at=moment, execution=execution, request=request):
-            self._hand_on(trail, update)
+            self._hand_on(trail, msgspec.structs.replace(update, quantity=order.qty))
         if trail.unexplained:
             self._doubt(trail.client_order_id)
         if not trail.is_open:

@@ -38,6 +38,9 @@ def _number_fields(model: type[Wire]) -> tuple[str, ...]:
     return tuple(name for name in model.__struct_fields__ if Decimal in (hints[name], *get_args(hints[name])))
 
 
+_GROUPS = frozenset({"bracket", "oco", "oto"})
+
+
 class AlpacaOrder(Wire, frozen=True, kw_only=True):
     """An order as Alpaca sees it.
 
@@ -79,6 +82,11 @@ class AlpacaOrder(Wire, frozen=True, kw_only=True):
     replaced_by: str | None = None
     replaces: str | None = None
     legs: tuple[AlpacaOrder, ...] | None = None
+
+    @property
+    def is_grouped(self) -> bool:
+        """It leads a bracket, OCO or OTO group, or is a leg of one."""
+        return self.order_class in _GROUPS
 
 
 class TradeUpdate(Wire, frozen=True, kw_only=True):

@@ -14,9 +14,10 @@ from quant_trading_system.core.orders import EXTERNAL, Order, OrderType, TimeInF
 from quant_trading_system.execution.alpaca_api import no_answer
 from quant_trading_system.execution.alpaca_models import Activity, AlpacaAccount, AlpacaOrder, AlpacaPosition
 from quant_trading_system.execution.alpaca_reads import AlpacaReads
-from quant_trading_system.execution.alpaca_recovery import read_account_since
+from quant_trading_system.execution.alpaca_recovery import find_order, name_legs, read_account_since
 from quant_trading_system.execution.alpaca_wire import broker_order, broker_position, execution_of_fill
 from quant_trading_system.execution.broker import BrokerOrder
+from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.execution.statement import SeenActivity, SeenFill, SeenOrder, SeenPosition, Statement
 
 ACTIVITY_SPAN = timedelta(days=7)
@@ -41,13 +42,15 @@ _FINAL = frozenset({"", "executed"})
 class AlpacaStatements:
     """A `StatementSource` whose other side is Alpaca."""
 
-    def __init__(self, client: AlpacaReads) -> None:
-        """Ask through `client`."""
+    def __init__(self, client: AlpacaReads, names: LegNames) -> None:
+        """Ask through `client`; legs are told under the `names` that they have on our books."""
         self._client = client
+        self._names = names
 
     async def light(self) -> Statement:
         with no_answer("", BrokerRejected, NotSent, ValueError):
-            orders, positions = await self._client.orders("open"), await self._client.positions()
+            orders = await name_legs(self._client, await self._client.orders("open"), self._names)
+            positions = await self._client.positions()
             return Statement(
                 orders=tuple(seen_order(order) for order in orders),
                 positions=tuple(_seen_position(position) for position in positions),
@@ -55,7 +58,7 @@ class AlpacaStatements:
 
     async def full(self, since: datetime) -> Statement:
         with no_answer("", BrokerRejected, NotSent, ValueError):
-            evidence = await read_account_since(self._client, since, ())
+            evidence = await read_account_since(self._client, since, (), self._names)
             names = {order.id: order.client_order_id for order in evidence.orders}
             fills = tuple(
                 SeenFill(order_id=names[order_id], execution=execution_of_fill(fill))
@@ -75,7 +78,7 @@ class AlpacaStatements:
 
     async def order(self, client_order_id: str) -> SeenOrder | None:
         with no_answer(client_order_id, BrokerRejected, NotSent, ValueError):
-            found = await self._client.order_by_client_id(client_order_id)
+            found = await find_order(self._client, client_order_id, self._names)
             return None if found is None else seen_order(found)
 
     async def activities(self, since: datetime) -> tuple[SeenActivity, ...]:

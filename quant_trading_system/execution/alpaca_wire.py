@@ -202,6 +202,7 @@ def broker_order(order: AlpacaOrder) -> BrokerOrder:
         quantity=filled if order.qty is None else exact(order.qty),
         filled_quantity=filled,
         average_price=order.filled_avg_price,
+        legs=tuple(broker_order(leg) for leg in order.legs or ()),
     )
 
 

@@ -7,7 +7,7 @@ answer, an answer that says no (`None`), and no answer (`OutcomeUnknown`); an er
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -37,7 +37,11 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the broker sees it."""
+    """An order as the broker sees it.
+
+    Attributes:
+        legs: of a bracket, OCO or OTO group that it leads, under our ids, as far as the broker shows them.
+    """
 
     client_order_id: str
     venue_order_id: str
@@ -47,6 +51,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     filled_quantity: Decimal = ZERO
     average_price: Decimal | None = None
+    legs: tuple[BrokerOrder, ...] = ()
 
 
 class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +62,7 @@ class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
         request: what happened to a pending cancel or replace.
         execution: set exactly for fills.
         history: after an execution was taken back or changed, all that there are now, oldest first; else None.
+        quantity: shares that the order is for, None when the message does not say; brokers make legs smaller.
     """
 
     client_order_id: str
@@ -66,6 +72,7 @@ class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
     request: RequestTrigger | None = None
     execution: Execution | None = None
     history: tuple[Execution, ...] | None = None
+    quantity: Decimal | None = None
     reason: str = ""
 
 
@@ -90,13 +97,24 @@ Listener = Callable[[BrokerUpdate], None]
 
 
 class Broker(Protocol):
-    """A broker, or a venue that plays one."""
+    """A broker, or a venue that plays one.
+
+    The legs of a group have ids of the broker's own there; here they bear `legs_of` names, on every way.
+    """
 
     def unsupported(self, order: Order) -> str:
         """Why this broker cannot take such an order; empty when it can."""
 
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` for every update, in the order in which they happen."""
+
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+        """Know groups of an earlier process, so that their legs are not taken for somebody else's orders.
+
+        Args:
+            groups: orders that lead a group that is not over.
+            legs: the broker's ids of legs, by ours, as far as they were learnt.
+        """
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:
         """Send a new order.

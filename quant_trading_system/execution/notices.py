@@ -29,6 +29,10 @@ class NoticeKind(StrEnum):
     CANCEL_LOST = "cancel_lost"  # asked for many times, and the order is open still
     IN_DOUBT = "in_doubt"  # nobody knows whether an order is working
     OVERFILL = "overfill"  # more has filled than was asked for
+    PROTECTION_MISSING = "protection_missing"  # an entry has filled, and no exit at the broker protects it
+    LEG_LOST = "leg_lost"  # an exit of a group has ended by itself
+    EXITS_TOO_LARGE = "exits_too_large"  # an exit could close more than its entry has filled
+    BOTH_EXITS_FILLED = "both_exits_filled"  # the exits of a group have closed more than was there
     RATE_LIMITED = "rate_limited"
     LOCK_LOST = "lock_lost"  # somebody else may be sending for the account
     WATCHDOG = "watchdog"  # nobody stops the account should the engine hang

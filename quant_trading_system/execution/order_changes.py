@@ -47,7 +47,9 @@ def require_replaceable(record: OrderRecord) -> None:
     elif record.order.notional is not None:
         why = "an order in dollars has no quantity yet; cancel it and send another"
     elif record.order.order_class is not OrderClass.SIMPLE:
-        why = "a group is changed by its legs; cancel it and send another"
+        why = "its legs hang on it; cancel it and send another"
+    elif record.parent:
+        why = f"it is a leg of {record.parent}; cancel that group and send another"
     else:
         return
     raise NotReplaceable(f"{record.order_id} cannot be replaced: {why}", record.order_id)

@@ -39,3 +39,30 @@ def changed(record: OrderRecord, trigger: OrderTrigger | None, reason: str, at: 
         reason=reason,
         replaced_by=record.replaced_by if record.pending is PendingRequest.REPLACE else "",
     )
+
+
+def begun(leg: OrderRecord, at: datetime) -> OrderEvent:
+    """The first entry of a leg: all of it; it was judged with the order that leads its group."""
+    return OrderEvent(
+        at=at,
+        order_id=leg.order_id,
+        symbol=leg.order.symbol,
+        status=leg.status,
+        trigger=OrderTrigger.SEND,
+        order=leg.order,
+        parent=leg.parent,
+    )
+
+
+def resized(leg: OrderRecord, at: datetime) -> OrderEvent:
+    """A leg that the broker has made smaller."""
+    return OrderEvent(
+        at=at,
+        order_id=leg.order_id,
+        symbol=leg.order.symbol,
+        status=leg.status,
+        pending=leg.pending,
+        quantity_filled=leg.filled,
+        quantity=leg.quantity,
+        reason=f"the broker made it {leg.quantity} shares",
+    )

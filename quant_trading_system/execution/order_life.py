@@ -26,7 +26,9 @@ from quant_trading_system.core.order_state import (
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import BrokerOrder, BrokerUpdate, Execution
 from quant_trading_system.execution.corrections import changes
+from quant_trading_system.execution.group_lives import GroupLives
 from quant_trading_system.execution.order_entries import changed, decided
+from quant_trading_system.execution.order_room import OrderRoom
 from quant_trading_system.execution.order_store import OrderRecord, OrderStore
 from quant_trading_system.execution.order_watch import OrderWatch, flaw_of
 from quant_trading_system.execution.position_tracker import PositionTracker
@@ -72,6 +74,7 @@ class OrderLives:
         take_stranger: takes an update of an order that is on nobody's books; False leaves it to the kill switch.
         lock: of the account.
         watch: what is odd about orders, and whom it is told.
+        room: what they take of the account; `groups`: who of them belongs together.
         filled_since: ids of the orders that filled since a moment, by the journal.
     """
 
@@ -93,6 +96,8 @@ class OrderLives:
         self._clock = clock
         self.lock = self._lock = portfolio.lock
         self.watch = OrderWatch(portfolio, kill_switch, clock)
+        self.room = OrderRoom(portfolio)
+        self.groups = GroupLives(self, portfolio, journal, clock)
         self._returned: list[Callable[[OrderRecord], None]] = []
         self._settled: list[Callable[[OrderRecord], None]] = []
         self.recall: Callable[[str], OrderRecord | None] = lambda _: None
@@ -151,8 +156,13 @@ class OrderLives:
             record.replaces = approved.replaces
         record.sent_seq = self._journal.append(decided(record, OrderTrigger.SEND, approved.decision), cause)
         self._link(record)
-        self._portfolio.reserve(record.order_id, order.symbol, record.room, approved.price)
         self.store.add(record)
+        self.room.take(record)
+        try:
+            self.groups.form(record)
+        except JournalError:
+            self.step(record, OrderTrigger.NOT_SENT, "its legs were not recorded", on_record=False)
+            raise
         return record
 
     def begin_replacement(
@@ -207,12 +217,12 @@ class OrderLives:
         with self._lock:
             self._link(record)
             self.store.take_back(record)
+            self.groups.link(record)
             if record.status.is_open:
-                self._portfolio.reserve(record.order_id, record.order.symbol, record.room, record.room_price)
-                self._portfolio.set_in_doubt(
-                    record.order_id, record.order.symbol, record.status is OrderStatus.IN_DOUBT
-                )
+                self.room.take(record)
+                self.room.share(record)
                 self.watch.note(record)
+            self.store.settle(record)
 
     # -- what happens to it -------------------------------------------------------------------------------------
 
@@ -232,6 +242,7 @@ class OrderLives:
                 trigger = OrderTrigger.ACCEPT
             if trigger is not None:
                 self.answered(record, trigger)
+            self.groups.show(answer)
 
     def found(self, record: OrderRecord, seen: BrokerOrder, executions: tuple[Execution, ...]) -> None:
         """The broker was asked about the order; nothing is settled before all its fills are booked."""
@@ -248,6 +259,8 @@ class OrderLives:
             trigger = _SEEN_AS.get(seen.status)
             if record.chain_filled >= seen.filled_quantity and trigger is not None and record.status is not seen.status:
                 self.step(record, trigger, "found at the broker")
+            self.groups.resize(record, seen.quantity)
+            self.groups.show(seen)
 
     def take(self, update: BrokerUpdate) -> None:
         """Take one message of the broker's stream; what it repeats changes nothing."""
@@ -274,6 +287,7 @@ class OrderLives:
                 self.request(record, update.request, update.reason)
             if update.history is not None:
                 self.restate(record, update.history, update.reason)
+            self.groups.resize(record, update.quantity)
             if update.trigger is not None:
                 try:
                     self.step(record, update.trigger, update.reason)
@@ -292,7 +306,9 @@ class OrderLives:
         try:
             return self._tracker.apply(record, execution)
         finally:
-            self._share_room(record)
+            self.room.share(record)
+            if record.group is not None:
+                self.groups.note(record.group)
             if record.order.notional is None and record.chain_filled > record.quantity:
                 self.watch.stop_overfilled(record)
 
@@ -312,11 +328,11 @@ class OrderLives:
                 self._tracker.correct(record, was, now)
             for execution in missed:
                 self._apply(record, execution)
-            self._share_room(record)
+            self.room.share(record)
             if record.filled != before:
                 self._step_after_correction(record, before, reason)
             elif record.status.is_open:
-                self._resize(record)
+                self.room.resize(record)
             return bool(corrections or missed)
 
     def _step_after_correction(self, record: OrderRecord, before: Decimal, reason: str) -> None:
@@ -326,10 +342,7 @@ class OrderLives:
             trigger = OrderTrigger.BUST_PART if record.filled else OrderTrigger.BUST_ALL
         self.step(record, trigger, reason or "executions were corrected")
         if record.status.is_open:
-            self._resize(record)
-
-    def _resize(self, record: OrderRecord) -> None:
-        self._portfolio.resize(record.order_id, record.order.symbol, record.room)
+            self.room.resize(record)
 
     def _stranger(self, order_id: str) -> None:
         why = f"the broker reports an order that is not on our books: {order_id}"
@@ -347,8 +360,10 @@ class OrderLives:
                 record.pending = PendingRequest.NONE
             record.reason = reason or record.reason
             self.store.settle(record)
-            self._adjust_room(record, before)
+            self.room.adjust(record, before)
+            self.watch.note(record)
             failure = self._put_on_record(record, trigger, reason) if on_record else None
+            failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
             if before.is_open and not record.status.is_open:
                 record.final_at = self._clock.now()
                 self._free_older(record, on_record=on_record and failure is None)
@@ -367,24 +382,6 @@ class OrderLives:
             return error
         return None
 
-    def _adjust_room(self, record: OrderRecord, before: OrderStatus) -> None:
-        symbol, status = record.order.symbol, record.status
-        if before.is_open and not status.is_open:
-            self._portfolio.release(record.order_id, symbol)
-        elif status.is_open and not before.is_open and before is not OrderStatus.CREATED:
-            self._portfolio.restore(record.order_id, symbol, record.room, record.room_price)
-        elif (before is OrderStatus.IN_DOUBT) != (status is OrderStatus.IN_DOUBT):
-            self._portfolio.set_in_doubt(record.order_id, symbol, status is OrderStatus.IN_DOUBT)
-        self._share_room(record)
-        self.watch.note(record)
-
-    def _share_room(self, record: OrderRecord) -> None:
-        """What happens to one order of a chain changes what the next one may still fill."""
-        leg: OrderRecord | None = record
-        while leg is not None and (leg.older is not None or leg.newer is not None):
-            self._portfolio.resize(leg.order_id, leg.order.symbol, leg.room)
-            leg = leg.newer
-
     def _free_older(self, record: OrderRecord, *, on_record: bool) -> None:
         """An order that was to take another's place has ended: the other one works on, and may be asked again."""
         old = record.older
@@ -395,5 +392,7 @@ class OrderLives:
     def request(self, record: OrderRecord, trigger: RequestTrigger, reason: str, *, on_record: bool = True) -> None:
         """Note what was asked of a working order, or how that ended."""
         record.pending = advance_request(record.pending, trigger)
+        if trigger is RequestTrigger.ASK_CANCEL and record.group is not None:
+            record.group.asked.add(record.order_id)
         if on_record:
             self._journal.append(changed(record, None, reason, self._clock.now()), record.sent_seq)

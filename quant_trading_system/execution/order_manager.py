@@ -7,7 +7,7 @@ is durable before the first byte leaves; no lock is held while waiting for the b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -33,6 +33,7 @@ from quant_trading_system.execution.order_changes import OrderChange, changed_or
 from quant_trading_system.execution.order_life import Journal, OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.execution.verdicts import halted, require_free_legs
 from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
@@ -119,6 +120,8 @@ class OrderManager:
                 known = self.lives.find(order.client_order_id)
             else:
                 order = order.with_id(self._ids.next_order_id())
+            if known is None:
+                require_free_legs(order, self.lives.is_known)
             verdict = self._decide(order, plan, cause) if known is None else _same_answer(known, order)
         if isinstance(verdict, Placed):
             return verdict
@@ -190,7 +193,7 @@ class OrderManager:
         """Check, reserve, ask the kill switch, mark as sending: one step under the lock."""
         verdict = self._checker.check_order(order, plan)
         if isinstance(verdict, ApprovedOrder) and not self._kill_switch.permits(shrinking=verdict.shrinks):
-            verdict = _halted(order, verdict)  # asked last: nothing fits between asking and marking
+            verdict = halted(order, verdict)  # asked last: nothing fits between asking and marking
         if isinstance(verdict, Rejection):
             self.lives.deny(order, verdict, cause)
             return verdict
@@ -206,7 +209,7 @@ class OrderManager:
         replaced = Replaced(old.order, old.leaves, old.chain_filled)
         verdict = self._checker.check_replacement(order, replaced, plan)
         if isinstance(verdict, ApprovedReplacement) and not self._kill_switch.permits(shrinking=verdict.shrinks):
-            verdict = _halted(order, verdict)
+            verdict = halted(order, verdict)
         if isinstance(verdict, Rejection):
             self.lives.deny(order, verdict, cause, replaces=old.order_id)
             return verdict
@@ -298,6 +301,9 @@ class OrderManager:
             await self._look_up_suspects()
         if self.lives.watch.doubtful:
             self.lives.watch.look()
+        for order_id in self.lives.groups.look():
+            await self.cancel(order_id, "it is for more shares than there are to close")
+        self.lives.groups.record_alarms()
 
     async def _look_up_suspects(self) -> None:
         for order_id in tuple(self.lives.watch.suspects):
@@ -306,6 +312,14 @@ class OrderManager:
             except (OutcomeUnknown, BrokerRejected):
                 continue  # asked again at the next turn
             self.lives.watch.suspects.discard(order_id)
+
+    def recognise(self, legs: Mapping[str, str]) -> None:
+        """After a restart: tell the broker's adapter which orders there are legs of ours.
+
+        Args:
+            legs: the broker's ids of legs by our ids.
+        """
+        self._broker.recognise(self.lives.groups.open_groups(), legs)
 
     # -- doubt ---------------------------------------------------------------------------------------------------
 
@@ -381,16 +395,3 @@ def _same_answer(known: OrderRecord, order: Order) -> Placed | Rejection:
     if known.rejection is not None:
         return known.rejection
     return Placed(known.order_id, known.status, known.reason)
-
-
-def _halted(order: Order, approved: Approval) -> Rejection:
-    decision = msgspec.structs.replace(approved.decision, refused_by=Rule.KILL_SWITCH)
-    return Rejection(
-        order_id=order.client_order_id,
-        symbol=order.symbol,
-        rule=Rule.KILL_SWITCH,
-        message=f"{Rule.KILL_SWITCH}: the switch was set while {order.symbol} was being checked",
-        limit=None,
-        actual=None,
-        decision=decision,
-    )

@@ -75,8 +75,9 @@ def _rejection(event: OrderEvent, decision: Decision) -> Rejection | None:
 
 
 def _adopted(seq: int, event: OrderEvent, order: Order) -> OrderRecord:
-    """Somebody else's order: no gate has judged it, so no quote was kept with it."""
+    """Somebody else's order, or a leg: no gate has judged it by itself, so no quote was kept with it."""
     record = OrderRecord(order, order.quantity)
+    record.parent = event.parent
     record.sent_seq, record.sent_at = seq, event.at
     record.room_price = _dearest(order, ZERO)
     return record
@@ -99,6 +100,7 @@ def _continue(record: OrderRecord, event: OrderEvent) -> None:
     record.venue_order_id = event.venue_order_id or record.venue_order_id
     record.reason = event.reason or record.reason
     record.replaced_by = event.replaced_by or record.replaced_by
+    record.quantity = record.quantity if event.quantity is None else event.quantity
     if event.trigger in BROKER_WORDS:
         record.acknowledged_at = record.acknowledged_at or event.at
     if not event.status.is_open:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from quant_trading_system.core.numbers import LEDGER, ZERO, divide
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.execution.broker import Execution
+
+if TYPE_CHECKING:
+    from quant_trading_system.execution.order_group import OrderGroup
 
 _PRICE_QUANTUM = Decimal("1E-9")
 
@@ -37,6 +41,8 @@ class OrderRecord:
         misses: how often the broker was asked about it and did not know it.
         replaces, replaced_by: ids of the orders before and after it in a chain of replaces, empty for none;
             `older`, `newer`: these orders, None while they are not in memory.
+        parent: id of the order that leads its group, when it is a leg; else empty.
+        group: the bracket, OCO or OTO group that it belongs to, None for simple orders.
     """
 
     __slots__ = (
@@ -47,11 +53,13 @@ class OrderRecord:
         "filled",
         "filled_value",
         "final_at",
+        "group",
         "intervals",
         "misses",
         "newer",
         "older",
         "order",
+        "parent",
         "pending",
         "quantity",
         "reason",
@@ -91,6 +99,8 @@ class OrderRecord:
         self.replaced_by = ""
         self.older: OrderRecord | None = None
         self.newer: OrderRecord | None = None
+        self.parent = ""
+        self.group: OrderGroup | None = None
 
     def __repr__(self) -> str:
         order, done = self.order, f"{self.filled}/{self.quantity}"
@@ -134,8 +144,11 @@ class OrderRecord:
 
     @property
     def room(self) -> Decimal:
-        """Signed shares that room is kept for: of two orders of which one replaces the other, the larger counts."""
-        shares = self.leaves
+        """Signed shares that room is kept for: of two orders of which one replaces the other, the larger counts.
+
+        The exits of a group count once, for what they can close of it.
+        """
+        shares = self.leaves if self.group is None else self.group.leaves_of(self)
         if self.older is not None:
             shares = max(shares - self.older.leaves, ZERO)
         return shares if self.order.side is OrderSide.BUY else -shares
@@ -198,6 +211,9 @@ class OrderStore:
             self._finished.pop(order_id, None)
             return
         self._open.pop(order_id, None)
+        if record.group is not None and record.group.is_needed:
+            self._finished.pop(order_id, None)
+            return  # its group goes on, and must find it
         self._finished[order_id] = None
         if self.remembered is not None and len(self._finished) > self.remembered:
             oldest = next(iter(self._finished))

@@ -47,7 +47,11 @@ class QualityNumbers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(records: list[OrderRecord]) -> QualityNumbers:
-    """The numbers for `records`; orders that are still open count as submitted."""
+    """The numbers for `records`; orders that are still open count as submitted.
+
+    Legs do not count: nobody sent them by themselves, and of two exits one is meant to end unfilled.
+    """
+    records = [record for record in records if not record.parent]
     refusals: Counter[str] = Counter()
     sent: list[OrderRecord] = []
     for record in records:

@@ -36,6 +36,7 @@ class OurOrder(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         quantity: None for one in dollars, whose shares only the broker knows.
         filled: shares, with those of the orders whose place it took, for the broker counts them so.
+        waits: it is a leg that is held; the broker's lists of open orders leave those out.
     """
 
     symbol: str
@@ -44,6 +45,7 @@ class OurOrder(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None
     filled: Decimal
     leaves: Decimal
+    waits: bool = False
 
     @property
     def sign(self) -> int:
@@ -74,6 +76,7 @@ def our_order(record: OrderRecord) -> OurOrder:
         quantity=None if order.notional is not None else record.quantity,
         filled=record.chain_filled,
         leaves=record.leaves,
+        waits=bool(record.parent) and record.status is OrderStatus.HELD,
     )
 
 
@@ -127,7 +130,7 @@ def _compare_orders(books: Books, shown: Iterable[SeenOrder]) -> Iterator[Break]
         seen = theirs.get(order_id)
         if seen is not None:
             yield from _compare_one(order_id, ours, seen)
-        elif ours.status.is_open and ours.status not in _ON_ITS_WAY:
+        elif ours.status.is_open and ours.status not in _ON_ITS_WAY and not ours.waits:
             yield Break(
                 kind=BreakKind.MISSING_ORDER,
                 subject=order_id,

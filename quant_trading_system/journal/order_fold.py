@@ -38,6 +38,7 @@ class OrderView(msgspec.Struct, kw_only=True):
         quantity_filled: shares, as its order events say; `executed`: as its fills add up.
         covered: intervals of the cumulative quantity that fills have told of, disjoint and ascending.
         order: the full content, while the order may still trade.
+        parent: the order that leads its group, when it is a leg.
     """
 
     order_id: str
@@ -52,6 +53,7 @@ class OrderView(msgspec.Struct, kw_only=True):
     venue_order_id: str = ""
     strategy: str = ""
     order: Order | None = None
+    parent: str = ""
 
 
 class OrderFold:
@@ -78,6 +80,11 @@ class OrderFold:
     def get(self, order_id: str) -> OrderView | None:
         """The order, while it is open or among the last ones that ended."""
         return self.open.get(order_id) or self._recent.get(order_id)
+
+    def legs(self) -> dict[str, str]:
+        """The broker's ids of legs by our ids: of the open ones, and of those that ended lately."""
+        views = (*self.open.values(), *self._recent.values())
+        return {view.order_id: view.venue_order_id for view in views if view.parent and view.venue_order_id}
 
     def change(self, seq: int, event: OrderEvent) -> bool:
         """Take in an order event; True when it is the first of its order."""
@@ -123,6 +130,7 @@ class OrderFold:
             self._check_status(view, event)
         if order is not None:
             view.side, view.quantity, view.strategy, view.order = order.side, order.quantity, order.strategy, order
+            view.parent = event.parent
         return view
 
     def _check_status(self, view: OrderView, event: OrderEvent) -> None:
@@ -166,6 +174,8 @@ class OrderFold:
 def _adopt(view: OrderView, event: OrderEvent) -> None:
     view.status, view.pending, view.quantity_filled = event.status, event.pending, event.quantity_filled
     view.venue_order_id = event.venue_order_id or view.venue_order_id
+    if event.quantity is not None:
+        view.quantity = event.quantity
 
 
 def _recalled(entries: Iterable[Entry], before: int) -> OrderView | None:

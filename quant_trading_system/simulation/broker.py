@@ -5,11 +5,12 @@ Every method answers at once; nothing is awaited, so a backtest needs no event l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from quant_trading_system.core.exceptions import BrokerRejected, NotSent
+from quant_trading_system.core.order_groups import LegKind
 from quant_trading_system.core.order_state import RequestTrigger
-from quant_trading_system.core.orders import Order, OrderClass
+from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import (
     BrokerAccount,
     BrokerOrder,
@@ -18,6 +19,7 @@ from quant_trading_system.execution.broker import (
     Execution,
     Listener,
 )
+from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.venue import Venue
@@ -38,18 +40,20 @@ class SimulatedBroker:
         """
         self._venue = venue
         self._latch = latch
+        self._names = LegNames()
         self._listeners: list[Listener] = []
         venue.subscribe(self._pass_on)
 
     def unsupported(self, order: Order) -> str:
-        if order.order_class is not OrderClass.SIMPLE:
-            return f"{order.order_class} orders are not supported; send a simple order"
         if order.extended_hours:
             return "extended hours are not supported; the regular session only"
         return ""
 
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
+
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+        self._names.recognise(groups, legs)
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:
         """Send a new order; it is `sent` until an update says that it reached the matching.
@@ -60,9 +64,11 @@ class SimulatedBroker:
         """
         order = approved.order
         self._ask_latch(approved)
+        self._names.expect(order)
         try:
-            return _broker_order(self._venue.submit(order))
+            return self._broker_order(self._venue.submit(order))
         except VenueRefusal as refusal:
+            self._names.forget(order.client_order_id)
             raise BrokerRejected(refusal.message, order.client_order_id, refusal.code) from None
 
     async def replace(self, approved: ApprovedReplacement) -> BrokerOrder:
@@ -78,7 +84,7 @@ class SimulatedBroker:
         if old is None:
             raise BrokerRejected(f"order not found for {approved.replaces}", order.client_order_id, 40410000)
         try:
-            return _broker_order(self._venue.replace(old.venue_order_id, _terms(order)))
+            return self._broker_order(self._venue.replace(old.venue_order_id, _terms(order)))
         except VenueRefusal as refusal:
             raise BrokerRejected(refusal.message, order.client_order_id, refusal.code) from None
 
@@ -89,22 +95,23 @@ class SimulatedBroker:
 
     async def cancel(self, client_order_id: str) -> None:
         try:
-            self._venue.cancel(client_order_id)
+            self._venue.cancel(self._theirs(client_order_id))
         except VenueRefusal as refusal:
             raise BrokerRejected(refusal.message, client_order_id, refusal.code) from None
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:
-        found = self._venue.find(client_order_id)
-        return None if found is None else _broker_order(found)
+        found = self._find(client_order_id)
+        return None if found is None else self._broker_order(found)
 
     async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
         return self._history(client_order_id)
 
     def _history(self, client_order_id: str) -> tuple[Execution, ...]:
-        return tuple(_execution(fill) for fill in self._venue.executions(client_order_id) if fill.quantity)
+        theirs = self._theirs(client_order_id)
+        return tuple(_execution(fill) for fill in self._venue.executions(theirs) if fill.quantity)
 
     async def open_orders(self) -> tuple[BrokerOrder, ...]:
-        return tuple(_broker_order(order) for order in self._venue.open_orders())
+        return tuple(self._broker_order(order) for order in self._venue.open_orders())
 
     async def positions(self) -> tuple[BrokerPosition, ...]:
         return tuple(
@@ -118,18 +125,59 @@ class SimulatedBroker:
 
     def _pass_on(self, update: VenueUpdate) -> None:
         corrected = update.notice in (Notice.BUST, Notice.CORRECT)
+        order_id = self._learn(update.order)
         message = BrokerUpdate(
-            client_order_id=update.order.client_order_id,
+            client_order_id=order_id,
             venue_order_id=update.order.venue_order_id,
             at=update.at,
             trigger=update.trigger,
             request=RequestTrigger.REFUSED if update.notice is Notice.REPLACE_REJECTED else None,
             execution=None if update.fill is None or corrected else _execution(update.fill),
-            history=self._history(update.order.client_order_id) if corrected else None,
+            history=self._history(order_id) if corrected else None,
+            quantity=update.order.quantity,
             reason=update.reason,
         )
         for listener in self._listeners:
             listener(message)
+
+    # -- legs, which have the venue's ids there and ours here ----------------------------------------------------
+
+    def _learn(self, order: VenueOrder) -> str:
+        """Our id of an order; the legs that it leads are known from now on."""
+        for leg in order.legs:
+            self._names.learn(order.client_order_id, _kind(leg), leg.venue_order_id)
+        return self._names.ours(order.venue_order_id) or order.client_order_id
+
+    def _theirs(self, client_order_id: str) -> str:
+        """The customer's id of an order at the venue; a leg has the venue's own."""
+        if self._names.leader_of(client_order_id) and not self._names.theirs(client_order_id):
+            self._find(client_order_id)
+        return self._names.theirs(client_order_id) or client_order_id
+
+    def _find(self, client_order_id: str) -> VenueOrder | None:
+        leader = self._names.leader_of(client_order_id)
+        shown = self._venue.find(leader) if leader else None
+        if shown is not None:
+            self._learn(shown)
+        return self._venue.find(self._names.theirs(client_order_id) or client_order_id)
+
+    def _broker_order(self, order: VenueOrder) -> BrokerOrder:
+        """A dollar order has no quantity at the broker until it has traded; then it has what it bought."""
+        return BrokerOrder(
+            client_order_id=self._learn(order),
+            venue_order_id=order.venue_order_id,
+            symbol=order.order.symbol,
+            side=order.order.side,
+            status=order.status,
+            quantity=order.filled_quantity if order.quantity is None else order.quantity,
+            filled_quantity=order.filled_quantity,
+            average_price=order.average_price,
+            legs=tuple(self._broker_order(leg) for leg in order.legs),
+        )
+
+
+def _kind(leg: VenueOrder) -> LegKind:
+    return LegKind.TAKE_PROFIT if leg.order.stop_price is None else LegKind.STOP_LOSS
 
 
 def _terms(order: Order) -> dict[str, object]:
@@ -143,20 +191,6 @@ def _terms(order: Order) -> dict[str, object]:
         "client_order_id": order.client_order_id,
     }
     return {name: value for name, value in named.items() if value is not None}
-
-
-def _broker_order(order: VenueOrder) -> BrokerOrder:
-    """A dollar order has no quantity at the broker until it has traded; then it has what it bought."""
-    return BrokerOrder(
-        client_order_id=order.client_order_id,
-        venue_order_id=order.venue_order_id,
-        symbol=order.order.symbol,
-        side=order.order.side,
-        status=order.status,
-        quantity=order.filled_quantity if order.quantity is None else order.quantity,
-        filled_quantity=order.filled_quantity,
-        average_price=order.average_price,
-    )
 
 
 def _execution(fill: VenueFill) -> Execution:

@@ -250,7 +250,8 @@ class Reconciler:
             if record is None:
                 continue
             lacks_fills = seen.filled_quantity > record.filled and seen.filled_quantity != record.chain_filled
-            if lacks_fills or seen.status.is_open is not record.status.is_open:
+            was_resized = bool(record.parent) and seen.quantity != record.quantity
+            if lacks_fills or was_resized or seen.status.is_open is not record.status.is_open:
                 await self._catch_up(record)
         for record in self._system.orders.open_orders():
             if record.order_id not in shown and record.status not in _ON_ITS_WAY:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from quant_trading_system.core.book_events import GroupAlarm
 from quant_trading_system.core.events import (
     FillEvent,
     HaltLevel,
@@ -60,17 +61,30 @@ def resume(
     recall = recall_from(source)
     orders.lives.recall = recall  # an order that took another's place needs that one, open or not
     for order_id in list(past.orders.open):
-        record = recall(order_id)
-        if record is not None:
-            orders.lives.take_up(record)
-            if record.status is OrderStatus.SENT:
-                orders.lives.step(record, OrderTrigger.TIME_OUT, "the process ended before an answer came")
+        orders.lives.find(order_id)
+    orders.lives.groups.complete()
+    for record in orders.open_orders():
+        if record.status is OrderStatus.SENT:
+            orders.lives.step(record, OrderTrigger.TIME_OUT, "the process ended before an answer came")
+    for order_id, reason in open_alarms(source).items():
+        orders.lives.groups.take_up_alarm(order_id, reason)
+    orders.recognise(past.orders.legs())
     orders.lives.filled_since = lambda moment: (
         event.order_id
         for entry in source.entries(kinds={"fill"})
         if isinstance(event := entry.event, FillEvent) and event.at >= moment
     )
     _restore_halt(past, kill_switch)
+
+
+def open_alarms(source: JournalSource) -> dict[str, str]:
+    """What is wrong with groups of orders, by the id of the order that leads them, as far as it is not over."""
+    found: dict[str, str] = {}
+    for entry in source.entries(kinds=("group_alarm",)):
+        event = entry.event
+        if isinstance(event, GroupAlarm):
+            found[event.order_id] = event.reason
+    return {order_id: reason for order_id, reason in found.items() if reason}
 
 
 def recall_from(source: JournalSource) -> Callable[[str], OrderRecord | None]:

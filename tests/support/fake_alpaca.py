@@ -34,7 +34,8 @@ class FakeAlpaca:
         faults: what happens to the next requests of a method: an answer in place of the real one, or a function
             that gets the real one and returns another.
         is_mute: events happen but are not told on the stream.
-        hides: client order ids that reads do not show yet.
+        hides: client order ids that reads do not show yet; `hides_legs`: answers to new groups do not show theirs.
+        legs: client order ids of the legs of a group, by the broker's id of its leader.
     """
 
     def __init__(self) -> None:
@@ -52,6 +53,8 @@ class FakeAlpaca:
         self.is_mute = False
         self.hides: set[str] = set()
         self.hides_fills = False
+        self.hides_legs = False
+        self.legs: dict[str, list[str]] = {}
         self.seconds = 0.0
         self.requests: list[Request] = []
 
@@ -90,10 +93,34 @@ class FakeAlpaca:
         if body["client_order_id"] in self.orders:
             return refusal(422, 40010001, "client_order_id must be unique")
         shown = {"id": f"v-{body['client_order_id']}", "status": "pending_new", "limit_price": None, **body}
-        self.orders[body["client_order_id"]] = order_json(
+        order = self.orders[body["client_order_id"]] = order_json(
             **{"identity": body["client_order_id"], **shown, **self._now()}
         )
-        return reply(self.orders[body["client_order_id"]])
+        legs = [leg for leg in ("take_profit", "stop_loss") if leg in body]
+        for leg in legs:
+            self._take_leg(order, leg, body[leg])
+        return reply({**order, "legs": self._legs(order)} if legs and not self.hides_legs else order)
+
+    def _take_leg(self, leader: dict[str, Any], leg: str, prices: dict[str, str]) -> None:
+        """A leg has ids of the broker's own, and says nowhere whose leg it is."""
+        self.orders[f"uuid-{leg}"] = order_json(
+            **{
+                "identity": f"uuid-{leg}",
+                "id": f"v-uuid-{leg}",
+                "symbol": leader["symbol"],
+                "side": "sell" if leader["side"] == "buy" else "buy",
+                "qty": leader["qty"],
+                "status": "held",
+                "order_class": leader["order_class"],
+                "limit_price": prices.get("limit_price"),
+                "stop_price": prices.get("stop_price"),
+                **self._now(),
+            }
+        )
+        self.legs.setdefault(leader["id"], []).append(f"uuid-{leg}")
+
+    def _legs(self, leader: dict[str, Any]) -> list[dict[str, Any]] | None:
+        return [self.orders[leg] for leg in self.legs.get(leader["id"], ())] or None
 
     def _change(self, old: dict[str, Any], body: dict[str, Any]) -> Reply:
         if old["status"] in CLOSED:
@@ -133,7 +160,7 @@ class FakeAlpaca:
         if order is None or order["client_order_id"] in self.hides:
             return refusal(404, 40410000, f"order not found for {name}")
         if request.method == "GET":
-            return reply(order)
+            return reply({**order, "legs": self._legs(order)} if "nested" in query else order)
         if request.method == "PATCH":
             return self._change(order, json.loads(request.body))
         if order["status"] in (*CLOSED, "pending_cancel"):

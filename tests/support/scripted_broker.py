@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.exceptions import BrokerRejected, BrokerTimeout, NotSent
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.order_groups import legs_of
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import (
@@ -44,6 +45,7 @@ class ScriptedBroker:
         price: at which ``fill`` trades, dollars.
         known: what `find` answers by order id; `history`: what `executions` answers.
         is_mute: reads get no answer.
+        recognised: the groups and legs of earlier processes that it was told of.
     """
 
     def __init__(self, clock: ManualClock, calls: list[str] | None = None) -> None:
@@ -56,6 +58,7 @@ class ScriptedBroker:
         self.known: dict[str, BrokerOrder] = {}
         self.history: dict[str, tuple[Execution, ...]] = {}
         self.is_mute = False
+        self.recognised: tuple[list[str], dict[str, str]] = ([], {})
         self.calls: list[str] = [] if calls is None else calls
         self._clock = clock
         self._listeners: list[Listener] = []
@@ -75,11 +78,15 @@ class ScriptedBroker:
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+        self.recognised = ([order.client_order_id for order in groups], dict(legs))
+
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:
         order_id = approved.order.client_order_id
         self.placed.append(approved)
         self.calls.append(f"place {order_id}")
         self._quantity[order_id] = approved.quantity
+        self._quantity |= {leg.client_order_id: leg.quantity for leg in legs_of(approved.order).values()}
         answer = self.answers.popleft() if self.answers else "accept"
         if isinstance(answer, BaseException):
             raise answer
@@ -145,8 +152,11 @@ class ScriptedBroker:
         request: RequestTrigger | None = None,
         execution: Execution | None = None,
         reason: str = "",
+        quantity: Decimal | None = None,
     ) -> None:
-        """Send one message of the stream."""
+        """Send one message of the stream; a `quantity` is what the broker has resized the order to."""
+        if quantity is not None:
+            self._quantity[order_id] = quantity
         update = BrokerUpdate(
             client_order_id=order_id,
             venue_order_id=f"venue-{order_id}",
@@ -155,6 +165,7 @@ class ScriptedBroker:
             request=request,
             execution=execution,
             reason=reason,
+            quantity=quantity,
         )
         for listener in self._listeners:
             listener(update)

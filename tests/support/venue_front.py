@@ -27,8 +27,8 @@ MONDAY = date(2026, 1, 12)
 OPEN = datetime(2026, 1, 12, 14, 30, tzinfo=UTC)
 CLOSE = datetime(2026, 1, 12, 21, 0, tzinfo=UTC)
 TOKEN = "token of the tests"
-ALICE = AccountSpec("alice", "PKALICE", "alice's secret", Decimal(100_000))
-BOB = AccountSpec("bob", "PKBOB", "bob's secret", Decimal(50_000))
+ALICE = AccountSpec("alice", "PKALICE", "alices-secret", Decimal(100_000))
+BOB = AccountSpec("bob", "PKBOB", "bobs-secret", Decimal(50_000))
 RULES = HouseRules(7, FeeSchedule.zero(), ALWAYS_FULL, Decimal(2))
 HEADERS = {"APCA-API-KEY-ID": ALICE.key_id, "APCA-API-SECRET-KEY": ALICE.secret_key}
 SPY_AND_KO = {"SPY": Decimal(570), "KO": Decimal(65)}

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO, is_on_tick
-from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.risk.checks.case import Case, at_most
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,10 +49,18 @@ def _in_extended_hours(case: Case) -> bool:
 def check_price_tick(case: Case) -> CheckResult | None:
     """Limit and stop prices are on the tick: a cent from one dollar up, a hundredth of a cent below."""
     order = case.order
-    for price in (order.limit_price, order.stop_price):
+    for price in (order.limit_price, order.stop_price, *_exit_prices(order)):
         if price is not None and not is_on_tick(price):
             return CheckResult(Rule.PRICE_TICK, False, price, None, Unit.USD, "sub-penny price")
     return None
+
+
+def _exit_prices(order: Order) -> tuple[Decimal | None, ...]:
+    """Prices of the legs of a group."""
+    if order.order_class is OrderClass.SIMPLE:
+        return ()
+    profit, loss = order.take_profit, order.stop_loss
+    return (*((profit.limit_price,) if profit else ()), *((loss.stop_price, loss.limit_price) if loss else ()))
 
 
 def check_quote_present(case: Case) -> CheckResult | None:
@@ -96,7 +104,7 @@ def check_spread(case: Case) -> CheckResult | None:
 
 
 def check_price_collar(case: Case) -> CheckResult | None:
-    """No price of the order hurts by more than `price_collar_pct`, and stops lie on their side of the market.
+    """No price of the order hurts by more than `price_collar_pct`; stops and exits lie on their side of the market.
 
     A limit is held against the far side of the quote, a stop-limit against its own stop, and a market order
     holds the quote against the last trade.
@@ -106,6 +114,8 @@ def check_price_collar(case: Case) -> CheckResult | None:
         return CheckResult(rule, False, None, case.limits.price_collar_pct, Unit.RATIO, "no usable quote")
     buying = order.side is OrderSide.BUY
     far = quote.ask if buying else quote.bid
+    if flaw := _exits_flaw(order, far):
+        return CheckResult(rule, False, None, far, Unit.USD, flaw)
     if order.stop_price is not None:
         near = quote.bid if buying else quote.ask
         if (order.stop_price < near) if buying else (order.stop_price > near):
@@ -116,3 +126,21 @@ def check_price_collar(case: Case) -> CheckResult | None:
         return CheckResult(rule, True, detail="no price to hold it against")
     hurt = (price - reference) if buying else (reference - price)
     return at_most(rule, max(hurt, ZERO), case.limits.price_collar_pct * reference, Unit.USD)
+
+
+def _exits_flaw(order: Order, far: Decimal) -> str:
+    """Which leg of a group lies on the wrong side of the price that the position will have; empty when none does."""
+    if order.order_class is OrderClass.SIMPLE:
+        return ""
+    profit, loss = order.take_profit, order.stop_loss
+    base = far if order.limit_price is None else order.limit_price
+    sign = order.side.sign
+    if order.order_class is OrderClass.OCO:
+        sign, base = -sign, far
+    if loss is not None and sign * (base - loss.stop_price) <= 0:
+        return "a stop-loss that is not beyond the price of the position"
+    if profit is not None and sign * (profit.limit_price - base) <= 0 and order.order_class is not OrderClass.OCO:
+        return "a take-profit that gains nothing"
+    if profit is not None and loss is not None and sign * (profit.limit_price - loss.stop_price) <= 0:
+        return "a take-profit that is not beyond the stop-loss"
+    return ""

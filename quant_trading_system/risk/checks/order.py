@@ -6,9 +6,11 @@ from decimal import Decimal
 
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.core.order_groups import legs_of
+from quant_trading_system.core.orders import OrderClass, OrderSide
 from quant_trading_system.risk.checks.case import Case, at_most
 
+_OCO_CLOSES = "an OCO order closes what is held, once its shares are free"
 _CROSSES_ZERO = "one order cannot cross zero: close first, then open"
 
 
@@ -78,8 +80,8 @@ def _whole(case: Case) -> Decimal:
 
 
 def check_open_orders(case: Case) -> CheckResult | None:
-    """With this one, at most `max_open_orders_per_symbol` orders of the symbol are open."""
-    count = Decimal(len(case.holding.orders) + 1)
+    """With this one and its legs, at most `max_open_orders_per_symbol` orders of the symbol are open."""
+    count = Decimal(len(case.holding.orders) + 1 + len(legs_of(case.order)))
     limit = Decimal(case.limits.max_open_orders_per_symbol)
     return CheckResult(Rule.MAX_OPEN_ORDERS, count <= limit or case.shrinks, count, limit, Unit.COUNT)
 
@@ -122,8 +124,10 @@ def check_sell_within_held(case: Case) -> CheckResult | None:
 
 
 def check_reduce_only(case: Case) -> CheckResult | None:
-    """A reduce-only order shrinks the position even if every open exit fills first; a buy never crosses zero."""
+    """A reduce-only or OCO order shrinks the position even if every exit fills first; a buy never crosses zero."""
     order, held = case.order, case.holding.position.quantity
+    if order.order_class is OrderClass.OCO and not case.shrinks:
+        return CheckResult(Rule.REDUCE_ONLY, False, case.quantity, abs(held), Unit.SHARES, _OCO_CLOSES)
     if order.reduce_only and not case.shrinks:
         return CheckResult(Rule.REDUCE_ONLY, False, case.quantity, abs(held), Unit.SHARES, "would not only reduce")
     if order.side is OrderSide.BUY and held < 0 and not case.shrinks:

@@ -16,6 +16,7 @@ from quant_trading_system.core.book_events import (
     ActivityBooked,
     BreakClosed,
     BreakOpened,
+    GroupAlarm,
     Reconciled,
 )
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
@@ -139,6 +140,11 @@ GOLDEN = {
         ActivitiesCovered(at=AT, activity_ids=("20240102::a1",), reason="posted before these books"),
         '{"kind":"activities_covered","at":"2024-01-02T14:30:00.250000Z","activity_ids":["20240102::a1"],'
         '"reason":"posted before these books"}',
+    ),
+    "group alarm": (
+        GroupAlarm(at=AT, order_id="run-1-0", symbol="KO", reason="no exit protects it"),
+        '{"kind":"group_alarm","at":"2024-01-02T14:30:00.250000Z","order_id":"run-1-0","symbol":"KO",'
+        '"reason":"no exit protects it"}',
     ),
     "break_opened": (
         BreakOpened(at=AT, found=BREAK, first_seen=AT - timedelta(seconds=2)),

@@ -20,7 +20,7 @@ from quant_trading_system.core.exceptions import (
     OutcomeUnknown,
 )
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger
-from quant_trading_system.core.orders import Order, OrderClass, StopLoss
+from quant_trading_system.core.orders import Order, OrderClass, StopLoss, TakeProfit
 from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_client import AlpacaClient
@@ -732,7 +732,7 @@ def test_what_the_broker_cannot_take_is_told_beforehand():
     group = buy(8, order_class=OrderClass.OTO, stop_loss=StopLoss(stop_price=D(55)), client_order_id="a")
     assert broker.unsupported(an_order()) == ""
     assert broker.unsupported(buy(0, notional=D("250.40"))) == ""
-    assert "legs" in broker.unsupported(group)
+    assert broker.unsupported(group) == ""
     assert "whole cents" in broker.unsupported(buy(0, notional=D("250.401")))
 
 
@@ -896,5 +896,93 @@ def test_a_history_from_before_the_bust_is_not_believed():
         assert rows
         await desk.wait(5)
         assert desk.heard[-1].history == ()
+
+    Desk().live(story)
+
+
+# -- groups --------------------------------------------------------------------------------------------------------
+
+GROUP = buy(
+    8,
+    client_order_id="mine-1",
+    order_class=OrderClass.BRACKET,
+    take_profit=TakeProfit(limit_price=D(70)),
+    stop_loss=StopLoss(stop_price=D(55)),
+)
+
+
+def legs_told(desk: Desk) -> dict[str, OrderTrigger | None]:
+    """The last word about every leg, under the names that it has here."""
+    return {update.client_order_id: update.trigger for update in desk.heard if update.client_order_id != "mine-1"}
+
+
+HELD_LEGS = {"mine-1.tp": T.HOLD, "mine-1.sl": T.HOLD}
+
+
+def test_legs_are_told_under_the_names_that_we_gave_them():
+    async def story(desk: Desk) -> None:
+        answer = await desk.place(GROUP)
+        assert [(leg.client_order_id, leg.venue_order_id) for leg in answer.legs] == [
+            ("mine-1.tp", "v-uuid-take_profit"),
+            ("mine-1.sl", "v-uuid-stop_loss"),
+        ]
+        assert legs_told(desk) == HELD_LEGS
+        desk.alpaca.happens("uuid-take_profit", "new")
+        desk.alpaca.fill("uuid-take_profit", "8", "70.00")
+        desk.alpaca.happens("uuid-stop_loss", "canceled")
+        await settled()
+        assert legs_told(desk) == {"mine-1.tp": T.FILL_LAST, "mine-1.sl": T.CANCEL}
+        assert [fill.quantity for fill in await desk.broker.executions("mine-1.tp")] == [8]
+        shown = await desk.broker.find("mine-1.sl")
+        assert shown is not None
+        assert (shown.client_order_id, shown.status) == ("mine-1.sl", S.CANCELED)
+
+    Desk().live(story)
+
+
+@pytest.mark.parametrize("fault", ["hidden", "lost"])
+def test_a_leg_that_is_heard_before_anybody_said_whose_it_is_is_no_strangers(fault):
+    async def story(desk: Desk) -> None:
+        if fault == "lost":
+            desk.alpaca.faults["POST"].append(lost)
+            with pytest.raises(OutcomeUnknown):
+                await desk.place(GROUP)
+        else:
+            desk.alpaca.hides_legs = True
+            await desk.place(GROUP)
+        desk.alpaca.happens("uuid-stop_loss", "held")
+        await settled()
+        await desk.wait(3)
+        assert legs_told(desk) == HELD_LEGS
+        assert {order.client_order_id for order in await desk.broker.open_orders()} == {"mine-1", *HELD_LEGS}
+
+    Desk().live(story)
+
+
+def test_legs_of_an_earlier_process_are_recognised():
+    async def story(desk: Desk) -> None:
+        await desk.place(GROUP)
+        names = {"mine-1.tp": "v-uuid-take_profit", "mine-1.sl": "v-uuid-stop_loss"}
+        for groups, legs in (((GROUP,), {}), ((), names)):
+            later = Desk()
+            later.alpaca.orders, later.alpaca.legs = desk.alpaca.orders, desk.alpaca.legs
+            later.broker.recognise(groups, legs)
+            await later.broker.cancel("mine-1.tp")
+            assert "DELETE /v2/orders/v-uuid-take_profit" in later.alpaca.asked
+            found = await later.broker.find("mine-1.sl")
+            assert found is not None
+            assert found.venue_order_id == "v-uuid-stop_loss"
+
+    Desk().live(story)
+
+
+def test_a_group_that_somebody_else_placed_stays_theirs():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca._take({"client_order_id": "by hand", "symbol": "KO", "side": "buy", "qty": "1", "type": "market",
+                           "order_class": "oto", "stop_loss": {"stop_price": "50"}})  # fmt: skip
+        desk.alpaca.happens("uuid-stop_loss", "held")
+        await settled()
+        assert legs_told(desk) == {"uuid-stop_loss": T.HOLD}
 
     Desk().live(story)

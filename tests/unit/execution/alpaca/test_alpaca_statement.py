@@ -16,6 +16,7 @@ from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_models import AlpacaOrder
 from quant_trading_system.execution.alpaca_statement import AlpacaStatements, seen_order
 from quant_trading_system.execution.alpaca_wire import read_json
+from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.execution.transport import Request
 from tests.support.alpaca_lines import START, Line, activity_json, order_json, refusal, reply
 
@@ -38,7 +39,7 @@ class Statements(Line):
         self.entries: list[dict] = []
         self.account = dict(ACCOUNT)
         self.broken = ""
-        self.source = AlpacaStatements(AlpacaClient(self.api))
+        self.source = AlpacaStatements(AlpacaClient(self.api), LegNames())
 
     def _serve(self, request: Request):
         path, query = request.path.removeprefix("/v2"), dict(request.query)

@@ -1,0 +1,49 @@
+"""The room that orders take in the account: taken, moved and given back as their lives go on."""
+
+from __future__ import annotations
+
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.risk.portfolio import Portfolio
+
+
+class OrderRoom:
+    """Keeps the reservations in `Portfolio` in line with the orders."""
+
+    def __init__(self, portfolio: Portfolio) -> None:
+        """Reserve in `portfolio`."""
+        self._portfolio = portfolio
+
+    def take(self, record: OrderRecord) -> None:
+        """An order begins, or is taken up again."""
+        self._portfolio.reserve(record.order_id, record.order.symbol, record.room, record.room_price)
+        if record.status is OrderStatus.IN_DOUBT:
+            self._portfolio.set_in_doubt(record.order_id, record.order.symbol, True)
+
+    def adjust(self, record: OrderRecord, before: OrderStatus) -> None:
+        """The status of an order has changed."""
+        symbol, status = record.order.symbol, record.status
+        if before.is_open and not status.is_open:
+            self._portfolio.release(record.order_id, symbol)
+        elif status.is_open and not before.is_open and before is not OrderStatus.CREATED:
+            self._portfolio.restore(record.order_id, symbol, record.room, record.room_price)
+        elif (before is OrderStatus.IN_DOUBT) != (status is OrderStatus.IN_DOUBT):
+            self._portfolio.set_in_doubt(record.order_id, symbol, status is OrderStatus.IN_DOUBT)
+        self.share(record)
+
+    def share(self, record: OrderRecord) -> None:
+        """What happens to one order of a chain, or of a group, changes what the others may still fill."""
+        if record.group is not None:
+            for member in record.group.members:
+                self.resize(member)
+                if member in record.group.exits:
+                    member.shrinks = record.group.only_closes(member)
+            return
+        leg: OrderRecord | None = record
+        while leg is not None and (leg.older is not None or leg.newer is not None):
+            self.resize(leg)
+            leg = leg.newer
+
+    def resize(self, record: OrderRecord) -> None:
+        """An open order may fill other shares than were reserved for it."""
+        self._portfolio.resize(record.order_id, record.order.symbol, record.room)

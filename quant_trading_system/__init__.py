@@ -18,6 +18,7 @@ _HOME = {
     "KillSwitch": "risk.limits",
     "KillSwitchActiveError": "core.exceptions",
     "Order": "core.orders",
+    "OrderClass": "core.orders",
     "OrderManager": "execution.order_manager",
     "OrderSide": "core.orders",
     "OrderType": "core.orders",
@@ -26,14 +27,24 @@ _HOME = {
     "PreTradeRiskChecker": "risk.limits",
     "RiskEvent": "core.events",
     "Signal": "core.signals",
+    "StopLoss": "core.orders",
     "Strategy": "trading.strategy",
+    "TakeProfit": "core.orders",
     "TimeInForce": "core.orders",
 }
 
 if TYPE_CHECKING:
     from quant_trading_system.core.events import FillEvent, RiskEvent
     from quant_trading_system.core.exceptions import ExecutionError, KillSwitchActiveError
-    from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+    from quant_trading_system.core.orders import (
+        Order,
+        OrderClass,
+        OrderSide,
+        OrderType,
+        StopLoss,
+        TakeProfit,
+        TimeInForce,
+    )
     from quant_trading_system.core.positions import PositionSide
     from quant_trading_system.core.signals import Direction, Signal
     from quant_trading_system.execution.order_manager import OrderManager
@@ -48,6 +59,7 @@ __all__ = [
     "KillSwitch",
     "KillSwitchActiveError",
     "Order",
+    "OrderClass",
     "OrderManager",
     "OrderSide",
     "OrderType",
@@ -56,7 +68,9 @@ __all__ = [
     "PreTradeRiskChecker",
     "RiskEvent",
     "Signal",
+    "StopLoss",
     "Strategy",
+    "TakeProfit",
     "TimeInForce",
 ]
 

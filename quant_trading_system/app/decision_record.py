@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from quant_trading_system.core.book_events import GroupAlarm
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, SizeSeen, Step, Unit
 from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent, RiskEvent, SignalEvent
 from quant_trading_system.core.exceptions import UnknownOrder
 from quant_trading_system.core.numbers import ZERO, dollar_sign, plain, usd
+from quant_trading_system.core.order_groups import leads_group, leg_id, legs_of
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Signal
@@ -57,6 +59,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
         steps: number of the step (1 to 4) to its answers.
         entries: the journal entries that this record was read from.
         chain: the orders of one intent, each in the place of the one before it; empty unless it was replaced.
+        group: of a bracket, OCO or OTO order and its legs: all members, the leader first; else empty.
+        alarms: what went wrong with the group that it leads, with the time; an empty reason says that it was over.
     """
 
     order_id: str
@@ -70,6 +74,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     steps: dict[int, tuple[Answer, ...]]
     entries: tuple[int, ...]
     chain: tuple[Leg, ...] = ()
+    group: tuple[Leg, ...] = ()
+    alarms: tuple[GroupAlarm, ...] = ()
 
 
 QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
@@ -137,7 +143,7 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
     if first is None or first.order is None:
         raise UnknownOrder(f"the journal has no order {order_id!r}; `qts orders` lists them", order_id)
     if first.decision is None:
-        return _of_somebody_else(first, first.order, orders[-1], entries)
+        return _unjudged(journal, first, first.order, orders[-1], entries)
     decision = first.decision
     steps = {step.value: _answers(step, decision) for step in (Step.RISK_ASSESSMENT, Step.ORDER_VALIDATION)}
     steps[Step.EXECUTION_STRATEGY.value] = _strategy(first.order, decision)
@@ -154,23 +160,42 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
         steps=steps,
         entries=tuple(entry.seq for entry in entries),
         chain=_chain(journal, order_id),
+        group=_group(journal, first.order, order_id),
+        alarms=tuple(event for event in events if isinstance(event, GroupAlarm)),
     )
 
 
-def _of_somebody_else(first: OrderEvent, order: Order, latest: OrderEvent, entries: Sequence[Entry]) -> DecisionRecord:
-    """An order that no gate of ours has judged: only what became of it is known."""
+def _unjudged(
+    journal: JournalSource, first: OrderEvent, order: Order, latest: OrderEvent, entries: Sequence[Entry]
+) -> DecisionRecord:
+    """An order that no gate of ours has judged by itself: a leg, or one that somebody else placed."""
+    if first.parent:
+        leader = _told(journal, first.parent).leg
+        message = latest.reason or f"a leg of {first.parent}, and judged with it"
+        group = () if leader is None else _group(journal, leader.order, first.parent)
+    else:
+        message, group = "placed by somebody else on this account; no gate of ours has judged it", ()
     return DecisionRecord(
         order_id=first.order_id,
         order=order,
         status=latest.status,
-        message="placed by somebody else on this account; no gate of ours has judged it",
+        message=message,
         at=first.at,
         limits_version="",
         refused_by=None,
         signal=None,
         steps={Step.POST_TRADE.value: _afterwards(latest, entries)},
         entries=tuple(entry.seq for entry in entries),
+        group=group,
     )
+
+
+def _group(journal: JournalSource, order: Order, leader: str) -> tuple[Leg, ...]:
+    """The order that leads a group, and its legs, as far as the journal has them."""
+    if not leads_group(order):
+        return ()
+    members = (_told(journal, name).leg for name in (leader, *(leg_id(leader, kind) for kind in legs_of(order))))
+    return tuple(member for member in members if member is not None)
 
 
 def _chain(journal: JournalSource, order_id: str) -> tuple[Leg, ...]:

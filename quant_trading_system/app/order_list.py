@@ -12,7 +12,7 @@ from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import OrderEvent
 from quant_trading_system.core.numbers import dollar_sign, plain
 from quant_trading_system.core.order_state import OrderStatus
-from quant_trading_system.core.orders import Order
+from quant_trading_system.core.orders import Order, OrderClass
 from quant_trading_system.journal.store import JournalSource
 
 
@@ -80,4 +80,11 @@ def order_in_words(order: Order) -> str:
     words = [order.side.value, size, order.symbol]
     prices = {"stop": order.stop_price, "limit": order.limit_price, "trail": order.trail_price or order.trail_percent}
     given = [f"{name} {plain(price)}" for name, price in prices.items() if price is not None]
-    return " ".join([*words, *(given or [order.order_type.value]), order.time_in_force.value])
+    words += [*(given or [order.order_type.value]), order.time_in_force.value]
+    if order.order_class is not OrderClass.SIMPLE:
+        words.append(order.order_class.value)
+    if order.take_profit is not None:
+        words.append(f"take-profit {plain(order.take_profit.limit_price)}")
+    if order.stop_loss is not None:
+        words.append(f"stop-loss {plain(order.stop_loss.stop_price)}")
+    return " ".join(words)

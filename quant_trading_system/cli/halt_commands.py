@@ -95,6 +95,7 @@ def status(as_json: AsJson = False, latch: Latch = None, everything: All = False
                 "host_level": host.level.name.lower(),
                 "host_reason": host.reason,
                 "breaks": _breaks(latch),
+                "exits": _exits(latch),
             }
         )
     elif state.level:
@@ -106,6 +107,8 @@ def status(as_json: AsJson = False, latch: Latch = None, everything: All = False
         _tell_host()
         for line in _breaks(latch):
             screen().print(f"differs from the broker: {line}", markup=False)
+        for line in _exits(latch):
+            screen().print(f"exits not in order: {line}", markup=False)
     if state.level or host.level:
         raise typer.Exit(3)
 
@@ -159,6 +162,15 @@ def _breaks(latch: Path | None) -> list[str]:
     from quant_trading_system.config.settings import kill_latch_path
 
     return open_breaks((latch or kill_latch_path()).parent / JOURNAL_FILE)
+
+
+def _exits(latch: Path | None) -> list[str]:
+    """What the same journal says of bracket, OCO and OTO orders whose exits do not protect what was filled."""
+    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.open_breaks import open_alarms
+    from quant_trading_system.config.settings import kill_latch_path
+
+    return open_alarms((latch or kill_latch_path()).parent / JOURNAL_FILE)
 
 
 def _require_reason(reason: str) -> None:

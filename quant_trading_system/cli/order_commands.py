@@ -127,12 +127,14 @@ def _show(record: DecisionRecord) -> None:
             f"  signal: {signal.direction.value} from {signal.source}, {signal.reason or 'no reason given'}",
             markup=False,
         )
-    for leg in record.chain:
+    for leg in record.chain or record.group:
         here = "→" if leg.order_id == record.order_id else " "
         out.print(
             f"  {here} {leg.order_id}: {order_in_words(leg.order)}, {leg.status.value}, {plain(leg.filled)} filled",
             markup=False,
         )
+    for alarm in record.alarms:
+        out.print(f"  {alarm.at:%Y-%m-%d %H:%M:%S} UTC: {alarm.reason or 'its exits are in order again'}", markup=False)
     for number, answers in record.steps.items():
         out.print(f"\n[bold]Step {number}: {_TITLES[number]}[/bold]")
         for answer in answers:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from quant_trading_system.app.open_breaks import open_breaks
-from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
+from quant_trading_system.app.open_breaks import open_alarms, open_breaks
+from quant_trading_system.core.book_events import (
+    ActivitiesCovered,
+    ActivityBooked,
+    BreakClosed,
+    BreakOpened,
+    GroupAlarm,
+)
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
 from quant_trading_system.core.events import CashMoved, OrderEvent
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
@@ -110,3 +116,14 @@ def test_open_breaks_are_read_from_a_file_and_a_file_that_is_none_is_said_so(tmp
     path.write_bytes(b"no journal")
     (line,) = open_breaks(path)
     assert line.startswith("unknown")
+
+
+def test_alarms_about_exits_are_read_from_a_file_until_they_are_over(tmp_path):
+    path = tmp_path / "journal.sqlite3"
+    assert open_alarms(path) == []
+    journal = SqliteJournal(path, journal_key(path))
+    for order_id, reason in (("a", "10 KO: no exit"), ("b", "4 PEP: no exit"), ("a", "")):
+        journal.append(GroupAlarm(at=AT, order_id=order_id, symbol="KO", reason=reason))
+    journal.close()
+    (line,) = open_alarms(path)
+    assert line.startswith("4 PEP: no exit, since ")

@@ -18,6 +18,7 @@ from quant_trading_system.execution.alpaca_models import AlpacaOrder
 from quant_trading_system.execution.alpaca_trail import Covered, Intervals, OrderTrail
 from quant_trading_system.execution.alpaca_wire import read_json
 from quant_trading_system.execution.broker import BrokerUpdate, Execution
+from quant_trading_system.execution.leg_names import LegNames
 from tests.support.alpaca_lines import START, order_json, stamp
 
 D = Decimal
@@ -286,7 +287,7 @@ def test_an_interval_that_is_taken_out_can_come_back(pieces, removed):
 def test_orders_that_ended_long_ago_leave_memory_and_are_followed_anew_when_they_speak_again():
     """An engine runs for months; open orders and the last ended ones stay."""
     told: list[BrokerUpdate] = []
-    orders = FollowedOrders(ManualClock(START), lambda _: None, doubt=lambda _: None, remembered=2)
+    orders = FollowedOrders(ManualClock(START), lambda _: None, LegNames(), doubt=lambda _: None, remembered=2)
     orders.subscribe(told.append)
 
     def shows(name: str, status: str) -> None:

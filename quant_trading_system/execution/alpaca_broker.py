@@ -207,8 +207,11 @@ class AlpacaBroker:
         finally:
             self._in_flight.discard(identity)
 
-    async def cancel(self, client_order_id: str) -> None:
+    async def cancel(self, client_order_id: str, venue_order_id: str = "") -> None:
         """Ask for a cancel; an order that the broker does not show yet is cancelled as soon as it does.
+
+        Args:
+            venue_order_id: of an order of an earlier process, which this one need not have seen yet.
 
         Raises:
             BrokerRejected: it cannot be cancelled, for instance because it has just filled.
@@ -216,8 +219,8 @@ class AlpacaBroker:
         """
         trail = self._orders.get(client_order_id)
         with no_answer(client_order_id, NotSent):
-            order_id = trail.order_id if trail is not None else ""
-            order_id = order_id or await self._locate(client_order_id)
+            seen = trail.order_id if trail is not None else ""
+            order_id = seen or venue_order_id or await self._locate(client_order_id)
             try:
                 await self._client.cancel(order_id)
             except BrokerRejected as error:

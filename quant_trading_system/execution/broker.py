@@ -137,8 +137,11 @@ class Broker(Protocol):
             OutcomeUnknown: no answer; one of the two may be working, never both.
         """
 
-    async def cancel(self, client_order_id: str) -> None:
+    async def cancel(self, client_order_id: str, venue_order_id: str = "") -> None:
         """Ask for a cancel; it has happened only when an update says so.
+
+        Args:
+            venue_order_id: the broker's own id of the order, where our books have it; spares a lookup.
 
         Raises:
             BrokerRejected: it cannot be cancelled, for instance because it has just filled.

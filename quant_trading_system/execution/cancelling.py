@@ -121,7 +121,7 @@ class Cancels:
             except JournalError as error:
                 failure = error  # the cancel goes out all the same; the caller hears of it afterwards
         try:
-            await self._broker.cancel(record.order_id)
+            await self._broker.cancel(record.order_id, record.venue_order_id)
         except BrokerRejected as error:
             with self._lock:
                 if record.pending is PendingRequest.CANCEL and record.status not in _UNSEEN:

@@ -93,7 +93,7 @@ class SimulatedBroker:
         if stopped:
             raise NotSent(f"kill switch is active: {stopped}", approved.order.client_order_id)
 
-    async def cancel(self, client_order_id: str) -> None:
+    async def cancel(self, client_order_id: str, venue_order_id: str = "") -> None:  # noqa: ARG002 - ours suffices
         try:
             self._venue.cancel(self._theirs(client_order_id))
         except VenueRefusal as refusal:

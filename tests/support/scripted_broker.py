@@ -114,7 +114,7 @@ class ScriptedBroker:
         self.report(old_id, OrderTrigger.REPLACE)
         self.accept(new_id)
 
-    async def cancel(self, client_order_id: str) -> None:
+    async def cancel(self, client_order_id: str, venue_order_id: str = "") -> None:
         self.cancels.append(client_order_id)
         self.calls.append(f"cancel {client_order_id}")
         answer = self.cancel_answers.popleft() if self.cancel_answers else "silent"

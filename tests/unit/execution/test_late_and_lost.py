@@ -157,7 +157,7 @@ def test_all_cancels_are_on_their_way_before_the_first_is_answered(monkeypatch):
     waiting, most = 0, 0
     answered: list[str] = []
 
-    async def cancel(order_id: str) -> None:
+    async def cancel(order_id: str, _: str) -> None:
         nonlocal waiting, most
         waiting += 1
         most = max(most, waiting)
@@ -181,7 +181,7 @@ def test_no_more_cancels_than_allowed_wait_at_the_same_time(monkeypatch):
         desk.orders.lives.store.settle(record)
     waiting, most = 0, 0
 
-    async def cancel(_: str) -> None:
+    async def cancel(_: str, __: str) -> None:
         nonlocal waiting, most
         waiting, most = waiting + 1, max(most, waiting + 1)
         await asyncio.sleep(0)
@@ -200,7 +200,7 @@ def test_a_broker_that_takes_no_time_is_asked_for_a_hundred_cancels_at_once_by_a
         desk.orders.lives.store.add(record)
         desk.orders.lives.store.settle(record)
 
-    async def cancel(_: str) -> None:
+    async def cancel(_: str, __: str) -> None:
         await desk.clock.sleep(timedelta(milliseconds=100))
 
     monkeypatch.setattr(desk.broker, "cancel", cancel)

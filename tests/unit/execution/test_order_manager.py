@@ -704,7 +704,7 @@ def test_a_cancel_refused_because_the_order_has_filled_is_no_error(monkeypatch):
 
 
 def _fill_then(account: Account, cancel):
-    async def fill_first(order_id: str) -> None:
+    async def fill_first(order_id: str, _: str) -> None:
         account.broker.fill(order_id, 10, "100.00")
         await cancel(order_id)
 
@@ -726,7 +726,7 @@ def test_a_cancel_refused_in_the_stream_and_in_the_answer_is_refused_once(monkey
     account.broker.cancel_answers.append("refuse")
     refuse = account.broker.cancel
 
-    async def tell_first(order_id: str) -> None:
+    async def tell_first(order_id: str, _: str) -> None:
         account.broker.report(order_id, request=RequestTrigger.REFUSED, reason="not cancelable")
         await refuse(order_id)
 

@@ -356,6 +356,19 @@ def test_an_order_that_is_not_found_is_not_cancelled():
     Desk().live(story)
 
 
+def test_an_order_of_an_earlier_process_is_cancelled_without_being_looked_up():
+    """The journal has the broker's id of it; a lookup could be slow, and a halt does not wait for one."""
+
+    async def story(desk: Desk) -> None:
+        desk.alpaca.foreign("mine-0")
+        asked = len(desk.alpaca.requests)
+        await desk.broker.cancel("mine-0", desk.alpaca.orders["mine-0"]["id"])
+        assert [request.method for request in desk.alpaca.requests[asked:]] == ["DELETE"]
+        assert desk.alpaca.orders["mine-0"]["status"] == "pending_cancel"
+
+    Desk().live(story)
+
+
 @pytest.mark.fault("cancel-in-doubt")
 def test_an_order_in_doubt_is_cancelled_as_soon_as_it_shows():
     async def story(desk: Desk) -> None:

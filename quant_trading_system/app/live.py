@@ -7,10 +7,11 @@ strategy speak.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any, TypeVar
 
 from quant_trading_system.app.alarms import Alarms
 from quant_trading_system.app.live_parts import (
@@ -55,7 +56,10 @@ START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
 DOUBT_PATIENCE = ABSENT_AFTER + timedelta(minutes=1)
 """How long a start waits for orders in doubt; one that never arrived is given up within."""
+STOPPED_EARLY = "stopped before anything was sent; orders of earlier runs are as they were, `qts orders` lists them"
 _LOOK = timedelta(seconds=5)
+
+T = TypeVar("T")
 
 
 async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings: Surroundings | None = None) -> None:
@@ -72,8 +76,22 @@ async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings:
         JournalUnavailable: another engine has the directory, or the journal cannot be written.
     """
     async with AsyncExitStack() as stack:
-        account = await open_account(setup, surroundings or Surroundings(), stack, tell)
-        await account.run(stop)
+        opening = open_account(setup, surroundings or Surroundings(), stack, tell)
+        account = await unless_stopped(stop, opening)
+        if account is not None:
+            await account.run(stop)
+        else:
+            tell(STOPPED_EARLY)
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `work`; None when `stop` was set before there is one, and `work` was cancelled."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        await _end((task, stopped))
 
 
 async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitStack, tell: Tell) -> LiveAccount:
@@ -241,8 +259,12 @@ class LiveAccount:
         return cls(setup, around, guard, run, system, broker, feed, measured, reconciliation, tell)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Bring the streams up, reconcile, trade until `stop`."""
-        async with self.following() as loop:
+        """Bring the streams up, reconcile, trade until `stop`; a `stop` before that ends the start at once."""
+        async with AsyncExitStack() as stack:
+            loop = await unless_stopped(stop, stack.enter_async_context(self.following()))
+            if loop is None:
+                self._tell(STOPPED_EARLY)
+                return
             stopper = asyncio.ensure_future(_stop_when(stop, loop))
             trading = asyncio.ensure_future(loop.run())
             try:
@@ -345,7 +367,7 @@ class LiveAccount:
             await _end([patience])
 
 
-async def _end(work: Iterable[asyncio.Future[None]]) -> None:
+async def _end(work: Iterable[asyncio.Future[Any]]) -> None:
     for task in work:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

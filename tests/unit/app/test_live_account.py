@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
 from quant_trading_system.app.adoption import Ledger, adopt_cash, adopt_positions
+from quant_trading_system.app.live import unless_stopped
 from quant_trading_system.app.live_parts import bind_account
 from quant_trading_system.core.events import CashMoved, PositionAdopted, RiskEvent
 from quant_trading_system.core.exceptions import ConfigurationError
@@ -93,3 +95,39 @@ def test_a_symbol_that_is_gone_at_the_broker_needs_no_price_any_more():
     adopt_positions(Ledger.of(account.system), (), approved_by="Ana", reason="")
     assert account.portfolio.unmarked == set()
     assert account.portfolio.positions == {}
+
+
+def test_a_start_that_waits_ends_at_once_when_it_is_told_to():
+    """Ctrl-C while the broker gives no answer; what was begun is cancelled and cleaned up."""
+    steps: list[str] = []
+
+    async def start() -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            steps.append("cleaned up")
+        return "never"
+
+    async def story() -> None:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_soon(stop.set)
+        assert await unless_stopped(stop, start()) is None
+        assert steps == ["cleaned up"]
+
+    asyncio.run(story())
+
+
+def test_a_start_that_succeeds_or_fails_says_so():
+    async def works() -> str:
+        return "up"
+
+    async def fails() -> str:
+        raise ConfigurationError("wrong keys")
+
+    async def story() -> None:
+        stop = asyncio.Event()
+        assert await unless_stopped(stop, works()) == "up"
+        with pytest.raises(ConfigurationError, match="wrong keys"):
+            await unless_stopped(stop, fails())
+
+    asyncio.run(story())

@@ -336,6 +336,7 @@ class LiveAccount:
             reconciler=None if self._around.is_stepped else self._reconciliation.reconciler,
             tell=self._tell,
             tick=self._around.tick,
+            is_stepped=self._around.is_stepped,
         )
         board = self.system.ports.quotes
         if isinstance(board, QuoteBoard):

@@ -66,6 +66,7 @@ class HaltProcedure:
         self._asked: dict[str, float] = {}
         self._confirmed = False
         self._closing: set[str] = set()
+        self._is_busy = False
 
     @property
     def is_done(self) -> bool:
@@ -81,11 +82,19 @@ class HaltProcedure:
         """Do the next thing: ask for cancels, confirm them, close positions.
 
         A symbol is closed as soon as none of its own orders is open: one order whose cancel is not confirmed holds
-        up its own symbol and no other. While the exchange is closed nothing is sent.
+        up its own symbol and no other. While the exchange is closed nothing is sent. While a call waits for the
+        broker, another one leaves the work to it.
         """
-        state = self._kill_switch.state
-        if state.level is HaltLevel.RUNNING:
+        if self._kill_switch.level is HaltLevel.RUNNING or self._is_busy:
             return
+        self._is_busy = True
+        try:
+            await self._do_the_next_thing()
+        finally:
+            self._is_busy = False
+
+    async def _do_the_next_thing(self) -> None:
+        state = self._kill_switch.state
         if (state.activation, state.level) != (self._activation, self._level):
             self._activation, self._level = state.activation, state.level
             self._since, self._confirmed = self._clock.now(), False

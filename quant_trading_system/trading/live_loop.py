@@ -25,6 +25,7 @@ from quant_trading_system.core.exceptions import (
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.execution.stream_session import run_together
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.trading.reconciler import Reconciler
 from quant_trading_system.trading.system import TradingSystem
@@ -72,6 +73,7 @@ class LiveLoop:
         reconciler: Reconciler | None = None,
         tell: Callable[[str], None] = lambda _: None,
         tick: timedelta = TICK,
+        is_stepped: bool = False,
     ) -> None:
         """Prepare to run.
 
@@ -82,6 +84,7 @@ class LiveLoop:
             reconciler: runs beside it; told of every turn and of the end of the day.
             tell: takes one line about what happens, for people.
             tick: how often to look around when nothing wakes it.
+            is_stepped: somebody moves time from turn to turn, so every turn waits for its answers.
         """
         self._system = system
         self._bars = bars
@@ -91,7 +94,13 @@ class LiveLoop:
         self._reconciler = reconciler
         self._tell = tell
         self._tick = tick
+        self._is_stepped = is_stepped
         self._wake = asyncio.Event()
+        self._halted = asyncio.Event()
+        self._is_turning = False
+        self._reading: asyncio.Task[HistoryView | None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        system.kill_switch.subscribe(lambda _: self._halted.set())
         self._stopping = False
         self._day: date | None = None
         self._asked: float | None = None
@@ -108,32 +117,85 @@ class LiveLoop:
     async def run(self) -> None:
         """Go on until `stop`; an unexpected failure halts the account first and is then raised."""
         try:
-            while not self._stopping:
-                await self.turn()
-                await wait_for_either(self._system.ports.clock, self._wake, self._tick)
-                self._wake.clear()
+            await run_together(self._turns(), self._guard())
             await self.end()
         except BaseException as error:
             self._halt(error)
             await self._withdraw()
             raise
+        finally:
+            await self._drop_questions()
+
+    async def _turns(self) -> None:
+        while not self._stopping:
+            await self.turn()
+            await wait_for_either(self._system.ports.clock, self._wake, self._tick)
+            self._wake.clear()
+
+    async def _guard(self) -> None:
+        """Beside a turn that waits for the broker, limits are watched and a halt is carried out all the same."""
+        while True:
+            await wait_for_either(self._system.ports.clock, self._halted, self._tick)
+            self._halted.clear()
+            if self._is_turning:
+                await self._system.engine.on_watch()
 
     async def turn(self) -> None:
         """Look around once: follow the day, mark, watch the limits, send what waits, ask for finished bars."""
+        self._is_turning = True
+        try:
+            await self._turn()
+        finally:
+            self._is_turning = False
+
+    async def _turn(self) -> None:
         if self._reconciler is not None:
             self._reconciler.feel_pulse()  # before anything is sent
         await self._follow_the_day()
         await self._system.engine.on_step()
-        await self._look_up_doubtful()
-        try:
-            history = await self._bars.finished()
-        except _NO_ANSWER as error:
-            self._tell(f"no bars now: {error}")
-            history = None
+        await self._ask_about_doubtful()
+        history = await self._ended_bar()
         if history is not None:
             await self._system.engine.on_bar(history)
         await self._system.ports.journal.durable()  # what reports have told since the last turn
         self._heartbeat()
+
+    async def _ended_bar(self) -> HistoryView | None:
+        """A bar that has ended. It is read beside the turns: a host that is slow holds up nothing else."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._bars.finished())
+            self._reading.add_done_callback(self._wake_for)
+            await asyncio.sleep(0)  # there is nothing to read most of the time
+        if self._is_stepped:
+            await asyncio.wait([self._reading])
+        if not self._reading.done():
+            return None
+        reading, self._reading = self._reading, None
+        try:
+            return reading.result()
+        except _NO_ANSWER as error:
+            self._tell(f"no bars now: {error}")
+            return None
+
+    def _wake_for(self, reading: asyncio.Task[HistoryView | None]) -> None:
+        if not reading.cancelled() and reading.exception() is None and reading.result() is not None:
+            self.wake()
+
+    async def _ask_about_doubtful(self) -> None:
+        """Orders in doubt are looked up beside the turns, too."""
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look_up_doubtful())
+        if self._is_stepped:
+            await asyncio.wait([self._looking])
+        if self._looking.done():
+            looking, self._looking = self._looking, None
+            looking.result()
+
+    async def _drop_questions(self) -> None:
+        for question in (self._reading, self._looking):
+            if question is not None:
+                question.cancel()
+                await asyncio.gather(question, return_exceptions=True)
 
     async def _look_up_doubtful(self) -> None:
         orders, now = self._system.orders, self._system.ports.clock.monotonic()

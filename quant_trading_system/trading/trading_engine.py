@@ -100,14 +100,25 @@ class TradingEngine:
         """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
         self._notice_switch()
         await self._orders.tend()
+        await self._watch()
+        if self._calendar.is_open(self._clock.now()):
+            await self._release()
+
+    async def on_watch(self) -> None:
+        """The part of a step that waits for no order: mark, watch the limits, carry out a halt.
+
+        May be called while a step waits for the broker.
+        """
+        self._notice_switch()
+        await self._watch()
+
+    async def _watch(self) -> None:
         self.mark_positions()
         try:
             self._monitor.observe()
         finally:  # a halt is carried out even when it could not be told to everybody
             if self._kill_switch.is_active():
                 await self._halt.advance()
-        if self._calendar.is_open(self._clock.now()):
-            await self._release()
 
     async def on_bar(self, history: HistoryView) -> None:
         """A bar ended: ask every running strategy what it wants."""

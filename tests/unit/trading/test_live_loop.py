@@ -275,3 +275,50 @@ def test_a_full_disk_leaves_the_loop_running():
     asyncio.run(run.until(timedelta(seconds=5)))
     assert record.status is OrderStatus.FILLED
     assert not run.account.kill_switch.is_active()
+
+
+def test_bars_that_do_not_come_hold_up_nothing_else(monkeypatch):
+    """A host that gives no answer for minutes: quotes are looked at, and a halt is carried out at once."""
+    run = Run(OnStop.LEAVE)
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    answer = asyncio.Event()
+    monkeypatch.setattr(run.bars, "finished", answer.wait)
+
+    async def story() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        before = run.beats
+        run.account.kill_switch.activate("a person")
+        await run._a_second()
+        await run._a_second()
+        assert f"cancel {record.order_id}" in run.account.calls
+        assert run.beats > before
+        run.loop.stop()
+        while not task.done():
+            await run._a_second()
+        await task
+
+    asyncio.run(story())
+
+
+def test_a_halt_is_carried_out_while_an_order_waits_for_its_answer(monkeypatch):
+    run = Run(OnStop.LEAVE)
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    never = asyncio.Event()
+    monkeypatch.setattr(run.account.system.engine, "_release", never.wait)
+
+    async def story() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        run.account.kill_switch.activate("a person")
+        await run._a_second()
+        assert f"cancel {record.order_id}" in run.account.calls
+        task.cancel()
+        while not task.done():
+            await run._a_second()
+
+    asyncio.run(story())

@@ -1,4 +1,4 @@
-"""The account's activities: one row for every execution and every charge, under ids that sort by time."""
+"""The account's activities: executions, charges and other money that moved, under ids that sort by time."""
 
 from __future__ import annotations
 
@@ -48,8 +48,12 @@ class FillActivity(msgspec.Struct, frozen=True, kw_only=True):
         return "fill" if self.order_status == "filled" else "partial_fill"
 
 
-class FeeActivity(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge; `net_amount` in dollars is negative."""
+class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that moved beside a trade: a charge, a dividend, interest, a transfer.
+
+    Attributes:
+        net_amount: dollars, negative when paid.
+    """
 
     id: str
     at: datetime
@@ -60,7 +64,7 @@ class FeeActivity(msgspec.Struct, frozen=True, kw_only=True):
     activity_type: str = FEE
 
 
-Activity = FillActivity | FeeActivity
+Activity = FillActivity | CashActivity
 
 
 class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +94,10 @@ class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Remembered = tuple[int, int, bool]
-"""An execution: the number of its order, its place there, and whether it was the last one."""
+"""An execution: the number of its order, its place there, and whether it was the last one; or a posting, by place."""
+
+_POSTING = 0
+"""The number of the order of a posting, which has none."""
 
 
 class ActivityLog:
@@ -98,12 +105,28 @@ class ActivityLog:
 
     def __init__(self, orders: OrderIndex, id_prefix: str) -> None:
         self.entries: list[Remembered] = []
+        self.postings: list[CashActivity] = []
         self._orders = orders
         self._id_prefix = id_prefix
 
     def add(self, live: LiveOrder, *, complete: bool) -> None:
         """Remember the latest execution of an order."""
         self.entries.append((live.number, len(live.fills) - 1, complete))
+
+    def post(self, at: datetime, activity_type: str, amount: Decimal, symbol: str, description: str) -> None:
+        """Remember money that moved beside a trade."""
+        self.postings.append(
+            CashActivity(
+                id=self._id(at, len(self.entries) * _ROWS),
+                at=at,
+                date=at.astimezone(NEW_YORK).date(),
+                symbol=symbol,
+                net_amount=amount,
+                description=description,
+                activity_type=activity_type,
+            )
+        )
+        self.entries.append((_POSTING, len(self.postings) - 1, True))
 
     def rows(self, query: ActivityQuery) -> tuple[Activity, ...]:
         """The rows that are wanted, at most one page."""
@@ -133,6 +156,9 @@ class ActivityLog:
 
     def _made(self, place: int) -> Iterator[Activity]:
         number, execution, complete = self.entries[place]
+        if number == _POSTING:
+            yield self.postings[execution]
+            return
         live = self._orders.by_number(number)
         fill = live.fills[execution]
         if not fill.quantity:  # busted
@@ -140,7 +166,7 @@ class ActivityLog:
         yield self._fill(place * _ROWS, live, fill, complete=complete)
         charges = (("SEC fee", fill.fees.sec), ("TAF fee", fill.fees.taf), ("CAT fee", fill.fees.cat))
         for row, (name, amount) in enumerate(((n, a) for n, a in charges if a), 1):
-            yield FeeActivity(
+            yield CashActivity(
                 id=self._id(fill.at, place * _ROWS + row),
                 at=fill.at,
                 date=fill.at.astimezone(NEW_YORK).date(),

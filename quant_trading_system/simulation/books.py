@@ -209,6 +209,10 @@ class Books:
         self.fees += fee
         self._trades.append((at, reference, symbol, quantity, price, fee, self.cash))
 
+    def move_cash(self, amount: Decimal) -> None:
+        """Dollars come in, or go out when negative, without a trade."""
+        self.cash += units(amount) * UNIT
+
     def mark(self, symbol: str, price: Decimal) -> None:
         """Value the holding at `price` (dollars a share) from now on; nothing happens when none is held."""
         holding = self._holdings.get(symbol)

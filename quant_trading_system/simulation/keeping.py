@@ -11,7 +11,7 @@ import msgspec
 
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.simulation.account import AccountState
-from quant_trading_system.simulation.activities import Remembered
+from quant_trading_system.simulation.activities import CashActivity, Remembered
 from quant_trading_system.simulation.books import BooksState
 from quant_trading_system.simulation.faults import Faults
 from quant_trading_system.simulation.floor import FloorState
@@ -40,6 +40,7 @@ class VenueState(msgspec.Struct, frozen=True, kw_only=True):
     books: BooksState
     account: AccountState
     activities: list[Remembered]
+    postings: list[CashActivity] = []
     floor: FloorState
     wire: WireState
     faults: tuple[Faults, RandomState]

@@ -25,7 +25,7 @@ What a front (HTTP, WebSocket) asks for, all ids being the venue's own order ids
     positions(), position(symbol), account(), activities(), equity_history(), note_equity(moment)
     next_due_at()                 when to call `run_until` next, timers included
     snapshot(), restore(data)     everything that the venue knows, as bytes
-    faults = Faults(...), bust(execution_id), correct(...), halt(symbol), resume(symbol), liquidate(symbol)
+    faults = Faults(...), bust(execution_id), correct(...), halt(symbol), resume(symbol), liquidate(symbol), post(...)
 
 Every refusal is a `VenueRefusal` with code, HTTP status, message and `extra` fields of the answer. An order is
 shown as a `VenueOrder` (`broker_status`, `position_intent`, `legs`, all time stamps), a report as a
@@ -267,6 +267,22 @@ class Venue(OrderDesk):
         self._exchange.send(live, now)
         return self._groups.show(live)
 
+    def post(self, activity_type: str, amount: Decimal, *, symbol: str = "", description: str = "") -> None:
+        """Money moves beside trades: a dividend (``DIV``), interest (``INT``), a transfer (``CSD``, ``CSW``), a fee.
+
+        Args:
+            amount: dollars, negative when the account pays.
+
+        Raises:
+            ValueError: the amount has more than nine decimals, or is nothing.
+        """
+        if not amount or amount % _NANO:
+            raise ValueError("an amount of money has at most nine decimals and is not zero")
+        now = self._now()
+        self._exchange.run_until(now)
+        self._account.books.move_cash(amount)
+        self._activities.post(now, activity_type, amount, symbol, description)
+
     def _execution(self, execution_id: str) -> tuple[LiveOrder, VenueFill]:
         live = self._orders.get(execution_id.partition(":")[0])
         for fill in () if live is None else live.fills:
@@ -289,6 +305,7 @@ class Venue(OrderDesk):
                 books=self._account.books.state(),
                 account=self._account.state(),
                 activities=self._activities.entries,
+                postings=self._activities.postings,
                 floor=self._floor.state(),
                 wire=self._wire.state(),
                 faults=self._dice.state(),
@@ -309,7 +326,7 @@ class Venue(OrderDesk):
         self._groups.restore(state.groups)
         self._account.books.restore(state.books)
         self._account.restore(state.account)
-        self._activities.entries = state.activities
+        self._activities.entries, self._activities.postings = state.activities, state.postings
         self._floor.restore(state.floor)
         self._wire.restore(state.wire, self._orders.by_number)
         self._dice.restore(state.faults)

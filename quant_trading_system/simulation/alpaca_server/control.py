@@ -24,6 +24,7 @@ from quant_trading_system.simulation.alpaca_server.control_commands import (
     CorrectCommand,
     HoldCommand,
     LiquidateCommand,
+    PostCommand,
     PriceCommand,
     StreamCommand,
     StreamName,
@@ -71,6 +72,7 @@ class Control:
             "/faults/venue": self._fault_venue,
             "/faults/clear": self._clear_faults,
             "/liquidate": self._liquidate,
+            "/post": self._post,
             "/bust": self._bust,
             "/correct": self._correct,
             "/data-limits": self._limit_data,
@@ -229,6 +231,15 @@ class Control:
         command = read_command(body, LiquidateCommand)
         for desk in self._desks(command.account):
             desk.venue.liquidate(command.symbol)
+        return await self._settle(b"")
+
+    async def _post(self, body: bytes) -> dict[str, Any]:
+        command = read_command(body, PostCommand)
+        amount = exact(command.amount)
+        for desk in self._desks(command.account):
+            desk.venue.post(
+                command.activity_type, amount, symbol=command.symbol, description=command.description or "posted"
+            )
         return await self._settle(b"")
 
     async def _bust(self, body: bytes) -> dict[str, Any]:

@@ -93,6 +93,16 @@ class LiquidateCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     symbol: str
 
 
+class PostCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Money moves beside trades; `amount` in dollars as text, negative when the account pays."""
+
+    account: str
+    activity_type: str
+    amount: str
+    symbol: str = ""
+    description: str = ""
+
+
 class BustCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An execution did not happen; its id is the reference of the trade in the books."""
 

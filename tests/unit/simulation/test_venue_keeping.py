@@ -34,6 +34,7 @@ def lively() -> VenueDesk:
     desk.replace(moved, limit_price="97")
     desk.venue.configure({"no_shorting": True})
     desk.venue.note_equity(desk.clock.now())
+    desk.venue.post("DIV", Decimal("3.21"), symbol="KO")
     return desk
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.core.orders import OrderSide
-from quant_trading_system.simulation.activities import ActivityQuery, FeeActivity, FillActivity
+from quant_trading_system.simulation.activities import ActivityQuery, CashActivity, FillActivity
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.models import FillModel
@@ -145,12 +145,30 @@ def test_executions_and_charges_are_rows_newest_first():
 def test_charges_add_up_to_what_was_charged():
     desk = desk_with_trades()
     fees = desk.venue.activities(ActivityQuery(types=frozenset({"FEE"})))
-    assert all(isinstance(row, FeeActivity) for row in fees)
-    assert -sum(row.net_amount for row in fees if isinstance(row, FeeActivity)) == desk.venue.total_fees
-    assert [row.description for row in fees if isinstance(row, FeeActivity)] == [
+    assert all(isinstance(row, CashActivity) for row in fees)
+    assert -sum(row.net_amount for row in fees if isinstance(row, CashActivity)) == desk.venue.total_fees
+    assert [row.description for row in fees if isinstance(row, CashActivity)] == [
         "TAF fee for 100 shares of KO",
         "SEC fee for 100 shares of KO",
     ]
+
+
+def test_money_that_moves_beside_trades_is_a_row_and_in_cash():
+    desk = desk_with_trades()
+    before = desk.venue.account().cash
+    desk.venue.post("DIV", Decimal("12.34"), symbol="KO", description="0.1234 a share")
+    desk.wait(seconds=1)
+    desk.venue.post("CSW", Decimal(-500))
+    assert desk.venue.account().cash == before + Decimal("12.34") - 500
+    transfer, dividend = desk.venue.activities(ActivityQuery(types=frozenset({"DIV", "CSW"})))
+    assert isinstance(dividend, CashActivity)
+    assert (dividend.activity_type, dividend.net_amount, dividend.symbol) == ("DIV", Decimal("12.34"), "KO")
+    assert isinstance(transfer, CashActivity)
+    assert (transfer.activity_type, transfer.net_amount) == ("CSW", -500)
+    rows = desk.venue.activities(ActivityQuery(ascending=True))
+    assert [row.id for row in rows] == sorted(row.id for row in rows)
+    with pytest.raises(ValueError, match="nine decimals"):
+        desk.venue.post("DIV", Decimal("0.0000000001"))
 
 
 def test_ids_sort_by_time_and_begin_with_the_time_in_new_york():

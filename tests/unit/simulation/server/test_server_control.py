@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from aiohttp import ClientError
@@ -253,6 +254,18 @@ def test_the_broker_liquidates_a_position():
             assert (await venue.command("/liquidate", {"account": "alice", "symbol": "SPY"}))[0] == 200
             assert (await venue.command("/books/alice"))[1]["positions"] == {}
             assert (await venue.command("/liquidate", {"account": "alice", "symbol": "KO"}))[0] == 404
+
+    run(story)
+
+
+def test_money_moves_beside_trades():
+    async def story():
+        async with venue_front() as venue:
+            before = Decimal(str((await venue.command("/books/alice"))[1]["cash"]))
+            body = {"account": "alice", "activity_type": "DIV", "amount": "1.25", "symbol": "SPY"}
+            assert (await venue.command("/post", body))[0] == 200
+            assert Decimal(str((await venue.command("/books/alice"))[1]["cash"])) == before + Decimal("1.25")
+            assert (await venue.command("/post", {**body, "amount": "0"}))[0] == 422
 
     run(story)
 

@@ -16,7 +16,6 @@ from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.events import HaltTrigger, RunFinished
 from quant_trading_system.core.exceptions import (
     BrokerRejected,
-    JournalError,
     KillSwitchIncomplete,
     MarketDataError,
     NotSent,
@@ -280,14 +279,8 @@ class LiveLoop:
 
     async def _cancel_own(self, reason: str) -> int:
         """Ask for a cancel of every order of ours, whatever the journal says meanwhile; how many they were."""
-        own, failures = self._own_orders(), []
-        for record in own:
-            try:
-                await self._system.orders.cancel(record.order_id, reason)
-            except JournalError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        own = [record.order_id for record in self._own_orders()]
+        await self._system.orders.cancel_each(own, reason)
         return len(own)
 
     async def _withdraw(self) -> None:

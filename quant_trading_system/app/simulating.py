@@ -12,6 +12,7 @@ import msgspec
 
 from quant_trading_system.app.stormy_day import stormy_day
 from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.simulation.storm.catalogue import CATALOGUE, covered
 from quant_trading_system.simulation.storm.findings import Violation
 from quant_trading_system.simulation.storm.plan import CALM, WHOLE_DAY, DayPlan, plan_of
 from quant_trading_system.simulation.storm.virtual_time import Stuck
@@ -52,6 +53,8 @@ class CampaignReport(msgspec.Struct, frozen=True, kw_only=True):
         seeds: days that were begun; `days`: trading days of six and a half hours that they add up to.
         faults: strikes of all kinds together.
         invariants: checks of each.
+        catalogue: the faults of the catalogue that struck; `catalogue_missed`: those that never did.
+        crash_points: places at which a process could have died.
         violations: each with the seed of its day.
         silent: kinds that might have struck on `EXPECTED_WITHIN` days or more and never did.
     """
@@ -64,6 +67,9 @@ class CampaignReport(msgspec.Struct, frozen=True, kw_only=True):
     fills: int
     faults: int
     faults_by_kind: dict[str, int]
+    catalogue: list[str]
+    catalogue_missed: list[str]
+    crash_points: int
     invariants: dict[str, int]
     violations: list[dict[str, str | int]]
     silent: list[str]
@@ -147,7 +153,7 @@ class _Totals:
 
     def __init__(self, first_seed: int) -> None:
         self._first_seed = first_seed
-        self._seeds = self._minutes = self._lives = self._orders = self._fills = 0
+        self._seeds = self._minutes = self._lives = self._orders = self._fills = self._points = 0
         self._injected: Counter[str] = Counter()
         self._possible: Counter[str] = Counter()
         self._checks: Counter[str] = Counter()
@@ -160,6 +166,7 @@ class _Totals:
         self._lives += day.lives
         self._orders += day.orders
         self._fills += day.fills
+        self._points += day.points
         self._injected.update(day.injected)
         self._possible.update(day.plan.kinds)
         self._checks.update(day.checks)
@@ -180,6 +187,9 @@ class _Totals:
             fills=self._fills,
             faults=self._injected.total(),
             faults_by_kind=dict(sorted((kind, self._injected[kind]) for kind in self._possible)),
+            catalogue=covered(self._injected),
+            catalogue_missed=sorted(set(CATALOGUE) - set(covered(self._injected))),
+            crash_points=self._points,
             invariants=dict(sorted(self._checks.items(), key=lambda item: int(item[0][1:]))),
             violations=self._violations,
             silent=sorted(kind for kind in due if not self._injected[kind]),

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from quant_trading_system.app.live import open_account
+from quant_trading_system.app.heartbeat import Heartbeat
+from quant_trading_system.app.live import open_account, unless_stopped
 from quant_trading_system.app.live_parts import LiveSetup
+from quant_trading_system.app.stormy_watchdog import Watchdogs
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.clock import Clock
@@ -28,7 +30,7 @@ from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.credentials import Access, Credentials, Endpoints, TradingMode
 from quant_trading_system.execution.notices import Notify
 from quant_trading_system.risk.latch import MemoryLatch
-from quant_trading_system.simulation.storm.deeds import BY_HAND, HEADERS, KEY_ID, SECRET
+from quant_trading_system.simulation.storm.broker_deeds import HEADERS, KEY_ID, SECRET
 from quant_trading_system.simulation.storm.disk import DiskJournal, DiskLatch, DiskLock
 from quant_trading_system.simulation.storm.life import CrashPoints, Killed, Life, LifeClock
 from quant_trading_system.simulation.storm.network import VenueTransport
@@ -51,13 +53,15 @@ def stormy_day(plan: DayPlan) -> World:
 async def _live_through(plan: DayPlan, loop: VirtualLoop) -> World:
     world = World(plan, loop)
     world.start_second = partial(_start_second, world)
+    guards = Watchdogs(world)
+    world.kill_watchdog = guards.kill
     world.begin()
     over = loop.create_task(world.until_the_end())
     adopted_by = ""
     try:
         while not world.is_over:
             life, clock = world.next_life()
-            error = await _one_life(world, life, clock, over, adopted_by)
+            error = await _one_life(world, life, clock, over, adopted_by, guards)
             adopted_by = PERSON if isinstance(error, NotReconciled) and await _others_traded(world) else ""
             if not world.is_over:
                 await world.clock.sleep(world.restart_pause())
@@ -65,16 +69,17 @@ async def _live_through(plan: DayPlan, loop: VirtualLoop) -> World:
     finally:
         over.cancel()
         await world.end()
+        await guards.end()
     return world
 
 
 async def _one_life(
-    world: World, life: Life, clock: LifeClock, over: asyncio.Task[None], adopted_by: str
+    world: World, life: Life, clock: LifeClock, over: asyncio.Task[None], adopted_by: str, guards: Watchdogs
 ) -> BaseException | None:
     """From a start of the process to its end, whichever that is; the error that ended it."""
     loop, context = asyncio.get_running_loop(), copy_context()
     context.run(OWNER.set, life.tasks)
-    process = loop.create_task(_trade(world, life, clock, adopted_by), context=context)
+    process = loop.create_task(_trade(world, life, clock, adopted_by, guards), context=context)
     died = loop.create_task(life.died.wait())
     await asyncio.wait((process, died, over), return_when=asyncio.FIRST_COMPLETED)
     if over.done() and not process.done():
@@ -95,18 +100,23 @@ async def _one_life(
     return error
 
 
-async def _trade(world: World, life: Life, clock: LifeClock, adopted_by: str) -> None:
+async def _trade(world: World, life: Life, clock: LifeClock, adopted_by: str, guards: Watchdogs) -> None:
     async with AsyncExitStack() as stack:
-        around = _surroundings(world, life, clock)
-        account = await open_account(_setup(world, adopted_by), around, stack, world.findings.tell)
+        around = _surroundings(world, life, clock, guards)
+        opening = open_account(_setup(world, adopted_by), around, stack, world.findings.tell)
+        account = await unless_stopped(world.stop, opening)
+        if account is None:
+            return
         life.state = account.system.engine.state
+        life.orders = account.system.orders
         await account.run(world.stop)
 
 
 async def _start_second(world: World) -> bool:
     """The program is started again while it runs already; it has to see that and do nothing."""
     second = Life(0, CrashPoints())
-    around = _surroundings(world, second, LifeClock(second, world.clock, lambda: world.wall_error))
+    clock = LifeClock(second, world.clock, lambda: world.wall_error)
+    around = _surroundings(world, second, clock, Watchdogs(world))
     refused = False
     try:
         async with AsyncExitStack() as stack:
@@ -121,7 +131,7 @@ async def _start_second(world: World) -> bool:
 
 async def _others_traded(world: World) -> bool:
     """Somebody trades beside the program; a person ends his open orders and answers for the rest."""
-    others = [order for order in world.auditor.orders_at_venue() if order.client_order_id.startswith(BY_HAND)]
+    others = [order for order in world.auditor.orders_at_venue() if order.client_order_id not in world.auditor.sent]
     for order in others:
         if order.status.is_open:
             await world.network.venue.ask("DELETE", f"/v2/orders/{order.venue_order_id}", (), HEADERS, b"")
@@ -139,10 +149,11 @@ def _setup(world: World, adopted_by: str) -> LiveSetup:
         span=world.bar,
         lookback=LOOKBACK,
         adopted_by=adopted_by,
+        watchdog=("watchdog",) if "watchdog.dies" in world.plan.kinds else (),
     )
 
 
-def _surroundings(world: World, life: Life, clock: LifeClock) -> Surroundings:
+def _surroundings(world: World, life: Life, clock: LifeClock, guards: Watchdogs) -> Surroundings:
     async def connect(access: Access, feed: str, time: Clock, stack: AsyncExitStack, notify: Notify) -> Lines:
         apis = []
         for source in ("trading", "data"):
@@ -152,6 +163,10 @@ def _surroundings(world: World, life: Life, clock: LifeClock) -> Surroundings:
             apis.append(api)
         sockets = VenueSockets(world.network, life, clock, world.lines, world.spoil)
         return Lines(client=AlpacaClient(apis[0]), data=AlpacaData(apis[1], feed=feed), sockets=sockets)
+
+    def beat(_: Path, sign: Heartbeat) -> None:
+        life.beat(sign.turns)
+        guards.engine = sign
 
     def take_lock(directory: Path, account: str, after: int, time: Clock) -> DiskLock:
         claim = Holder(
@@ -166,7 +181,9 @@ def _surroundings(world: World, life: Life, clock: LifeClock) -> Surroundings:
         open_latch=lambda _: DiskLatch(world.disk, life),
         open_host_latch=lambda _: MemoryLatch(),
         take_lock=take_lock,
-        beat=lambda _, sign: life.beat(sign.turns),
-        watchdog_record=lambda _: (),
+        beat=beat,
+        watchdog_heartbeat=lambda _: guards.sign,
+        watchdog_record=lambda _: guards.record,
+        launch=lambda _, __: guards.launch(),
         tick=world.tick,
     )

@@ -40,14 +40,19 @@ def simulate(
     Example: [bold]qts simulate --seeds 1000 --jobs 2[/bold]
     """
     from quant_trading_system.app.simulating import campaign, shrunk
+    from quant_trading_system.core.clock import SystemClock
 
+    clock = SystemClock()
+    began = clock.monotonic()
     with _Progress(seeds, quiet=as_json) as progress:
         report, bad = campaign(first_seed, seeds, jobs=jobs, minutes=minutes, watch=progress.day_ended)
+    speed = round(60 * report.days / max(clock.monotonic() - began, 0.001), 1)
     stories = [shrunk(day) for day in bad[:_MOST_SHOWN]]
     if as_json:
-        print_json({**msgspec.structs.asdict(report), "shortest": [_shortest(day) for day in stories]}, numbers=True)
+        told = {"days_per_minute": speed, "shortest": [_shortest(day) for day in stories]}
+        print_json({**msgspec.structs.asdict(report), **told}, numbers=True)
     else:
-        _show(report)
+        _show(report, speed)
         for day in stories:
             _tell(day, in_full=story)
     if not report.passed:
@@ -87,15 +92,22 @@ class _Progress:
             self._bar.update(self._task, advance=1, bad=self._bad)
 
 
-def _show(report: CampaignReport) -> None:
+def _show(report: CampaignReport, days_per_minute: float) -> None:
     out = screen()
     sums = table("", "", right=("",), title=f"seeds {report.first_seed} to {report.first_seed + report.seeds - 1}")
     for name, value in (
         ("trading days", f"{report.days:,.1f}"),
+        ("trading days a minute", f"{days_per_minute:,.1f}"),
         ("starts of the process", f"{report.lives:,}"),
         ("orders", f"{report.orders:,}"),
         ("fills", f"{report.fills:,}"),
         ("faults", f"{report.faults:,}"),
+        (
+            "faults of the catalogue",
+            f"{len(report.catalogue)} of {len(report.catalogue) + len(report.catalogue_missed)}",
+        ),
+        ("crash points passed", f"{report.crash_points:,}"),
+        ("invariants", f"{len(report.invariants)}"),
         ("checks", f"{sum(report.invariants.values()):,}"),
         ("violations", f"{len(report.violations):,}"),
     ):

@@ -12,9 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from quant_trading_system.app.simulating import day_report
+from tests.support.crash_sweeps import SWEEPS
 from tests.support.kill_storm import MISFORTUNES, storm
+from tests.support.planted_bugs import BUGS
 
 ROOT = Path(__file__).resolve().parents[2]
 QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
@@ -98,21 +102,30 @@ def test_many_stormy_days():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_death_at_every_single_step():
-    """Of a plain stretch of trading, until MINUTES are over."""
-    from quant_trading_system.app.simulating import day_report
-    from quant_trading_system.simulation.storm.plan import CALM, DayPlan
-
-    plan = DayPlan(seed=13, kinds=(), minutes=CALM + 6)
+@pytest.mark.parametrize("apart", [0, 9, 60], ids=["once", "again at once", "again while it recovers"])
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_death_at_every_single_step(name, apart):
+    """Of every sweep, and a second death so many steps later, until MINUTES are over."""
+    plan = SWEEPS[name]
     total = day_report(plan).points
     deadline = time.monotonic() + 60 * float(os.environ.get("MINUTES", "10"))
-    for point in range(1, total + 1):
+    for point in range(1, total * 9 // 10):  # who dies later is not up again when the books are compared
         if time.monotonic() > deadline:
-            print(f"time is up after {point} of {total} crash points", flush=True)
+            print(f"{name}: time is up after {point - 1} of {total} crash points", flush=True)
             return
-        day = day_report(DayPlan(seed=plan.seed, kinds=(), minutes=plan.minutes, kill_at=(point,)))
-        assert day.violations == (), (point, day.violations[0])
-    print(f"all {total} crash points", flush=True)
+        kills = (point, point + apart) if apart else (point,)
+        day = day_report(msgspec.structs.replace(plan, kill_at=kills))
+        assert day.violations == (), (kills, day.violations[0])
+    print(f"{name}: all {total} crash points", flush=True)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.number)
+def test_every_planted_bug_is_caught(bug, monkeypatch):
+    """Within fifty days; how many it took is printed."""
+    bug.plant(monkeypatch)
+    days = bug.days_to_catch(50)
+    assert days, f"{bug.number} survives: {bug.what}"
+    print(f"{bug.number} caught on day {days}: {bug.what}", flush=True)
 
 
 def test_processes_that_are_killed_again_and_again_keep_books_that_agree(tmp_path):

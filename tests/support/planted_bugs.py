@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from quant_trading_system.app.reconciling import Reconciliation
+from quant_trading_system.app.sender import LastLook
+from quant_trading_system.app.simulating import day_report
 from quant_trading_system.core.exceptions import OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.execution import alpaca_api, order_life, order_manager
@@ -23,9 +26,12 @@ from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.execution.stream_session import StreamSession
+from quant_trading_system.journal import snapshot
+from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.simulation.storm.disk import DiskJournal, DiskLatch
+from quant_trading_system.simulation.storm.disk import Disk, DiskJournal, DiskLatch
+from quant_trading_system.simulation.storm.plan import CALM, DayPlan
 from quant_trading_system.trading.reconciler import Reconciler
 
 Patch = pytest.MonkeyPatch
@@ -45,6 +51,14 @@ class PlantedBug(NamedTuple):
     plant: Callable[[Patch], None]
     caught_by: tuple[str, ...]
     kinds: tuple[str, ...] = ()
+
+    def days_to_catch(self, most: int) -> int:
+        """How many days it takes until one of its invariants is violated; 0 when `most` are not enough."""
+        for seed in range(1, most + 1):
+            day = day_report(DayPlan(seed=seed, kinds=self.kinds, minutes=CALM + 25))
+            if any(found.invariant in self.caught_by for found in day.violations):
+                return seed
+        return 0
 
 
 def _send_before_sync(patch: Patch) -> None:
@@ -287,6 +301,95 @@ def _retries_without_pause(patch: Patch) -> None:
     patch.setattr(alpaca_api, "ATTEMPTS", 10_000)
 
 
+def _the_switch_is_asked_too_early(patch: Patch) -> None:
+    """Neither after the record was written nor on the line."""
+    patch.setattr(OrderManager, "_require_permission", lambda self, record, approved: None)
+    _the_line_does_not_ask(patch)
+
+
+def _the_line_does_not_ask(patch: Patch) -> None:
+    patch.setattr(LastLook, "__call__", lambda self, approved: "")
+
+
+def _only_the_last_fill_is_remembered(patch: Patch) -> None:
+    def is_known(self: PositionTracker, record: Any, fill: Any) -> bool:
+        last = max(record.executions.values(), key=lambda known: known.at, default=None)
+        return last is not None and last.cumulative_quantity == fill.cumulative_quantity
+
+    patch.setattr(PositionTracker, "_is_known", is_known)
+    _trails_forget(patch)
+
+
+def _a_cancel_taken_is_a_cancelled_order(patch: Patch) -> None:
+    real = AlpacaClient.cancel
+
+    async def cancel(self: AlpacaClient, order_id: str) -> None:
+        await real(self, order_id)
+        taken.add(order_id)
+
+    taken: set[str] = set()
+    tend = OrderManager.tend
+
+    async def believe(self: OrderManager) -> None:
+        for record in self.open_orders():
+            if record.venue_order_id in taken:
+                self.lives.step(record, OrderTrigger.CANCEL, "accepted")
+        await tend(self)
+
+    patch.setattr(AlpacaClient, "cancel", cancel)
+    patch.setattr(OrderManager, "tend", believe)
+
+
+def _a_safe_entry_is_cut(patch: Patch) -> None:
+    real = Disk.crash
+
+    def crash(self: Disk) -> int:
+        lost = real(self)
+        if self.rows:
+            self.rows.pop()
+            self.synced = len(self.rows)
+        return lost + 1
+
+    patch.setattr(Disk, "crash", crash)
+
+
+def _nothing_is_reconciled(patch: Patch) -> None:
+    async def start(self: Reconciliation, person: str) -> None:
+        """Nobody looks."""
+
+    patch.setattr(Reconciliation, "start", start)
+    patch.setattr(Agreement, "doubt", lambda self, source, why: None)
+    _nobody_compares(patch)
+
+
+def _corrections_are_ignored(patch: Patch) -> None:
+    patch.setattr(OrderLives, "restate", lambda self, record, history, reason="": False)
+
+
+def _a_snapshot_lacks_cash(patch: Patch) -> None:
+    real = snapshot.projection_of
+
+    def projection_of(*books: Any) -> Any:
+        found = real(*books)
+        found.cash = None if found.cash is None else found.cash + 1
+        return found
+
+    patch.setattr(snapshot, "projection_of", projection_of)
+
+
+def _the_verdict_has_no_version(patch: Patch) -> None:
+    real = order_life.decided
+
+    def decided(record: Any, trigger: Any, decision: Any) -> Any:
+        return real(record, trigger, msgspec.structs.replace(decision, limits_version=""))
+
+    patch.setattr(order_life, "decided", decided)
+
+
+def _age_by_the_wall_clock(patch: Patch) -> None:
+    patch.setattr(OrderManager, "_age", lambda self, record: self._clock.now() - record.sent_at)
+
+
 BUGS = (
     PlantedBug(
         "M01",
@@ -434,6 +537,46 @@ BUGS = (
         _doubt_freezes_nothing,
         ("I11",),
         ("submit.drop_response", "lookup.false_404"),
+    ),
+    PlantedBug(
+        "M03",
+        "the switch is asked before the record is written, and never again",
+        _the_switch_is_asked_too_early,
+        ("I1", "I7", "I20"),
+        ("ops.halt_midway",),
+    ),
+    PlantedBug("M04", "the line does not ask the latch", _the_line_does_not_ask, ("I7", "I20"), ("ops.halt_midway",)),
+    PlantedBug(
+        "M11",
+        "only the last fill of an order is remembered",
+        _only_the_last_fill_is_remembered,
+        ("I2",),
+        ("stream.old_replay", "stream.dup", "fill.parts"),
+    ),
+    PlantedBug(
+        "M13",
+        "a cancel that was taken is a cancelled order",
+        _a_cancel_taken_is_a_cancelled_order,
+        ("I10", "I5"),
+        ("cancel.lost", "ops.halt"),
+    ),
+    PlantedBug("M32", "an entry that was safe is cut at a restart", _a_safe_entry_is_cut, ("I24",), ("process.kill",)),
+    PlantedBug("M34", "trading begins without a reconciliation", _nothing_is_reconciled, ("I26",), ()),
+    PlantedBug(
+        "M41",
+        "executions that are taken back stay in the books",
+        _corrections_are_ignored,
+        ("I13", "I2", "I3"),
+        ("fill.bust",),
+    ),
+    PlantedBug("M47", "a snapshot lacks a part of the books", _a_snapshot_lacks_cash, ("I4", "I8"), ("process.stop",)),
+    PlantedBug("M70", "the verdict lacks the version of the limits", _the_verdict_has_no_version, ("I34", "I1"), ()),
+    PlantedBug(
+        "M71",
+        "the age of an order is read from the wall clock",
+        _age_by_the_wall_clock,
+        ("I10",),
+        ("clock.jump", "submit.drop_request", "lookup.false_404"),
     ),
 )
 """Switched on one at a time."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from quant_trading_system.core.events import AnyEvent, HaltLevel
@@ -33,10 +33,16 @@ T_TRIGGER = timedelta(seconds=1)
 """From a broken loss limit to the halt."""
 MOST_REQUESTS = 400
 """Requests of a minute, reads included; the broker allows 200, and a restart forgets what was asked before."""
-MOST_CONNECTIONS = 60
+MOST_CONNECTIONS = 80
 """Streams opened in ten minutes, over all lives."""
 
-_CHECKED_BY_LEDGER = {"fill": ("I2", "I3", "I4"), "order": ("I5", "I34"), "risk": ("I17",)}
+_CHECKED_BY_LEDGER = {
+    "fill": ("I2", "I3", "I4"),
+    "fill_corrected": ("I3", "I4", "I13"),
+    "activity_booked": ("I4",),
+    "order": ("I5", "I34"),
+    "risk": ("I17", "I35"),
+}
 _MINUTE, _TEN_MINUTES = 60.0, 600.0
 
 
@@ -87,6 +93,9 @@ class Auditor:
         """A process starts from what the disk holds: the books are folded anew from there."""
         self._life = life
         self.ledger = Ledger()
+        promised = self._disk.promised
+        held = promised is None or promised in self._disk.rows[promised[0] - 1 : promised[0]]
+        self.findings.require("I24", held, "an entry that was reported safe is not in the journal")
         for row in self._disk.rows:
             self.ledger.apply(row)
         self.ledger.take_problems()  # they were told when they were written
@@ -112,6 +121,8 @@ class Auditor:
         self.findings.checks.update(_CHECKED_BY_LEDGER.get(row[2], ()))
         if row[2] == "fill":
             self._require_execution(body["order_id"], body)
+        elif row[2] == "fill_corrected":
+            self._require_correction(body["order_id"], body)
         elif row[2] == "order":
             self._require_truth(self.ledger.intents[body["order_id"]])
         elif row[2] == "risk" and (broken := self.ledger.broken_limit(body)):
@@ -122,6 +133,13 @@ class Auditor:
         wanted = tuple(Decimal(text) for text in key)
         real = [(fill.cumulative_quantity, fill.quantity, fill.price) for fill in self._venue.executions(order_id)]
         self.findings.require("I12", wanted in real, lambda: f"{order_id}: a fill {key} that the venue never made")
+
+    def _require_correction(self, order_id: str, body: dict[str, str]) -> None:
+        real = [(fill.quantity, fill.price) for fill in self._venue.executions(order_id) if fill.quantity]
+        quantity, price = Decimal(body.get("quantity", "0")), Decimal(body.get("price", "0"))
+        ours = self.ledger.intents[order_id].fills
+        known = (quantity, price) in real if quantity else len(real) <= len(ours)
+        self.findings.require("I13", known, lambda: f"{order_id}: corrected to {quantity} at {price}, says nobody else")
 
     def _require_truth(self, intent: Intent) -> None:
         """What is said to be over is over; silence is no evidence."""
@@ -150,6 +168,9 @@ class Auditor:
     def request_sent(self, life: Life, request: Request) -> None:
         """A request is about to leave."""
         now = self._clock.monotonic()
+        if life.is_watchdog:
+            self.findings.require("I27", request.method in ("GET", "DELETE"), f"the watchdog sends {request.name}")
+            return
         self.findings.require("I27", life is self._life and life.is_alive, lambda: f"{request.name} by another process")
         self._requests.append(now)
         while self._requests[0] < now - _MINUTE:
@@ -162,12 +183,15 @@ class Auditor:
         elif request.method in ("POST", "PATCH") and request.path.startswith("/v2/orders"):
             self._rules.judge(request, self.ledger, self.sent, life.number, now)
 
-    def answer_read(self, life: Life, request: Request, reply: Reply) -> None:  # noqa: ARG002 - one account, one life
+    def answer_read(self, life: Life, request: Request, reply: Reply) -> None:
         """The account has read an answer."""
+        if life.is_watchdog:
+            return
         self._rules.answer_read(request, reply)
 
     def connected(self) -> None:
         """A stream was opened, or tried to."""
+        self._rules.connected()
         now = self._clock.monotonic()
         self._connections.append(now)
         while self._connections[0] < now - _TEN_MINUTES:
@@ -177,6 +201,17 @@ class Auditor:
             len(self._connections) <= MOST_CONNECTIONS,
             lambda: f"{len(self._connections)} connections within ten minutes",
         )
+
+    def watchdog_lives(self, *, lives: bool) -> None:
+        """The account's watchdog is there, or is gone."""
+        if lives:
+            self._rules.unwatched_since = None
+        elif self._rules.unwatched_since is None:
+            self._rules.unwatched_since = self._clock.monotonic()
+
+    def age(self, moment: datetime) -> timedelta:
+        """Of something that happened at the venue."""
+        return self._clock.now() - moment
 
     # -- the latch -------------------------------------------------------------------------------------------------
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from decimal import Decimal
+from datetime import timedelta
 
 from quant_trading_system.core.events import StateRecorded
 from quant_trading_system.journal.entry import Entry, Row, entry_from, genesis, is_authentic
 from quant_trading_system.journal.replay import disagreements, replay
 from quant_trading_system.journal.store import with_signal
+from quant_trading_system.simulation.activities import ActivityQuery, CashActivity
 from quant_trading_system.simulation.storm.auditor import Auditor
-from quant_trading_system.simulation.storm.deeds import BY_HAND
 from quant_trading_system.simulation.storm.disk import Disk
 from quant_trading_system.simulation.storm.ledger import ZERO, Ledger
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import VenueOrder
+
+T_BOOKED = timedelta(minutes=6)
+"""A full reconciliation later, every entry of the broker beside trades is booked."""
 
 Difference = tuple[str, str]
 """An invariant, and how it shows that it does not hold."""
@@ -75,7 +78,7 @@ def differing_books(auditor: Auditor, venue: Venue) -> list[Difference]:
     ledger, orders = auditor.ledger, auditor.orders_at_venue()
     found: list[Difference] = []
     for order in orders:
-        if not order.client_order_id.startswith(BY_HAND):
+        if order.client_order_id in auditor.sent or order.client_order_id in ledger.intents:
             found += _differing_order(ledger, venue, order)
     known = {order.client_order_id for order in orders}
     for intent in ledger.intents.values():
@@ -83,7 +86,7 @@ def differing_books(auditor: Auditor, venue: Venue) -> list[Difference]:
             found.append(("I10", f"{intent.order_id} is still {intent.status}"))
         elif intent.order_id not in known and intent.status not in ("denied", "unsent", "absent", "rejected"):
             found.append(("I10", f"{intent.order_id} is {intent.status}, and the venue never had it"))
-    found += _differing_positions(ledger, venue, orders)
+    found += _differing_positions(auditor, venue)
     return found
 
 
@@ -95,24 +98,26 @@ def _differing_order(ledger: Ledger, venue: Venue, order: VenueOrder) -> Iterato
         return
     if intent.is_open is not order.status.is_open:
         yield "I10", f"{name} is {intent.status} here and {order.status} at the venue"
-    real = {fill.cumulative_quantity: (fill.quantity, fill.price) for fill in venue.executions(name)}
+    real = {fill.cumulative_quantity: (fill.quantity, fill.price) for fill in venue.executions(name) if fill.quantity}
     if real != intent.fills:
         missing = [str(q) for q in real if q not in intent.fills]
         invented = [str(q) for q in intent.fills if q not in real]
-        yield "I2", f"{name}: missing the fills up to {missing}, invented those up to {invented}"
+        invariant = "I13" if intent.was_corrected else "I2"
+        yield invariant, f"{name}: missing the fills up to {missing}, invented those up to {invented}"
 
 
-def _differing_positions(ledger: Ledger, venue: Venue, orders: tuple[VenueOrder, ...]) -> Iterator[Difference]:
-    theirs = {position.symbol: position.quantity for position in venue.positions()}
-    by_hand: dict[str, list[Decimal]] = {}
-    for order in reversed(orders):
-        if order.client_order_id.startswith(BY_HAND):  # the first ones may have been taken over by now
-            sums = by_hand.setdefault(order.order.symbol, [ZERO])
-            sums.append(sums[-1] + order.order.side.sign * order.filled_quantity)
+def _differing_positions(auditor: Auditor, venue: Venue) -> Iterator[Difference]:
+    ledger, theirs = auditor.ledger, {position.symbol: position.quantity for position in venue.positions()}
     for symbol in sorted({*theirs, *ledger.positions}):
         ours, real = ledger.positions.get(symbol, ZERO), theirs.get(symbol, ZERO)
-        if real - ours not in by_hand.get(symbol, [ZERO]):
+        if real != ours:
             yield "I3", f"{symbol}: {ours} here, {real} at the venue"
-    cash = venue.account().cash
-    if not by_hand and not ledger.adopted and ledger.cash is not None and ledger.cash != cash:
-        yield "I4", f"cash: {ledger.cash} here, {cash} at the venue"
+    entries = venue.activities(ActivityQuery(page_size=1_000_000))
+    young = [
+        entry.net_amount
+        for entry in entries
+        if isinstance(entry, CashActivity) and entry.id not in ledger.activities and auditor.age(entry.at) < T_BOOKED
+    ]
+    booked, cash = ledger.cash, venue.account().cash
+    if booked is not None and booked + sum(young, ZERO) != cash:
+        yield "I4", f"cash: {booked} here, {cash} at the venue, of which {sum(young, ZERO)} is too young to be booked"

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.exceptions import (
+    InvalidOrder,
+    JournalError,
+    KillSwitchActiveError,
+    NotReplaceable,
+    UnknownOrder,
+)
+from quant_trading_system.core.order_state import OrderStatus, PendingRequest
+from quant_trading_system.core.orders import EXTERNAL, OrderType
+from quant_trading_system.execution.order_manager import OrderManager
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.simulation.alpaca_server.auth import KEY_HEADER, SECRET_HEADER
+from quant_trading_system.simulation.storm.broker_deeds import BrokerDeeds, Deed
 from quant_trading_system.simulation.storm.disk import DiskLatch
 
 if TYPE_CHECKING:
     from quant_trading_system.simulation.storm.world import World
-
-KEY_ID, SECRET = "PKSTORM", "secret-of-the-storm"
-HEADERS = {KEY_HEADER: KEY_ID, SECRET_HEADER: SECRET}
-BY_HAND = "by-hand"
-"""How the client order ids of people begin who trade beside the program."""
 
 _TIGHT_LIMIT = 40
 """Requests a minute while the broker is short of patience."""
@@ -28,7 +33,10 @@ _TIGHT_LIMIT = 40
 _STORMS = (429, 500, 502, 503, 504)
 """What a gateway in trouble answers."""
 
-Deed = Callable[[], Awaitable[bool]]
+_LEVELS = (HaltLevel.HALTED, HaltLevel.HALTED, HaltLevel.REDUCING, HaltLevel.FLATTENING)
+_CENT = Decimal("0.01")
+T_STOP = timedelta(seconds=60)
+"""From the word to stop to the end of the process."""
 
 
 class Deeds:
@@ -36,7 +44,6 @@ class Deeds:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._by_hand = 0
 
     def all(self) -> Mapping[str, Deed]:
         """By name."""
@@ -49,12 +56,14 @@ class Deeds:
             "stream.refuse": self._refuse,
             "feed.cut": self._cut_prices,
             "feed.stop": self._mute_prices,
-            "account.external_order": self._trade_by_hand,
+            **BrokerDeeds(self._world).all(),
             "ops.halt": self._halt,
+            "ops.replace": self._replace,
             "process.kill": self._kill,
             "process.stop": self._stop,
             "process.pause": self._pause,
             "process.second": self._second,
+            "watchdog.dies": self._kill_watchdog,
             "clock.jump": self._jump,
         }
 
@@ -104,30 +113,35 @@ class Deeds:
 
     # -- people ----------------------------------------------------------------------------------------------------
 
-    async def _trade_by_hand(self) -> bool:
-        """Somebody buys or sells at the broker's own site."""
-        world = self._world
-        self._by_hand += 1
-        body = {
-            "symbol": world.symbols[world.weather.number("account.external_order", len(world.symbols))],
-            "side": ("buy", "sell")[world.weather.number("account.external_order", 2)],
-            "qty": "3",
-            "type": "market",
-            "time_in_force": "day",
-            "client_order_id": f"{BY_HAND}-{self._by_hand}",
-        }
-        reply = await world.network.venue.ask("POST", "/v2/orders", (), HEADERS, msgspec.json.encode(body))
-        return reply.status == 200
-
     async def _halt(self) -> bool:
-        self.halt()
+        self.halt(_LEVELS[self._world.weather.number("ops.halt", len(_LEVELS))])
         return True
 
-    def halt(self) -> None:
+    def halt(self, level: HaltLevel = HaltLevel.HALTED) -> None:
         """`qts halt` in another process."""
         world = self._world
         switch = KillSwitch(latch=DiskLatch(world.disk), clock=world.clock)
-        switch.activate("something looks wrong", level=HaltLevel.HALTED, activated_by="a person")
+        switch.activate("something looks wrong", level=level, activated_by="a person")
+
+    async def _replace(self) -> bool:
+        """Somebody changes an order that works, through the program."""
+        world, life = self._world, self._world.life
+        orders = life.orders
+        if orders is None or not life.is_alive or not life.is_up:
+            return False
+        working = [record for record in orders.open_orders() if _can_be_changed(record)]
+        if not working:
+            return False
+        record = working[world.weather.number("ops.replace", len(working))]
+        price = record.order.limit_price
+        if price is not None and world.weather.number("ops.replace", 2):
+            away = Decimal(world.weather.number("ops.replace", 41) - 20) / 1000
+            work = _changed(orders, record.order_id, limit_price=(price * (1 + away)).quantize(_CENT))
+        else:
+            work = _changed(orders, record.order_id, quantity=Decimal(1 + world.weather.number("ops.replace", 30)))
+        world.findings.tell(f"somebody changes {record.order_id}")
+        life.tasks.begin(work)
+        return True
 
     # -- processes and clocks --------------------------------------------------------------------------------------
 
@@ -137,8 +151,19 @@ class Deeds:
         return alive
 
     async def _stop(self) -> bool:
+        life = self._world.life
         self._world.stop.set()
-        return self._world.life.is_alive
+        self._world.findings.tell("the process is told to stop")
+
+        def require_end() -> None:
+            paused = life.paused_until > self._world.clock.monotonic() - T_STOP.total_seconds()
+            self._world.findings.require("I32", not life.is_alive or paused, "a process that was told to stop goes on")
+
+        self._world.later(T_STOP, require_end)
+        return life.is_alive
+
+    async def _kill_watchdog(self) -> bool:
+        return self._world.kill_watchdog()
 
     async def _pause(self) -> bool:
         life = self._world.life
@@ -173,4 +198,16 @@ class Deeds:
     def _after(self, kind: str, least: float, most: float, deed: Callable[[], None]) -> None:
         span = self._world.weather.span(kind, least, most)
         self._world.findings.tell(f"{kind} for {span}")
-        asyncio.get_running_loop().call_later(span.total_seconds(), deed)
+        self._world.later(span, deed)
+
+
+def _can_be_changed(record: OrderRecord) -> bool:
+    is_quiet = record.pending is PendingRequest.NONE and record.status is OrderStatus.WORKING
+    return is_quiet and record.order.strategy != EXTERNAL and record.order.order_type is not OrderType.MARKET
+
+
+async def _changed(
+    orders: OrderManager, order_id: str, *, quantity: Decimal | None = None, limit_price: Decimal | None = None
+) -> None:
+    with suppress(KillSwitchActiveError, NotReplaceable, InvalidOrder, JournalError, UnknownOrder):
+        await orders.replace(order_id, quantity=quantity, limit_price=limit_price)

@@ -33,9 +33,11 @@ class Disk:
 
     Attributes:
         rows: entries of the journal, written in this order; `synced`: how many of them are safe.
+        promised: the last entry of which somebody was told that it is safe.
         latch: what the kill latch holds.
         writer: the life that has the journal open; `epoch`: how often the account was locked.
-        snapshot: of the books, beside the journal.
+        snapshot: of the books, beside the journal; `older_snapshot`: the one before it.
+        heartbeats: of engine and watchdog, by name.
         halt: somebody halts the account from outside.
         watcher: is shown every entry as it is written.
     """
@@ -46,10 +48,12 @@ class Disk:
         self.key = key_from_seed(seed)
         self.rows: list[Row] = []
         self.synced = 0
+        self.promised: Row | None = None
         self.latch = LatchState()
         self.writer: Life | None = None
         self.epoch = 0
-        self.snapshot = b""
+        self.snapshot = self.older_snapshot = b""
+        self.heartbeats: dict[str, object] = {}
         self.weather = weather
         self.watcher = watcher
         self.halt: Callable[[], None] = _nobody
@@ -63,7 +67,15 @@ class Disk:
             lost = 1 + self.weather.number("disk.loses_unsynced", unsafe)
             del self.rows[len(self.rows) - lost :]
         self.synced = len(self.rows)
+        self._damage_snapshot()
         return lost
+
+    def _damage_snapshot(self) -> None:
+        if self.snapshot and self.weather.strikes("disk.snapshot_garbled"):
+            place = self.weather.number("disk.snapshot_garbled", len(self.snapshot))
+            self.snapshot = self.snapshot[:place] + bytes([self.snapshot[place] ^ 0x5A]) + self.snapshot[place + 1 :]
+        if self.older_snapshot and self.weather.strikes("disk.snapshot_old"):
+            self.snapshot = self.older_snapshot
 
     def set_latch(self, state: LatchState) -> None:
         """The latch holds `state` from now on."""
@@ -143,7 +155,8 @@ class DiskJournal(Journal):
 
     def keep_snapshot(self, snapshot: bytes) -> None:
         self._life.point("snapshot")
-        self._disk.snapshot = snapshot
+        self._disk.older_snapshot, self._disk.snapshot = self._disk.snapshot, snapshot
+        self._life.point("snapshot.kept")
 
     def close(self) -> None:
         if self._life.is_alive and not self._failure:
@@ -153,6 +166,7 @@ class DiskJournal(Journal):
 
     def _make_safe(self, mark: int) -> None:
         self._disk.synced = max(self._disk.synced, mark)
+        self._disk.promised = self._disk.rows[self._disk.synced - 1] if self._disk.synced else None
         self._life.point("journal.synced")
         while self._events and self._events[0][0] <= self._disk.synced:
             self._announcer.add([self._events.pop(0)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from quant_trading_system.simulation.storm.timetable import EARLY_CLOSE, NIGHT
+
 
 class Source(StrEnum):
     """What is at fault; each draws its random numbers for itself."""
@@ -73,6 +75,7 @@ KINDS: dict[str, Kind] = {
             "lookup.lag",
             "list.omit_recent",
             "history.lag",
+            "list.page_cap",
         ),
         *_chances(
             Source.NETWORK,
@@ -118,19 +121,30 @@ KINDS: dict[str, Kind] = {
         *_chances(Source.WORKLOAD, 300, 1000, "fill.parts"),
         *_chances(Source.WORKLOAD, 50, 500, "fill.late", "order.reject_later", "report.lost", "report.delayed"),
         *_chances(Source.WORKLOAD, 50, 500, "fill.double"),
-        *_times(Source.WORKLOAD, 1, 2, "account.external_order"),
+        *_times(Source.WORKLOAD, 1, 3, "fill.bust", "fill.correct"),
+        *_times(Source.WORKLOAD, 1, 3, "account.external_order", "account.cancel_all", "account.dividend"),
+        *_times(Source.WORKLOAD, 1, 2, "account.transfer", "account.liquidate"),
+        *_times(Source.WORKLOAD, 1, 1, "account.fee"),
+        *_times(Source.WORKLOAD, 1, 4, "session.halt"),
+        *_times(Source.WORKLOAD, 1, 1, EARLY_CLOSE, NIGHT),
+        *_times(Source.WORKLOAD, 3, 12, "ops.replace"),
         *_times(Source.WORKLOAD, 1, 3, "ops.halt"),
         *_chances(Source.WORKLOAD, 2, 30, "ops.halt_midway"),  # while a record is being synced
         # disks
         *_chances(Source.STORAGE, 1, 20, "disk.sync_fails", "disk.full"),
         *_chances(Source.STORAGE, 20, 300, "disk.slow"),
-        *_chances(Source.STORAGE, 200, 1000, "disk.loses_unsynced"),
+        *_chances(Source.STORAGE, 200, 1000, "disk.loses_unsynced", "disk.snapshot_garbled", "disk.snapshot_old"),
         # processes and clocks
         *_times(Source.CLOCK, 1, 5, "process.kill", "process.stop", "process.pause", "process.second"),
+        *_times(Source.CLOCK, 1, 4, "watchdog.dies"),
         *_times(Source.CLOCK, 1, 3, "clock.jump"),
     )
 }
 """All kinds by name."""
 
-NEVER_ALONE = {"disk.loses_unsynced": "process.kill"}
+NEVER_ALONE = {
+    "disk.loses_unsynced": "process.kill",
+    "disk.snapshot_garbled": "process.stop",
+    "disk.snapshot_old": "process.stop",
+}
 """Kinds that can only strike when another one does."""

@@ -6,12 +6,14 @@ time, so that a mistake in the first place shows.
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from quant_trading_system.journal.entry import Row
+from quant_trading_system.market.sessions import NEW_YORK
 
 ZERO = Decimal(0)
 
@@ -30,10 +32,25 @@ _MAY_BECOME: dict[str, set[str]] = {
     "partially_filled": _AT_BROKER - {"held", "working"},
     "suspended": _AT_BROKER,
     "done_for_day": _AT_BROKER,
-    **{status: {"filled"} for status in _ENDED - {"filled"}},  # by a late fill that the broker proves
+    **{status: {"filled"} for status in _ENDED - {"filled", "replaced"}},  # by a late fill that the broker proves
+    "replaced": set(),
     "filled": set(),
 }
+_BY_CORRECTION = {("filled", "canceled"), ("partially_filled", "working")}
+_CORRECTIONS = {"bust_part", "bust_all"}
 _decode = msgspec.json.Decoder().decode
+
+
+class Booked:
+    """One execution as it is booked now; 0 shares when the broker took it back."""
+
+    __slots__ = ("cumulative", "fee", "price", "quantity")
+
+    def __init__(self, quantity: Decimal, price: Decimal, fee: Decimal, cumulative: Decimal) -> None:
+        self.quantity = quantity
+        self.price = price
+        self.fee = fee
+        self.cumulative = cumulative
 
 
 class Intent:
@@ -41,8 +58,9 @@ class Intent:
 
     Attributes:
         seq: of its first entry; `terms`: the order as it was decided about; `decision`: all that was known then.
-        status: after the last entry; `asked_cancel`: a cancel is pending.
-        fills: cumulative quantity to shares and price.
+        status: after the last entry; `pending`: what was asked of it.
+        executions: by the broker's id; `was_corrected`: one of them was changed after it was booked.
+        older: the order whose place it takes.
     """
 
     def __init__(self, seq: int, body: dict[str, Any]) -> None:
@@ -54,8 +72,9 @@ class Intent:
         self.status = ""
         self.pending = "none"
         self.venue_order_id = ""
-        self.fills: dict[Decimal, tuple[Decimal, Decimal]] = {}
-        self.executions: set[str] = set()
+        self.executions: dict[str, Booked] = {}
+        self.was_corrected = False
+        self.older: Intent | None = None
 
     @property
     def is_open(self) -> bool:
@@ -69,13 +88,31 @@ class Intent:
 
     @property
     def filled(self) -> Decimal:
-        """Shares."""
-        return sum((quantity for quantity, _ in self.fills.values()), ZERO)
+        """Shares, those of the orders whose place it took included: they are one intent."""
+        own = sum((booked.quantity for booked in self.executions.values()), ZERO)
+        return own if self.older is None else own + self.older.filled
+
+    @property
+    def fills(self) -> dict[Decimal, tuple[Decimal, Decimal]]:
+        """Cumulative quantity to shares and price."""
+        booked = (execution for execution in self.executions.values() if execution.quantity)
+        return {execution.cumulative: (execution.quantity, execution.price) for execution in booked}
 
     @property
     def leaves(self) -> Decimal:
         """Shares that may still trade."""
         return max(Decimal(self.terms.get("quantity", "0")) - self.filled, ZERO) if self.is_open else ZERO
+
+    def correct(self, execution_id: str, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
+        """Change an execution; those after it move up."""
+        told = sorted(self.executions.values(), key=lambda booked: booked.cumulative)
+        end = told[0].cumulative - told[0].quantity
+        changed = self.executions[execution_id]
+        changed.quantity, changed.price, changed.fee = quantity, price, fee
+        for booked in told:
+            end += booked.quantity
+            booked.cumulative = end
+        self.was_corrected = True
 
 
 class Ledger:
@@ -87,7 +124,8 @@ class Ledger:
         adopted: entries that a named person answers for.
         problems: invariant and words of everything that an entry did that it may not do.
         peak, day_start: dollars, the baselines of the loss limits; None before they were told.
-        days_opened: dates on which a trading day was opened.
+        openings: dates in New York on which a trading day was opened.
+        activities: ids of the broker's entries beside trades that were booked.
     """
 
     def __init__(self) -> None:
@@ -98,7 +136,8 @@ class Ledger:
         self.problems: list[tuple[str, str]] = []
         self.peak: Decimal | None = None
         self.day_start: Decimal | None = None
-        self.openings = 0
+        self.openings: set[str] = set()
+        self.activities: set[str] = set()
         self.limits_version = ""
         self.limits: dict[str, str] = {}
 
@@ -145,11 +184,13 @@ class Ledger:
                 intent.status, intent.pending = status, body.get("pending", "none")
                 return
             self._explained(intent, body)
+            intent.older = self.intents.get(body.get("replaces", ""))
         elif body.get("order"):
             self._problem("I9", f"{order_id} was decided about twice")
-        before = intent.status
-        if status != before and status not in _MAY_BECOME[before]:
-            self._problem("I5", f"{order_id} went from {before or 'nothing'} to {status} on {body.get('trigger')}")
+        before, trigger = intent.status, body.get("trigger")
+        may = status in _MAY_BECOME[before] or (trigger in _CORRECTIONS and (before, status) in _BY_CORRECTION)
+        if status != before and not may:
+            self._problem("I5", f"{order_id} went from {before or 'nothing'} to {status} on {trigger}")
         if before in _ENDED and status == "filled" != before and not self._is_complete(intent):
             self._problem("I5", f"{order_id} left {before} without a fill that completes it")
         intent.status, intent.pending = status, body.get("pending", "none")
@@ -165,18 +206,53 @@ class Ledger:
             return
         if cumulative in intent.fills or body["execution_id"] in intent.executions:
             self._problem("I2", f"{order_id}: the execution up to {cumulative} was booked twice")
-        intent.fills[cumulative] = (quantity, price)
-        intent.executions.add(body["execution_id"])
-        signed = quantity if body["side"] == "buy" else -quantity
+        fee = Decimal(body.get("fee", "0"))
+        intent.executions[body["execution_id"]] = Booked(quantity, price, fee, cumulative)
+        self._move(symbol, body["side"], quantity, price, fee)
+        self._compare("I3", "I4", symbol, body)
+
+    def _on_fill_corrected(self, _: int, body: dict[str, Any]) -> None:
+        order_id, symbol, side = body["order_id"], body["symbol"], body["side"]
+        intent = self.intents.get(order_id)
+        booked = None if intent is None else intent.executions.get(body["execution_id"])
+        if intent is None or booked is None:
+            self._problem("I13", f"{order_id}: a correction of {body['execution_id']}, which was never booked")
+            return
+        was = tuple(Decimal(body.get(name, "0")) for name in ("was_quantity", "was_price", "was_fee"))
+        if was != (booked.quantity, booked.price, booked.fee):
+            self._problem(
+                "I13", f"{order_id}: a correction of {was}, and {booked.quantity} at {booked.price} is booked"
+            )
+        quantity, price, fee = (Decimal(body.get(name, "0")) for name in ("quantity", "price", "fee"))
+        self._move(symbol, side, -booked.quantity, booked.price, -booked.fee)
+        self._move(symbol, side, quantity, price, fee)
+        intent.correct(body["execution_id"], quantity, price, fee)
+        self._compare("I13", "I13", symbol, body)
+
+    def _move(self, symbol: str, side: str, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
+        signed = quantity if side == "buy" else -quantity
         self.positions[symbol] = self.positions.get(symbol, ZERO) + signed
         if self.cash is not None:
-            self.cash -= signed * price + Decimal(body.get("fee", "0"))
-        if Decimal(body.get("position_quantity", "0")) != self.positions[symbol]:
-            self._problem(
-                "I3", f"{symbol}: {body.get('position_quantity')} on record, {self.positions[symbol]} by the fills"
-            )
+            self.cash -= signed * price + fee
+
+    def _compare(self, shares: str, money: str, symbol: str, body: dict[str, Any]) -> None:
+        """What the entry says about the books afterwards, against ours."""
+        said, ours = Decimal(body.get("position_quantity", "0")), self.positions[symbol]
+        if said != ours:
+            self._problem(shares, f"{symbol}: {said} on record, {ours} by the executions")
         if Decimal(body.get("cash", "0")) != self.cash:
-            self._problem("I4", f"cash: {body.get('cash')} on record, {self.cash} by the fills")
+            self._problem(money, f"cash: {body.get('cash')} on record, {self.cash} by the executions")
+
+    def _on_activity_booked(self, _: int, body: dict[str, Any]) -> None:
+        if body["activity_id"] in self.activities:
+            self._problem("I4", f"{body['word']} of {body['amount']} was booked twice")
+        self.activities.add(body["activity_id"])
+        if self.cash is not None:
+            self.cash += Decimal(body["amount"])
+        if Decimal(body["cash"]) != self.cash:
+            self._problem("I4", f"cash: {body['cash']} on record, {self.cash} with the broker's entries")
+        if body["activity"] == "transfer":
+            self.peak = self.day_start = None  # a transfer is neither a profit nor a loss
 
     def _on_cash_moved(self, _: int, body: dict[str, Any]) -> None:
         self.cash = Decimal(body["cash"])
@@ -193,7 +269,10 @@ class Ledger:
         peak, day_start = Decimal(body["peak_equity"]), Decimal(body["day_start_equity"])
         reason = body["reason"]
         if reason == "day_opened":
-            self.openings += 1
+            day = datetime.fromisoformat(body["at"]).astimezone(NEW_YORK).date().isoformat()
+            if day in self.openings:
+                self._problem("I35", f"the trading day {day} was opened twice")
+            self.openings.add(day)
         elif reason != "rebased" and self.day_start not in (None, day_start):
             self._problem("I17", f"the day's opening equity went from {self.day_start} to {day_start} on {reason}")
         if reason != "rebased" and self.peak is not None and peak < self.peak:
@@ -207,7 +286,7 @@ class Ledger:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _is_complete(self, intent: Intent) -> bool:
-        return intent.filled >= Decimal(intent.terms.get("quantity", "0"))
+        return intent.was_corrected or intent.filled >= Decimal(intent.terms.get("quantity", "0"))
 
     def _explained(self, intent: Intent, body: dict[str, Any]) -> None:
         """Every verdict says what was asked and what the answers were."""

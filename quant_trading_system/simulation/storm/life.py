@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from quant_trading_system.core.events import StateRecorded
+from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.simulation.storm.virtual_time import Tasks, VirtualClock
 
 _INSTANT = timedelta(microseconds=1)
@@ -46,10 +47,14 @@ class Life:
         tasks: everything that it is doing.
         is_up: it has reconciled and trades; `state` tells the books of its engine then.
         paused_until: nothing of it moves before; seconds on the true clock.
+        is_watchdog: it is the account's watchdog, and not its engine.
+        orders: its order manager, once it has one, for people who change orders by hand.
     """
 
-    def __init__(self, number: int, points: CrashPoints) -> None:
+    def __init__(self, number: int, points: CrashPoints, *, is_watchdog: bool = False) -> None:
         self.number = number
+        self.is_watchdog = is_watchdog
+        self.orders: OrderManager | None = None
         self.is_alive = True
         self.died = asyncio.Event()
         self.tasks = Tasks()

@@ -6,7 +6,7 @@ A request that has left is the network's; it arrives, or does not, whatever beco
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from datetime import timedelta
 from typing import Any, Protocol
@@ -37,7 +37,8 @@ class Watcher(Protocol):
 
 _LEAST_MS, _MOST_MS = 5, 40
 """One way, on a good day."""
-_NEVER = timedelta(days=365)
+_PAGES = ("limit", "page_size")
+_LISTS = ("/v2/orders", "/v2/account/activities")
 
 
 class Network:
@@ -47,6 +48,7 @@ class Network:
         storm_until: the venue's gateway answers everything with `storm_status` before; seconds on the true clock.
         maintenance_until: nothing answers before.
         refuses_streams_until: no WebSocket is granted before.
+        halt: somebody halts the account from outside.
     """
 
     def __init__(self, seed: int, venue: InProcess, clock: VirtualClock, weather: Weather, watcher: Watcher) -> None:
@@ -56,6 +58,7 @@ class Network:
         self.storm_until = self.maintenance_until = self.refuses_streams_until = 0.0
         self.watcher = watcher
         self.storm_status = 503
+        self.halt: Callable[[], None] = lambda: None
         self._latency = stream(seed, "network/latency")
         self._tasks: set[asyncio.Task[None]] = set()
         self._context = Context()
@@ -96,6 +99,8 @@ class VenueTransport:
         await self._clock.sleep(network.latency())
         if _is_submit(request) and weather.strikes("submit.refused"):
             raise NotSent(f"{request.name}: connection refused")
+        if _is_submit(request) and weather.strikes("ops.halt_midway"):
+            network.halt()  # after everybody but the line itself has looked at the switch
         reason = "" if request.forbid is None else request.forbid()
         if reason:
             raise NotSent(reason)
@@ -190,9 +195,18 @@ class _Journey:
 
     async def _ask(self) -> in_process.Reply:
         request, network = self._request, self._network
-        found = await network.venue.ask(request.method, request.path, request.query, self._headers, request.body)
+        query = self._capped(request.query) if request.method == "GET" else request.query
+        found = await network.venue.ask(request.method, request.path, query, self._headers, request.body)
         found.headers["date"] = network.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
         return found
+
+    def _capped(self, query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        """The broker gives smaller pages than it was asked for."""
+        weather = self._network.weather
+        if not self._request.path.startswith(_LISTS) or not query or not weather.strikes("list.page_cap"):
+            return query
+        most = 3 + weather.number("list.page_cap", 12)
+        return tuple((name, str(min(int(value), most)) if name in _PAGES else value) for name, value in query)
 
     def _spoilt(self, reply: in_process.Reply) -> in_process.Reply | None:
         weather, what, now = self._network.weather, self._what, self._network.clock.now()

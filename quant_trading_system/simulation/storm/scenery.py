@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from random import Random
@@ -21,11 +21,10 @@ from quant_trading_system.simulation.alpaca_server.sources import Scene
 from quant_trading_system.simulation.models import stream
 from quant_trading_system.trading.strategy import MarketView, Strategy
 
-DAY = date(2026, 3, 10)
-"""A Tuesday with a session of six and a half hours; the day of every storm."""
-OPEN = datetime(2026, 3, 10, 13, 30, tzinfo=UTC)
-CLOSE = datetime(2026, 3, 10, 20, 0, tzinfo=UTC)
-PRICE_EVERY = timedelta(seconds=10)
+PRICES_A_DAY = 2341
+"""One every ten seconds of a session of six and a half hours."""
+
+_FROM, _TO = date(2026, 1, 2), date(2027, 2, 2)
 
 _STOCKS = {"AAPL": 190, "JPM": 240, "KO": 65, "MSFT": 410, "XOM": 110}
 _SECTORS = {"AAPL": "Technology", "JPM": "Financials", "KO": "Staples", "MSFT": "Technology", "XOM": "Energy"}
@@ -38,8 +37,8 @@ _CENT = MICROS // 100
 
 @cache
 def exchange() -> TradingCalendar:
-    """The sessions around the day."""
-    return TradingCalendar.nyse(DAY - timedelta(days=60), DAY + timedelta(days=330))
+    """The sessions around all days of storms."""
+    return TradingCalendar.nyse(_FROM, _TO)
 
 
 def stocks(seed: int) -> tuple[str, ...]:
@@ -53,10 +52,11 @@ def universe(symbols: tuple[str, ...]) -> Universe:
     return Universe(_instrument(symbol) for symbol in symbols)
 
 
-def scene(seed: int, symbols: tuple[str, ...], start: datetime) -> Scene:
-    """The market of the day, a price of each symbol every ten seconds, entered at `start`."""
+def scene(seed: int, symbols: tuple[str, ...], start: datetime, last_day: date) -> Scene:
+    """The market until the end of `last_day`, a price of each symbol every ten seconds, entered at `start`."""
     calendar = exchange()
-    sessions = [session.date for session in calendar.sessions_between(DAY - timedelta(days=30), DAY)][-_PAST - 1 :]
+    dates = [session.date for session in calendar.sessions_between(last_day - timedelta(days=30), last_day)]
+    sessions = dates[-_PAST - 1 :]
     draw = stream(seed, "workload/prices")
     close = np.empty((len(sessions), len(symbols)), dtype=np.int64)
     for column, symbol in enumerate(symbols):
@@ -71,7 +71,7 @@ def scene(seed: int, symbols: tuple[str, ...], start: datetime) -> Scene:
         np.ones(close.shape, np.bool_),
         volume=np.full(close.shape, _VOLUME, dtype=np.int64),
     )
-    paths = PricePaths(history, calendar, seed=seed, steps=(CLOSE - OPEN) // PRICE_EVERY + 1)
+    paths = PricePaths(history, calendar, seed=seed, steps=PRICES_A_DAY)
     return Scene(paths, calendar, calendar, {s: _instrument(s) for s in symbols}, start, replays=False)
 
 

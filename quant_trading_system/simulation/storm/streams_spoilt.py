@@ -76,7 +76,7 @@ class PriceFrames:
         if strikes("feed.spike"):
             return [_spiked(frame)]
         if strikes("feed.future"):
-            return [_changed(frame, t="2026-03-11T13:30:00Z")]
+            return [_changed(frame, t="2027-06-01T13:30:00Z")]
         return [frame]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,6 +32,8 @@ _NUMBERS = frozenset({"qty", "limit_price", "stop_price"})
 _NEVER_IN_VERDICT = frozenset({Rule.CHECK_FAILED.value})
 H_ABSENT, N_ABSENT = timedelta(minutes=2), 3
 """An order that was sent is given up after so long and so many denials in a row, and never before."""
+T_UNWATCHED = 10.0
+"""Seconds without a watchdog after which no order leaves that adds risk."""
 _TOLERANCE = Decimal("1.02")
 _PAGES = ("/v2/positions", "/v2/account", "/v2/orders")
 
@@ -40,21 +43,31 @@ class SubmissionRules:
 
     Attributes:
         was_halted: the latch is active.
+        unwatched_since: seconds on the true clock at which the watchdog died, None while it lives or none is wanted.
     """
 
     def __init__(self, findings: Findings, disk: Disk) -> None:
         self.was_halted = False
+        self.unwatched_since: float | None = None
         self._findings = findings
         self._disk = disk
         self._unasked: set[str] = set()
         self._denials: Counter[str] = Counter()
         self._left_at: dict[str, float] = {}
         self._unread: set[str] = set(_PAGES)
+        self._has_connected = False
 
     def life_began(self, ledger: Ledger) -> None:
         """Nothing is known any more: everything has to be asked again before an order leaves."""
         self._unread = set(_PAGES)
+        self._has_connected = False
         self._unasked = {intent.order_id for intent in ledger.intents.values() if intent.is_open}
+
+    def connected(self) -> None:
+        """The account hears the broker from now on; what it read before may be old already."""
+        if not self._has_connected:
+            self._has_connected = True
+            self._unread = set(_PAGES)
 
     def answer_read(self, request: Request, reply: Reply) -> None:
         """The account knows something."""
@@ -80,7 +93,7 @@ class SubmissionRules:
         body: dict[str, Any] = msgspec.json.decode(request.body)
         name = body.get("client_order_id", "")
         require = self._findings.require
-        self._findings.tell(f"leaves: {name} {body.get('side')} {body.get('qty')} {body.get('symbol')}")
+        self._findings.tell(f"{request.method}: {name} {body.get('side')} {body.get('qty')} {body.get('symbol')}")
         require("I9", name not in sent, lambda: f"{name} leaves a second time")
         sent[name] = life
         self._left_at[name] = now
@@ -89,21 +102,41 @@ class SubmissionRules:
             self._findings.report("I1", f"{name} leaves and no verdict about it was ever written")
             return
         require("I23", intent.seq <= self._disk.synced, lambda: f"{name} leaves before its record is durable")
-        self._judge_verdict(intent, body, ledger)
+        if request.method == "PATCH":
+            self._judge_change(intent, body, request.path.rpartition("/")[2])
+        else:
+            self._judge_terms(intent, body, _TERMS)
+        self._judge_verdict(intent, ledger)
         self._judge_halt(intent)
         self._judge_price(intent)
         self._judge_exposure(intent, ledger)
         if not _shrinks(intent):
+            unwatched = self.unwatched_since is not None and now - self.unwatched_since > T_UNWATCHED
+            require("I16", not unwatched, lambda: f"{name} leaves, and nobody has watched for a while")
             doubtful = [other.order_id for other in ledger.working(intent.symbol) if other.status == "in_doubt"]
             require("I11", not doubtful, lambda: f"{name} leaves while {', '.join(doubtful)} is in doubt")
             require("I26", not self._unread, lambda: f"{name} leaves before {', '.join(sorted(self._unread))} was read")
             unasked = sorted(self._unasked)
             require("I26", not unasked, lambda: f"{name} leaves before anybody asked about {', '.join(unasked)}")
 
-    def _judge_verdict(self, intent: Intent, body: dict[str, Any], ledger: Ledger) -> None:
+    def _judge_terms(self, intent: Intent, body: dict[str, Any], names: Mapping[str, str]) -> None:
+        differing = [wire for wire, ours in names.items() if not _same(wire, body.get(wire), intent.terms.get(ours))]
+        words = f"{intent.order_id} leaves with another {', '.join(differing)} than was judged"
+        self._findings.require("I1", not differing, words)
+
+    def _judge_change(self, intent: Intent, body: dict[str, Any], venue_order_id: str) -> None:
+        """What is named is what was judged, what is not named stays, and it is the order that was meant."""
+        old = intent.older
+        if old is None or old.venue_order_id != venue_order_id:
+            self._findings.report("I9", f"{intent.order_id} takes the place of an order that was not meant")
+            return
+        named = {wire: ours for wire, ours in _TERMS.items() if wire in body}
+        self._judge_terms(intent, body, named)
+        kept = {wire: ours for wire, ours in _TERMS.items() if wire not in body}
+        self._judge_terms(intent, {wire: old.terms.get(ours) for wire, ours in kept.items()}, kept)
+
+    def _judge_verdict(self, intent: Intent, ledger: Ledger) -> None:
         name, decision, require = intent.order_id, intent.decision, self._findings.require
-        differing = [wire for wire, ours in _TERMS.items() if not _same(wire, body.get(wire), intent.terms.get(ours))]
-        require("I1", not differing, lambda: f"{name} leaves with another {', '.join(differing)} than was judged")
         failed = [check[0] for check in decision.get("checks", ()) if not check[1]]
         require("I1", not failed and not decision.get("refused_by"), lambda: f"{name} leaves although {failed} said no")
         require("I1", decision.get("limits_version") == ledger.limits_version, lambda: f"{name}: limits not in force")
@@ -141,6 +174,8 @@ class SubmissionRules:
             price = min(price, Decimal(intent.terms["limit_price"]))
         held = ledger.positions.get(intent.symbol, ZERO)
         same = [other for other in ledger.working(intent.symbol) if other.sign == intent.sign]
+        replaced = {other.older.order_id for other in same if other.older is not None}
+        same = [other for other in same if other.order_id not in replaced]
         worst = abs(held + sum((other.leaves for other in same), ZERO) * intent.sign)
         allowed = ledger.limit("max_position_pct") * Decimal(intent.decision["equity"])
         words = f"{intent.order_id}: {worst} {intent.symbol} at {price} in the worst case, {allowed} dollars allowed"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -124,6 +124,12 @@ class Tasks:
         """`task` belongs to this life until it ends."""
         self._running[task] = None
         task.add_done_callback(self._forget)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something as a part of this life."""
+        context = copy_context()
+        context.run(OWNER.set, self)
+        asyncio.get_running_loop().create_task(work, context=context)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._running.pop(task, None)

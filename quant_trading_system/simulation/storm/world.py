@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from quant_trading_system.core.exceptions import ResetRefused
 from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.simulation.activities import FEE, ActivityQuery
 from quant_trading_system.simulation.alpaca_server.accounts import AccountSpec, Desk, HouseRules
 from quant_trading_system.simulation.alpaca_server.app import Front
 from quant_trading_system.simulation.alpaca_server.host import Host
@@ -19,21 +20,21 @@ from quant_trading_system.simulation.faults import NO_FAULTS, Faults
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.models import FillModel, stream
 from quant_trading_system.simulation.storm.auditor import Auditor
+from quant_trading_system.simulation.storm.broker_deeds import KEY_ID, SECRET
 from quant_trading_system.simulation.storm.closing import damaged_journal, differing_books, differing_state
-from quant_trading_system.simulation.storm.deeds import KEY_ID, SECRET, Deeds
+from quant_trading_system.simulation.storm.deeds import Deeds
 from quant_trading_system.simulation.storm.disk import Disk, DiskLatch
 from quant_trading_system.simulation.storm.life import CrashPoints, Life, LifeClock
 from quant_trading_system.simulation.storm.network import Network
 from quant_trading_system.simulation.storm.plan import CALM, DayPlan
-from quant_trading_system.simulation.storm.scenery import OPEN, scene, stocks
+from quant_trading_system.simulation.storm.scenery import scene, stocks
 from quant_trading_system.simulation.storm.sockets import Lines, Spoil
 from quant_trading_system.simulation.storm.streams_spoilt import OrderFrames, PriceFrames
+from quant_trading_system.simulation.storm.timetable import EARLY, EARLY_CLOSE, NIGHT, timetable_of
 from quant_trading_system.simulation.storm.virtual_time import VirtualClock, VirtualLoop
 from quant_trading_system.simulation.storm.weather import Weather
 
 CASH = Decimal(100_000)
-EARLY = timedelta(minutes=2)
-"""The day begins so long before the opening."""
 TICKS = (timedelta(seconds=2), timedelta(seconds=5), timedelta(seconds=10))
 """How often the engine looks around by itself; the slow ones make room for more days."""
 BARS = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
@@ -67,7 +68,8 @@ class World:
     Attributes:
         life: the present life of the account, or the last one.
         findings: what was checked, and what did not hold.
-        start_second: starts the account's program a second time.
+        start_second: starts the account's program a second time; `kill_watchdog`: ends the watchdog.
+        timetable: when the day begins and ends, and its night.
         stop: tells the present life to end in good order.
         bar: length of the bars that the strategy sees.
         tick: how often the account's engine looks around when nothing wakes it.
@@ -78,7 +80,8 @@ class World:
         self.plan = plan
         self.symbols = stocks(plan.seed)
         self.tick = stream(plan.seed, "clock/tick").choice(TICKS)
-        self.clock = VirtualClock(loop, OPEN - EARLY)
+        self.timetable = timetable_of(plan.seed, plan.kinds, plan.minutes)
+        self.clock = VirtualClock(loop, self.timetable.start)
         self.weather = Weather(plan.seed, plan.kinds)
         self.points = CrashPoints(plan.kill_at)
         self.bar = stream(plan.seed, "workload/bar").choice(BARS)
@@ -101,10 +104,12 @@ class World:
         self.life = Life(0, self.points)
         self.stop = asyncio.Event()
         self.start_second: Callable[[], Awaitable[bool]] = _nobody
+        self.kill_watchdog: Callable[[], bool] = lambda: False
         self._deeds = Deeds(self)
-        self.disk.halt = self._deeds.halt
+        self.disk.halt = self.network.halt = self._deeds.halt
         self.is_over = False
         self._draw = stream(plan.seed, "clock/lives")
+        self._morning = timedelta(0)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -114,9 +119,10 @@ class World:
 
     def _venue(self) -> Host:
         plan = self.plan
-        market = scene(plan.seed, self.symbols, self.clock.now())
+        market = scene(plan.seed, self.symbols, self.clock.now(), self.timetable.last_day)
+        fees = FeeSchedule.alpaca() if "account.fee" in plan.kinds else FeeSchedule.zero()
         chance = Decimal(self.weather.levels.get("fill.parts", 0)) / 1200
-        rules = HouseRules(plan.seed, FeeSchedule.zero(), FillModel(partial_chance=chance), Decimal(2))
+        rules = HouseRules(plan.seed, fees, FillModel(partial_chance=chance), Decimal(2))
         spec = AccountSpec("storm", KEY_ID, SECRET, CASH)
         return Host(market, RunningClock(self.clock, self.clock.now()), [spec], rules)
 
@@ -127,7 +133,8 @@ class World:
         self.host.begin()
         self.desk.venue.faults = self._venue_faults()
         storm = timedelta(minutes=max(self.plan.minutes - CALM, 1))
-        for work in (self.host.run(), self._weather(storm), self._people(), self._compare_now_and_then()):
+        works = (self.host.run(), self._weather(storm), self._people(), self._compare_now_and_then(), self._night())
+        for work in works:
             self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     async def until_the_end(self) -> None:
@@ -156,8 +163,29 @@ class World:
         return self.life, LifeClock(self.life, self.clock, lambda: self.wall_error)
 
     def restart_pause(self) -> timedelta:
-        """How long it takes until somebody, or something, starts the process again."""
-        return timedelta(milliseconds=self._draw.randint(500, 20_000))
+        """How long it takes until somebody, or something, starts the process again; nobody does at night."""
+        usual = timedelta(milliseconds=self._draw.randint(500, 20_000))
+        return max(usual, self._morning - timedelta(seconds=self.clock.monotonic()))
+
+    def later(self, span: timedelta, deed: Callable[[], None]) -> None:
+        """Do something after a while."""
+        asyncio.get_running_loop().call_later(span.total_seconds(), deed)
+
+    async def _night(self) -> None:
+        """The exchange has closed: the process is stopped, or killed, or the machine sleeps until the morning."""
+        if self.timetable.evening is None:
+            return
+        await self.clock.sleep(self.timetable.evening)
+        self._morning = self.timetable.morning
+        how = stream(self.plan.seed, "clock/evening").choice(("stopped", "killed", "asleep"))
+        self.findings.tell(f"night: the process is {how}")
+        self.weather.count(NIGHT)
+        if how == "stopped":
+            self.stop.set()
+        elif how == "killed":
+            self.life.die()
+        else:
+            self.life.paused_until = self._morning.total_seconds()
 
     def spoil(self, name: str) -> Spoil:
         """What the line does to the frames of a stream."""
@@ -184,7 +212,12 @@ class World:
     def injected(self) -> Counter[str]:
         """How often each kind struck, those at the venue included."""
         struck = self.desk.venue.struck
-        return self.weather.injected + Counter({kind: struck.get(field, 0) for field, kind in _AT_VENUE.items()})
+        counts = Counter({kind: struck.get(field, 0) for field, kind in _AT_VENUE.items()})
+        charged = self.desk.venue.activities(ActivityQuery(types=frozenset({FEE}), page_size=1_000_000))
+        if "account.fee" in self.plan.kinds:
+            counts["account.fee"] = len(charged)
+        counts[EARLY_CLOSE] = int(EARLY_CLOSE in self.plan.kinds and self.timetable.evening is None)
+        return self.weather.injected + counts
 
     async def _weather(self, storm: timedelta) -> None:
         """Let every timed kind strike at its moments, then calm everything."""
@@ -228,7 +261,8 @@ class World:
 
     def require_good_end(self) -> None:
         """The last process has ended: nothing is open, the record is sound and agrees with the venue."""
-        open_here = [intent.order_id for intent in self.auditor.ledger.intents.values() if intent.is_open]
+        intents = self.auditor.ledger.intents.values()
+        open_here = [i.order_id for i in intents if i.is_open and i.order_id in self.auditor.sent]
         self.findings.require("I32", not open_here, f"the process ended and {', '.join(open_here)} is open")
         self._report(differing_books(self.auditor, self.desk.venue))
         self._report(damaged_journal(self.disk))
@@ -238,8 +272,8 @@ class World:
         for invariant, what in found:
             self.findings.report(invariant, what)
 
-    async def _until(self, since_start: timedelta) -> None:
-        await self.clock.sleep(since_start - timedelta(seconds=self.clock.monotonic()))
+    async def _until(self, awake: timedelta) -> None:
+        await self.clock.sleep(self.timetable.since_start(awake) - timedelta(seconds=self.clock.monotonic()))
 
     def _calm(self) -> None:
         self.weather.is_calm = True

@@ -244,6 +244,7 @@ class LiveAccount:
             journal=journal,
             latch=latch,
             correlations=correlations,
+            volumes=board,
             unwatched=guard.unwatched,
         )
         record = around.watchdog_record(setup.directory)

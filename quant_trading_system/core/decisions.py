@@ -135,6 +135,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         expected_price: dollars a share, the price that slippage is measured against (mid at the decision).
         expected_slippage_bps: expected cost against `expected_price` in basis points; positive hurts.
         size: how the quantity was chosen; None for orders that were given with theirs.
+        parent: id of the parent order that this one is a slice of, empty for none; cost and price are the parent's.
     """
 
     choice: str
@@ -143,6 +144,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     expected_price: Decimal | None = None
     expected_slippage_bps: Decimal | None = None
     size: SizeSeen | None = None
+    parent: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -119,3 +119,9 @@ class IntentCounter:
         with self._lock:
             self._last += 1
             return client_order_id(self.run, self._last)
+
+    def next_parent_id(self) -> str:
+        """A fresh id for a parent order; its children are ``{id}-1``, ``{id}-2``, … of the same intent."""
+        with self._lock:
+            self._last += 1
+            return f"{self.run}-{self._last}"

@@ -40,6 +40,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: the strategy's name.
         expires_at: the signal is dead from this moment on; None lives until it is replaced.
         reason: one line for the decision record.
+        execution: how it is to be traded: the name of an algorithm such as ``vwap``, ``auto`` to let the planner
+            choose whatever the size, ``once`` for one order; empty leaves it to the execution policy.
 
     Raises:
         StrategyError: strength, confidence, weight or stop price out of range, or no exact number.
@@ -55,6 +57,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stop_price: Decimal | None = None
     expires_at: datetime | None = None
     reason: str = ""
+    execution: str = ""
 
     def __post_init__(self) -> None:
         _require_share(self, "strength", ONE)

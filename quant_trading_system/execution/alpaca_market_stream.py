@@ -172,7 +172,7 @@ class MarketStream:
         elif isinstance(item, StreamTrade):
             self._watch.heard("trades", item.symbol)
             self._last[item.symbol] = item.price
-            self._board.trade(item.symbol, item.price)
+            self._board.trade(item.symbol, item.price, item.size)
         elif isinstance(item, AnyBar):
             self._watch.heard(_CHANNELS[type(item)], item.symbol)
             if self._on_bar is not None:

@@ -38,6 +38,7 @@ class NoticeKind(StrEnum):
     WATCHDOG = "watchdog"  # nobody stops the account should the engine hang
     BREAK_OPENED = "break_opened"  # our books and the broker's differ
     BREAK_CLOSED = "break_closed"  # and agree again
+    PARENT_STOPPED = "parent_stopped"  # an algorithm paused or failed by itself; a person decides how to go on
     NO_HISTORY = "no_history"  # the history could not be read; it is tried again
 
 

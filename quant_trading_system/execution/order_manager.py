@@ -32,6 +32,7 @@ from quant_trading_system.execution.cancelling import Cancels
 from quant_trading_system.execution.order_changes import OrderChange, changed_order, require_replaceable
 from quant_trading_system.execution.order_life import Journal, OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.execution.parent_rooms import ParentRooms
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.execution.verdicts import halted, require_free_legs
 from quant_trading_system.risk.checks.case import Replaced
@@ -62,6 +63,7 @@ class OrderManager:
 
     Attributes:
         lives: what becomes of the orders.
+        rooms: what is kept for parent orders; their children take their room from there.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class OrderManager:
             portfolio=portfolio, tracker=tracker, kill_switch=kill_switch, journal=journal, clock=clock
         )
         self._orders = self.lives.store
+        self.rooms = ParentRooms(portfolio, checker, self.lives)
         self._cancels = Cancels(self.lives, broker, clock)
         self.lives.on_settled(self._forget_age)
         broker.subscribe(self.lives.take)
@@ -114,7 +117,7 @@ class OrderManager:
             DuplicateOrderId: the id was used for another order; names the differing field.
             JournalUnavailable: the intent could not be made durable, so nothing was sent.
         """
-        with self._lock:
+        with self._lock, self.rooms.lent(order, plan):
             known = None
             if order.client_order_id:
                 known = self.lives.find(order.client_order_id)

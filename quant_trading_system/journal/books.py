@@ -16,6 +16,7 @@ from quant_trading_system.core.events import RunFinished, RunStarted
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.positions import Position, RoundTrips, Trade
 from quant_trading_system.journal.order_fold import History, OrderView
+from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.journal.projection import Baselines, Halt, Projection
 
 _POSITION_FIELDS = tuple(sorted(Position.__slots__))
@@ -61,6 +62,7 @@ class Books(msgspec.Struct, kw_only=True):
     ended: dict[OrderStatus, int]
     recent: list[OrderView]
     forgotten: int
+    parents: list[ParentView]
 
 
 _AS_THEY_ARE = (
@@ -95,6 +97,7 @@ def books_of(projection: Projection) -> Books:
         ended=dict(orders.ended),
         recent=list(orders._recent.values()),
         forgotten=orders._forgotten,
+        parents=list(projection.parents.open.values()),
     )
 
 
@@ -117,6 +120,7 @@ def projection_of(books: Books, history: History | None = None) -> Projection:
     orders.ended = Counter(books.ended)
     orders._recent = OrderedDict((view.order_id, view) for view in books.recent)
     orders._forgotten = books.forgotten
+    projection.parents.open = {view.parent_id: view for view in books.parents}
     return projection
 
 

@@ -78,8 +78,8 @@ def time_text(event: AnyEvent) -> str:
 
 
 def subject_of(event: AnyEvent) -> str | None:
-    """The id of the order that the event is about, if it is about one."""
-    return getattr(event, "order_id", None) or None
+    """The id of the order or parent order that the event is about, if it is about one."""
+    return getattr(event, "order_id", None) or getattr(event, "parent_id", None)
 
 
 def _covers(known: Any, recorded: Any) -> bool:

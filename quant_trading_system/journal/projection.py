@@ -25,6 +25,7 @@ from quant_trading_system.core.events import (
     HaltTrigger,
     KillSwitchEvent,
     OrderEvent,
+    ParentEvent,
     PositionAdopted,
     RiskEvent,
     RiskEventKind,
@@ -34,6 +35,7 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.positions import Position, RoundTrips
 from quant_trading_system.journal.order_fold import History, OrderFold
+from quant_trading_system.journal.parent_fold import ParentFold
 
 REMEMBERED_EXECUTIONS = 100_000
 """Execution ids within which a repeat is found by id; an older one is found by the sums of its order."""
@@ -88,7 +90,7 @@ class Projection:
     Attributes:
         seq: the last entry applied; `at`: its time.
         run: the last run begun; `finished`: its end, None while it runs or after a crash.
-        orders: every order, by id while it is open.
+        orders: every order, by id while it is open; `parents`: every parent order, likewise.
         positions: by symbol, flat ones included.
         cash, realized_pnl, fees: dollars since the first entry, over all runs; P&L before fees.
         trips: the results of closed positions.
@@ -111,6 +113,7 @@ class Projection:
         self.run: RunStarted | None = None
         self.finished: RunFinished | None = None
         self.orders = OrderFold(self._differ, history)
+        self.parents = ParentFold(self._differ)
         self.positions: dict[str, Position] = {}
         self.cash = ZERO
         self.realized_pnl = ZERO
@@ -136,6 +139,7 @@ class Projection:
             BreakOpened: self._open_break,
             BreakClosed: self._close_break,
             OrderEvent: self._change_order,
+            ParentEvent: self._change_parent,
             FillEvent: self._fill,
             FillCorrected: self._correct_fill,
             PositionAdopted: self._adopt,
@@ -205,6 +209,11 @@ class Projection:
         if self.orders.change(self.seq, event):
             self.run_orders += 1
             self._count_intent(event.order_id)
+
+    def _change_parent(self, event: ParentEvent) -> None:
+        self.parents.change(self.seq, event)
+        if event.begun is not None:
+            self._count_intent(f"{event.parent_id}-0")
 
     def _count_intent(self, order_id: str) -> None:
         run, *numbers = order_id.rsplit("-", 2)

@@ -10,6 +10,7 @@ import msgspec
 from quant_trading_system.core.events import StateRecorded
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.journal.order_fold import OrderView
+from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.journal.projection import Difference, Projection
 from quant_trading_system.journal.store import JournalSource
 
@@ -69,6 +70,7 @@ def replay(source: JournalSource, until: int | None = None) -> ReplayReport:
 def disagreements(books: Projection, state: StateRecorded) -> Iterator[Disagreement]:
     """Every field in which the engine's own books differ from `books`: name, recorded, folded."""
     yield from _differing_orders(books.orders.open, state.open_orders)
+    yield from _differing_parents(books.parents.open, state.parents)
     held = {symbol: position for symbol, position in books.positions.items() if position.quantity}
     yield from _differing_numbers("position", state.positions, {s: p.quantity for s, p in held.items()})
     yield from _differing_numbers("cost", state.costs, {s: p.cost for s, p in held.items()})
@@ -100,6 +102,14 @@ def _is_same(text: str, view: OrderView) -> bool:
         return status == view.status and Decimal(filled) == view.executed
     except InvalidOperation:
         return False
+
+
+def _differing_parents(views: Mapping[str, ParentView], recorded: Mapping[str, str]) -> Iterator[Disagreement]:
+    for parent_id in sorted({*views, *recorded}):
+        view, said = views.get(parent_id), recorded.get(parent_id, "not open")
+        folded = "not open" if view is None else f"{view.status}/{view.filled}"
+        if said != folded:
+            yield f"parent {parent_id}", said, folded
 
 
 def _differing_numbers(

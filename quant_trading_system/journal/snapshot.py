@@ -33,7 +33,7 @@ from quant_trading_system.core.events import AnyEvent, RunFinished
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.core.numbers import LEDGER
 from quant_trading_system.journal import books as books_module
-from quant_trading_system.journal import order_fold
+from quant_trading_system.journal import order_fold, parent_fold
 from quant_trading_system.journal import projection as projection_module
 from quant_trading_system.journal.books import Books, books_of, projection_of
 from quant_trading_system.journal.order_fold import History
@@ -56,6 +56,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     orders,
     positions,
     order_fold,
+    parent_fold,
     projection_module,
     books_module,
 )

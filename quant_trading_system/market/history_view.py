@@ -9,8 +9,17 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
+import numpy as np
+
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.market.history import Bar, Floats, PriceHistory, simple_returns
+from quant_trading_system.market.history import (
+    UNKNOWN_VOLUME,
+    Bar,
+    Floats,
+    Integers,
+    PriceHistory,
+    simple_returns,
+)
 
 
 class HistoryView:
@@ -108,6 +117,29 @@ class HistoryView:
         rows = self._last(n)
         found = (self._history.bar(symbol, index) for index in range(rows.start, rows.stop))
         return tuple(bar for bar in found if bar is not None)
+
+    def by_session(self, symbol: str, sessions: int) -> tuple[Integers, Floats]:
+        """Shares and last close of each of the last `sessions` sessions, oldest first: int64 and float64 [sessions].
+
+        Fewer while the past is short. -1 shares where the volume of a bar is unknown; NaN where no close is known.
+
+        Raises:
+            MarketDataError: the symbol is not in the history, or `sessions` is below 1.
+        """
+        if sessions < 1:
+            raise MarketDataError(f"{sessions} sessions cannot be looked at; ask for at least 1")
+        history, column = self._history, self._history.column_of(symbol)
+        dates = history.dates[: self._end]
+        starts = np.flatnonzero(np.append(True, dates[1:] != dates[:-1]))[-sessions:]
+        ends = np.append(starts[1:], self._end)
+        closes = history.closes_as_float()[ends - 1, column].copy()
+        volumes = np.full(len(starts), UNKNOWN_VOLUME, dtype=np.int64)
+        if history.volume is not None:
+            for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+                bars = history.volume[start:end, column][history.present[start:end, column]]
+                if len(bars) and (bars != UNKNOWN_VOLUME).all():
+                    volumes[place] = bars.sum()
+        return volumes, closes
 
     def _last(self, n: int | None) -> slice:
         if n is None:

@@ -63,13 +63,32 @@ class QuoteSource(Protocol):
         """The latest quote, or None when there never was one."""
 
 
+class VolumeSource(Protocol):
+    """Whoever counts what the market trades.
+
+    Attributes:
+        counts_own: our own trades are among what it counts.
+    """
+
+    counts_own: bool
+
+    def printed(self, symbol: str) -> Decimal | None:
+        """Shares that have traded since it began to count; None for a symbol that it does not follow."""
+
+
 class QuoteBoard:
-    """The latest quote of every symbol; a quote older than the one on the board is dropped."""
+    """The latest quote of every symbol; a quote older than the one on the board is dropped.
+
+    It counts the shares of the trades that it is told of, too.
+    """
+
+    counts_own = True
 
     def __init__(self) -> None:
         self._lock = RLock()
         self._latest: dict[str, Quote] = {}
         self._listeners: list[Callable[[Quote], None]] = []
+        self._printed: dict[str, Decimal] = {}
 
     def publish(self, quote: Quote) -> None:
         """Put `quote` on the board and tell the listeners."""
@@ -81,12 +100,16 @@ class QuoteBoard:
         for listener in self._listeners:
             listener(quote)
 
-    def trade(self, symbol: str, price: Decimal) -> None:
+    def trade(self, symbol: str, price: Decimal, shares: Decimal = ZERO) -> None:
         """The symbol has traded at `price` dollars a share; its quote and the age of that stay as they are."""
         with self._lock:
+            self._printed[symbol] = self._printed.get(symbol, ZERO) + shares
             known = self._latest.get(symbol)
             if known is not None:
                 self._latest[symbol] = msgspec.structs.replace(known, last=price)
+
+    def printed(self, symbol: str) -> Decimal | None:
+        return self._printed.get(symbol, ZERO)
 
     def subscribe(self, listener: Callable[[Quote], None]) -> None:
         """Call `listener` with every quote that is put on the board."""

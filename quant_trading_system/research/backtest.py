@@ -114,10 +114,13 @@ class Backtest:
                 self._venue.on_quote(quote, self._market.volume(symbol))
 
     async def _run_venue_until(self, moment: datetime) -> None:
-        """Let everything that is on its way arrive, in time; the engine acts on each arrival at once."""
+        """Let everything that is on its way arrive, in time; the engine acts on each arrival, and when it wakes up."""
         engine = self._system.engine
-        while (due := self._venue.next_event_at()) is not None and due <= moment:
+        while (due := _earlier(self._venue.next_event_at(), engine.wake_at)) is not None and due <= moment:
+            due = max(due, self._clock.now())
             self._clock.move_to(due)
+            if engine.wake_at is not None:  # parents look at the market between its steps, too
+                self._market.stand_still(due)
             self._venue.run_until(due)
             if not engine.is_idle:
                 await engine.on_step()
@@ -144,3 +147,7 @@ class Backtest:
             RunFinished(at=self._clock.now(), run=self._run, orders=system.orders.count, fills=system.tracker.fills)
         )
         await journal.durable()
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one is not None and other is not None else one or other

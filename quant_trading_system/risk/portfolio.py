@@ -25,15 +25,17 @@ class Reservation:
         leaves: signed shares that may still fill; negative for sells.
         price: dollars a share at which the room is valued.
         in_doubt: the order may or may not be at the broker; its symbol is frozen.
+        is_parent: kept for what a parent order has not sent yet; no order of its own.
     """
 
-    __slots__ = ("in_doubt", "leaves", "order_id", "price")
+    __slots__ = ("in_doubt", "is_parent", "leaves", "order_id", "price")
 
-    def __init__(self, order_id: str, leaves: Decimal, price: Decimal) -> None:
+    def __init__(self, order_id: str, leaves: Decimal, price: Decimal, *, is_parent: bool = False) -> None:
         self.order_id = order_id
         self.leaves = leaves
         self.price = price
         self.in_doubt = False
+        self.is_parent = is_parent
 
 
 class Holding:
@@ -69,6 +71,11 @@ class Holding:
         self.worst_quantity = ZERO
         self.worst_value = ZERO
         self.frozen = ""
+
+    @property
+    def open_orders(self) -> tuple[str, ...]:
+        """Ids of the orders that may trade."""
+        return tuple([order_id for order_id, room in self.orders.items() if not room.is_parent])
 
     def worst_with(self, signed_quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
         """Worst-case quantity and value if an order of `signed_quantity` at `price` were open too."""
@@ -205,11 +212,13 @@ class Portfolio:
 
     # -- room for orders ---------------------------------------------------------------------------------------
 
-    def reserve(self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal) -> None:
-        """Take the room for a new order; the caller holds `lock` since it checked the limits."""
+    def reserve(
+        self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal, *, is_parent: bool = False
+    ) -> None:
+        """Take the room for a new order or parent; the caller holds `lock` since it checked the limits."""
         with self.lock:
             held = self.holding(symbol)
-            held.orders[order_id] = Reservation(order_id, signed_quantity, price)
+            held.orders[order_id] = Reservation(order_id, signed_quantity, price, is_parent=is_parent)
             self._shift(held, signed_quantity)
 
     def release(self, order_id: str, symbol: str) -> None:

@@ -269,7 +269,7 @@ class PreTradeRiskChecker:
             drawdown=_share(max(peak - case.equity, ZERO), peak),
             daily_pnl=_share(case.equity - began_with, began_with),
             position=case.holding.position.quantity,
-            open_orders=tuple(case.holding.orders),
+            open_orders=case.holding.open_orders,
             quote=None if quote is None else QuoteSeen(quote.bid, quote.ask, quote.at, quote.source, quote.sequence),
             plan=plan,
             refused_by=refused_by,

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, PriceHistory, dollars
 from quant_trading_system.market.quotes import Quote
@@ -76,6 +77,21 @@ class _Frame(NamedTuple):
     bid: Integers
     ask: Integers
     volume: Integers
+
+
+class SimulatedVolume:
+    """What others trade in a simulated market; our own trades are not among it."""
+
+    counts_own = False
+
+    def __init__(self, market: SimulatedMarket, clock: Clock) -> None:
+        """Count in `market`, up to now by `clock`."""
+        self._market = market
+        self._clock = clock
+
+    def printed(self, symbol: str) -> Decimal | None:
+        """Shares since the first step; None for an unknown symbol."""
+        return self._market.printed(symbol, self._clock.now())
 
 
 class SimulatedMarket:
@@ -139,6 +155,8 @@ class SimulatedMarket:
         self._ahead: _Frame | None = None
         self._quotes: dict[str, Quote] = {}
         self._last_seen: dict[int, tuple[datetime, int]] = {}
+        self._stands: datetime | None = None
+        self._printed = np.zeros(len(history.symbols), dtype=np.int64)
         self._look_ahead()
 
     # -- time -----------------------------------------------------------------------------------------------------
@@ -156,8 +174,16 @@ class SimulatedMarket:
         self._frame = _displaced(self._ahead, self._moved) if self._moved.any() else self._ahead
         self.step = self._frame.step
         self._quotes.clear()
+        self._stands = None
         self._look_ahead()
         return self.step
+
+    def stand_still(self, moment: datetime) -> None:
+        """It is later, and nothing has moved since the present step: its quotes stand still, as of `moment`."""
+        step = self.step
+        if step is not None and moment > step.at:
+            self._stands = moment
+            self._quotes.clear()
 
     def __iter__(self) -> Iterator[MarketStep]:
         while (step := self.advance()) is not None:
@@ -179,7 +205,7 @@ class SimulatedMarket:
         column, frame = self._columns.get(symbol), self._frame
         if column is None or frame is None or not frame.last.item(column):
             return None
-        at, number = frame.step.at, frame.step.number
+        at, number = self._stands or frame.step.at, frame.step.number
         if not self._history.present.item(frame.step.bar, column):
             at, number = self._last_seen.get(column) or (self._before_the_start(column), 0)
         bid, ask = frame.bid.item(column), frame.ask.item(column)
@@ -220,6 +246,17 @@ class SimulatedMarket:
         if column is None or frame is None:
             return None
         return Decimal(frame.volume.item(column)) if self._history.present.item(frame.step.bar, column) else _ZERO
+
+    def printed(self, symbol: str, moment: datetime) -> Decimal | None:
+        """Shares that others have traded since the first step; within a step evenly. None for an unknown symbol."""
+        column, frame, ahead = self._columns.get(symbol), self._frame, self._ahead
+        if column is None or frame is None:
+            return None
+        printed = Decimal(self._printed.item(column))
+        if ahead is None or moment <= frame.step.at:
+            return printed
+        part = min((moment - frame.step.at) / (ahead.step.at - frame.step.at), 1.0)
+        return printed + Decimal(int(frame.volume.item(column) * part))
 
     @property
     def last_micros(self) -> Integers:
@@ -262,6 +299,8 @@ class SimulatedMarket:
     def _leave(self) -> None:
         """Note when the symbols that have no bar in the next step were last seen."""
         now, ahead, present = self._frame, self._ahead, self._history.present
+        if now is not None:
+            self._printed += np.where(present[now.step.bar], now.volume, 0)
         if now is None or ahead is None or now.step.bar == ahead.step.bar:
             return
         for column in np.flatnonzero(present[now.step.bar] & ~present[ahead.step.bar]).tolist():

@@ -239,7 +239,9 @@ class LiveLoop:
         """
         system, clock = self._system, self._system.ports.clock
         if self._on_stop is OnStop.CANCEL:
+            system.desk.cancel_all("the engine stops")
             await self._withdraw_own()
+            await system.desk.step()
         left = system.orders.open_orders()
         self._tell(f"stopped; {len(left)} orders are open by our books")
         journal = system.ports.journal

@@ -23,6 +23,7 @@ from quant_trading_system.core.numbers import ONE, ZERO, plain
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.execution.algo.parent import ParentOrder, ParentStatus
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.history_view import HistoryView
@@ -31,19 +32,21 @@ from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import Around, PositionSizer, Sizing, SizingRequest, Wanted, room_for
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
+from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, plan_as_given, plan_order
 
 
 class Pursuit:
-    """One wish on its way: the signal, the size it was given, and the order that works on it now."""
+    """One wish on its way: the signal, the size it was given, and the order or parent that works on it now."""
 
-    __slots__ = ("cause", "order_id", "signal", "sizing")
+    __slots__ = ("cause", "order_id", "parent_id", "signal", "sizing")
 
     def __init__(self, signal: Signal, cause: int) -> None:
         self.signal = signal
         self.cause = cause
         self.sizing: Sizing | None = None
         self.order_id = ""
+        self.parent_id = ""
 
 
 class OrderPath:
@@ -59,6 +62,7 @@ class OrderPath:
         portfolio: Portfolio,
         checker: PreTradeRiskChecker,
         orders: OrderManager,
+        desk: AlgoDesk,
         correlations: CorrelationSource | None = None,
         trades: Callable[[], Iterable[Decimal]] = tuple,
         record: Callable[[WishNotSized], object] = lambda _: None,
@@ -80,6 +84,7 @@ class OrderPath:
         self._correlations = correlations
         self._trades = trades
         self._record = record
+        self._desk = desk
         self._pursuits: dict[str, Pursuit] = {}
         self._unsized: dict[str, tuple[str, str]] = {}
         self._past: HistoryView | None = None
@@ -98,7 +103,9 @@ class OrderPath:
         earlier = self._pursuits.get(signal.symbol)
         pursuit = self._pursuits[signal.symbol] = Pursuit(signal, cause)
         if earlier is not None:
-            pursuit.order_id = earlier.order_id
+            pursuit.order_id, pursuit.parent_id = earlier.order_id, earlier.parent_id
+            if earlier.cause != cause and self._desk.is_open(earlier.parent_id):
+                self._desk.cancel(earlier.parent_id, "its wish was replaced by a newer one")
 
     def give_up(self, symbols: Iterable[str] | None = None) -> None:
         """Stop pursuing all wishes, or those for `symbols`; open orders are not touched."""
@@ -184,14 +191,16 @@ class OrderPath:
     def _change(self, pursuit: Pursuit, around: Around, wanted: int, moment: datetime) -> Decimal | None:
         """Signed shares to trade now; None while an order works on it, or when the wish is done with."""
         symbol = pursuit.signal.symbol
-        if self._is_worked_on(pursuit) or any(not order.shrinks for order in self._others(pursuit)):
+        if self._is_worked_on(pursuit) or self._desk.works_on(symbol):
+            return None
+        if any(not order.shrinks for order in self._others(pursuit)):
             return None
         instrument, quote = self._universe.get_instrument(symbol), self._quotes.quote(symbol)
         if instrument is None or quote is None or quote.flaw:
             return None
         if pursuit.sizing is None:
             pursuit.sizing = self._sizer.size(self._request(pursuit.signal, instrument, quote, wanted, around))
-            pursuit.order_id = ""  # an order of the wish before this one says nothing about it
+            pursuit.order_id = pursuit.parent_id = ""  # what worked on the wish before this one says nothing about it
             self._tell_unsized(pursuit.signal, pursuit.sizing, moment)
         held = self._portfolio.position(symbol).quantity
         change = _toward(pursuit.sizing.quantity, held)
@@ -220,6 +229,11 @@ class OrderPath:
 
     def _is_worked_on(self, pursuit: Pursuit) -> bool:
         """True while an order of the symbol is open; forgets the wish when its order ended short of the target."""
+        parent = self._desk.state_of(pursuit.parent_id) if pursuit.parent_id else None
+        if parent is not None and pursuit.sizing is not None and parent.status is not ParentStatus.COMPLETED:
+            if parent.status.is_final:
+                self._done(pursuit.signal.symbol)
+            return True
         record = self._orders.order(pursuit.order_id) if pursuit.order_id else None
         if record is not None and record.status.is_open:
             return True
@@ -305,6 +319,8 @@ class OrderPath:
             return
         order, plan = planned
         self._unsized.pop(symbol, None)
+        if self._starts_parent(pursuit, order, plan):
+            return
         try:
             answer = await self._orders.submit(order, plan=plan, cause=pursuit.cause)
         except (KillSwitchActiveError, JournalFull):
@@ -314,6 +330,30 @@ class OrderPath:
             self._done(symbol)
         else:
             pursuit.order_id = answer.order_id
+
+    def _starts_parent(self, pursuit: Pursuit, order: Order, plan: ExecutionPlan) -> bool:
+        """True when the wish is traded by an algorithm, or was refused as such."""
+        planned = self._desk.plan(order, pursuit.signal.execution)
+        if planned is None:
+            return False
+        try:
+            sized = msgspec.structs.replace(planned.plan, size=plan.size)
+            answer = self._desk.start(planned.order, sized, cause=pursuit.cause)
+        except (KillSwitchActiveError, JournalFull):
+            self._done(order.symbol)
+            return True
+        if isinstance(answer, Rejection):
+            self._done(order.symbol)
+        else:
+            pursuit.parent_id = answer.order.parent_id
+        return True
+
+    def start_as_given(self, parent: ParentOrder) -> None:
+        """Begin a parent order that a strategy wrote out; what refuses it is on record."""
+        try:
+            self._desk.start(parent)
+        except (KillSwitchActiveError, JournalFull):
+            return  # refused and on record, or people have been told that nothing can be recorded
 
 
 def _opening_price(signal: Signal, quote: Quote) -> Decimal:

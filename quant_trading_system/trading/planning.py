@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from quant_trading_system.core.decisions import ExecutionPlan, SizeSeen
 from quant_trading_system.core.numbers import BASIS_POINT, ONE, ZERO, ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.execution.algo.walker import AfterCrash
 from quant_trading_system.market.quotes import Quote
 
 _TENTH_BP = Decimal("0.1")
@@ -27,6 +29,10 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
             close it; 0.2 lets a position drift from 80 % to 120 % of what is wanted.
         fit_to_limits: an order that adds to a position is cut to the room that the limits leave for it, instead of
             being refused.
+        algorithm_from_adv: from this fraction of the average daily volume on, the planner chooses between one order
+            and an algorithm; None leaves that to strategies. Where the daily volume is unknown it is one order.
+        slice_length: of a schedule; `participation`: own shares per share of others, at most.
+        after_crash: what becomes of parent orders that were working when the engine died.
     """
 
     market_spread_bps: Decimal = Decimal(20)
@@ -34,6 +40,10 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     min_trade_pct: Decimal = Decimal("0.005")
     drift_band: Decimal = ZERO
     fit_to_limits: bool = False
+    algorithm_from_adv: Decimal | None = Decimal("0.01")
+    slice_length: timedelta = timedelta(minutes=5)
+    participation: Decimal = Decimal("0.1")
+    after_crash: AfterCrash = AfterCrash.CANCEL
 
 
 def is_left_alone(change: Decimal, target: Decimal, price: Decimal, equity: Decimal, policy: ExecutionPolicy) -> bool:

@@ -45,7 +45,15 @@ class SignalGenerator:
 
 
 def _wish(signal: Signal) -> tuple[object, ...]:
-    return (signal.direction, signal.strength, signal.weight, signal.stop_price, signal.confidence, signal.expires_at)
+    return (
+        signal.direction,
+        signal.strength,
+        signal.weight,
+        signal.stop_price,
+        signal.confidence,
+        signal.expires_at,
+        signal.execution,
+    )
 
 
 def _precedence(pair: tuple[Signal, int]) -> tuple[object, ...]:

@@ -23,6 +23,7 @@ from quant_trading_system.core.exceptions import MarketDataError, StrategyError
 from quant_trading_system.core.numbers import exact
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.risk.portfolio import Portfolio
 
@@ -84,7 +85,7 @@ class MarketView:
         return self._history.returns(bars)
 
     def long(self, symbol: str, **wish: object) -> Signal:
-        """A wish to hold `symbol`; see `Signal` for `weight`, `strength`, `stop_price`, `confidence`, `reason`."""
+        """A wish to hold `symbol`; see `Signal` for `weight`, `strength`, `stop_price`, `execution`, `reason`."""
         return self._signal(symbol, Direction.LONG, wish)
 
     def short(self, symbol: str, **wish: object) -> Signal:
@@ -122,11 +123,11 @@ class Strategy:
     def __init_subclass__(cls) -> None:
         cls.name = cls.__dict__.get("name", "") or cls.__name__
 
-    def on_bar(self, market: MarketView) -> Iterable[Signal | Order] | None:  # noqa: ARG002 - for those who override it
+    def on_bar(self, market: MarketView) -> Iterable[Signal | Order | ParentOrder] | None:  # noqa: ARG002 - for those who override it
         """Called at the end of every bar. Yield or return what is wanted.
 
         A `Signal` is a wish for a position and is sized for you. An `Order` is sent as it is, through the same
-        gate, when the exchange is next open.
+        gate, when the exchange is next open. A `ParentOrder` is worked by its algorithm, under an id of the run.
 
         Raises:
             StrategyError: a subclass did not write this method.

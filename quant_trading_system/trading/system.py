@@ -21,7 +21,7 @@ from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.journal.store import JournalSource
-from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.market.quotes import QuoteSource, VolumeSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.correlation import CorrelationSource
@@ -31,6 +31,8 @@ from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import PositionSizer
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
+from quant_trading_system.trading.algo_desk import AlgoDesk
+from quant_trading_system.trading.algo_market import AlgoMarket
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
@@ -61,6 +63,8 @@ class Ports:
     """Everything that comes from outside.
 
     Attributes:
+        volumes: what the market trades; None where nobody counts it.
+        is_halted: trading of a symbol is halted.
         unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
     """
 
@@ -71,6 +75,8 @@ class Ports:
     journal: DurableJournal
     latch: Latch
     correlations: CorrelationSource
+    volumes: VolumeSource | None = None
+    is_halted: Callable[[str], bool] = lambda _: False
     unwatched: Callable[[], str] = lambda: ""
 
 
@@ -107,6 +113,7 @@ class TradingSystem:
     agreement: Agreement
     tracker: PositionTracker
     orders: OrderManager
+    desk: AlgoDesk
     path: OrderPath
     halt: HaltProcedure
     engine: TradingEngine
@@ -136,12 +143,13 @@ def assemble(
     """
     use_exact_arithmetic()
     risk = _judges(ports, cash, limits, universe)
-    tracker, orders = _senders(
-        ports, risk, IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0), history
-    )
+    policy = policy or ExecutionPolicy()
+    ids = IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0)
+    tracker, orders = _senders(ports, risk, ids, history)
+    desk = _desk(ports, risk, orders, policy, ids)
     path = OrderPath(
         sizer=sizer,
-        policy=policy or ExecutionPolicy(),
+        policy=policy,
         universe=universe,
         quotes=ports.quotes,
         portfolio=risk.portfolio,
@@ -150,8 +158,9 @@ def assemble(
         correlations=ports.correlations,
         trades=lambda: tracker.round_trips,
         record=ports.journal.append,
+        desk=desk,
     )
-    halt, engine = _drivers(ports, risk, tracker, orders, path, strategies)
+    halt, engine = _drivers(ports, risk, tracker, orders, desk, path, strategies)
     if past is None:
         ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
     else:
@@ -166,6 +175,8 @@ def assemble(
         engine.switch_was(past.books.halt.activation, past.books.halt.level)
         for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
             engine.recall(signal, seq)
+        for view in list(past.books.parents.open.values()):
+            desk.take_up(view)
     return TradingSystem(
         ports=ports,
         limits=limits,
@@ -177,6 +188,7 @@ def assemble(
         agreement=risk.agreement,
         tracker=tracker,
         orders=orders,
+        desk=desk,
         path=path,
         halt=halt,
         engine=engine,
@@ -243,11 +255,33 @@ def _senders(
     return tracker, orders
 
 
+def _desk(ports: Ports, risk: RiskParts, orders: OrderManager, policy: ExecutionPolicy, ids: IntentCounter) -> AlgoDesk:
+    market = AlgoMarket(
+        quotes=ports.quotes,
+        calendar=ports.calendar,
+        limits=risk.checker.limits,
+        clock=ports.clock,
+        volumes=ports.volumes,
+        is_halted=ports.is_halted,
+    )
+    return AlgoDesk(
+        market=market,
+        policy=policy,
+        orders=orders,
+        broker=ports.broker,
+        kill_switch=risk.kill_switch,
+        journal=ports.journal,
+        clock=ports.clock,
+        ids=ids,
+    )
+
+
 def _drivers(
     ports: Ports,
     risk: RiskParts,
     tracker: PositionTracker,
     orders: OrderManager,
+    desk: AlgoDesk,
     path: OrderPath,
     strategies: Sequence[Strategy],
 ) -> tuple[HaltProcedure, TradingEngine]:
@@ -264,6 +298,7 @@ def _drivers(
     engine = TradingEngine(
         strategies=strategies,
         path=path,
+        desk=desk,
         halt=halt,
         orders=orders,
         tracker=tracker,

@@ -14,10 +14,11 @@ import msgspec
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltLevel, KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
-from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull
+from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull, StrategyError
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import EXTERNAL, Order
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
@@ -27,6 +28,8 @@ from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.trading.algo_desk import AlgoDesk
+from quant_trading_system.trading.algo_planning import EXECUTIONS
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.signal_generator import SignalGenerator
@@ -41,6 +44,7 @@ class TradingEngine:
         *,
         strategies: Sequence[Strategy],
         path: OrderPath,
+        desk: AlgoDesk,
         halt: HaltProcedure,
         orders: OrderManager,
         tracker: PositionTracker,
@@ -65,6 +69,7 @@ class TradingEngine:
             raise ConfigurationError(f"no strategy can be called {EXTERNAL}: orders of others bear that name")
         self._running = list(strategies)
         self._path = path
+        self._desk = desk
         self._halt = halt
         self._orders = orders
         self._tracker = tracker
@@ -76,15 +81,21 @@ class TradingEngine:
         self._journal = journal
         self._clock = clock
         self._signals = SignalGenerator()
-        self._given: list[Order] = []
+        self._given: list[Order | ParentOrder] = []
         self._bar = 0
         self._switch_seen = (kill_switch.state.activation, HaltLevel.RUNNING)
         kill_switch.subscribe(self._on_kill_switch)
 
     @property
     def is_idle(self) -> bool:
-        """True when no wish is on its way, no order open and no halt being carried out."""
-        return self._path.is_idle and not self._given and not self._orders.open_orders() and self._halt.is_done
+        """True when no wish is on its way, no order or parent open and no halt being carried out."""
+        has_work = self._given or self._orders.open_orders()
+        return self._path.is_idle and self._desk.is_idle and not has_work and self._halt.is_done
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When `on_step` has something to do though nothing happens; None while there is no such moment."""
+        return self._desk.wake_at
 
     def open_day(self) -> None:
         """A trading day begins."""
@@ -101,6 +112,7 @@ class TradingEngine:
         self._notice_switch()
         await self._orders.tend()
         await self._watch()
+        await self._desk.step()
         if self._calendar.is_open(self._clock.now()):
             await self._release()
 
@@ -124,6 +136,7 @@ class TradingEngine:
         """A bar ended: ask every running strategy what it wants."""
         self._bar += 1
         self._path.see(history)
+        self._desk.market.learn(history)
         for strategy in list(self._running):
             try:
                 view = MarketView(history, self._portfolio, strategy.name, self._bar)
@@ -153,6 +166,7 @@ class TradingEngine:
                 halt_level=self._switch_seen[1],  # as far as it is on record; others may have moved it just now
                 orders=self._orders.count,
                 fills=self._tracker.fills,
+                parents=self._desk.recorded(),
             )
 
     def recall(self, signal: Signal, seq: int) -> None:
@@ -169,14 +183,19 @@ class TradingEngine:
 
     def _require_wishes(self, strategy: Strategy, wanted: Iterable[object]) -> None:
         for wish in wanted:
-            if not isinstance(wish, Signal | Order):
+            if not isinstance(wish, Signal | Order | ParentOrder):
                 raise TypeError(
                     f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood"
                 )
+            if isinstance(wish, Signal) and wish.execution not in EXECUTIONS:
+                raise StrategyError(
+                    f"signal for {wish.symbol}: execution {wish.execution!r} is none of "
+                    f"{', '.join(sorted(filter(None, EXECUTIONS)))}"
+                )
 
-    def _accept(self, strategy: Strategy, wanted: Iterable[Signal | Order]) -> None:
+    def _accept(self, strategy: Strategy, wanted: Iterable[Signal | Order | ParentOrder]) -> None:
         for wish in wanted:
-            if isinstance(wish, Order):
+            if isinstance(wish, Order | ParentOrder):
                 self._given.append(_signed_by(wish, strategy.name))
                 continue
             signal = msgspec.structs.replace(wish, source=strategy.name)
@@ -197,6 +216,7 @@ class TradingEngine:
         self._signals.drop_source(strategy)
         self._path.give_up_source(strategy)
         self._given = [order for order in self._given if order.strategy != strategy]
+        self._desk.cancel_of(strategy, "its strategy was stopped")
         self._journal.append(
             StrategyStopped(at=self._clock.now(), strategy=strategy, error=f"{type(error).__name__}: {error}"[:500])
         )
@@ -209,6 +229,9 @@ class TradingEngine:
         for order in given:
             if all(strategy.name != order.strategy for strategy in self._running):
                 continue  # stopped while an order before it was being sent
+            if isinstance(order, ParentOrder):
+                self._path.start_as_given(order)
+                continue
             try:
                 await self._path.send_as_given(order)
             except DuplicateOrderId as error:  # an id of its own making that says two things
@@ -259,9 +282,10 @@ class TradingEngine:
         if event.level:
             self._path.give_up()
             self._given.clear()
+            self._desk.halt(event.level)
         else:
             self._monitor.rebase()
 
 
-def _signed_by(order: Order, strategy: str) -> Order:
+def _signed_by(order: Order | ParentOrder, strategy: str) -> Order | ParentOrder:
     return msgspec.structs.replace(order, strategy=strategy)

@@ -81,7 +81,7 @@ def _whole(case: Case) -> Decimal:
 
 def check_open_orders(case: Case) -> CheckResult | None:
     """With this one and its legs, at most `max_open_orders_per_symbol` orders of the symbol are open."""
-    count = Decimal(len(case.holding.orders) + 1 + len(legs_of(case.order)))
+    count = Decimal(len(case.holding.open_orders) + 1 + len(legs_of(case.order)))
     limit = Decimal(case.limits.max_open_orders_per_symbol)
     return CheckResult(Rule.MAX_OPEN_ORDERS, count <= limit or case.shrinks, count, limit, Unit.COUNT)
 

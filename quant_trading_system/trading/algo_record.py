@@ -15,13 +15,15 @@ from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.algo.parent import Algorithm, ParentOrder, ParentState
 from quant_trading_system.journal.parent_fold import ParentView
 
-_PASSING = frozenset({"at", "looked_at", "volume_base", "filled_base"})
-"""What changes with every look at the market; not worth an entry of its own."""
+_WORTH = ("quantity", "schedule", "status", "reason", "becomes", "filled", "deadline", "speed")
+"""What is worth an entry of its own, besides a new child. All else is in the entries of the children, or passes."""
 _FIELDS = tuple(name for name in ParentState.__struct_fields__ if name not in ("order", "children"))
 
 
 def changes(before: ParentState | None, after: ParentState) -> dict[str, Any]:
     """What differs, as plain data; empty when nothing does that is worth an entry."""
+    if before is not None and not _is_worth(before, after):
+        return {}
     found = {
         name: getattr(after, name)
         for name in _FIELDS
@@ -31,10 +33,14 @@ def changes(before: ParentState | None, after: ParentState) -> dict[str, Any]:
     children = [child for place, child in enumerate(after.children) if place >= len(known) or child != known[place]]
     if children:
         found["children"] = children
-    if before is not None and found.keys() <= _PASSING:
-        return {}
     plain: dict[str, Any] = msgspec.to_builtins(found)
     return plain
+
+
+def _is_worth(before: ParentState, after: ParentState) -> bool:
+    if len(after.children) != len(before.children):
+        return True
+    return any(getattr(after, name) != getattr(before, name) for name in _WORTH)
 
 
 def began(order: ParentOrder, decision: Decision, **known: Decimal | None) -> ParentStart:

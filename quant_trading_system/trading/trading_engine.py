@@ -115,6 +115,7 @@ class TradingEngine:
         await self._desk.step()
         if self._calendar.is_open(self._clock.now()):
             await self._release()
+            await self._desk.step()  # what has just begun
 
     async def on_watch(self) -> None:
         """The part of a step that waits for no order: mark, watch the limits, carry out a halt.

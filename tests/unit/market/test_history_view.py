@@ -45,6 +45,9 @@ def everything(view):
         answers[f"has {symbol}"] = view.has_bar(symbol)
         answers[f"bar {symbol}"] = view.bar(symbol)
         answers |= {f"bars {symbol} {n}": view.bars(symbol, n) for n in (1, 3, 10_000)}
+        for sessions in (1, 3, 10_000):
+            shares, closes = view.by_session(symbol, sessions)
+            answers[f"by session {symbol} {sessions}"] = (shares.tolist(), closes.tolist())
         for window in (None, 1, 3, 10_000):
             answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
             answers[f"returns {window}"] = view.returns(window).tolist()
@@ -61,7 +64,7 @@ def test_no_answer_depends_on_the_future(index):
 
 def test_every_question_of_a_view_is_asked_by_the_test_above():
     public = {name for name in dir(HistoryView) if not name.startswith("_")}
-    assert public == {"bar", "bars", "close", "closes", "date", "has_bar", "now", "returns", "symbols"}
+    assert public == {"bar", "bars", "by_session", "close", "closes", "date", "has_bar", "now", "returns", "symbols"}
 
 
 def test_arrays_are_copies_that_hold_nothing_but_the_past():

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from quant_trading_system.core.decisions import ExecutionPlan
-from quant_trading_system.core.events import ParentEvent
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.parent_events import ParentEvent
 
 
 class ParentView(msgspec.Struct, kw_only=True):

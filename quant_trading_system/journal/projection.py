@@ -25,7 +25,6 @@ from quant_trading_system.core.events import (
     HaltTrigger,
     KillSwitchEvent,
     OrderEvent,
-    ParentEvent,
     PositionAdopted,
     RiskEvent,
     RiskEventKind,
@@ -33,6 +32,7 @@ from quant_trading_system.core.events import (
     RunStarted,
 )
 from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.positions import Position, RoundTrips
 from quant_trading_system.journal.order_fold import History, OrderFold
 from quant_trading_system.journal.parent_fold import ParentFold

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from quant_trading_system.core.events import AnyEvent, OrderEvent, SignalEvent
 from quant_trading_system.core.order_state import OrderTrigger
+from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.journal.private_files import PRIVATE, beside, require_private, write_all
 
 RESERVE_SUFFIX = ".reserve"
@@ -106,7 +107,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def adds_risk(event: AnyEvent) -> bool:
-    """True for what begins something new: a signal, or the first entry of an order that may add to a position.
+    """True for what begins something new: a signal, or the first entry of an order or parent that may add risk.
 
     Everything else stops, settles or explains, and is recorded as long as any room is left; so is an order of
     somebody else, which is there already.
@@ -115,6 +116,8 @@ def adds_risk(event: AnyEvent) -> bool:
         if event.order is None or event.trigger is OrderTrigger.ADOPT:
             return False
         return not event.order.reduce_only
+    if isinstance(event, ParentEvent):
+        return event.begun is not None and not event.begun.order.get("reduce_only", False)
     return isinstance(event, SignalEvent)
 
 

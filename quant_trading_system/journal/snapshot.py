@@ -27,6 +27,7 @@ from quant_trading_system.core import (
     numbers,
     order_state,
     orders,
+    parent_events,
     positions,
 )
 from quant_trading_system.core.events import AnyEvent, RunFinished
@@ -54,6 +55,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     numbers,
     order_state,
     orders,
+    parent_events,
     positions,
     order_fold,
     parent_fold,

@@ -65,13 +65,11 @@ class ParentBook:
 
     Attributes:
         open: those that have not ended, by id.
-        strays: children that came back after their parent had ended.
     """
 
     def __init__(self, *, market: AlgoMarket, orders: OrderManager, journal: Journal, clock: Clock) -> None:
         """Join the parts, and listen to what becomes of children."""
         self.open: dict[str, Parent] = {}
-        self.strays: set[str] = set()
         self._market = market
         self._orders = orders
         self._journal = journal
@@ -173,13 +171,11 @@ class ParentBook:
             parent.is_dirty = True
 
     def _returned(self, record: OrderRecord) -> None:
-        parent_id = self._parent_of.get(record.order_id, "")
-        parent = self.open.get(parent_id)
+        """The order manager has a late arrival cancelled; its parent counts it until then."""
+        parent = self.open.get(self._parent_of.get(record.order_id, ""))
         if parent is not None:
             parent.returned.add(record.order_id)
             parent.is_dirty = True
-        elif parent_id:
-            self.strays.add(record.order_id)
 
     def _forget(self, state: ParentState) -> None:
         for child in state.children:

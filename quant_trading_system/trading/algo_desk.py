@@ -25,6 +25,7 @@ from quant_trading_system.core.exceptions import (
 )
 from quant_trading_system.core.ids import IntentCounter
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.algo import walker
 from quant_trading_system.execution.algo.children import failed, with_reports
@@ -293,9 +294,6 @@ class AlgoDesk:
                 except JournalFull:
                     parent.is_dirty = True
                     await self._withdraw(parent, "the journal is full")  # people have been told
-        if self._book.strays:
-            strays, self._book.strays = sorted(self._book.strays), set()
-            await self._orders.cancel_each(strays, "its parent has ended")
 
     def _is_due(self, parent: Parent) -> bool:
         if parent.is_dirty or (parent.wake_at is not None and self._clock.now() >= parent.wake_at):
@@ -308,7 +306,7 @@ class AlgoDesk:
                 if isinstance(action, PlaceChild):
                     await self._place(parent, action.order)
                 else:
-                    await self._orders.cancel(action.child_id, action.reason)
+                    await self._cancel(action.child_id, action.reason)
             if not parent.is_dirty or not self.is_open(parent.parent_id):
                 return
 
@@ -340,6 +338,12 @@ class AlgoDesk:
             return  # refused and on record; the next step sees it, and the switch
         except DuplicateOrderId as error:
             self._broke(parent, str(error))
+
+    async def _cancel(self, child_id: str, reason: str) -> None:
+        """Ask for a cancel, unless one is on its way; the order manager asks again for those that get lost."""
+        record = self._orders.order(child_id)
+        if record is not None and record.pending is PendingRequest.NONE:
+            await self._orders.cancel(child_id, reason)
 
     # -- what goes wrong -----------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import MarketSeen
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.parent_events import MarketSeen
 from quant_trading_system.execution.algo.parent import ParentState
 from quant_trading_system.execution.algo.wishes import MarketFacts
 from quant_trading_system.market.daily_numbers import DailyNumbers, daily_numbers

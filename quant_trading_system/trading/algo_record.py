@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from quant_trading_system.core.decisions import Decision
-from quant_trading_system.core.events import MarketSeen, ParentEvent, ParentStart
 from quant_trading_system.core.exceptions import JournalDamaged
 from quant_trading_system.core.orders import Order, OrderType, TimeInForce
+from quant_trading_system.core.parent_events import MarketSeen, ParentEvent, ParentStart
 from quant_trading_system.execution.algo.parent import Algorithm, ParentOrder, ParentState
 from quant_trading_system.journal.parent_fold import ParentView
 

@@ -173,10 +173,7 @@ def assemble(
             orders=orders,
         )
         engine.switch_was(past.books.halt.activation, past.books.halt.level)
-        for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
-            engine.recall(signal, seq)
-        for view in list(past.books.parents.open.values()):
-            desk.take_up(view)
+        _recall(past, ports, desk, engine)
     return TradingSystem(
         ports=ports,
         limits=limits,
@@ -193,6 +190,14 @@ def assemble(
         halt=halt,
         engine=engine,
     )
+
+
+def _recall(past: Past, ports: Ports, desk: AlgoDesk, engine: TradingEngine) -> None:
+    """What was wanted before the restart: wishes that wait for an open, and parent orders that had not ended."""
+    for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
+        engine.recall(signal, seq)
+    for view in list(past.books.parents.open.values()):
+        desk.take_up(view)
 
 
 def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe) -> RiskParts:

@@ -15,6 +15,7 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.store import Journal, MemoryJournal
 from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
+from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
 from tests.support.desk import CALENDAR, NOON, UNIVERSE, FixedCorrelations, HandBoard
@@ -40,6 +41,7 @@ class Life:
         self.broker = ScriptedBroker(self.clock)
         self.system: TradingSystem | None = None
         self.strategies: tuple[Strategy, ...] = ()
+        self.policy: ExecutionPolicy | None = None
 
     def begin(self) -> TradingSystem:
         """A new account."""
@@ -86,6 +88,7 @@ class Life:
             universe=UNIVERSE,
             strategies=self.strategies,
             sizer=EqualWeight(),
+            policy=self.policy,
             past=past,
             history=self.journal if self.forgetful else None,
         )

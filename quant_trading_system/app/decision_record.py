@@ -310,6 +310,9 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
     plan, quote = decision.plan, decision.quote
     chosen = f"{order.order_type.value}: {plan.why}" if plan else order.order_type.value
     size = "no: one order" if plan else "not planned"
+    if plan is not None and plan.parent:
+        chosen = f"{order.order_type.value}: as the slice demands"
+        size = f"yes, {plan.choice}: {plan.why}; a slice of parent {plan.parent}"
     urgency = f"urgency {plain(plan.urgency)} of 1" if plan else "unknown"
     cost = "unknown"
     if plan is not None and plan.expected_slippage_bps is not None and plan.expected_price is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quant_trading_system.cli.parent_commands import status
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import exact, plain, usd
@@ -143,6 +144,7 @@ def add_to(app: typer.Typer) -> None:
         help="Plan how to trade an order. Example: [bold]qts algo plan KO buy 5000 --adv 12000000[/bold]",
     )
     group.command()(plan)
+    group.command()(status)
     group.callback()(_algo)
     app.add_typer(group, name="algo")
 

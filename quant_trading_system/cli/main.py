@@ -17,6 +17,7 @@ from quant_trading_system.cli import (
     optimize_command,
     order_commands,
     reconcile_command,
+    report_command,
     simulate_command,
     size_command,
     trade_command,
@@ -63,6 +64,7 @@ venue_command.add_to(app)
 watchdog_command.add_to(app)
 algo_command.add_to(app)
 simulate_command.add_to(app)
+report_command.add_to(app)
 
 
 def run() -> None:

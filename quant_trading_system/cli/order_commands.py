@@ -11,12 +11,14 @@ from quant_trading_system.core.numbers import plain, usd
 
 if TYPE_CHECKING:
     from quant_trading_system.app.decision_record import DecisionRecord
+    from quant_trading_system.app.parent_record import ParentRecord
+    from quant_trading_system.journal.sqlite_reader import JournalReader
 
 _TITLES = {1: "Risk assessment", 2: "Order validation", 3: "Execution strategy", 4: "Post-trade verification"}
 
 
 def explain(
-    order_id: Annotated[str, typer.Argument(help="The client order id.")],
+    order_id: Annotated[str, typer.Argument(help="The client order id, or the id of a parent order.")],
     journal: JournalPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,8 +29,11 @@ def explain(
     from quant_trading_system.app.decision_record import decision_record
 
     with reading(journal) as reader:
-        record = decision_record(reader, order_id)
-    if as_json:
+        parent = _parent(reader, order_id)
+        record = None if parent is not None else decision_record(reader, order_id)
+    if record is None:
+        _show_parent(parent, as_json=as_json)
+    elif as_json:
         print_json(record)
     else:
         _show(record)
@@ -103,6 +108,22 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     for command in (explain, orders, positions):
         app.command()(command)
+
+
+def _parent(reader: JournalReader, name: str) -> ParentRecord | None:
+    """The parent of that id, if the journal has one."""
+    from quant_trading_system.app.parent_record import parent_record
+
+    return parent_record(reader, name) if any(entry.kind == "parent" for entry in reader.about(name)) else None
+
+
+def _show_parent(parent: ParentRecord | None, *, as_json: bool) -> None:
+    from quant_trading_system.cli.parent_commands import show_parent
+
+    if as_json:
+        print_json(parent)
+    elif parent is not None:
+        show_parent(parent)
 
 
 def _show(record: DecisionRecord) -> None:

@@ -47,6 +47,7 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.parent_events import MarketSeen, ParentEvent
 from quant_trading_system.core.signals import Direction, Signal
 
 AT = datetime(2024, 1, 2, 14, 30, 0, 250000, tzinfo=UTC)
@@ -330,6 +331,26 @@ GOLDEN = {
         '{"kind":"state_recorded","at":"2024-01-02T14:30:00.250000Z","open_orders":{"5f1c-12-0":"working/0"},'
         '"positions":{"KO":"-20.5","XOM":"100"},"costs":{"KO":"-210.125","XOM":"10250.00"},"cash":"89960.125",'
         '"realized_pnl":"0.333333333333333333","fees":"0.07","halt_level":0,"orders":12,"fills":9}',
+    ),
+    "parent": (
+        ParentEvent(
+            at=AT,
+            parent_id="5f1c-12",
+            symbol="KO",
+            side=OrderSide.BUY,
+            algorithm="twap",
+            quantity=Decimal(1000),
+            status="working",
+            filled=Decimal(250),
+            value=Decimal("15000.50"),
+            outstanding=Decimal(100),
+            change={"filled": "250"},
+            market=MarketSeen(bid=Decimal("60.00"), ask=Decimal("60.02"), others_volume=Decimal(9000)),
+        ),
+        '{"kind":"parent","at":"2024-01-02T14:30:00.250000Z","parent_id":"5f1c-12","symbol":"KO","side":"buy",'
+        '"algorithm":"twap","quantity":"1000","status":"working","filled":"250","value":"15000.50",'
+        '"outstanding":"100","change":{"filled":"250"},'
+        '"market":{"bid":"60.00","ask":"60.02","others_volume":"9000"}}',
     ),
 }
 

@@ -17,13 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from quant_trading_system.core.exceptions import MarketDataError, StrategyError
 from quant_trading_system.core.numbers import exact
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
-from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.risk.portfolio import Portfolio
 
@@ -115,6 +114,18 @@ class MarketView:
         )
 
 
+class ParentWish(Protocol):
+    """An order that an algorithm is to work, as it was written out: a `ParentOrder` of `execution_algo`."""
+
+    @property
+    def parent_id(self) -> str:
+        """Replaced by an id of the run."""
+
+    @property
+    def symbol(self) -> str:
+        """What is to be traded."""
+
+
 class Strategy:
     """Base of all strategies; override `on_bar`, and give the class or the object a `name`."""
 
@@ -123,7 +134,7 @@ class Strategy:
     def __init_subclass__(cls) -> None:
         cls.name = cls.__dict__.get("name", "") or cls.__name__
 
-    def on_bar(self, market: MarketView) -> Iterable[Signal | Order | ParentOrder] | None:  # noqa: ARG002 - for those who override it
+    def on_bar(self, market: MarketView) -> Iterable[Signal | Order | ParentWish] | None:  # noqa: ARG002 - for those who override it
         """Called at the end of every bar. Yield or return what is wanted.
 
         A `Signal` is a wish for a position and is sized for you. An `Order` is sent as it is, through the same

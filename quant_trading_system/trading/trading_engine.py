@@ -35,6 +35,9 @@ from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.signal_generator import SignalGenerator
 from quant_trading_system.trading.strategy import MarketView, Strategy
 
+Wish = Signal | Order | ParentOrder
+"""What a strategy may say."""
+
 
 class TradingEngine:
     """One account, its strategies and its day."""
@@ -141,8 +144,7 @@ class TradingEngine:
         for strategy in list(self._running):
             try:
                 view = MarketView(history, self._portfolio, strategy.name, self._bar)
-                wanted = list(strategy.on_bar(view) or ())
-                self._require_wishes(strategy, wanted)
+                wanted = self._wishes(strategy, strategy.on_bar(view) or ())
             except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
                 self._stop(strategy.name, error)
                 continue
@@ -182,7 +184,9 @@ class TradingEngine:
 
     # -- strategies ----------------------------------------------------------------------------------------------
 
-    def _require_wishes(self, strategy: Strategy, wanted: Iterable[object]) -> None:
+    def _wishes(self, strategy: Strategy, wanted: Iterable[object]) -> list[Wish]:
+        """What a strategy said, provided that all of it is understood."""
+        wishes: list[Wish] = []
         for wish in wanted:
             if not isinstance(wish, Signal | Order | ParentOrder):
                 raise TypeError(
@@ -193,8 +197,10 @@ class TradingEngine:
                     f"signal for {wish.symbol}: execution {wish.execution!r} is none of "
                     f"{', '.join(sorted(filter(None, EXECUTIONS)))}"
                 )
+            wishes.append(wish)
+        return wishes
 
-    def _accept(self, strategy: Strategy, wanted: Iterable[Signal | Order | ParentOrder]) -> None:
+    def _accept(self, strategy: Strategy, wanted: Sequence[Wish]) -> None:
         for wish in wanted:
             if isinstance(wish, Order | ParentOrder):
                 self._given.append(_signed_by(wish, strategy.name))

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
+from msgspec.structs import replace
+
+from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.algo.advice import USUAL_PROFILE, PlanRequest
 from quant_trading_system.execution.algo.almgren_chriss import ShortfallProblem, optimal_trajectory
-from quant_trading_system.execution.algo.parent import Algorithm, ParentLimits, ParentOrder, ParentStatus
+from quant_trading_system.execution.algo.parent import Algorithm, ParentLimits, ParentOrder, ParentState, ParentStatus
 from quant_trading_system.execution.algo.planner import plan_execution
 from quant_trading_system.execution.algo.profile import VolumeForecast
-from quant_trading_system.execution.algo.schedule import weighted_schedule
-from tests.support.algo_desk import CLOSE, MINUTE, OPEN, SESSION, Desk
+from quant_trading_system.execution.algo.schedule import twap_schedule, weighted_schedule
+from quant_trading_system.market.quotes import Quote
+from quant_trading_system.trading.system import TradingSystem
+from tests.support.algo_desk import CLOSE, MINUTE, OPEN, SECOND, SESSION, Desk, twap_parent
+from tests.support.road import account
 
 D = Decimal
 SIX_HOURS = 360 * MINUTE
@@ -77,3 +84,32 @@ def test_a_schedule_of_almgren_and_chriss(benchmark):
         quantity=1e6, horizon=5.0, slices=78, volatility=0.95, temporary=2.5e-6, permanent=2.5e-7, risk_aversion=1e-6
     )
     benchmark(optimal_trajectory, problem)
+
+
+def test_a_thousand_parents_in_one_engine(benchmark):
+    """Twenty minutes of a thousand TWAPs through gate, order manager, venue and journal, a look every ten seconds."""
+    benchmark.group = "parents"
+    limits = replace(default_limits(), max_open_orders_per_symbol=100, max_gross_exposure=D(1))
+
+    def run() -> TradingSystem:
+        system, venue = account(20, limits)
+        clock, board = system.ports.clock, system.ports.quotes
+        start = clock.now()
+        for number in range(1_000):
+            order = twap_parent("8", 4, 20, symbol=f"S{number % 20:04}", start=start, end=start + 20 * MINUTE,
+                                schedule=twap_schedule(D(8), start, start + 20 * MINUTE, 4))  # fmt: skip
+            assert isinstance(system.desk.start(order), ParentState)
+        for tick in range(1, 125):
+            clock.move_to(start + tick * 10 * SECOND)
+            for symbol in system.universe:
+                now = clock.now()
+                quote = Quote(symbol, D("99.99"), D("100.01"), now, now, D(100), source="bench", sequence=tick)
+                board.publish(quote)
+            venue.run_until(clock.now())
+            asyncio.run(system.engine.on_step())
+        return system
+
+    system = benchmark.pedantic(run, rounds=1)
+    benchmark.extra_info["children"] = system.orders.count
+    assert system.desk.is_idle
+    assert sum(position.quantity for position in system.portfolio.positions.values()) == 8_000

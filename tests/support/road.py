@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from quant_trading_system.config.loader import default_limits
+from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -28,11 +29,16 @@ class Uncorrelated:
         return Decimal("0.1")
 
 
-def account(symbols: int = 1) -> tuple[TradingSystem, Venue]:
+def account(symbols: int = 1, limits: RiskLimits | None = None) -> tuple[TradingSystem, Venue]:
     """A system with `symbols` quoted stocks and its venue."""
     venue, ports, universe = _market(symbols)
     system = assemble(
-        ports, run="bench", cash=Decimal(10_000_000), limits=default_limits(), universe=universe, sizer=EqualWeight()
+        ports,
+        run="bench",
+        cash=Decimal(10_000_000),
+        limits=limits or default_limits(),
+        universe=universe,
+        sizer=EqualWeight(),
     )
     return system, venue
 

@@ -25,12 +25,12 @@ class Reservation:
         leaves: signed shares that may still fill; negative for sells.
         price: dollars a share at which the room is valued.
         in_doubt: the order may or may not be at the broker; its symbol is frozen.
-        is_parent: kept for what a parent order has not sent yet; no order of its own.
+        is_parent: kept for what a parent has not sent yet; no order itself.
     """
 
     __slots__ = ("in_doubt", "is_parent", "leaves", "order_id", "price")
 
-    def __init__(self, order_id: str, leaves: Decimal, price: Decimal, *, is_parent: bool = False) -> None:
+    def __init__(self, order_id: str, leaves: Decimal, price: Decimal, is_parent: bool = False) -> None:
         self.order_id = order_id
         self.leaves = leaves
         self.price = price
@@ -148,8 +148,7 @@ class Portfolio:
     def __init__(self, cash: Decimal, sectors: Mapping[str, str] = MappingProxyType({})) -> None:
         self.lock = RLock()
         self.cash = cash
-        self.day_start_equity = cash
-        self.peak_equity = cash
+        self.day_start_equity = self.peak_equity = cash
         self.closing_equity: Decimal | None = None
         self.losing_streak = 0
         self.market_value = ZERO
@@ -212,14 +211,11 @@ class Portfolio:
 
     # -- room for orders ---------------------------------------------------------------------------------------
 
-    def reserve(
-        self, order_id: str, symbol: str, signed_quantity: Decimal, price: Decimal, *, is_parent: bool = False
-    ) -> None:
-        """Take the room for a new order or parent; the caller holds `lock` since it checked the limits."""
+    def reserve(self, order_id: str, symbol: str, leaves: Decimal, price: Decimal, is_parent: bool = False) -> None:
+        """Take the room for a new order or parent (signed shares); the caller holds `lock` since it checked."""
         with self.lock:
-            held = self.holding(symbol)
-            held.orders[order_id] = Reservation(order_id, signed_quantity, price, is_parent=is_parent)
-            self._shift(held, signed_quantity)
+            self.holding(symbol).orders[order_id] = Reservation(order_id, leaves, price, is_parent)
+            self._shift(self.holding(symbol), leaves)
 
     def release(self, order_id: str, symbol: str) -> None:
         """Give back what the order has left; a second release changes nothing."""

@@ -164,16 +164,7 @@ def assemble(
     if past is None:
         ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
     else:
-        resume(
-            past.books,
-            past.source,
-            portfolio=risk.portfolio,
-            monitor=risk.monitor,
-            kill_switch=risk.kill_switch,
-            orders=orders,
-        )
-        engine.switch_was(past.books.halt.activation, past.books.halt.level)
-        _recall(past, ports, desk, engine)
+        _take_up(past, ports, risk, orders, desk, engine)
     return TradingSystem(
         ports=ports,
         limits=limits,
@@ -192,8 +183,19 @@ def assemble(
     )
 
 
-def _recall(past: Past, ports: Ports, desk: AlgoDesk, engine: TradingEngine) -> None:
-    """What was wanted before the restart: wishes that wait for an open, and parent orders that had not ended."""
+def _take_up(
+    past: Past, ports: Ports, risk: RiskParts, orders: OrderManager, desk: AlgoDesk, engine: TradingEngine
+) -> None:
+    """The books of before the restart, wishes that wait for an open, and parent orders that had not ended."""
+    resume(
+        past.books,
+        past.source,
+        portfolio=risk.portfolio,
+        monitor=risk.monitor,
+        kill_switch=risk.kill_switch,
+        orders=orders,
+    )
+    engine.switch_was(past.books.halt.activation, past.books.halt.level)
     for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
         engine.recall(signal, seq)
     for view in list(past.books.parents.open.values()):

@@ -375,7 +375,7 @@ class _RecentOrders:
         return None if sent is None else Decimal((now - sent) // _MICROSECOND).scaleb(-6)
 
     def _forget(self, moment: datetime, symbol: str, content: tuple[object, ...]) -> None:
-        of_symbol = self._last[symbol]
+        of_symbol = self._last.get(symbol, {})  # two that left at one moment are forgotten together
         if of_symbol.get(content) == moment:
             del of_symbol[content]
             if not of_symbol:

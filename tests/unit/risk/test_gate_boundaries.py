@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.risk.pre_trade import ApprovedOrder
+from tests.support.desk import Desk
 from tests.support.gate_cases import GateCase, cases, decide, verdict
+from tests.support.orders import buy
 
 CASES = {
     Rule.KILL_SWITCH: """
@@ -432,3 +437,14 @@ def test_without_a_usable_price_there_is_no_order_on_either_side(flaw: str, side
     answer = decide(GateCase(f"{flaw} allow_short=true", side, "refused"))
     assert isinstance(answer, Rejection)
     assert answer.rule in {Rule.QUOTE_PRESENT, Rule.QUOTE_SANE, Rule.MAX_QUOTE_AGE}
+
+
+def test_identical_orders_of_one_moment_are_forgotten_together():
+    """Slices of two parents may be alike and leave at the same instant; later orders are judged all the same."""
+    desk = Desk()
+    twin = buy(1)
+    desk.checker.remember(twin)
+    desk.checker.remember(twin)
+    desk.clock.move_to(desk.clock.now() + timedelta(seconds=6))
+    desk.board.put("KO", "99.99", "100.01")
+    assert isinstance(desk.check(buy(1, repeat=False)), ApprovedOrder)

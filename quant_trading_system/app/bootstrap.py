@@ -34,8 +34,9 @@ from quant_trading_system.risk.latch import FileLatch, Latch, MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, PositionSizer
 from quant_trading_system.simulation.broker import SimulatedBroker
 from quant_trading_system.simulation.fees import FeeSchedule
-from quant_trading_system.simulation.market import SimulatedMarket, SimulatedVolume
+from quant_trading_system.simulation.market import SimulatedMarket
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.simulation.printed import SimulatedVolume
 from quant_trading_system.simulation.realism import PLAIN, Realism
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.planning import ExecutionPolicy

@@ -19,6 +19,7 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.simulation.market import MarketStep, SimulatedMarket, StepKind
+from quant_trading_system.simulation.printed import stand_still
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.system import TradingSystem
 
@@ -120,7 +121,7 @@ class Backtest:
             due = max(due, self._clock.now())
             self._clock.move_to(due)
             if engine.wake_at is not None:  # parents look at the market between its steps, too
-                self._market.stand_still(due)
+                stand_still(self._market, due)
             self._venue.run_until(due)
             if not engine.is_idle:
                 await engine.on_step()

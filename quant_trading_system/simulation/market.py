@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, PriceHistory, dollars
 from quant_trading_system.market.quotes import Quote
@@ -77,21 +76,6 @@ class _Frame(NamedTuple):
     bid: Integers
     ask: Integers
     volume: Integers
-
-
-class SimulatedVolume:
-    """What others trade in a simulated market; our own trades are not among it."""
-
-    counts_own = False
-
-    def __init__(self, market: SimulatedMarket, clock: Clock) -> None:
-        """Count in `market`, up to now by `clock`."""
-        self._market = market
-        self._clock = clock
-
-    def printed(self, symbol: str) -> Decimal | None:
-        """Shares since the first step; None for an unknown symbol."""
-        return self._market.printed(symbol, self._clock.now())
 
 
 class SimulatedMarket:
@@ -178,13 +162,6 @@ class SimulatedMarket:
         self._look_ahead()
         return self.step
 
-    def stand_still(self, moment: datetime) -> None:
-        """It is later, and nothing has moved since the present step: its quotes stand still, as of `moment`."""
-        step = self.step
-        if step is not None and moment > step.at:
-            self._stands = moment
-            self._quotes.clear()
-
     def __iter__(self) -> Iterator[MarketStep]:
         while (step := self.advance()) is not None:
             yield step
@@ -247,17 +224,6 @@ class SimulatedMarket:
             return None
         return Decimal(frame.volume.item(column)) if self._history.present.item(frame.step.bar, column) else _ZERO
 
-    def printed(self, symbol: str, moment: datetime) -> Decimal | None:
-        """Shares that others have traded since the first step; within a step evenly. None for an unknown symbol."""
-        column, frame, ahead = self._columns.get(symbol), self._frame, self._ahead
-        if column is None or frame is None:
-            return None
-        printed = Decimal(self._printed.item(column))
-        if ahead is None or moment <= frame.step.at:
-            return printed
-        part = min((moment - frame.step.at) / (ahead.step.at - frame.step.at), 1.0)
-        return printed + Decimal(int(frame.volume.item(column) * part))
-
     @property
     def last_micros(self) -> Integers:
         """The last prices of all symbols in the order of the history, int64 micro-dollars; 0 before the first.
@@ -299,8 +265,7 @@ class SimulatedMarket:
     def _leave(self) -> None:
         """Note when the symbols that have no bar in the next step were last seen."""
         now, ahead, present = self._frame, self._ahead, self._history.present
-        if now is not None:
-            self._printed += np.where(present[now.step.bar], now.volume, 0)
+        self._printed += 0 if now is None else np.where(present[now.step.bar], now.volume, 0)
         if now is None or ahead is None or now.step.bar == ahead.step.bar:
             return
         for column in np.flatnonzero(present[now.step.bar] & ~present[ahead.step.bar]).tolist():

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -86,6 +86,11 @@ SIMPLE = {
     type(None): st.none(),
     Order: orders(),
     Signal: SIGNALS,
+    Any: st.recursive(
+        st.none() | st.booleans() | st.integers(0, 2**53) | st.text(max_size=10),
+        lambda parts: st.lists(parts, max_size=2) | st.dictionaries(st.text(max_size=5), parts, max_size=2),
+        max_leaves=4,
+    ),
 }
 
 

@@ -41,7 +41,7 @@ version_of() { # PYTHON
 install_libraries() {
   local python
   python=$(find_python)
-  echo "Setting up .venv with Python $(version_of "$python"): 200 MB to fetch, about a minute the first time."
+  echo "Setting up .venv with Python $(version_of "$python"): 280 MB to fetch, a minute or two the first time."
   "$python" -m venv --clear .venv
   .venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 }

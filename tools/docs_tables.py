@@ -21,6 +21,7 @@ import msgspec
 import quant_trading_system as front_door
 from quant_trading_system.app.decision_record import QUESTIONS
 from quant_trading_system.config.loader import default_limits, limits_as_text
+from quant_trading_system.config.looseness import Looser
 from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS
 from quant_trading_system.core import exceptions
 from quant_trading_system.core.decisions import Rule
@@ -69,7 +70,17 @@ def limit(name: str) -> str:
     shipped = limits_as_text(default_limits())[key.path]
     allowed = str(key.range) if key.range else key.unit
     rows = [("Meaning", key.meaning), ("Unit", key.unit), ("Allowed", allowed), ("Shipped", f"`{shipped}`")]
+    rows.insert(3, ("Looser", _LOOSER_FLAG if allowed == "true or false" else _LOOSER[key.looser]))
     return f"{table((f'`{key.path}`', ''), rows)}\n\nWhy the shipped value: {_reasons()[name]}"
+
+
+_LOOSER = {
+    Looser.HIGHER: "when it is higher",
+    Looser.LOWER: "when it is lower",
+    Looser.MORE_NAMES: "with more names; without any, which means anybody, it is loosest",
+    Looser.ANY_CHANGE: "nobody can say: any change has to be approved",
+}
+_LOOSER_FLAG = "when it is true"
 
 
 def limits() -> str:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
+from quant_trading_system.config.looseness import Looser
 from quant_trading_system.config.scalars import (
     HALT_LEVELS,
     BadValue,
@@ -51,6 +52,7 @@ class LimitKey(NamedTuple):
         range: None for values that are no numbers.
         unit: what the value counts, or the words that it can be.
         meaning: one sentence for the documentation.
+        looser: which change of the value lets more through, and so has to be approved.
     """
 
     section: str
@@ -59,6 +61,7 @@ class LimitKey(NamedTuple):
     range: Range | None
     unit: str
     meaning: str
+    looser: Looser
     is_list: bool = False
 
     @property
@@ -104,91 +107,92 @@ def _count(high: int) -> Range:
 KEYS: tuple[LimitKey, ...] = (
     LimitKey(
         "risk", "max_position_pct", read_number, _SHARE, _FRACTION + "equity",
-        "Largest worst-case value of one position.",
+        "Largest worst-case value of one position.", Looser.HIGHER,
     ),
     LimitKey(
         "risk", "max_portfolio_positions", read_whole, _count(10_000), "symbols",
-        "Most symbols held or being opened at once.",
+        "Most symbols held or being opened at once.", Looser.HIGHER,
     ),
     LimitKey(
         "risk", "max_daily_loss_pct", read_number, _SHARE, _FRACTION + "day-start equity",
-        "Loss of one day beyond which the kill switch trips.",
+        "Loss of one day beyond which the kill switch trips.", Looser.HIGHER,
     ),
     LimitKey(
         "risk", "max_drawdown_pct", read_number, _SHARE, _FRACTION + "peak equity",
-        "Loss from the peak beyond which the kill switch trips.",
+        "Loss from the peak beyond which the kill switch trips.", Looser.HIGHER,
     ),
     LimitKey(
         "risk", "max_sector_exposure", read_number, _SHARE, _FRACTION + "equity",
-        "Largest worst-case value of all positions of one sector.",
+        "Largest worst-case value of all positions of one sector.", Looser.HIGHER,
     ),
     LimitKey(
         "risk", "max_correlation", read_number, _SHARE, "correlation",
-        "Highest correlation of a new symbol's returns with those of any symbol held; 1 allows all.",
+        "Highest correlation of a new symbol's returns with those of any symbol held; 1 allows all.", Looser.HIGHER,
     ),
     LimitKey(
         "account", "allow_short", read_flag, None, "true or false",
-        "Whether positions below zero are permitted.",
+        "Whether positions below zero are permitted.", Looser.HIGHER,
     ),
     LimitKey(
         "account", "buying_power_multiplier", read_number, Range(ONE, Decimal(4)), "dollars for each dollar of equity",
         "Buying power: 1 in a cash account, 2 with Regulation T margin, 4 for pattern day traders within the day.",
+        Looser.HIGHER,
     ),
     LimitKey(
         "account", "max_gross_exposure", read_number, _up_to(4), _FRACTION + "equity",
-        "Largest worst-case sum of absolute position values.",
+        "Largest worst-case sum of absolute position values.", Looser.HIGHER,
     ),
     LimitKey(
         "orders", "max_order_quantity", read_number, _up_to(10**9), "shares",
-        "Largest quantity of one order.",
+        "Largest quantity of one order.", Looser.HIGHER,
     ),
     LimitKey(
         "orders", "min_order_notional", read_number, Range(ZERO, Decimal(10**12)), "dollars",
-        "Smallest value of one order.",
+        "Smallest value of one order.", Looser.LOWER,
     ),
     LimitKey(
         "orders", "max_order_notional", read_number, _up_to(10**12), "dollars",
-        "Largest value of one order.",
+        "Largest value of one order.", Looser.HIGHER,
     ),
     LimitKey(
         "orders", "max_open_orders_per_symbol", read_whole, _count(1_000), "orders",
-        "Orders of one symbol that may be open at once, the new one included.",
+        "Orders of one symbol that may be open at once, the new one included.", Looser.HIGHER,
     ),
     LimitKey(
         "orders", "duplicate_window_s", read_number, Range(ZERO, _DAY_S), "seconds",
-        "Time within which an identical order is taken for a mistake; 0 allows repeats.",
+        "Time within which an identical order is taken for a mistake; 0 allows repeats.", Looser.LOWER,
     ),
     LimitKey(
         "prices", "price_collar_pct", read_number, _SHARE, _FRACTION + "the quote",
-        "Farthest that a price may lie on the hurting side of the quote.",
+        "Farthest that a price may lie on the hurting side of the quote.", Looser.HIGHER,
     ),
     LimitKey(
         "prices", "max_quote_age_s", read_number, Range(ZERO, _DAY_S, open_below=True), "seconds",
-        "Oldest usable quote.",
+        "Oldest usable quote.", Looser.HIGHER,
     ),
     LimitKey(
         "prices", "max_spread_pct", read_number, _SHARE, _FRACTION + "the mid price",
-        "Widest usable distance between bid and ask.",
+        "Widest usable distance between bid and ask.", Looser.HIGHER,
     ),
     LimitKey(
         "halt", "max_consecutive_losses", read_whole, _count(1_000), "round trips",
-        "Losing round trips in a row; one more trips the kill switch.",
+        "Losing round trips in a row; one more trips the kill switch.", Looser.HIGHER,
     ),
     LimitKey(
         "halt", "halt_level", read_level, None, " or ".join(HALT_LEVELS),
-        "The level that an automatic trigger of the kill switch sets.",
+        "The level that an automatic trigger of the kill switch sets.", Looser.ANY_CHANGE,
     ),
     LimitKey(
         "halt", "authorized_resetters", read_name, None, "list of names",
-        "Who may reset the kill switch; empty means that any named person may.", is_list=True,
+        "Who may reset the kill switch; empty means that any named person may.", Looser.MORE_NAMES, is_list=True,
     ),
     LimitKey(
         "correlation", "correlation_window", read_whole, _BARS, "bars",
-        "Bars over which correlations are measured.",
+        "Bars over which correlations are measured.", Looser.ANY_CHANGE,
     ),
     LimitKey(
         "correlation", "correlation_min_observations", read_whole, _BARS, "bars",
-        "Fewest bars for a correlation to be believed.",
+        "Fewest bars for a correlation to be believed.", Looser.LOWER,
     ),
 )
 # fmt: on

@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalEnded, ApprovalGiven
 from quant_trading_system.core.book_events import (
     ActivitiesCovered,
     ActivityBooked,
@@ -363,6 +364,9 @@ AnyEvent = (
     | KillSwitchEvent
     | GroupAlarm
     | CancelsConfirmed
+    | ApprovalAsked
+    | ApprovalGiven
+    | ApprovalEnded
     | StrategyStopped
     | WishNotSized
     | SenderLocked

@@ -15,6 +15,7 @@ TradingError
     JournalUnavailable     it cannot be written or read now; nothing may be sent
       JournalFull          the disk is full; nothing new is begun, cancels, halts and fills are still recorded
   KillSwitchIncomplete   the switch is active, but a step such as writing the latch failed; act by hand
+  ApprovalRefused        the approval was not given, and nothing has changed; says what is missing
   ResetRefused           the kill switch stays active; says what is missing
   NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent
   StrategyError          a strategy broke its contract; only that strategy stops
@@ -124,6 +125,10 @@ class JournalFull(JournalUnavailable):
 
 class KillSwitchIncomplete(TradingError):
     """The switch is active in this process, but a step such as writing the latch failed; act by hand."""
+
+
+class ApprovalRefused(TradingError):
+    """An approval was not asked for, given or ended, and nothing has changed."""
 
 
 class ResetRefused(TradingError):

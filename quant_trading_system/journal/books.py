@@ -15,6 +15,7 @@ from quant_trading_system.core.breaks import Break
 from quant_trading_system.core.events import RunFinished, RunStarted
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.positions import Position, RoundTrips, Trade
+from quant_trading_system.journal.approval_fold import ApprovalBook
 from quant_trading_system.journal.order_fold import History, OrderView
 from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.journal.projection import Baselines, Halt, Projection
@@ -63,6 +64,7 @@ class Books(msgspec.Struct, kw_only=True):
     recent: list[OrderView]
     forgotten: int
     parents: list[ParentView]
+    approvals: ApprovalBook
 
 
 _AS_THEY_ARE = (
@@ -98,6 +100,7 @@ def books_of(projection: Projection) -> Books:
         recent=list(orders._recent.values()),
         forgotten=orders._forgotten,
         parents=list(projection.parents.open.values()),
+        approvals=projection.approvals.book,
     )
 
 
@@ -121,6 +124,7 @@ def projection_of(books: Books, history: History | None = None) -> Projection:
     orders._recent = OrderedDict((view.order_id, view) for view in books.recent)
     orders._forgotten = books.forgotten
     projection.parents.open = {view.parent_id: view for view in books.parents}
+    projection.approvals.book = books.approvals
     return projection
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from quant_trading_system.core.approval_events import AnyApprovalEvent, ApprovalAsked, ApprovalEnded, ApprovalGiven
 from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
 from quant_trading_system.core.events import (
@@ -34,6 +35,7 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.positions import Position, RoundTrips
+from quant_trading_system.journal.approval_fold import ApprovalFold
 from quant_trading_system.journal.order_fold import History, OrderFold
 from quant_trading_system.journal.parent_fold import ParentFold
 
@@ -91,6 +93,7 @@ class Projection:
         seq: the last entry applied; `at`: its time.
         run: the last run begun; `finished`: its end, None while it runs or after a crash.
         orders: every order, by id while it is open; `parents`: every parent order, likewise.
+        approvals: everything that waits for people.
         positions: by symbol, flat ones included.
         cash, realized_pnl, fees: dollars since the first entry, over all runs; P&L before fees.
         trips: the results of closed positions.
@@ -114,6 +117,7 @@ class Projection:
         self.finished: RunFinished | None = None
         self.orders = OrderFold(self._differ, history)
         self.parents = ParentFold(self._differ)
+        self.approvals = ApprovalFold(self._differ)
         self.positions: dict[str, Position] = {}
         self.cash = ZERO
         self.realized_pnl = ZERO
@@ -145,6 +149,9 @@ class Projection:
             PositionAdopted: self._adopt,
             RiskEvent: self._measure,
             KillSwitchEvent: self._switch,
+            ApprovalAsked: self._decide,
+            ApprovalGiven: self._decide,
+            ApprovalEnded: self._decide,
         }
 
     def apply(self, seq: int, event: AnyEvent) -> list[Difference]:
@@ -214,6 +221,9 @@ class Projection:
         self.parents.change(self.seq, event)
         if event.begun is not None:
             self._count_intent(f"{event.parent_id}-0")
+
+    def _decide(self, event: AnyApprovalEvent) -> None:
+        self.approvals.apply(self.seq, event)
 
     def _count_intent(self, order_id: str) -> None:
         run, *numbers = order_id.rsplit("-", 2)

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalGiven
 from quant_trading_system.core.events import AnyEvent, OrderEvent, SignalEvent
 from quant_trading_system.core.order_state import OrderTrigger
 from quant_trading_system.core.parent_events import ParentEvent
@@ -107,7 +108,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def adds_risk(event: AnyEvent) -> bool:
-    """True for what begins something new: a signal, or the first entry of an order or parent that may add risk.
+    """True for what begins something new: a signal, an approval, the first entry of an order or parent that may add.
 
     Everything else stops, settles or explains, and is recorded as long as any room is left; so is an order of
     somebody else, which is there already.
@@ -118,7 +119,7 @@ def adds_risk(event: AnyEvent) -> bool:
         return not event.order.reduce_only
     if isinstance(event, ParentEvent):
         return event.begun is not None and not event.begun.order.get("reduce_only", False)
-    return isinstance(event, SignalEvent)
+    return isinstance(event, SignalEvent | ApprovalAsked | ApprovalGiven)
 
 
 def _allocate(descriptor: int, size: int) -> None:

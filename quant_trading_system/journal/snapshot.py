@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from quant_trading_system.core import (
+    approval_events,
     book_events,
     breaks,
     decisions,
@@ -33,8 +34,8 @@ from quant_trading_system.core import (
 from quant_trading_system.core.events import AnyEvent, RunFinished
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.core.numbers import LEDGER
+from quant_trading_system.journal import approval_fold, order_fold, parent_fold
 from quant_trading_system.journal import books as books_module
-from quant_trading_system.journal import order_fold, parent_fold
 from quant_trading_system.journal import projection as projection_module
 from quant_trading_system.journal.books import Books, books_of, projection_of
 from quant_trading_system.journal.order_fold import History
@@ -47,6 +48,7 @@ SNAPSHOT_EVERY = 50_000
 _MAGIC = b"QTSSNAP1"
 _CHECK_BYTES = 32
 _FOLDING: tuple[ModuleType, ...] = (
+    approval_events,
     book_events,
     breaks,
     decisions,
@@ -57,6 +59,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     orders,
     parent_events,
     positions,
+    approval_fold,
     order_fold,
     parent_fold,
     projection_module,

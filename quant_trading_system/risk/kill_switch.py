@@ -22,6 +22,7 @@ from quant_trading_system.core.exceptions import (
     KillSwitchIncomplete,
     ResetRefused,
 )
+from quant_trading_system.core.wording import one_line
 from quant_trading_system.risk.latch import FileLatch, Latch, LatchState
 
 MAX_REASON = 500
@@ -309,4 +310,4 @@ def _event(state: LatchState, clock: Clock, reason: str = "") -> KillSwitchEvent
 
 def _one_line(text: str) -> str:
     """Reasons and names end up in logs and files: printable, one line, bounded."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_REASON]
+    return one_line(text, MAX_REASON)

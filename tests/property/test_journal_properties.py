@@ -11,6 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quant_trading_system.core.approval_events import (
+    ApprovalAsked,
+    ApprovalEnded,
+    ApprovalGiven,
+    ApprovalOutcome,
+    ApprovalSubject,
+)
 from quant_trading_system.core.decisions import CheckResult, Decision, QuoteSeen, Rule, Unit
 from quant_trading_system.core.events import (
     CashMoved,
@@ -154,6 +161,19 @@ events = st.one_of(
             Signal, symbol=symbols, direction=st.sampled_from(Direction), at=moments, strength=shares, reason=words
         ),
     ),
+    st.builds(
+        ApprovalAsked,
+        at=moments,
+        approval=words,
+        subject=st.sampled_from(ApprovalSubject),
+        text=words,
+        content=words,
+        asked_by=words,
+        needed=st.integers(1, 3),
+        expires_at=moments,
+    ),
+    st.builds(ApprovalGiven, at=moments, approval=words, content=words, by=words, reason=words),
+    st.builds(ApprovalEnded, at=moments, approval=words, outcome=st.sampled_from(ApprovalOutcome), by=words),
     st.builds(StrategyStopped, at=moments, strategy=words, error=words),
     st.builds(WishNotSized, at=moments, symbol=symbols, strategy=words, bound_by=words, detail=words),
     st.builds(

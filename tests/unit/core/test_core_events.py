@@ -11,6 +11,13 @@ import msgspec
 import pytest
 
 from quant_trading_system.core import events
+from quant_trading_system.core.approval_events import (
+    ApprovalAsked,
+    ApprovalEnded,
+    ApprovalGiven,
+    ApprovalOutcome,
+    ApprovalSubject,
+)
 from quant_trading_system.core.book_events import (
     ActivitiesCovered,
     ActivityBooked,
@@ -331,6 +338,31 @@ GOLDEN = {
         '{"kind":"state_recorded","at":"2024-01-02T14:30:00.250000Z","open_orders":{"5f1c-12-0":"working/0"},'
         '"positions":{"KO":"-20.5","XOM":"100"},"costs":{"KO":"-210.125","XOM":"10250.00"},"cash":"89960.125",'
         '"realized_pnl":"0.333333333333333333","fees":"0.07","halt_level":0,"orders":12,"fills":9}',
+    ),
+    "approval_asked": (
+        ApprovalAsked(
+            at=AT,
+            approval="limits-3",
+            subject=ApprovalSubject.LIMITS,
+            text="max_position_pct from 0.10 to 0.12",
+            content="5f1c9f86d081",
+            asked_by="Ana",
+            needed=2,
+            expires_at=AT + timedelta(days=1),
+        ),
+        '{"kind":"approval_asked","at":"2024-01-02T14:30:00.250000Z","approval":"limits-3","subject":"limits",'
+        '"text":"max_position_pct from 0.10 to 0.12","content":"5f1c9f86d081","asked_by":"Ana","needed":2,'
+        '"expires_at":"2024-01-03T14:30:00.250000Z"}',
+    ),
+    "approval_given": (
+        ApprovalGiven(at=AT, approval="limits-3", content="5f1c9f86d081", by="Ben", source="cli"),
+        '{"kind":"approval_given","at":"2024-01-02T14:30:00.250000Z","approval":"limits-3",'
+        '"content":"5f1c9f86d081","by":"Ben","source":"cli"}',
+    ),
+    "approval_ended": (
+        ApprovalEnded(at=AT, approval="limits-3", outcome=ApprovalOutcome.REFUSED, by="Ben", reason="too much"),
+        '{"kind":"approval_ended","at":"2024-01-02T14:30:00.250000Z","approval":"limits-3",'
+        '"outcome":"refused","by":"Ben","reason":"too much"}',
     ),
     "parent": (
         ParentEvent(

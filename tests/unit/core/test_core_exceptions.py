@@ -7,6 +7,7 @@ import pytest
 
 from quant_trading_system.core import exceptions
 from quant_trading_system.core.exceptions import (
+    ApprovalRefused,
     BrokerRejected,
     BrokerTimeout,
     ConfigurationError,
@@ -54,6 +55,7 @@ SAMPLES = [
     (SolverFailed("nothing was proved", ("Clarabel: stalled",)), "nothing was proved; Clarabel: stalled",
      {"reasons": ("Clarabel: stalled",)}),
     (KillSwitchIncomplete("latch not written"), "latch not written", {}),
+    (ApprovalRefused("Cid is not on the list"), "Cid is not on the list", {}),
     (ResetRefused("a reason is missing"), "a reason is missing", {}),
     (NotReconciled("positions differ"), "positions differ", {}),
     (StrategyError("asked for cash"), "asked for cash", {}),

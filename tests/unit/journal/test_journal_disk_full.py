@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from quant_trading_system.core.approval_events import ApprovalEnded, ApprovalGiven, ApprovalOutcome
 from quant_trading_system.core.events import (
     CancelsConfirmed,
     HaltLevel,
@@ -261,6 +262,8 @@ def test_only_a_lack_of_room_counts_as_full(error, full):
         (SIGNAL, True),
         (CANCEL_ASKED, False),
         (halted(), False),
+        (ApprovalGiven(at=AT, approval="limits-1", content="c", by="Ana"), True),
+        (ApprovalEnded(at=AT, approval="limits-1", outcome=ApprovalOutcome.REFUSED), False),
     ],
 )
 def test_what_begins_something_new(event, new):

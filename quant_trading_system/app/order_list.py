@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
+from quant_trading_system.app.refusal import refusal_of
 from quant_trading_system.core.decisions import Rule
-from quant_trading_system.core.events import OrderEvent
-from quant_trading_system.core.numbers import dollar_sign, plain
-from quant_trading_system.core.order_state import OrderStatus
-from quant_trading_system.core.orders import Order, OrderClass
+from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent
+from quant_trading_system.core.numbers import ZERO, divide, dollar_sign, plain
+from quant_trading_system.core.order_state import OrderStatus, PendingRequest
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide
 from quant_trading_system.journal.store import JournalSource
+
+_PRICE = Decimal("0.0001")
 
 
 class OrderLine(msgspec.Struct, kw_only=True):
-    """One order in a list."""
+    """One order in a list.
+
+    Attributes:
+        what: the order in words; `why`: what was last said about it.
+        refusal: why our gate refused it, in one sentence; empty when it did not.
+        quantity: shares wanted; `filled`: shares traded; `value`: dollars that they traded for.
+        pending: what was asked of it and is not answered.
+        parent: the parent order of which it is a slice, or the order whose leg it is.
+    """
 
     order_id: str
     at: datetime
@@ -28,26 +38,76 @@ class OrderLine(msgspec.Struct, kw_only=True):
     filled: Decimal
     why: str
     refused_by: Rule | None
+    side: OrderSide
+    quantity: Decimal
+    value: Decimal = ZERO
+    pending: PendingRequest = PendingRequest.NONE
+    refusal: str = ""
+    parent: str = ""
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Dollars a share, to the hundredth of a cent; None without a fill."""
+        return divide(self.value, self.filled, _PRICE) if self.filled and self.value else None
+
+
+class OrderLines:
+    """The newest orders, kept up to date entry by entry.
+
+    Attributes:
+        lines: by order id, oldest first.
+        dropped: older ones that are not kept any more.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Keep at most `most`."""
+        self.lines: dict[str, OrderLine] = {}
+        self.dropped = 0
+        self._most = most
+
+    def take(self, event: OrderEvent) -> None:
+        """An order event; the first one of an order puts it on the list."""
+        line = self.lines.get(event.order_id)
+        if line is None:
+            if event.order is not None:
+                self._put(_line(event, event.order))
+            return
+        line.status, line.filled, line.pending = event.status, event.quantity_filled, event.pending
+        line.why = event.reason or line.why
+        line.quantity = event.quantity or line.quantity
+
+    def fill(self, event: FillEvent) -> None:
+        """An execution of an order."""
+        self._add_value(event.order_id, event.quantity * event.price)
+
+    def correct(self, event: FillCorrected) -> None:
+        """An execution was another one, or none."""
+        self._add_value(event.order_id, event.quantity * event.price - event.was_quantity * event.was_price)
+
+    def _put(self, line: OrderLine) -> None:
+        self.lines[line.order_id] = line
+        if len(self.lines) > self._most:
+            del self.lines[next(iter(self.lines))]
+            self.dropped += 1
+
+    def _add_value(self, order_id: str, value: Decimal) -> None:
+        line = self.lines.get(order_id)
+        if line is not None:
+            line.value += value
 
 
 def list_orders(journal: JournalSource, *, symbol: str = "", refused: bool = False, last: int = 50) -> list[OrderLine]:
     """The newest `last` orders, oldest first; of one symbol, or the refused ones, if asked."""
-    lines: dict[str, OrderLine] = {}
-    kept: deque[str] = deque()
-    for entry in journal.entries(kinds=("order",)):
+    found = OrderLines(last)
+    for entry in journal.entries(kinds=("order", "fill", "fill_corrected")):
         event = entry.event
-        if not isinstance(event, OrderEvent):
-            continue
-        if event.order is not None and _is_wanted(event, symbol, refused):
-            lines[event.order_id] = _line(event, event.order)
-            kept.append(event.order_id)
-            if len(kept) > last:
-                del lines[kept.popleft()]
-        line = lines.get(event.order_id)
-        if line is not None:
-            line.status, line.filled = event.status, event.quantity_filled
-            line.why = event.reason or line.why
-    return list(lines.values())
+        if isinstance(event, FillEvent):
+            found.fill(event)
+        elif isinstance(event, FillCorrected):
+            found.correct(event)
+        elif isinstance(event, OrderEvent) and (event.order is None or _is_wanted(event, symbol, refused)):
+            found.take(event)
+    return list(found.lines.values())
 
 
 def symbols_with_orders(journal: JournalSource) -> list[str]:
@@ -71,7 +131,17 @@ def _line(event: OrderEvent, order: Order) -> OrderLine:
         filled=event.quantity_filled,
         why=event.reason,
         refused_by=event.decision.refused_by if event.decision else None,
+        side=order.side,
+        quantity=order.quantity,
+        pending=event.pending,
+        refusal=refusal_of(event.decision) if event.decision else "",
+        parent=event.parent or _parent(event),
     )
+
+
+def _parent(event: OrderEvent) -> str:
+    plan = event.decision.plan if event.decision is not None else None
+    return plan.parent if plan is not None else ""
 
 
 def order_in_words(order: Order) -> str:

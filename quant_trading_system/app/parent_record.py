@@ -47,7 +47,7 @@ def parent_records(journal: JournalSource) -> list[ParentRecord]:
     Raises:
         JournalDamaged: an entry cannot be read.
     """
-    return [_record(parent) for parent in parents_of(journal)]
+    return [record_of(parent) for parent in parents_of(journal)]
 
 
 def parent_record(journal: JournalSource, parent_id: str) -> ParentRecord | None:
@@ -55,7 +55,8 @@ def parent_record(journal: JournalSource, parent_id: str) -> ParentRecord | None
     return next((record for record in parent_records(journal) if record.parent_id == parent_id), None)
 
 
-def _record(parent: ParentHistory) -> ParentRecord:
+def record_of(parent: ParentHistory) -> ParentRecord:
+    """The record of one parent."""
     first, last, plan = parent.first, parent.last, parent.plan
     expected = None if plan is None else plan.expected_slippage_bps
     price = None if plan is None else plan.expected_price

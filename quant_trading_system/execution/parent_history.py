@@ -135,34 +135,47 @@ class ParentHistory:
         )
 
 
-def parents_of(journal: JournalSource) -> list[ParentHistory]:
-    """Every parent of the journal, in the order in which they began, read in one pass.
+class ParentHistories:
+    """The parents of a journal, kept up to date entry by entry.
 
-    Raises:
-        JournalDamaged: an entry cannot be read.
+    Attributes:
+        parents: by id, in the order in which they began.
     """
-    parents: dict[str, ParentHistory] = {}
-    parent_of: dict[str, ParentHistory] = {}
-    for entry in journal.entries(kinds=_KINDS):
-        event = entry.event
+
+    def __init__(self, most: int | None = None) -> None:
+        """Keep the newest `most`, or all."""
+        self.parents: dict[str, ParentHistory] = {}
+        self._parent_of: dict[str, ParentHistory] = {}
+        self._most = most
+
+    def take(self, event: ParentEvent | OrderEvent | FillEvent | FillCorrected) -> None:
+        """The next entry of a parent, or of an order, whosever it is."""
         if isinstance(event, ParentEvent):
-            if event.begun is not None:
-                parents[event.parent_id] = ParentHistory(event, event.begun)
-            elif event.parent_id in parents:
-                parents[event.parent_id].take(event)
+            self._take_step(event)
         elif isinstance(event, OrderEvent):
-            _take_child(event, parents, parent_of)
-        elif isinstance(event, FillEvent) and event.order_id in parent_of:
-            parent_of[event.order_id].fill(event)
-        elif isinstance(event, FillCorrected) and event.order_id in parent_of:
-            parent_of[event.order_id].correct(event)
-    return list(parents.values())
+            self._take_child(event)
+        elif (parent := self._parent_of.get(event.order_id)) is not None:
+            if isinstance(event, FillEvent):
+                parent.fill(event)
+            else:
+                parent.correct(event)
 
+    def _take_step(self, event: ParentEvent) -> None:
+        if event.begun is not None:
+            self.parents[event.parent_id] = ParentHistory(event, event.begun)
+            if self._most is not None and len(self.parents) > self._most:
+                self._forget(next(iter(self.parents)))
+        elif event.parent_id in self.parents:
+            self.parents[event.parent_id].take(event)
 
-def _take_child(event: OrderEvent, parents: dict[str, ParentHistory], parent_of: dict[str, ParentHistory]) -> None:
-    decision, order = event.decision, event.order
-    if order is not None and decision is not None and decision.plan is not None and decision.plan.parent in parents:
-        parent = parent_of[event.order_id] = parents[decision.plan.parent]
+    def _take_child(self, event: OrderEvent) -> None:
+        decision, order = event.decision, event.order
+        if order is None or decision is None or decision.plan is None or decision.plan.parent not in self.parents:
+            if event.order_id in self._parent_of:
+                child = self._parent_of[event.order_id].children[event.order_id]
+                child.status, child.filled = event.status, event.quantity_filled
+            return
+        parent = self._parent_of[event.order_id] = self.parents[decision.plan.parent]
         parent.children[event.order_id] = ChildLine(
             order_id=event.order_id,
             at=event.at,
@@ -172,9 +185,24 @@ def _take_child(event: OrderEvent, parents: dict[str, ParentHistory], parent_of:
         )
         if decision.quote is not None:
             parent.see(event.at, decision.quote.bid, decision.quote.ask)
-    elif event.order_id in parent_of:
-        child = parent_of[event.order_id].children[event.order_id]
-        child.status, child.filled = event.status, event.quantity_filled
+
+    def _forget(self, parent_id: str) -> None:
+        for order_id in self.parents.pop(parent_id).children:
+            self._parent_of.pop(order_id, None)
+
+
+def parents_of(journal: JournalSource) -> list[ParentHistory]:
+    """Every parent of the journal, in the order in which they began, read in one pass.
+
+    Raises:
+        JournalDamaged: an entry cannot be read.
+    """
+    found = ParentHistories()
+    for entry in journal.entries(kinds=_KINDS):
+        event = entry.event
+        if isinstance(event, ParentEvent | OrderEvent | FillEvent | FillCorrected):
+            found.take(event)
+    return list(found.parents.values())
 
 
 def results_of(parents: Iterable[ParentHistory], *, ended: bool = True) -> list[ParentResult]:

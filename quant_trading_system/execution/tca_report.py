@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -70,7 +71,11 @@ def tca_report(journal: JournalSource) -> TcaReport:
     Raises:
         JournalDamaged: an entry cannot be read.
     """
-    found = parents_of(journal)
+    return report_of(parents_of(journal))
+
+
+def report_of(found: Sequence[ParentHistory]) -> TcaReport:
+    """What these parents cost, each and put together."""
     results = [result for parent in found if parent.last.ended and (result := parent.result()) is not None]
     return TcaReport(
         parents=tuple(_costs(parent) for parent in found),

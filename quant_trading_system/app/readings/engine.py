@@ -1,0 +1,191 @@
+"""Whether the engine lives, and whether orders may leave: from the files beside the journal, never from the engine."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
+from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Phase, Pulse, read_heartbeat
+from quant_trading_system.app.readings.follower import Follower
+from quant_trading_system.core.events import HaltLevel, HaltTrigger
+from quant_trading_system.journal.private_files import beside
+from quant_trading_system.journal.sqlite_store import LOCK_SUFFIX
+from quant_trading_system.risk.latch import LatchState, look_at
+
+QUIET_LOOKS = 5
+"""Looks without a new sign of life after which an engine counts as silent, or as stuck."""
+
+
+class EngineState(StrEnum):
+    """What is known of the engine's process."""
+
+    NEVER = "never started"
+    RUNNING = "running"
+    SILENT = "silent"  # its process is there and gives no sign of life
+    STUCK = "stuck"  # it lives, but gets no work done
+    STOPPED = "stopped"  # in good order
+    DIED = "died"  # its process is gone, and nothing says that it meant to
+
+
+_SENTENCES = {
+    EngineState.NEVER: "No engine has run here yet. Start one with `qts trade`, or try `qts demo`.",
+    EngineState.RUNNING: "The engine is running.",
+    EngineState.SILENT: "The engine's process gives no sign of life. Halt works all the same.",
+    EngineState.STUCK: "The engine lives, but gets no work done. Halt works all the same.",
+    EngineState.STOPPED: "The engine is not running; it stopped in good order. You see what its journal says.",
+    EngineState.DIED: "The engine is not running, and did not stop in good order. You see what its journal says.",
+}
+
+
+class HaltReading(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether orders may leave.
+
+    Attributes:
+        level: ``running``, ``reducing``, ``halted`` or ``flattening``.
+        at: when it was set, ISO 8601; empty while nobody ever did.
+        authorized: who may let orders leave again; any named person when empty.
+    """
+
+    level: str = "running"
+    reason: str = ""
+    by: str = ""
+    at: str = ""
+    trigger: HaltTrigger = HaltTrigger.MANUAL
+    activation: int = 0
+    numbers: dict[str, str] = {}
+    authorized: tuple[str, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Something is stopped."""
+        return self.level != HaltLevel.RUNNING.name.lower()
+
+
+class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine of one account.
+
+    Attributes:
+        says: one sentence for people, with what to do.
+        halt: of the account; `host`: of everything on this machine.
+        is_watched: a watchdog gives signs of life.
+        last_entry_at: time of the newest entry of the journal; `seq`: its number.
+    """
+
+    state: EngineState
+    says: str
+    halt: HaltReading
+    host: HaltReading
+    is_watched: bool
+    directory: str
+    pid: int = 0
+    epoch: int = 0
+    run: str = ""
+    mode: str = ""
+    version: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    last_entry_at: datetime | None = None
+    seq: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        """It can carry out commands, as far as can be told."""
+        return self.state is EngineState.RUNNING
+
+
+class EngineWatch:
+    """Looks at the signs of life; what it says of silence counts its own looks, so look once a second or so."""
+
+    def __init__(self, directory: Path, host_latch: Path) -> None:
+        """Watch the engine of the account in `directory`; `host_latch` is the machine's."""
+        self._directory = directory
+        self._host_latch = host_latch
+        self._engine = Pulse()
+        self._watchdog = Pulse()
+        self._seq = 0
+        self._quiet = 0
+
+    def look(self, follower: Follower) -> EngineReading:
+        """The engine now."""
+        self._engine.look(read_heartbeat(self._directory / ENGINE_FILE))
+        self._watchdog.look(read_heartbeat(self._directory / WATCHDOG_FILE))
+        with follower.lock:
+            run, finished, at = follower.books.run, follower.books.finished, follower.books.at
+            self._quiet = 0 if follower.seq != self._seq else self._quiet + 1
+            self._seq = follower.seq
+        state, pid = self._state(is_finished=finished is not None, has_run=run is not None)
+        beat = self._engine.last
+        return EngineReading(
+            state=state,
+            says=_SENTENCES[state],
+            halt=halt_reading(look_at(self._directory / LATCH_FILE)),
+            host=halt_reading(look_at(self._host_latch)),
+            is_watched=self._watchdog.last is not None
+            and self._watchdog.last.phase is Phase.ALIVE
+            and self._watchdog.silent < QUIET_LOOKS
+            and _is_there(self._watchdog.last.pid),
+            directory=str(self._directory),
+            pid=pid,
+            epoch=0 if beat is None else beat.epoch,
+            run="" if run is None else run.run,
+            mode="" if run is None else run.mode,
+            version="" if run is None else run.version,
+            started_at=None if run is None else run.at,
+            finished_at=None if finished is None else finished.at,
+            last_entry_at=at,
+            seq=self._seq,
+        )
+
+    def _state(self, *, is_finished: bool, has_run: bool) -> tuple[EngineState, int]:
+        beat, writer = self._engine.last, _writer(self._directory / JOURNAL_FILE)
+        if not writer:
+            ended = is_finished or (beat is not None and beat.phase is Phase.ENDED)
+            known = has_run or beat is not None
+            return (EngineState.STOPPED if ended else EngineState.DIED if known else EngineState.NEVER), 0
+        if beat is None or beat.pid != writer:
+            if is_finished:
+                return EngineState.STOPPED, 0
+            return EngineState.RUNNING, writer  # a demonstration or backtest: it lives as long as its process
+        if self._engine.silent >= QUIET_LOOKS:
+            return EngineState.SILENT, writer
+        return (EngineState.STUCK if self._engine.stuck >= 2 * QUIET_LOOKS else EngineState.RUNNING), writer
+
+
+def halt_reading(state: LatchState) -> HaltReading:
+    """What a latch says."""
+    return HaltReading(
+        level=state.level.name.lower(),
+        reason=state.reason,
+        by=state.by,
+        at=state.at,
+        trigger=state.trigger,
+        activation=state.activation,
+        numbers=state.numbers,
+        authorized=state.authorized,
+    )
+
+
+def _writer(journal: Path) -> int:
+    """The process that has the journal open for writing; 0 when it is gone."""
+    try:
+        text = beside(journal, LOCK_SUFFIX).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
+        return 0
+    pid = int(text) if text.isdecimal() else 0
+    return pid if pid and _is_there(pid) else 0
+
+
+def _is_there(pid: int) -> bool:
+    """A process of that number runs; another one may have got the number since, which the heartbeat tells apart."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -14,19 +14,22 @@ from functools import partial
 from typing import Any, TypeVar
 
 from quant_trading_system.app.alarms import Alarms
+from quant_trading_system.app.crash_loop import refuse_crash_loop
 from quant_trading_system.app.live_parts import (
     LiveSetup,
     MeasuredBars,
     Tell,
     assemble_live,
     calendar_of,
-    fetch,
+    loaded_bars,
+    measured_correlations,
     narrate,
 )
 from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import RunFinished
 from quant_trading_system.core.exceptions import (
     BrokerRejected,
     ConfigurationError,
@@ -46,9 +49,7 @@ from quant_trading_system.execution.order_manager import ABSENT_AFTER
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.market.sessions import Calendar
-from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.latch import Latch
-from quant_trading_system.trading.live_bars import LiveBars
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from quant_trading_system.trading.system import Ports, TradingSystem
 
@@ -62,12 +63,19 @@ _LOOK = timedelta(seconds=5)
 T = TypeVar("T")
 
 
-async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings: Surroundings | None = None) -> None:
+async def trade(
+    setup: LiveSetup,
+    stop: asyncio.Event,
+    tell: Tell,
+    surroundings: Surroundings | None = None,
+    hurry: asyncio.Event | None = None,
+) -> None:
     """Trade until `stop` is set.
 
     Args:
         tell: takes one line about what happens, for people.
         surroundings: clock, lines and storage; this machine's by default.
+        hurry: set when the stop is to wait for the broker no longer.
 
     Raises:
         ConfigurationError: host, account or settings do not agree, positions have nobody to answer for them,
@@ -79,7 +87,7 @@ async def trade(setup: LiveSetup, stop: asyncio.Event, tell: Tell, surroundings:
         opening = open_account(setup, surroundings or Surroundings(), stack, tell)
         account = await unless_stopped(stop, opening)
         if account is not None:
-            await account.run(stop)
+            await account.run(stop, hurry)
         else:
             tell(STOPPED_EARLY)
 
@@ -113,24 +121,8 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
         identity = account_key(setup.access.endpoints, (await lines.client.account()).id)
         lock = around.take_lock(setup.directory, identity, last_epoch(journal), around.clock)
         stack.callback(lock.release)
+        await refuse_crash_loop(journal, around.open_latch(setup.directory), around.clock, lines.client)
         return await LiveAccount.prepare(setup, around, journal, lines, tell, alarms, lock)
-
-
-async def _loaded_bars(setup: LiveSetup, lines: Lines, calendar: Calendar, clock: Clock) -> LiveBars:
-    symbols = tuple(setup.universe)
-    read = partial(fetch, lines.data, symbols, calendar, setup.span)
-    bars = LiveBars(symbols, read, calendar, clock, span=setup.span, lookback=setup.lookback)
-    await bars.load()
-    return bars
-
-
-def _correlations(setup: LiveSetup, bars: LiveBars) -> RollingCorrelations:
-    return RollingCorrelations(
-        tuple(setup.universe),
-        bars.recent_returns,
-        window=setup.limits.correlation_window,
-        min_observations=setup.limits.correlation_min_observations,
-    )
 
 
 def _feed(
@@ -234,8 +226,8 @@ class LiveAccount:
             account_id=setup.account_id,
         )
         feed = _feed(setup, lines, clock, calendar, board, alarms)
-        bars = await _loaded_bars(setup, lines, calendar, clock)
-        correlations = _correlations(setup, bars)
+        bars = await loaded_bars(setup, lines.data, calendar, clock)
+        correlations = measured_correlations(setup, bars)
         ports = Ports(
             clock=clock,
             calendar=calendar,
@@ -259,14 +251,19 @@ class LiveAccount:
         measured = MeasuredBars(bars, correlations)
         return cls(setup, around, guard, run, system, broker, feed, measured, reconciliation, tell)
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
         """Bring the streams up, reconcile, trade until `stop`; a `stop` before that ends the start at once."""
         async with AsyncExitStack() as stack:
-            loop = await unless_stopped(stop, stack.enter_async_context(self.following()))
+            try:
+                loop = await unless_stopped(stop, stack.enter_async_context(self.following()))
+            except (NotReconciled, OutcomeUnknown, NotSent, BrokerRejected):
+                self._end_unstarted()  # nothing is wrong with this program
+                raise
             if loop is None:
+                self._end_unstarted()
                 self._tell(STOPPED_EARLY)
                 return
-            stopper = asyncio.ensure_future(_stop_when(stop, loop))
+            stopper = asyncio.ensure_future(_stop_when(stop, hurry or asyncio.Event(), loop))
             trading = asyncio.ensure_future(loop.run())
             try:
                 await asyncio.wait([trading, *self._streams], return_when=asyncio.FIRST_COMPLETED)
@@ -287,6 +284,14 @@ class LiveAccount:
         async with self._guard.watched(), self._connected() as loop:
             self._guard.starting, self._guard.trading = False, True
             yield loop
+
+    def _end_unstarted(self) -> None:
+        """On record, so that it does not count as a start that failed."""
+        journal, now = self.system.ports.journal, self.system.ports.clock.now()
+        journal.append(
+            RunFinished(at=now, run=self.name, orders=0, fills=self.system.tracker.fills, policy="not started")
+        )
+        journal.sync()
 
     def _has_orders_to_withdraw(self) -> bool:
         """An earlier process left orders that were not meant to stay; a failed start leaves them to the watchdog."""
@@ -375,9 +380,11 @@ async def _end(work: Iterable[asyncio.Future[Any]]) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _stop_when(stop: asyncio.Event, loop: LiveLoop) -> None:
+async def _stop_when(stop: asyncio.Event, hurry: asyncio.Event, loop: LiveLoop) -> None:
     await stop.wait()
     loop.stop()
+    await hurry.wait()
+    loop.hurry()
 
 
 def _raise_failure(streams: Sequence[asyncio.Future[None]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from quant_trading_system import __version__
@@ -12,6 +13,7 @@ from quant_trading_system.app.adoption import Ledger, adopt_positions
 from quant_trading_system.app.watchdog_record import RecordEntry, take_record
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import (
     AnyEvent,
     FillCorrected,
@@ -142,6 +144,29 @@ async def fetch(
             "are they spelt right, and is --lookback long enough?"
         )
     return history_of({symbol: found.get(symbol, ()) for symbol in symbols}, calendar, span)
+
+
+async def loaded_bars(setup: LiveSetup, data: AlpacaData, calendar: Calendar, clock: Clock) -> LiveBars:
+    """The finished bars of the look-back, and those to come.
+
+    Raises:
+        MarketDataError: the broker has none.
+    """
+    symbols = tuple(setup.universe)
+    read = partial(fetch, data, symbols, calendar, setup.span)
+    bars = LiveBars(symbols, read, calendar, clock, span=setup.span, lookback=setup.lookback)
+    await bars.load()
+    return bars
+
+
+def measured_correlations(setup: LiveSetup, bars: LiveBars) -> RollingCorrelations:
+    """Correlations over the bars that have ended."""
+    return RollingCorrelations(
+        tuple(setup.universe),
+        bars.recent_returns,
+        window=setup.limits.correlation_window,
+        min_observations=setup.limits.correlation_min_observations,
+    )
 
 
 def bind_account(directory: Path, account_id: str) -> None:

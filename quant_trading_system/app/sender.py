@@ -30,6 +30,7 @@ WATCHDOG_START = timedelta(seconds=30)
 LONGEST_START = 600
 """Beats within which a start may take its time; it waits for orders in doubt, and may read a long history."""
 
+_TOO_LONG = UNWATCHED_AFTER * BEAT.total_seconds()
 _FIRST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(minutes=5)
 
@@ -104,6 +105,8 @@ class EngineGuard:
         self._launch = launch
         self._child: Child | None = None
         self._pulse = Pulse()
+        self._looked_at = clock.monotonic()
+        self._slept = False
         self._alive = False
         self._beats = self._turns = 0
         self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, seed=lock.holder.epoch, name="watchdog")
@@ -115,7 +118,11 @@ class EngineGuard:
 
     def unwatched(self) -> str:
         """Why nobody watches over the engine, empty while a watchdog lives or is done without."""
-        if self._launch is None or self._alive:
+        if self._launch is None:
+            return ""
+        if self._slept or self._since_look() >= _TOO_LONG:
+            return "nothing ran here for a while; the watchdog has to show life first"
+        if self._alive:
             return ""
         return f"no watchdog: its heartbeat has stood still for {self._pulse.silent} s; it is being started again"
 
@@ -227,13 +234,20 @@ class EngineGuard:
             self._say(str(incomplete))
 
     def _look_at_watchdog(self) -> None:
+        has_slept, self._looked_at = self._since_look() >= _TOO_LONG, self._clock.monotonic()
         self._pulse.look(self._watchdog())
-        if not self._pulse.silent:
-            self._alive = True
+        if has_slept:
+            self._slept = self._alive  # it may have ended meanwhile: only a sign of life after the pause counts
+        elif not self._pulse.silent:
+            self._alive, self._slept = True, False
             self._backoff.reset()
         elif self._alive and self._pulse.silent >= UNWATCHED_AFTER:
-            self._alive = False
+            self._alive = self._slept = False
             self._say("the watchdog gives no sign of life; no new risk is taken until it does")
+
+    def _since_look(self) -> float:
+        """Seconds in which this process did not look at the watchdog; many after a pause."""
+        return self._clock.monotonic() - self._looked_at
 
     def _watchdog(self) -> Heartbeat | None:
         """Its heartbeat, unless it watches another account."""

@@ -18,6 +18,7 @@ from quant_trading_system.cli import (
     order_commands,
     reconcile_command,
     report_command,
+    service_command,
     simulate_command,
     size_command,
     trade_command,
@@ -62,6 +63,7 @@ trade_command.add_to(app)
 reconcile_command.add_to(app)
 venue_command.add_to(app)
 watchdog_command.add_to(app)
+service_command.add_to(app)
 algo_command.add_to(app)
 simulate_command.add_to(app)
 report_command.add_to(app)

@@ -144,13 +144,17 @@ async def _until_told(setup: LiveSetup) -> None:
     from quant_trading_system.app.live import trade as trade_live
     from quant_trading_system.core.clock import SystemClock
 
-    clock, stop, loop = SystemClock(), asyncio.Event(), asyncio.get_running_loop()
+    clock, stop, hurry, loop = SystemClock(), asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+
+    def told() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told)
 
     setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     remember_run(setup.directory)
-    await trade_live(setup, stop, line_teller(clock))
+    await trade_live(setup, stop, line_teller(clock), hurry=hurry)
 
 
 def _watchdog_command(name: str, account: str, credentials: Path | None, bound: float) -> tuple[str, ...]:

@@ -64,6 +64,12 @@ class Break(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """No new risk may be taken before it is explained."""
         return self.severity is not Severity.NOTICE
 
+    def is_same_as(self, other: Break) -> bool:
+        """The same difference as `other`, though both sides may have moved on by the same amount."""
+        if self.difference is None or other.difference is None:
+            return self == other
+        return (self.name, self.difference, self.severity) == (other.name, other.difference, other.severity)
+
     def __str__(self) -> str:
         return f"{self.kind.value} {self.subject}: ours {self.ours}, the broker's {self.theirs}"
 

@@ -85,7 +85,8 @@ class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run
     """The run ended in order.
 
     Attributes:
-        policy: what was done with orders that were still working, ``cancel`` or ``leave``; empty in backtests.
+        policy: what was done with orders that were still working, ``cancel`` or ``leave``; ``not started`` for a start
+            that was stopped, or found a broker without an answer; empty in backtests.
     """
 
     run: str

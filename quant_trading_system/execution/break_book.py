@@ -94,11 +94,12 @@ class BreakBook:
     def _weigh(self, name: BreakName, found: Break) -> None:
         if name in self.open:
             known, first_seen = self.open[name]
-            if known != found:
+            self.open[name] = (found, first_seen)
+            if not known.is_same_as(found):
                 self._open(found, first_seen)
             return
         suspect = self._suspects.get(name)
-        if suspect is None or suspect.found != found:
+        if suspect is None or not suspect.found.is_same_as(found):
             self._suspects[name] = _Suspect(found, self._clock.now(), self._clock.monotonic())
         elif self._clock.monotonic() - suspect.since >= SECOND_LOOK.total_seconds():
             del self._suspects[name]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, JournalError, OutcomeUnknown, UnknownOrder
@@ -36,7 +36,7 @@ class _Wish:
         self.reason = reason
         self.asks = 0
         self.pause = FIRST_PAUSE
-        self.next_at: datetime | None = None
+        self.next_at: float | None = None
         self.was_unseen = False
 
 
@@ -95,7 +95,7 @@ class Cancels:
         """
         if not self._wishes:
             return
-        now = self._clock.now()
+        now = self._clock.monotonic()
         with self._lock:
             due = [(record, wish) for record, wish in self._still_wanted() if _is_due(record, wish, now)]
         for record, wish in due:
@@ -114,7 +114,7 @@ class Cancels:
             wish = self._wishes.setdefault(record.order_id, _Wish(reason))
             wish.asks += 1
             wish.was_unseen = record.status in _UNSEEN
-            wish.next_at = self._clock.now() + wish.pause
+            wish.next_at = self._clock.monotonic() + wish.pause.total_seconds()
             wish.pause = min(2 * wish.pause, LONGEST_PAUSE)
             try:
                 self._lives.request(record, RequestTrigger.ASK_CANCEL, reason)
@@ -154,7 +154,7 @@ def _open_legs(record: OrderRecord) -> Iterator[OrderRecord]:
         leg = leg.newer
 
 
-def _is_due(record: OrderRecord, wish: _Wish, now: datetime) -> bool:
+def _is_due(record: OrderRecord, wish: _Wish, now: float) -> bool:
     if record.status in _UNSEEN:
         return False  # it cannot be cancelled before it is seen
     return wish.was_unseen or wish.next_at is None or now >= wish.next_at

@@ -68,6 +68,7 @@ class GroupLives:
         leader = group.leader
         leg = OrderRecord(order, order.quantity)
         leg.parent, leg.sent_at, leg.status = leader.order_id, leader.sent_at, OrderStatus.SENT
+        leg.left_at = leader.left_at
         leg.room_price = max(order.limit_price or ZERO, order.stop_price or ZERO)
         leg.sent_seq = self._journal.append(begun(leg, self._clock.now()), leader.sent_seq)
         group.add(kind, leg)
@@ -155,7 +156,7 @@ class GroupLives:
         if flaw is None:
             self._calm(group)
             return
-        group.since = group.since or self._clock.now()
+        group.since = self._clock.monotonic() if group.since is None else group.since
         self._flawed[group.leader.order_id] = group
         if flaw[0] is NoticeKind.BOTH_EXITS_FILLED:
             self._tell(group, flaw)
@@ -163,12 +164,12 @@ class GroupLives:
 
     def look(self) -> list[str]:
         """Tell of what has been wrong for too long; the ids of exits that have to be cancelled because of it."""
-        now, too_large = self._clock.now(), list[str]()
+        now, too_large = self._clock.monotonic(), list[str]()
         for group in list(self._flawed.values()):
             flaw = self._flaw(group)
             if flaw is None:
                 self._calm(group)
-            elif group.since is not None and now - group.since >= PROTECT_WITHIN:
+            elif group.since is not None and now - group.since >= PROTECT_WITHIN.total_seconds():
                 self._tell(group, flaw)
                 too_large += [leg.order_id for leg in group.oversized]
         return too_large
@@ -197,7 +198,7 @@ class GroupLives:
             leader.group.recorded = reason
             self._to_record.append(leader.group)
             self._flawed[order_id] = leader.group
-            leader.group.since = leader.group.since or self._clock.now()
+            leader.group.since = self._clock.monotonic() if leader.group.since is None else leader.group.since
 
     def _tell(self, group: OrderGroup, flaw: Flaw) -> None:
         kind, message = flaw

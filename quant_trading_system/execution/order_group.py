@@ -6,7 +6,6 @@ not closed yet: the broker lets one of them trade at a time, and cancels the oth
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.core.numbers import ZERO
@@ -28,7 +27,7 @@ class OrderGroup:
         leader: the entry; in an OCO order the take-profit.
         legs: its other members, as far as they are on our books.
         asked: ids of members whose cancel was asked for by us.
-        since: when what is wrong with it now was seen first; None while nothing is.
+        since: when what is wrong with it now was seen first, by the monotonic clock; None while nothing is.
         alarms: what people have been told of it, and `recorded`: the alarm that is on record; empty for none.
     """
 
@@ -39,7 +38,7 @@ class OrderGroup:
         self.leader = leader
         self.legs: dict[LegKind, OrderRecord] = {}
         self.asked: set[str] = set()
-        self.since: datetime | None = None
+        self.since: float | None = None
         self.alarms: dict[str, str] = {}
         self.recorded = ""
         leader.group = self

@@ -150,7 +150,7 @@ class OrderLives:
         record.expected_price = None if plan is None else plan.expected_price
         record.shrinks = approved.exits
         record.room_price = approved.price
-        record.sent_at = self._clock.now()
+        record.sent_at, record.left_at = self._clock.now(), self._clock.monotonic()
         record.status = advance(record.status, OrderTrigger.SEND)
         if isinstance(approved, ApprovedReplacement):
             record.replaces = approved.replaces
@@ -365,7 +365,7 @@ class OrderLives:
             failure = self._put_on_record(record, trigger, reason) if on_record else None
             failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
             if before.is_open and not record.status.is_open:
-                record.final_at = self._clock.now()
+                record.final_at, record.left_at = self._clock.now(), None
                 self._free_older(record, on_record=on_record and failure is None)
                 for listener in self._settled:
                     listener(record)

@@ -86,14 +86,13 @@ class OrderManager:
         self._clock = clock
         self._ids = ids
         self._lock = portfolio.lock
-        self._left_at: dict[str, float] = {}
+        self._began = clock.monotonic()
         self.lives = OrderLives(
             portfolio=portfolio, tracker=tracker, kill_switch=kill_switch, journal=journal, clock=clock
         )
         self._orders = self.lives.store
         self.rooms = ParentRooms(portfolio, checker, self.lives)
         self._cancels = Cancels(self.lives, broker, clock)
-        self.lives.on_settled(self._forget_age)
         broker.subscribe(self.lives.take)
 
     # -- the way out ---------------------------------------------------------------------------------------------
@@ -201,7 +200,6 @@ class OrderManager:
             self.lives.deny(order, verdict, cause)
             return verdict
         record = self.lives.begin(verdict, plan, cause)
-        self._left_at[record.order_id] = self._clock.monotonic()
         self._checker.remember(order)
         return record, verdict
 
@@ -356,14 +354,12 @@ class OrderManager:
                 self.lives.step(record, OrderTrigger.FIND_ABSENT, f"the broker did not know it {record.misses} times")
 
     def _age(self, record: OrderRecord) -> timedelta:
-        """Since it was sent; a wall clock that jumps makes no order of this process older."""
-        left_at = self._left_at.get(record.order_id)
-        if left_at is not None:
-            return timedelta(seconds=self._clock.monotonic() - left_at)
-        return timedelta(0) if record.sent_at is None else self._clock.now() - record.sent_at
+        """Since it may have been sent: an order of an earlier process left before this one began.
 
-    def _forget_age(self, record: OrderRecord) -> None:
-        self._left_at.pop(record.order_id, None)
+        Never by the wall clock, which may have been wrong then, or may be now.
+        """
+        left_at = self._began if record.left_at is None else record.left_at
+        return timedelta(seconds=self._clock.monotonic() - left_at)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

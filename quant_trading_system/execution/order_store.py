@@ -36,6 +36,7 @@ class OrderRecord:
         expected_price: mid at the decision, what slippage is measured against.
         room_price: dollars a share at which its room is reserved.
         sent_at, acknowledged_at: on the injected clock.
+        left_at: when it was sent by the monotonic clock; None for an order of an earlier process, or a final one.
         sent_seq: the journal entry of its decision; causes later entries.
         final_at: when it reached a terminal state.
         misses: how often the broker was asked about it and did not know it.
@@ -55,6 +56,7 @@ class OrderRecord:
         "final_at",
         "group",
         "intervals",
+        "left_at",
         "misses",
         "newer",
         "older",
@@ -91,6 +93,7 @@ class OrderRecord:
         self.shrinks = False
         self.room_price = ZERO
         self.sent_at: datetime | None = None
+        self.left_at: float | None = None
         self.acknowledged_at: datetime | None = None
         self.final_at: datetime | None = None
         self.sent_seq = 0

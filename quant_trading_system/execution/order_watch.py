@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltTrigger
@@ -24,13 +24,13 @@ class OrderWatch:
     """Keeps an eye on orders in doubt, on fills that cannot be, and on fills that should not be.
 
     Attributes:
-        doubtful: orders in doubt, and since when, by id.
+        doubtful: orders in doubt by id, and since when by the monotonic clock; at the earliest since this process.
         suspects: orders about which something was told that cannot be believed; they are to be looked up.
     """
 
     def __init__(self, portfolio: Portfolio, kill_switch: KillSwitch, clock: Clock) -> None:
         """Freeze symbols in `portfolio`; halt with `kill_switch`."""
-        self.doubtful: dict[str, tuple[OrderRecord, datetime]] = {}
+        self.doubtful: dict[str, tuple[OrderRecord, float]] = {}
         self.suspects: set[str] = set()
         self._portfolio = portfolio
         self._kill_switch = kill_switch
@@ -50,7 +50,7 @@ class OrderWatch:
     def note(self, record: OrderRecord) -> None:
         """The status of an order may have changed: since when is it in doubt?"""
         if record.status is OrderStatus.IN_DOUBT:
-            self.doubtful.setdefault(record.order_id, (record, self._clock.now()))
+            self.doubtful.setdefault(record.order_id, (record, self._clock.monotonic()))
         else:
             self.doubtful.pop(record.order_id, None)
 
@@ -73,9 +73,9 @@ class OrderWatch:
 
     def look(self) -> None:
         """Tell of orders that have been in doubt for long; beyond `HALT_AFTER` nobody knows what the account holds."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for record, since in list(self.doubtful.values()):
-            age = now - since
+            age = timedelta(seconds=now - since)
             if age < WARN_AFTER:
                 continue
             why = f"in doubt for {age.total_seconds():.0f} s; {record.order.symbol} is frozen for new risk"

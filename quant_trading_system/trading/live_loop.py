@@ -101,6 +101,7 @@ class LiveLoop:
         self._looking: asyncio.Task[None] | None = None
         system.kill_switch.subscribe(lambda _: self._halted.set())
         self._stopping = False
+        self._hurried = asyncio.Event()
         self._day: date | None = None
         self._asked: float | None = None
 
@@ -113,17 +114,26 @@ class LiveLoop:
         self._stopping = True
         self._wake.set()
 
+    def hurry(self) -> None:
+        """End without waiting for the broker any longer; what is not confirmed by now is named: no good end."""
+        self.stop()
+        self._hurried.set()
+
     async def run(self) -> None:
         """Go on until `stop`; an unexpected failure halts the account first and is then raised."""
         try:
-            await run_together(self._turns(), self._guard())
-            await self.end()
+            await run_together(self._turns_and_end(), self._guard())
         except BaseException as error:
             self._halt(error)
             await self._withdraw()
             raise
         finally:
             await self._drop_questions()
+
+    async def _turns_and_end(self) -> None:
+        await self._turns()
+        self._is_turning = True  # a halt may come while the stop waits for the broker
+        await self.end()
 
     async def _turns(self) -> None:
         while not self._stopping:
@@ -261,7 +271,20 @@ class LiveLoop:
             raise OutcomeUnknown(f"the broker has not confirmed the cancels of {names}; look at the broker")
 
     async def _withdraw_own(self) -> None:
-        """Cancel, wait until that is confirmed, and ask about what is not."""
+        """Cancel, wait until that is confirmed, and ask about what is not; no longer than until told to hurry."""
+        work, hurried = asyncio.ensure_future(self._cancel_and_confirm()), asyncio.ensure_future(self._hurried.wait())
+        try:
+            await asyncio.wait((work, hurried), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+            else:
+                self._tell("told to stop again: cancels that are not confirmed are not waited for")
+        finally:
+            for task in (work, hurried):
+                task.cancel()
+            await asyncio.gather(work, hurried, return_exceptions=True)
+
+    async def _cancel_and_confirm(self) -> None:
         clock, orders = self._system.ports.clock, self._system.orders
         await self._cancel_own("the engine stops")
         deadline = clock.monotonic() + SETTLE.total_seconds()

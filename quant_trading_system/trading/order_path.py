@@ -34,19 +34,7 @@ from quant_trading_system.risk.position_sizer import Around, PositionSizer, Sizi
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, plan_as_given, plan_order
-
-
-class Pursuit:
-    """One wish on its way: the signal, the size it was given, and the order or parent that works on it now."""
-
-    __slots__ = ("cause", "order_id", "parent_id", "signal", "sizing")
-
-    def __init__(self, signal: Signal, cause: int) -> None:
-        self.signal = signal
-        self.cause = cause
-        self.sizing: Sizing | None = None
-        self.order_id = ""
-        self.parent_id = ""
+from quant_trading_system.trading.pursuit import Pursuit
 
 
 class OrderPath:
@@ -66,6 +54,7 @@ class OrderPath:
         correlations: CorrelationSource | None = None,
         trades: Callable[[], Iterable[Decimal]] = tuple,
         record: Callable[[WishNotSized], object] = lambda _: None,
+        obstacle: Callable[[str], str] = lambda _: "",
     ) -> None:
         """Join the parts that the road runs through.
 
@@ -73,6 +62,7 @@ class OrderPath:
             correlations, trades: what sizers may know of them: as the gate measures them, and net profits of closed
                 round trips.
             record: told of wishes that have no size.
+            obstacle: why no new risk may be taken in a symbol for a while; empty when it may.
         """
         self._sizer = sizer
         self._policy = policy
@@ -84,6 +74,7 @@ class OrderPath:
         self._correlations = correlations
         self._trades = trades
         self._record = record
+        self._obstacle = obstacle
         self._desk = desk
         self._pursuits: dict[str, Pursuit] = {}
         self._unsized: dict[str, tuple[str, str]] = {}
@@ -103,7 +94,7 @@ class OrderPath:
         earlier = self._pursuits.get(signal.symbol)
         pursuit = self._pursuits[signal.symbol] = Pursuit(signal, cause)
         if earlier is not None:
-            pursuit.order_id, pursuit.parent_id = earlier.order_id, earlier.parent_id
+            pursuit.go_on_from(earlier)
             if earlier.cause != cause and self._desk.is_open(earlier.parent_id):
                 self._desk.cancel(earlier.parent_id, "its wish was replaced by a newer one")
 
@@ -125,9 +116,10 @@ class OrderPath:
         """
         self.give_up([symbol for symbol, p in self._pursuits.items() if not p.signal.is_alive(moment)])
         await self._have_strangers_refused()
-        asks = any(pursuit.sizing is None for pursuit in self._pursuits.values())
+        ready = [pursuit for pursuit in self._pursuits.values() if not self._is_put_off(pursuit)]
+        asks = any(pursuit.sizing is None for pursuit in ready)
         around = self._around(wanted) if asks else Around()
-        changes = [(p, self._change(p, around, len(wanted), moment)) for p in list(self._pursuits.values())]
+        changes = [(p, self._change(p, around, len(wanted), moment)) for p in ready]
         for pursuit, change in changes:
             if change is not None and change < 0:
                 await self._send(pursuit, change, moment)
@@ -136,6 +128,16 @@ class OrderPath:
         for pursuit, change in changes:
             if change is not None and change > 0:
                 await self._send(pursuit, change, moment)
+
+    def _is_put_off(self, pursuit: Pursuit) -> bool:
+        """A wish that was refused for a passing reason waits without asking, so that refusals do not pile up."""
+        if pursuit.put_off and not self._obstacle(pursuit.signal.symbol):
+            pursuit.put_off = False
+        return pursuit.put_off
+
+    def _refused(self, pursuit: Pursuit, rejection: Rejection) -> None:
+        if not pursuit.wait_after(rejection):
+            self._done(pursuit.signal.symbol)
 
     async def send_as_given(self, order: Order, cause: int | None = None) -> None:
         """Take an order that was written out by a strategy or a person down the same road."""
@@ -327,7 +329,7 @@ class OrderPath:
             self._done(symbol)
             return
         if isinstance(answer, Rejection):
-            self._done(symbol)
+            self._refused(pursuit, answer)
         else:
             pursuit.order_id = answer.order_id
 
@@ -343,7 +345,7 @@ class OrderPath:
             self._done(order.symbol)
             return True
         if isinstance(answer, Rejection):
-            self._done(order.symbol)
+            self._refused(pursuit, answer)
         else:
             pursuit.parent_id = answer.order.parent_id
         return True

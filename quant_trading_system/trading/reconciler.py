@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from quant_trading_system.core.book_events import Reconciled
 from quant_trading_system.core.breaks import Break, BreakKind
@@ -87,7 +88,7 @@ class Reconciler:
         self._clock = system.ports.clock
         self._wake = asyncio.Event()
         self._stream_is_up = True
-        self._questioned: frozenset[Break] = frozenset()
+        self._questioned: frozenset[tuple[BreakKind, str, Decimal | None]] = frozenset()
         self._audits_left = 0
         self._is_audit_due = False
         self._doubted = 0
@@ -189,7 +190,8 @@ class Reconciler:
 
     def _question(self) -> None:
         """Are there breaks that a missed correction of a fill explains, and were they not looked into already?"""
-        found = frozenset(found for found in self.breaks.blocking if found.kind in _BY_CORRECTION)
+        open_now = (found for found, _ in self.breaks.open.values())  # also one that is only told: it may be larger
+        found = frozenset((b.kind, b.symbol, b.difference) for b in open_now if b.kind in _BY_CORRECTION)
         if found != self._questioned:
             self._questioned, self._audits_left = found, AUDITS if found else 0
         self._is_audit_due = self._audits_left > 0
@@ -198,7 +200,7 @@ class Reconciler:
         """The broker may have taken executions back, or changed them, and the stream did not tell."""
         self._is_audit_due = False
         self._audits_left -= 1
-        symbols = {found.symbol for found in self._questioned}
+        symbols = {symbol for _, symbol, _ in self._questioned}
         only = () if "" in symbols else symbols  # cash may differ by any order
         ports, lives, now = self._system.ports, self._system.orders.lives, self._clock.now()
         try:

@@ -159,6 +159,7 @@ def assemble(
         trades=lambda: tracker.round_trips,
         record=ports.journal.append,
         desk=desk,
+        obstacle=lambda symbol: ports.unwatched() or risk.agreement.obstacle(symbol),
     )
     halt, engine = _drivers(ports, risk, tracker, orders, desk, path, strategies)
     if past is None:

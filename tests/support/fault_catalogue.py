@@ -41,6 +41,9 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         "task-cancelled | the task that sends is cancelled | before the request leaves: not sent; after: in doubt",
         "loop-fails | the engine fails unexpectedly | the account is halted before the process ends",
         "stop-with-orders | told to stop while orders work | they are cancelled or left as chosen, on record",
+        "stop-told-twice | told to stop again while a stop waits for the broker | it waits no longer, names what is not confirmed, and closes the run on record",
+        "wall-clock-jumps | the wall clock is set wrong, or was in an earlier process | no timer fires, no order is given up early",
+        "crash-loop | every start fails | bounded: the account is halted, its orders withdrawn, and a person has to look",
         "venue-killed | the broker goes away and comes back | the engine notices, catches up and goes on",
     ),
     "requests": _group(

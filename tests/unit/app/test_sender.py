@@ -303,6 +303,25 @@ def test_without_a_living_watchdog_no_new_risk_is_taken_and_it_is_started_again(
     play(scene, story)
 
 
+def test_after_a_pause_only_a_fresh_sign_of_life_of_the_watchdog_counts():
+    """It may have ended while this process stood still; its last sign looks like a new one then."""
+    scene = Scene()
+
+    async def story(s: Scene) -> None:
+        await s.pass_time(10, s.watchdog_lives)
+        assert s.guard.unwatched() == ""
+        s.watchdog_lives()  # its last
+        s.clock.move_to(s.clock.now() + timedelta(minutes=4))  # nothing ran here
+        assert "show life first" in s.guard.unwatched(), "also before the first look after it"
+        await s.pass_time(2)
+        assert "show life first" in s.guard.unwatched()
+        assert len(s.children) == 1, "one that lives is not started again"
+        await s.pass_time(2, s.watchdog_lives)
+        assert s.guard.unwatched() == ""
+
+    play(scene, story)
+
+
 def test_a_watchdog_with_the_keys_of_another_account_does_not_count():
     scene = Scene()
 

@@ -45,6 +45,12 @@ class Desk(Account):
         answer = self.submit(buy(quantity, limit="99.00"))
         return self.record(answer.order_id)
 
+    def submit_lost(self, symbol: str) -> OrderRecord:
+        """The same in another symbol."""
+        self.broker.answers.append("time_out")
+        answer = self.submit(buy(10, symbol, limit="99.00"))
+        return self.record(answer.order_id)
+
     def absent(self) -> OrderRecord:
         """An order that was given up."""
         record = self.lost()
@@ -280,6 +286,24 @@ def test_an_order_in_doubt_freezes_its_symbol_then_warns_then_halts_the_account(
     desk.wait(239)
     assert desk.kill_switch.state.trigger is HaltTrigger.INTEGRITY
     assert record.order_id in desk.kill_switch.reason
+
+
+@pytest.mark.fault("wall-clock-jumps")
+def test_a_wall_clock_that_jumps_makes_no_doubt_older_and_no_cancel_due(monkeypatch):
+    desk = Desk()
+    working = desk.working(buy(5, limit="99.00"))
+    lost = desk.submit_lost("PEP")
+    desk.broker.is_mute = True
+    desk.cancel(working)
+    true = desk.clock.now
+    monkeypatch.setattr(desk.clock, "now", lambda: true() + timedelta(hours=1))
+    desk.wait(1)
+    assert (desk.told, desk.kill_switch.is_active()) == ([], False)
+    assert desk.broker.cancels == [working.order_id]
+    desk.broker.is_mute = False
+    for _ in range(3):
+        asyncio.run(desk.orders.resolve(lost.order_id))
+    assert lost.status is S.IN_DOUBT
 
 
 def test_an_order_that_was_found_again_halts_nothing():

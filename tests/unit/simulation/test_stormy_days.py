@@ -33,20 +33,29 @@ DEATHS = 12
 @pytest.mark.parametrize("first", range(1, 161, 10))
 def test_no_invariant_breaks_in_a_storm(first):
     report, bad = campaign(first, 10, minutes=SHORT)
-    assert [(day.plan.seed, day.violations[0]) for day in bad if day.plan.seed not in OPEN_CASES] == []
+    assert [(day.plan.seed, day.violations[0]) for day in bad] == []
     assert report.silent == []
     assert report.orders > 0
     assert report.faults > 0
 
 
-OPEN_CASES = {
-    25: "an order of an earlier process that was sent under a wrong wall clock is given up half a minute early",
-    106: "an order leaves ten seconds after the last watchdog ended; whether engine or auditor is wrong is not known",
-    122: "an order that was in doubt when a halt came works on without a cancel; whether seen too late is not known",
-}
-"""Days that break something which is known and not mended yet."""
-
 KEPT = {
+    "a difference in cash that is only told was never held against the history of the fills": DayPlan(
+        seed=3008, kinds=("read.drop_response", "stream.half_frame", "fill.correct", "process.stop"), minutes=60
+    ),
+    "an order of an earlier process was given up half a minute early, for the wall clock was wrong": DayPlan(
+        seed=25,
+        kinds=("http.storm", "account.external_order", "ops.halt", "process.kill", "clock.jump"),
+        minutes=CALM + 10,
+    ),
+    "after a pause the last sign of life of a watchdog that had ended was taken for a new one": DayPlan(
+        seed=106, kinds=("process.pause", "watchdog.dies"), minutes=CALM + 10
+    ),
+    "a wall clock that jumped made a doubt old, and nobody carried a halt out while a stop waited": DayPlan(
+        seed=122,
+        kinds=("submit.drop_request", "http.storm", "session.early_close", "process.stop", "clock.jump"),
+        minutes=CALM + 10,
+    ),
     "bars that did not come held up the cancels of a halt": DayPlan(
         seed=5059, kinds=("submit.status_accepted", "submit.garbage", "read.drop_request", "ops.halt"), minutes=60
     ),

@@ -12,6 +12,7 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind, RunFinished
 from quant_trading_system.core.exceptions import JournalUnavailable, OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from tests.support.desk import Account
 from tests.support.orders import buy
@@ -320,5 +321,61 @@ def test_a_halt_is_carried_out_while_an_order_waits_for_its_answer(monkeypatch):
         task.cancel()
         while not task.done():
             await run._a_second()
+
+    asyncio.run(story())
+
+
+@pytest.mark.fault("stop-told-twice")
+def test_a_second_stop_waits_for_nobody_and_names_what_is_not_confirmed():
+    """The cancels have left; the run is closed on record all the same, and the watchdog takes over."""
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    run.account.broker.is_mute = True
+
+    async def story() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        run.loop.stop()
+        for _ in range(3):
+            await run._a_second()
+        assert not task.done()
+        told_at = run.clock.now()
+        run.loop.hurry()
+        while not task.done():
+            await run._a_second()
+        assert run.clock.now() - told_at <= timedelta(seconds=2)
+        with pytest.raises(OutcomeUnknown, match=record.order_id):
+            await task
+
+    asyncio.run(story())
+    assert any(isinstance(event, RunFinished) for event in run.account.journal.events)
+    assert f"cancel {record.order_id}" in run.account.calls
+
+
+def test_a_halt_is_carried_out_while_a_stop_waits_for_the_broker(monkeypatch):
+    """What somebody else placed stays at a stop; a halt that comes meanwhile cancels it, too."""
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    run.account.working(buy(3, limit="99.00"))
+    theirs = run.account.working(buy(4, limit="98.00", strategy=EXTERNAL))
+    run.account.broker.is_mute = True
+
+    async def story() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        run.loop.stop()
+        await run._a_second()
+        assert f"cancel {theirs.order_id}" not in run.account.calls
+        run.account.kill_switch.activate("a person")
+        await run._a_second()
+        assert f"cancel {theirs.order_id}" in run.account.calls
+        run.loop.hurry()
+        while not task.done():
+            await run._a_second()
+        with pytest.raises(OutcomeUnknown):
+            await task
 
     asyncio.run(story())

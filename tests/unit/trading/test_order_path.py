@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +17,13 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.risk.position_sizer import Sizing, SizingRequest
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy, plan_as_given, plan_order
+from quant_trading_system.trading.pursuit import MOST_REFUSALS
 from tests.support.desk import Account, limits_with
 from tests.support.market import NOON
 from tests.support.orders import buy, sell
 
 D = Decimal
+MINUTE = timedelta(minutes=1)
 
 
 def want(account: Account, symbol: str, weight: str, *, cause: int = 1) -> None:
@@ -446,3 +449,62 @@ def test_a_position_within_its_drift_band_is_left_alone():
     want(account, "KO", "0.1")
     walk(account)
     assert sent(account) == ["buy 11 KO"]
+
+
+# -- a gate that is shut for a while -------------------------------------------------------------------------------
+
+
+def refusals(account: Account) -> list[Rule]:
+    records = account.orders.orders()
+    return [record.rejection.rule for record in records if record.rejection is not None]
+
+
+def test_a_wish_waits_while_the_books_are_compared_and_is_asked_again():
+    account = Account()
+    account.system.agreement.doubt("stream", "the order stream was lost")
+    want(account, "KO", "0.05")
+    walk(account, times=20)
+    assert sent(account) == []
+    assert refusals(account) == [Rule.RECONCILED], "once on record, not at every look"
+    want(account, "KO", "0.05")  # the strategy says the same at the next bar
+    walk(account)
+    assert refusals(account) == [Rule.RECONCILED]
+    account.system.agreement.trust("stream")
+    account.offer("49.99", "50.01")
+    walk(account)
+    assert sent(account) == ["buy 99 KO"], "its size is that of the moment"
+
+
+def test_a_wish_that_waits_expires_with_its_signal_and_ends_with_a_halt():
+    account = Account()
+    account.system.agreement.doubt("stream", "the order stream was lost")
+    signal = Signal(symbol="KO", direction=Direction.LONG, at=NOON, source="test", expires_at=NOON + MINUTE)
+    path(account).want(signal, 1)
+    walk(account)
+    assert not path(account).is_idle
+    account.clock.move_to(NOON + MINUTE)
+    account.system.agreement.trust("stream")
+    walk(account)
+    assert path(account).is_idle
+    assert sent(account) == []
+
+
+def test_a_wish_that_meets_a_shut_gate_again_and_again_is_given_up():
+    account = Account()
+    want(account, "KO", "0.05")
+    for _ in range(MOST_REFUSALS + 3):
+        account.system.agreement.doubt("stream", "the order stream was lost")
+        walk(account)
+        account.system.agreement.trust("stream")
+        path(account)._is_put_off(path(account)._pursuits["KO"]) if not path(account).is_idle else None
+    assert refusals(account) == [Rule.RECONCILED] * MOST_REFUSALS
+    assert path(account).is_idle
+
+
+def test_a_refusal_that_says_something_about_the_order_ends_the_wish():
+    account = Account()
+    account.offer("90.00", "110.00")
+    want(account, "KO", "0.05")
+    walk(account)
+    assert path(account).is_idle
+    assert refusals(account) != []

@@ -183,3 +183,24 @@ def test_a_wish_spoken_after_the_close_is_not_lost_in_a_restart_before_the_open(
     life.strategies = (Sleeper(),)
     life.clock.move_to(restart)
     assert life.again().path.is_idle is not goes_on
+
+
+@pytest.mark.fault("wall-clock-jumps")
+def test_an_order_of_an_earlier_process_is_as_old_as_this_one(life, monkeypatch):
+    """Whatever the wall clock said when it was sent: it had left when this process began, and no earlier is proven."""
+    life.begin()
+    true = life.clock.now
+    life.broker.answers.append("time_out")
+    sent = life.submit(buy(10))
+    monkeypatch.setattr(life.clock, "now", lambda: true() + timedelta(hours=1))
+    after = life.again()
+    life.broker._quantity.clear()
+
+    def ask(seconds):
+        asyncio.run(life.clock.advance(timedelta(seconds=seconds)))
+        for _ in range(3):
+            asyncio.run(after.orders.resolve(sent.order_id))
+        return after.orders.order(sent.order_id).status
+
+    assert ask(90) is OrderStatus.IN_DOUBT
+    assert ask(31) is OrderStatus.ABSENT

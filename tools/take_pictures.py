@@ -89,10 +89,10 @@ def draw(terminal: str, path: Path) -> None:
     console.save_svg(str(path), title="qts demo", code_format=_SVG, unique_id="demo")
 
 
-def photograph(page: Path, path: Path) -> None:
+def photograph(page: Path, path: Path, size: str = REPORT_SIZE) -> None:
     """The top of a page as a browser shows it."""
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    picture = [f"--window-size={REPORT_SIZE}", f"--screenshot={path}", page.as_uri()]
+    picture = [f"--window-size={size}", f"--screenshot={path}", page.as_uri()]
     subprocess.run([*browser, *picture], check=True, capture_output=True, timeout=60)
 
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.support.engine_process import Engine
+from tests.support.engine_process import BUYS, Engine
 from tests.support.venue_process import running_venue
 
 
@@ -41,6 +41,19 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(engine):
     assert engine.ask("journal", "verify")["is_sound"]
     assert engine.ask("journal", "replay")["agrees"]
     assert {row["symbol"]: row["quantity"] for row in engine.ask("positions")["positions"]} == held
+
+
+def test_an_engine_sizes_as_it_was_told(venue, tmp_path):
+    """`--sizer` of `qts trade` decides about a real order: the strategy asks for a twentieth, and gets the limit."""
+    engine = Engine(venue, tmp_path, *BUYS, "--sizer", "equal-weight")
+    with engine.running() as running:
+        engine.told(running, "filled: buy")
+        running.send_signal(signal.SIGINT)
+        running.wait()
+    first = engine.ask("orders")[0]
+    price = {"KO": 60, "PEP": 170}[first["symbol"]]
+    assert 9_000 < float(first["filled"]) * price < 10_500
+    assert "max_position_pct" in engine.run("explain", first["order_id"])
 
 
 @pytest.mark.fault("second-engine")

@@ -11,7 +11,8 @@ import pytest
 from tools.write_docs import ROOT, pages
 
 PAGES = [*pages(), ROOT / "CHANGELOG.md"]
-KILOBYTES = {"demo.svg": 150, "report.png": 200}
+MOST_KILOBYTES = 250
+"""A page of the documentation opens on a slow line, too."""
 
 
 def links(path: Path) -> Iterator[str]:
@@ -55,8 +56,8 @@ def test_every_heading_of_a_page_can_be_linked_to():
 def test_pictures_are_shown_and_small():
     shown = {Path(link).name for path in PAGES for link in links(path) if Path(link).suffix in (".svg", ".png")}
     images = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
-    assert shown == set(images) == set(KILOBYTES)
-    assert {} == {name: size for name, size in images.items() if size > KILOBYTES[name] * 1000}
+    assert shown == set(images)
+    assert {} == {name: size for name, size in images.items() if size > MOST_KILOBYTES * 1000}
 
 
 def test_pictures_load_nothing():

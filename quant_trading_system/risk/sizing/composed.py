@@ -79,25 +79,29 @@ class DrawdownScale:
     Source: Grossman & Zhou (1993): exposure in proportion to the distance from the largest loss that is bearable.
 
     Attributes:
-        start, end: fractions below the peak; least: the factor from `end` on.
+        start, end: fractions below the peak; least: the factor from `end` on. An `end` of 0 is the account's
+            `max_drawdown_pct`, at which the kill switch acts; where that is no larger than `start`, nothing is
+            scaled before it.
 
     Raises:
-        ConfigurationError: not 0 ≤ start < end ≤ 1 and 0 ≤ least ≤ 1.
+        ConfigurationError: not 0 ≤ start < end ≤ 1, with an end that is given, and 0 ≤ least ≤ 1.
     """
 
     start: Decimal = Decimal("0.05")
-    end: Decimal = Decimal("0.15")
+    end: Decimal = ZERO
     least: Decimal = ZERO
     rule = "drawdown"
 
     def __post_init__(self) -> None:
-        if not (ZERO <= self.start < self.end <= ONE and ZERO <= self.least <= ONE):
+        is_ordered = ZERO <= self.start < (self.end or ONE) <= ONE
+        if not (is_ordered and ZERO <= self.end and ZERO <= self.least <= ONE):
             raise ConfigurationError(
                 f"drawdown: 0 ≤ start {self.start} < end {self.end} ≤ 1 and 0 ≤ least {self.least} ≤ 1 must hold"
             )
 
     def factor(self, request: SizingRequest) -> tuple[Decimal | None, str]:
-        drawdown = request.around.drawdown
-        left = (self.end - drawdown) / (self.end - self.start)
+        drawdown, end = request.around.drawdown, self.end or request.limits.max_drawdown_pct
+        start = min(self.start, end)
+        left = (end - drawdown) / (end - start) if start < end else ONE if drawdown < end else ZERO
         factor = self.least + (ONE - self.least) * min(max(left, ZERO), ONE)
         return factor, f"{drawdown:.2%} below the peak"

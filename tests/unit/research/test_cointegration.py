@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quant_trading_system.core.exceptions import InvalidNumber
-from quant_trading_system.research.cointegration import dickey_fuller, engle_granger
+from quant_trading_system.research.cointegration import CRITICAL, dickey_fuller, engle_granger
 
 
 def walks(seed: int, count: int = 250) -> np.ndarray:
@@ -32,6 +32,26 @@ def test_the_critical_values_are_mackinnons():
     at_100 = engle_granger(*walks(1, 101).T).critical
     assert at_100 == pytest.approx(-3.33613 - 6.1101 / 100 - 6.823 / 100**2)
     assert engle_granger(*walks(1, 20_000).T).critical == pytest.approx(-3.3364, abs=1e-3)
+
+
+def test_a_simulation_of_the_test_finds_the_critical_values():
+    """At 19 changes, where the last term of MacKinnon's series counts most: 600,000 pairs of walks."""
+    rng = np.random.Generator(np.random.PCG64(20))
+    statistics = np.concatenate([_statistics(rng, pairs=100_000, observations=20) for _ in range(6)])
+    for level, (limit, first, second) in CRITICAL.items():
+        assert np.quantile(statistics, level) == pytest.approx(limit + first / 19 + second / 19**2, abs=0.015)
+
+
+def _statistics(rng: np.random.Generator, pairs: int, observations: int) -> np.ndarray:
+    """The t of the lagged residual of many pairs of independent walks [pairs], without lagged changes."""
+    x, y = np.cumsum(rng.normal(size=(2, pairs, observations)), axis=2)
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    residuals = y - ((x * y).sum(axis=1) / (x * x).sum(axis=1))[:, None] * x
+    before, change = residuals[:, :-1], np.diff(residuals, axis=1)
+    square = (before * before).sum(axis=1)
+    rho = (before * change).sum(axis=1) / square
+    left = change - rho[:, None] * before
+    return rho / np.sqrt((left * left).sum(axis=1) / (observations - 2) / square)
 
 
 def test_the_statistic_is_the_t_of_a_regression():

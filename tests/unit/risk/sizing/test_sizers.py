@@ -259,6 +259,14 @@ def test_a_drawdown_takes_away_in_a_line(drawdown, bound_by, shares):
     assert sizing.cut_from == (D(950) if bound_by == "drawdown" else None)
 
 
+@pytest.mark.parametrize(
+    ("limit", "drawdown", "factor"), [("0.25", "0.15", "0.5"), ("0.04", "0.039", "1"), ("0.04", "0.04", "0")]
+)
+def test_a_drawdown_ends_at_the_limit_of_the_account(limit, drawdown, factor):
+    asked = ask(drawdown=drawdown, limits={"max_drawdown_pct": D(limit)})
+    assert DrawdownScale().factor(asked)[0] == D(factor)
+
+
 def test_a_market_below_its_average_halves():
     scaled = Scaled(EqualWeight(), RegimeScale(window=10))
     up, down = past_of({"KO": [0.01] * 12}), past_of({"KO": [-0.01] * 12})

@@ -24,6 +24,7 @@ from quant_trading_system.app.live_parts import (
     loaded_bars,
     measured_correlations,
     narrate,
+    tell_what_stands_still,
 )
 from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
@@ -51,6 +52,7 @@ from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
+from quant_trading_system.trading.operations import Operations
 from quant_trading_system.trading.system import Ports, TradingSystem
 
 START_PATIENCE = timedelta(seconds=30)
@@ -183,6 +185,7 @@ class LiveAccount:
         guard: EngineGuard,
         run: str,
         system: TradingSystem,
+        journal: Journal,
         broker: AlpacaBroker,
         feed: AlpacaFeed,
         bars: MeasuredBars,
@@ -194,6 +197,7 @@ class LiveAccount:
         self._guard = guard
         self.name = run
         self.system = system
+        self._journal = journal
         self.broker = broker
         self.feed = feed
         self._bars = bars
@@ -249,7 +253,7 @@ class LiveAccount:
         if not around.is_stepped:
             broker.session.on_change(reconciliation.reconciler.stream_changed)
         measured = MeasuredBars(bars, correlations)
-        return cls(setup, around, guard, run, system, broker, feed, measured, reconciliation, tell)
+        return cls(setup, around, guard, run, system, journal, broker, feed, measured, reconciliation, tell)
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> None:
         """Bring the streams up, reconcile, trade until `stop`; a `stop` before that ends the start at once."""
@@ -309,8 +313,9 @@ class LiveAccount:
             if not self._around.is_stepped:
                 self._streams.append(asyncio.ensure_future(self._reconciliation.reconciler.run()))
             self._tell(f"reconciled; trading with {', '.join(s.name for s in self._setup.strategies)}")
-            self._tell_halt()
-            yield loop
+            tell_what_stands_still(self.system, self._tell)
+            async with self._around.open_door(self._setup.directory, self._operations(loop), self._tell):
+                yield loop
         finally:
             await _end(reversed(self._streams))
 
@@ -350,10 +355,9 @@ class LiveAccount:
         self.broker.subscribe(lambda _: loop.wake())
         return loop
 
-    def _tell_halt(self) -> None:
-        state = self.system.kill_switch.state
-        if state.level:
-            self._tell(f"{state.level.name} since {state.at} by {state.by}: {state.reason}; `qts resume` ends it")
+    def _operations(self, loop: LiveLoop) -> Operations:
+        reconciler = None if self._around.is_stepped else self._reconciliation.reconciler
+        return Operations(self.system, source=self._journal, reconciler=reconciler, wake=loop.wake)
 
     async def _wait_for_streams(self) -> None:
         changed = asyncio.Event()

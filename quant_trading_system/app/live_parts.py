@@ -117,6 +117,16 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
         tell(f"the watchdog, at {event.at:%Y-%m-%d %H:%M:%S}: {event.what}")
 
 
+def tell_what_stands_still(system: TradingSystem, tell: Tell) -> None:
+    """At a start: strategies that nobody listens to, and a kill switch that is active."""
+    for name, is_armed in system.engine.strategies.items():
+        if not is_armed:
+            tell(f"strategy {name} is disarmed; `qts strategy arm {name}` lets it speak")
+    state = system.kill_switch.state
+    if state.level:
+        tell(f"{state.level.name} since {state.at} by {state.by}: {state.reason}; `qts resume` ends it")
+
+
 class MeasuredBars:
     """Finished bars, with the correlations measured anew after each."""
 

@@ -19,7 +19,7 @@ from quant_trading_system.app.heartbeat import Heartbeat
 from quant_trading_system.app.live import open_account, unless_stopped
 from quant_trading_system.app.live_parts import LiveSetup
 from quant_trading_system.app.stormy_watchdog import Watchdogs
-from quant_trading_system.app.surroundings import Lines, Surroundings
+from quant_trading_system.app.surroundings import Lines, Surroundings, no_door
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import JournalUnavailable, NotReconciled, TradingError
@@ -185,5 +185,6 @@ def _surroundings(world: World, life: Life, clock: LifeClock, guards: Watchdogs)
         watchdog_heartbeat=lambda _: guards.sign,
         watchdog_record=lambda _: guards.record,
         launch=lambda _, __: guards.launch(),
+        open_door=no_door,
         tick=world.tick,
     )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from platform import node
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
+from quant_trading_system.app.engine_door import open_door
 from quant_trading_system.app.heartbeat import (
     ENGINE_FILE,
     WATCHDOG_FILE,
@@ -41,6 +42,7 @@ from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.risk.latch import FileLatch, Latch
 from quant_trading_system.trading.live_loop import TICK
+from quant_trading_system.trading.operations import Operations
 
 WATCHDOG_OUTPUT = "watchdog.out"
 WITNESSES = "witnesses"
@@ -140,11 +142,20 @@ def launch(command: Sequence[str], directory: Path) -> Child:
         os.close(output)
 
 
+OpenDoor = Callable[[Path, Operations, Callable[[str], None]], AbstractAsyncContextManager[None]]
+
+
+def no_door(_: Path, __: Operations, ___: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
+    """Nobody can give commands: a simulation is what its seed says."""
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything outside, this machine's by default.
 
     Attributes:
+        open_door: lets people and programs give commands to the engine while it runs; see `engine_door.open_door`.
         is_stepped: time passes only when somebody moves it, so no timer runs: the books are compared at the start only.
         tick: how often the engine looks around when nothing wakes it.
     """
@@ -159,5 +170,6 @@ class Surroundings:
     watchdog_heartbeat: Callable[[Path], Heartbeat | None] = watchdog_heartbeat
     watchdog_record: Callable[[Path], Iterable[RecordEntry]] = read_record
     launch: Callable[[Sequence[str], Path], Child] = launch
+    open_door: OpenDoor = open_door
     is_stepped: bool = False
     tick: timedelta = TICK

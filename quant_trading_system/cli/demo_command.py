@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from quant_trading_system.app.demo import DemoPlan, Operator
     from quant_trading_system.research.backtest import Progress, Watcher
 
-_OWN = ("journal.db", "kill_latch.json", "report.html")
+_OWN = ("journal.db", "kill_latch.json", "report.html", "control.sock")
 """What the names of our files begin with."""
 
 

@@ -24,6 +24,7 @@ from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.event import Event
 from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.core.parent_events import ParentEvent
@@ -369,7 +370,10 @@ AnyEvent = (
     | ApprovalGiven
     | ApprovalEnded
     | StrategyStopped
+    | StrategySwitched
     | WishNotSized
+    | OperatorActed
+    | OperatorAnswered
     | SenderLocked
     | WatchdogActed
     | StateRecorded

@@ -19,6 +19,9 @@ TradingError
   ResetRefused           the kill switch stays active; says what is missing
   NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent
   StrategyError          a strategy broke its contract; only that strategy stops
+  InvalidCommand         a request to a running engine that cannot be read; nothing was done
+  EngineNotRunning       nobody listens at the door of the account
+  EngineSilent           uncertain: the engine gave no answer; repeat the request with the same key
   ExecutionError         .order_id names the order
     OrderRefused           certain: the order is not working at the broker
       KillSwitchActiveError
@@ -141,6 +144,18 @@ class NotReconciled(TradingError):
 
 class StrategyError(TradingError, ValueError):
     """A strategy asked for something that strategies may not do."""
+
+
+class InvalidCommand(TradingError, ValueError):
+    """A request to a running engine that cannot be read; nothing was done."""
+
+
+class EngineNotRunning(TradingError):
+    """Nobody listens at the door of the account; says how to start an engine, and what works without one."""
+
+
+class EngineSilent(TradingError):
+    """Uncertain: the engine took the request and gave no answer. Repeating it with the same key acts once."""
 
 
 class ExecutionError(TradingError):

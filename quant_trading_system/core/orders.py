@@ -107,7 +107,7 @@ LEGAL_COMBINATIONS: dict[tuple[OrderClass, OrderType], LegalCombination] = {
 """Alpaca's rules for US stocks; whatever has no row here cannot be built."""
 
 
-class TakeProfit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TakeProfit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The profitable exit of a bracket, OCO or OTO group: a limit order."""
 
     limit_price: Decimal
@@ -116,7 +116,7 @@ class TakeProfit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         _make_positive(self, "limit_price", "take_profit.")
 
 
-class StopLoss(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StopLoss(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The protective exit of a group: a stop order, or a stop-limit when `limit_price` is given."""
 
     stop_price: Decimal

@@ -57,6 +57,7 @@ class Books(msgspec.Struct, kw_only=True):
     activities: list[str]
     follows_activities: bool
     opened: datetime | None
+    disarmed: dict[str, str]
     last_intent: dict[str, int]
     executions: list[str]
     open: list[OrderView]
@@ -81,6 +82,7 @@ _AS_THEY_ARE = (
     "run_fills",
     "follows_activities",
     "opened",
+    "disarmed",
     "last_intent",
 )
 

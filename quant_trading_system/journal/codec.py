@@ -78,8 +78,9 @@ def time_text(event: AnyEvent) -> str:
 
 
 def subject_of(event: AnyEvent) -> str | None:
-    """The id of the order or parent order that the event is about, if it is about one."""
-    return getattr(event, "order_id", None) or getattr(event, "parent_id", None)
+    """The id of the order or parent order that the event is about, or the request; None when it is about neither."""
+    found = getattr(event, "order_id", None) or getattr(event, "parent_id", None)
+    return found or getattr(event, "subject", None)
 
 
 def _covers(known: Any, recorded: Any) -> bool:

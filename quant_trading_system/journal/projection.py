@@ -33,6 +33,7 @@ from quant_trading_system.core.events import (
     RunStarted,
 )
 from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.positions import Position, RoundTrips
 from quant_trading_system.journal.approval_fold import ApprovalFold
@@ -102,6 +103,7 @@ class Projection:
         activities: ids of the entries of the broker's statement that cash contains.
         follows_activities: those entries are booked by id; older books had their cash from the broker without.
         opened: when the books began, None before that.
+        disarmed: strategies that a person has disarmed, each with the reason.
         last_intent: highest number of an intent among the order ids of each run.
     """
 
@@ -131,6 +133,7 @@ class Projection:
         self.activities: set[str] = set()
         self.follows_activities = False
         self.opened: datetime | None = None
+        self.disarmed: dict[str, str] = {}
         self.last_intent: dict[str, int] = {}
         self._executions: OrderedDict[str, None] = OrderedDict()
         self._differences: list[Difference] = []
@@ -152,6 +155,7 @@ class Projection:
             ApprovalAsked: self._decide,
             ApprovalGiven: self._decide,
             ApprovalEnded: self._decide,
+            StrategySwitched: self._arm,
         }
 
     def apply(self, seq: int, event: AnyEvent) -> list[Difference]:
@@ -292,6 +296,11 @@ class Projection:
             return None
         moved = LEDGER.subtract(event.day_start_equity, before.day_start_equity)  # deposits move both alike
         return LEDGER.add(before.closing_equity, moved)
+
+    def _arm(self, event: StrategySwitched) -> None:
+        self.disarmed.pop(event.strategy, None)
+        if not event.armed:
+            self.disarmed[event.strategy] = event.reason
 
     def _switch(self, event: KillSwitchEvent) -> None:
         if event.activation < self.halt.activation:

@@ -164,6 +164,10 @@ class ParentBook:
         message = f"{parent.parent_id}: {message}"
         self._orders.lives.watch.notify(NoticeKind.PARENT_STOPPED, message, parent.parent_id)
 
+    def parent_of(self, order_id: str) -> str:
+        """Id of the parent of an order, empty for none."""
+        return self._parent_of.get(order_id, "")
+
     def noticed(self, order_id: str) -> None:
         """Something happened to an order; if it is a child, its parent is to look at it."""
         parent = self.open.get(self._parent_of.get(order_id, ""))

@@ -80,6 +80,11 @@ class AlgoDesk:
     # -- reading -------------------------------------------------------------------------------------------------
 
     @property
+    def policy(self) -> ExecutionPolicy:
+        """How orders are worked when nobody says."""
+        return self._policy
+
+    @property
     def is_idle(self) -> bool:
         """No parent is open."""
         return not self._book.open
@@ -105,14 +110,22 @@ class AlgoDesk:
         """A parent of the symbol is open."""
         return any(parent.state.order.symbol == symbol for parent in self._book.open.values())
 
+    def parent_of(self, order_id: str) -> str:
+        """Id of the parent order that an order is a slice of, empty for others."""
+        return self._book.parent_of(order_id)
+
     def recorded(self) -> dict[str, str]:
         """Id of every open parent to ``status/filled``, as the journal has it."""
         return {name: f"{p.recorded.status}/{p.recorded.filled}" for name, p in sorted(self._book.open.items())}
 
     # -- beginning -----------------------------------------------------------------------------------------------
 
-    def plan(self, order: Order, wanted: str = "") -> PlannedParent | None:
-        """A parent in the place of `order`, if an algorithm is the better way; see `plan_parent`."""
+    def plan(self, order: Order, wanted: str = "", policy: ExecutionPolicy | None = None) -> PlannedParent | None:
+        """A parent in the place of `order`, if an algorithm is the better way; see `plan_parent`.
+
+        Args:
+            policy: instead of the usual one, for this parent.
+        """
         quote, session = self.market.quote(order.symbol), self.market.session()
         if quote is None or session is None or order.notional is not None:
             return None
@@ -123,7 +136,7 @@ class AlgoDesk:
             now=self._clock.now(),
             follows_volume=self.market.follows_volume(order.symbol),
         )
-        return plan_parent(order, wanted, market, self._policy, self._ids.next_parent_id)
+        return plan_parent(order, wanted, market, policy or self._policy, self._ids.next_parent_id)
 
     def start(
         self, order: ParentOrder, plan: ExecutionPlan | None = None, *, cause: int | None = None
@@ -332,6 +345,8 @@ class AlgoDesk:
     async def _place(self, parent: Parent, order: Order) -> None:
         self._book.owns(parent, order.client_order_id)
         parent.is_dirty = True
+        if parent.state.status is not ParentStatus.WORKING:
+            return  # somebody paused or stopped it since this was decided
         try:
             await self._orders.submit(order, plan=parent.plan, cause=parent.seq)
         except KillSwitchActiveError:

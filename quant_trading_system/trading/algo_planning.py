@@ -110,6 +110,7 @@ def _request(
         session=market.session,
         slice_length=policy.slice_length,
         participation=policy.participation,
+        horizon=policy.horizon,
     )
 
 
@@ -163,6 +164,8 @@ def _by_the_clock(
     limits, session = ParentLimits(), market.session
     start = max(market.now, session.open)
     end = session.close if policy.slice_length > 2 * limits.cutoff else session.close - limits.cutoff
+    if policy.horizon is not None and not kind.is_auction:
+        end = min(end, start + policy.horizon)
     if start >= end:
         return None
     if not kind.is_auction and (kind not in _EVEN or (kind is Algorithm.POV and not market.follows_volume)):
@@ -181,7 +184,7 @@ def _by_the_clock(
         quantity=order.quantity,
         algorithm=kind,
         start=market.now if kind.is_auction else start,
-        end=max(end, session.close),
+        end=session.close if policy.horizon is None or kind.is_auction else end,
         schedule=schedule,
         rate=policy.participation if kind is Algorithm.POV else None,
         limits=limits,

@@ -24,7 +24,7 @@ from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.algo.parent import ParentOrder, ParentStatus
-from quant_trading_system.execution.order_manager import OrderManager
+from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import Quote, QuoteSource
@@ -140,14 +140,18 @@ class OrderPath:
             self._done(pursuit.signal.symbol)
 
     async def send_as_given(self, order: Order, cause: int | None = None) -> None:
-        """Take an order that was written out by a strategy or a person down the same road."""
-        quote = self._quotes.quote(order.symbol)
+        """Take an order that a strategy wrote out down the same road; whatever refuses it is on record."""
         try:
-            await self._orders.submit(order, plan=plan_as_given(order, quote), cause=cause)
+            await self.submit_as_given(order, cause)
         except KillSwitchActiveError:
             return  # refused and on record, like every other refusal
         except JournalFull:
             return  # the journal has told people; it has no room to say so again
+
+    async def submit_as_given(self, order: Order, cause: int | None = None) -> Placed | Rejection:
+        """The same for somebody who waits for the answer; raises what `OrderManager.submit` does."""
+        plan = plan_as_given(order, self._quotes.quote(order.symbol))
+        return await self._orders.submit(order, plan=plan, cause=cause)
 
     async def _have_strangers_refused(self) -> None:
         """A wish for a symbol outside the universe has no size; one share goes to the gate, which says no on record."""

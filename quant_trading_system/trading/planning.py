@@ -32,6 +32,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         algorithm_from_adv: from this fraction of the average daily volume on, the planner chooses between one order
             and an algorithm; None leaves that to strategies. Where the daily volume is unknown it is one order.
         slice_length: of a schedule; `participation`: own shares per share of others, at most.
+        horizon: the longest that an algorithm may take; None leaves that to the planner.
         after_crash: what becomes of parent orders that were working when the engine died.
     """
 
@@ -43,6 +44,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     algorithm_from_adv: Decimal | None = Decimal("0.01")
     slice_length: timedelta = timedelta(minutes=5)
     participation: Decimal = Decimal("0.1")
+    horizon: timedelta | None = None
     after_crash: AfterCrash = AfterCrash.CANCEL
 
 

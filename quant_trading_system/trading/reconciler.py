@@ -56,6 +56,7 @@ class Reconciler:
 
     Attributes:
         breaks: the open ones.
+        full_looks: how often everything was compared.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Reconciler:
             tell: takes one line about what happens, for people.
         """
         self.breaks = breaks
+        self.full_looks = 0
         self._system = system
         self._source = source
         self._externals = externals
@@ -154,6 +156,10 @@ class Reconciler:
         else:
             self._doubt("stream", "the order stream was lost; new risk waits for a clean reconciliation")
 
+    def look_now(self) -> None:
+        """Somebody wants everything compared; `full_looks` tells when that was done."""
+        self._look_in_full("operator")
+
     def day_ended(self) -> None:
         """Compare everything once more."""
         self._since = min(self._since, self._clock.now() - REACH_BACK_DAY)
@@ -180,6 +186,7 @@ class Reconciler:
         if full:
             self._question()
         if full:
+            self.full_looks += 1
             self._since = begun - REACH_BACK
             self.breaks.could_look()
             self._note(statement)

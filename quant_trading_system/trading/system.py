@@ -117,6 +117,7 @@ class TradingSystem:
     path: OrderPath
     halt: HaltProcedure
     engine: TradingEngine
+    ids: IntentCounter
 
 
 def assemble(
@@ -181,6 +182,7 @@ def assemble(
         path=path,
         halt=halt,
         engine=engine,
+        ids=ids,
     )
 
 
@@ -197,6 +199,7 @@ def _take_up(
         orders=orders,
     )
     engine.switch_was(past.books.halt.activation, past.books.halt.level)
+    engine.were_disarmed(past.books.disarmed)
     for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
         engine.recall(signal, seq)
     for view in list(past.books.parents.open.values()):

@@ -16,6 +16,7 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltLevel, KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
 from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull, StrategyError
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.orders import EXTERNAL, Order
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.algo.parent import ParentOrder
@@ -70,6 +71,7 @@ class TradingEngine:
             raise ConfigurationError(f"strategies need different names, not {', '.join(names)}")
         if EXTERNAL in names:
             raise ConfigurationError(f"no strategy can be called {EXTERNAL}: orders of others bear that name")
+        self._strategies = {strategy.name: strategy for strategy in strategies}
         self._running = list(strategies)
         self._path = path
         self._desk = desk
@@ -218,12 +220,58 @@ class TradingEngine:
             if symbol in wishes:
                 self._path.want(*wishes[symbol])
 
-    def _stop(self, strategy: str, error: Exception) -> None:
+    @property
+    def strategies(self) -> dict[str, bool]:
+        """Every strategy by name; False for those that are not listened to."""
+        running = {strategy.name for strategy in self._running}
+        return {name: name in running for name in self._strategies}
+
+    def disarm(self, strategy: str, by: str, reason: str) -> None:
+        """Listen to a strategy no more, also after a restart; what it has begun is stopped, but for exits.
+
+        Raises:
+            StrategyError: there is no such strategy.
+            JournalError: it could not be recorded, and is disarmed all the same until a restart.
+        """
+        self._require(strategy)
+        self._silence(strategy, "its strategy was disarmed")
+        self._journal.append(
+            StrategySwitched(at=self._clock.now(), strategy=strategy, armed=False, by=by, reason=reason)
+        )
+
+    def arm(self, strategy: str, by: str, reason: str) -> None:
+        """Listen to a strategy again, one that failed included.
+
+        Raises:
+            StrategyError: there is no such strategy.
+            JournalError: it could not be recorded, and stays disarmed.
+        """
+        self._require(strategy)
+        self._journal.append(
+            StrategySwitched(at=self._clock.now(), strategy=strategy, armed=True, by=by, reason=reason)
+        )
+        heard = {running.name for running in self._running} | {strategy}
+        self._running = [known for name, known in self._strategies.items() if name in heard]
+
+    def were_disarmed(self, strategies: Iterable[str]) -> None:
+        """What a person disarmed before a restart stays so."""
+        for name in strategies:
+            if name in self._strategies:
+                self._silence(name, "its strategy is disarmed")
+
+    def _require(self, strategy: str) -> None:
+        if strategy not in self._strategies:
+            raise StrategyError(f"no strategy {strategy} runs here; there are {', '.join(self._strategies) or 'none'}")
+
+    def _silence(self, strategy: str, why: str) -> None:
         self._running = [running for running in self._running if running.name != strategy]
         self._signals.drop_source(strategy)
         self._path.give_up_source(strategy)
         self._given = [order for order in self._given if order.strategy != strategy]
-        self._desk.cancel_of(strategy, "its strategy was stopped")
+        self._desk.cancel_of(strategy, why)
+
+    def _stop(self, strategy: str, error: Exception) -> None:
+        self._silence(strategy, "its strategy was stopped")
         self._journal.append(
             StrategyStopped(at=self._clock.now(), strategy=strategy, error=f"{type(error).__name__}: {error}"[:500])
         )

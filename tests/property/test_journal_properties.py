@@ -18,6 +18,7 @@ from quant_trading_system.core.approval_events import (
     ApprovalOutcome,
     ApprovalSubject,
 )
+from quant_trading_system.core.commands import Outcome, Result
 from quant_trading_system.core.decisions import CheckResult, Decision, QuoteSeen, Rule, Unit
 from quant_trading_system.core.events import (
     CashMoved,
@@ -36,6 +37,7 @@ from quant_trading_system.core.events import (
     WatchdogActed,
     WishNotSized,
 )
+from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.positions import Position
@@ -175,6 +177,25 @@ events = st.one_of(
     st.builds(ApprovalGiven, at=moments, approval=words, content=words, by=words, reason=words),
     st.builds(ApprovalEnded, at=moments, approval=words, outcome=st.sampled_from(ApprovalOutcome), by=words),
     st.builds(StrategyStopped, at=moments, strategy=words, error=words),
+    st.builds(StrategySwitched, at=moments, strategy=words, armed=st.booleans(), by=words, reason=words),
+    st.builds(
+        OperatorActed,
+        at=moments,
+        key=words,
+        principal=words,
+        source=words,
+        command=words,
+        fields=st.dictionaries(words, words | st.booleans() | st.none(), max_size=3),
+        concerns=words,
+    ),
+    st.builds(
+        OperatorAnswered,
+        at=moments,
+        key=words,
+        outcome=st.builds(
+            Outcome, result=st.sampled_from(Result), message=words, limit=st.none() | shares, orders=st.just(("a", "b"))
+        ),
+    ),
     st.builds(WishNotSized, at=moments, symbol=symbols, strategy=words, bound_by=words, detail=words),
     st.builds(
         SenderLocked,

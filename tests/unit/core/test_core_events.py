@@ -27,6 +27,7 @@ from quant_trading_system.core.book_events import (
     Reconciled,
 )
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
+from quant_trading_system.core.commands import Outcome, Result
 from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rule, Unit
 from quant_trading_system.core.event import Event
 from quant_trading_system.core.events import (
@@ -52,6 +53,7 @@ from quant_trading_system.core.events import (
     WishNotSized,
 )
 from quant_trading_system.core.instruments import Instrument
+from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.parent_events import MarketSeen, ParentEvent
@@ -301,6 +303,33 @@ GOLDEN = {
         CancelsConfirmed(at=AT, activation=3, orders=("5f1c-12-0", "5f1c-13-0"), seconds=Decimal("0.350")),
         '{"kind":"cancels_confirmed","at":"2024-01-02T14:30:00.250000Z","activation":3,'
         '"orders":["5f1c-12-0","5f1c-13-0"],"seconds":"0.350"}',
+    ),
+    "strategy_switched": (
+        StrategySwitched(at=AT, strategy="momentum", armed=False, by="anna", reason="it misbehaves"),
+        '{"kind":"strategy_switched","at":"2024-01-02T14:30:00.250000Z","strategy":"momentum","armed":false,'
+        '"by":"anna","reason":"it misbehaves"}',
+    ),
+    "operator_acted": (
+        OperatorActed(
+            at=AT,
+            key="intention-1",
+            principal="anna",
+            source="cli",
+            command="cancel",
+            fields={"order_id": "5f1c-12-0", "reason": ""},
+            concerns="5f1c-12-0",
+        ),
+        '{"kind":"operator_acted","at":"2024-01-02T14:30:00.250000Z","key":"intention-1","principal":"anna",'
+        '"source":"cli","command":"cancel","fields":{"order_id":"5f1c-12-0","reason":""},"concerns":"5f1c-12-0"}',
+    ),
+    "operator_answered": (
+        OperatorAnswered(
+            at=AT,
+            key="intention-1",
+            outcome=Outcome(result=Result.DONE, message="canceled", order_id="5f1c-12-0", limit=Decimal("0.10")),
+        ),
+        '{"kind":"operator_answered","at":"2024-01-02T14:30:00.250000Z","key":"intention-1","outcome":'
+        '{"result":"done","message":"canceled","order_id":"5f1c-12-0","limit":"0.10"}}',
     ),
     "strategy_stopped": (
         StrategyStopped(at=AT, strategy="momentum", error="ZeroDivisionError: “naïve” division"),

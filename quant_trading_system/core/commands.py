@@ -1,0 +1,366 @@
+"""What a person may ask of a running engine, and what it answers: imperatives, as plain data.
+
+Every way in (the command line, the HTTP interface, the console) sends the same structs. Unknown fields are refused,
+and decimals travel as text: a float is refused, for it is not the number that somebody wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn, get_args
+
+import msgspec
+
+from quant_trading_system.core.decisions import Decision
+from quant_trading_system.core.exceptions import InvalidCommand
+from quant_trading_system.core.numbers import ZERO, positive
+from quant_trading_system.core.orders import (
+    Order,
+    OrderClass,
+    OrderSide,
+    OrderType,
+    StopLoss,
+    TakeProfit,
+    TimeInForce,
+)
+
+MAX_REQUEST_BYTES = 64 * 1024
+"""Largest request that is read."""
+
+Reason = Annotated[str, msgspec.Meta(max_length=500)]
+Identity = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
+"""Names one intention: whoever repeats a request repeats its key."""
+Person = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class Source(StrEnum):
+    """The way in."""
+
+    CLI = "cli"
+    API = "api"
+    CONSOLE = "console"
+
+
+class Command(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="command"
+):
+    """Base of all commands. Every decimal is finite and above zero, every text one printable line.
+
+    Raises:
+        InvalidNumber, InvalidCommand: one that is not.
+    """
+
+    def __post_init__(self) -> None:
+        for field in self.__struct_fields__:
+            value = getattr(self, field)
+            if isinstance(value, Decimal) and value is not ZERO:  # the default of a field that was left out
+                positive(value)
+            elif isinstance(value, str):
+                _require_printable(field, value)
+
+    @property
+    def name(self) -> str:
+        """As it is called in requests, such as ``place_order``."""
+        return str(self.__struct_config__.tag)
+
+
+class Ticket(Command, frozen=True, kw_only=True):
+    """An order as a person writes it out; the fields are those of `Order`."""
+
+    symbol: Identity
+    side: OrderSide
+    order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
+    quantity: Decimal = ZERO
+    notional: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    extended_hours: bool = False
+    order_class: OrderClass = OrderClass.SIMPLE
+    take_profit: TakeProfit | None = None
+    stop_loss: StopLoss | None = None
+    reduce_only: bool = False
+    repeat: bool = False
+
+    def order(self, client_order_id: str = "") -> Order:
+        """The order that it describes.
+
+        Raises:
+            InvalidOrder: no order can be like that.
+        """
+        return Order(
+            client_order_id=client_order_id, **{field: getattr(self, field) for field in Ticket.__struct_fields__}
+        )
+
+
+class PlaceOrder(Ticket, frozen=True, kw_only=True, tag="place_order"):
+    """Send an order, through the same gate as every other."""
+
+
+class Check(Ticket, frozen=True, kw_only=True, tag="check"):
+    """Ask the gate what it would say to an order. Nothing is sent and nothing goes on record."""
+
+
+class ReplaceOrder(Command, frozen=True, kw_only=True, tag="replace_order"):
+    """Put a changed order in the place of an open one; what is left out stays.
+
+    Attributes:
+        quantity: shares in all, what has filled already included.
+        trail: dollars or percent, whichever the trailing stop has.
+    """
+
+    order_id: Identity
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+
+
+class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
+    """Cancel one order."""
+
+    order_id: Identity
+    reason: Reason = ""
+
+
+class CancelAll(Command, frozen=True, kw_only=True, tag="cancel_all"):
+    """Cancel every open order and parent order, or those of a symbol, or of a strategy.
+
+    Attributes:
+        symbol, strategy: narrow it down; empty for all.
+        keep_exits: leave orders alone that are proven to shrink a position.
+    """
+
+    symbol: str = ""
+    strategy: str = ""
+    keep_exits: bool = False
+    reason: Reason = ""
+
+
+class StopLevel(StrEnum):
+    """How much to stop."""
+
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+
+class Halt(Command, frozen=True, kw_only=True, tag="halt"):
+    """Stop orders now: activate the kill switch."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    level: StopLevel = StopLevel.HALTED
+
+
+class Flatten(Command, frozen=True, kw_only=True, tag="flatten"):
+    """Stop orders, cancel what is working and close every position."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class StartParent(Command, frozen=True, kw_only=True, tag="start_parent"):
+    """Trade a quantity by an execution algorithm; all of it is judged by the gate before the first slice.
+
+    Attributes:
+        quantity: shares.
+        algorithm: ``auto`` lets the planner choose, else the name of an algorithm.
+        limit_price: worst price, dollars a share.
+        minutes: take no longer; None for what the planner thinks best.
+        participation: own shares per share of others, at most; None for the policy's.
+        display: of ``iceberg`` and ``peg``, shares shown at once.
+    """
+
+    symbol: Identity
+    side: OrderSide
+    quantity: Decimal
+    algorithm: str = "auto"
+    limit_price: Decimal | None = None
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=24 * 60)] | None = None
+    participation: Decimal | None = None
+    display: Decimal | None = None
+    reduce_only: bool = False
+
+
+class PauseParent(Command, frozen=True, kw_only=True, tag="pause_parent"):
+    """Send no more slices and cancel the one that is out, until `ResumeParent`."""
+
+    parent_id: Identity
+    reason: Reason = ""
+
+
+class ResumeParent(Command, frozen=True, kw_only=True, tag="resume_parent"):
+    """Let a paused parent order go on."""
+
+    parent_id: Identity
+
+
+class SpeedUpParent(Command, frozen=True, kw_only=True, tag="speed_up_parent"):
+    """Trade `factor` times as fast from now on; its limits stay."""
+
+    parent_id: Identity
+    factor: Decimal
+
+
+class ReduceParent(Command, frozen=True, kw_only=True, tag="reduce_parent"):
+    """Want only `quantity` shares of a parent order in all; what has filled stays."""
+
+    parent_id: Identity
+    quantity: Decimal
+
+
+class CancelParent(Command, frozen=True, kw_only=True, tag="cancel_parent"):
+    """Stop a parent order for good; what has filled stays."""
+
+    parent_id: Identity
+    reason: Reason = ""
+
+
+class ArmStrategy(Command, frozen=True, kw_only=True, tag="arm_strategy"):
+    """Let a strategy speak again."""
+
+    strategy: Identity
+    reason: Reason = ""
+
+
+class DisarmStrategy(Command, frozen=True, kw_only=True, tag="disarm_strategy"):
+    """Listen to a strategy no more, also after a restart, and cancel what it has working, but for exits."""
+
+    strategy: Identity
+    reason: Reason = ""
+
+
+class Reconcile(Command, frozen=True, kw_only=True, tag="reconcile"):
+    """Compare the books with the broker's now."""
+
+
+AnyCommand = (
+    PlaceOrder
+    | Check
+    | ReplaceOrder
+    | Cancel
+    | CancelAll
+    | Halt
+    | Flatten
+    | StartParent
+    | PauseParent
+    | ResumeParent
+    | SpeedUpParent
+    | ReduceParent
+    | CancelParent
+    | ArmStrategy
+    | DisarmStrategy
+    | Reconcile
+)
+
+COMMANDS: Mapping[str, type[Command]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyCommand)}
+"""Every command by its name."""
+
+STOPPING: frozenset[type[Command]] = frozenset(
+    {Cancel, CancelAll, Halt, Flatten, PauseParent, ReduceParent, CancelParent, DisarmStrategy}
+)
+"""Commands that only stop something: they are carried out also when nothing can be recorded."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command, and who gives it.
+
+    Attributes:
+        key: a request that is repeated with the same key acts once and gets the same answer.
+        principal: the person or program that answers for it; `source`: the way in.
+    """
+
+    key: Key
+    principal: Person
+    source: Source
+    command: AnyCommand
+
+    def __post_init__(self) -> None:
+        _require_printable("principal", self.principal)
+
+
+class Result(StrEnum):
+    """What became of a command."""
+
+    DONE = "done"  # the effect is final
+    PENDING = "pending"  # asked for and not confirmed yet; follow the id in the answer
+    REFUSED = "refused"  # nothing was done
+    FAILED = "failed"  # not all of it could be done, or nobody knows; the message says what to look at
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a command.
+
+    Attributes:
+        message: one line for people; says what to do next where something is to be done.
+        order_id, parent_id: what to follow; `status`: of it.
+        rule, limit, actual: of a refusal by the gate.
+        orders: ids of the orders that a command about several has asked to end.
+        decision: every answer of the gate; of `Check` only.
+    """
+
+    result: Result
+    message: str
+    order_id: str = ""
+    parent_id: str = ""
+    status: str = ""
+    rule: str = ""
+    limit: Decimal | None = None
+    actual: Decimal | None = None
+    orders: tuple[str, ...] = ()
+    decision: Decision | None = None
+
+
+def read_request(body: bytes) -> Request:
+    """The request in a JSON object.
+
+    Raises:
+        InvalidCommand: no JSON, a command or field that does not exist, a float, or a value out of range.
+    """
+    request: Request = _converted(_plain(body), Request)
+    return request
+
+
+def read_command(name: str, body: bytes) -> AnyCommand:
+    """The command `name` from a JSON object of its fields.
+
+    Raises:
+        InvalidCommand: as `read_request`.
+    """
+    if name not in COMMANDS:
+        raise InvalidCommand(f"there is no command {name!r}; there are {', '.join(COMMANDS)}")
+    fields = _plain(body)
+    if not isinstance(fields, dict):
+        raise InvalidCommand("the fields of a command are one JSON object")
+    command: AnyCommand = _converted({**fields, "command": name}, AnyCommand)
+    return command
+
+
+def _require_printable(field: str, text: str) -> None:
+    if not text.isprintable():
+        raise InvalidCommand(f"{field}: one line of printable characters, not {text[:40]!r}")
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise ValueError(f'{text} is a float; write numbers with decimals as text, such as "{text}"')
+
+
+_PLAIN: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_refuse_float)
+
+
+def _plain(body: bytes) -> Any:
+    try:
+        return _PLAIN.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InvalidCommand(f"not understood: {error}") from error
+
+
+def _converted(plain: Any, kind: Any) -> Any:
+    try:
+        return msgspec.convert(plain, kind)
+    except (msgspec.ValidationError, ArithmeticError) as error:
+        raise InvalidCommand(str(error)) from error

@@ -1,0 +1,97 @@
+"""Commands from a second process to a `qts trade` that trades on the venue over real HTTP and WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from decimal import Decimal
+
+import pytest
+
+from quant_trading_system.app.door import EngineDoor
+from quant_trading_system.core.commands import (
+    Cancel,
+    CancelAll,
+    Check,
+    DisarmStrategy,
+    Flatten,
+    PauseParent,
+    PlaceOrder,
+    Reconcile,
+    ReplaceOrder,
+    Result,
+    Source,
+    StartParent,
+)
+from quant_trading_system.core.exceptions import EngineNotRunning
+from quant_trading_system.core.orders import OrderSide, OrderType
+from tests.support.engine_process import Engine
+from tests.support.venue_process import running_venue
+
+D = Decimal
+KO = {"symbol": "KO", "side": OrderSide.BUY}
+
+
+@pytest.fixture(scope="module")
+def venue():
+    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=3) as running:
+        yield running
+
+
+@pytest.fixture
+def engine(venue, tmp_path):
+    (tmp_path / "quiet.py").write_text(
+        "from quant_trading_system import Strategy\n\n\nclass Quiet(Strategy):\n"
+        "    def on_bar(self, market):\n        return ()\n"
+    )
+    return Engine(venue, tmp_path, "quiet.py", "--symbols", "KO,PEP")
+
+
+def ask(engine, command, key):
+    door = EngineDoor(engine.directory)
+    return asyncio.run(door.ask(command, key=key, principal="anna", source=Source.CLI))
+
+
+def test_orders_parents_and_the_account_are_moved_from_another_process(engine):
+    with engine.running() as process:
+        engine.told(process, "takes commands")
+        engine.told(process, "opened, equity")
+        would = ask(engine, Check(**KO, quantity=D(10)), "key-would-1")
+        assert would.result is Result.DONE, would
+        bought = ask(engine, PlaceOrder(**KO, quantity=D(10)), "key-bought-1")
+        assert (bought.result, bought.status) == (Result.DONE, "filled")
+        low = {**KO, "quantity": D(5), "order_type": OrderType.LIMIT}
+        resting = ask(engine, PlaceOrder(**low, limit_price=D("59.00")), "key-rest-1")
+        assert resting.status == "working"
+        moved = ask(engine, ReplaceOrder(order_id=resting.order_id, limit_price=D("58.50")), "key-move-1")
+        assert moved.result is Result.DONE, moved
+        cancelled = ask(engine, Cancel(order_id=moved.order_id), "key-cancel-1")
+        assert (cancelled.result, cancelled.status) == (Result.DONE, "canceled")
+        refused = ask(engine, PlaceOrder(**KO, quantity=D(5000)), "key-refused-1")
+        assert (refused.result, refused.rule) == (Result.REFUSED, "max_position_pct")
+        parent = ask(engine, StartParent(**KO, quantity=D(40), algorithm="twap", minutes=30), "key-parent-1")
+        assert parent.result is Result.DONE, parent
+        paused = ask(engine, PauseParent(parent_id=parent.parent_id), "key-pause-1")
+        assert (paused.result, paused.status) == (Result.DONE, "paused")
+        assert ask(engine, Reconcile(), "key-compare-1").status == "agree"
+        assert ask(engine, CancelAll(), "key-all-1").result is Result.DONE
+        assert ask(engine, DisarmStrategy(strategy="Quiet"), "key-disarm-1").status == "disarmed"
+        assert ask(engine, PlaceOrder(**KO, quantity=D(10)), "key-bought-1") == bought, "the same key acts once"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with pytest.raises(EngineNotRunning):
+        ask(engine, Reconcile(), "key-compare-2")
+    assert (engine.directory / "control.sock").exists(), "a dead engine leaves its socket"
+
+    with engine.running() as process:
+        engine.told(process, "strategy Quiet is disarmed")
+        engine.told(process, "takes commands")
+        assert ask(engine, PlaceOrder(**KO, quantity=D(10)), "key-bought-1") == bought, "also after a restart"
+        flat = ask(engine, Flatten(reason="the end of the test"), "key-flat-1")
+        assert (flat.result, flat.status) == (Result.DONE, "flattening")
+        process.send_signal(signal.SIGINT)
+        engine.told(process, "stopped")
+        assert process.wait() == 0
+    assert not (engine.directory / "control.sock").exists()
+    assert engine.ask("journal", "verify")["is_sound"]
+    assert engine.ask("journal", "replay")["agrees"]

@@ -30,6 +30,7 @@ from quant_trading_system.core.order_state import REQUESTS, TRANSITIONS, OrderSt
 from quant_trading_system.core.orders import LEGAL_COMBINATIONS, TimeInForce
 from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.risk.checks import CHECKS
+from quant_trading_system.risk.triggers import TRIGGERS
 from quant_trading_system.simulation import fees
 from tests.support.fault_catalogue import CATALOGUE, NAMES
 from tools.docs_blocks import help_text
@@ -141,6 +142,20 @@ def checklist() -> str:
 
 def _step(rule: Rule) -> str:
     return next((str(step.value) for step, _, rules in QUESTIONS if rule in rules), "–")
+
+
+def triggers() -> str:
+    """Every automatic trigger that compares a number with a limit."""
+    rows = [
+        (
+            f"`{row.halt.value}`",
+            row.goes_on_while,
+            f"[`{row.rule}`](risk-limits.md#{row.rule})",
+            "accepted by it" if row.is_forgiven else "must be over",
+        )
+        for row in TRIGGERS
+    ]
+    return table(("trigger", "trading goes on while", "limit", "at a reset"), rows)
 
 
 # -- orders --------------------------------------------------------------------------------------------------------
@@ -285,6 +300,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "rules": rules,
     "rule": rule,
     "checklist": checklist,
+    "triggers": triggers,
     "transitions": transitions,
     "transition-count": transition_count,
     "statuses": statuses,

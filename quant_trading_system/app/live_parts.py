@@ -20,6 +20,8 @@ from quant_trading_system.core.events import (
     FillEvent,
     KillSwitchEvent,
     OrderEvent,
+    RiskEvent,
+    RiskEventKind,
     RunStarted,
     SenderLocked,
     StrategyStopped,
@@ -111,6 +113,9 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
         tell(f"{event.status}: {event.reason} ({event.order_id})")
     elif isinstance(event, KillSwitchEvent):
         tell(f"kill switch: {event.level.name} by {event.by}: {event.reason}")
+    elif isinstance(event, RiskEvent) and event.reason is RiskEventKind.LIMIT_NEARED and event.actual is not None:
+        limit = "" if event.limit is None else f" of {plain(event.limit)}"
+        tell(f"warning: {event.rule} stands at {plain(event.actual)}{limit}")
     elif isinstance(event, StrategyStopped):
         tell(f"strategy {event.strategy} was stopped: {event.error}")
     elif isinstance(event, WatchdogActed):

@@ -41,6 +41,8 @@ from quant_trading_system.simulation.storm.virtual_time import OWNER, VirtualLoo
 from quant_trading_system.simulation.storm.world import PERSON, T_SETTLE, World
 
 LOOKBACK = timedelta(days=4)
+_MANY = 1_000_000
+"""Lost answers that a storm may bring: it is made of them, and the account is to live on."""
 
 _NOWHERE = Path("stormy-day")
 
@@ -145,7 +147,7 @@ def _setup(world: World, adopted_by: str) -> LiveSetup:
         directory=_NOWHERE,
         strategies=[Gambler(world.plan.seed)],
         universe=universe(world.symbols),
-        limits=msgspec.structs.replace(default_limits(), allow_short=True),
+        limits=msgspec.structs.replace(default_limits(), allow_short=True, max_broker_errors=_MANY),
         span=world.bar,
         lookback=LOOKBACK,
         adopted_by=adopted_by,

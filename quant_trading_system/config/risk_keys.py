@@ -92,6 +92,7 @@ class LimitKey(NamedTuple):
 _FRACTION = "fraction of "
 _SHARE = Range(ZERO, ONE, open_below=True)
 _DAY_S = Decimal(86_400)
+_WINDOW = Range(ZERO, Decimal(604_800), open_below=True)
 _BARS = Range(Decimal(5), Decimal(2_520))
 
 
@@ -187,6 +188,66 @@ KEYS: tuple[LimitKey, ...] = (
         "Who may reset the kill switch; empty means that any named person may.", Looser.MORE_NAMES, is_list=True,
     ),
     LimitKey(
+        "triggers", "warn_at_share", read_number, Range(ZERO, Decimal("0.99"), open_below=True), "share of a limit",
+        "From this share of the limit of an automatic trigger on, people are warned, once a day each.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "max_weekly_loss_pct", read_number, _SHARE, _FRACTION + "the week's opening equity",
+        "Loss of one week beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "max_monthly_loss_pct", read_number, _SHARE, _FRACTION + "the month's opening equity",
+        "Loss of one month beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "max_rapid_loss_pct", read_number, _SHARE, _FRACTION + "the highest equity of the window",
+        "Loss within `rapid_loss_window_s` beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "rapid_loss_window_s", read_number, _WINDOW, "seconds",
+        "Time within which a rapid loss is looked for.", Looser.LOWER,
+    ),
+    LimitKey(
+        "triggers", "max_rejection_rate", read_number, _SHARE, _FRACTION + "orders",
+        "Share of the orders within `rejection_window_s` that the broker may refuse; 1 does without.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "rejection_min_orders", read_whole, _count(10_000), "orders",
+        "Fewest orders within the window for their rejection rate to mean something.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "rejection_window_s", read_number, _WINDOW, "seconds",
+        "Time over which refusals are counted.", Looser.ANY_CHANGE,
+    ),
+    LimitKey(
+        "triggers", "max_broker_errors", read_whole, _count(1_000_000), "orders",
+        "Orders within `broker_error_window_s` that could not be sent or got no answer.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "broker_error_window_s", read_number, _WINDOW, "seconds",
+        "Time over which orders without an answer are counted.", Looser.LOWER,
+    ),
+    LimitKey(
+        "triggers", "max_slippage_bps", read_number, _up_to(10_000), "basis points",
+        "Average cost of the latest fills of market orders, beyond the quotes that judged them.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "slippage_fills", read_whole, _count(10_000), "fills",
+        "How many fills of market orders that average is over; it counts from as many on.", Looser.ANY_CHANGE,
+    ),
+    LimitKey(
+        "triggers", "max_feed_silence_s", read_number, _WINDOW, "seconds",
+        "Longest time without a quote of any symbol held, while the exchange is open.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "max_clock_drift_s", read_number, _WINDOW, "seconds",
+        "Farthest that the exchange's stamp of a quote may lie ahead of our clock.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "max_broker_silence_s", read_number, _WINDOW, "seconds",
+        "Longest time for which the broker's order stream or its answers may be missing.", Looser.HIGHER,
+    ),
+    LimitKey(
         "correlation", "correlation_window", read_whole, _BARS, "bars",
         "Bars over which correlations are measured.", Looser.ANY_CHANGE,
     ),
@@ -217,6 +278,8 @@ class Contradiction(NamedTuple):
 
 CONTRADICTIONS: tuple[Contradiction, ...] = (
     Contradiction("max_daily_loss_pct", "max_drawdown_pct", "the drawdown limit would always trip first"),
+    Contradiction("max_weekly_loss_pct", "max_monthly_loss_pct", "the monthly limit would always trip first"),
+    Contradiction("max_daily_loss_pct", "max_weekly_loss_pct", "the weekly limit would always trip first"),
     Contradiction("max_position_pct", "max_sector_exposure", "no position could ever reach its own limit"),
     Contradiction("max_position_pct", "max_gross_exposure", "no position could ever reach its own limit"),
     Contradiction("max_sector_exposure", "max_gross_exposure", "no sector could ever reach its own limit"),

@@ -32,6 +32,16 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_consecutive_losses: losing round trips in a row; one more trips the kill switch.
         halt_level: the level that an automatic trigger sets: reducing, halted or flattening.
         authorized_resetters: who may reset the kill switch; empty means that any named person may.
+        warn_at_share: share of a trigger's limit from which people are warned.
+        max_weekly_loss_pct, max_monthly_loss_pct: loss since week or month opened, fraction of the equity then.
+        max_rapid_loss_pct: loss from the highest equity of the last `rapid_loss_window_s`, fraction of it.
+        max_rejection_rate: share of the orders within `rejection_window_s` that the broker may refuse, once they are
+            `rejection_min_orders`.
+        max_broker_errors: orders within `broker_error_window_s` that could not be sent or got no answer.
+        max_slippage_bps: average cost of the last `slippage_fills` fills of market orders against their quotes.
+        max_feed_silence_s: longest time without a quote of any symbol held, while the exchange is open.
+        max_clock_drift_s: farthest that a quote's stamp may lie ahead of our clock.
+        max_broker_silence_s: longest time for which the broker's stream or answers may be missing.
         correlation_window: bars over which correlations are measured.
         correlation_min_observations: fewest bars for a correlation to be believed.
     """
@@ -56,6 +66,21 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_consecutive_losses: int
     halt_level: HaltLevel
     authorized_resetters: tuple[str, ...]
+    warn_at_share: Decimal
+    max_weekly_loss_pct: Decimal
+    max_monthly_loss_pct: Decimal
+    max_rapid_loss_pct: Decimal
+    rapid_loss_window_s: Decimal
+    max_rejection_rate: Decimal
+    rejection_min_orders: int
+    rejection_window_s: Decimal
+    max_broker_errors: int
+    broker_error_window_s: Decimal
+    max_slippage_bps: Decimal
+    slippage_fills: int
+    max_feed_silence_s: Decimal
+    max_clock_drift_s: Decimal
+    max_broker_silence_s: Decimal
     correlation_window: int
     correlation_min_observations: int
     version: str = ""

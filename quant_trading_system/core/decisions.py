@@ -68,6 +68,7 @@ class Unit(StrEnum):
     SECONDS = "s"
     COUNT = "count"
     RATIO = "ratio"
+    BASIS_POINTS = "bps"
 
 
 MINIMUM_RULES = frozenset({Rule.MIN_NOTIONAL, Rule.DUPLICATE_ORDER})

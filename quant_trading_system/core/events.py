@@ -48,6 +48,15 @@ class HaltTrigger(StrEnum):
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
     LOSING_STREAK = "losing_streak"
+    WEEKLY_LOSS = "weekly_loss"
+    MONTHLY_LOSS = "monthly_loss"
+    RAPID_LOSS = "rapid_loss"  # much within minutes
+    REJECTION_RATE = "rejection_rate"  # the broker refuses too many orders
+    BROKER_ERRORS = "broker_errors"  # too many orders without an answer
+    SLIPPAGE = "slippage"  # market orders fill far from the quotes that they were judged by
+    STALE_FEED = "stale_feed"  # prices have stopped, so losses cannot be seen
+    CLOCK_DRIFT = "clock_drift"  # the exchange's stamps lie ahead of our clock
+    BROKER_LOSS = "broker_loss"  # our books could not be compared with the broker's for long
     INTEGRITY = "integrity"  # unreadable latch, broken invariant
     WATCHDOG = "watchdog"  # the engine gave no sign of life
     HOST = "host"  # everything on this machine was halted
@@ -60,6 +69,7 @@ class RiskEventKind(StrEnum):
     RECALCULATED = "recalculated"  # after a fill
     DAY_OPENED = "day_opened"
     DAY_CLOSED = "day_closed"
+    LIMIT_NEARED = "limit_neared"  # the warning before a breach
     LIMIT_BREACHED = "limit_breached"
     REBASED = "rebased"  # a person accepted the loss; peak and day start begin anew
 
@@ -229,6 +239,7 @@ class RiskEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="risk"
         daily_pnl: dollars since the day opened, flows excluded.
         current_drawdown: fraction lost from `peak_equity`.
         losing_streak: losing round trips in a row.
+        week_start_equity, month_start_equity: dollars that their losses count from; 0 in records of old versions.
     """
 
     reason: RiskEventKind
@@ -238,6 +249,8 @@ class RiskEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="risk"
     daily_pnl: Decimal
     current_drawdown: Decimal
     losing_streak: int = 0
+    week_start_equity: Decimal = ZERO
+    month_start_equity: Decimal = ZERO
     rule: str = ""
     actual: Decimal | None = None
     limit: Decimal | None = None

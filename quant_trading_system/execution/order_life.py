@@ -361,7 +361,7 @@ class OrderLives:
             record.reason = reason or record.reason
             self.store.settle(record)
             self.room.adjust(record, before)
-            self.watch.note(record)
+            self.watch.moved(record, before)
             failure = self._put_on_record(record, trigger, reason) if on_record else None
             failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
             if before.is_open and not record.status.is_open:

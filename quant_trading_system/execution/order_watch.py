@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltTrigger
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.triggers import Answer
 
 WARN_AFTER, HALT_AFTER = timedelta(seconds=60), timedelta(seconds=300)
 """How long an order may be in doubt before a person is told, and before the account is halted."""
 _ABSURD = 10
 """A price that is so many times the one that was expected, or that part of it, is looked up before it is booked."""
+_OUTCOMES = {
+    OrderStatus.REJECTED: Answer.REFUSED,
+    OrderStatus.IN_DOUBT: Answer.NONE,
+    OrderStatus.UNSENT: Answer.NONE,
+}
+Answered = Callable[[Answer], None]
 
 
 class OrderWatch:
@@ -37,10 +46,15 @@ class OrderWatch:
         self._clock = clock
         self._alarmed: set[str] = set()
         self._notify: list[Notify] = []
+        self._answers: list[Answered] = []
 
     def on_notice(self, listener: Notify) -> None:
         """Tell `listener` what a person should hear."""
         self._notify.append(listener)
+
+    def on_answer(self, listener: Answered) -> None:
+        """Tell `listener` how the broker answers orders of ours; called in the middle of a step, it must not raise."""
+        self._answers.append(listener)
 
     def notify(self, kind: NoticeKind, message: str, order_id: str) -> None:
         """Tell everybody who wants to hear what a person should hear."""
@@ -53,6 +67,16 @@ class OrderWatch:
             self.doubtful.setdefault(record.order_id, (record, self._clock.monotonic()))
         else:
             self.doubtful.pop(record.order_id, None)
+
+    def moved(self, record: OrderRecord, before: OrderStatus) -> None:
+        """The status of an order was `before`; tell of the first answer to it, and of a refusal after that."""
+        self.note(record)
+        is_refusal = record.status is OrderStatus.REJECTED
+        if (before is not OrderStatus.SENT and not is_refusal) or record.parent or record.order.strategy == EXTERNAL:
+            return
+        outcome = _OUTCOMES.get(record.status, Answer.TAKEN)
+        for listener in self._answers:
+            listener(Answer.REFUSED_LATER if before is not OrderStatus.SENT else outcome)
 
     def stop_overfilled(self, record: OrderRecord) -> None:
         """It is real, so it is booked; why it came is not known, so no more risk is taken in the symbol."""

@@ -18,12 +18,15 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.positions import Applied, Position
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+
+AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
+"""Times in force of orders that trade at an auction's price."""
 
 Attempt = Callable[..., None]
 """Calls its first argument with the others; what fails is raised when all is done."""
@@ -91,9 +94,18 @@ class PositionTracker:
             if applied.round_trip is not None:
                 self.round_trips.append(applied.round_trip)
                 attempt(self._monitor.round_trip_closed, applied.round_trip)
+            self._tell_slippage(record, execution)
             attempt(self._monitor.recalculated, record.order_id)
             attempt(self._monitor.observe)
         return True
+
+    def _tell_slippage(self, record: OrderRecord, execution: Execution) -> None:
+        """Of market orders that trade at once; what rests fills at its own price, and auctions have no quote."""
+        order, price = record.order, record.room_price
+        if order.order_type is not OrderType.MARKET or order.time_in_force in AUCTIONS or price <= 0:
+            return
+        hurt = execution.price - price if order.side is OrderSide.BUY else price - execution.price
+        self._monitor.slipped(hurt * execution.quantity, price * execution.quantity)
 
     def _put_on_record(self, record: OrderRecord, execution: Execution, applied: Applied) -> None:
         order = record.order

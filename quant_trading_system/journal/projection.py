@@ -74,15 +74,19 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
-    """What loss limits are measured against (dollars), from the last risk event; the day opened at `day_opened`.
+    """What loss limits are measured against (dollars), from the last risk event, which was `at`.
 
-    `closing_equity` is that of the last close, moved along with deposits since; None while a day is running.
+    The day opened at `day_opened`. `closing_equity` is that of the last close, moved along with deposits since; None
+    while a day is running. Those of week and month are 0 in records of old versions.
     """
 
     equity: Decimal = ZERO
     peak_equity: Decimal = ZERO
     day_start_equity: Decimal = ZERO
+    week_start_equity: Decimal = ZERO
+    month_start_equity: Decimal = ZERO
     losing_streak: int = 0
+    at: datetime | None = None
     day_opened: datetime | None = None
     closing_equity: Decimal | None = None
 
@@ -283,7 +287,10 @@ class Projection:
             equity=event.equity,
             peak_equity=event.peak_equity,
             day_start_equity=event.day_start_equity,
+            week_start_equity=event.week_start_equity,
+            month_start_equity=event.month_start_equity,
             losing_streak=event.losing_streak,
+            at=event.at,
             day_opened=opened,
             closing_equity=self._closing_equity(event),
         )

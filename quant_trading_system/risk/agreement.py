@@ -18,6 +18,7 @@ class Agreement:
     def __init__(self) -> None:
         self._doubts: dict[str, str] = {}
         self._account = ""
+        self._unanswered = ""
         self._symbols: dict[str, str] = {}
         self._theirs: dict[str, Decimal] = {}
 
@@ -34,10 +35,16 @@ class Agreement:
         """Source to reason, the oldest first."""
         return dict(self._doubts)
 
+    @property
+    def broker_lost(self) -> str:
+        """Why the broker is not heard: its order stream is down, or questions get no answer; empty when it is."""
+        return self._doubts.get("stream", "") or self._unanswered
+
     def set_breaks(self, breaks: Iterable[Break]) -> None:
         """These breaks are open, and no others."""
         blocking = [found for found in breaks if found.blocks]
         self._account = "; ".join(str(found) for found in blocking if not found.symbol)
+        self._unanswered = next((str(found) for found in blocking if found.kind is BreakKind.INCOMPLETE), "")
         self._symbols = {}
         self._theirs = {}
         for found in blocking:

@@ -1,6 +1,7 @@
-"""Watches the account and trips the kill switch: daily loss, drawdown, losing streak.
+"""Watches the account and trips the kill switch: losses, streaks, refusals, slippage, silence.
 
-A limit trips only beyond it, compared exactly. Peak equity, the day's opening equity and the streak live in
+The table `TRIGGERS` lists what it looks at. A limit trips only beyond it, compared exactly; from a share of it on
+(`warn_at_share`) people are warned first. Peak equity, what day, week and month opened with, and the streak live in
 the journal with every `RiskEvent`, so a restart does not forget them; only a person's reset begins anew.
 """
 
@@ -12,10 +13,12 @@ from decimal import Decimal
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import HaltTrigger, RiskEvent, RiskEventKind
-from quant_trading_system.core.numbers import ZERO, plain
+from quant_trading_system.core.events import RiskEvent, RiskEventKind
+from quant_trading_system.core.numbers import ONE, ZERO, plain
+from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.triggers import BY_RULE, TRIGGERS, Answer, AverageCost, Measure, RecentHigh, Tally
 
 _SIX = Decimal("1E-6")
 
@@ -25,6 +28,8 @@ class RiskMonitor:
 
     Attributes:
         opened_at: when the latest trading day was opened; None before the first.
+        feed_silence: seconds since the latest quote of any symbol held, while the exchange is open; 0 otherwise.
+        clock_behind: seconds by which the latest quotes' stamps lie ahead of our clock, at least 0.
     """
 
     def __init__(
@@ -35,22 +40,75 @@ class RiskMonitor:
         kill_switch: KillSwitch,
         clock: Clock,
         emit: Callable[[RiskEvent], None],
+        agreement: Agreement | None = None,
     ) -> None:
-        """Watch `portfolio`; `emit` puts risk events on record."""
+        """Watch `portfolio`; `emit` puts risk events on record.
+
+        Args:
+            agreement: what reconciliation has found; without one the broker is never missed.
+        """
         self.opened_at: datetime | None = None
-        self.limits = limits
+        self.feed_silence = self.clock_behind = ZERO
         self._portfolio = portfolio
         self._kill_switch = kill_switch
         self._clock = clock
         self._emit = emit
+        self._agreement = agreement or Agreement()
+        self._high, self._refusals, self._errors, self._slippage = (
+            RecentHigh(ONE),
+            Tally(ONE),
+            Tally(ONE),
+            AverageCost(1),
+        )
+        self._lost_since: float | None = None
+        self._warned: set[str] = set()
+        self.limits = limits
+
+    @property
+    def limits(self) -> RiskLimits:
+        """What it compares with; new limits hold from the next `observe` on."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: RiskLimits) -> None:
+        self._limits = limits
+        self._high.look_back(limits.rapid_loss_window_s)
+        self._refusals.look_back(limits.rejection_window_s)
+        self._errors.look_back(limits.broker_error_window_s)
+        self._slippage.fills = limits.slippage_fills
+        share = limits.warn_at_share
+        self._near_losses = tuple(
+            fraction * share
+            for fraction in (
+                limits.max_daily_loss_pct,
+                limits.max_weekly_loss_pct,
+                limits.max_monthly_loss_pct,
+                limits.max_drawdown_pct,
+                limits.max_rapid_loss_pct,
+            )
+        )
+        self._near_silence = limits.max_feed_silence_s * share
+        self._near_drift = limits.max_clock_drift_s * share
+        self._near_streak = limits.max_consecutive_losses * share
+
+    # -- days ----------------------------------------------------------------------------------------------------
 
     def open_day(self) -> None:
-        """A trading day begins: its profit and loss counts from the last close, or from now when that is not known."""
-        self.opened_at = self._clock.now()
+        """A trading day begins: its profit and loss counts from the last close, or from now when that is not known.
+
+        The first day of a calendar week or month opens that as well.
+        """
+        before, now = self.opened_at, self._clock.now()
+        self.opened_at = now
+        self._warned.clear()
         portfolio = self._portfolio
         with portfolio.lock:
             closing = portfolio.closing_equity
-            portfolio.day_start_equity = portfolio.equity if closing is None else closing
+            begin = portfolio.day_start_equity = portfolio.equity if closing is None else closing
+            if before is None or before.isocalendar()[:2] != now.isocalendar()[:2]:
+                portfolio.week_start_equity = begin
+            if before is None or (before.year, before.month) != (now.year, now.month):
+                portfolio.month_start_equity = begin
             portfolio.closing_equity = None
         self._emit(self.numbers(RiskEventKind.DAY_OPENED))
 
@@ -60,23 +118,24 @@ class RiskMonitor:
             self._portfolio.closing_equity = self._portfolio.equity
         self._emit(self.numbers(RiskEventKind.DAY_CLOSED))
 
-    def observe(self) -> None:
-        """Compare the account with its loss limits; call after marks and fills."""
-        portfolio = self._portfolio
-        with portfolio.lock:
-            if portfolio.unmarked:
-                return  # equity is not known before every position has a price
-            equity = portfolio.equity
-            if equity > portfolio.peak_equity:
-                portfolio.peak_equity = equity
-            daily_loss = portfolio.day_start_equity - equity
-            drawdown = portfolio.peak_equity - equity
-            daily_limit = self.limits.max_daily_loss_pct * portfolio.day_start_equity
-            drawdown_limit = self.limits.max_drawdown_pct * portfolio.peak_equity
-        if daily_loss > daily_limit:
-            self._trip(HaltTrigger.DAILY_LOSS, "max_daily_loss_pct", daily_loss, daily_limit)
-        if drawdown > drawdown_limit:
-            self._trip(HaltTrigger.DRAWDOWN, "max_drawdown_pct", drawdown, drawdown_limit)
+    # -- what it is told -----------------------------------------------------------------------------------------
+
+    def answered(self, answer: Answer) -> None:
+        """Count how the broker answered an order; it is judged at the next `observe`."""
+        now = self._clock.monotonic()
+        self._errors.add(now, bad=answer is Answer.NONE)
+        if answer is not Answer.NONE:
+            refused = answer in (Answer.REFUSED, Answer.REFUSED_LATER)
+            self._refusals.add(now, bad=refused, new=answer is not Answer.REFUSED_LATER)
+
+    def slipped(self, cost: Decimal, value: Decimal) -> None:
+        """Count one fill of a market order; it is judged at the next `observe`.
+
+        Args:
+            cost: dollars beyond the side of the quote that the gate saw, positive when it hurt.
+            value: dollars at that quote.
+        """
+        self._slippage.add(cost, value)
 
     def recalculated(self, order_id: str) -> None:
         """Put the numbers after a fill of `order_id` on record."""
@@ -94,18 +153,150 @@ class RiskMonitor:
         portfolio = self._portfolio
         with portfolio.lock:
             portfolio.losing_streak = streak
-        limit = self.limits.max_consecutive_losses
-        if streak > limit:
-            self._trip(HaltTrigger.LOSING_STREAK, "max_consecutive_losses", Decimal(streak), Decimal(limit))
+        self._judge(self._streak())
+
+    # -- judging -------------------------------------------------------------------------------------------------
+
+    def observe(self) -> None:
+        """Compare the account with its limits; call after marks and fills."""
+        if not self._is_calm():
+            for measure in self.measures():
+                self._judge(measure)
+
+    def _is_calm(self) -> bool:
+        """Nothing is near its limit: the question that is asked after every fill and mark, hence the quick one."""
+        if not (self._refusals.is_clean and self._errors.is_clean and self._slippage.is_clean):
+            return False
+        if self._agreement.broker_lost or self._lost_since is not None:
+            return False
+        if self.feed_silence > self._near_silence or self.clock_behind > self._near_drift:
+            return False
+        if self._portfolio.losing_streak > self._near_streak:
+            return False
+        equity, bases = self._equity_and_bases()
+        return all(base - equity <= near * base for base, near in zip(bases, self._near_losses, strict=False))
+
+    def measures(self) -> tuple[Measure, ...]:
+        """Where every trigger stands that can be measured now, in the order of `TRIGGERS`.
+
+        Losses are left out while a position has no price, averages and rates before there is enough to average.
+        """
+        return (*self._losses(), self._streak(), *self._rates(), *self._silences())
+
+    def persisting_causes(self) -> tuple[Measure, ...]:
+        """What would trip the switch again at once after a reset, because no person can accept it away.
+
+        Losses, streak and slippage are not among them: a reset accepts them, and they are counted anew from there.
+        """
+        return tuple(found for found in self.measures() if found.is_beyond and not found.trigger.is_forgiven)
+
+    def _equity_and_bases(self) -> tuple[Decimal, tuple[Decimal, ...]]:
+        """Equity and what losses count from, the order of the loss triggers; no bases while equity is not known."""
+        portfolio = self._portfolio
+        with portfolio.lock:
+            equity = portfolio.equity
+            if portfolio.unmarked:
+                return equity, ()
+            if equity > portfolio.peak_equity:
+                portfolio.peak_equity = equity
+            flows = portfolio.flows
+            high = self._high.see(self._clock.monotonic(), equity - flows) + flows
+            return equity, (
+                portfolio.day_start_equity,
+                portfolio.week_start_equity,
+                portfolio.month_start_equity,
+                portfolio.peak_equity,
+                high,
+            )
+
+    def _losses(self) -> tuple[Measure, ...]:
+        limits = self.limits
+        equity, bases = self._equity_and_bases()
+        if not bases:
+            return ()
+        day, week, month, peak, high = bases
+        return (
+            Measure(_DAILY, day - equity, limits.max_daily_loss_pct * day),
+            Measure(_WEEKLY, week - equity, limits.max_weekly_loss_pct * week),
+            Measure(_MONTHLY, month - equity, limits.max_monthly_loss_pct * month),
+            Measure(_DRAWDOWN, peak - equity, limits.max_drawdown_pct * peak),
+            Measure(_RAPID, high - equity, limits.max_rapid_loss_pct * high),
+        )
+
+    def _streak(self) -> Measure:
+        return Measure(_STREAK, Decimal(self._portfolio.losing_streak), Decimal(self.limits.max_consecutive_losses))
+
+    def _rates(self) -> list[Measure]:
+        found = []
+        slippage = self._slippage.basis_points()
+        if slippage is not None:
+            found.append(Measure(_SLIPPAGE, slippage, self.limits.max_slippage_bps))
+        now = self._clock.monotonic()
+        orders, refused = self._refusals.counts(now)
+        if orders and orders >= self.limits.rejection_min_orders:
+            rate = (Decimal(refused) / Decimal(orders)).quantize(_SIX)
+            found.append(Measure(_REJECTIONS, rate, self.limits.max_rejection_rate))
+        errors = self._errors.counts(now)[1]
+        found.append(Measure(_ERRORS, Decimal(errors), Decimal(self.limits.max_broker_errors)))
+        return found
+
+    def _silences(self) -> tuple[Measure, ...]:
+        limits, now = self.limits, self._clock.monotonic()
+        if not self._agreement.broker_lost:
+            self._lost_since = None
+        elif self._lost_since is None:
+            self._lost_since = now
+        lost = ZERO if self._lost_since is None else Decimal(int(now - self._lost_since))
+        return (
+            Measure(_FEED, self.feed_silence, limits.max_feed_silence_s),
+            Measure(_CLOCK, self.clock_behind, limits.max_clock_drift_s),
+            Measure(_BROKER, lost, limits.max_broker_silence_s),
+        )
+
+    def _judge(self, measure: Measure) -> None:
+        if measure.is_beyond:
+            self._trip(measure)
+        elif measure.actual > measure.limit * self.limits.warn_at_share:
+            rule = measure.trigger.rule
+            if rule not in self._warned:
+                self._warned.add(rule)
+                self._tell(RiskEventKind.LIMIT_NEARED, measure)
+
+    def _trip(self, measure: Measure) -> None:
+        rule, actual, limit = measure.trigger.rule, measure.actual, measure.limit
+        state = self._kill_switch.state
+        if self._kill_switch.is_active() and rule in state.numbers:
+            return
+        equity = self._portfolio.equity
+        try:
+            self._kill_switch.activate(
+                f"{rule}: {plain(actual)} is beyond the limit of {plain(limit)}",
+                level=self.limits.halt_level,
+                trigger=measure.trigger.halt,
+                activated_by="risk monitor",
+                numbers={rule: plain(actual), f"{rule}_limit": plain(limit), "equity": plain(equity)},
+            )
+        finally:
+            self._tell(RiskEventKind.LIMIT_BREACHED, measure)  # stopping comes first; the record of why may fail
+
+    def _tell(self, kind: RiskEventKind, measure: Measure) -> None:
+        self._emit(self.numbers(kind, rule=measure.trigger.rule, actual=measure.actual, limit=measure.limit))
+
+    # -- baselines -----------------------------------------------------------------------------------------------
 
     def rebase(self) -> None:
-        """A person accepted the loss by a reset: peak and day start begin at today's equity, the streak at zero."""
+        """A person accepted the loss by a reset: losses count from today's equity, streaks and windows from nothing."""
         portfolio = self._portfolio
         with portfolio.lock:
             portfolio.peak_equity = portfolio.day_start_equity = portfolio.equity
+            portfolio.week_start_equity = portfolio.month_start_equity = portfolio.equity
             portfolio.closing_equity = None
             portfolio.losing_streak = 0
             portfolio.trips.forgive()
+            self._high.forget()
+        for window in (self._slippage, self._refusals, self._errors):
+            window.forget()
+        self._warned.clear()
         self._emit(self.numbers(RiskEventKind.REBASED))
 
     def restore(
@@ -114,17 +305,30 @@ class RiskMonitor:
         peak_equity: Decimal,
         day_start_equity: Decimal,
         losing_streak: int,
+        week_start_equity: Decimal = ZERO,
+        month_start_equity: Decimal = ZERO,
         opened_at: datetime | None = None,
         closing_equity: Decimal | None = None,
+        last_seen: tuple[datetime, Decimal] | None = None,
     ) -> None:
-        """Take up the baselines that the journal last recorded; a restart forgives nothing."""
+        """Take up the baselines that the journal last recorded; a restart forgives nothing.
+
+        Args:
+            week_start_equity, month_start_equity: 0 where an old journal does not know them; the day's then.
+            last_seen: when the account was last looked at and its equity; what was lost since may be a rapid loss.
+        """
         portfolio = self._portfolio
         with portfolio.lock:
             portfolio.peak_equity = peak_equity
             portfolio.day_start_equity = day_start_equity
+            portfolio.week_start_equity = week_start_equity or day_start_equity
+            portfolio.month_start_equity = month_start_equity or day_start_equity
             portfolio.losing_streak = losing_streak
             portfolio.closing_equity = closing_equity
             self.opened_at = opened_at
+            if last_seen is not None:
+                ago = max((self._clock.now() - last_seen[0]).total_seconds(), 0)
+                self._high.see(self._clock.monotonic() - ago, last_seen[1] - portfolio.flows)
 
     def numbers(self, reason: RiskEventKind, **extra: object) -> RiskEvent:
         """The risk numbers of this moment."""
@@ -136,6 +340,8 @@ class RiskMonitor:
                 reason=reason,
                 equity=equity,
                 day_start_equity=portfolio.day_start_equity,
+                week_start_equity=portfolio.week_start_equity,
+                month_start_equity=portfolio.month_start_equity,
                 peak_equity=peak,
                 daily_pnl=portfolio.daily_pnl,
                 current_drawdown=(max(peak - equity, ZERO) / peak).quantize(_SIX) if peak > 0 else ZERO,
@@ -143,18 +349,19 @@ class RiskMonitor:
                 **extra,  # type: ignore[arg-type]  # keyword fields of RiskEvent, given by the callers in this class
             )
 
-    def _trip(self, trigger: HaltTrigger, rule: str, actual: Decimal, limit: Decimal) -> None:
-        state = self._kill_switch.state
-        if self._kill_switch.is_active() and rule in state.numbers:
-            return
-        event = self.numbers(RiskEventKind.LIMIT_BREACHED, rule=rule, actual=actual, limit=limit)
-        try:
-            self._kill_switch.activate(
-                f"{rule}: {plain(actual)} is beyond the limit of {plain(limit)}",
-                level=self.limits.halt_level,
-                trigger=trigger,
-                activated_by="risk monitor",
-                numbers={rule: plain(actual), f"{rule}_limit": plain(limit), "equity": plain(event.equity)},
-            )
-        finally:
-            self._emit(event)  # stopping comes first; the record of why may fail
+
+(
+    _DAILY,
+    _WEEKLY,
+    _MONTHLY,
+    _DRAWDOWN,
+    _RAPID,
+    _STREAK,
+    _SLIPPAGE,
+    _REJECTIONS,
+    _ERRORS,
+    _FEED,
+    _CLOCK,
+    _BROKER,
+) = TRIGGERS
+assert len(BY_RULE) == len(TRIGGERS), "a trigger has a rule of its own"

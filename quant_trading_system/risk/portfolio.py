@@ -50,15 +50,8 @@ class Holding:
     """
 
     __slots__ = (
-        "buys",
-        "frozen",
-        "order_price",
-        "orders",
-        "position",
-        "sector",
-        "sells",
-        "worst_quantity",
-        "worst_value",
+        *("buys", "frozen", "order_price", "orders", "position", "sector", "sells"),
+        *("worst_quantity", "worst_value"),
     )
 
     def __init__(self, symbol: str, sector: str) -> None:
@@ -138,7 +131,9 @@ class Portfolio:
     Attributes:
         lock: taken by whoever must check and act in one step.
         cash: dollars.
-        day_start_equity, peak_equity: what losses are measured from; flows are neutral.
+        day_start_equity, week_start_equity, month_start_equity, peak_equity: what losses are measured from; flows are
+            neutral.
+        flows: deposits less withdrawals since this process began, dollars.
         closing_equity: of the last close, from which the next day counts; None while a day is running.
         gross_worst, sector_worst: worst-case exposure in dollars, in total and by sector.
         trips: the results of closed positions.
@@ -148,7 +143,8 @@ class Portfolio:
     def __init__(self, cash: Decimal, sectors: Mapping[str, str] = MappingProxyType({})) -> None:
         self.lock = RLock()
         self.cash = cash
-        self.day_start_equity = self.peak_equity = cash
+        self.day_start_equity = self.week_start_equity = self.month_start_equity = self.peak_equity = cash
+        self.flows = ZERO
         self.closing_equity: Decimal | None = None
         self.losing_streak = 0
         self.market_value = ZERO
@@ -367,7 +363,10 @@ class Portfolio:
             self._move_baselines(amount)
 
     def _move_baselines(self, amount: Decimal) -> None:
+        self.flows += amount
         self.day_start_equity += amount
+        self.week_start_equity += amount
+        self.month_start_equity += amount
         self.peak_equity += amount
         if self.closing_equity is not None:
             self.closing_equity += amount

@@ -54,9 +54,12 @@ def resume(
         monitor.restore(
             peak_equity=baselines.peak_equity,
             day_start_equity=baselines.day_start_equity,
+            week_start_equity=baselines.week_start_equity,
+            month_start_equity=baselines.month_start_equity,
             losing_streak=baselines.losing_streak,
             opened_at=baselines.day_opened,
             closing_equity=baselines.closing_equity,
+            last_seen=None if baselines.at is None else (baselines.at, baselines.equity),
         )
     recall = recall_from(source)
     orders.lives.recall = recall  # an order that took another's place needs that one, open or not

@@ -215,14 +215,15 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
         authorized_resetters=limits.authorized_resetters,
         record=_recorder(ports.journal),
     )
+    agreement = Agreement()
     monitor = RiskMonitor(
         limits=limits,
         portfolio=portfolio,
         kill_switch=kill_switch,
         clock=clock,
         emit=_emit_risk(ports.journal),
+        agreement=agreement,
     )
-    agreement = Agreement()
     checker = PreTradeRiskChecker(
         limits=limits,
         universe=universe,
@@ -261,6 +262,7 @@ def _senders(
         clock=ports.clock,
         ids=ids,
     )
+    orders.lives.watch.on_answer(risk.monitor.answered)
     if history is not None:
         orders.lives.remember(REMEMBERED, recall_from(history))
     return tracker, orders

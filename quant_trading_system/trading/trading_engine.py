@@ -8,7 +8,8 @@ that strategy and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -35,6 +36,10 @@ from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.signal_generator import SignalGenerator
 from quant_trading_system.trading.strategy import MarketView, Strategy
+
+_NO_TIME, _MILLISECOND, _SECOND = timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1)
+_QUIET = timedelta(seconds=1)
+"""A feed that is mute for less is not looked into."""
 
 Wish = Signal | Order | ParentOrder
 """What a strategy may say."""
@@ -301,15 +306,32 @@ class TradingEngine:
 
     def mark_positions(self) -> None:
         """Value what is held at the latest prices that can be believed."""
+        now, newest, ahead = self._clock.now(), None, _NO_TIME
         for symbol in sorted(self._portfolio.open_symbols):
             quote = self._quotes.quote(symbol)
-            if quote is None or quote.flaw:
+            if quote is None:
+                continue
+            if newest is None or quote.received_at > newest:
+                newest = quote.received_at
+            if quote.at > now:
+                ahead = max(ahead, quote.at - now)
+            if quote.flaw:
                 continue
             last = quote.last
             if last is not None and last.is_finite() and last > ZERO:
                 self._portfolio.mark(symbol, min(max(last, quote.bid), quote.ask))  # the last trade may be long ago
             elif quote.ask - quote.bid <= self._monitor.limits.max_spread_pct * quote.mid:
                 self._portfolio.mark(symbol, quote.mid)  # between wider quotes nobody knows the price
+        self._tell_feed(now, newest, ahead)
+
+    def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta) -> None:
+        """For how long the exchange has been open without a quote of anything held, and how far our clock is behind."""
+        silent = _NO_TIME
+        if newest is not None and now - newest > _QUIET:
+            session = self._calendar.session_at(now)
+            silent = _NO_TIME if session is None else min(now - newest, now - session.open)
+        self._monitor.feed_silence = Decimal(silent // _SECOND)
+        self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3)
 
     def switch_was(self, activation: int, level: HaltLevel) -> None:
         """Where the journal left the kill switch; whatever differs from it was done by somebody else since."""

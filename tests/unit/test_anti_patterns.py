@@ -226,8 +226,8 @@ def test_no_lock_is_held_across_an_await():
 
 # -- 5: hard-coded limits ------------------------------------------------------------------------------------------
 
-COMMON = {Decimal(n) for n in range(-1, 11)} | {Decimal(60), Decimal(1_000_000)}
-"""Numbers that mean many things: counts, hours, seconds in a minute, microseconds in a second."""
+COMMON = {Decimal(n) for n in range(-1, 11)} | {Decimal(n) for n in ("0.5", 60, 100, 300, 1_000_000)}
+"""Numbers that mean many things: counts, halves, percent, seconds in one minute and in five, microseconds."""
 
 
 def _limits() -> dict[Decimal, str]:
@@ -253,6 +253,7 @@ STATISTICS = (
     "risk/var_tests.py",
     "risk/value_at_risk.py",
     "risk/metrics.py",
+    "risk/stress.py",
     "risk/covariance/",
     "risk/portfolio_optimizer/",
     "risk/sizing/composed.py",

@@ -13,7 +13,13 @@ from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.looseness import Looser, is_looser, tighter_of
 from quant_trading_system.config.risk_keys import KEYS
 
-MINIMA = {"min_order_notional", "duplicate_window_s", "correlation_min_observations"}
+MINIMA = {
+    "min_order_notional",
+    "duplicate_window_s",
+    "correlation_min_observations",
+    "rapid_loss_window_s",
+    "broker_error_window_s",
+}
 """Keys of which less lets more through, written out once more by hand."""
 
 VALUES: dict[Looser, st.SearchStrategy[Any]] = {

@@ -43,7 +43,7 @@ RISK_KEYS = (
     "max_position_pct, max_portfolio_positions, max_daily_loss_pct, max_drawdown_pct, max_sector_exposure, "
     "max_correlation"
 )
-SECTION_NAMES = "risk, account, orders, prices, halt, correlation"
+SECTION_NAMES = "risk, account, orders, prices, halt, triggers, correlation"
 
 
 def refusal(text: str | bytes) -> str:
@@ -82,6 +82,21 @@ def test_shipped_values():
         "halt.max_consecutive_losses": "8",
         "halt.halt_level": "halted",
         "halt.authorized_resetters": "[]",
+        "triggers.warn_at_share": "0.8",
+        "triggers.max_weekly_loss_pct": "0.1",
+        "triggers.max_monthly_loss_pct": "0.12",
+        "triggers.max_rapid_loss_pct": "0.03",
+        "triggers.rapid_loss_window_s": "300",
+        "triggers.max_rejection_rate": "0.5",
+        "triggers.rejection_min_orders": "10",
+        "triggers.rejection_window_s": "300",
+        "triggers.max_broker_errors": "5",
+        "triggers.broker_error_window_s": "300",
+        "triggers.max_slippage_bps": "100",
+        "triggers.slippage_fills": "20",
+        "triggers.max_feed_silence_s": "300",
+        "triggers.max_clock_drift_s": "5",
+        "triggers.max_broker_silence_s": "600",
         "correlation.correlation_window": "60",
         "correlation.correlation_min_observations": "20",
     }
@@ -404,4 +419,4 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "8f5980ce6b16"
+    assert default_limits().version == "d8385862b931"

@@ -84,7 +84,9 @@ def test_the_volatility_managed_portfolio_holds_less_when_it_is_wild():
     """In March 2020 much less than in the calm of a year before."""
     history = load_sp500(date(2018, 1, 2), date(2020, 4, 30), SYMBOLS)
     setup = Setup(
-        universe=sp500_20(), first_bar=history.index_of(date(2019, 12, 2)), limits=limits_with(max_correlation=1)
+        universe=sp500_20(),
+        first_bar=history.index_of(date(2019, 12, 2)),
+        limits=limits_with(max_correlation=1, max_weekly_loss_pct=1, max_monthly_loss_pct=1),
     )
     exposure = backtest(VolatilityManaged(), history, setup).record.gross_exposure
     assert max(exposure[:40]) > 0.8

@@ -62,6 +62,7 @@ def test_a_limit_trips_only_beyond_it(line):
     day_start, peak, equity, trips = line.partition("#")[0].split()
     watched = Watched()
     watched.portfolio.day_start_equity, watched.portfolio.peak_equity = D(day_start), D(peak)
+    watched.portfolio.week_start_equity = watched.portfolio.month_start_equity = D(day_start)
     watched.see_equity(equity)
     assert watched.kill_switch.is_active() is (trips != "-")
     if trips != "-":
@@ -162,7 +163,7 @@ def test_profit_and_loss_of_a_day_with_a_withdrawal():
 
 
 def test_a_new_day_begins_at_zero_and_keeps_the_peak():
-    watched = Watched()
+    watched = Watched(max_rapid_loss_pct=D(1))
     watched.see_equity("104000")
     watched.see_equity("100000")
     watched.monitor.close_day()

@@ -90,7 +90,7 @@ def test_a_restart_within_the_day_forgives_none_of_its_losses():
     )
     run.clock.move_to(MORNING + 30 * MINUTE)
     asyncio.run(run.until(2 * MINUTE))
-    assert run.kinds() == []
+    assert run.kinds() == [RiskEventKind.LIMIT_NEARED]  # 5 000 lost of 5 250 that may be
     assert run.account.portfolio.day_start_equity == 105_000
 
 

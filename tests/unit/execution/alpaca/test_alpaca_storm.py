@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.exceptions import BrokerTimeout
 from quant_trading_system.core.order_state import OrderStatus
@@ -27,6 +26,7 @@ from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight
 from quant_trading_system.trading.system import Ports, TradingSystem, assemble
 from tests.support.alpaca_lines import ACCESS, START, ScriptedTransport, pass_time, settled
+from tests.support.desk import limits_with
 from tests.support.fake_alpaca import CLOSED, FakeAlpaca
 from tests.support.list_journal import ListJournal
 from tests.support.market import UNIVERSE, FixedCorrelations, HandBoard
@@ -73,7 +73,7 @@ class Day:
             ),
             run=f"storm{seed}",
             cash=D(100_000),
-            limits=default_limits(),
+            limits=limits_with(max_broker_errors=1_000_000),  # of which a storm is made
             universe=UNIVERSE,
             sizer=OwnWeight(EqualWeight()),
         )

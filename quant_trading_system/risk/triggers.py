@@ -1,0 +1,211 @@
+"""What trips the kill switch by itself: the table of automatic triggers, and the windows that they look through.
+
+Everything here is bounded: a window holds at most a fixed number of items however much happens within it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+from enum import Enum, auto
+from typing import NamedTuple
+
+from quant_trading_system.core.decisions import Unit
+from quant_trading_system.core.events import HaltTrigger
+from quant_trading_system.core.numbers import ZERO
+
+_BUCKETS = 30
+_MOST = 10_000
+
+
+class Answer(Enum):
+    """How the broker answered an order."""
+
+    TAKEN = auto()
+    REFUSED = auto()
+    REFUSED_LATER = auto()  # it was taken first
+    NONE = auto()  # it could not be sent, or nobody knows what became of it
+
+
+class Trigger(NamedTuple):
+    """One automatic trigger of the kill switch.
+
+    Attributes:
+        rule: the key of `risk_params.yaml` that holds its limit.
+        goes_on_while: what must be true for trading to go on.
+        is_forgiven: a person who resets the switch accepts it, and it is counted anew from there; otherwise it has to
+            be over before the reset.
+    """
+
+    halt: HaltTrigger
+    rule: str
+    unit: Unit
+    goes_on_while: str
+    is_forgiven: bool = True
+
+
+# fmt: off
+TRIGGERS: tuple[Trigger, ...] = (
+    Trigger(HaltTrigger.DAILY_LOSS, "max_daily_loss_pct", Unit.USD,
+            "the loss since the day opened is within the limit"),
+    Trigger(HaltTrigger.WEEKLY_LOSS, "max_weekly_loss_pct", Unit.USD,
+            "the loss since the first trading day of the week opened is within the limit"),
+    Trigger(HaltTrigger.MONTHLY_LOSS, "max_monthly_loss_pct", Unit.USD,
+            "the loss since the first trading day of the month opened is within the limit"),
+    Trigger(HaltTrigger.DRAWDOWN, "max_drawdown_pct", Unit.USD,
+            "the loss from the highest equity so far is within the limit"),
+    Trigger(HaltTrigger.RAPID_LOSS, "max_rapid_loss_pct", Unit.USD,
+            "the loss from the highest equity of the last minutes is within the limit"),
+    Trigger(HaltTrigger.LOSING_STREAK, "max_consecutive_losses", Unit.COUNT,
+            "the losing round trips in a row are no more than the limit"),
+    Trigger(HaltTrigger.SLIPPAGE, "max_slippage_bps", Unit.BASIS_POINTS,
+            "the latest market orders filled, on average, within the limit of the quotes that they were judged by"),
+    Trigger(HaltTrigger.REJECTION_RATE, "max_rejection_rate", Unit.RATIO,
+            "of the latest orders, the broker refused no more than the limit", is_forgiven=False),
+    Trigger(HaltTrigger.BROKER_ERRORS, "max_broker_errors", Unit.COUNT,
+            "of the latest orders, no more than the limit could not be sent or got no answer", is_forgiven=False),
+    Trigger(HaltTrigger.STALE_FEED, "max_feed_silence_s", Unit.SECONDS,
+            "while the exchange is open, some symbol held has had a quote within the limit", is_forgiven=False),
+    Trigger(HaltTrigger.CLOCK_DRIFT, "max_clock_drift_s", Unit.SECONDS,
+            "no quote bears a time ahead of our clock by more than the limit", is_forgiven=False),
+    Trigger(HaltTrigger.BROKER_LOSS, "max_broker_silence_s", Unit.SECONDS,
+            "the broker's order stream and its answers have not been missing for longer than the limit",
+            is_forgiven=False),
+)
+# fmt: on
+"""Every automatic trigger that compares a number with a limit, in the order in which they are judged."""
+
+BY_RULE = {trigger.rule: trigger for trigger in TRIGGERS}
+
+
+class Measure(NamedTuple):
+    """Where a trigger stands: it trips when `actual` is beyond `limit`."""
+
+    trigger: Trigger
+    actual: Decimal
+    limit: Decimal
+
+    @property
+    def is_beyond(self) -> bool:
+        """The limit itself is allowed."""
+        return self.actual > self.limit
+
+    def __str__(self) -> str:
+        return f"{self.trigger.rule}: {self.actual:f} is beyond the limit of {self.limit:f} {self.trigger.unit}".strip()
+
+
+class RecentHigh:
+    """The highest of the values seen within a span, or up to a thirtieth of the span before it.
+
+    >>> high = RecentHigh(Decimal(300))
+    >>> [int(high.see(at, Decimal(value))) for at, value in ((0.0, 5), (100.0, 3), (299.0, 4), (320.0, 2))]
+    [5, 5, 5, 4]
+    """
+
+    def __init__(self, span_s: Decimal) -> None:
+        """Look back over `span_s` seconds."""
+        self.look_back(span_s)
+        self._falling: deque[tuple[float, Decimal]] = deque()
+
+    def look_back(self, span_s: Decimal) -> None:
+        """From now on over `span_s` seconds."""
+        self._span = float(span_s)
+        self._width = self._span / _BUCKETS
+
+    def see(self, at: float, value: Decimal) -> Decimal:
+        """Take in the value at the moment `at` (seconds, never running back); the highest that still counts."""
+        falling = self._falling
+        while falling and falling[-1][1] <= value:
+            falling.pop()
+        if not falling or at - falling[-1][0] >= self._width:
+            falling.append((at, value))
+        while at - falling[0][0] > self._span + self._width:
+            falling.popleft()
+        return falling[0][1]
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._falling.clear()
+
+
+class Tally:
+    """How many things happened within a span, and how many of them were bad; the latest 10 000 count."""
+
+    def __init__(self, span_s: Decimal) -> None:
+        """Look back over `span_s` seconds."""
+        self.look_back(span_s)
+        self._seen: deque[tuple[float, int, int]] = deque()
+        self._all = self._bad = 0
+
+    def look_back(self, span_s: Decimal) -> None:
+        """From now on over `span_s` seconds."""
+        self._span = float(span_s)
+
+    def add(self, at: float, *, bad: bool, new: bool = True) -> None:
+        """Count one at the moment `at` (seconds, never running back).
+
+        Args:
+            new: False for one that was counted as good before and has turned out to be bad.
+        """
+        if len(self._seen) >= _MOST:
+            self._drop()
+        self._seen.append((at, int(new), int(bad)))
+        self._all += new
+        self._bad += bad
+
+    def counts(self, at: float) -> tuple[int, int]:
+        """All and the bad ones among them, within the span before `at`."""
+        while self._seen and at - self._seen[0][0] > self._span:
+            self._drop()
+        return max(self._all, self._bad), self._bad
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing bad is being counted."""
+        return not self._bad
+
+    def _drop(self) -> None:
+        _, new, bad = self._seen.popleft()
+        self._all -= new
+        self._bad -= bad
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._seen.clear()
+        self._all = self._bad = 0
+
+
+class AverageCost:
+    """What the latest fills cost against the prices that were expected, weighted by value."""
+
+    def __init__(self, fills: int) -> None:
+        """Look back over so many `fills`, which may be changed at any time."""
+        self.fills = fills
+        self._latest: deque[tuple[Decimal, Decimal]] = deque()
+        self._cost = self._value = ZERO
+
+    def add(self, cost: Decimal, value: Decimal) -> None:
+        """One fill: `cost` in dollars, positive when it hurt; `value` in dollars at the expected price."""
+        self._latest.append((cost, value))
+        self._cost += cost
+        self._value += value
+        while len(self._latest) > self.fills:
+            cost, value = self._latest.popleft()
+            self._cost -= cost
+            self._value -= value
+
+    @property
+    def is_clean(self) -> bool:
+        """The latest fills cost nothing together."""
+        return self._cost <= 0
+
+    def basis_points(self) -> Decimal | None:
+        """The average; None before there were as many fills as it looks back over."""
+        if len(self._latest) < self.fills or self._value <= 0:
+            return None
+        return (self._cost / self._value * 10_000).quantize(Decimal("0.0001"))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._latest.clear()
+        self._cost = self._value = ZERO

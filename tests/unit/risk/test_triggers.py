@@ -1,0 +1,454 @@
+"""Every automatic trigger at its boundary: a warning before the limit, the limit passes, one step beyond it halts.
+
+The first part tries the table, the others what feeds it: weeks and months, windows, answers, fills, feed, broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quant_trading_system.core.breaks import Break, BreakKind, Owner
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.events import HaltTrigger, KillSwitchEvent, RiskEvent, RiskEventKind
+from quant_trading_system.risk.agreement import Agreement
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import MemoryLatch
+from quant_trading_system.risk.monitor import RiskMonitor
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.triggers import TRIGGERS, Answer, AverageCost, RecentHigh, Tally
+from tests.support.desk import Account, hold, limits_with
+from tests.support.market import NOON
+from tests.support.orders import buy
+
+D = Decimal
+MINUTE = timedelta(minutes=1)
+
+
+class Watched:
+    """100 000 dollars, of which 10 000 are in KO at 100; all limits far away but those named."""
+
+    def __init__(self, start: datetime = NOON, **limits) -> None:
+        far = {
+            "max_daily_loss_pct": D(1),
+            "max_weekly_loss_pct": D(1),
+            "max_monthly_loss_pct": D(1),
+            "max_drawdown_pct": D(1),
+            "max_rapid_loss_pct": D(1),
+        }
+        self.clock = ManualClock(start)
+        self.portfolio = Portfolio(D(100_000))
+        hold(self.portfolio, "KO", 100, 100)
+        self.kill_switch = KillSwitch(latch=MemoryLatch(), clock=self.clock)
+        self.events: list[RiskEvent] = []
+        self.agreement = Agreement()
+        self.monitor = RiskMonitor(
+            limits=limits_with(**{**far, **limits}),
+            portfolio=self.portfolio,
+            kill_switch=self.kill_switch,
+            clock=self.clock,
+            emit=self.events.append,
+            agreement=self.agreement,
+        )
+
+    def see_equity(self, dollars: str) -> None:
+        self.portfolio.mark("KO", (D(dollars) - self.portfolio.cash) / 100)
+        self.monitor.observe()
+
+    def answers(self, *, taken: int = 0, refused: int = 0, none: int = 0) -> None:
+        for answer, count in ((Answer.TAKEN, taken), (Answer.REFUSED, refused), (Answer.NONE, none)):
+            for _ in range(count):
+                self.monitor.answered(answer)
+        self.monitor.observe()
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(event.reason.value, event.rule) for event in self.events if event.rule]
+
+
+def _lose(watched: Watched, loss: Decimal) -> None:
+    watched.monitor.observe()
+    watched.see_equity(str(100_000 - loss))
+
+
+def _streak(watched: Watched, length: Decimal) -> None:
+    watched.monitor.restated(int(length))
+
+
+def _slip(watched: Watched, bps: Decimal) -> None:
+    for _ in range(20):
+        watched.monitor.slipped(bps, D(10_000))
+    watched.monitor.observe()
+
+
+def _refuse(watched: Watched, rate: Decimal) -> None:
+    watched.answers(refused=int(rate * 1000), taken=1000 - int(rate * 1000))
+
+
+def _errors(watched: Watched, count: Decimal) -> None:
+    watched.answers(none=int(count), taken=50)
+
+
+def _mute(watched: Watched, seconds: Decimal) -> None:
+    watched.monitor.feed_silence = seconds
+    watched.monitor.observe()
+
+
+def _behind(watched: Watched, seconds: Decimal) -> None:
+    watched.monitor.clock_behind = seconds
+    watched.monitor.observe()
+
+
+def _lost(watched: Watched, seconds: Decimal) -> None:
+    watched.agreement.doubt("stream", "the order stream was lost")
+    watched.monitor.observe()
+    watched.clock.move_to(watched.clock.now() + timedelta(seconds=int(seconds)))
+    watched.monitor.observe()
+
+
+CASES: dict[str, tuple[object, Callable[[Watched, Decimal], None], str, str, str]] = {
+    "max_daily_loss_pct": (D("0.05"), _lose, "4000.01", "5000", "5000.01"),
+    "max_weekly_loss_pct": (D("0.05"), _lose, "4000.01", "5000", "5000.01"),
+    "max_monthly_loss_pct": (D("0.05"), _lose, "4000.01", "5000", "5000.01"),
+    "max_drawdown_pct": (D("0.05"), _lose, "4000.01", "5000", "5000.01"),
+    "max_rapid_loss_pct": (D("0.05"), _lose, "4000.01", "5000", "5000.01"),
+    "max_consecutive_losses": (10, _streak, "9", "10", "11"),
+    "max_slippage_bps": (D(100), _slip, "80.01", "100", "100.01"),
+    "max_rejection_rate": (D("0.5"), _refuse, "0.401", "0.5", "0.501"),
+    "max_broker_errors": (5, _errors, "5", "5", "6"),
+    "max_feed_silence_s": (D(300), _mute, "241", "300", "301"),
+    "max_clock_drift_s": (D(5), _behind, "4.001", "5", "5.001"),
+    "max_broker_silence_s": (D(600), _lost, "481", "600", "601"),
+}
+"""Rule → its limit, how to bring the account there, and numbers that warn, are the limit, and trip."""
+
+
+def test_every_trigger_has_its_case():
+    assert set(CASES) == {trigger.rule for trigger in TRIGGERS}
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.rule)
+def test_a_trigger_trips_only_beyond_its_limit_and_warns_before_it(trigger):
+    limit, bring, near, at, beyond = CASES[trigger.rule]
+    calm = Watched(**{trigger.rule: limit})
+    bring(calm, D(at) * D("0.4") // 1 if D(at) > 5 else D(0))
+    assert calm.told == []
+    for number in (near, at):
+        warned = Watched(**{trigger.rule: limit})
+        bring(warned, D(number))
+        assert not warned.kill_switch.is_active()
+        assert warned.told == [("limit_neared", trigger.rule)]
+    tripped = Watched(**{trigger.rule: limit})
+    bring(tripped, D(beyond))
+    state = tripped.kill_switch.state
+    assert state.trigger is trigger.halt
+    assert state.reason.startswith(f"{trigger.rule}: ")
+    assert D(state.numbers[trigger.rule]) > D(state.numbers[f"{trigger.rule}_limit"])
+    assert tripped.events[-1].reason is RiskEventKind.LIMIT_BREACHED
+
+
+def test_a_warning_comes_once_a_day():
+    watched = Watched(max_daily_loss_pct=D("0.05"))
+    for equity in ("95900", "99000", "95800"):
+        watched.see_equity(equity)
+    assert watched.told == [("limit_neared", "max_daily_loss_pct")]
+    watched.monitor.open_day()
+    watched.see_equity("91500")  # 4 300 of the 4 790 that the new day may lose
+    assert watched.told == [("limit_neared", "max_daily_loss_pct")] * 2
+
+
+def test_new_limits_hold_from_the_next_look_on():
+    watched = Watched(max_daily_loss_pct=D("0.05"))
+    watched.see_equity("97000")
+    watched.monitor.limits = limits_with(max_daily_loss_pct=D("0.02"))
+    watched.monitor.observe()
+    assert watched.kill_switch.state.trigger is HaltTrigger.DAILY_LOSS
+
+
+# -- weeks and months --------------------------------------------------------------------------------------------------
+
+FRIDAY = datetime(2024, 1, 26, 14, 30, tzinfo=UTC)
+DAYS = """
+day opened           week begins at   month begins at
+2024-01-26 (Friday)  100000           100000
+2024-01-29 (Monday)  98000            100000
+2024-01-31           98000            100000
+2024-02-01           98000            96000
+2024-02-05 (Monday)  95000            96000
+"""
+
+
+def test_weeks_and_months_begin_with_their_first_trading_day():
+    watched = Watched(FRIDAY)
+    closes = iter(("98000", "97000", "96000", "95000", "94000"))
+    for line in DAYS.strip().splitlines()[1:]:
+        day, *_, week, month = line.split()
+        watched.clock.move_to(datetime.fromisoformat(day).replace(hour=14, minute=30, tzinfo=UTC))
+        watched.monitor.open_day()
+        assert (watched.portfolio.week_start_equity, watched.portfolio.month_start_equity) == (D(week), D(month))
+        watched.see_equity(next(closes))
+        watched.monitor.close_day()
+
+
+def test_a_loss_spread_over_days_trips_the_week_and_not_the_day():
+    watched = Watched(FRIDAY.replace(day=22), max_daily_loss_pct=D("0.05"), max_weekly_loss_pct=D("0.08"))
+    for day, equity in ((22, "96000"), (23, "92500"), (24, "91999.99")):
+        watched.clock.move_to(FRIDAY.replace(day=day))
+        watched.monitor.open_day()
+        assert not watched.kill_switch.is_active()
+        watched.see_equity(equity)
+        watched.monitor.close_day()
+    assert watched.kill_switch.state.trigger is HaltTrigger.WEEKLY_LOSS
+
+
+def test_deposits_and_withdrawals_move_what_every_loss_counts_from():
+    watched = Watched(max_weekly_loss_pct=D("0.05"), max_monthly_loss_pct=D("0.05"), max_rapid_loss_pct=D("0.05"))
+    watched.monitor.observe()
+    watched.portfolio.move_cash(D(-40_000))
+    watched.monitor.observe()
+    assert not watched.kill_switch.is_active()
+    watched.see_equity("56999.99")  # 5 % of 60 000
+    numbers = watched.kill_switch.state.numbers
+    assert {numbers[rule] for rule in ("max_weekly_loss_pct", "max_monthly_loss_pct", "max_rapid_loss_pct")} == {
+        "3000.01"
+    }
+
+
+def test_a_restart_remembers_week_and_month():
+    """They stand in every risk event; a journal from before this limit gives the day's."""
+    before = Watched(FRIDAY)
+    before.monitor.open_day()
+    before.see_equity("97000")
+    before.monitor.close_day()
+    before.clock.move_to(FRIDAY + timedelta(days=3))
+    before.monitor.open_day()
+    last = before.monitor.numbers(RiskEventKind.RECALCULATED)
+    after = Watched(FRIDAY + timedelta(days=3, hours=1), max_monthly_loss_pct=D("0.05"))
+    after.monitor.restore(
+        peak_equity=last.peak_equity,
+        day_start_equity=last.day_start_equity,
+        week_start_equity=last.week_start_equity,
+        month_start_equity=last.month_start_equity,
+        losing_streak=0,
+        opened_at=before.monitor.opened_at,
+    )
+    assert after.portfolio.week_start_equity == D(97_000)
+    after.see_equity("94999.99")
+    assert after.kill_switch.state.trigger is HaltTrigger.MONTHLY_LOSS
+    old = Watched()
+    old.monitor.restore(peak_equity=D(110_000), day_start_equity=D(90_000), losing_streak=0)
+    assert old.portfolio.week_start_equity == old.portfolio.month_start_equity == D(90_000)
+
+
+# -- rapid loss --------------------------------------------------------------------------------------------------------
+
+
+def test_a_slow_loss_is_no_rapid_one():
+    watched = Watched(max_rapid_loss_pct=D("0.02"), rapid_loss_window_s=D(300))
+    for minute in range(0, 60, 2):
+        watched.clock.move_to(NOON + minute * MINUTE)
+        watched.see_equity(str(100_000 - 300 * minute))
+    assert not watched.kill_switch.is_active()
+    watched.see_equity(str(100_000 - 300 * 58 - 1500))
+    assert watched.kill_switch.state.trigger is HaltTrigger.RAPID_LOSS
+
+
+def test_what_was_lost_during_a_short_restart_counts_as_rapid():
+    watched = Watched(max_rapid_loss_pct=D("0.02"))
+    watched.monitor.restore(
+        peak_equity=D(100_000), day_start_equity=D(100_000), losing_streak=0, last_seen=(NOON - MINUTE, D(100_000))
+    )
+    watched.see_equity("97999")
+    assert watched.kill_switch.state.trigger is HaltTrigger.RAPID_LOSS
+
+
+def test_a_gap_over_night_is_no_rapid_loss():
+    watched = Watched(max_rapid_loss_pct=D("0.02"))
+    watched.monitor.restore(
+        peak_equity=D(100_000),
+        day_start_equity=D(100_000),
+        losing_streak=0,
+        last_seen=(NOON - timedelta(hours=17), D(100_000)),
+    )
+    watched.see_equity("97000")
+    assert not watched.kill_switch.is_active()
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1000)), min_size=1, max_size=80))
+def test_the_recent_high_is_never_too_low_and_never_older_than_its_grace(steps):
+    """Against a window that keeps everything."""
+    high, seen, at = RecentHigh(D(300)), [], 0.0
+    for pause, value in steps:
+        at += pause
+        seen.append((at, value))
+        found = high.see(at, D(value))
+        assert found >= max(v for t, v in seen if at - t <= 300)
+        assert found <= max(v for t, v in seen if at - t <= 320)
+
+
+def test_windows_are_bounded_however_much_happens():
+    high, tally, cost = RecentHigh(D(300)), Tally(D(300)), AverageCost(20)
+    for i in range(30_000):
+        high.see(i / 100, D(30_000 - i))
+        tally.add(i / 1000, bad=True)
+        cost.add(D(1), D(100))
+    assert len(high._falling) <= 32
+    assert len(tally._seen) == 10_000
+    assert tally.counts(30.0) == (10_000, 10_000)
+    assert len(cost._latest) == 20
+
+
+# -- answers of the broker ---------------------------------------------------------------------------------------------
+
+
+def test_refusals_are_counted_only_within_the_window_and_from_enough_orders_on():
+    watched = Watched()
+    watched.answers(refused=9)
+    assert not watched.kill_switch.is_active()
+    watched.clock.move_to(NOON + 6 * MINUTE)
+    watched.answers(refused=5, taken=5)
+    assert not watched.kill_switch.is_active()
+    watched.answers(refused=1)
+    assert watched.kill_switch.state.trigger is HaltTrigger.REJECTION_RATE
+    assert watched.kill_switch.state.numbers["max_rejection_rate"] == "0.545455"
+
+
+def test_an_order_that_is_refused_after_it_was_taken_counts_once():
+    tally = Tally(D(300))
+    tally.add(0.0, bad=False)
+    tally.add(1.0, bad=True, new=False)
+    assert tally.counts(2.0) == (1, 1)
+    assert tally.counts(300.5) == (1, 1)  # its first part has left the window
+
+
+def test_orders_that_the_broker_refuses_or_does_not_answer_are_counted_on_the_road():
+    account = Account(limits=limits_with(rejection_min_orders=3, max_broker_errors=1, duplicate_window_s=D(0)))
+    account.broker.answers.append("reject")
+    account.submit(buy(1))
+    assert account.system.monitor._refusals.counts(account.clock.monotonic()) == (1, 1)
+    account.broker.answers.append("time_out")
+    account.submit(buy(2))
+    assert account.system.monitor._errors.counts(account.clock.monotonic()) == (2, 1)
+    account.submit(buy(3, symbol="XOM"))
+    assert account.system.monitor._refusals.counts(account.clock.monotonic()) == (2, 1)
+
+
+# -- fills -------------------------------------------------------------------------------------------------------------
+
+
+def test_market_orders_that_fill_far_from_their_quotes_halt_the_account():
+    account = Account(limits=limits_with(slippage_fills=2, duplicate_window_s=D(0), max_daily_loss_pct=D(1)))
+    for _ in range(2):
+        assert not account.kill_switch.is_active()
+        order_id = account.working(buy(10)).order_id
+        account.broker.fill(order_id, 10, "101.02")  # 100.01 was offered
+    state = account.kill_switch.state
+    assert state.trigger is HaltTrigger.SLIPPAGE
+    assert state.numbers["max_slippage_bps"] == "100.9899"
+
+
+def test_limit_orders_fill_at_their_own_price_and_are_no_slippage():
+    account = Account(limits=limits_with(slippage_fills=1, duplicate_window_s=D(0)))
+    order_id = account.working(buy(10, limit="103")).order_id
+    account.broker.fill(order_id, 10, "103")
+    assert not account.kill_switch.is_active()
+
+
+# -- feed, clock, broker -----------------------------------------------------------------------------------------------
+
+
+def test_a_feed_that_stops_while_something_is_held_halts_in_the_session():
+    account = Account()
+    account.hold("KO", 10)
+    account.step()
+    account.clock.move_to(NOON + timedelta(seconds=300))
+    account.step()
+    assert not account.kill_switch.is_active()
+    account.clock.move_to(NOON + timedelta(seconds=301))
+    account.step()
+    assert account.kill_switch.state.trigger is HaltTrigger.STALE_FEED
+
+
+def test_no_quotes_are_missed_while_nothing_is_held_or_the_exchange_is_closed():
+    account = Account()
+    account.clock.move_to(NOON + timedelta(minutes=30))
+    account.step()
+    assert not account.kill_switch.is_active()
+    account.hold("KO", 10)
+    account.offer()
+    account.step()
+    account.clock.move_to(NOON + timedelta(hours=10))
+    account.step()
+    assert not account.kill_switch.is_active()
+
+
+def test_quotes_from_the_future_tell_that_our_clock_is_behind():
+    account = Account()
+    account.hold("KO", 10)
+    account.board.put("KO", "99.99", "100.01", age=timedelta(seconds=-6))
+    account.step()
+    assert account.kill_switch.state.trigger is HaltTrigger.CLOCK_DRIFT
+    assert account.kill_switch.state.numbers["max_clock_drift_s"] == "6"
+
+
+def test_a_broker_that_gives_no_answers_is_lost_until_it_does():
+    watched = Watched()
+    gone = Break(kind=BreakKind.INCOMPLETE, subject="account", ours="not compared", theirs="-", owner=Owner.SYSTEM)
+    watched.agreement.set_breaks([gone])
+    watched.monitor.observe()
+    watched.clock.move_to(NOON + timedelta(seconds=500))
+    watched.agreement.set_breaks([])
+    watched.monitor.observe()
+    watched.agreement.set_breaks([gone])
+    watched.monitor.observe()
+    watched.clock.move_to(NOON + timedelta(seconds=1100))
+    watched.monitor.observe()
+    assert not watched.kill_switch.is_active()
+    watched.clock.move_to(NOON + timedelta(seconds=1101))
+    watched.monitor.observe()
+    assert watched.kill_switch.state.trigger is HaltTrigger.BROKER_LOSS
+
+
+# -- resets ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_persists_is_told_and_what_a_person_accepts_is_not():
+    watched = Watched(max_daily_loss_pct=D("0.05"))
+    watched.see_equity("90000")
+    watched.answers(none=6)
+    watched.monitor.feed_silence = D(1000)
+    assert [found.trigger.halt for found in watched.monitor.persisting_causes()] == [
+        HaltTrigger.BROKER_ERRORS,
+        HaltTrigger.STALE_FEED,
+    ]
+    assert str(watched.monitor.persisting_causes()[0]) == "max_broker_errors: 6 is beyond the limit of 5 count"
+    watched.clock.move_to(NOON + 6 * MINUTE)
+    watched.monitor.feed_silence = D(0)
+    assert watched.monitor.persisting_causes() == ()
+
+
+def test_a_reset_begins_all_windows_anew():
+    watched = Watched(max_rapid_loss_pct=D("0.05"))
+    watched.answers(refused=10)
+    watched.see_equity("90000")
+    watched.kill_switch.reset("ann", "looked into it")
+    watched.monitor.rebase()
+    watched.monitor.observe()
+    assert not watched.kill_switch.is_active()
+    assert watched.portfolio.week_start_equity == watched.portfolio.month_start_equity == D(90_000)
+
+
+def test_the_account_s_journal_holds_the_halt_before_the_breach():
+    account = Account(limits=limits_with(max_rapid_loss_pct=D("0.01")))
+    account.hold("KO", 100)
+    account.step()
+    account.offer("79.99", "80.01")
+    account.step()
+    [halt] = account.journal.of(KillSwitchEvent)
+    assert halt.trigger is HaltTrigger.RAPID_LOSS
+    assert any(event.rule == "max_rapid_loss_pct" for event in account.journal.of(RiskEvent))

@@ -42,6 +42,7 @@ DOORS = (
         {
             "journal/keys.py": "the secret of the chain must be unpredictable; seeded runs hand in their own",
             "app/venue_process.py": "nobody else on this machine may move the time of our venue",
+            "app/tokens.py": "a token or session that could be guessed would open the control API",
         },
     ),
     Door("depends on the hash seed of the process", r"hash", {}),

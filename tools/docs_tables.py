@@ -23,6 +23,9 @@ from quant_trading_system.app.decision_record import QUESTIONS
 from quant_trading_system.config.loader import default_limits, limits_as_text
 from quant_trading_system.config.looseness import Looser
 from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS
+from quant_trading_system.console.declared import Route
+from quant_trading_system.console.description import ERRORS
+from quant_trading_system.console.server import ROUTES
 from quant_trading_system.core import exceptions
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import AnyEvent
@@ -271,6 +274,28 @@ def command_help(*command: str) -> str:
     return fenced("text", help_text(*command))
 
 
+def routes(group: str) -> str:
+    """The routes of one group of the control API."""
+    rows = [
+        (f"`{route.method} {route.path}`", route.role.value, _parameters_of(route), route.summary)
+        for route in ROUTES
+        if route.group == group
+    ]
+    return table(("route", "role", "takes", "what it does"), rows)
+
+
+def error_codes() -> str:
+    """What the statuses of the control API mean."""
+    return table(("status", "meaning"), [(f"`{status}`", text) for status, text in ERRORS.items()])
+
+
+def _parameters_of(route: Route) -> str:
+    """Names of the fields, those that must be given first and in bold."""
+    fields = [field for field in msgspec.structs.fields(route.takes) if f"{{{field.name}}}" not in route.path]
+    required = [f"**`{field.name}`**" for field in fields if field.required]
+    return ", ".join([*required, *(f"`{field.name}`" for field in fields if not field.required)]) or "–"
+
+
 def faults(group: str, *more: str) -> str:
     """The faults of one group: what must hold, the tests that prove it, and how these ended when last recorded."""
     known = proofs_in(ROOT)
@@ -311,6 +336,8 @@ MAKERS: dict[str, Callable[..., str]] = {
     "errors": errors,
     "fees": fee_table,
     "help": command_help,
+    "routes": routes,
+    "error-codes": error_codes,
     "faults": faults,
     "fault-count": fault_count,
 }

@@ -11,6 +11,7 @@ from quant_trading_system import __version__
 from quant_trading_system.cli import (
     algo_command,
     backtest_command,
+    console_command,
     demo_command,
     halt_commands,
     journal_commands,
@@ -21,6 +22,7 @@ from quant_trading_system.cli import (
     service_command,
     simulate_command,
     size_command,
+    token_commands,
     trade_command,
     venue_command,
     watchdog_command,
@@ -64,6 +66,8 @@ reconcile_command.add_to(app)
 venue_command.add_to(app)
 watchdog_command.add_to(app)
 service_command.add_to(app)
+console_command.add_to(app)
+token_commands.add_to(app)
 algo_command.add_to(app)
 simulate_command.add_to(app)
 report_command.add_to(app)

@@ -65,6 +65,7 @@ def test_the_drawing_of_the_errors_shows_the_classes() -> None:
 
 
 INTERNAL_ERRORS = {
+    "console/answers.py Refusal": "becomes an answer over HTTP, with a status; nobody catches it in Python",
     "config/scalars.py BadValue": "becomes a ConfigurationError that names the key before it leaves the loader",
     "journal/snapshot.py SnapshotUnusable": "the snapshot is ignored, and everything is folded anew",
     "simulation/admission.py VenueRefusal": "the venue's own no; the broker in front of it raises BrokerRejected",

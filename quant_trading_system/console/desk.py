@@ -1,0 +1,115 @@
+"""What the routes work with: the place of one account, the people who may ask, and nothing of the engine itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from fastapi.concurrency import run_in_threadpool
+
+from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.app.door import EngineDoor
+from quant_trading_system.app.readings.engine import EngineReading, EngineWatch, halt_reading
+from quant_trading_system.app.readings.follower import Follower
+from quant_trading_system.app.tokens import TokenStore
+from quant_trading_system.console.answers import Refusal
+from quant_trading_system.console.sessions import Sessions
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.risk.latch import look_at
+
+READS_AT_ONCE = 8
+READS_WAITING = 64
+_AT_ONCE = 1000
+_LOOK = timedelta(seconds=1)
+_PAUSE = timedelta(milliseconds=200)
+
+
+class Desk:
+    """One account as the server sees it.
+
+    Attributes:
+        directory: of the account: journal, latch, heartbeat and door.
+        host_latch: the latch of everything on this machine.
+        tokens, sessions: who may ask.
+        door: of the engine, for commands.
+        description: of the interface, once the server has made it.
+        waiting: requests that wait for a place to read.
+        stopping: threads that do nothing but halt, so that no other work can be in the way.
+    """
+
+    def __init__(self, directory: Path, host_latch: Path, tokens: TokenStore, clock: Clock) -> None:
+        """Look at the account in `directory`; nothing is opened yet."""
+        self.directory = directory
+        self.host_latch = host_latch
+        self.clock = clock
+        self.tokens = tokens
+        self.sessions = Sessions(tokens, clock, cookie=f"qts_session_{_short(directory)}")
+        self.stopping = ThreadPoolExecutor(max_workers=2, thread_name_prefix="halt")
+        self.door = EngineDoor(directory)
+        self.description: Mapping[str, Any] = {}
+        self._follower = Follower(directory)
+        self._watch = EngineWatch(directory, host_latch)
+        self._engine: EngineReading | None = None
+        self._slots = asyncio.Semaphore(READS_AT_ONCE)
+        self.waiting = 0
+
+    @property
+    def latch(self) -> Path:
+        """The kill latch of the account."""
+        return self.directory / LATCH_FILE
+
+    def books(self) -> Follower:
+        """The account as its journal has it now; a long journal is taken in by `follow`, not by a request."""
+        self._follower.poll(_AT_ONCE)
+        return self._follower
+
+    def engine_now(self) -> EngineReading:
+        """The last look at the engine, and the latches as they are now."""
+        if self._engine is None:
+            self._engine = self._watch.look(self._follower)
+        halt, host = (halt_reading(look_at(latch)) for latch in (self.latch, self.host_latch))
+        return msgspec.structs.replace(self._engine, halt=halt, host=host)
+
+    async def follow(self) -> None:
+        """Take in the journal as it grows, and look at the engine once a second, for ever."""
+        while True:
+            looks_at = self.clock.monotonic() + _LOOK.total_seconds()
+            self._engine = await run_in_threadpool(self._watch.look, self._follower)
+            while self.clock.monotonic() < looks_at:
+                if not await run_in_threadpool(self._follower.poll):
+                    await self.clock.sleep(_PAUSE)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """One of a few places for work that takes a thread; a flood waits, and what is too much is turned away.
+
+        Raises:
+            Refusal: 503, too many wait already.
+        """
+        if self.waiting >= READS_WAITING:
+            raise Refusal(503, "busy", "too many requests wait", "try again in a second", {"retry-after": "1"})
+        self.waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        """Let go of the journal; it can still be halted until the process ends."""
+        self._follower.close()
+
+
+def _short(directory: Path) -> str:
+    """Tells the consoles of two accounts on one machine apart, for cookies do not know ports."""
+    return blake2b(str(directory.resolve()).encode(), digest_size=4).hexdigest()

@@ -1,0 +1,77 @@
+"""Acting: every command of `core.commands` is a route, carried out by the running engine and answered with its effect.
+
+The engine puts each on record with the principal and the way in before it acts, and acts once for a key. A command
+that has no role here has no route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from quant_trading_system.app.tokens import Role
+from quant_trading_system.console.answers import Answered, Refusal
+from quant_trading_system.console.declared import Ask, RouteTable
+from quant_trading_system.core.commands import (
+    COMMANDS,
+    AnyCommand,
+    ArmStrategy,
+    Cancel,
+    CancelAll,
+    CancelParent,
+    Check,
+    Command,
+    DisarmStrategy,
+    Flatten,
+    Halt,
+    Outcome,
+    PauseParent,
+    PlaceOrder,
+    Reconcile,
+    ReduceParent,
+    ReplaceOrder,
+    Result,
+    ResumeParent,
+    SpeedUpParent,
+    StartParent,
+)
+
+ROLES: Mapping[type[Command], Role] = {
+    PlaceOrder: Role.TRADER,
+    Check: Role.TRADER,
+    ReplaceOrder: Role.TRADER,
+    Cancel: Role.TRADER,
+    CancelAll: Role.TRADER,
+    Flatten: Role.RISK,
+    StartParent: Role.TRADER,
+    PauseParent: Role.TRADER,
+    ResumeParent: Role.TRADER,
+    SpeedUpParent: Role.TRADER,
+    ReduceParent: Role.TRADER,
+    CancelParent: Role.TRADER,
+    ArmStrategy: Role.RISK,
+    DisarmStrategy: Role.TRADER,
+    Reconcile: Role.TRADER,
+}
+"""Who may give which command. To stop something takes less than to let it go on."""
+ELSEWHERE: frozenset[type[Command]] = frozenset({Halt})
+"""POST /v1/halt works without an engine."""
+
+ACTS = RouteTable("Commands")
+
+
+async def carry_out(ask: Ask[Any]) -> Answered:
+    """Hand the command to the engine, and tell what came of it."""
+    command = cast(AnyCommand, ask.given)
+    outcome = await ask.desk.door.ask(command, key=ask.key, principal=ask.caller.principal, source=ask.caller.source)
+    if outcome.result in (Result.REFUSED, Result.FAILED):
+        is_refused = outcome.result is Result.REFUSED
+        hint = "nothing was done" if is_refused else "not all of it was done, or nobody knows; look before you repeat"
+        code = outcome.rule or outcome.result.value
+        raise Refusal(409 if is_refused else 502, code, outcome.message, hint, outcome=outcome)
+    return Answered(202 if outcome.result is Result.PENDING else 200, outcome)
+
+
+for _name, _kind in COMMANDS.items():
+    if _kind in ROLES and _kind not in ELSEWHERE:
+        ACTS.add_command(f"/v1/commands/{_name}", ROLES[_kind], Outcome, _kind, carry_out)

@@ -1,0 +1,231 @@
+"""Looking: everything is read from the journal and the files beside it, so it works while the engine is down."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from quant_trading_system.app.decision_record import DecisionRecord
+from quant_trading_system.app.readings.alert_fold import AlertLine
+from quant_trading_system.app.readings.algorithms import AlgorithmReading, algorithms, costs
+from quant_trading_system.app.readings.engine import EngineReading
+from quant_trading_system.app.readings.entries import ChainStatus, EntryPage, chain_status, entry_page
+from quant_trading_system.app.readings.headroom import Headroom
+from quant_trading_system.app.readings.limits import LimitLine, limits_reading
+from quant_trading_system.app.readings.orders import (
+    MOST_ROWS,
+    OrderFilter,
+    OrderGroup,
+    OrderPage,
+    order_page,
+    order_record,
+)
+from quant_trading_system.app.readings.overview import Health, Money, Overview, overview
+from quant_trading_system.app.readings.positions import Holdings, holdings
+from quant_trading_system.app.tokens import Role
+from quant_trading_system.console.declared import Ask, RouteTable
+from quant_trading_system.core.exceptions import UnknownOrder
+from quant_trading_system.execution.tca_report import TcaReport
+
+READS = RouteTable("State")
+
+Identity = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+
+class OrderQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which orders; everything left out wants all.
+
+    Attributes:
+        text: part of an order id, of a symbol, or of what was said about the order.
+        offset: skip so many newer ones; `limit`: at most so many rows.
+    """
+
+    group: OrderGroup = OrderGroup.ALL
+    symbol: str = ""
+    strategy: str = ""
+    text: str = ""
+    offset: Offset = 0
+    limit: Count = 50
+
+
+class OrderName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One order, by its client order id."""
+
+    order_id: Identity
+
+
+class ParentName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One parent order, by its id."""
+
+    parent_id: Identity
+
+
+class EntryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which entries of the journal.
+
+    Attributes:
+        before: only entries with lower numbers; 0 begins at the end.
+        kind: of the event, such as ``fill``; `subject`: only entries about the order of that id.
+    """
+
+    before: Offset = 0
+    kind: str = ""
+    subject: str = ""
+    limit: Count = 50
+
+
+class LimitsAndRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits in force, and what is left of those that are about the whole account."""
+
+    version: str
+    limits: tuple[LimitLine, ...]
+    headroom: tuple[Headroom, ...]
+
+
+class RiskNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """What risk is measured by, as the journal has it.
+
+    Attributes:
+        gross: value of all positions, short ones too; `sectors`: the same by sector (dollars).
+        refusals: orders refused in this run, by rule.
+    """
+
+    money: Money
+    gross: Decimal
+    headroom: tuple[Headroom, ...]
+    sectors: dict[str, Decimal]
+    refusals: dict[str, int]
+    breaks: tuple[str, ...]
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the account can trade at this moment.
+
+    Attributes:
+        can_trade: the engine runs, nothing is halted, and nothing that must work is known to fail.
+        why_not: one line for each reason.
+    """
+
+    can_trade: bool
+    why_not: tuple[str, ...]
+    checks: tuple[Health, ...]
+
+
+@READS.read("/v1/overview", Role.VIEWER, Overview)
+def account_overview(ask: Ask[Any]) -> Overview:
+    """The account on one page: engine, money, holdings, room under the limits, health, newest alerts."""
+    return overview(ask.desk.books(), ask.desk.engine_now(), ask.desk.clock.now())
+
+
+@READS.read("/v1/engine", Role.VIEWER, EngineReading)
+def engine(ask: Ask[Any]) -> EngineReading:
+    """Whether the engine lives, and whether orders may leave."""
+    ask.desk.books()
+    return ask.desk.engine_now()
+
+
+@READS.read("/v1/account", Role.VIEWER, Money)
+def account(ask: Ask[Any]) -> Money:
+    """Equity, cash, today's profit and loss, drawdown."""
+    return account_overview(ask).money
+
+
+@READS.read("/v1/orders", Role.VIEWER, OrderPage, takes=OrderQuery)
+def orders(ask: Ask[OrderQuery]) -> OrderPage:
+    """Orders, newest first, filtered and in pages."""
+    query = ask.given
+    wanted = OrderFilter(group=query.group, symbol=query.symbol, strategy=query.strategy, text=query.text)
+    return order_page(ask.desk.books(), wanted, offset=query.offset, limit=query.limit)
+
+
+@READS.read("/v1/orders/{order_id}", Role.VIEWER, DecisionRecord, takes=OrderName)
+def order(ask: Ask[OrderName]) -> DecisionRecord:
+    """One order with its whole decision: every question, every number that was seen, and what became of it."""
+    return order_record(ask.desk.books(), ask.given.order_id)
+
+
+@READS.read("/v1/positions", Role.VIEWER, Holdings)
+def positions(ask: Ask[Any]) -> Holdings:
+    """What is held, valued at the last price that the journal tells of."""
+    return holdings(ask.desk.books())
+
+
+@READS.read("/v1/algos", Role.VIEWER, tuple[AlgorithmReading, ...])
+def algos(ask: Ask[Any]) -> tuple[AlgorithmReading, ...]:
+    """Parent orders, the newest first: what was planned and what was done."""
+    return algorithms(ask.desk.books())
+
+
+@READS.read("/v1/algos/{parent_id}", Role.VIEWER, AlgorithmReading, takes=ParentName)
+def algo(ask: Ask[ParentName]) -> AlgorithmReading:
+    """One parent order."""
+    wanted = ask.given.parent_id
+    found = next((one for one in algorithms(ask.desk.books()) if one.record.parent_id == wanted), None)
+    if found is None:
+        raise UnknownOrder(f"no parent order {wanted} is among the newest; GET /v1/algos lists those", wanted)
+    return found
+
+
+@READS.read("/v1/limits", Role.VIEWER, LimitsAndRoom)
+def limits(ask: Ask[Any]) -> LimitsAndRoom:
+    """Every limit in force, and how much room those of the account have left."""
+    reading = limits_reading(ask.desk.books())
+    return LimitsAndRoom(version=reading.version, limits=reading.lines, headroom=account_overview(ask).headroom)
+
+
+@READS.read("/v1/risk", Role.VIEWER, RiskNumbers)
+def risk(ask: Ask[Any]) -> RiskNumbers:
+    """Loss, drawdown, exposure and sectors against their limits, and which rules refuse orders."""
+    seen = account_overview(ask)
+    return RiskNumbers(
+        money=seen.money,
+        gross=seen.holdings.gross,
+        headroom=seen.headroom,
+        sectors=seen.holdings.sectors,
+        refusals=seen.refusals,
+        breaks=seen.breaks,
+    )
+
+
+@READS.read("/v1/tca", Role.VIEWER, TcaReport)
+def tca(ask: Ask[Any]) -> TcaReport:
+    """What the newest parent orders cost against their arrival price."""
+    return costs(ask.desk.books())
+
+
+@READS.read("/v1/journal", Role.VIEWER, EntryPage, takes=EntryQuery)
+def journal(ask: Ask[EntryQuery]) -> EntryPage:
+    """Entries of the journal, newest first."""
+    query = ask.given
+    return entry_page(ask.desk.books(), before=query.before, kind=query.kind, subject=query.subject, limit=query.limit)
+
+
+@READS.read("/v1/journal/chain", Role.VIEWER, ChainStatus)
+def chain(ask: Ask[Any]) -> ChainStatus:
+    """Whether the journal is what was recorded."""
+    return chain_status(ask.desk.books())
+
+
+@READS.read("/v1/alerts", Role.VIEWER, tuple[AlertLine, ...])
+def alerts(ask: Ask[Any]) -> tuple[AlertLine, ...]:
+    """What a person should look at, the newest first."""
+    books = ask.desk.books()
+    with books.lock:
+        return tuple(reversed(books.views.alerts.lines))
+
+
+@READS.read("/v1/health", Role.VIEWER, Condition)
+def health(ask: Ask[Any]) -> Condition:
+    """Whether the account can trade now, and why not."""
+    seen = account_overview(ask)
+    reading = seen.engine
+    why = [] if reading.is_running else [reading.says]
+    for whose, halt in (("the account", reading.halt), ("this machine", reading.host)):
+        if halt.is_active:
+            why.append(f"{whose} is {halt.level} since {halt.at} by {halt.by}: {halt.reason}")
+    why += [f"{check.name}: {check.says}" for check in seen.health if check.is_well is False and check.name != "Engine"]
+    return Condition(can_trade=not why, why_not=tuple(why), checks=seen.health)

@@ -1,0 +1,80 @@
+"""The kill route: it needs a token and the latch, and nothing else that could hang."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from quant_trading_system.app.tokens import Role
+from quant_trading_system.console import desk as desk_module
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import FileLatch
+
+
+def halt(office, body=None, role=Role.TRADER):
+    return office.client.post("/v1/halt", json=body or {"reason": "prices look wrong"}, headers=office.headers(role))
+
+
+def test_it_sets_the_latch_in_the_name_of_whoever_asked(fresh):
+    told = halt(fresh).json()
+    state = KillSwitch(latch=FileLatch(fresh.desk.latch)).state
+    assert (told["level"], told["by"], told["reason"]) == ("halted", "trader (api)", "prices look wrong")
+    assert (state.level, state.by, state.reason) == (HaltLevel.HALTED, "trader (api)", "prices look wrong")
+    assert fresh.get("/v1/engine").json()["halt"]["level"] == "halted"
+
+
+def test_to_halt_twice_is_to_halt_once_and_the_level_never_falls(fresh):
+    first = halt(fresh).json()
+    again = halt(fresh, {"reason": "prices look wrong", "level": "reducing"}).json()
+    assert (again["level"], again["activation"], again["reason"]) == ("halted", first["activation"], first["reason"])
+
+
+def test_the_whole_machine_is_another_latch(fresh):
+    assert halt(fresh, {"reason": "fire", "whole_machine": True}).status_code == 200
+    assert not fresh.desk.latch.exists()
+    assert fresh.get("/v1/engine").json()["host"]["level"] == "halted"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"reason": ""}, {"reason": 1}, {"reason": "x", "level": "running"}, {"reason": "x", "lvl": "halted"}]
+)
+def test_what_nobody_can_understand_halts_nothing(fresh, body):
+    answer = fresh.client.post("/v1/halt", json=body, headers=fresh.headers(Role.TRADER))
+    assert answer.status_code == 422
+    assert not fresh.desk.latch.exists()
+
+
+def test_a_latch_that_cannot_be_written_is_told_loudly(fresh):
+    fresh.desk.latch.mkdir()
+    fresh.desk.latch.with_name("kill_latch.json.created").write_text("x")
+    answer = halt(fresh)
+    assert (answer.status_code, answer.json()["code"]) == (500, "halt_incomplete")
+    assert "IS ACTIVE" in answer.json()["message"]
+
+
+def test_it_works_while_every_place_for_reading_is_taken(fresh, monkeypatch):
+    """Readers hang on a slow disk, more wait, more are turned away; the halt passes them all."""
+    release, hanging = threading.Event(), threading.Semaphore(0)
+
+    def slow(_):
+        hanging.release()
+        release.wait(30)
+        raise desk_module.Refusal(503, "slow", "slow")
+
+    monkeypatch.setattr(desk_module.Desk, "books", slow)
+    with ThreadPoolExecutor(100) as crowd:
+        reads = [
+            crowd.submit(fresh.get, "/v1/orders") for _ in range(desk_module.READS_AT_ONCE + desk_module.READS_WAITING)
+        ]
+        for _ in range(desk_module.READS_AT_ONCE):
+            assert hanging.acquire(timeout=30)
+        while fresh.desk.waiting < desk_module.READS_WAITING:
+            pass
+        too_many = fresh.get("/v1/orders")
+        assert (too_many.status_code, too_many.json()["code"]) == (503, "busy")
+        assert halt(fresh).json()["level"] == "halted"
+        release.set()
+        assert {read.result().status_code for read in reads} == {503}

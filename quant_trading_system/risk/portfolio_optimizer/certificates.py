@@ -17,7 +17,7 @@ def optimality_residual(resolved: Resolved, weights: Floats) -> float | None:
     """The first-order gap of the weights as a fraction of their risk (or of one, for logarithms of ratios).
 
     None for methods that optimise nothing, for linear tails (min-cvar), whose proof is the solver's own duality gap,
-    and with a limit on the number of positions, which has no gradient.
+    with a limit on the number of positions, which has no gradient, and for weights of zero, which have no risk.
 
     Raises:
         SolverFailed: the linear program behind it was not solved.
@@ -28,7 +28,7 @@ def optimality_residual(resolved: Resolved, weights: Floats) -> float | None:
     if resolved.problem.method is Method.MAX_SHARPE and resolved.has_costs:
         return None
     slope, size = gradient(resolved, weights)
-    return first_order_gap(resolved, weights, slope) / size
+    return first_order_gap(resolved, weights, slope) / size if size else None
 
 
 def _variance(resolved: Resolved, weights: Floats) -> tuple[Floats, float]:

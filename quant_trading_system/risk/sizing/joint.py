@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from quant_trading_system.core.exceptions import ConfigurationError, TradingError
+from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.risk.covariance import CovarianceModel
-from quant_trading_system.risk.portfolio_optimizer import Method, Problem, optimize
+from quant_trading_system.risk.portfolio_optimizer import Constraints, Method, Portfolio, Problem, optimize
 from quant_trading_system.risk.sizing.estimates import wanted_returns
 from quant_trading_system.risk.sizing.once import OncePerWalk
-from quant_trading_system.risk.sizing.request import Around, Sizing, SizingRequest, nothing, of_weight
+from quant_trading_system.risk.sizing.request import Sizing, SizingRequest, nothing, of_weight
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,9 @@ class Optimized:
 
     The covariance is that of Ledoit and Wolf. What is wanted short counts with its returns turned, and its weight is
     held short. A solve that failed is never traded: every size is then unknown, and what is held stays.
+
+    Where the free optimum breaks a limit on a position or a sector, those limits become constraints and the optimum
+    within them is taken: it differs from the free one cut down. Sums that the limits do not allow become smaller.
 
     Attributes:
         method: one that needs no expected returns, such as risk parity or maximum diversification.
@@ -49,14 +55,17 @@ class Optimized:
         around, symbol = request.around, request.signal.symbol
         if not around.wanted:
             return nothing("no past, so no covariance is known")
-        joint = self._found.of(around, lambda: self._solve(around))
+        if request.equity <= 0:
+            return nothing("no equity")
+        joint = self._found.of(around, lambda: self._solve(request))
         weight = joint.weights.get(symbol)
         if weight is None:
             return nothing(joint.missing or f"no returns of {symbol} up to now")
         words = f"{weight:.4f} of what is invested, {joint.risk[symbol]:.1%} of its variance"
         return of_weight(request, self.gross * weight, self.method.value.replace("-", "_"), words)
 
-    def _solve(self, around: Around) -> _Joint:
+    def _solve(self, request: SizingRequest) -> _Joint:
+        around = request.around
         signals, returns = wanted_returns(around, self.window)
         if len(returns) < self.fewest:
             return _Joint(missing=f"{len(returns)} common returns are too few; {self.fewest} are needed")
@@ -64,10 +73,57 @@ class Optimized:
         try:
             covariance = model.of_returns(returns, [signal.symbol for signal in signals])
             budgets = None if self.budgets is None else {s: self.budgets.get(s, 0.0) for s in covariance.symbols}
-            found = optimize(Problem(method=self.method, covariance=covariance, budgets=budgets))
+            problem = Problem(method=self.method, covariance=covariance, budgets=budgets)
+            found = _within(problem, account_constraints(request, covariance.symbols, self.gross))
         except TradingError as error:
             return _Joint(missing=f"{self.method} found no weights: {error}")
         return _Joint(weights=found.exact_weights(), risk=found.risk_contributions)
+
+
+def account_constraints(request: SizingRequest, symbols: Sequence[str], gross: Decimal) -> Constraints:
+    """The account's limits on positions and sectors as constraints on weights that are scaled by `gross` afterwards.
+
+    What is held and stays takes its part of a sector. The sum of the weights is one, or what the limits leave of it.
+
+    Args:
+        symbols: those that are weighed, each wanted by `request`.
+        gross: sum of all weights as a fraction of equity, above zero.
+    """
+    around, limits = request.around, request.limits
+    sectors = {w.instrument.symbol: w.instrument.sector for w in around.wanted if w.instrument.symbol in symbols}
+    most = min(limits.max_position_pct / gross, ONE)
+    caps, total = {}, ZERO
+    for sector in sorted(set(sectors.values())):
+        kept = sum((abs(v) for s, v in around.staying.items() if around.sectors.get(s) == sector), ZERO)
+        left = max(limits.max_sector_exposure - kept / request.equity, ZERO) / gross
+        caps[sector] = min(left, ONE)
+        total += min(left, most * list(sectors.values()).count(sector))
+    return Constraints(
+        max_weight=float(most),
+        sectors=sectors,
+        sector_caps={sector: float(cap) for sector, cap in caps.items()},
+        invested=float(min(total, ONE)),
+    )
+
+
+def _within(problem: Problem, limits: Constraints) -> Portfolio:
+    """The free optimum where it keeps the limits, else that within them, else the free one for others to cut."""
+    free = optimize(problem)
+    if _keeps(free, limits) or not limits.invested:
+        return free
+    try:
+        return optimize(msgspec.structs.replace(problem, constraints=limits))
+    except TradingError:  # of a method without constraints, such as the hierarchical ones
+        return free
+
+
+def _keeps(portfolio: Portfolio, limits: Constraints) -> bool:
+    sums = dict.fromkeys(limits.sector_caps, 0.0)
+    for symbol, weight in portfolio.weights.items():
+        sums[limits.sectors[symbol]] += weight
+    assert isinstance(limits.max_weight, float), "one for all"
+    fits = max(portfolio.weights.values()) <= limits.max_weight
+    return fits and all(total <= limits.sector_caps[sector] for sector, total in sums.items())
 
 
 @dataclass(frozen=True)

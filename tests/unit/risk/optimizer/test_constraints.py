@@ -413,3 +413,10 @@ def test_the_certificate_sees_a_bad_portfolio_whatever_the_unit_of_risk(unit):
     asked = resolve(problem("min-variance", cases.CONSTRAINED * unit, constraints=Constraints(max_weight=0.5)))
     assert optimality_residual(asked, np.full(4, 0.25)) > 0.3
     assert optimality_residual(asked, np.array([0.5, 0.5, 0, 0])) < 1e-9
+
+
+def test_nothing_invested_is_a_portfolio_without_risk():
+    """Limits may leave nothing to hold; that is an answer, and no division by the risk of nothing."""
+    found = solve("min-variance", invested=0.0)
+    assert set(found.weights.values()) == {0.0}
+    assert found.kkt_residual is None

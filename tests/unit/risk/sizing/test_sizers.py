@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
+from quant_trading_system.core.instruments import UNKNOWN_SECTOR
 from quant_trading_system.core.numbers import floor_to_lot
 from quant_trading_system.risk.portfolio_optimizer import Method
 from quant_trading_system.risk.position_sizer import (
@@ -33,6 +34,7 @@ from quant_trading_system.risk.sizing.estimates import (
     sample_volatility,
     true_ranges_of,
 )
+from quant_trading_system.risk.sizing.fitting import WithinLimits
 from quant_trading_system.risk.sizing.growth import target_exposure
 from tests.support.sizing import ask, past_of, wander
 
@@ -170,6 +172,43 @@ def test_risk_budgets_are_kept():
 def test_a_single_symbol_gets_everything():
     for method in (Method.RISK_PARITY, Method.MAX_DIVERSIFICATION, Method.MIN_VARIANCE):
         assert Optimized(method, gross=D(1)).size(ask("KO", past=past_of(MANY))).quantity == 1000
+
+
+CALM = {"A": 0.003, "B": 0.006, "C": 0.007, "D": 0.012, "E": 0.013, "F": 0.014}
+CALM_PAST = {name: wander(seed, scale=scale) for seed, (name, scale) in enumerate(CALM.items())}
+
+
+@pytest.mark.parametrize("method", [Method.RISK_PARITY, Method.MIN_VARIANCE, Method.MAX_DIVERSIFICATION])
+def test_a_limit_on_positions_is_a_constraint_and_not_a_cut(method):
+    """What the calm ones may not take goes to the others, so that the account stays invested."""
+    view, limit = past_of(CALM_PAST), {"max_position_pct": D("0.2")}
+    free = sizes(Optimized(method), view, list(CALM))
+    assert max(free.values()) > 200
+    found = sizes(Optimized(method), view, list(CALM), limits=limit)
+    assert max(found.values()) <= 200
+    assert sum(found.values()) >= 944
+    assert sum(found.values()) > sum(min(shares, 200) for shares in free.values()) + 10
+
+
+def test_a_limit_on_a_sector_leaves_it_what_is_not_taken_by_what_stays():
+    """All wanted ones are of one sector that may be worth 60 %, and 10 % of it are held and stay."""
+    asked = ask("A", past=past_of(CALM_PAST), others=list(CALM)[1:], limits={"max_sector_exposure": D("0.6")})
+    around = msgspec.structs.replace(asked.around, staying={"Z": D(-10_000)}, sectors={"Z": UNKNOWN_SECTOR})
+    asked = msgspec.structs.replace(asked, around=around)
+    sizer = Optimized(Method.RISK_PARITY)
+    total = sum(sizer.size(asked.of(wanted)).quantity for wanted in around.wanted)
+    assert 494 <= total <= 500
+
+
+def test_limits_that_leave_nothing_leave_the_weights_for_others_to_cut():
+    asked = ask("A", past=past_of(CALM_PAST), others=["B"], limits={"max_sector_exposure": D(0)})
+    assert Optimized(Method.MIN_VARIANCE).size(asked).quantity > 0
+    assert WithinLimits(Optimized(Method.MIN_VARIANCE)).size(asked).quantity == 0
+
+
+def test_without_equity_nothing_is_weighed():
+    asked = ask("A", past=past_of(CALM_PAST), others=["B"], equity="-1")
+    assert Optimized(Method.MIN_VARIANCE).size(asked).bound_by == "missing"
 
 
 def test_kelly_stays_within_leverage_and_position_limit():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 import msgspec
 
@@ -14,7 +14,9 @@ from quant_trading_system.risk.covariance import CovarianceModel
 from quant_trading_system.risk.portfolio_optimizer import Constraints, Method, Portfolio, Problem, optimize
 from quant_trading_system.risk.sizing.estimates import wanted_returns
 from quant_trading_system.risk.sizing.once import OncePerWalk
-from quant_trading_system.risk.sizing.request import Sizing, SizingRequest, nothing, of_weight
+from quant_trading_system.risk.sizing.request import PLACES, Sizing, SizingRequest, nothing, of_weight
+
+_FINEST = Decimal(1).scaleb(-PLACES)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Optimized:
         if weight is None:
             return nothing(joint.missing or f"no returns of {symbol} up to now")
         words = f"{weight:.4f} of what is invested, {joint.risk[symbol]:.1%} of its variance"
-        return of_weight(request, self.gross * weight, self.method.value.replace("-", "_"), words)
+        rule = joint.bound.get(symbol, self.method.value.replace("-", "_"))
+        sizing = of_weight(request, self.gross * weight, rule, words)
+        return sizing if symbol not in joint.bound else _cut_from(sizing, request, self.gross * joint.free[symbol])
 
     def _solve(self, request: SizingRequest) -> _Joint:
         around = request.around
@@ -74,10 +78,17 @@ class Optimized:
             covariance = model.of_returns(returns, [signal.symbol for signal in signals])
             budgets = None if self.budgets is None else {s: self.budgets.get(s, 0.0) for s in covariance.symbols}
             problem = Problem(method=self.method, covariance=covariance, budgets=budgets)
-            found = _within(problem, account_constraints(request, covariance.symbols, self.gross))
+            free = optimize(problem)
+            found = _within(free, problem, account_constraints(request, covariance.symbols, self.gross))
         except TradingError as error:
             return _Joint(missing=f"{self.method} found no weights: {error}")
-        return _Joint(weights=found.exact_weights(), risk=found.risk_contributions)
+        bound = {s: "max_position_pct" for s in covariance.symbols if f"max_weight {s}" in found.binding}
+        return _Joint(
+            weights=found.exact_weights(),
+            risk=found.risk_contributions,
+            free=free.exact_weights(),
+            bound=bound if found is not free else {},
+        )
 
 
 def account_constraints(request: SizingRequest, symbols: Sequence[str], gross: Decimal) -> Constraints:
@@ -91,7 +102,7 @@ def account_constraints(request: SizingRequest, symbols: Sequence[str], gross: D
     """
     around, limits = request.around, request.limits
     sectors = {w.instrument.symbol: w.instrument.sector for w in around.wanted if w.instrument.symbol in symbols}
-    most = min(limits.max_position_pct / gross, ONE)
+    most = min(limits.max_position_pct / gross, ONE).quantize(_FINEST, ROUND_FLOOR)
     caps, total = {}, ZERO
     for sector in sorted(set(sectors.values())):
         kept = sum((abs(v) for s, v in around.staying.items() if around.sectors.get(s) == sector), ZERO)
@@ -106,9 +117,8 @@ def account_constraints(request: SizingRequest, symbols: Sequence[str], gross: D
     )
 
 
-def _within(problem: Problem, limits: Constraints) -> Portfolio:
+def _within(free: Portfolio, problem: Problem, limits: Constraints) -> Portfolio:
     """The free optimum where it keeps the limits, else that within them, else the free one for others to cut."""
-    free = optimize(problem)
     if _keeps(free, limits) or not limits.invested:
         return free
     try:
@@ -126,10 +136,21 @@ def _keeps(portfolio: Portfolio, limits: Constraints) -> bool:
     return fits and all(total <= limits.sector_caps[sector] for sector, total in sums.items())
 
 
+def _cut_from(sizing: Sizing, request: SizingRequest, free: Decimal) -> Sizing:
+    """The same size, with what it would be without the limits."""
+    return msgspec.structs.replace(sizing, cut_from=of_weight(request, free, "", "").cut_from or sizing.cut_from)
+
+
 @dataclass(frozen=True)
 class _Joint:
-    """Weights and shares of the variance by symbol, or what is missing."""
+    """Weights and shares of the variance by symbol, or what is missing.
+
+    Attributes:
+        free: weights without the account's limits; bound: the limit that holds a weight, by symbol.
+    """
 
     weights: dict[str, Decimal] = field(default_factory=dict)
+    free: dict[str, Decimal] = field(default_factory=dict)
+    bound: dict[str, str] = field(default_factory=dict)
     risk: dict[str, float] = field(default_factory=dict)
     missing: str = ""

@@ -12,16 +12,16 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 
 import quant_trading_system as front_door
-from quant_trading_system.app.checklist import QUESTIONS
+from quant_trading_system.app.decision_record import QUESTIONS
 from quant_trading_system.config.loader import default_limits, limits_as_text
 from quant_trading_system.config.looseness import Looser
+from quant_trading_system.config.reasons import shipped_reasons, shipped_text
 from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS
 from quant_trading_system.console.declared import Route
 from quant_trading_system.console.description import ERRORS
@@ -75,7 +75,7 @@ def limit(name: str) -> str:
     allowed = str(key.range) if key.range else key.unit
     rows = [("Meaning", key.meaning), ("Unit", key.unit), ("Allowed", allowed), ("Shipped", f"`{shipped}`")]
     rows.insert(3, ("Looser", _LOOSER_FLAG if allowed == "true or false" else _LOOSER[key.looser]))
-    return f"{table((f'`{key.path}`', ''), rows)}\n\nWhy the shipped value: {_reasons()[name]}"
+    return f"{table((f'`{key.path}`', ''), rows)}\n\nWhy the shipped value: {shipped_reasons()[name]}"
 
 
 _LOOSER = {
@@ -102,16 +102,7 @@ def contradictions() -> str:
 
 def shipped_file() -> str:
     """`risk_params.yaml` as it ships."""
-    return fenced("yaml", _shipped_text())
-
-
-def _reasons() -> dict[str, str]:
-    """Why each shipped value is what it is: the comment above the key."""
-    return {name: why for why, name in re.findall(r"# why: (.*)\n  (\w+):", _shipped_text())}
-
-
-def _shipped_text() -> str:
-    return files("quant_trading_system.config").joinpath("risk_params.yaml").read_text(encoding="utf-8")
+    return fenced("yaml", shipped_text())
 
 
 # -- the gate ------------------------------------------------------------------------------------------------------

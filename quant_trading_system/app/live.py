@@ -244,7 +244,9 @@ class LiveAccount:
             unwatched=guard.unwatched,
         )
         record = around.watchdog_record(setup.directory)
-        run, system, past = await assemble_live(setup, ports, journal, broker, lock.holder, record)
+        run, system, past = await assemble_live(setup, ports, journal, broker, lock.holder, record, tell)
+        correlations.use_limits(system.limits)
+        system.governance.on_change(correlations.use_limits)
         alarms.kill_switch = guard.kill_switch = system.kill_switch
         system.orders.lives.watch.on_notice(alarms)
         statements = AlpacaStatements(lines.client, broker.names)

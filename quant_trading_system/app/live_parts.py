@@ -10,6 +10,7 @@ from pathlib import Path
 
 from quant_trading_system import __version__
 from quant_trading_system.app.adoption import Ledger, adopt_positions
+from quant_trading_system.app.governing import SHIPPED, begin_governed, limits_at_start, told, told_settled
 from quant_trading_system.app.watchdog_record import RecordEntry, take_record
 from quant_trading_system.config.loader import limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
@@ -75,6 +76,8 @@ class LiveSetup:
         sizer: decides about every size; by default the signal's own weight, else equal weight.
         policy: how orders are worked.
         watchdog: the command that starts the account's watchdog; empty to do without, which goes on record.
+        limits: what the limits file wants; what lets more through than was approved waits for people.
+        limits_name: how that file is called on record; `operator`: who started the run.
     """
 
     access: Access
@@ -97,6 +100,8 @@ class LiveSetup:
     sizer: PositionSizer | None = None
     policy: ExecutionPolicy | None = None
     watchdog: Sequence[str] = ()
+    limits_name: str = SHIPPED
+    operator: str = "whoever started the run"
 
 
 def narrate(event: AnyEvent, tell: Tell) -> None:
@@ -120,6 +125,8 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
         tell(f"strategy {event.strategy} was stopped: {event.error}")
     elif isinstance(event, WatchdogActed):
         tell(f"the watchdog, at {event.at:%Y-%m-%d %H:%M:%S}: {event.what}")
+    elif line := told(event):
+        tell(line)
 
 
 def tell_what_stands_still(system: TradingSystem, tell: Tell) -> None:
@@ -211,6 +218,7 @@ async def assemble_live(
     broker: AlpacaBroker,
     sender: Holder,
     watchdog_record: Iterable[RecordEntry],
+    tell: Tell,
 ) -> tuple[str, TradingSystem, Past | None]:
     """The account as its journal left it, or a new one with the broker's cash and positions."""
     account, held = await broker.account(), await broker.positions()
@@ -225,21 +233,36 @@ async def assemble_live(
         raise ConfigurationError(f"the account holds {symbols}; name who answers for these positions (--adopt NAME)")
     names = [strategy.name for strategy in setup.strategies]
     run = setup.run or sender_run_id(sender.epoch, sender, begun, *names)
-    journal.set_config(setup.limits.version)
-    journal.append(_started(setup, run, ports.clock.now()))
+    limits = limits_at_start(folded.projection, setup.limits, ports.clock.now())
+    journal.set_config(limits.version)
+    started = _started(setup, run, limits, ports.clock.now())
+    journal.append(started)
     journal.append(_locked(setup, sender, ports.clock.now()))
     take_record(watchdog_record, journal)
+    governance, settled = begin_governed(
+        started,
+        folded.projection,
+        journal,
+        ports.clock,
+        file=setup.limits,
+        name=setup.limits_name,
+        by=setup.operator,
+        is_live=setup.mode is TradingMode.LIVE,
+    )
+    for line in told_settled(settled):
+        tell(line)
     system = assemble(
         ports,
         run=run,
         cash=account.cash,
-        limits=setup.limits,
+        limits=governance.limits,
         universe=setup.universe,
         strategies=setup.strategies,
         sizer=setup.sizer or OwnWeight(EqualWeight()),
         policy=setup.policy,
         past=past,
         history=None if setup.keep_finished else journal,
+        governance=governance,
     )
     if past is None:
         adopt_positions(Ledger.of(system), held, approved_by=setup.adopted_by, reason="held before the first run")
@@ -247,7 +270,7 @@ async def assemble_live(
     return run, system, past
 
 
-def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:
+def _started(setup: LiveSetup, run: str, limits: RiskLimits, at: datetime) -> RunStarted:
     return RunStarted(
         at=at,
         run=run,
@@ -255,8 +278,8 @@ def _started(setup: LiveSetup, run: str, at: datetime) -> RunStarted:
         strategies=tuple(strategy.name for strategy in setup.strategies),
         seed=0,
         version=__version__,
-        limits=limits_as_text(setup.limits),
-        limits_version=setup.limits.version,
+        limits=limits_as_text(limits),
+        limits_version=limits.version,
         universe=tuple(setup.universe.values()),
         data=setup.source or setup.access.endpoints.data,
     )

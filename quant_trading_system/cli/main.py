@@ -11,11 +11,11 @@ from quant_trading_system import __version__
 from quant_trading_system.cli import (
     algo_command,
     backtest_command,
-    check_command,
     console_command,
     demo_command,
     halt_commands,
     journal_commands,
+    limits_commands,
     optimize_command,
     order_commands,
     reconcile_command,
@@ -58,8 +58,8 @@ def options(
 demo_command.add_to(app)
 backtest_command.add_to(app)
 order_commands.add_to(app)
-check_command.add_to(app)
 halt_commands.add_to(app)
+limits_commands.add_to(app)
 journal_commands.add_to(app)
 optimize_command.add_to(app)
 size_command.add_to(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import signal
 import sys
@@ -91,6 +92,7 @@ def trade(
 
     Example: [bold]qts trade my_strategy.py --symbols KO,PEP --bars 5Min[/bold]
     """
+    from quant_trading_system.app.governing import SHIPPED
     from quant_trading_system.app.live_parts import LiveSetup
     from quant_trading_system.app.strategy_loading import load_strategy
     from quant_trading_system.config.loader import default_limits, load_limits
@@ -109,6 +111,8 @@ def trade(
         strategies=[load_strategy(spec) for spec in strategies],
         universe=_universe(universe, symbols),
         limits=load_limits(limits) if limits else default_limits(),
+        limits_name=str(limits) if limits else SHIPPED,
+        operator=getpass.getuser(),
         account_id=account,
         armed=arm_live,
         span=_span(bars),

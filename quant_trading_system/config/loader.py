@@ -19,7 +19,7 @@ import yaml
 
 from quant_trading_system.config.risk_keys import KEYS, REQUIRED_SECTION, SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
-from quant_trading_system.config.scalars import quoted
+from quant_trading_system.config.scalars import BadValue, quoted
 from quant_trading_system.config.sections import (
     KEY_BY_NAME,
     Given,
@@ -28,6 +28,7 @@ from quant_trading_system.config.sections import (
     Node,
     Problems,
     Scalar,
+    contradictions,
     note_contradictions,
     read_sections,
 )
@@ -79,7 +80,35 @@ def parse_limits(data: bytes, source: str) -> RiskLimits:
 
 def limits_as_text(limits: RiskLimits) -> dict[str, str]:
     """Every limit as canonical text by ``section.key``, for the journal and for people."""
-    return {key.path: _canonical(getattr(limits, key.name)) for key in KEYS}
+    return {key.path: value_as_text(getattr(limits, key.name)) for key in KEYS}
+
+
+def limits_from_text(texts: Mapping[str, str], source: str, *, contradictory: bool = False) -> RiskLimits:
+    """The limits that `limits_as_text` wrote; messages call them `source`.
+
+    Args:
+        contradictory: let pass what cannot both be meant; orders then find that the tighter of both stops them.
+
+    Raises:
+        ConfigurationError: a key is missing or unknown, a value is none, or two contradict each other.
+    """
+    problems = Problems()
+    values: dict[str, Any] = {}
+    for path in texts.keys() - {key.path for key in KEYS}:
+        problems.note(0, f"{path} is no limit; `qts limits show` lists them")
+    for key in KEYS:
+        try:
+            values[key.name] = key.value_of_text(texts[key.path])
+        except KeyError:
+            problems.note(0, f"{key.path} is missing")
+        except BadValue as error:
+            problems.note(0, f"{key.path} {error}")
+    for lower, upper, because in () if contradictory else contradictions(values):
+        told = (f"{KEY_BY_NAME[name].path} ({value_as_text(values[name])})" for name in (lower, upper))
+        problems.note(0, f"{' is above '.join(told)}: {because}")
+    if problems:
+        raise ConfigurationError(problems.refusal_of(source))
+    return _with_version(RiskLimits(**values))
 
 
 def limits_version(limits: RiskLimits) -> str:
@@ -91,7 +120,8 @@ def limits_version(limits: RiskLimits) -> str:
     return blake2b("\n".join(lines).encode(), digest_size=6).hexdigest()
 
 
-def _canonical(value: Any) -> str:
+def value_as_text(value: Any) -> str:
+    """The one spelling of a limit's value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, HaltLevel):
@@ -103,7 +133,10 @@ def _canonical(value: Any) -> str:
 
 def _limits(given: Mapping[str, Given]) -> RiskLimits:
     values: dict[str, Any] = {name: item.value for name, item in given.items()}
-    limits = RiskLimits(**values)
+    return _with_version(RiskLimits(**values))
+
+
+def _with_version(limits: RiskLimits) -> RiskLimits:
     return msgspec.structs.replace(limits, version=limits_version(limits))
 
 

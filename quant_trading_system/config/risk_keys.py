@@ -5,7 +5,7 @@ The loader, its error messages and the documentation are all made from `KEYS` an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
@@ -80,6 +80,28 @@ class LimitKey(NamedTuple):
             self._require_within(Decimal(value), self.range)
         return value
 
+    def value_of_text(self, text: str) -> Value | tuple[Value, ...]:
+        """The value that canonical text stands for, as records hold it: ``[Ana, Ben]`` for a list.
+
+        Raises:
+            BadValue: as `value_of`, or no list where there must be one.
+        """
+        if not self.is_list:
+            return self.value_of(text)
+        if text[:1] != "[" or text[-1:] != "]":
+            raise BadValue("must be a list, such as [] or [Ana, Ben]")
+        return self.values_of(text[1:-1].split(", ") if text[1:-1] else ())
+
+    def values_of(self, texts: Sequence[str]) -> tuple[Value, ...]:
+        """The items of a list, in the order of their names.
+
+        Raises:
+            BadValue: as `value_of`, or one of them stands twice.
+        """
+        if len(set(texts)) < len(texts):
+            raise BadValue("names somebody twice")
+        return tuple(sorted((self.value_of(text) for text in texts), key=str))
+
     def _require_within(self, number: Decimal, allowed: Range) -> None:
         if allowed.holds(number):
             return
@@ -94,6 +116,7 @@ _SHARE = Range(ZERO, ONE, open_below=True)
 _DAY_S = Decimal(86_400)
 _WINDOW = Range(ZERO, Decimal(604_800), open_below=True)
 _BARS = Range(Decimal(5), Decimal(2_520))
+_WAIT = Range(ONE, 7 * _DAY_S)
 
 
 def _up_to(high: int) -> Range:
@@ -144,10 +167,6 @@ KEYS: tuple[LimitKey, ...] = (
         "Largest worst-case sum of absolute position values.", Looser.HIGHER,
     ),
     LimitKey(
-        "account", "max_position_quantity", read_number, _up_to(10**9), "shares",
-        "Largest worst-case quantity of one position.", Looser.HIGHER,
-    ),
-    LimitKey(
         "orders", "max_order_quantity", read_number, _up_to(10**9), "shares",
         "Largest quantity of one order.", Looser.HIGHER,
     ),
@@ -166,38 +185,6 @@ KEYS: tuple[LimitKey, ...] = (
     LimitKey(
         "orders", "duplicate_window_s", read_number, Range(ZERO, _DAY_S), "seconds",
         "Time within which an identical order is taken for a mistake; 0 allows repeats.", Looser.LOWER,
-    ),
-    LimitKey(
-        "traffic", "max_orders_per_minute", read_whole, _count(100_000), "orders",
-        "Orders and changes of orders that may leave within a minute.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "traffic", "max_notional_per_minute", read_number, _up_to(10**12), "dollars",
-        "What the orders that leave within a minute may add up to.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "traffic", "max_messages_per_minute", read_whole, _count(100_000), "requests",
-        "Requests within a minute, cancels included, beyond which nothing new is begun.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "traffic", "max_replaces_per_minute", read_whole, _count(100_000), "changes",
-        "Changes of open orders that may leave within a minute.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "traffic", "max_repeated_orders", read_whole, _count(100_000), "orders",
-        "Orders of one strategy, symbol and side within `repeat_window_s`; one more stops the strategy.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "traffic", "repeat_window_s", read_number, Range(ZERO, _DAY_S, open_below=True), "seconds",
-        "How long an order counts among the repeats.", Looser.LOWER,
-    ),
-    LimitKey(
-        "traffic", "max_orders_per_day", read_whole, _count(10_000_000), "orders",
-        "Orders and changes of orders that may leave on one day of the exchange.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "traffic", "max_notional_per_day", read_number, _up_to(10**13), "dollars",
-        "What the orders of one day of the exchange may add up to.", Looser.HIGHER,
     ),
     LimitKey(
         "prices", "price_collar_pct", read_number, _SHARE, _FRACTION + "the quote",
@@ -291,6 +278,27 @@ KEYS: tuple[LimitKey, ...] = (
         "correlation", "correlation_min_observations", read_whole, _BARS, "bars",
         "Fewest bars for a correlation to be believed.", Looser.LOWER,
     ),
+    LimitKey(
+        "approvals", "authorized_approvers", read_name, None, "list of names",
+        "Who may approve looser limits and held orders; empty means that any named person may.",
+        Looser.MORE_NAMES, is_list=True,
+    ),
+    LimitKey(
+        "approvals", "live_loosening_approvals", read_whole, _count(9), "persons",
+        "Persons who have to approve looser limits of an account with real money.", Looser.LOWER,
+    ),
+    LimitKey(
+        "approvals", "paper_loosening_approvals", read_whole, _count(9), "persons",
+        "Persons who have to approve looser limits of a paper account or a local one.", Looser.LOWER,
+    ),
+    LimitKey(
+        "approvals", "approval_expiry_s", read_number, _WAIT, "seconds",
+        "How long looser limits wait for people.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "approvals", "max_raise_s", read_number, _WAIT, "seconds",
+        "Longest that a limit may be raised for a while.", Looser.HIGHER,
+    ),
 )
 # fmt: on
 """All keys, in the order of the file."""
@@ -320,9 +328,6 @@ CONTRADICTIONS: tuple[Contradiction, ...] = (
     Contradiction("max_position_pct", "max_gross_exposure", "no position could ever reach its own limit"),
     Contradiction("max_sector_exposure", "max_gross_exposure", "no sector could ever reach its own limit"),
     Contradiction("min_order_notional", "max_order_notional", "no order could pass"),
-    Contradiction("max_notional_per_minute", "max_notional_per_day", "no minute could ever reach its own limit"),
-    Contradiction("max_orders_per_minute", "max_messages_per_minute", "every order is a message, too"),
-    Contradiction("max_orders_per_minute", "max_orders_per_day", "no minute could ever reach its own limit"),
     Contradiction("correlation_min_observations", "correlation_window", "no correlation could ever be believed"),
 )
 """Pairs that cannot both be meant."""

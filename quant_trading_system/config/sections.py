@@ -12,6 +12,7 @@ from quant_trading_system.config.risk_keys import (
     KEYS,
     REQUIRED_SECTION,
     SECTIONS,
+    Contradiction,
     LimitKey,
     Value,
 )
@@ -95,16 +96,23 @@ def read_sections(root: Map, problems: Problems) -> dict[str, Given]:
 
 def note_contradictions(given: Mapping[str, Given], problems: Problems) -> None:
     """Note every pair of values that cannot both be meant."""
-    for lower, upper, because in CONTRADICTIONS:
-        low, high = given.get(lower), given.get(upper)
-        if low is not None and high is not None and _number(low) > _number(high):
-            told = f"{_told(lower, low)} is above {_told(upper, high)}: {because}"
-            problems.note(max(low.line, high.line), told)
+    for lower, upper, because in contradictions({name: item.value for name, item in given.items()}):
+        low, high = given[lower], given[upper]
+        told = f"{_told(lower, low)} is above {_told(upper, high)}: {because}"
+        problems.note(max(low.line, high.line), told)
 
 
-def _number(given: Given) -> Decimal:
-    assert isinstance(given.value, Decimal | int), "only numbers contradict each other"
-    return Decimal(given.value)
+def contradictions(values: Mapping[str, Value | tuple[Value, ...]]) -> Iterator[Contradiction]:
+    """Every pair among `values`, by the name of their keys, that cannot both be meant."""
+    for pair in CONTRADICTIONS:
+        known = pair.lower in values and pair.upper in values
+        if known and _number(values[pair.lower]) > _number(values[pair.upper]):
+            yield pair
+
+
+def _number(value: Value | tuple[Value, ...]) -> Decimal:
+    assert isinstance(value, Decimal | int), "only numbers contradict each other"
+    return Decimal(value)
 
 
 def _told(name: str, given: Given) -> str:
@@ -178,9 +186,7 @@ def _list_of(key: LimitKey, content: Node) -> tuple[Value, ...]:
     if not isinstance(content, List):
         raise BadValue("must be a list, such as [] or [Ana, Ben]")
     texts = [_text_of(item) for item in content.items]
-    if len(set(texts)) < len(texts):
-        raise BadValue("names somebody twice")
-    return tuple(sorted((key.value_of(text) for text in texts), key=str))
+    return key.values_of(texts)
 
 
 def _names(section: str) -> str:

@@ -23,6 +23,7 @@ from quant_trading_system.core.book_events import (
 from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.event import Event
 from quant_trading_system.core.instruments import Instrument
+from quant_trading_system.core.limit_events import LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
@@ -382,6 +383,10 @@ AnyEvent = (
     | ApprovalAsked
     | ApprovalGiven
     | ApprovalEnded
+    | LimitsSet
+    | LimitsProposed
+    | LimitsRaised
+    | RaiseEnded
     | StrategyStopped
     | StrategySwitched
     | WishNotSized

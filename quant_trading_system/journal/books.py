@@ -16,6 +16,7 @@ from quant_trading_system.core.events import RunFinished, RunStarted
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.positions import Position, RoundTrips, Trade
 from quant_trading_system.journal.approval_fold import ApprovalBook
+from quant_trading_system.journal.limits_fold import LimitsBook
 from quant_trading_system.journal.order_fold import History, OrderView
 from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.journal.projection import Baselines, Halt, Projection
@@ -56,7 +57,6 @@ class Books(msgspec.Struct, kw_only=True):
     breaks: list[tuple[Break, datetime]]
     activities: list[str]
     follows_activities: bool
-    runaways: dict[str, str]
     opened: datetime | None
     disarmed: dict[str, str]
     last_intent: dict[str, int]
@@ -67,6 +67,7 @@ class Books(msgspec.Struct, kw_only=True):
     forgotten: int
     parents: list[ParentView]
     approvals: ApprovalBook
+    limits: LimitsBook
 
 
 _AS_THEY_ARE = (
@@ -82,7 +83,6 @@ _AS_THEY_ARE = (
     "run_orders",
     "run_fills",
     "follows_activities",
-    "runaways",
     "opened",
     "disarmed",
     "last_intent",
@@ -105,6 +105,7 @@ def books_of(projection: Projection) -> Books:
         forgotten=orders._forgotten,
         parents=list(projection.parents.open.values()),
         approvals=projection.approvals.book,
+        limits=projection.limits.book,
     )
 
 
@@ -129,6 +130,7 @@ def projection_of(books: Books, history: History | None = None) -> Projection:
     orders._forgotten = books.forgotten
     projection.parents.open = {view.parent_id: view for view in books.parents}
     projection.approvals.book = books.approvals
+    projection.limits.book = books.limits
     return projection
 
 

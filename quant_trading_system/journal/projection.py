@@ -17,7 +17,6 @@ import msgspec
 from quant_trading_system.core.approval_events import AnyApprovalEvent, ApprovalAsked, ApprovalEnded, ApprovalGiven
 from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
-from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import (
     AnyEvent,
     CashMoved,
@@ -33,11 +32,13 @@ from quant_trading_system.core.events import (
     RunFinished,
     RunStarted,
 )
+from quant_trading_system.core.limit_events import LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.positions import Position, RoundTrips
 from quant_trading_system.journal.approval_fold import ApprovalFold
+from quant_trading_system.journal.limits_fold import LimitsFold
 from quant_trading_system.journal.order_fold import History, OrderFold
 from quant_trading_system.journal.parent_fold import ParentFold
 
@@ -99,7 +100,7 @@ class Projection:
         seq: the last entry applied; `at`: its time.
         run: the last run begun; `finished`: its end, None while it runs or after a crash.
         orders: every order, by id while it is open; `parents`: every parent order, likewise.
-        approvals: everything that waits for people.
+        approvals: everything that waits for people; `limits`: approved, raised and proposed ones.
         positions: by symbol, flat ones included.
         cash, realized_pnl, fees: dollars since the first entry, over all runs; P&L before fees.
         trips: the results of closed positions.
@@ -107,7 +108,6 @@ class Projection:
         breaks: differences from the broker's books that are open, with the time at which each was first seen.
         activities: ids of the entries of the broker's statement that cash contains.
         follows_activities: those entries are booked by id; older books had their cash from the broker without.
-        runaways: strategies that were stopped for repeating themselves and not armed since, and in which words.
         opened: when the books began, None before that.
         disarmed: strategies that a person has disarmed, each with the reason.
         last_intent: highest number of an intent among the order ids of each run.
@@ -126,6 +126,7 @@ class Projection:
         self.orders = OrderFold(self._differ, history)
         self.parents = ParentFold(self._differ)
         self.approvals = ApprovalFold(self._differ)
+        self.limits = LimitsFold()
         self.positions: dict[str, Position] = {}
         self.cash = ZERO
         self.realized_pnl = ZERO
@@ -138,7 +139,6 @@ class Projection:
         self.breaks: dict[tuple[BreakKind, str], tuple[Break, datetime]] = {}
         self.activities: set[str] = set()
         self.follows_activities = False
-        self.runaways: dict[str, str] = {}
         self.opened: datetime | None = None
         self.disarmed: dict[str, str] = {}
         self.last_intent: dict[str, int] = {}
@@ -163,6 +163,10 @@ class Projection:
             ApprovalGiven: self._decide,
             ApprovalEnded: self._decide,
             StrategySwitched: self._arm,
+            LimitsSet: self.limits.apply,
+            LimitsProposed: self.limits.apply,
+            LimitsRaised: self.limits.apply,
+            RaiseEnded: self.limits.apply,
         }
 
     def apply(self, seq: int, event: AnyEvent) -> list[Difference]:
@@ -188,6 +192,7 @@ class Projection:
         self.run, self.finished = event, None
         self.run_orders = self.run_fills = 0
         self.last_intent.setdefault(event.run, 0)
+        self.limits.begin_run(event)
 
     def _finish_run(self, event: RunFinished) -> None:
         self.finished = event
@@ -227,8 +232,6 @@ class Projection:
         if self.orders.change(self.seq, event):
             self.run_orders += 1
             self._count_intent(event.order_id)
-        if event.decision is not None and event.decision.refused_by is Rule.MAX_REPEATED_ORDERS and event.order:
-            self.runaways.setdefault(event.order.strategy, event.reason)
 
     def _change_parent(self, event: ParentEvent) -> None:
         self.parents.change(self.seq, event)
@@ -237,6 +240,8 @@ class Projection:
 
     def _decide(self, event: AnyApprovalEvent) -> None:
         self.approvals.apply(self.seq, event)
+        if isinstance(event, ApprovalEnded):
+            self.limits.end_approval(event)
 
     def _count_intent(self, order_id: str) -> None:
         run, *numbers = order_id.rsplit("-", 2)
@@ -311,16 +316,12 @@ class Projection:
 
     def _arm(self, event: StrategySwitched) -> None:
         self.disarmed.pop(event.strategy, None)
-        if event.armed:
-            self.runaways.pop(event.strategy, None)
-        else:
+        if not event.armed:
             self.disarmed[event.strategy] = event.reason
 
     def _switch(self, event: KillSwitchEvent) -> None:
         if event.activation < self.halt.activation:
             self._differ("activation", event.activation, f"at least {self.halt.activation}")
-        if event.level is HaltLevel.RUNNING:
-            self.runaways = {}
         self.halt = Halt(
             level=event.level,
             reason=event.reason,

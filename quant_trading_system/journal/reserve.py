@@ -14,6 +14,7 @@ from pathlib import Path
 
 from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalGiven
 from quant_trading_system.core.events import AnyEvent, OrderEvent, SignalEvent
+from quant_trading_system.core.limit_events import LimitsProposed, LimitsRaised
 from quant_trading_system.core.order_state import OrderTrigger
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.journal.private_files import PRIVATE, beside, require_private, write_all
@@ -119,7 +120,7 @@ def adds_risk(event: AnyEvent) -> bool:
         return not event.order.reduce_only
     if isinstance(event, ParentEvent):
         return event.begun is not None and not event.begun.order.get("reduce_only", False)
-    return isinstance(event, SignalEvent | ApprovalAsked | ApprovalGiven)
+    return isinstance(event, SignalEvent | ApprovalAsked | ApprovalGiven | LimitsProposed | LimitsRaised)
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -25,6 +25,7 @@ from quant_trading_system.core import (
     decisions,
     events,
     instruments,
+    limit_events,
     numbers,
     operator_events,
     order_state,
@@ -35,7 +36,7 @@ from quant_trading_system.core import (
 from quant_trading_system.core.events import AnyEvent, RunFinished
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.core.numbers import LEDGER
-from quant_trading_system.journal import approval_fold, order_fold, parent_fold
+from quant_trading_system.journal import approval_fold, limits_fold, order_fold, parent_fold
 from quant_trading_system.journal import books as books_module
 from quant_trading_system.journal import projection as projection_module
 from quant_trading_system.journal.books import Books, books_of, projection_of
@@ -55,6 +56,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     decisions,
     events,
     instruments,
+    limit_events,
     numbers,
     operator_events,
     order_state,
@@ -62,6 +64,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     parent_events,
     positions,
     approval_fold,
+    limits_fold,
     order_fold,
     parent_fold,
     projection_module,

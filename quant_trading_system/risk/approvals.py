@@ -86,6 +86,25 @@ class Approvals:
             raise ApprovalRefused(f"no approval {approval} is waiting; `qts approvals list` shows those that are")
         return view
 
+    def next_id(self, subject: ApprovalSubject) -> str:
+        """The id that the next approval will have; ids are never used twice."""
+        return f"{subject}-{self._fold.book.asked + 1}"
+
+    def require_askable(self, asked_by: str, needed: int) -> None:
+        """Refuse a question that nobody asks, or that can never be granted.
+
+        Raises:
+            ApprovalRefused: it is not said who asks, or there are not so many persons who may approve.
+        """
+        if not asked_by.strip():
+            raise ApprovalRefused("say who asks: an approval names a person or a part of the system")
+        allowed = self._authorized()
+        persons = {_person(name) for name in allowed}
+        if allowed and len(persons) < needed:
+            raise ApprovalRefused(
+                f"{needed} persons have to approve this, and only {len(persons)} may: {', '.join(allowed)}"
+            )
+
     def ask(
         self,
         subject: ApprovalSubject,
@@ -100,21 +119,14 @@ class Approvals:
         """Ask `needed` persons for a yes to `content` within `lasts`.
 
         Raises:
-            ApprovalRefused: it is not said who asks, or there are not so many persons who may approve.
+            ApprovalRefused: as `require_askable`.
         """
         asked_by = one_line(asked_by)
-        if not asked_by:
-            raise ApprovalRefused("say who asks: an approval names a person or a part of the system")
-        allowed = self._authorized()
-        persons = {_person(name) for name in allowed}
-        if allowed and len(persons) < needed:
-            raise ApprovalRefused(
-                f"{needed} persons have to approve this, and only {len(persons)} may: {', '.join(allowed)}"
-            )
+        self.require_askable(asked_by, needed)
         now = self._clock.now()
         event = ApprovalAsked(
             at=now,
-            approval=f"{subject}-{self._fold.book.asked + 1}",
+            approval=self.next_id(subject),
             subject=subject,
             text=one_line(text),
             content=content,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.numbers import from_float
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class RollingCorrelations:
         self._fewest = min_observations
         self._returns: NDArray[np.float64] | None = None
         self._known: dict[tuple[str, str], Decimal | None] = {}
+
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Measure by other limits from now on."""
+        self._window, self._fewest = limits.correlation_window, limits.correlation_min_observations
+        self.next_bar()
 
     def next_bar(self) -> None:
         """Forget what was measured: a new bar has ended."""

@@ -240,6 +240,15 @@ class KillSwitch:
             authorized=before.authorized,
         )
 
+    def authorize(self, resetters: Collection[str]) -> None:
+        """Let others reset it from now on; empty for those whom the latch names, or any named person.
+
+        Raises:
+            ConfigurationError: the list cannot be kept in the latch.
+        """
+        self._authorized = frozenset(resetters)
+        self._keep_authorized()
+
     def _keep_authorized(self) -> None:
         """Every process that opens the latch must know the list; a list that is there already is only read."""
         names = tuple(sorted(self._authorized))

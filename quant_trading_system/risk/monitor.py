@@ -93,6 +93,10 @@ class RiskMonitor:
 
     # -- days ----------------------------------------------------------------------------------------------------
 
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Compare with other limits from now on; whoever swaps them holds the portfolio's lock."""
+        self.limits = limits
+
     def open_day(self) -> None:
         """A trading day begins: its profit and loss counts from the last close, or from now when that is not known.
 

@@ -56,13 +56,17 @@ class AlgoMarket:
         """
         self._quotes = quotes
         self._calendar = calendar
-        self._limits = limits
+        self.use_limits(limits)
         self._clock = clock
         self._volumes = volumes
         self._is_halted = is_halted
-        self._max_age = timedelta(microseconds=int(limits.max_quote_age_s * 1_000_000))
         self._history: HistoryView | None = None
         self._next: tuple[datetime, Session | None] | None = None
+
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Look at quotes by other limits from now on."""
+        self._limits = limits
+        self._max_age = timedelta(microseconds=int(limits.max_quote_age_s * 1_000_000))
 
     def learn(self, history: HistoryView) -> None:
         """A bar has ended."""

@@ -68,6 +68,10 @@ class HaltProcedure:
         self._closing: set[str] = set()
         self._is_busy = False
 
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Send orders within other limits from now on."""
+        self._limits = limits
+
     @property
     def is_done(self) -> bool:
         """Nothing left to do: running, or cancels confirmed and, when flattening, every position closed."""

@@ -160,6 +160,7 @@ class LiveLoop:
     async def _turn(self) -> None:
         if self._reconciler is not None:
             self._reconciler.feel_pulse()  # before anything is sent
+        self._system.governance.tend()  # what time has ended no longer holds for what is sent now
         await self._follow_the_day()
         await self._system.engine.on_step()
         await self._ask_about_doubtful()

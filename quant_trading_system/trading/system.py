@@ -27,12 +27,14 @@ from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch
+from quant_trading_system.risk.limits_governance import LimitsGovernance
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import PositionSizer
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_market import AlgoMarket
+from quant_trading_system.trading.limits_swap import new_governance, swap_of
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
@@ -101,10 +103,14 @@ class RiskParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingSystem:
-    """The joined parts; `engine` drives them, the others are there to be asked."""
+    """The joined parts; `engine` drives them, the others are there to be asked.
+
+    Attributes:
+        governance: the limits, and everything that waits for people.
+    """
 
     ports: Ports
-    limits: RiskLimits
+    governance: LimitsGovernance
     universe: Universe
     portfolio: Portfolio
     kill_switch: KillSwitch
@@ -119,6 +125,11 @@ class TradingSystem:
     engine: TradingEngine
     ids: IntentCounter
 
+    @property
+    def limits(self) -> RiskLimits:
+        """In force now."""
+        return self.governance.limits
+
 
 def assemble(
     ports: Ports,
@@ -132,6 +143,7 @@ def assemble(
     policy: ExecutionPolicy | None = None,
     past: Past | None = None,
     history: JournalSource | None = None,
+    governance: LimitsGovernance | None = None,
 ) -> TradingSystem:
     """Build the graph for one account; a new one puts its opening cash on record, an old one goes on.
 
@@ -141,9 +153,11 @@ def assemble(
         past: the books and the journal of an account that goes on.
         history: the journal that `ports` writes; what ended long ago leaves memory and is looked up there. None
             keeps everything in memory, as a backtest needs for its statistics.
+        governance: what the journal says of the limits, which then come before `limits`; None for a new account.
     """
     use_exact_arithmetic()
-    risk = _judges(ports, cash, limits, universe)
+    governance = governance or new_governance(limits, ports.journal, ports.clock)
+    risk = _judges(ports, cash, governance.limits, universe)
     policy = policy or ExecutionPolicy()
     ids = IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0)
     tracker, orders = _senders(ports, risk, ids, history)
@@ -163,13 +177,15 @@ def assemble(
         obstacle=lambda symbol: ports.unwatched() or risk.agreement.obstacle(symbol),
     )
     halt, engine = _drivers(ports, risk, tracker, orders, desk, path, strategies)
+    swapped = (risk.checker, risk.monitor, desk.market, halt)
+    governance.on_change(swap_of(risk.portfolio, risk.kill_switch, swapped))
     if past is None:
         ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
     else:
         _take_up(past, ports, risk, orders, desk, engine)
     return TradingSystem(
         ports=ports,
-        limits=limits,
+        governance=governance,
         universe=universe,
         portfolio=risk.portfolio,
         kill_switch=risk.kill_switch,
@@ -189,7 +205,7 @@ def assemble(
 def _take_up(
     past: Past, ports: Ports, risk: RiskParts, orders: OrderManager, desk: AlgoDesk, engine: TradingEngine
 ) -> None:
-    """The books of before the restart, what had left, wishes that wait, and parent orders that had not ended."""
+    """The books of before the restart, wishes that wait for an open, and parent orders that had not ended."""
     resume(
         past.books,
         past.source,
@@ -197,9 +213,6 @@ def _take_up(
         monitor=risk.monitor,
         kill_switch=risk.kill_switch,
         orders=orders,
-        traffic=risk.checker.traffic,
-        calendar=ports.calendar,
-        now=ports.clock.now(),
     )
     engine.switch_was(past.books.halt.activation, past.books.halt.level)
     engine.were_disarmed(past.books.disarmed)

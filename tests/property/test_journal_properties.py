@@ -37,6 +37,7 @@ from quant_trading_system.core.events import (
     WatchdogActed,
     WishNotSized,
 )
+from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -93,6 +94,7 @@ decisions = st.builds(
     quote=st.none() | quotes,
     refused_by=st.none() | st.sampled_from(Rule),
 )
+limit_changes = st.lists(st.builds(LimitChange, words, words, words), max_size=2).map(tuple)
 events = st.one_of(
     st.builds(CashMoved, at=moments, amount=numbers, cash=numbers, reason=words),
     st.builds(
@@ -176,6 +178,27 @@ events = st.one_of(
     ),
     st.builds(ApprovalGiven, at=moments, approval=words, content=words, by=words, reason=words),
     st.builds(ApprovalEnded, at=moments, approval=words, outcome=st.sampled_from(ApprovalOutcome), by=words),
+    st.builds(
+        LimitsSet,
+        at=moments,
+        version=words,
+        changes=limit_changes,
+        limits=st.dictionaries(words, words, max_size=2),
+        by=words,
+        why=words,
+        approval=words,
+    ),
+    st.builds(
+        LimitsProposed,
+        at=moments,
+        approval=words,
+        changes=limit_changes,
+        by=words,
+        why=words,
+        until=st.none() | moments,
+    ),
+    st.builds(LimitsRaised, at=moments, approval=words, changes=limit_changes, until=moments, by=words, why=words),
+    st.builds(RaiseEnded, at=moments, keys=st.lists(words, max_size=2).map(tuple), reason=words),
     st.builds(StrategyStopped, at=moments, strategy=words, error=words),
     st.builds(StrategySwitched, at=moments, strategy=words, armed=st.booleans(), by=words, reason=words),
     st.builds(

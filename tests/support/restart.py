@@ -40,7 +40,6 @@ class Life:
         self.clock = ManualClock(NOON)
         self.broker = ScriptedBroker(self.clock)
         self.system: TradingSystem | None = None
-        self.limits = default_limits()
         self.strategies: tuple[Strategy, ...] = ()
         self.policy: ExecutionPolicy | None = None
 
@@ -85,7 +84,7 @@ class Life:
             ports,
             run="run",
             cash=CASH,
-            limits=self.limits,
+            limits=default_limits(),
             universe=UNIVERSE,
             strategies=self.strategies,
             sizer=EqualWeight(),

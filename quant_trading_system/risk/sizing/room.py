@@ -12,8 +12,7 @@ from typing import NamedTuple
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.risk.holding import Holding
-from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.portfolio import Holding, Portfolio
 
 
 class Room(NamedTuple):

@@ -16,10 +16,11 @@ from quant_trading_system.config.risk_keys import KEYS
 MINIMA = {
     "min_order_notional",
     "duplicate_window_s",
-    "repeat_window_s",
     "correlation_min_observations",
     "rapid_loss_window_s",
     "broker_error_window_s",
+    "live_loosening_approvals",
+    "paper_loosening_approvals",
 }
 """Keys of which less lets more through, written out once more by hand."""
 

@@ -20,6 +20,7 @@ from quant_trading_system.config.loader import (
     MAX_FILE_BYTES,
     default_limits,
     limits_as_text,
+    limits_from_text,
     limits_version,
     load_limits,
     parse_limits,
@@ -43,7 +44,7 @@ RISK_KEYS = (
     "max_position_pct, max_portfolio_positions, max_daily_loss_pct, max_drawdown_pct, max_sector_exposure, "
     "max_correlation"
 )
-SECTION_NAMES = "risk, account, orders, traffic, prices, halt, triggers, correlation"
+SECTION_NAMES = "risk, account, orders, prices, halt, triggers, correlation, approvals"
 
 
 def refusal(text: str | bytes) -> str:
@@ -71,20 +72,11 @@ def test_shipped_values():
         "account.allow_short": "false",
         "account.buying_power_multiplier": "1",
         "account.max_gross_exposure": "1",
-        "account.max_position_quantity": "1000000",
         "orders.max_order_quantity": "100000",
         "orders.min_order_notional": "1",
         "orders.max_order_notional": "1000000",
         "orders.max_open_orders_per_symbol": "5",
         "orders.duplicate_window_s": "5",
-        "traffic.max_orders_per_minute": "300",
-        "traffic.max_notional_per_minute": "10000000",
-        "traffic.max_messages_per_minute": "600",
-        "traffic.max_replaces_per_minute": "120",
-        "traffic.max_repeated_orders": "60",
-        "traffic.repeat_window_s": "60",
-        "traffic.max_orders_per_day": "5000",
-        "traffic.max_notional_per_day": "50000000",
         "prices.price_collar_pct": "0.05",
         "prices.max_quote_age_s": "15",
         "prices.max_spread_pct": "0.02",
@@ -108,6 +100,11 @@ def test_shipped_values():
         "triggers.max_broker_silence_s": "600",
         "correlation.correlation_window": "60",
         "correlation.correlation_min_observations": "20",
+        "approvals.authorized_approvers": "[]",
+        "approvals.live_loosening_approvals": "2",
+        "approvals.paper_loosening_approvals": "1",
+        "approvals.approval_expiry_s": "86400",
+        "approvals.max_raise_s": "28800",
     }
 
 
@@ -428,4 +425,29 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "87056e7920c2"
+    assert default_limits().version == "55638ae71325"
+
+
+@given(limit_files())
+def test_limits_come_back_from_the_text_of_a_record(file):
+    limits = parse_limits(file[0].encode(), "limits.yaml")
+    assert limits_from_text(limits_as_text(limits), "the record") == limits
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"risk.max_position": "0.1"}, "risk.max_position is no limit; `qts limits show` lists them"),
+        ({"risk.max_position_pct": "0.9"}, "risk.max_position_pct (0.9) is above risk.max_sector_exposure (0.3): no "),
+        ({"risk.max_position_pct": "2"}, "risk.max_position_pct is 2, but must be above 0 and at most 1"),
+        ({"halt.authorized_resetters": "[Ana, Ana]"}, "halt.authorized_resetters names somebody twice"),
+        ({"halt.authorized_resetters": "Ana"}, "halt.authorized_resetters must be a list, such as [] or [Ana, Ben]"),
+    ],
+)
+def test_text_that_is_no_limits_is_refused(changes, told):
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        limits_from_text(limits_as_text(default_limits()) | changes, "this change")
+    missing = {path: text for path, text in limits_as_text(default_limits()).items() if path != next(iter(changes))}
+    if len(missing) < len(KEYS):
+        with pytest.raises(ConfigurationError, match="is missing"):
+            limits_from_text(missing, "this change")

@@ -53,6 +53,7 @@ from quant_trading_system.core.events import (
     WishNotSized,
 )
 from quant_trading_system.core.instruments import Instrument
+from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -392,6 +393,51 @@ GOLDEN = {
         ApprovalEnded(at=AT, approval="limits-3", outcome=ApprovalOutcome.REFUSED, by="Ben", reason="too much"),
         '{"kind":"approval_ended","at":"2024-01-02T14:30:00.250000Z","approval":"limits-3",'
         '"outcome":"refused","by":"Ben","reason":"too much"}',
+    ),
+    "limits_set": (
+        LimitsSet(
+            at=AT,
+            version="9f86d0818888",
+            changes=(LimitChange("risk.max_position_pct", "0.1", "0.05"),),
+            limits={"risk.max_position_pct": "0.05"},
+            by="Ana",
+            why="earnings",
+            source="cli",
+        ),
+        '{"kind":"limits_set","at":"2024-01-02T14:30:00.250000Z","version":"9f86d0818888",'
+        '"changes":[["risk.max_position_pct","0.1","0.05"]],"limits":{"risk.max_position_pct":"0.05"},'
+        '"by":"Ana","why":"earnings","source":"cli"}',
+    ),
+    "limits_proposed": (
+        LimitsProposed(
+            at=AT,
+            approval="limits-3",
+            changes=(LimitChange("risk.max_position_pct", "0.1", "0.12"),),
+            by="Ana",
+            why="quiet market",
+            until=AT + timedelta(hours=1),
+        ),
+        '{"kind":"limits_proposed","at":"2024-01-02T14:30:00.250000Z","approval":"limits-3",'
+        '"changes":[["risk.max_position_pct","0.1","0.12"]],"by":"Ana","why":"quiet market",'
+        '"until":"2024-01-02T15:30:00.250000Z"}',
+    ),
+    "limits_raised": (
+        LimitsRaised(
+            at=AT,
+            approval="limits-3",
+            changes=(LimitChange("risk.max_position_pct", "0.1", "0.12"),),
+            until=AT + timedelta(hours=1),
+            by="Ana",
+            why="quiet market",
+        ),
+        '{"kind":"limits_raised","at":"2024-01-02T14:30:00.250000Z","approval":"limits-3",'
+        '"changes":[["risk.max_position_pct","0.1","0.12"]],"until":"2024-01-02T15:30:00.250000Z",'
+        '"by":"Ana","why":"quiet market"}',
+    ),
+    "raise_ended": (
+        RaiseEnded(at=AT, keys=("risk.max_position_pct",), reason="its time is over"),
+        '{"kind":"raise_ended","at":"2024-01-02T14:30:00.250000Z","keys":["risk.max_position_pct"],'
+        '"reason":"its time is over"}',
     ),
     "parent": (
         ParentEvent(

@@ -15,7 +15,7 @@ from quant_trading_system.config.risk_keys import SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import CheckResult, ExecutionPlan, QuoteSeen, Rejection, Rule, Unit
 from quant_trading_system.core.events import HaltLevel
-from quant_trading_system.core.exceptions import ResetRefused
+from quant_trading_system.core.exceptions import ApprovalRefused, ResetRefused
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.risk.checks import CHECKS, Case, Check
 from quant_trading_system.risk.correlation import RollingCorrelations
@@ -24,6 +24,8 @@ from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.pre_trade import ApprovedOrder
 from tests.support.desk import Account, Desk, limits_with
 from tests.support.gate_cases import GateCase, decide, verdict
+from tests.support.governed import Governed
+from tests.support.governed import limits_with as governed_limits
 from tests.support.orders import buy, sell
 
 QUESTIONS = [rule for rule in Rule if rule is not Rule.CHECK_FAILED]
@@ -208,7 +210,6 @@ max_daily_loss_pct          0.05      0.04      day_start=100000 cash=95000     
 max_drawdown_pct            0.15      0.14      peak=100000 day_start=85000 cash=85000  buy 1
 max_sector_exposure         0.30      0.29      held=PEP:200@100 max_position_pct=0.2   buy 100 limit 100
 max_correlation             0.80      0.79      held=XOM:1@100 corr=KO/XOM:0.8      buy 1
-max_position_quantity       10        9         held=KO:5@100                       buy 5
 max_order_quantity          10        9         held=XOM:1@100                      buy 10
 min_order_notional          100       101       held=XOM:1@100                      buy 1 limit 100
 max_order_notional          100       99        held=XOM:1@100                      buy 1 limit 100
@@ -217,14 +218,6 @@ duplicate_window_s          3         4         sent=3                          
 allow_short                 true      false     held=XOM:1@100                      sell 1
 buying_power_multiplier     2         1         cash=10000 roomy held=XOM:60@100   buy 50 limit 100
 max_gross_exposure          0.2       0.1       held=XOM:100@100                    buy 50 limit 100
-max_orders_per_minute       3         2         left=2@100                          buy 1
-max_notional_per_minute     300       299       left=2@100                          buy 1 limit 100
-max_messages_per_minute     3         2         canceled=2                          buy 1
-max_replaces_per_minute     3         2         changed=2 replaces=1@99             buy 1 limit 99.5
-max_repeated_orders         3         2         left=2@100                          buy 1
-repeat_window_s             60        61        left=60@100/60                      buy 1
-max_orders_per_day          3         2         left=2@100                          buy 1
-max_notional_per_day        300       299       left=2@100                          buy 1 limit 100
 price_collar_pct            0.06      0.05      quote=99.98/100.00                  buy 1 limit 106
 max_quote_age_s             20        15        age=20                              buy 1
 max_spread_pct              0.03      0.02      quote=99/102                        buy 1
@@ -263,6 +256,28 @@ def _reset(authorized_resetters: tuple[str, ...]) -> str:
     return "reset"
 
 
+def _approves(by: str, *, is_live: bool = True, **changes: Any) -> str:
+    """What comes of one person's yes to a looser limit, a minute after it was asked for."""
+    governed = Governed(governed_limits(**changes), is_live=is_live)
+    asked = governed.governance.propose({"risk.max_position_pct": "0.2"}, by="Eve", why="a test").approval
+    assert asked is not None
+    governed.clock.move_to(governed.clock.now() + timedelta(minutes=1))
+    try:
+        return "approved" if governed.approve(asked.approval, by) else "waiting"
+    except ApprovalRefused:
+        return "refused"
+
+
+def _raises(longest: Decimal) -> str:
+    governed = Governed(governed_limits(max_raise_s=longest))
+    until = governed.clock.now() + timedelta(minutes=1)
+    try:
+        governed.governance.raise_until({"risk.max_position_pct": "0.2"}, until, by="Eve", why="a test")
+    except ApprovalRefused:
+        return "refused"
+    return "asked"
+
+
 OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], object]] = {
     "max_consecutive_losses": (
         lambda: _numbers_that_trip(max_consecutive_losses=2).kill_switch.is_active(),
@@ -283,6 +298,31 @@ OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], 
         lambda: _measured(correlation_window=30, correlation_min_observations=5),
         Decimal("0.333333"),
     ),
+    "authorized_approvers": (
+        lambda: _approves("Ana", live_loosening_approvals=1, authorized_approvers=("Ana", "Ben")),
+        "approved",
+        lambda: _approves("Ana", live_loosening_approvals=1, authorized_approvers=("Ben", "Cid")),
+        "refused",
+    ),
+    "live_loosening_approvals": (
+        lambda: _approves("Ana", live_loosening_approvals=1),
+        "approved",
+        lambda: _approves("Ana", live_loosening_approvals=2),
+        "waiting",
+    ),
+    "paper_loosening_approvals": (
+        lambda: _approves("Ana", is_live=False, paper_loosening_approvals=1),
+        "approved",
+        lambda: _approves("Ana", is_live=False, paper_loosening_approvals=2),
+        "waiting",
+    ),
+    "approval_expiry_s": (
+        lambda: _approves("Ana", live_loosening_approvals=1, approval_expiry_s=Decimal(61)),
+        "approved",
+        lambda: _approves("Ana", live_loosening_approvals=1, approval_expiry_s=Decimal(60)),
+        "refused",
+    ),
+    "max_raise_s": (lambda: _raises(Decimal(60)), "asked", lambda: _raises(Decimal(59)), "refused"),
     "correlation_min_observations": (
         lambda: _measured(correlation_window=10, correlation_min_observations=10),
         Decimal(-1),
@@ -299,11 +339,7 @@ def test_a_key_decides_about_an_order(line: str) -> None:
     start = next(i for i, word in enumerate(middle) if word in {"buy", "sell"})
     given, order = " ".join(middle[:start]), " ".join(middle[start:])
     assert "ok" == _verdict(key, loose, given, order)
-    named = {
-        "allow_short": "sell_within_held",
-        "buying_power_multiplier": "buying_power",
-        "repeat_window_s": "max_repeated_orders",
-    }.get(key, key)
+    named = {"allow_short": "sell_within_held", "buying_power_multiplier": "buying_power"}.get(key, key)
     assert named == _verdict(key, tight, given, order)
 
 

@@ -1,0 +1,328 @@
+"""`qts limits` and `qts approvals`: what is in force, what waits for people, and what they say."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from quant_trading_system.cli.screen import AsJson, key_of, print_json, screen, table
+from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
+
+if TYPE_CHECKING:
+    from quant_trading_system.app.limits_desk import Governed
+    from quant_trading_system.core.limit_events import LimitChange
+    from quant_trading_system.journal.approval_fold import ApprovalView
+    from quant_trading_system.risk.limits_governance import LimitsGovernance, Settled
+
+Name = Annotated[str, typer.Option("--name", help="Of the account's directory, as for `qts trade`.")]
+By = Annotated[str, typer.Option("--by", help="Who says so.", show_default="the user of this terminal")]
+Why = Annotated[str, typer.Option("--why", help="Why; goes on record.")]
+Values = Annotated[list[str], typer.Argument(help="KEY=VALUE, such as max_position_pct=0.08; several.")]
+Approval = Annotated[str, typer.Argument(help="Its id, such as limits-3; see `qts approvals list`.")]
+_LIMITS = """Limits as they stand, how they came about, and changing them.
+
+Example: [bold]qts limits show[/bold]"""
+_APPROVALS = """What waits for people, and what they say.
+
+Example: [bold]qts approvals list[/bold]"""
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def show(name: Name = "default", as_json: AsJson = False) -> None:
+    """Show every limit in force with its reason, what is raised for a while, and what waits for people.
+
+    Example: [bold]qts limits show[/bold]
+    """
+    from quant_trading_system.app.limits_desk import lines_of, version_in_force
+
+    governed, now = _governed(name), _now()
+    lines, version = lines_of(governed, now), version_in_force(governed, now)
+    if as_json:
+        print_json({"version": version, "limits": lines, "waiting": governed.waiting})
+        return
+    shown = table("limit", "in force", "approved", "waits for approval", "why", right=("in force", "approved"))
+    for line in lines:
+        pending = ", ".join(f"{value} ({approval})" for approval, value in line.pending.items())
+        until = f"{line.in_force} until {_short(line.raised_until)}" if line.raised_until else line.in_force
+        shown.add_row(line.key, until, line.approved if line.raised_until else "", pending, line.why)
+    screen().print(shown)
+    screen().print(f"version {version}", markup=False)
+    _tell_waiting(governed.waiting)
+
+
+def diff(
+    file: Annotated[Path | None, typer.Argument(help="A limits file.", show_default=False)] = None,
+    version: Annotated[str, typer.Option("--version", help="Number or hash of an earlier version instead.")] = "",
+    name: Name = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a limits file or an earlier version would change: what is tighter at once, and what waits for people.
+
+    Example: [bold]qts limits diff my_limits.yaml[/bold]
+    """
+    from quant_trading_system.app.limits_desk import approved_texts
+    from quant_trading_system.config.loader import limits_as_text, load_limits
+    from quant_trading_system.risk.limit_changes import changed, split
+
+    if (file is None) == (not version):
+        raise ConfigurationError("name a limits file, or a version with --version")
+    governed = _governed(name)
+    approved = approved_texts(governed)
+    if file is None:
+        wanted = approved | changed(governed.version(version).limits, ())
+    else:
+        wanted = limits_as_text(load_limits(file))
+    parts = split(approved, wanted)
+    if as_json:
+        print_json({"at_once": _as_data(parts.at_once), "waiting": _as_data(parts.waiting)})
+        return
+    _tell_changes("at once", parts.at_once)
+    _tell_changes("only after approval", parts.waiting)
+    if not parts.at_once and not parts.waiting:
+        screen().print("these are the approved limits")
+
+
+def history(name: Name = "default", as_json: AsJson = False) -> None:
+    """Show every version of the limits: when, who, from, to and why.
+
+    Example: [bold]qts limits history[/bold]
+    """
+    governed = _governed(name)
+    if as_json:
+        print_json([{**msgspec.structs.asdict(v), "changes": _as_data(v.changes)} for v in governed.versions])
+        return
+    shown = table("no", "version", "when (UTC)", "who", "limit", "from", "to", "why", right=("no", "from", "to"))
+    for version in governed.versions:
+        who = version.by + (f" ✓ {', '.join(version.approved_by)}" if version.approved_by else "")
+        first = (str(version.number), version.version, f"{version.at:%Y-%m-%d %H:%M:%S}", who)
+        for change in version.changes:
+            shown.add_row(*first, change.key, change.was, change.now, version.why)
+            first = ("", "", "", "")
+        if not version.changes:
+            shown.add_row(*first, "all", "", "", version.why)
+    screen().print(shown)
+
+
+def propose(values: Values, why: Why, by: By = "", name: Name = "default", as_json: AsJson = False) -> None:
+    """Change limits for good: tighter values take effect at once, looser ones wait for approval.
+
+    Example: [bold]qts limits propose max_position_pct=0.08 --why "earnings season"[/bold]
+    """
+    wanted = _values(values)
+    with _changing(name) as governance:
+        settled = governance.propose(wanted, by=_who(by), why=why, source="cli")
+    _tell_settled(settled, as_json)
+
+
+def raise_until(
+    values: Values,
+    until: Annotated[str, typer.Option("--until", help="A UTC time such as 2026-11-22T20:00, or a span: 90m, 2h.")],
+    why: Why,
+    by: By = "",
+    name: Name = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Raise limits for a while, after approval; at the end the approved values hold again by themselves.
+
+    Example: [bold]qts limits raise max_order_notional=2000000 --until 2h --why "index change"[/bold]
+    """
+    wanted = _values(values)
+    with _changing(name) as governance:
+        settled = governance.raise_until(wanted, _moment(until, _now()), by=_who(by), why=why, source="cli")
+    _tell_settled(settled, as_json)
+
+
+def rollback(
+    version: Annotated[str, typer.Argument(help="Number or hash of the version to go back to.")],
+    why: Why,
+    by: By = "",
+    name: Name = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Go back to an earlier version of the limits: what is tighter at once, what is looser after approval.
+
+    Example: [bold]qts limits rollback 3 --why "the new mandate is off"[/bold]
+    """
+    from quant_trading_system.risk.limit_changes import changed
+
+    if not why.strip():
+        raise ConfigurationError("--why is empty; say why in a few words, it goes on record")
+    wanted = changed(_governed(name).version(version).limits, ())
+    with _changing(name) as governance:
+        settled = governance.propose(wanted, by=_who(by), why=f"back to {version}: {why}", source="cli")
+    _tell_settled(settled, as_json)
+
+
+def waiting(name: Name = "default", as_json: AsJson = False) -> None:
+    """List what waits for people.
+
+    Example: [bold]qts approvals list[/bold]
+    """
+    found = _governed(name).waiting
+    now = _now()
+    found = [view for view in found if now < view.expires_at]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        screen().print("nothing waits for approval")
+    _tell_waiting(found)
+
+
+def approve(
+    approval: Approval,
+    by: By = "",
+    reason: Annotated[str, typer.Option("--reason", help="Goes on record.")] = "",
+    name: Name = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Say yes to exactly what is shown; it happens once enough distinct persons have.
+
+    Example: [bold]qts approvals approve limits-3 --by Ana[/bold]
+    """
+    with _changing(name) as governance:
+        view = governance.approvals.find(approval)
+        granted = governance.approve(approval, by=_who(by), content=view.content, reason=reason, source="cli")
+        missing = view.needed - len(view.given)
+    if as_json:
+        print_json({"approval": approval, "granted": granted, "text": view.text, "missing": 0 if granted else missing})
+        return
+    screen().print(view.text, markup=False)
+    if granted:
+        screen().print(f"[green]approved[/green]: {approval}")
+    else:
+        screen().print(f"{approval}: {_who(by)} says yes; {missing} more to approve it", markup=False)
+
+
+def refuse(
+    approval: Approval,
+    reason: Annotated[str, typer.Option("--reason", help="Why not; goes on record.")],
+    by: By = "",
+    name: Name = "default",
+) -> None:
+    """Say no, for good; what is in force stays.
+
+    Example: [bold]qts approvals refuse limits-3 --by Ben --reason "too much before the numbers"[/bold]
+    """
+    with _changing(name) as governance:
+        governance.approvals.refuse(approval, by=_who(by), reason=reason, source="cli")
+    screen().print(f"refused: {approval}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    limits = typer.Typer(help=_LIMITS, no_args_is_help=True)
+    for command in (show, diff, history, propose, rollback):
+        limits.command()(command)
+    for answer in (approve, refuse):
+        limits.command(help=(answer.__doc__ or "").replace("qts approvals", "qts limits"))(answer)
+    limits.command("raise")(raise_until)
+    app.add_typer(limits, name="limits")
+    approvals = typer.Typer(help=_APPROVALS, no_args_is_help=True)
+    approvals.command("list")(waiting)
+    for answer in (approve, refuse):
+        approvals.command()(answer)
+    app.add_typer(approvals, name="approvals")
+
+
+def _governed(name: str) -> Governed:
+    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.limits_desk import read_governed
+    from quant_trading_system.config.settings import state_directory
+    from quant_trading_system.journal.sqlite_reader import JournalReader
+
+    path = state_directory() / name / JOURNAL_FILE
+    if not path.is_file():
+        raise JournalUnavailable(f"{path}: no such journal; `qts trade` makes one, --name says which")
+    with JournalReader(path, key_of(path)) as reader:
+        return read_governed(reader)
+
+
+def _changing(name: str) -> AbstractContextManager[LimitsGovernance]:
+    from quant_trading_system.app.limits_desk import changing
+    from quant_trading_system.config.settings import state_directory
+    from quant_trading_system.core.clock import SystemClock
+
+    return changing(state_directory() / name, SystemClock())
+
+
+def _now() -> datetime:
+    from quant_trading_system.core.clock import SystemClock
+
+    return SystemClock().now()
+
+
+def _who(by: str) -> str:
+    return by.strip() or getpass.getuser()
+
+
+def _values(given: list[str]) -> dict[str, str]:
+    """``max_position_pct=0.08`` by the full name of its key."""
+    from quant_trading_system.config.sections import KEY_BY_NAME
+
+    found = {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        key = KEY_BY_NAME.get(name.rpartition(".")[2])
+        if not mark or key is None or name not in (key.name, key.path):
+            raise ConfigurationError(f"{text}: write KEY=VALUE; `qts limits show` lists the keys")
+        found[key.path] = value
+    return found
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """A time in UTC, or a span from now."""
+    if text[:-1].isdecimal() and text[-1:] in _UNITS:
+        return now + int(text[:-1]) * _UNITS[text[-1]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"--until {text}: write a UTC time such as 2026-11-22T20:00, or 90m, 2h, 1d") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _short(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _tell_settled(settled: Settled, as_json: bool) -> None:
+    approval = settled.approval
+    if as_json:
+        print_json(
+            {
+                "at_once": _as_data(settled.at_once),
+                "waiting": _as_data(settled.waiting),
+                "approval": approval,
+            }
+        )
+        return
+    _tell_changes("in force now", settled.at_once)
+    if approval is not None:
+        _tell_changes("waits for approval", settled.waiting)
+        _tell_waiting([approval])
+
+
+def _tell_changes(what: str, changes: tuple[LimitChange, ...]) -> None:
+    for change in changes:
+        screen().print(f"{what}: {change}", markup=False)
+
+
+def _tell_waiting(views: list[ApprovalView]) -> None:
+    for view in views:
+        said = ", ".join(consent.by for consent in view.given)
+        screen().print(f"{view.approval}: {view.text}", markup=False)
+        screen().print(
+            f"  asked by {view.asked_by}, {len(view.given)} of {view.needed} said yes{f' ({said})' if said else ''}, "
+            f"until {_short(view.expires_at)} UTC, content {view.content}",
+            markup=False,
+        )
+
+
+def _as_data(changes: tuple[LimitChange, ...]) -> list[dict[str, str]]:
+    return [{"key": change.key, "was": change.was, "now": change.now} for change in changes]

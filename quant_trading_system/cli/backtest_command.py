@@ -16,7 +16,7 @@ import msgspec
 import typer
 
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
-from quant_trading_system.cli.sizing_options import Sizers, chosen_sizing
+from quant_trading_system.cli.sizing_options import Policy, Sizers, chosen_sizing
 from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
 from quant_trading_system.core.numbers import exact, usd
 
@@ -77,6 +77,7 @@ def backtest(
     sort: Sort = False,
     spread: Spread = "4",
     sizers: Sizers = [],  # noqa: B006 - read only
+    policy: Policy = [],  # noqa: B006 - read only
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,7 +94,7 @@ def backtest(
     chosen = load_strategy(strategy)
     history, may_trade, source = _prices(prices, symbols, stamps=stamps, timezone=timezone, sort=sort)
     history, first_bar = _span(history, first, last)
-    sizer, policy = chosen_sizing(sizers)
+    sizer, worked = chosen_sizing(sizers, policy)
     directory = _directory(out)
     setup = Setup(
         strategies=(chosen,),
@@ -103,7 +104,7 @@ def backtest(
         universe=_universe(universe) or may_trade,
         sizer=sizer,
         own_weights=sizer is None,
-        policy=policy,
+        policy=worked,
         costs=Costs(spread_bps=_dollars(spread, "--spread-bps")),
         directory=directory,
         first_bar=first_bar,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quant_trading_system.cli.screen import line_teller
-from quant_trading_system.cli.sizing_options import Sizers, chosen_sizing
+from quant_trading_system.cli.sizing_options import Policy, Sizers, chosen_sizing
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def trade(
     feed: Feed = "iex",
     always_open: Always = False,
     sizers: Sizers = [],  # noqa: B006 - read only
+    policy: Policy = [],  # noqa: B006 - read only
     no_watchdog: Unwatched = False,
     watchdog_bound: Bound = 5.0,
 ) -> None:
@@ -103,7 +104,7 @@ def trade(
     if broker != "alpaca":
         raise ConfigurationError(f"--broker {broker}: only alpaca is known")
     require_name(name)
-    sizer, policy = chosen_sizing(sizers)
+    sizer, worked = chosen_sizing(sizers, policy)
     setup = LiveSetup(
         access=read_access(os.environ, credentials),
         mode=TradingMode(mode.value),
@@ -122,7 +123,7 @@ def trade(
         adopted_by=adopt,
         always_open=always_open,
         sizer=sizer,
-        policy=policy,
+        policy=worked,
         watchdog=() if no_watchdog else _watchdog_command(name, account, credentials, watchdog_bound),
     )
     asyncio.run(_until_told(setup))

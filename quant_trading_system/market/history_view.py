@@ -20,6 +20,7 @@ from quant_trading_system.market.history import (
     PriceHistory,
     simple_returns,
 )
+from quant_trading_system.market.time_axis import moment_of
 
 
 class HistoryView:
@@ -140,6 +141,28 @@ class HistoryView:
                 if len(bars) and (bars != UNKNOWN_VOLUME).all():
                     volumes[place] = bars.sum()
         return volumes, closes
+
+    def earlier_volumes(self, symbol: str, sessions: int) -> list[tuple[datetime, datetime, int]]:
+        """Start, end and shares of each intraday bar of the `sessions` sessions before the current one, oldest first.
+
+        Empty with daily bars and without volumes; bars whose volume is unknown are left out.
+
+        Raises:
+            MarketDataError: the symbol is not in the history, or `sessions` is below 1.
+        """
+        if sessions < 1:
+            raise MarketDataError(f"{sessions} sessions cannot be looked at; ask for at least 1")
+        history, column = self._history, self._history.column_of(symbol)
+        if history.is_daily or history.volume is None:
+            return []
+        dates = history.dates[: self._end]
+        starts = np.flatnonzero(np.append(True, dates[1:] != dates[:-1]))
+        first, last = int(starts[-sessions - 1 :][0]), int(starts[-1])
+        known = history.present[first:last, column] & (history.volume[first:last, column] != UNKNOWN_VOLUME)
+        return [
+            (moment_of(history.axis.starts[row]), moment_of(history.axis.ends[row]), int(history.volume[row, column]))
+            for row in known.nonzero()[0] + first
+        ]
 
     def _last(self, n: int | None) -> slice:
         if n is None:

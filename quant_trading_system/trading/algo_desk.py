@@ -135,6 +135,7 @@ class AlgoDesk:
             numbers=self.market.numbers(order.symbol),
             now=self._clock.now(),
             follows_volume=self.market.follows_volume(order.symbol),
+            profile=self.market.profile(order.symbol),
         )
         return plan_parent(order, wanted, market, policy or self._policy, self._ids.next_parent_id)
 

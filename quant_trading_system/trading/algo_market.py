@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.parent_events import MarketSeen
+from quant_trading_system.execution.algo.advice import USUAL_PROFILE
 from quant_trading_system.execution.algo.parent import ParentState
+from quant_trading_system.execution.algo.profile import VolumeProfile, recent_profile
 from quant_trading_system.execution.algo.wishes import MarketFacts
 from quant_trading_system.market.daily_numbers import DailyNumbers, daily_numbers
 from quant_trading_system.market.history_view import HistoryView
@@ -61,6 +63,7 @@ class AlgoMarket:
         self._volumes = volumes
         self._is_halted = is_halted
         self._history: HistoryView | None = None
+        self._profiles: tuple[date | None, dict[str, VolumeProfile]] = (None, {})
         self._next: tuple[datetime, Session | None] | None = None
 
     def use_limits(self, limits: RiskLimits) -> None:
@@ -75,6 +78,18 @@ class AlgoMarket:
     def numbers(self, symbol: str) -> DailyNumbers:
         """Average daily volume and volatility as far as the finished bars tell."""
         return DailyNumbers() if self._history is None else daily_numbers(self._history, symbol)
+
+    def profile(self, symbol: str) -> VolumeProfile:
+        """How the volume of a day is spread: as on recent days where intraday bars tell, else as usual."""
+        history = self._history
+        if history is None:
+            return USUAL_PROFILE
+        if self._profiles[0] != history.date:
+            self._profiles = history.date, {}
+        profiles = self._profiles[1]
+        if symbol not in profiles:
+            profiles[symbol] = recent_profile(history, symbol, self._calendar) or USUAL_PROFILE
+        return profiles[symbol]
 
     def last_close(self, symbol: str) -> Decimal | None:
         """Dollars a share at the end of the last bar, on which strategies decide; None while unknown."""

@@ -15,6 +15,7 @@ from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.algo.advice import USUAL_PROFILE, Alternative, ExecutionAdvice, PlanRequest
 from quant_trading_system.execution.algo.parent import Algorithm, ParentLimits, ParentOrder
 from quant_trading_system.execution.algo.planner import parent_of, plan_execution
+from quant_trading_system.execution.algo.profile import VolumeProfile
 from quant_trading_system.execution.algo.schedule import twap_schedule, weighted_schedule
 from quant_trading_system.market.daily_numbers import DailyNumbers
 from quant_trading_system.market.quotes import Quote
@@ -34,13 +35,19 @@ _EVEN = frozenset({Algorithm.TWAP, Algorithm.VWAP, Algorithm.POV})
 
 
 class Market(NamedTuple):
-    """What is known when an order is planned; `follows_volume`: what others trade will be known as well."""
+    """What is known when an order is planned.
+
+    Attributes:
+        follows_volume: what others trade will be known as well.
+        profile: how the volume of a day is spread.
+    """
 
     quote: Quote
     session: Session
     numbers: DailyNumbers
     now: datetime
     follows_volume: bool
+    profile: VolumeProfile = USUAL_PROFILE
 
 
 class PlannedParent(NamedTuple):
@@ -111,6 +118,7 @@ def _request(
         slice_length=policy.slice_length,
         participation=policy.participation,
         horizon=policy.horizon,
+        profile=market.profile,
     )
 
 
@@ -175,7 +183,7 @@ def _by_the_clock(
     if kind is Algorithm.TWAP:
         schedule = twap_schedule(order.quantity, start, end, slices)
     elif kind is Algorithm.VWAP:
-        parts = USUAL_PROFILE.between(session, start, end, slices)
+        parts = market.profile.between(session, start, end, slices)
         schedule = weighted_schedule(order.quantity, start, end, parts)
     parent = ParentOrder(
         parent_id=parent_id,

@@ -8,12 +8,14 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.core.decisions import ExecutionPlan, SizeSeen
+from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import BASIS_POINT, ONE, ZERO, ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.execution.algo.walker import AfterCrash
 from quant_trading_system.market.quotes import Quote
 
 _TENTH_BP = Decimal("0.1")
+_SHORTEST = timedelta(seconds=30)
 
 
 class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,9 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         slice_length: of a schedule; `participation`: own shares per share of others, at most.
         horizon: the longest that an algorithm may take; None leaves that to the planner.
         after_crash: what becomes of parent orders that were working when the engine died.
+
+    Raises:
+        ConfigurationError: names the field that is out of range.
     """
 
     market_spread_bps: Decimal = Decimal(20)
@@ -46,6 +51,18 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     participation: Decimal = Decimal("0.1")
     horizon: timedelta | None = None
     after_crash: AfterCrash = AfterCrash.CANCEL
+
+    def __post_init__(self) -> None:
+        for name in ("entry_urgency", "min_trade_pct", "drift_band", "participation"):
+            if not ZERO <= getattr(self, name) <= ONE:
+                raise ConfigurationError(f"{name}: {getattr(self, name)} must lie within 0 to 1")
+        share = self.algorithm_from_adv
+        if self.market_spread_bps < 0 or not self.participation or (share is not None and share <= 0):
+            raise ConfigurationError(
+                "participation and algorithm_from_adv must be above 0, market_spread_bps not below"
+            )
+        if self.slice_length < _SHORTEST or (self.horizon is not None and self.horizon < self.slice_length):
+            raise ConfigurationError(f"a slice takes {_SHORTEST.seconds} s or longer, the horizon one slice or longer")
 
 
 def is_left_alone(change: Decimal, target: Decimal, price: Decimal, equity: Decimal, policy: ExecutionPolicy) -> bool:

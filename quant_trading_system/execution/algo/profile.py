@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +14,7 @@ from quant_trading_system.core.exceptions import InvalidNumber, MarketDataError
 from quant_trading_system.core.numbers import ONE
 from quant_trading_system.execution.algo.slicing import Weight, integer_weights
 from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import moment_of
 
@@ -127,10 +128,36 @@ def profile_from_bars(history: PriceHistory, symbol: str, calendar: Calendar, pa
     if history.is_daily or history.volume is None:
         raise MarketDataError("an intraday volume profile needs intraday bars with volumes")
     column = history.column_of(symbol)
+    axis, volume = history.axis, history.volume
+    rows = history.present[:, column].nonzero()[0]
+    bars = ((moment_of(axis.starts[row]), moment_of(axis.ends[row]), int(volume[row, column])) for row in rows)
+    return _learn(bars, calendar, parts)
+
+
+def recent_profile(
+    view: HistoryView, symbol: str, calendar: Calendar, sessions: int = 20, parts: int = 78
+) -> VolumeProfile | None:
+    """The profile of the `sessions` sessions before the current one, as `profile_from_bars`; it sees nothing later.
+
+    None with daily bars, and where fewer than `FEWEST_DAYS` full days with volume are known.
+    """
+    if symbol not in view.symbols:
+        return None
+    try:
+        learned = _learn(view.earlier_volumes(symbol, sessions), calendar, parts)
+    except MarketDataError:  # no day with volume: nothing is known, which is an answer
+        return None
+    return learned if learned.days >= FEWEST_DAYS else None
+
+
+FEWEST_DAYS = 5
+"""Of a profile that is believed more than the usual one."""
+
+
+def _learn(bars: Iterable[tuple[datetime, datetime, int]], calendar: Calendar, parts: int) -> VolumeProfile:
     days: dict[date, list[Fraction]] = {}
-    for row in history.present[:, column].nonzero()[0]:
-        start, end = moment_of(history.axis.starts[row]), moment_of(history.axis.ends[row])
-        session, volume = calendar.session_at(start), int(history.volume[row, column])
+    for start, end, volume in bars:
+        session = calendar.session_at(start)
         if session is None or session.is_half_day or volume < 0:
             continue
         day = days.setdefault(session.date, [Fraction(0)] * parts)

@@ -147,3 +147,10 @@ def test_a_sizer_that_is_not_understood_stops_the_command_before_anything_is_wri
     done = run("backtest", "momentum", "--sizer", "keli", "--out", str(tmp_path / "run"))
     assert isinstance(done.exception, ConfigurationError)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_policy_that_is_not_understood_stops_the_command_before_anything_is_written(tmp_path):
+    for policy in ("participation=0", "slices=3"):
+        done = run("backtest", "momentum", "--policy", policy, "--out", str(tmp_path / "run"))
+        assert isinstance(done.exception, ConfigurationError)
+    assert not (tmp_path / "run").exists()

@@ -48,6 +48,7 @@ def everything(view):
         for sessions in (1, 3, 10_000):
             shares, closes = view.by_session(symbol, sessions)
             answers[f"by session {symbol} {sessions}"] = (shares.tolist(), closes.tolist())
+            answers[f"earlier {symbol} {sessions}"] = view.earlier_volumes(symbol, sessions)
         for window in (None, 1, 3, 10_000):
             answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
             answers[f"returns {window}"] = view.returns(window).tolist()
@@ -64,7 +65,8 @@ def test_no_answer_depends_on_the_future(index):
 
 def test_every_question_of_a_view_is_asked_by_the_test_above():
     public = {name for name in dir(HistoryView) if not name.startswith("_")}
-    assert public == {"bar", "bars", "by_session", "close", "closes", "date", "has_bar", "now", "returns", "symbols"}
+    numbers = {"bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar", "returns"}
+    assert public == numbers | {"date", "now", "symbols"}
 
 
 def test_arrays_are_copies_that_hold_nothing_but_the_past():

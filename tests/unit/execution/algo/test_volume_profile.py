@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from quant_trading_system.config.loader import default_limits
+from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.execution.algo.advice import USUAL_PROFILE
 from quant_trading_system.execution.algo.profile import (
     VolumeForecast,
     VolumeProfile,
     learn_profile,
     profile_from_bars,
+    recent_profile,
 )
 from quant_trading_system.market.history import PriceHistory
-from quant_trading_system.market.sessions import Session
+from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.market.quotes import QuoteBoard
+from quant_trading_system.market.sessions import Session, TradingCalendar
 from quant_trading_system.market.time_axis import intraday_axis
+from quant_trading_system.trading.algo_market import AlgoMarket
 from tests.support.algo_desk import CLOSE, OPEN, SESSION
 from tests.support.market import CALENDAR
 
@@ -63,14 +70,14 @@ def test_a_span_outside_the_session_or_without_volume_is_refused():
             profile.between(SESSION, start, end, 2)
 
 
-def history_of(volumes: dict[str, list[int]]) -> PriceHistory:
+def history_of(volumes: dict[str, list[int]], calendar: TradingCalendar = CALENDAR) -> PriceHistory:
     """Bars of 130 minutes, three in a full session that opens at 14:30 UTC."""
     stamps, shares = [], []
     for day, parts in volumes.items():
         for i, part in enumerate(parts):
             stamps.append(np.datetime64(f"{day}T14:30", "ns") + np.timedelta64(130 * i, "m"))
             shares.append(part)
-    axis = intraday_axis(np.array(stamps), timedelta(minutes=130), "start", CALENDAR)
+    axis = intraday_axis(np.array(stamps), timedelta(minutes=130), "start", calendar)
     shape = (len(stamps), 1)
     close = np.full(shape, 60_000_000, dtype=np.int64)
     return PriceHistory(
@@ -83,6 +90,39 @@ def test_a_profile_is_learned_from_bars_and_leaves_half_days_out():
     profile = profile_from_bars(history, "KO", CALENDAR, 3)
     assert profile.fractions == (F(3, 8), F(1, 4), F(3, 8))
     assert profile.days == 2
+
+
+JANUARY = TradingCalendar.nyse(date(2024, 1, 2), date(2024, 1, 31))
+WEEK = {f"2024-01-{day:02}": [6, 1, 1] for day in (8, 9, 10, 11, 12)}
+
+
+def test_the_day_in_progress_teaches_nothing_yet():
+    """A busy noon of today is no habit; and nothing after the current bar is seen at all."""
+    history = history_of({**WEEK, "2024-01-16": [1, 90, 1], "2024-01-17": [1, 1, 90]}, JANUARY)
+    for bar in (15, 16, 17):
+        profile = recent_profile(HistoryView(history, bar), "KO", JANUARY, parts=3)
+        assert profile == VolumeProfile((F(3, 4), F(1, 8), F(1, 8)), 5)
+    after = recent_profile(HistoryView(history, 18), "KO", JANUARY, parts=3)
+    assert after is not None
+    assert (after.days, after.fractions[1] > F(1, 8)) == (6, True)
+    assert recent_profile(HistoryView(history, 20), "KO", JANUARY, sessions=5, parts=3).days == 5
+
+
+def test_too_few_days_and_unknown_symbols_have_no_recent_profile():
+    history = history_of(dict([*WEEK.items()][:4]) | {"2024-01-16": [1, 1, 1]}, JANUARY)
+    assert recent_profile(HistoryView(history, len(history) - 1), "KO", JANUARY) is None
+    assert recent_profile(HistoryView(history, 0), "KO", JANUARY) is None
+    assert recent_profile(HistoryView(history, 0), "PEP", JANUARY) is None
+
+
+def test_the_engine_plans_by_the_recent_profile_and_by_the_usual_one_without_it():
+    history = history_of({**WEEK, "2024-01-16": [1, 90, 1]}, JANUARY)
+    market = AlgoMarket(quotes=QuoteBoard(), calendar=JANUARY, limits=default_limits(), clock=ManualClock(OPEN))
+    assert market.profile("KO") is USUAL_PROFILE
+    market.learn(HistoryView(history, 15))
+    morning = market.profile("KO").traded_by(F(1, 3))
+    assert float(morning) == pytest.approx(0.75, abs=1e-9)
+    assert market.profile("PEP") is USUAL_PROFILE
 
 
 def test_a_bar_that_covers_several_parts_counts_in_each_of_them():

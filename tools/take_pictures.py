@@ -1,4 +1,4 @@
-"""Takes the pictures of the documentation: the live view of the demo, and the report that it writes.
+"""Takes the pictures of the documentation: the live view of the demo, the report that it writes, and the console.
 
 python tools/take_pictures.py      needs tmux and chromium
 
@@ -7,6 +7,7 @@ The demo runs in a real terminal of 120 columns and 45 lines, and what stands on
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import time
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
+from playwright.sync_api import ViewportSize, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
@@ -25,6 +28,16 @@ MOMENT = "2022-09-1"
 """The picture is taken when the view shows this day, whose last digit may be any."""
 PATIENCE_S = 120
 REPORT_SIZE = "1080,1140"
+LAPTOP, PHONE = ViewportSize(width=1366, height=768), ViewportSize(width=390, height=844)
+CONSOLE: dict[str, tuple[str, ViewportSize, Literal["light", "dark"]]] = {
+    "console": ("/", LAPTOP, "light"),
+    "console-dark": ("/", LAPTOP, "dark"),
+    "console-order": ("/orders?group=refused", LAPTOP, "light"),
+    "console-phone": ("/", PHONE, "light"),
+}
+"""Name of a picture to its page, the size of the window, and light or dark."""
+REFUSAL = 4
+"""The refusal whose record is shown, counted from the newest."""
 
 _TERMINAL = ["tmux", "-L", "qts-pictures"]
 _SVG = """\
@@ -63,6 +76,7 @@ def main() -> int:
         run = Path(directory, "demo")
         draw(terminal_of_demo(run), IMAGES / "demo.svg")
         photograph(run / "report.html", IMAGES / "report.png")
+        photograph_console(Path(directory, "state"))
     for picture in sorted(IMAGES.iterdir()):
         print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size / 1000:.0f} kB")
     return 0
@@ -70,7 +84,8 @@ def main() -> int:
 
 def terminal_of_demo(run: Path) -> str:
     """What stands on the terminal at `MOMENT`, with its colours, once the demo has ended and written its report."""
-    command = f"{Path(sys.executable).with_name('qts')} demo --pace 25 --out {run}"
+    program = f"{sys.executable} -m quant_trading_system.cli.main"
+    command = f"QTS_STATE_DIR={run.parent / 'state'} {program} demo --no-console --pace 25 --out {run}"
     _tmux("new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), command)
     seen, until = "", time.monotonic() + PATIENCE_S
     while time.monotonic() < until and _is_running():
@@ -94,6 +109,36 @@ def photograph(page: Path, path: Path, size: str = REPORT_SIZE) -> None:
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     picture = [f"--window-size={size}", f"--screenshot={path}", page.as_uri()]
     subprocess.run([*browser, *picture], check=True, capture_output=True, timeout=60)
+
+
+def photograph_console(state: Path) -> None:
+    """The pages of the console that the documentation shows, of the demo whose run `state` remembers."""
+    program = [sys.executable, "-m", "quant_trading_system.cli.main", "console", "--port", "0"]
+    environment = {**os.environ, "QTS_STATE_DIR": str(state)}
+    with (
+        subprocess.Popen(
+            program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as console,
+        sync_playwright() as p,
+    ):
+        assert console.stdout is not None
+        login = next(line for line in console.stdout if "/login#" in line).split()[-1]
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport=LAPTOP)
+        page.goto(login)
+        page.wait_for_url("**/")
+        for name, (path, size, scheme) in CONSOLE.items():
+            page.set_viewport_size(size)
+            page.emulate_media(color_scheme=scheme)
+            page.goto(login.split("/login")[0] + path)
+            page.wait_for_selector("main h1")
+            if name == "console-order":
+                page.locator("tbody[data-rows=orders] tr a").nth(REFUSAL).click()
+                page.wait_for_selector(".verdict")
+            page.wait_for_timeout(1500)  # charts are drawn
+            page.screenshot(path=IMAGES / f"{name}.png")
+        browser.close()
+        console.terminate()
 
 
 def _is_running() -> bool:

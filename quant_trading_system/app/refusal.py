@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from quant_trading_system.app.decision_record import amount
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, Unit
 from quant_trading_system.core.numbers import usd
@@ -53,17 +55,15 @@ def refusal_sentence(check: CheckResult) -> str:
         template = _NUMBERS.get(check.rule, "{rule}: {actual} against {limit}, {detail}")
     words = template.format(
         rule=check.rule.value.replace("_", " "),
-        actual=_number(check, is_limit=False),
-        limit=_number(check, is_limit=True),
+        actual="unknown" if check.actual is None else number_in(check, check.actual),
+        limit="nothing" if check.limit is None else number_in(check, check.limit),
         detail=check.detail or check.rule.value.replace("_", " "),
     )
     return f"Refused: {' '.join(words.split())}."
 
 
-def _number(check: CheckResult, *, is_limit: bool) -> str:
-    value = check.limit if is_limit else check.actual
-    if value is None:
-        return "nothing" if is_limit else "unknown"
+def number_in(check: CheckResult, value: Decimal) -> str:
+    """A number of the check in its unit, in no more digits than people need."""
     if check.unit is Unit.SHARES:
         return f"{value.normalize():,f} {'share' if value == 1 else 'shares'}"
     if check.unit is Unit.RATIO:

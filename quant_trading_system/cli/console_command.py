@@ -44,6 +44,7 @@ def console(
     try:
         from quant_trading_system.console.desk import Desk
         from quant_trading_system.console.guard import LOOPBACK_NAMES
+        from quant_trading_system.console.pages.mounting import mount
         from quant_trading_system.console.server import create_app
         from quant_trading_system.console.serving import address_of, listen, require_loopback, serve
     except ImportError as error:
@@ -59,7 +60,7 @@ def console(
     directory, clock = _directory(name), SystemClock()
     log_to(sys.stderr, clock, Secrets(os.environ))
     desk = Desk(directory, host_latch_path(), TokenStore(state_directory() / TOKENS_FILE, clock), clock)
-    app = create_app(desk, hosts=LOOPBACK_NAMES | {name.lower() for name in (*allow_host, host)})
+    app = create_app(desk, hosts=LOOPBACK_NAMES | {name.lower() for name in (*allow_host, host)}, pages=mount)
     with listen(host, port) as listener:
         address = address_of(listener)
 

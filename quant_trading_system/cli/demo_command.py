@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Awaitable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from quant_trading_system.app.backtesting import BacktestResult
     from quant_trading_system.app.bootstrap import ReplayAccount
     from quant_trading_system.app.demo import DemoPlan, Operator
+    from quant_trading_system.cli.console_process import ConsoleProcess
     from quant_trading_system.research.backtest import Progress, Watcher
 
-_OWN = ("journal.db", "kill_latch.json", "report.html", "control.sock")
+_OWN = ("journal.db", "kill_latch.json", "report.html")
 """What the names of our files begin with."""
 
 
@@ -44,6 +45,14 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", help="Directory for journal and report; an earlier demo in it is replaced.")
     ] = Path("runs/demo"),
+    console: Annotated[
+        bool | None,
+        typer.Option(
+            "--console/--no-console",
+            help="Show the run in the browser while it goes on, until Ctrl-C.",
+            show_default="--console in a terminal",
+        ),
+    ] = None,
     pace: Annotated[
         int, typer.Option("--pace", help="Milliseconds to rest after each day of the live view.", min=0)
     ] = 15,
@@ -64,14 +73,18 @@ def demo(
     plan = DemoPlan(seed, crash=crash)
     way = "in process" if in_process else "over HTTP and WebSocket"
     audience = _Audience(f"{plan.title}, {way}", pace) if live else _QuietAudience(quiet=as_json)
-    with audience:
-        result = asyncio.run(_trade(plan, out, audience, in_process=in_process))
-    report = _write_report(result, out, plan.title)
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
     remember_run(out)
-    if not as_json:
-        _summary(result, audience.story, report)
-    if as_json:
-        print_json(_figures(result), numbers=True)
+    with _console_process(live if console is None else console) as shown:
+        with audience:
+            result = asyncio.run(_trade(plan, out, audience, in_process=in_process))
+        report = _write_report(result, out, plan.title)
+        if as_json:
+            print_json(_figures(result), numbers=True)
+        else:
+            _summary(result, audience.story, report)
+        if shown is not None:
+            shown.stay()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -92,6 +105,18 @@ def _clear(directory: Path) -> None:
             f"choose another directory with --out"
         )
     shutil.rmtree(directory)
+
+
+@contextmanager
+def _console_process(wanted: bool) -> Iterator[ConsoleProcess | None]:
+    """The console beside the run, if it is wanted."""
+    if not wanted:
+        yield None
+        return
+    from quant_trading_system.cli.console_process import ConsoleProcess
+
+    with ConsoleProcess() as process:
+        yield process
 
 
 async def _trade(plan: DemoPlan, out: Path, audience: _Audience, *, in_process: bool) -> BacktestResult:
@@ -191,6 +216,7 @@ def _summary(result: BacktestResult, story: list[str], report: Path) -> None:
     out.print(f"report   {report}", markup=False)
     if result.record.journal is not None:
         out.print(f"journal  {result.record.journal.path}", markup=False)
+    out.print("[dim]in the browser, with the reason of every refusal: qts console[/dim]")
     out.print("[dim]next: qts orders --refused · qts explain ORDER · qts journal verify · qts journal replay[/dim]")
 
 

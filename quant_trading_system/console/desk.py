@@ -39,6 +39,7 @@ class Desk:
         host_latch: the latch of everything on this machine.
         tokens, sessions: who may ask.
         door: of the engine, for commands.
+        follower: of the journal; `books` brings it up to date.
         description: of the interface, once the server has made it.
         waiting: requests that wait for a place to read.
         stopping: threads that do nothing but halt, so that no other work can be in the way.
@@ -54,7 +55,7 @@ class Desk:
         self.stopping = ThreadPoolExecutor(max_workers=2, thread_name_prefix="halt")
         self.door = EngineDoor(directory)
         self.description: Mapping[str, Any] = {}
-        self._follower = Follower(directory)
+        self.follower = Follower(directory)
         self._watch = EngineWatch(directory, host_latch)
         self._engine: EngineReading | None = None
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
@@ -67,13 +68,13 @@ class Desk:
 
     def books(self) -> Follower:
         """The account as its journal has it now; a long journal is taken in by `follow`, not by a request."""
-        self._follower.poll(_AT_ONCE)
-        return self._follower
+        self.follower.poll(_AT_ONCE)
+        return self.follower
 
     def engine_now(self) -> EngineReading:
         """The last look at the engine, and the latches as they are now."""
         if self._engine is None:
-            self._engine = self._watch.look(self._follower)
+            self._engine = self._watch.look(self.follower)
         halt, host = (halt_reading(look_at(latch)) for latch in (self.latch, self.host_latch))
         return msgspec.structs.replace(self._engine, halt=halt, host=host)
 
@@ -81,9 +82,9 @@ class Desk:
         """Take in the journal as it grows, and look at the engine once a second, for ever."""
         while True:
             looks_at = self.clock.monotonic() + _LOOK.total_seconds()
-            self._engine = await run_in_threadpool(self._watch.look, self._follower)
+            self._engine = await run_in_threadpool(self._watch.look, self.follower)
             while self.clock.monotonic() < looks_at:
-                if not await run_in_threadpool(self._follower.poll):
+                if not await run_in_threadpool(self.follower.poll):
                     await self.clock.sleep(_PAUSE)
 
     @asynccontextmanager
@@ -107,7 +108,7 @@ class Desk:
 
     def close(self) -> None:
         """Let go of the journal; it can still be halted until the process ends."""
-        self._follower.close()
+        self.follower.close()
 
 
 def _short(directory: Path) -> str:

@@ -28,15 +28,15 @@ _PAGE = """<!doctype html>
 _WRONG = '<p role="alert">This token or code is not valid, or no longer.</p>'
 _SCRIPT = """"use strict";
 const code = location.hash.slice(1);
-if (code) {
-  history.replaceState(null, "", "/login");
-  document.getElementById("token").value = code;
-  document.querySelector("form").submit();
-} else {
-  fetch("/login/session").then((answer) => answer.json()).then((session) => {
-    if (session.valid) location.replace("HOME");
-  });
-}
+fetch("/login/session").then((answer) => answer.json()).then((session) => {
+  if (session.valid) {
+    location.replace("HOME");
+  } else if (code) {
+    history.replaceState(null, "", "/login");
+    document.getElementById("token").value = code;
+    document.querySelector("form").submit();
+  }
+});
 """
 _STYLE = """:root{color-scheme:light dark;--ink:#1a2330;--paper:#f6f7f9;--line:#5b6675;--do:#0b5cad;--on:#fff}
 @media(prefers-color-scheme:dark){:root{--ink:#e8ecf1;--paper:#12171e;--line:#8b97a6;--do:#6db3ff;--on:#0b1016}}

@@ -10,7 +10,7 @@ from pathlib import Path
 from quant_trading_system.app.backtesting import run_account
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
 from quant_trading_system.app.demo import DemoPlan, demo_account
-from quant_trading_system.core.events import CashMoved, FillEvent, OrderEvent, RiskEvent, RiskEventKind
+from quant_trading_system.core.events import AnyEvent, CashMoved, FillEvent, OrderEvent, RiskEvent, RiskEventKind
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.journal.keys import journal_key
@@ -40,7 +40,7 @@ class Scribe:
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.journal.head[0])
 
-    def write(self, event: object) -> int:
+    def write(self, event: AnyEvent) -> int:
         seq = self.journal.append(event)
         self.journal.sync()
         return seq

@@ -9,7 +9,7 @@ import msgspec
 
 from quant_trading_system.app.readings.alert_fold import AlertLine, Weight
 from quant_trading_system.app.readings.curve import CurvePoint, thinned
-from quant_trading_system.app.readings.engine import EngineReading
+from quant_trading_system.app.readings.engine import EngineReading, EngineState
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.readings.headroom import Headroom, headroom
 from quant_trading_system.app.readings.positions import Holdings, fraction, holdings
@@ -17,6 +17,15 @@ from quant_trading_system.app.readings.views import Pace
 from quant_trading_system.core.numbers import ZERO
 
 CURVE_POINTS = 500
+
+_LIVES = {
+    EngineState.RUNNING: True,
+    EngineState.SILENT: False,
+    EngineState.STUCK: False,
+    EngineState.DIED: False,
+    EngineState.STOPPED: None,
+    EngineState.NEVER: None,
+}
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,12 +141,12 @@ def _money(follower: Follower, held: Holdings) -> Money:
 
 def _health(follower: Follower, engine: EngineReading, now: datetime) -> tuple[Health, ...]:
     views, books = follower.views, follower.books
-    moment = _journal_now(books.at, now)
+    moment = _journal_now(books.at, now) if engine.is_running else None
     doubt = sum(view.status == "in_doubt" for view in books.orders.open.values())
     broker = f"last answer {_age(views.broker_at, moment)}"
     reconciled = views.reconciled
     return (
-        Health(name="Engine", is_well=engine.is_running, says=engine.state.value),
+        Health(name="Engine", is_well=_LIVES[engine.state], says=engine.state.value),
         Health(
             name="Watchdog",
             is_well=engine.is_watched if engine.is_running else None,
@@ -151,7 +160,7 @@ def _health(follower: Follower, engine: EngineReading, now: datetime) -> tuple[H
         Health(
             name="Prices",
             is_well=None if views.quote_at is None else True,
-            says=f"last quote used {_age(views.quote_at, moment)}" if views.quote_at else "no quote used yet",
+            says=f"last used {_age(views.quote_at, moment)}" if views.quote_at else "no quote used yet",
         ),
         Health(
             name="Reconciliation",
@@ -173,9 +182,12 @@ def _journal_now(last: datetime | None, now: datetime) -> datetime:
     return last
 
 
-def _age(at: datetime | None, now: datetime) -> str:
+def _age(at: datetime | None, now: datetime | None) -> str:
+    """How long ago; the time itself, where nothing goes on and no age means anything."""
     if at is None:
         return "never"
+    if now is None:
+        return f"{at:%Y-%m-%d %H:%M}"
     seconds = max(int((now - at).total_seconds()), 0)
     for span, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= span:

@@ -1,0 +1,67 @@
+"""What a person should look at: what is wrong now, and what happened."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from quant_trading_system.app.readings.alert_fold import AlertLine
+from quant_trading_system.console.pages.hub import Hub
+from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
+from quant_trading_system.console.pages.words import moment
+from quant_trading_system.research.markup import Markup, join, tag
+
+_COLUMNS = (Column("Time (UTC)"), Column("Weight"), Column("What"), Column("Detail"))
+_MOST = 100
+
+
+class AlertsPage:
+    """Alerts of the account, the newest first."""
+
+    title = "Alerts"
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def build(self, sheet: Sheet) -> None:
+        slots = self.slots()
+        table = sheet.table("alerts", _COLUMNS, self.tables()["alerts"], "Alerts, the newest first")
+        now = sheet.slot("now", slots["now"], "div", class_="s12 grid")
+        before = panel("What happened", table, sheet.slot("none", slots["none"], "div"))
+        ui.html(tag("div", now, before, class_="grid"), sanitize=False)
+
+    def slots(self) -> Slots:
+        lines = self._newest()
+        none = (
+            join() if lines else empty("No alerts", "Halts, broken limits and differences from the broker appear here.")
+        )
+        return {"now": self._now(), "none": none}
+
+    def tables(self) -> Tables:
+        return {"alerts": [_row(line) for line in self._newest()]}
+
+    def redraw(self) -> None:
+        """It has no charts."""
+
+    def _newest(self) -> list[AlertLine]:
+        with self._hub.follower.lock:
+            return list(reversed(self._hub.follower.views.alerts.lines))[:_MOST]
+
+    def _now(self) -> Markup:
+        shown = self._hub.overview()
+        stopped = [f"strategy {name} was stopped: {error}" for name, error in shown.stopped.items()]
+        doubts = [f"the fate of order {order_id} is unknown" for order_id in shown.in_doubt]
+        open_now = [*(f"differs from the broker: {line}" for line in shown.breaks), *doubts, *stopped]
+        if not open_now:
+            return panel("Now", tag("p", "Nothing is open: no differences from the broker, no order in doubt."))
+        return panel("Now", tag("ul", *(tag("li", line) for line in open_now), class_="list"))
+
+
+def _row(line: AlertLine) -> Row:
+    detail = tag("a", line.detail, href=f"/orders/{line.order_id}") if line.order_id else line.detail
+    return row(
+        f"{line.seq}-{line.what}",
+        cell(moment(line.at), kind="time"),
+        cell(tag("span", line.weight.value, class_=f"weight {line.weight.value}")),
+        cell(line.what),
+        cell(detail, kind="wide"),
+    )

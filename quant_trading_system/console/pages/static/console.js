@@ -1,0 +1,43 @@
+"use strict";
+/* Patches what has changed, so that focus, selection and scrolling stay where they are. */
+window.qts = {
+  patch(slots, tables) {
+    for (const [name, html] of Object.entries(slots)) {
+      const place = document.querySelector(`[data-slot="${name}"]`);
+      if (place) place.innerHTML = html;
+    }
+    for (const [name, change] of Object.entries(tables)) this.rows(name, change.order, change.rows);
+  },
+  rows(name, order, rows) {
+    const body = document.querySelector(`tbody[data-rows="${name}"]`);
+    if (!body) return;
+    const known = new Map([...body.children].map((row) => [row.dataset.key, row]));
+    const template = document.createElement("template");
+    let before = body.firstElementChild;
+    for (const key of order) {
+      let row = known.get(key);
+      if (key in rows) {
+        template.innerHTML = rows[key];
+        const fresh = template.content.firstElementChild;
+        if (row) {
+          if (row === before) before = before.nextElementSibling;
+          row.remove();
+        }
+        row = fresh;
+      }
+      known.delete(key);
+      if (!row) continue;
+      if (row === before) before = before.nextElementSibling;
+      else body.insertBefore(row, before);
+    }
+    for (const row of known.values()) row.remove();
+  },
+};
+/* Shift+H opens the halt from everywhere but a field in which somebody writes. */
+document.addEventListener("keydown", (event) => {
+  const writes = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (event.key === "H" && event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey && !writes) {
+    event.preventDefault();
+    document.getElementById("halt")?.click();
+  }
+});

@@ -1,0 +1,60 @@
+"""Numbers and times as people read them on a page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from quant_trading_system.core.numbers import plain, usd
+from quant_trading_system.research.markup import Markup, tag
+
+MINUS = "−"
+
+
+def money(value: Decimal) -> str:
+    """Dollars and cents, with a proper minus."""
+    return usd(value).replace("-", MINUS)
+
+
+def signed_money(value: Decimal) -> Markup:
+    """Dollars with their sign; a gain is green, a loss is plain."""
+    text = money(value) if value <= 0 else f"+{money(value)}"
+    return tag("span", text, class_="up" if value > 0 else "down")
+
+
+def percent(value: Decimal, places: int = 2) -> str:
+    """A fraction as a percentage."""
+    return f"{value * 100:.{places}f} %".replace("-", MINUS)
+
+
+def signed_percent(value: Decimal) -> str:
+    """A fraction as a percentage with its sign."""
+    return percent(value) if value <= 0 else f"+{percent(value)}"
+
+
+def count(value: int) -> str:
+    """A number of things."""
+    return f"{value:,}"
+
+
+def shares(value: Decimal) -> str:
+    """Shares, signed as they are, thousands apart."""
+    whole, _, rest = plain(value).partition(".")
+    return (f"{int(whole):,}" + (f".{rest}" if rest else "")).replace("-", MINUS)
+
+
+def price(value: Decimal | None) -> str:
+    """Dollars a share; nothing where there is none."""
+    if value is None:
+        return ""
+    return f"{value:,.2f}" if value == value.quantize(Decimal("0.01")) else f"{value:,.4f}"
+
+
+def bps(value: Decimal | None) -> str:
+    """Basis points."""
+    return "–" if value is None else f"{value:.1f} bp".replace("-", MINUS)
+
+
+def moment(at: datetime | None) -> str:
+    """Day and time, UTC."""
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,98 @@
+"""What happens while somebody looks, and what somebody does: seen within a second, by mouse or by keyboard alone."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.risk.latch import look_at
+from tests.browser.conftest import OFFICER
+
+WITHIN_MS = 1500
+"""A second, and half of one for a machine that runs other tests."""
+
+
+def test_an_order_and_its_fill_appear_while_somebody_looks(officer, living):
+    _, scribe = living
+    page = officer.open("/orders")
+    name = scribe.send("KO", 10)
+    row = page.locator(f"tr[data-key='{name}']")
+    expect(row).to_contain_text("working", timeout=WITHIN_MS)
+    scribe.fill(name, "KO", 10)
+    expect(row).to_contain_text("filled", timeout=WITHIN_MS)
+    assert officer.trouble == []
+
+
+def test_the_focus_stays_while_numbers_change(officer, living):
+    _, scribe = living
+    scribe.measure("100000")
+    page = officer.open("/")
+    page.locator("nav a").nth(3).focus()
+    scribe.measure("101234.5")
+    expect(page.locator("[data-slot='tile Equity']")).to_contain_text("$101,234.50", timeout=WITHIN_MS)
+    assert page.evaluate("document.activeElement.textContent") == "Algorithms"
+    assert officer.trouble == []
+
+
+def test_text_of_strangers_stays_text(officer, living):
+    _, scribe = living
+    name = scribe.send("<img/src=x/onerror=alert(1)>", 1)
+    page = officer.open("/orders")
+    expect(page.locator(f"tr[data-key='{name}']")).to_contain_text("<img/src=x/onerror=alert(1)>")
+    assert page.locator("main img").count() == 0
+    page = officer.open("/orders?text=%3Cscript%3Ealert(1)%3C/script%3E&symbol=%22%3E%3Cimg%3E")
+    assert page.locator("main img, main script").count() == 0
+    assert officer.trouble == []
+
+
+def test_halt_confirm_flatten_approve_resume(officer, living):
+    """By keyboard alone as far as the halt; no engine runs, and the latch is moved all the same."""
+    console, _ = living
+    latch = console.directory / LATCH_FILE
+    page = officer.open("/")
+    page.keyboard.press("Shift+H")
+    expect(page.locator("#why")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Say why")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert look_at(latch).level is HaltLevel.RUNNING
+
+    page.keyboard.press("Shift+H")
+    expect(page.locator("#why")).to_be_focused()
+    page.locator("#why").press_sequentially("prices look odd")
+    page.keyboard.press("Enter")
+    expect(page.locator(".banner")).to_contain_text("This account is halted: prices look odd", timeout=WITHIN_MS)
+    state = look_at(latch)
+    assert (state.level, state.by) == (HaltLevel.HALTED, f"{OFFICER} (console)")
+
+    page.locator("#flatten").click()
+    page.locator("#why").fill("close everything")
+    expect(page.locator("#confirm-halt")).to_have_text("FLATTEN NOW")
+    page.locator("#confirm-halt").click()
+    expect(page.locator(".banner")).to_contain_text("flattening", timeout=WITHIN_MS)
+    assert look_at(latch).level is HaltLevel.FLATTENING
+
+    page.locator("#resume").click()
+    expect(page.get_by_role("dialog")).to_contain_text("May resume")
+    page.locator("#confirm-resume").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Say why it is safe")
+    page.locator("#safe").fill("it was a drill")
+    page.locator("#confirm-resume").click()
+    expect(page.locator(".banner")).to_be_hidden(timeout=WITHIN_MS)
+    assert look_at(latch).level is HaltLevel.RUNNING
+    assert officer.trouble == []
+
+
+def test_another_process_halts_and_every_page_says_so(officer, living):
+    from quant_trading_system.risk.kill_switch import KillSwitch
+    from quant_trading_system.risk.latch import FileLatch
+
+    console, _ = living
+    page = officer.open("/positions")
+    switch = KillSwitch(latch=FileLatch(console.directory / LATCH_FILE))
+    switch.activate("from a terminal", activated_by="ben")
+    expect(page.locator(".banner")).to_contain_text("from a terminal", timeout=2 * WITHIN_MS)
+    switch.reset("ben", "over")
+    expect(page.locator(".banner")).to_be_hidden(timeout=2 * WITHIN_MS)

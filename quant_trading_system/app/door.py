@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
+from platform import node
 
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
 
 from quant_trading_system.app.engine_door import COMMANDS_PATH, DOOR_FILE, place_of
+from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.commands import AnyCommand, Outcome, Request, Source
 from quant_trading_system.core.exceptions import EngineNotRunning, EngineSilent, InvalidCommand
+from quant_trading_system.core.ids import run_id
 
 PATIENCE = timedelta(seconds=90)
 """How long an answer may take; every command answers with what is known well before."""
+
+
+def fresh_key(clock: Clock) -> str:
+    """The key of a new intention of this process."""
+    return f"qts-{run_id(clock.now().isoformat(), node(), os.getpid())}"
 
 
 class EngineDoor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quant_trading_system.cli import algo_control
 from quant_trading_system.cli.parent_commands import status
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError
@@ -141,16 +142,17 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     group = typer.Typer(
         no_args_is_help=True,
-        help="Plan how to trade an order. Example: [bold]qts algo plan KO buy 5000 --adv 12000000[/bold]",
+        help="Plan, start and steer parent orders. Example: [bold]qts algo plan KO buy 5000 --adv 12000000[/bold]",
     )
     group.command()(plan)
     group.command()(status)
+    algo_control.add_to(group)
     group.callback()(_algo)
     app.add_typer(group, name="algo")
 
 
 def _algo() -> None:
-    """Plan how to trade a large order.
+    """Plan how to trade a large order, have an engine trade it, and steer that.
 
     Example: [bold]qts algo plan KO buy 100000 --adv 12000000[/bold]
     """

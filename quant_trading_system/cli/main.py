@@ -23,6 +23,8 @@ from quant_trading_system.cli import (
     service_command,
     simulate_command,
     size_command,
+    strategy_commands,
+    ticket_commands,
     token_commands,
     trade_command,
     venue_command,
@@ -58,6 +60,8 @@ def options(
 demo_command.add_to(app)
 backtest_command.add_to(app)
 order_commands.add_to(app)
+ticket_commands.add_to(app)
+strategy_commands.add_to(app)
 halt_commands.add_to(app)
 limits_commands.add_to(app)
 journal_commands.add_to(app)

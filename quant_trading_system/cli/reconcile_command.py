@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quant_trading_system.cli.engine_calls import Api, By, Directory, Key, Line, Name, TokenFile, ask, tell
 from quant_trading_system.cli.screen import AsJson, key_of, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
 from quant_trading_system.core.numbers import plain, usd
@@ -20,33 +21,55 @@ if TYPE_CHECKING:
 Adopt = Annotated[str, typer.Option("--adopt", help="Who answers for taking over the broker's positions and cash.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; goes on record. Required with --adopt.")]
 Keys = Annotated[Path | None, typer.Option("--credentials", help="A private file instead of the environment.")]
-Name = Annotated[str, typer.Option("--name", help="Of the account's directory, as for `qts trade`.")]
+Now = Annotated[bool, typer.Option("--now", help="Have the running engine compare, instead of this command.")]
 
 
 def reconcile(
     adopt: Adopt = "",
     reason: Reason = "",
+    now: Now = False,
     name: Name = "default",
+    directory: Directory = None,
+    api: Api = "",
+    token_file: TokenFile = None,
+    key: Key = "",
+    by: By = "",
     credentials: Keys = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the account's journal with the broker, also while an engine runs; exit code 3 if a break shuts new risk.
 
-    Nothing is changed, unless --adopt names who answers for it; then no engine may run.
+    Nothing is changed, unless --adopt names who answers for it; then no engine may run. With --now the running engine
+    compares, and books what it may.
 
     Example: [bold]qts reconcile[/bold]
     """
     from quant_trading_system.config.settings import state_directory
 
+    if now or api:
+        if adopt or credentials is not None:
+            raise ConfigurationError("--now and --api ask the engine, which has its own keys and adopts nothing")
+        _by_the_engine(Line(name, directory, api, token_file, key, by), as_json=as_json)
+        return
+    if directory is not None:
+        raise ConfigurationError("--directory goes with --now; without it, --name says which account")
     if adopt and not reason.strip():
         raise ConfigurationError("--adopt needs --reason: say why in a few words, it goes on record")
-    directory = state_directory() / name
-    report = asyncio.run(_report(directory, credentials, adopt.strip(), reason.strip()))
+    report = asyncio.run(_report(state_directory() / name, credentials, adopt.strip(), reason.strip()))
     if as_json:
         print_json(report)
     else:
         _show(report)
     if not report.is_clean and not report.taken_over:
+        raise typer.Exit(3)
+
+
+def _by_the_engine(line: Line, *, as_json: bool) -> None:
+    from quant_trading_system.core.commands import Reconcile
+
+    outcome = ask(Reconcile(), line)
+    tell(outcome, as_json=as_json)
+    if outcome.status == "differ":
         raise typer.Exit(3)
 
 

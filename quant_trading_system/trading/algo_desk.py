@@ -270,10 +270,11 @@ class AlgoDesk:
         """Trade so many times as fast from now on; see `walker.speed_up`, also for what it raises."""
         self._change(parent_id, lambda state: walker.speed_up(state, factor))
 
-    def cancel_all(self, reason: str) -> None:
-        """Stop every parent."""
-        for parent_id in list(self._book.open):
-            self.cancel(parent_id, reason)
+    def cancel_working(self, reason: str) -> None:
+        """Stop every parent that works; a paused one has nothing out, and stays until somebody decides."""
+        for parent_id, parent in list(self._book.open.items()):
+            if parent.state.status is ParentStatus.WORKING:
+                self.cancel(parent_id, reason)
 
     def cancel_of(self, strategy: str, reason: str) -> None:
         """Stop what a strategy began, but for exits."""

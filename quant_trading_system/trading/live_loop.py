@@ -250,7 +250,7 @@ class LiveLoop:
         """
         system, clock = self._system, self._system.ports.clock
         if self._on_stop is OnStop.CANCEL:
-            system.desk.cancel_all("the engine stops")
+            system.desk.cancel_working("the engine stops")
             await self._withdraw_own()
             await system.desk.step()
         left = system.orders.open_orders()

@@ -35,7 +35,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
             and an algorithm; None leaves that to strategies. Where the daily volume is unknown it is one order.
         slice_length: of a schedule; `participation`: own shares per share of others, at most.
         horizon: the longest that an algorithm may take; None leaves that to the planner.
-        after_crash: what becomes of parent orders that were working when the engine died.
+        after_crash: what becomes of parent orders that were working when the engine died; paused ones stay paused.
 
     Raises:
         ConfigurationError: names the field that is out of range.

@@ -95,3 +95,39 @@ def test_orders_parents_and_the_account_are_moved_from_another_process(engine):
     assert not (engine.directory / "control.sock").exists()
     assert engine.ask("journal", "verify")["is_sound"]
     assert engine.ask("journal", "replay")["agrees"]
+
+
+def test_everything_can_be_done_from_the_command_line(engine):
+    """As a person would, with text and with JSON, on an engine in another process."""
+    assert "no engine is running for account default" in engine.refused("cancel", "--all")
+    with engine.running() as process:
+        engine.told(process, "takes commands")
+        engine.told(process, "opened, equity")
+        seen = engine.run("order", "buy", "KO", "10", "--dry-run")
+        assert "would be sent: buy 10 KO, market, day" in seen
+        assert "max_position_pct" in seen, "the limits that are nearest"
+        assert "Nobody can be asked here: repeat the command with --yes" in engine.refused("order", "buy", "KO", "10")
+        bought = engine.ask("order", "buy", "KO", "10", "--yes", "--key", "my-purchase-1")
+        assert (bought["result"], bought["status"]) == ("done", "filled")
+        assert engine.ask("order", "buy", "KO", "10", "--yes", "--key", "my-purchase-1") == bought
+        refused = engine.ask("order", "buy", "KO", "9000", "--yes", allowed=1)
+        assert (refused["result"], refused["rule"]) == ("refused", "max_position_pct")
+        resting = engine.ask("order", "buy", "KO", "5", "--limit", "58.00", "--tif", "gtc", "--yes")
+        moved = engine.ask("replace", resting["order_id"], "--limit", "58.50")
+        assert engine.ask("cancel", moved["order_id"])["status"] == "canceled"
+        parent = engine.ask("algo", "start", "PEP", "buy", "20", "--use", "twap", "--minutes", "30", "--yes")
+        name = parent["parent_id"]
+        assert engine.ask("algo", "pause", name)["status"] == "paused"
+        assert engine.ask("algo", "speed-up", name, "2")["result"] == "done"
+        assert engine.ask("algo", "reduce", name, "10")["result"] == "done"
+        assert engine.ask("algo", "resume", name)["status"] == "working"
+        assert engine.ask("algo", "cancel", name, allowed=3)["status"] in ("cancelled", "stopping")
+        assert engine.ask("strategy", "disarm", "Quiet", "--reason", "a test")["status"] == "disarmed"
+        (listed,) = engine.ask("strategy", "list")
+        assert (listed["strategy"], listed["state"], listed["reason"]) == ("Quiet", "disarmed", "a test")
+        assert engine.ask("strategy", "arm", "Quiet")["status"] == "armed"
+        assert engine.ask("reconcile", "--now")["status"] == "agree"
+        assert engine.ask("cancel", "--all")["result"] == "done"
+        process.send_signal(signal.SIGINT)
+        engine.told(process, "stopped")
+        assert process.wait() == 0

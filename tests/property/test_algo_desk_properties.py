@@ -28,7 +28,10 @@ EVENTS = st.one_of(
     st.tuples(st.just("pass"), st.integers(1, 400)),
     st.tuples(st.just("answer"), st.sampled_from(ANSWERS)),
     st.tuples(st.just("fill"), st.integers(1, 20)),
-    st.tuples(st.sampled_from(["confirm", "halt", "reset", "pause", "resume", "restart", "resolve"]), st.just(0)),
+    st.tuples(st.sampled_from(["pass", "pass", "pass", "pass", "cancel"]), st.just(60)),
+    st.tuples(
+        st.sampled_from(["confirm", "halt", "reset", "pause", "resume", "speed_up", "restart", "resolve"]), st.just(0)
+    ),
 )
 
 
@@ -59,22 +62,38 @@ class Storm:
         elif what == "reset" and system.kill_switch.is_active():
             system.kill_switch.reset("anna", "over")
         elif what == "restart":
-            self.life.again()
+            self.restart()
         elif what == "resolve":
             self.resolve()
         elif what in ("fill", "confirm"):
             self.report(what, D(number))
-        elif what in ("pause", "resume") and system.desk.is_open(self.parent_id):
+        elif what in ("pause", "resume", "speed_up", "cancel") and system.desk.is_open(self.parent_id):
             self.ask(what)
 
     def ask(self, what: str) -> None:
         try:
             if what == "pause":
                 self.system.desk.pause(self.parent_id, "lunch")
+            elif what == "speed_up":
+                self.system.desk.speed_up(self.parent_id, D("1.5"))
+            elif what == "cancel":
+                self.system.desk.cancel(self.parent_id, "enough")
             else:
                 self.system.desk.resume(self.parent_id)
         except (InvalidTransition, KillSwitchActiveError):
             return
+
+    @property
+    def status(self) -> ParentStatus | None:
+        state = self.system.desk.state_of(self.parent_id)
+        return None if state is None else state.status
+
+    def restart(self) -> None:
+        """A paused one stays paused, whatever the policy says of those that work."""
+        before = self.status
+        self.life.again()
+        if before is ParentStatus.PAUSED:
+            assert self.status is ParentStatus.PAUSED
 
     def report(self, what: str, quantity: Decimal) -> None:
         """The broker fills or cancels the oldest child that is open by its books, in doubt or not."""
@@ -96,8 +115,11 @@ class Storm:
                     continue
 
     def step(self) -> None:
+        before, sent = self.status, len(self.life.broker.orders)
         self.system.ports.quotes.put("KO", "99.99", "100.01")
         asyncio.run(self.system.engine.on_step())
+        if before is not ParentStatus.WORKING:
+            assert len(self.life.broker.orders) == sent  # paused, stopping or ended: nothing more leaves
 
     def check(self) -> None:
         """I6, by the broker's fills, by the order manager, by the parent, and by the room."""

@@ -162,13 +162,13 @@ def reduce_to(state: ParentState, quantity: Decimal) -> ParentState:
 def recover(state: ParentState, policy: AfterCrash) -> ParentState:
     """A recorded state after a restart: every open child is in doubt until a report says what became of it.
 
-    Nothing is sent before that. A parent that had ended stays as it was.
+    Nothing is sent before that. A parent that had ended stays as it was, and a paused one stays paused.
     """
     children = list(state.children)
     for number in state.open_children:
         children[number - 1] = _replace(children[number - 1], status=OrderStatus.IN_DOUBT, cancel_asked_at=None)
     state = _replace(state, children=tuple(children), looked_at=None)
-    if policy is AfterCrash.CANCEL and state.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
+    if policy is AfterCrash.CANCEL and state.status is ParentStatus.WORKING:
         return cancel(state, "the engine was restarted, and its policy is to cancel")
     return state
 

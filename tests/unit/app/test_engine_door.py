@@ -203,7 +203,7 @@ def test_what_the_engine_does_not_understand_is_an_error_of_the_caller(tmp_path)
 
     async def story(house):
         with pytest.raises(InvalidCommand, match="unknown field `depth`"):
-            await house.ask(Newer())
+            await house.ask(Newer(depth=4))
 
     in_house(tmp_path, story)
 

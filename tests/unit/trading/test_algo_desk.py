@@ -388,6 +388,38 @@ def test_after_a_crash_it_is_cancelled_unless_the_policy_says_otherwise():
     assert list(after.portfolio.reservations()) == []
 
 
+@pytest.mark.parametrize("policy", AfterCrash)
+def test_a_paused_parent_stays_paused_over_a_crash_until_somebody_resumes_it(policy):
+    life, parent_id = started(policy)
+    step(life)
+    life.system.desk.pause(parent_id, "lunch")
+    life.broker.cancelled(f"{parent_id}-1")
+    after = life.again()
+    for minute in range(5):
+        life.clock.move_to(NOON + minute * MINUTE)
+        step(life)
+    state = after.desk.state_of(parent_id)
+    assert (state.status, state.reason) == (ParentStatus.PAUSED, "lunch")
+    assert life.broker.orders == []
+    assert after.desk.resume(parent_id) is None
+    step(life)
+    assert [order.client_order_id for order in life.broker.orders] == [f"{parent_id}-2"]
+
+
+def test_what_was_decided_before_a_pause_does_not_leave_after_it(monkeypatch):
+    trader = Trader()
+    place = trader.desk._place
+
+    async def paused_on_the_way(parent, order):
+        trader.desk.pause(trader.id, "at the last moment")
+        await place(parent, order)
+
+    monkeypatch.setattr(trader.desk, "_place", paused_on_the_way)
+    trader.after()
+    assert trader.account.broker.orders == []
+    assert (trader.state.status, trader.state.outstanding) == (ParentStatus.PAUSED, 0)
+
+
 def test_a_halt_holds_over_a_crash_and_no_room_is_kept():
     life, parent_id = started(AfterCrash.RESUME)
     step(life)

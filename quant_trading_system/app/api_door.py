@@ -1,0 +1,131 @@
+"""The same commands through the HTTP interface of a console, for an engine on another host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from quant_trading_system.app.door import PATIENCE
+from quant_trading_system.core.commands import AnyCommand, Outcome, Source
+from quant_trading_system.core.exceptions import (
+    ConfigurationError,
+    EngineNotRunning,
+    EngineSilent,
+    InvalidCommand,
+    JournalUnavailable,
+)
+from quant_trading_system.journal.private_files import NOT_READABLE_BY_OTHERS, require_private
+
+VARIABLE = "QTS_API_TOKEN"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_NOBODY = 503
+_SILENT = 504
+
+
+class _Error(msgspec.Struct, frozen=True):
+    """An error answer of the interface."""
+
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    outcome: Outcome | None = None
+
+
+class ApiDoor:
+    """An engine behind a console's URL, such as ``http://127.0.0.1:8765`` at the end of a tunnel."""
+
+    def __init__(self, url: str, token: str, patience: timedelta = PATIENCE) -> None:
+        """Speak to the console at `url` with `token`, which says who answers for what is asked.
+
+        Raises:
+            ConfigurationError: no HTTP URL, or one over which others could read the token.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ConfigurationError(f"--api {url}: give a URL such as http://127.0.0.1:8765")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ConfigurationError(
+                f"--api {url}: over plain HTTP others could read the token; use https, or a tunnel: "
+                f"ssh -L 8765:127.0.0.1:8765 {parts.hostname}, then --api http://127.0.0.1:8765"
+            )
+        self._url = url.rstrip("/")
+        self._token = token
+        self._patience = patience
+
+    async def ask(self, command: AnyCommand, *, key: str, principal: str, source: Source) -> Outcome:
+        """Have `command` carried out; `principal` and `source` are what the token says, so these are not sent.
+
+        Raises:
+            EngineNotRunning: no console or no engine; nothing was done.
+            InvalidCommand: refused before it reached the engine, with the reason; nothing was done.
+            EngineSilent: no answer in time; it may be done, so repeat it with the same key only.
+        """
+        del principal, source
+        fields: dict[str, Any] = msgspec.to_builtins(command)
+        status, body = await self._post(f"/v1/commands/{fields.pop('command')}", fields, key)
+        try:
+            if status in (200, 202):
+                return msgspec.json.decode(body, type=Outcome)
+            error = msgspec.json.decode(body, type=_Error)
+        except msgspec.MsgspecError:
+            error = _Error(message=f"{self._url} answers {status} with something that is no answer of a console")
+        if error.outcome is not None:
+            return error.outcome
+        words = f"{error.message}; {error.hint}" if error.hint else error.message
+        if status == _NOBODY:
+            raise EngineNotRunning(words)
+        if status == _SILENT:
+            raise EngineSilent(f"{words} (--key {key})")
+        raise InvalidCommand(words)
+
+    async def _post(self, path: str, fields: Mapping[str, Any], key: str) -> tuple[int, bytes]:
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Idempotency-Key": key,
+            "Content-Type": "application/json",
+        }
+        timeout = ClientTimeout(total=self._patience.total_seconds())
+        try:
+            async with (
+                ClientSession(timeout=timeout) as session,
+                session.post(
+                    self._url + path, data=msgspec.json.encode(fields), headers=headers, allow_redirects=False
+                ) as answer,
+            ):
+                return answer.status, await answer.read()
+        except (ClientError, TimeoutError, OSError) as error:
+            if isinstance(getattr(error, "os_error", error), ConnectionRefusedError):
+                raise EngineNotRunning(f"no console answers at {self._url}; `qts console` starts one") from error
+            raise EngineSilent(
+                f"no answer from {self._url} ({error!r}); it may have done it: look at the orders, or repeat the "
+                f"command with --key {key}, which acts once"
+            ) from error
+
+
+def read_token(path: Path | None, environment: Mapping[str, str] | None = None) -> str:
+    """The token in a private file, or in `QTS_API_TOKEN`.
+
+    Raises:
+        ConfigurationError: there is none, or others can read the file.
+    """
+    environment = os.environ if environment is None else environment
+    if path is None:
+        token = environment.get(VARIABLE, "").strip()
+    else:
+        try:
+            require_private(path, NOT_READABLE_BY_OTHERS)
+        except JournalUnavailable as error:
+            raise ConfigurationError(f"--token-file: {error}") from error
+        token = path.read_text(encoding="ascii", errors="replace").strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError(
+            f"--api needs a token: put one into {VARIABLE} or into a private --token-file; `qts token create` makes it"
+        )
+    return token

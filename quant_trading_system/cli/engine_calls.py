@@ -1,0 +1,130 @@
+"""Hands commands to an engine: at its door on this machine, or through the HTTP interface of a console elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from quant_trading_system.cli.screen import print_json, screen
+from quant_trading_system.core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from quant_trading_system.app.api_door import ApiDoor
+    from quant_trading_system.app.door import EngineDoor
+    from quant_trading_system.core.commands import AnyCommand, Outcome
+
+EXIT_CODES = {"done": 0, "pending": 3, "refused": 1, "failed": 1}
+"""Of the commands that act on an engine, by the result of its answer."""
+
+Name = Annotated[str, typer.Option("--name", help="Of the account's directory, as for `qts trade`.")]
+Directory = Annotated[
+    Path | None,
+    typer.Option("--directory", help="Of the account, instead of --name; for the demo runs/demo.", show_default=False),
+]
+Api = Annotated[
+    str,
+    typer.Option(
+        "--api", envvar="QTS_API_URL", help="A console's URL, for an engine on another host.", show_default=False
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        envvar="QTS_API_TOKEN_FILE",
+        help="A private file with the token for --api; or QTS_API_TOKEN.",
+        show_default=False,
+    ),
+]
+Key = Annotated[
+    str,
+    typer.Option("--key", help="Names this intention: repeated with the same key, it acts once.", show_default=False),
+]
+By = Annotated[str, typer.Option("--by", help="Who answers for it.", show_default="the user of this terminal")]
+Why = Annotated[str, typer.Option("--reason", help="Why; goes on record.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking once more.")]
+
+
+class Line(NamedTuple):
+    """Which engine is spoken to, and in whose name.
+
+    Attributes:
+        name, directory: of the account on this machine.
+        api, token_file: of a console instead.
+        key: of the intention; a fresh one when empty.
+        by: who answers for it; the user of this terminal when empty.
+    """
+
+    name: str = "default"
+    directory: Path | None = None
+    api: str = ""
+    token_file: Path | None = None
+    key: str = ""
+    by: str = ""
+
+
+def ask(command: AnyCommand, line: Line) -> Outcome:
+    """What the engine answers.
+
+    Raises:
+        EngineNotRunning, EngineSilent, InvalidCommand: as `EngineDoor.ask` and `ApiDoor.ask`.
+        ConfigurationError: the token is missing, or the URL would show it to others.
+    """
+    from quant_trading_system.app.door import fresh_key
+    from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.core.commands import Source
+
+    key = line.key or fresh_key(SystemClock())
+    by = line.by or getpass.getuser()
+    return asyncio.run(_door(line).ask(command, key=key, principal=by, source=Source.CLI))
+
+
+def tell(outcome: Outcome, *, as_json: bool) -> None:
+    """Print an answer and end with its exit code: 0 done, 3 not final yet, 1 refused or failed."""
+    from quant_trading_system.core.commands import Result
+
+    if as_json:
+        print_json(outcome)
+    else:
+        colour = {Result.DONE: "green", Result.PENDING: "yellow"}.get(outcome.result, "red")
+        screen().print(f"[bold {colour}]{outcome.result.value}[/bold {colour}]  ", end="")
+        screen().print(outcome.message, markup=False)
+    code = EXIT_CODES[outcome.result.value]
+    if code:
+        raise typer.Exit(code)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a person once more.
+
+    Raises:
+        ConfigurationError: nobody can be asked here.
+        typer.Exit: the person said no.
+    """
+    if yes:
+        return
+    if not somebody_is_there():
+        raise ConfigurationError(f"{question} Nobody can be asked here: repeat the command with --yes")
+    if not typer.confirm(question):
+        screen().print("nothing was done")
+        raise typer.Exit(1)
+
+
+def somebody_is_there() -> bool:
+    """A person can answer at this terminal."""
+    return sys.stdin.isatty()
+
+
+def _door(line: Line) -> EngineDoor | ApiDoor:
+    from quant_trading_system.app.api_door import ApiDoor, read_token
+    from quant_trading_system.app.door import EngineDoor
+    from quant_trading_system.config.settings import kill_latch_path
+
+    if line.api:
+        return ApiDoor(line.api, read_token(line.token_file))
+    return EngineDoor(line.directory or kill_latch_path(line.name).parent)

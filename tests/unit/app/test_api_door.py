@@ -1,0 +1,125 @@
+"""The same commands over HTTP: what is sent, what every answer means, and where a token may not go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from quant_trading_system.app.api_door import ApiDoor, read_token
+from quant_trading_system.core.commands import Outcome, PlaceOrder, Reconcile, Result, Source
+from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, EngineSilent, InvalidCommand
+from quant_trading_system.core.orders import OrderSide
+
+TICKET = PlaceOrder(symbol="KO", side=OrderSide.BUY, quantity=Decimal(10))
+
+
+class Console:
+    """Answers one request as a test says."""
+
+    def __init__(self, status: int = 200, answer: Any = None, *, mute: bool = False) -> None:
+        self.status, self.answer, self.mute = status, answer, mute
+        self.seen: list[tuple[str, dict[str, str], Any]] = []
+
+    def ask(self, command=TICKET, patience: float = 20) -> Outcome:
+        return asyncio.run(self._ask(command, patience))
+
+    async def _ask(self, command, patience: float) -> Outcome:
+        app = web.Application()
+        app.router.add_post("/{path:.*}", self._serve)
+        runner = web.AppRunner(app, shutdown_timeout=0)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            port = runner.addresses[0][1]
+            door = ApiDoor(f"http://127.0.0.1:{port}/", "a-token", timedelta(seconds=patience))
+            return await door.ask(command, key="my-intention", principal="nobody", source=Source.CLI)
+        finally:
+            await runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        self.seen.append((request.path, dict(request.headers), await request.json()))
+        if self.mute:
+            await asyncio.Event().wait()
+        return web.Response(status=self.status, body=json.dumps(self.answer).encode())
+
+
+def test_a_command_is_a_route_its_fields_the_body_and_the_token_says_who_asks():
+    console = Console(200, {"result": "done", "message": "sent", "order_id": "run-1-0"})
+    answer = console.ask()
+    assert answer == Outcome(result=Result.DONE, message="sent", order_id="run-1-0")
+    ((path, headers, body),) = console.seen
+    assert path == "/v1/commands/place_order"
+    assert body == {"symbol": "KO", "side": "buy", "quantity": "10"}
+    assert headers["Authorization"] == "Bearer a-token"
+    assert headers["Idempotency-Key"] == "my-intention"
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_a_refusal_of_the_engine_is_its_outcome():
+    outcome = {"result": "refused", "message": "no", "rule": "max_position_pct", "limit": "0.10"}
+    answer = Console(409, {"code": "max_position_pct", "message": "no", "hint": "x", "outcome": outcome}).ask()
+    assert (answer.result, answer.rule, answer.limit) == (Result.REFUSED, "max_position_pct", Decimal("0.10"))
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "kind", "said"),
+    [
+        (401, {"code": "x", "message": "no token", "hint": "send one"}, InvalidCommand, "no token; send one"),
+        (403, {"code": "x", "message": "takes the role risk"}, InvalidCommand, "takes the role risk"),
+        (422, {"code": "x", "message": "unknown field"}, InvalidCommand, "unknown field"),
+        (503, {"code": "x", "message": "no engine is running"}, EngineNotRunning, "no engine is running"),
+        (504, {"code": "x", "message": "no answer"}, EngineSilent, "--key my-intention"),
+        (200, "not an outcome", InvalidCommand, "no answer of a console"),
+        (302, [], InvalidCommand, "answers 302"),
+    ],
+)  # fmt: skip
+def test_every_other_answer_is_a_typed_error(status, answer, kind, said):
+    with pytest.raises(kind, match=said):
+        Console(status, answer).ask(Reconcile())
+
+
+def test_no_answer_leaves_the_outcome_open():
+    with pytest.raises(EngineSilent, match="repeat the command with --key my-intention"):
+        Console(mute=True).ask(patience=0.2)
+
+
+def test_where_nobody_listens_nothing_was_done():
+    door = ApiDoor("http://127.0.0.1:9", "a-token")
+    with pytest.raises(EngineNotRunning, match="`qts console` starts one"):
+        asyncio.run(door.ask(TICKET, key="my-intention", principal="anna", source=Source.CLI))
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8765", "ftp://host", "https://", "https://user:secret@host", "https://h?a=b"]
+)
+def test_a_url_that_is_none_is_refused(url):
+    with pytest.raises(ConfigurationError, match="give a URL such as"):
+        ApiDoor(url, "a-token")
+
+
+def test_a_token_never_travels_over_plain_http_to_another_host():
+    with pytest.raises(ConfigurationError, match=r"ssh -L 8765:127\.0\.0\.1:8765 trader\.example"):
+        ApiDoor("http://trader.example:8765", "a-token")
+    ApiDoor("https://trader.example", "a-token")
+
+
+def test_a_token_comes_from_the_environment_or_a_private_file(tmp_path):
+    assert read_token(None, {"QTS_API_TOKEN": " a-token\n"}) == "a-token"
+    path = tmp_path / "token"
+    path.write_text("another-token\n")
+    path.chmod(0o600)
+    assert read_token(path, {}) == "another-token"
+    path.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        read_token(path, {})
+    with pytest.raises(ConfigurationError, match="`qts token create` makes it"):
+        read_token(None, {})
+    with pytest.raises(ConfigurationError, match="needs a token"):
+        read_token(None, {"QTS_API_TOKEN": "two words"})

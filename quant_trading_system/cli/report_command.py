@@ -19,15 +19,23 @@ if TYPE_CHECKING:
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with plots to this file.", show_default=False)]
 
 
-def tca(journal: JournalPath = None, html: Html = None, as_json: AsJson = False) -> None:
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="CSV or Parquet of those days: benchmarks open, close and VWAP.", show_default=False),
+]
+
+
+def tca(journal: JournalPath = None, html: Html = None, prices: Prices = None, as_json: AsJson = False) -> None:
     """Show what the parent orders of a run cost: implementation shortfall and its causes, expected and realised.
 
     Example: [bold]qts report tca --html costs.html[/bold]
     """
     from quant_trading_system.execution.tca_report import tca_report
+    from quant_trading_system.market.loading import load_prices
 
+    bars = None if prices is None else load_prices(prices)
     with reading(journal) as reader:
-        report = tca_report(reader)
+        report = tca_report(reader, bars)
     if html is not None:
         from quant_trading_system.research.tca_page import write_tca
 
@@ -63,6 +71,7 @@ def _show(report: TcaReport) -> None:
         out.print("no parent order in this journal; every order was sent whole")
         return
     out.print(_parents(report.parents))
+    out.print(_benchmarks(report.parents))
     if report.total is not None:
         total = report.total
         out.print(
@@ -91,6 +100,18 @@ def _parents(parents: Sequence[ParentCosts]) -> object:
                 f"{cut.fees:.2f}", f"{cut.total_bps:.2f}",
             )),
         )  # fmt: skip
+    return shown
+
+
+def _benchmarks(parents: Sequence[ParentCosts]) -> object:
+    """Basis points by which the average fill was worse than each benchmark that is known for any of them."""
+    from quant_trading_system.execution.tca_report import known_benchmarks
+
+    names = known_benchmarks(parents)
+    shown = table("worse than, bp", *names, right=names)
+    for parent in parents:
+        values = [parent.against.get(name) for name in names]
+        shown.add_row(parent.parent_id, *("" if value is None else f"{value:.2f}" for value in values))
     return shown
 
 

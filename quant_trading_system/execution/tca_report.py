@@ -10,6 +10,9 @@ import msgspec
 
 from quant_trading_system.execution.parent_history import ParentHistory, parents_of
 from quant_trading_system.execution.tca import (
+    Benchmarks,
+    ParentResult,
+    PricePath,
     Shortfall,
     benchmarks_of,
     costs_against,
@@ -17,7 +20,9 @@ from quant_trading_system.execution.tca import (
     mark_outs,
 )
 from quant_trading_system.execution.tca_groups import GroupBy, GroupCosts, costs_by, costs_of_all
+from quant_trading_system.execution.tca_prices import market_prices
 from quant_trading_system.journal.store import JournalSource
+from quant_trading_system.market.history import PriceHistory
 
 
 class ParentCosts(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,20 +70,23 @@ class TcaReport(msgspec.Struct, frozen=True, kw_only=True):
     by_strategy: tuple[GroupCosts, ...]
 
 
-def tca_report(journal: JournalSource) -> TcaReport:
+def tca_report(journal: JournalSource, prices: PriceHistory | None = None) -> TcaReport:
     """Read the parents of `journal` and add up what they cost.
+
+    Args:
+        prices: bars of the days on which they worked; from them come the benchmarks open, close and market VWAP.
 
     Raises:
         JournalDamaged: an entry cannot be read.
     """
-    return report_of(parents_of(journal))
+    return report_of(parents_of(journal), prices)
 
 
-def report_of(found: Sequence[ParentHistory]) -> TcaReport:
-    """What these parents cost, each and put together."""
+def report_of(found: Sequence[ParentHistory], prices: PriceHistory | None = None) -> TcaReport:
+    """What these parents cost, each and put together; `prices` as for `tca_report`."""
     results = [result for parent in found if parent.last.ended and (result := parent.result()) is not None]
     return TcaReport(
-        parents=tuple(_costs(parent) for parent in found),
+        parents=tuple(_costs(parent, prices) for parent in found),
         total=costs_of_all(results),
         by_algorithm=tuple(costs_by(results, GroupBy.ALGORITHM)),
         by_symbol=tuple(costs_by(results, GroupBy.SYMBOL)),
@@ -86,7 +94,7 @@ def report_of(found: Sequence[ParentHistory]) -> TcaReport:
     )
 
 
-def _costs(parent: ParentHistory) -> ParentCosts:
+def _costs(parent: ParentHistory, prices: PriceHistory | None) -> ParentCosts:
     first, last, result, path = parent.first, parent.last, parent.result(), parent.path
     return ParentCosts(
         parent_id=first.parent_id,
@@ -105,8 +113,21 @@ def _costs(parent: ParentHistory) -> ParentCosts:
         arrival=None if result is None else result.arrival_price,
         expected_bps=None if parent.plan is None else parent.plan.expected_slippage_bps,
         shortfall=None if result is None else implementation_shortfall(result),
-        against={} if result is None else costs_against(result, benchmarks_of(result, path=path)),
+        against={} if result is None else costs_against(result, _benchmarks(result, path, prices)),
         mark_outs={}
         if result is None or path is None
         else {f"{span.total_seconds():g}": bps for span, bps in mark_outs(result, path).items()},
     )
+
+
+def known_benchmarks(parents: Sequence[ParentCosts]) -> tuple[str, ...]:
+    """The benchmarks that are known for at least one of `parents`, in the order of `Benchmarks`."""
+    names = Benchmarks.__struct_fields__
+    return tuple(name for name in names if any(parent.against.get(name) is not None for parent in parents))
+
+
+def _benchmarks(result: ParentResult, path: PricePath | None, prices: PriceHistory | None) -> Benchmarks:
+    if prices is None:
+        return benchmarks_of(result, path=path)
+    market = market_prices(prices, result.symbol, result.started_at, result.ended_at)
+    return benchmarks_of(result, path=path, market_vwap=market.vwap, day_open=market.open, day_close=market.close)

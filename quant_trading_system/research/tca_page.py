@@ -9,7 +9,7 @@ from pathlib import Path
 from quant_trading_system.core.numbers import plain, usd
 from quant_trading_system.execution.tca import Shortfall
 from quant_trading_system.execution.tca_groups import GroupCosts
-from quant_trading_system.execution.tca_report import ParentCosts, TcaReport
+from quant_trading_system.execution.tca_report import ParentCosts, TcaReport, known_benchmarks
 from quant_trading_system.research import svg
 from quant_trading_system.research.markup import Markup, tag
 from quant_trading_system.research.report import page_of, save_page
@@ -37,7 +37,7 @@ def render_tca(report: TcaReport, *, title: str) -> str:
         parts += [_parts(report.total), _expected(report.parents)]
         groups = (("algorithm", report.by_algorithm), ("symbol", report.by_symbol), ("strategy", report.by_strategy))
         parts += [_groups(name, rows) for name, rows in groups]
-    parts.append(_parents(report.parents))
+    parts += [_against(report.parents), _parents(report.parents)]
     return page_of(title, tag("main", *parts))
 
 
@@ -62,6 +62,22 @@ def _expected(parents: Sequence[ParentCosts]) -> Markup:
     if not rows:
         return Markup()
     return section("Expected and realised", svg.bar_list(rows[:60], label="Cost of each parent against arrival"))
+
+
+def _against(parents: Sequence[ParentCosts]) -> Markup:
+    """How much worse than each benchmark, and how the market moved afterwards."""
+    names = known_benchmarks(parents)
+    spans = tuple(dict.fromkeys(span for parent in parents for span in parent.mark_outs))
+    if not names:
+        return Markup()
+    cells = [
+        (parent.parent_id, *(_bp(parent.against.get(name)) for name in names),
+         *(_bp(parent.mark_outs.get(span)) for span in spans))
+        for parent in parents
+    ]  # fmt: skip
+    heads = ("parent", *names, *(f"after {span} s" for span in spans))
+    note = "basis points: worse than the benchmark; after the fills, how far the price went our way"
+    return section("Against benchmarks, and mark-outs", _table(heads, cells), note=note)
 
 
 def _groups(name: str, rows: Sequence[GroupCosts]) -> Markup:

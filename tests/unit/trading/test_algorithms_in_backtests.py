@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -19,7 +20,7 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.market.sessions import Session
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import Strategy
-from tests.support.parent_runs import InAndOut, trade
+from tests.support.parent_runs import DAYS, InAndOut, trade
 
 D = Decimal
 
@@ -193,4 +194,18 @@ def test_the_commands_tell_of_parents_and_their_costs(qts, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "Implementation shortfall" in text
     assert text.count("<svg") >= 2
-    assert json.loads(qts("report", "tca", "--json"))["total"]["parents"] == 2
+    assert "Against benchmarks" in text
+    report = json.loads(qts("report", "tca", "--json"))
+    assert report["total"]["parents"] == 2
+    assert {"close": None, "vwap": None} == {name: report["parents"][0]["against"][name] for name in ("close", "vwap")}
+
+
+def test_prices_of_the_day_add_open_and_close_to_the_benchmarks(qts, tmp_path):
+    prices = tmp_path / "prices.csv"
+    rows = [f"{day},KO,100,200,99,{100 + number},20000" for number, day in enumerate(DAYS)]
+    prices.write_text("\n".join(["date,symbol,open,high,low,close,volume", *rows]), encoding="utf-8")
+    (first, _) = json.loads(qts("report", "tca", "--prices", str(prices), "--json"))["parents"]
+    average, day = D(first["average"]), DAYS.index(date.fromisoformat(first["started_at"][:10]))
+    assert D(first["against"]["open"]) == pytest.approx((average - 100) / 100 * 10_000)
+    assert D(first["against"]["close"]) == pytest.approx((average / (100 + day) - 1) * 10_000)
+    assert "close" in qts("report", "tca", "--prices", str(prices))

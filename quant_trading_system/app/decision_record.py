@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from quant_trading_system.app.check_lines import CheckLine, check_lines
 from quant_trading_system.core.book_events import GroupAlarm
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, SizeSeen, Step, Unit
 from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent, RiskEvent, SignalEvent
@@ -39,7 +40,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     answer: str
     passed: bool | None
-    checks: tuple[CheckResult, ...] = ()
+    checks: tuple[CheckLine, ...] = ()
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,9 +243,8 @@ def _answers(step: Step, decision: Decision) -> tuple[Answer, ...]:
         if of_step is step:
             checks = tuple(by_rule[rule] for rule in rules if rule in by_rule)
             passed = all(check.passed for check in checks)
-            answers.append(
-                Answer(question=question, answer=_answer(rules[0], decision, checks), passed=passed, checks=checks)
-            )
+            words = _answer(rules[0], decision, checks)
+            answers.append(Answer(question=question, answer=words, passed=passed, checks=check_lines(checks)))
     return tuple(answers)
 
 
@@ -271,7 +271,7 @@ def _asks_for_yes(checks: Sequence[CheckResult]) -> bool:
     return all(check.rule is not Rule.MAX_POSITIONS for check in checks)
 
 
-def numbers_of(check: CheckResult) -> str:
+def numbers_of(check: CheckResult | CheckLine) -> str:
     """One check in words: rule, actual, limit, detail."""
     parts = [check.rule.value]
     if check.actual is not None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from quant_trading_system.core.decisions import CheckResult
+from quant_trading_system.app.check_lines import CheckLine, check_lines
 from quant_trading_system.core.numbers import dollar_sign, plain
 from quant_trading_system.execution.parent_history import ChildLine, ParentHistory, parents_of
 from quant_trading_system.journal.store import JournalSource
@@ -37,7 +37,7 @@ class ParentRecord(msgspec.Struct, frozen=True, kw_only=True):
     expected_price: Decimal | None
     expected_bps: Decimal | None
     answers: tuple[tuple[str, str], ...]
-    checks: tuple[CheckResult, ...]
+    checks: tuple[CheckLine, ...]
     children: tuple[ChildLine, ...]
 
 
@@ -75,7 +75,7 @@ def record_of(parent: ParentHistory) -> ParentRecord:
         expected_price=price,
         expected_bps=expected,
         answers=_answers(parent, expected, price),
-        checks=parent.decision.checks,
+        checks=check_lines(parent.decision.checks),
         children=tuple(parent.children.values()),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from quant_trading_system.app.check_lines import CheckLine
 from quant_trading_system.app.decision_record import amount
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, Unit
 from quant_trading_system.core.numbers import usd
@@ -48,7 +49,7 @@ def refusal_of(decision: Decision) -> str:
     return "" if refused is None else refusal_sentence(refused)
 
 
-def refusal_sentence(check: CheckResult) -> str:
+def refusal_sentence(check: CheckResult | CheckLine) -> str:
     """One answer of the gate as a sentence, such as ``Refused: 5,000,000 shares are too many for one order; …``."""
     template = _WORDS.get(check.rule, "{detail}")
     if check.actual is not None and check.rule not in _WORDS:
@@ -62,7 +63,7 @@ def refusal_sentence(check: CheckResult) -> str:
     return f"Refused: {' '.join(words.split())}."
 
 
-def number_in(check: CheckResult, value: Decimal) -> str:
+def number_in(check: CheckResult | CheckLine, value: Decimal) -> str:
     """A number of the check in its unit, in no more digits than people need."""
     if check.unit is Unit.SHARES:
         return f"{value.normalize():,f} {'share' if value == 1 else 'shares'}"

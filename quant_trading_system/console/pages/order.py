@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from quant_trading_system.app.check_lines import CheckLine
 from quant_trading_system.app.decision_record import Answer, DecisionRecord
 from quant_trading_system.app.order_list import order_in_words
 from quant_trading_system.app.readings.orders import order_record
@@ -12,7 +13,7 @@ from quant_trading_system.console.pages.blotter import status_of
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables, empty, panel
 from quant_trading_system.console.pages.words import moment, shares
-from quant_trading_system.core.decisions import MINIMUM_RULES, CheckResult
+from quant_trading_system.core.decisions import MINIMUM_RULES
 from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.research.markup import Markup, join, tag
 
@@ -95,7 +96,7 @@ def _check(answer: Answer) -> Markup:
     return tag("div", tag("span", mark, class_="mark", role="img", aria_label=spoken), body, class_=f"check {kind}")
 
 
-def _numbers(check: CheckResult) -> Markup:
+def _numbers(check: CheckLine) -> Markup:
     """A check with its numbers, such as ``max order notional: $3,000.00 of $1,000,000.00``."""
     words = check.rule.value.replace("_", " ")
     if check.actual is not None:

@@ -54,9 +54,10 @@ def test_why_an_order_was_refused_takes_two_questions(demo):
     record = demo.get(f"/v1/orders/{row['order_id']}").json()
     assert record["refused_by"] == row["refused_by"]
     checks = [check for answers in record["steps"].values() for answer in answers for check in answer["checks"]]
-    rule, _, actual, limit, *_ = next(check for check in checks if not check[1])
-    assert rule == row["refused_by"]
-    assert Decimal(actual) != Decimal(limit)
+    failed = next(check for check in checks if not check["passed"])
+    assert failed["rule"] == row["refused_by"]
+    assert Decimal(failed["headroom"]) < 0
+    assert abs(Decimal(failed["headroom"])) == abs(Decimal(failed["limit"]) - Decimal(failed["actual"]))
 
 
 def test_pages_of_orders_meet_without_a_gap(demo):

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from quant_trading_system.app.tokens import Role
+from quant_trading_system.console.answers import Refusal
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.commands import StopLevel
 from quant_trading_system.core.events import HaltLevel
@@ -71,7 +72,11 @@ async def halt(ask: Ask[HaltOrder]) -> Halted:
 
 def _halt(ask: Ask[HaltOrder]) -> Halted:
     path = ask.desk.host_latch if ask.given.whole_machine else ask.desk.latch
-    switch = KillSwitch(latch=FileLatch(path), clock=ask.desk.clock)
+    try:
+        switch = KillSwitch(latch=FileLatch(path), clock=ask.desk.clock)
+    except OSError as error:
+        message = f"orders are NOT stopped: the latch cannot be kept ({error.strerror or error})"
+        raise Refusal(500, "halt_failed", message, "end the engine's process, and cancel at the broker") from error
     by = f"{ask.caller.principal} ({ask.caller.source.value})"
     switch.activate(ask.given.reason, level=HaltLevel[ask.given.level.name], activated_by=by)
     state = switch.state

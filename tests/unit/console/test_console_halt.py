@@ -55,6 +55,14 @@ def test_a_latch_that_cannot_be_written_is_told_loudly(fresh):
     assert "IS ACTIVE" in answer.json()["message"]
 
 
+def test_a_halt_that_could_not_be_set_says_that_nothing_is_stopped(fresh):
+    fresh.directory.rmdir()
+    fresh.directory.write_text("no directory")
+    answer = halt(fresh)
+    assert (answer.status_code, answer.json()["code"]) == (500, "halt_failed")
+    assert "NOT stopped" in answer.json()["message"]
+
+
 def test_it_works_while_every_place_for_reading_is_taken(fresh, monkeypatch):
     """Readers hang on a slow disk, more wait, more are turned away; the halt passes them all."""
     release, hanging = threading.Event(), threading.Semaphore(0)

@@ -20,9 +20,10 @@ from quant_trading_system.console.login import login_routes
 from quant_trading_system.console.routes.about import ABOUT
 from quant_trading_system.console.routes.commands import ACTS
 from quant_trading_system.console.routes.halt import HALT
+from quant_trading_system.console.routes.limits import LIMITS
 from quant_trading_system.console.routes.reads import READS
 
-ROUTES: Sequence[Route] = (*HALT.routes, *ABOUT.routes, *READS.routes, *ACTS.routes)
+ROUTES: Sequence[Route] = (*HALT.routes, *ABOUT.routes, *READS.routes, *LIMITS.routes, *ACTS.routes)
 """Every route of the control API, the kill route first."""
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ from quant_trading_system.app.readings.algorithms import AlgorithmReading, algor
 from quant_trading_system.app.readings.engine import EngineReading
 from quant_trading_system.app.readings.entries import ChainStatus, EntryPage, chain_status, entry_page
 from quant_trading_system.app.readings.headroom import Headroom
-from quant_trading_system.app.readings.limits import LimitLine, limits_reading
 from quant_trading_system.app.readings.orders import (
     MOST_ROWS,
     OrderFilter,
@@ -76,14 +75,6 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kind: str = ""
     subject: str = ""
     limit: Count = 50
-
-
-class LimitsAndRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits in force, and what is left of those that are about the whole account."""
-
-    version: str
-    limits: tuple[LimitLine, ...]
-    headroom: tuple[Headroom, ...]
 
 
 class RiskNumbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,13 +159,6 @@ def algo(ask: Ask[ParentName]) -> AlgorithmReading:
     if found is None:
         raise UnknownOrder(f"no parent order {wanted} is among the newest; GET /v1/algos lists those", wanted)
     return found
-
-
-@READS.read("/v1/limits", Role.VIEWER, LimitsAndRoom)
-def limits(ask: Ask[Any]) -> LimitsAndRoom:
-    """Every limit in force, and how much room those of the account have left."""
-    reading = limits_reading(ask.desk.books())
-    return LimitsAndRoom(version=reading.version, limits=reading.lines, headroom=account_overview(ask).headroom)
 
 
 @READS.read("/v1/risk", Role.VIEWER, RiskNumbers)

@@ -111,6 +111,15 @@ def test_what_is_appended_is_seen_at_the_next_question(fresh):
     scribe.close()
 
 
+def test_limits_tell_what_is_in_force_and_how_that_came_about(demo):
+    told = demo.get("/v1/limits").json()
+    in_force = {line["key"]: line["in_force"] for line in told["limits"]}
+    (version,) = demo.get("/v1/limits/history").json()
+    assert version["version"] == told["version"]
+    assert version["limits"] == in_force
+    assert demo.get("/v1/approvals").json()["approvals"] == []
+
+
 def test_health_says_why_nothing_can_be_traded(fresh):
     told = fresh.get("/v1/health").json()
     assert told["can_trade"] is False

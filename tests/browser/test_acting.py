@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 from playwright.sync_api import expect
 
 from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.app.limits_desk import changing
+from quant_trading_system.app.tokens import Role
+from quant_trading_system.core.clock import SystemClock
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.risk.latch import look_at
-from tests.browser.conftest import OFFICER
+from tests.browser.conftest import LAPTOP, OFFICER, Desk
 
 WITHIN_MS = 1500
 """A second, and half of one for a machine that runs other tests."""
@@ -96,3 +102,23 @@ def test_another_process_halts_and_every_page_says_so(officer, living):
     expect(page.locator(".banner")).to_contain_text("from a terminal", timeout=2 * WITHIN_MS)
     switch.reset("ben", "over")
     expect(page.locator(".banner")).to_be_hidden(timeout=2 * WITHIN_MS)
+
+
+def test_a_looser_limit_waits_on_the_page_until_somebody_who_may_says_yes(browser, demo):
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(_propose, demo.directory).result()
+    desk = Desk(browser, demo, demo.token(Role.RISK, OFFICER), LAPTOP, "light")
+    page = desk.open("/limits")
+    question = page.get_by_role("region", name="Waiting for approval")
+    expect(question).to_contain_text("0 of 1 have said yes")
+    question.get_by_role("textbox").fill("agreed at the meeting")
+    question.get_by_role("button", name="Approve").click()
+    expect(question).to_have_count(0, timeout=3 * WITHIN_MS)
+    expect(page.locator("tr[data-key='risk.max_position_pct']")).to_contain_text("0.12", timeout=2 * WITHIN_MS)
+    assert desk.trouble == []
+    desk.context.close()
+
+
+def _propose(directory: Path) -> None:
+    with changing(directory, SystemClock()) as governance:
+        governance.propose({"risk.max_position_pct": "0.12"}, by="Ana", why="room for one more lot")

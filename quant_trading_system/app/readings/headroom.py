@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.app.readings.follower import Follower
+from quant_trading_system.app.readings.limits import limits_in_force
 from quant_trading_system.app.readings.positions import Holdings, fraction
 from quant_trading_system.core.numbers import ZERO
 
@@ -46,7 +47,7 @@ class _Use(msgspec.Struct, frozen=True):
 def headroom(follower: Follower, held: Holdings) -> tuple[Headroom, ...]:
     """Every account-wide limit on record, in the order of the file; none before the first run."""
     with follower.lock:
-        limits = {} if follower.books.run is None else follower.books.run.limits
+        limits = limits_in_force(follower)
         uses = _uses(follower, held)
     return tuple(_headroom(use, Decimal(limits[use.key])) for use in uses if use.key in limits)
 

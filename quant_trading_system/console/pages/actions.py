@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from quant_trading_system.app.limits_desk import changing
 from quant_trading_system.app.readings.engine import HaltReading, halt_reading
 from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.pages.hub import Hub
@@ -62,6 +63,30 @@ class Actions:
         by = self.caller.principal
         self._signature(Role.RISK)
         return await self._move(lambda switch: switch.reset(by, reason), whole_machine=whole_machine)
+
+    async def answer(self, approval: str, content: str, reason: str, *, yes: bool) -> str:
+        """Say yes to exactly `content`, or no; the answer says what came of it. Works while no engine runs.
+
+        Raises:
+            ResetRefused: the session is over, or its role is too low.
+            ApprovalRefused: the person may not, or what was shown is not what is asked any more.
+            JournalUnavailable: an engine keeps the journal.
+        """
+        by = self.caller.principal
+        self._signature(Role.RISK)
+        desk = self._hub.desk
+
+        def work() -> str:
+            with changing(desk.directory, desk.clock) as governance:
+                if not yes:
+                    governance.approvals.refuse(approval, by=by, reason=reason, source="console")
+                    return "Refused."
+                granted = governance.approve(approval, by=by, content=content, reason=reason, source="console")
+                return (
+                    "Approved, and in force." if granted else "Your yes is on record; others have to approve it, too."
+                )
+
+        return await asyncio.get_running_loop().run_in_executor(None, work)
 
     def _signature(self, needed: Role) -> str:
         caller = self.caller

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 from nicegui import ui
 
 from quant_trading_system.app.readings.headroom import Headroom
-from quant_trading_system.app.readings.limits import LimitLine, limits_reading
+from quant_trading_system.app.readings.limits import LimitLine, PendingApproval, limits_reading
+from quant_trading_system.app.tokens import Role
+from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
-from quant_trading_system.console.pages.words import percent, shares
+from quant_trading_system.console.pages.words import moment, percent, shares
+from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.core.numbers import plain
-from quant_trading_system.research.markup import join, tag
+from quant_trading_system.research.markup import Markup, join, tag
 
 _COLUMNS = (
     Column("Limit"),
@@ -24,21 +28,27 @@ _COLUMNS = (
 
 
 class LimitsPage:
-    """The limits of the run."""
+    """The limits in force, and those that wait for approval."""
 
     title = "Limits"
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, actions: Actions) -> None:
+        """With the way to say yes, for those who may."""
         self._hub = hub
+        self._actions = actions
+        self._waiting: tuple[PendingApproval, ...] = ()
 
     def build(self, sheet: Sheet) -> None:
         slots = self.slots()
         table = sheet.table("limits", _COLUMNS, self.tables()["limits"], "Limits in force")
         body = join(table, sheet.slot("none", slots["none"], "div"))
+        self._box = ui.element("div").classes("grid")
         ui.html(
             tag("div", panel("In force", sheet.slot("version", slots["version"], "p"), body), class_="grid"),
             sanitize=False,
         )
+
+        self.redraw()
 
     def slots(self) -> Slots:
         found = limits_reading(self._hub.follower)
@@ -51,7 +61,35 @@ class LimitsPage:
         return {"limits": [_row(line, used.get(line.key)) for line in limits_reading(self._hub.follower).lines]}
 
     def redraw(self) -> None:
-        """It has no charts."""
+        pending = limits_reading(self._hub.follower).pending
+        if pending == self._waiting:
+            return
+        self._waiting = pending
+        self._box.clear()
+        with self._box:
+            for one in pending:
+                self._ask(one)
+
+    def _ask(self, one: PendingApproval) -> None:
+        """One question to people, with the buttons for those who may answer."""
+        with ui.element("section").classes("panel s12").props(f'aria-label="Waiting for approval: {one.approval}"'):
+            ui.html(_question(one), sanitize=False)
+            if not self._actions.may(Role.RISK):
+                return
+            with ui.element("div").classes("filters"):
+                reason = ui.input("Reason, for the record").props(
+                    f'outlined dense maxlength=500 for="r-{one.approval}"'
+                )
+                for name, yes in (("Approve", True), ("Refuse", False)):
+                    button = ui.html(name, sanitize=False, tag="button").classes("plain").props('type="button"')
+                    button.on("click", partial(self._answer, one, reason, yes))
+
+    async def _answer(self, one: PendingApproval, reason: ui.input, yes: bool) -> None:
+        try:
+            said = await self._actions.answer(one.approval, one.content, str(reason.value or ""), yes=yes)
+        except TradingError as error:
+            said = str(error)
+        ui.notify(said, position="bottom", timeout=8000, classes="note")
 
 
 def _row(line: LimitLine, used: Headroom | None) -> Row:
@@ -65,9 +103,22 @@ def _row(line: LimitLine, used: Headroom | None) -> Row:
         cell(_value(line), "", "num"),
         cell(tag("span", line.unit if line.allowed else "", class_="soft")),
         cell(now, "used" if now else "", "num"),
-        cell(tag("span", line.meaning, class_="soft"), kind="wide"),
+        cell(join(_raised(line), tag("span", line.meaning, class_="soft")), kind="wide"),
     )
+
+
+def _question(one: PendingApproval) -> Markup:
+    said = ", ".join(one.given)
+    given = f"{len(one.given)} of {one.needed} have said yes" + (f" ({said})" if said else "")
+    who = f"Asked by {one.asked_by} at {moment(one.asked_at)} UTC; {given}; until {moment(one.expires_at)} UTC."
+    return join(tag("h2", "Waiting for approval"), tag("p", tag("strong", one.text)), tag("p", who, class_="soft"))
 
 
 def _value(line: LimitLine) -> str:
     return shares(Decimal(line.value)) if line.allowed else line.value or "–"
+
+
+def _raised(line: LimitLine) -> Markup:
+    if line.raised_until is None:
+        return join()
+    return tag("span", f"Raised until {moment(line.raised_until)} UTC. ", class_="weight warning")

@@ -12,6 +12,7 @@ from nicegui import ui
 from quant_trading_system import __version__
 from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup
 from quant_trading_system.console.desk import Desk
+from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.alerts import AlertsPage
 from quant_trading_system.console.pages.algorithms import AlgorithmsPage
 from quant_trading_system.console.pages.blotter import BlotterPage
@@ -51,7 +52,6 @@ def _add_pages(hub: Hub) -> None:
         "/positions": ("Positions", lambda: PositionsPage(hub)),
         "/risk": ("Risk", lambda: RiskPage(hub)),
         "/costs": ("Costs", lambda: CostsPage(hub)),
-        "/limits": ("Limits", lambda: LimitsPage(hub)),
         "/alerts": ("Alerts", lambda: AlertsPage(hub)),
     }
     for path, (title, make) in plain.items():
@@ -72,6 +72,10 @@ def _add_pages(hub: Hub) -> None:
     @ui.page("/algorithms", title="Algorithms")
     def parents(request: Request, parent: str = "") -> None:
         show(hub, request, "/algorithms", AlgorithmsPage(hub, parent))
+
+    @ui.page("/limits", title="Limits")
+    def limits(request: Request) -> None:
+        show(hub, request, "/limits", LimitsPage(hub, Actions(hub, request.state.caller)))
 
     @ui.page("/journal", title="Journal")
     def journal(request: Request, before: int = 0, kind: str = "", subject: str = "") -> None:

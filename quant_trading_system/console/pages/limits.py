@@ -42,7 +42,7 @@ class LimitsPage:
         slots = self.slots()
         table = sheet.table("limits", _COLUMNS, self.tables()["limits"], "Limits in force")
         body = join(table, sheet.slot("none", slots["none"], "div"))
-        self._box = ui.element("div").classes("grid")
+        self._box = ui.element("div").classes("grid waiting")
         ui.html(
             tag("div", panel("In force", sheet.slot("version", slots["version"], "p"), body), class_="grid"),
             sanitize=False,

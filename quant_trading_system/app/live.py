@@ -251,7 +251,8 @@ class LiveAccount:
         system.orders.lives.watch.on_notice(alarms)
         statements = AlpacaStatements(lines.client, broker.names)
         books = None if past is None else past.books
-        reconciliation = Reconciliation(system, statements, books, alarms, tell)
+        times = None if around.is_stepped else lines.client
+        reconciliation = Reconciliation(system, statements, books, alarms, tell, times)
         if not around.is_stepped:
             broker.session.on_change(reconciliation.reconciler.stream_changed)
         measured = MeasuredBars(bars, correlations)

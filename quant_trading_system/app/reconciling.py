@@ -14,6 +14,7 @@ from quant_trading_system.core.numbers import plain
 from quant_trading_system.execution.alpaca_statement import ACTIVITY_SPAN
 from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import BreakBook
+from quant_trading_system.execution.broker_times import BrokerTimes, TimeSource
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
 from quant_trading_system.execution.external_orders import ExternalOrders
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
@@ -45,11 +46,13 @@ class Reconciliation:
         past: Projection | None,
         notify: Notify,
         tell: Callable[[str], None],
+        times: TimeSource | None = None,
     ) -> None:
         """Join the parts; the gate is shut for new risk until `start`.
 
         Args:
             past: the books of an account that goes on, None for a new one.
+            times: the broker's clock and calendar, None to do without.
         """
         clock, journal = system.ports.clock, system.ports.journal
         self._system = system
@@ -80,6 +83,7 @@ class Reconciliation:
             opened=opened or clock.now(),
             since=last or clock.now(),
             tell=tell,
+            times=None if times is None else _times(times, system, notify),
         )
 
     async def start(self, person: str) -> None:
@@ -141,6 +145,13 @@ class Reconciliation:
         if quote is not None and not quote.flaw:
             return quote.ask
         return self._system.portfolio.position(symbol).mark
+
+
+def _times(source: TimeSource, system: TradingSystem, notify: Notify) -> BrokerTimes:
+    ports, checker = system.ports, system.checker
+    return BrokerTimes(
+        source, ports.clock, system.agreement, ports.calendar, notify, lambda: checker.limits.max_clock_skew_s
+    )
 
 
 def _alarm(notify: Notify) -> Callable[[Break, bool], None]:

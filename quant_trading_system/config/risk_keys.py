@@ -199,6 +199,10 @@ KEYS: tuple[LimitKey, ...] = (
         "Widest usable distance between bid and ask.", Looser.HIGHER,
     ),
     LimitKey(
+        "clock", "max_clock_skew_s", read_number, Range(ONE, Decimal(600)), "seconds",
+        "Difference between our clock and the broker's beyond which new risk is refused.", Looser.HIGHER,
+    ),
+    LimitKey(
         "halt", "max_consecutive_losses", read_whole, _count(1_000), "round trips",
         "Losing round trips in a row; one more trips the kill switch.", Looser.HIGHER,
     ),

@@ -29,6 +29,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
         price_collar_pct: farthest that a price may lie on the hurting side of the quote, fraction of the quote.
         max_quote_age_s: oldest usable quote in seconds.
         max_spread_pct: widest usable spread, fraction of the mid.
+        max_clock_skew_s: seconds by which our clock may differ from the broker's before new risk is refused.
         max_consecutive_losses: losing round trips in a row; one more trips the kill switch.
         halt_level: the level that an automatic trigger sets: reducing, halted or flattening.
         authorized_resetters: who may reset the kill switch; empty means that any named person may.
@@ -68,6 +69,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     price_collar_pct: Decimal
     max_quote_age_s: Decimal
     max_spread_pct: Decimal
+    max_clock_skew_s: Decimal
     max_consecutive_losses: int
     halt_level: HaltLevel
     authorized_resetters: tuple[str, ...]

@@ -35,6 +35,7 @@ class NoticeKind(StrEnum):
     BOTH_EXITS_FILLED = "both_exits_filled"  # the exits of a group have closed more than was there
     RATE_LIMITED = "rate_limited"
     LOCK_LOST = "lock_lost"  # somebody else may be sending for the account
+    CLOCK = "clock"  # our clock or calendar is not the broker's
     WATCHDOG = "watchdog"  # nobody stops the account should the engine hang
     BREAK_OPENED = "break_opened"  # our books and the broker's differ
     BREAK_CLOSED = "break_closed"  # and agree again

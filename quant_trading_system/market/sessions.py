@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -88,13 +89,16 @@ class TradingCalendar:
             raise MarketDataError(f"no trading session between {first_day} and {last_day}; choose a longer span")
         self.first_day = first_day
         self.last_day = last_day
+        self._covered_from = datetime.combine(first_day, time(), NEW_YORK).astimezone(UTC)
+        self._covered_until = datetime.combine(last_day + _ONE_DAY, time(), NEW_YORK).astimezone(UTC)
+        self._take(sessions)
+
+    def _take(self, sessions: Sequence[Session]) -> None:
         self._sessions = tuple(sessions)
         self._dates = [session.date for session in sessions]
         self._opens = [session.open for session in sessions]
         self._closes = [session.close for session in sessions]
         self._by_date = dict(zip(self._dates, self._sessions, strict=True))
-        self._covered_from = datetime.combine(first_day, time(), NEW_YORK).astimezone(UTC)
-        self._covered_until = datetime.combine(last_day + _ONE_DAY, time(), NEW_YORK).astimezone(UTC)
         self._latest = self._sessions[-1]
 
     @classmethod
@@ -178,6 +182,28 @@ class TradingCalendar:
             raise self._beyond(f"the session after {moment.isoformat()}")
         return self._dates[number]
 
+    def correct(self, sessions: Sequence[Session], first: date, last: date) -> tuple[str, ...]:
+        """From `first` to `last` these are the sessions, as somebody knows who knows better; what differed, in words.
+
+        Raises:
+            MarketDataError: there is none, one lies outside, a day has two, or a moment would lie in two.
+        """
+        before = {session.date: session for session in self.sessions_between(first, last)}
+        after = {session.date: session for session in sessions}
+        if not sessions or len(after) < len(sessions) or any(not first <= day <= last for day in after):
+            raise MarketDataError(f"these are not the sessions from {first} to {last}")
+        merged = sorted([s for s in self._sessions if not first <= s.date <= last] + list(after.values()), key=_date_of)
+        if any(one.close > other.open for one, other in pairwise(merged)):
+            raise MarketDataError(f"sessions between {first} and {last} overlap")
+        differing = tuple(
+            f"{day} {_hours(after.get(day))} instead of {_hours(before.get(day))}"
+            for day in sorted(before.keys() | after.keys())
+            if _hours(before.get(day)) != _hours(after.get(day))
+        )
+        if differing:
+            self._take(merged)
+        return differing
+
     def _last_opened(self, moment: datetime) -> int:
         if not self._covered_from <= moment < self._covered_until:
             raise self._beyond(moment.isoformat())
@@ -247,6 +273,13 @@ class AlwaysOpen:
 
 def _naive(moment: datetime) -> MarketDataError:
     return MarketDataError(f"{moment.isoformat()} has no time zone; add tzinfo=UTC")
+
+
+def _hours(session: Session | None) -> str:
+    """In New York time, as a person says them."""
+    if session is None:
+        return "closed"
+    return f"{session.open.astimezone(NEW_YORK):%H:%M}-{session.close.astimezone(NEW_YORK):%H:%M}"
 
 
 def _date_of(session: Session) -> date:

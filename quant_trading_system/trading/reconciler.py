@@ -20,6 +20,7 @@ from quant_trading_system.core.ids import is_our_make
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import SECOND_LOOK, BreakBook
+from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
 from quant_trading_system.execution.external_orders import ExternalOrders
 from quant_trading_system.execution.order_store import OrderRecord
@@ -70,6 +71,7 @@ class Reconciler:
         opened: datetime,
         since: datetime,
         tell: Callable[[str], None] = lambda _: None,
+        times: BrokerTimes | None = None,
     ) -> None:
         """Shut the gate until `start` has looked.
 
@@ -77,9 +79,11 @@ class Reconciler:
             opened: when the books began; what was filled before is in the positions that they began with.
             since: the last moment of which the books know everything.
             tell: takes one line about what happens, for people.
+            times: compares clock and calendar with the broker's; None where both are ours.
         """
         self.breaks = breaks
         self.full_looks = 0
+        self._times = times
         self._system = system
         self._source = source
         self._externals = externals
@@ -146,6 +150,8 @@ class Reconciler:
         if passed > PAUSE:
             self._doubt("pause", f"nothing ran here for {passed.total_seconds():.0f} s; reconciling first")
             self._look_in_full("pause")
+        if self._times is not None and self._times.look():
+            self._look_in_full("clock")
 
     def stream_changed(self, up: bool) -> None:
         """The stream of order updates was lost, or is back with its gap read."""
@@ -170,6 +176,8 @@ class Reconciler:
     async def _look(self) -> bool:
         """Compare once; False when the broker gave no complete answer."""
         full, doubted = self._wants_full, self._doubted
+        if self._times is not None and (full or not self._times.is_known):
+            await self._times.read()
         begun = self._clock.now()
         try:
             statement = self._of_this_time(

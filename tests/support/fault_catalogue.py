@@ -43,6 +43,8 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         "stop-with-orders | told to stop while orders work | they are cancelled or left as chosen, on record",
         "stop-told-twice | told to stop again while a stop waits for the broker | it waits no longer, names what is not confirmed, and closes the run on record",
         "wall-clock-jumps | the wall clock is set wrong, or was in an earlier process | no timer fires, no order is given up early",
+        "clock-differs | our clock is not the broker's | told; beyond max_clock_skew_s no new risk, exits pass",
+        "session-changed | the exchange closes early or for a day, and no calendar knew | the broker's calendar is followed, the difference told",
         "crash-loop | every start fails | bounded: the account is halted, its orders withdrawn, and a person has to look",
         "venue-killed | the broker goes away and comes back | the engine notices, catches up and goes on",
     ),

@@ -15,6 +15,7 @@ from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import EXTERNAL, Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.execution.broker import BrokerOrder, Execution
+from quant_trading_system.execution.broker_times import TimeSource
 from quant_trading_system.execution.notices import Notice
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.statement import SeenActivity, SeenFill, SeenOrder, SeenPosition, Statement
@@ -152,14 +153,16 @@ class ScriptedStatements:
 class Reconciled:
     """An account, a broker with books of its own, and what compares the two; time passes as the test says."""
 
-    def __init__(self, clock: ManualClock | None = None, account: Account | None = None) -> None:
+    def __init__(
+        self, clock: ManualClock | None = None, account: Account | None = None, times: TimeSource | None = None
+    ) -> None:
         self.account = account or Account(clock=clock)
         self.clock = self.account.clock
         self.theirs = ScriptedStatements(self.account)
         self.notices: list[Notice] = []
         self.told: list[str] = []
         self.reconciliation = Reconciliation(
-            self.account.system, self.theirs, None, self.notices.append, self.told.append
+            self.account.system, self.theirs, None, self.notices.append, self.told.append, times
         )
 
     @property

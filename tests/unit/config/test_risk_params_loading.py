@@ -44,7 +44,7 @@ RISK_KEYS = (
     "max_position_pct, max_portfolio_positions, max_daily_loss_pct, max_drawdown_pct, max_sector_exposure, "
     "max_correlation"
 )
-SECTION_NAMES = "risk, account, orders, prices, halt, triggers, correlation, approvals"
+SECTION_NAMES = "risk, account, orders, prices, clock, halt, triggers, correlation, approvals"
 
 
 def refusal(text: str | bytes) -> str:
@@ -80,6 +80,7 @@ def test_shipped_values():
         "prices.price_collar_pct": "0.05",
         "prices.max_quote_age_s": "15",
         "prices.max_spread_pct": "0.02",
+        "clock.max_clock_skew_s": "30",
         "halt.max_consecutive_losses": "8",
         "halt.halt_level": "halted",
         "halt.authorized_resetters": "[]",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,10 +14,15 @@ import pytest
 
 from quant_trading_system.config.risk_keys import SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import CheckResult, ExecutionPlan, QuoteSeen, Rejection, Rule, Unit
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ApprovalRefused, ResetRefused
+from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
+from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.market.quotes import Quote
+from quant_trading_system.market.sessions import AlwaysOpen
+from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.checks import CHECKS, Case, Check
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -26,6 +32,7 @@ from tests.support.desk import Account, Desk, limits_with
 from tests.support.gate_cases import GateCase, decide, verdict
 from tests.support.governed import Governed
 from tests.support.governed import limits_with as governed_limits
+from tests.support.market import NOON
 from tests.support.orders import buy, sell
 
 QUESTIONS = [rule for rule in Rule if rule is not Rule.CHECK_FAILED]
@@ -278,11 +285,36 @@ def _raises(longest: Decimal) -> str:
     return "asked"
 
 
+def _refused_with_a_clock_off_by_40_s(max_clock_skew_s: int) -> bool:
+    limits = limits_with(max_clock_skew_s=Decimal(max_clock_skew_s))
+    clock, agreement = ManualClock(NOON), Agreement()
+
+    class Source:
+        async def clock(self) -> MarketClock:
+            theirs = NOON - timedelta(seconds=40)
+            return MarketClock(timestamp=theirs, is_open=True, next_open=theirs, next_close=theirs)
+
+        async def calendar(self, start: date, end: date) -> tuple[CalendarDay, ...]:
+            raise NotImplementedError  # a market that never closes has none
+
+    def most() -> Decimal:
+        return limits.max_clock_skew_s
+
+    asyncio.run(BrokerTimes(Source(), clock, agreement, AlwaysOpen(), lambda _: None, most).read())
+    return bool(agreement.obstacle("KO"))
+
+
 OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], object]] = {
     "max_consecutive_losses": (
         lambda: _numbers_that_trip(max_consecutive_losses=2).kill_switch.is_active(),
         False,
         lambda: _numbers_that_trip(max_consecutive_losses=1).kill_switch.is_active(),
+        True,
+    ),
+    "max_clock_skew_s": (
+        lambda: _refused_with_a_clock_off_by_40_s(41),
+        False,
+        lambda: _refused_with_a_clock_off_by_40_s(39),
         True,
     ),
     "halt_level": (

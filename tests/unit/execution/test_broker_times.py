@@ -1,0 +1,185 @@
+"""Our clock and calendar against the broker's: told, corrected, and no new risk beyond the bound."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.exceptions import BrokerTimeout
+from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
+from quant_trading_system.execution.broker_times import BrokerTimes
+from quant_trading_system.execution.notices import Notice
+from quant_trading_system.market.sessions import NEW_YORK, Calendar, TradingCalendar
+from quant_trading_system.risk.agreement import Agreement
+from tests.support.desk import Account
+from tests.support.market import NOON
+from tests.support.orders import buy, sell
+from tests.support.scripted_statement import Reconciled
+
+TODAY = NOON.astimezone(NEW_YORK).date()
+
+
+class Wall(ManualClock):
+    """A machine whose wall clock somebody has moved by `wrong`."""
+
+    wrong = timedelta()
+
+    def now(self):
+        return super().now() + self.wrong
+
+
+class Broker:
+    """Tells the true time after `travel`, there and back."""
+
+    def __init__(self, clock: Wall, library: Calendar) -> None:
+        self._clock = clock
+        self._library = library
+        self.travel = (timedelta(), timedelta())
+        self.asked = 0
+        self.is_mute = False
+        self.days: dict[date, tuple[str, str] | None] = {}
+
+    async def clock(self) -> MarketClock:
+        self.asked += 1
+        if self.is_mute:
+            raise BrokerTimeout("no answer in 5 s")
+        self._clock.move_to(self._clock._now + self.travel[0])
+        told = self._clock._now
+        self._clock.move_to(self._clock._now + self.travel[1])
+        return MarketClock(timestamp=told, is_open=True, next_open=told, next_close=told)
+
+    async def calendar(self, start: date, end: date) -> tuple[CalendarDay, ...]:
+        found = []
+        for number in range((end - start).days + 1):
+            day = start + timedelta(days=number)
+            known = self._library.session_on(day)
+            hours = ("09:30", "16:00") if known is not None else None
+            hours = self.days.get(day, hours)
+            if hours is not None:
+                found.append(CalendarDay(date=day, open=hours[0], close=hours[1]))
+        return tuple(found)
+
+
+class Scene(Reconciled):
+    """A reconciled account at a broker that tells the time."""
+
+    def __init__(self) -> None:
+        clock = Wall(NOON)
+        account = Account(clock=clock)
+        self.broker = Broker(clock, account.system.ports.calendar)
+        super().__init__(account=account, times=self.broker)
+
+    @property
+    def said(self) -> list[str]:
+        return [notice.message for notice in self.notices if notice.source == "clock"]
+
+    def verdict(self, order) -> Rule | None:
+        self.account.offer()
+        self.account.system.agreement.trust("pause")  # of a jump, too; a full look later
+        answer = self.account.submit(order)
+        return answer.rule if isinstance(answer, Rejection) else None
+
+
+def begin() -> Scene:
+    scene = Scene()
+    asyncio.run(scene.start())
+    return scene
+
+
+def test_nothing_that_adds_risk_is_sent_before_the_brokers_clock_was_read():
+    scene = Scene()
+    scene.broker.is_mute = True
+    asyncio.run(scene.start())
+    assert scene.verdict(buy(1)) is Rule.RECONCILED
+    assert "the broker's clock has not been read yet" in scene.account.orders.orders()[-1].reason
+    scene.broker.is_mute = False
+    asyncio.run(scene.after(35))
+    assert scene.verdict(buy(2)) is None
+
+
+@pytest.mark.fault("clock-differs")
+def test_a_wall_clock_that_is_moved_shuts_new_risk_at_the_next_turn_and_needs_no_request():
+    scene = begin()
+    scene.account.hold("KO", 10)
+    asked = scene.broker.asked
+    scene.account.clock.wrong = timedelta(seconds=31)
+    scene.reconciler.feel_pulse()
+    assert scene.verdict(buy(1)) is Rule.RECONCILED
+    reason = scene.account.system.agreement.doubts["clock"]
+    assert "our clock is 31.0 s ahead of the broker's; max_clock_skew_s is 30" in reason
+    assert scene.verdict(sell(3)) is None, "exits pass"
+    assert scene.broker.asked == asked
+    advice = "set this machine's clock (chrony, systemd-timesyncd)"
+    assert scene.said == [f"our clock is 31.0 s ahead of the broker's; {advice}"]
+    scene.account.clock.wrong = timedelta(seconds=30)
+    scene.reconciler.feel_pulse()
+    assert "clock" not in scene.account.system.agreement.doubts, "the bound itself passes"
+
+
+def test_a_small_difference_is_told_once_and_shuts_nothing():
+    scene = begin()
+    for seconds in (2.5, 2.1, 1.5, 2.5):
+        scene.account.clock.wrong = -timedelta(seconds=seconds)
+        scene.reconciler.feel_pulse()
+    assert [words[:24] for words in scene.said] == ["our clock is 2.5 s behin"]
+    assert "clock" not in scene.account.system.agreement.doubts
+
+
+@pytest.mark.parametrize("travel", [(40, 0), (0, 40)])
+def test_what_the_time_of_travel_explains_is_no_difference(travel):
+    scene = Scene()
+    scene.broker.travel = tuple(timedelta(seconds=part) for part in travel)
+    asyncio.run(scene.start())
+    assert "clock" not in scene.account.system.agreement.doubts
+    assert scene.said == []
+
+
+class Days:
+    """A calendar of a few weeks, and what a broker says of it."""
+
+    def __init__(self, changes: dict[date, tuple[str, str] | None]) -> None:
+        self.calendar = TradingCalendar.nyse(TODAY - timedelta(days=20), TODAY + timedelta(days=20))
+        clock = Wall(NOON)
+        broker = Broker(clock, TradingCalendar.nyse(TODAY, TODAY + timedelta(days=20)))
+        broker.days = changes
+        told: list[Notice] = []
+        times = BrokerTimes(broker, clock, Agreement(), self.calendar, told.append, lambda: Decimal(30))
+        asyncio.run(times.read())
+        self.said = [notice.message for notice in told]
+
+
+@pytest.mark.fault("session-changed")
+def test_the_brokers_calendar_wins_over_the_librarys_and_the_difference_is_told():
+    """An exchange that closes early today, and one that mourns next week."""
+    mourning = TODAY + timedelta(days=8)
+    days = Days({TODAY: ("09:30", "13:00"), mourning: None})
+    assert days.calendar.session_on(mourning) is None
+    today = days.calendar.session_on(TODAY)
+    assert today is not None
+    assert today.is_half_day
+    assert not days.calendar.is_open(NOON.replace(hour=18))
+    assert days.calendar.is_open(NOON.replace(hour=17))
+    assert days.calendar.previous_session(TODAY).date < TODAY, "the days before are as they were"
+    assert days.said == [
+        f"the broker's calendar differs from the library's, and is followed: {words}"
+        for words in (f"{TODAY} 09:30-13:00 instead of 09:30-16:00", f"{mourning} closed instead of 09:30-16:00")
+    ]
+
+
+@pytest.mark.parametrize(
+    "hours", [("16:00", "09:30"), ("nine", "four"), None], ids=["backwards", "words", "no day at all"]
+)
+def test_a_calendar_without_sense_changes_nothing_and_is_told(hours):
+    every = {TODAY + timedelta(days=number): None for number in range(15)} if hours is None else {TODAY: hours}
+    days = Days(every)
+    assert days.calendar.session_on(TODAY) is not None
+    assert "is not understood" in days.said[0]
+
+
+def test_the_bound_is_a_limit_of_the_file():
+    assert Account().system.limits.max_clock_skew_s == Decimal(30)

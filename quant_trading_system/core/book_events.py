@@ -55,7 +55,8 @@ class Reconciled(Event, frozen=True, kw_only=True, omit_defaults=True, tag="reco
     """The books were compared in full with the broker's: orders, fills, positions and cash, all pages.
 
     Attributes:
-        occasion: ``start``, ``timer``, ``reconnect``, ``pause``, ``clock``, ``correction``, ``operator`` or ``day_end``.
+        occasion: ``start``, ``timer``, ``reconnect``, ``pause``, ``clock``, ``correction``, ``operator`` or
+            ``day_end``.
         orders, fills, positions: how many the broker showed.
         cash: the broker's, dollars.
         breaks: open after it, as ``kind subject``.

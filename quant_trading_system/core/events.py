@@ -97,8 +97,7 @@ class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run
     """The run ended in order.
 
     Attributes:
-        policy: what was done with orders that were still working, ``cancel`` or ``leave``; ``not started`` for a start
-            that was stopped, or found a broker without an answer; empty in backtests.
+        policy: ``cancel`` or ``leave`` of working orders; ``not started`` of a start that came to nothing; else empty.
     """
 
     run: str
@@ -146,6 +145,7 @@ class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="orde
         replaced_by: the order that is to take its place, when a replace was asked for.
         parent: the order that leads the group of which this one is a leg, in its first event.
         quantity: shares that the order is for from now on, when the broker has made it smaller; else None.
+        valued_at, filled_before: of somebody else's order: dollars a share of its room, shares booked already.
     """
 
     order_id: str
@@ -162,6 +162,8 @@ class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="orde
     replaced_by: str = ""
     parent: str = ""
     quantity: Decimal | None = None
+    valued_at: Decimal | None = None
+    filled_before: Decimal = ZERO
 
 
 class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):

@@ -7,11 +7,12 @@ cash once. They bear the strategy `EXTERNAL`; no strategy of ours is credited wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 import msgspec
 
+from quant_trading_system.core.breaks import Break, BreakKind, Owner
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltTrigger, OrderEvent
 from quant_trading_system.core.exceptions import KillSwitchIncomplete
@@ -29,6 +30,8 @@ from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 
 BY = "reconciliation"
+SHOWN_WITHIN = timedelta(seconds=60)
+"""How long the broker may take to show an order of somebody else that its stream told of; then it is a break."""
 _NINE_DECIMALS = Decimal("1E-9")
 
 
@@ -36,7 +39,8 @@ class ExternalOrders:
     """Takes foreign orders over, and halts where they mean that something is wrong.
 
     Attributes:
-        heard: ids of foreign orders that the stream has told of and that are not on the books yet.
+        heard: ids of foreign orders that the stream has told of and that are not on the books yet, and since when by
+            the monotonic clock.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class ExternalOrders:
         Args:
             price_of: dollars a share at which a symbol can be bought now, None when nobody knows.
         """
-        self.heard: set[str] = set()
+        self.heard: dict[str, float] = {}
         self._orders = orders
         self._portfolio = portfolio
         self._kill_switch = kill_switch
@@ -83,9 +87,7 @@ class ExternalOrders:
             opened: when our books began; what was filled before is in the positions that they began with.
         """
         seen = order.seen
-        if any(opened is not None and execution.at < opened for execution in executions):
-            self._silence(seen.client_order_id)
-            return False
+        before = [e.cumulative_quantity for e in executions if opened is not None and e.at < opened]
         price = self._price(order)
         content = None if price is None else _sized(order, price)
         if content is None or price is None:
@@ -95,6 +97,7 @@ class ExternalOrders:
         record = OrderRecord(content, content.quantity)
         record.status = advance(record.status, OrderTrigger.ADOPT)
         record.venue_order_id, record.room_price = seen.venue_order_id, price
+        record.filled_before = max(before, default=ZERO)
         record.sent_at = now = self._clock.now()
         record.reason = "placed by somebody else"
         record.sent_seq = self._journal.append(_adopted(now, record, content))
@@ -125,17 +128,38 @@ class ExternalOrders:
         order_id = update.client_order_id
         if is_our_make(order_id):
             return False  # the order manager halts for it
-        self.heard.add(order_id)
-        self._agreement.doubt(_source(order_id), f"somebody else's order {order_id} is not on the books yet")
+        if order_id not in self.heard:
+            self.heard[order_id] = self._clock.monotonic()
+            self._agreement.doubt(_source(order_id), f"somebody else's order {order_id} is not on the books yet")
         self._wake()
         return True
+
+    @property
+    def awaited(self) -> bool:
+        """The broker is to show an order any moment that its stream has told of."""
+        return len(self.heard) > len(self.unshown())
+
+    def unshown(self) -> list[Break]:
+        """Orders that the stream has told of so long ago that the broker should have shown them."""
+        now = self._clock.monotonic()
+        return [
+            Break(
+                kind=BreakKind.FOREIGN_ORDER,
+                subject=order_id,
+                ours="told of by the stream",
+                theirs="not shown when asked",
+                owner=Owner.BROKER,
+            )
+            for order_id, since in self.heard.items()
+            if now - since >= SHOWN_WITHIN.total_seconds()
+        ]
 
     def forget(self, order_id: str) -> None:
         """There is nothing to take over of it: it ended, and nothing was filled."""
         self._silence(order_id)
 
     def _silence(self, order_id: str) -> None:
-        self.heard.discard(order_id)
+        self.heard.pop(order_id, None)
         self._agreement.trust(_source(order_id))
 
     def _price(self, order: SeenOrder) -> Decimal | None:
@@ -183,4 +207,6 @@ def _adopted(at: datetime, record: OrderRecord, order: Order) -> OrderEvent:
         venue_order_id=record.venue_order_id,
         reason=record.reason,
         order=order,
+        valued_at=record.room_price,
+        filled_before=record.filled_before,
     )

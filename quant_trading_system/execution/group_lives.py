@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PROTECT_WITHIN = timedelta(seconds=2)
 """How long a filled entry may be without a live exit, and an exit too large, before people are told."""
+REMIND_EVERY = timedelta(minutes=10)
+"""How often they are told again of what is wrong still."""
 
 _SHARED = frozenset({OrderTrigger.NOT_SENT, OrderTrigger.TIME_OUT, OrderTrigger.REJECT, OrderTrigger.FIND_ABSENT})
 """What happens to a leader that the broker has not shown happens to its legs."""
@@ -99,6 +101,12 @@ class GroupLives:
         for record in self._lives.store.open_orders():
             if leads_group(record.order):
                 self.form(record)
+
+    def watch_again(self, order_id: str) -> None:
+        """After a restart: what an entry has filled may be without an exit, and nobody was told of it yet."""
+        leader = self._lives.find(order_id)
+        if leader is not None and leader.group is not None and not leader.group.is_oco:
+            self.note(leader.group)
 
     def open_groups(self) -> list[Order]:
         """The orders that lead groups of which a member is open."""
@@ -171,8 +179,22 @@ class GroupLives:
                 self._calm(group)
             elif group.since is not None and now - group.since >= PROTECT_WITHIN.total_seconds():
                 self._tell(group, flaw)
+                self._remind(group, flaw, now)
                 too_large += [leg.order_id for leg in group.oversized]
         return too_large
+
+    def overfilled(self, record: OrderRecord) -> None:
+        """More than an order was for has filled: its symbol is frozen, and a restart must know.
+
+        Raises:
+            JournalError: it cannot be recorded; the symbol is frozen all the same.
+        """
+        symbol = record.order.symbol
+        why = f"{record.order_id} has filled {plain(record.chain_filled)} of {plain(record.quantity)} shares"
+        self._lives.watch.stop_overfilled(record, why)
+        self._journal.append(
+            GroupAlarm(at=self._clock.now(), order_id=record.order_id, symbol=symbol, reason=why), record.sent_seq
+        )
 
     def record_alarms(self) -> None:
         """Put on record what people were told.
@@ -194,11 +216,22 @@ class GroupLives:
     def take_up_alarm(self, order_id: str, reason: str) -> None:
         """An alarm of an earlier process that was not over: go on watching its group."""
         leader = self._lives.find(order_id)
-        if leader is not None and leader.group is not None:
+        if leader is not None and leader.group is None:
+            self._freeze_again(leader, reason)
+        elif leader is not None and leader.group is not None:
             leader.group.recorded = reason
             self._to_record.append(leader.group)
             self._flawed[order_id] = leader.group
             leader.group.since = self._clock.monotonic() if leader.group.since is None else leader.group.since
+
+    def _freeze_again(self, record: OrderRecord, reason: str) -> None:
+        """An overfill of an earlier process shuts its symbol for as long as shares of it are held."""
+        symbol = record.order.symbol
+        if self._portfolio.position(symbol).quantity:
+            self._portfolio.freeze(symbol, reason)
+        else:
+            over = GroupAlarm(at=self._clock.now(), order_id=record.order_id, symbol=symbol, reason="")
+            self._journal.append(over, record.sent_seq)
 
     def _tell(self, group: OrderGroup, flaw: Flaw) -> None:
         kind, message = flaw
@@ -207,8 +240,16 @@ class GroupLives:
             self._to_record.append(group)
             self._lives.watch.notify(kind, message, group.leader.order_id)
 
+    def _remind(self, group: OrderGroup, flaw: Flaw, now: float) -> None:
+        """What is wrong for long is told again: nobody reads an alarm of an hour ago."""
+        if group.told_at is None:
+            group.told_at = now
+        elif now - group.told_at >= REMIND_EVERY.total_seconds():
+            group.told_at = now
+            self._lives.watch.notify(flaw[0], f"still: {flaw[1]}", group.leader.order_id)
+
     def _calm(self, group: OrderGroup) -> None:
-        group.since = None
+        group.since = group.told_at = None
         if self._flawed.pop(group.leader.order_id, None) is not None and (group.alarms or group.recorded):
             group.alarms.clear()
             self._to_record.append(group)
@@ -219,7 +260,9 @@ class GroupLives:
         held = max(group.sign * self._portfolio.position(symbol).quantity, ZERO)
         if group.closed > group.opened and self._portfolio.position(symbol).quantity:
             told = f"the exits of {leader.order_id} have closed {plain(group.closed)} shares of {plain(group.opened)}"
-            return NoticeKind.BOTH_EXITS_FILLED, f"{told}; {symbol} is frozen for new risk"
+            there = f"the account holds {plain(self._portfolio.position(symbol).quantity)} {symbol}"
+            remedy = "close that by an order of your own (the broker's site, or a reduce-only order)"
+            return NoticeKind.BOTH_EXITS_FILLED, f"{told}; {there}, frozen for new risk: {remedy}"
         for leg in group.oversized:
             there = f"{plain(group.exposed)} that there are to close"
             return NoticeKind.EXITS_TOO_LARGE, f"{leg.order_id} is for {plain(leg.leaves)} shares, not the {there}"

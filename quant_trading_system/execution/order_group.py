@@ -28,10 +28,11 @@ class OrderGroup:
         legs: its other members, as far as they are on our books.
         asked: ids of members whose cancel was asked for by us.
         since: when what is wrong with it now was seen first, by the monotonic clock; None while nothing is.
+        told_at: when people were told of it last, likewise.
         alarms: what people have been told of it, and `recorded`: the alarm that is on record; empty for none.
     """
 
-    __slots__ = ("alarms", "asked", "leader", "legs", "recorded", "since")
+    __slots__ = ("alarms", "asked", "leader", "legs", "recorded", "since", "told_at")
 
     def __init__(self, leader: OrderRecord) -> None:
         """Begin the group of `leader`."""
@@ -39,6 +40,7 @@ class OrderGroup:
         self.legs: dict[LegKind, OrderRecord] = {}
         self.asked: set[str] = set()
         self.since: float | None = None
+        self.told_at: float | None = None
         self.alarms: dict[str, str] = {}
         self.recorded = ""
         leader.group = self

@@ -303,6 +303,8 @@ class OrderLives:
         return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
 
     def _apply(self, record: OrderRecord, execution: Execution) -> bool:
+        if execution.cumulative_quantity <= record.filled_before:
+            return False
         try:
             return self._tracker.apply(record, execution)
         finally:
@@ -310,7 +312,7 @@ class OrderLives:
             if record.group is not None:
                 self.groups.note(record.group)
             if record.order.notional is None and record.chain_filled > record.quantity:
-                self.watch.stop_overfilled(record)
+                self.groups.overfilled(record)
 
     def restate(self, record: OrderRecord, history: tuple[Execution, ...], reason: str = "") -> bool:
         """Bring an order in line with the broker's whole history of it; False when nothing differs.
@@ -322,7 +324,7 @@ class OrderLives:
         """
         with self._lock:
             booked = (execution for execution in record.executions.values() if execution.quantity)
-            corrections, missed = changes(booked, history)
+            corrections, missed = changes(booked, (e for e in history if e.cumulative_quantity > record.filled_before))
             before = record.filled
             for was, now in corrections:
                 self._tracker.correct(record, was, now)

@@ -79,7 +79,8 @@ def _adopted(seq: int, event: OrderEvent, order: Order) -> OrderRecord:
     record = OrderRecord(order, order.quantity)
     record.parent = event.parent
     record.sent_seq, record.sent_at = seq, event.at
-    record.room_price = _dearest(order, ZERO)
+    record.room_price = _dearest(order, ZERO) if event.valued_at is None else event.valued_at
+    record.filled_before = event.filled_before
     return record
 
 

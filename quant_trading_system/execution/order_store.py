@@ -30,6 +30,7 @@ class OrderRecord:
     Attributes:
         quantity: shares at most; for dollar orders the gate's worst case.
         filled: shares executed; `filled_value`: the dollars that they traded for, so that averages stay exact.
+        filled_before: shares that had filled when somebody else's order was taken over; the positions contain them.
         executions: those booked, by id; one that was taken back has the quantity 0. `intervals`: the cumulative
             quantities at which they end.
         rejection: the gate's answer, when it said no.
@@ -52,6 +53,7 @@ class OrderRecord:
         "expected_price",
         "fees",
         "filled",
+        "filled_before",
         "filled_value",
         "final_at",
         "group",
@@ -82,6 +84,7 @@ class OrderRecord:
         self.status = OrderStatus.CREATED
         self.pending = PendingRequest.NONE
         self.filled = ZERO
+        self.filled_before = ZERO
         self.filled_value = ZERO
         self.fees = ZERO
         self.expected_price: Decimal | None = None
@@ -125,7 +128,7 @@ class OrderRecord:
     def correct(self, now: Execution) -> None:
         """Count an execution anew, as `now`; those after it move up, for the broker counts without gaps."""
         told = sorted(self.executions.values(), key=lambda execution: execution.cumulative_quantity)
-        end = told[0].cumulative_quantity - told[0].quantity if told else ZERO
+        end = told[0].cumulative_quantity - told[0].quantity if told else self.filled_before
         self.executions[now.execution_id] = now
         self.intervals.clear()
         self.filled = self.filled_value = self.fees = ZERO
@@ -143,7 +146,8 @@ class OrderRecord:
     @property
     def chain_filled(self) -> Decimal:
         """Shares executed by it and by every order whose place it took: they are one intent."""
-        return self.filled if self.older is None else self.filled + self.older.chain_filled
+        filled = self.filled + self.filled_before
+        return filled if self.older is None else filled + self.older.chain_filled
 
     @property
     def room(self) -> Decimal:

@@ -78,9 +78,8 @@ class OrderWatch:
         for listener in self._answers:
             listener(Answer.REFUSED_LATER if before is not OrderStatus.SENT else outcome)
 
-    def stop_overfilled(self, record: OrderRecord) -> None:
+    def stop_overfilled(self, record: OrderRecord, why: str) -> None:
         """It is real, so it is booked; why it came is not known, so no more risk is taken in the symbol."""
-        why = f"{record.order_id} has filled {record.chain_filled} of {record.quantity} shares"
         self._portfolio.freeze(record.order.symbol, why)
         self._warn_once(NoticeKind.OVERFILL, f"{why}; {record.order.symbol} is frozen for new risk", record)
 

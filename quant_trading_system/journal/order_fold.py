@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from decimal import Decimal
+from itertools import islice
 
 import msgspec
 
@@ -17,6 +18,9 @@ from quant_trading_system.journal.entry import Entry
 
 REMEMBERED_ORDERS = 10_000
 """Orders that have ended and whose details are still at hand; older ones are read again from the history."""
+
+RECENT_LEGS = 1_000
+"""Ended orders among which legs of positions that are still held are looked for."""
 
 History = Callable[[str], Iterable[Entry]]
 """Finds the entries about one order."""
@@ -85,6 +89,11 @@ class OrderFold:
         """The broker's ids of legs by our ids: of the open ones, and of those that ended lately."""
         views = (*self.open.values(), *self._recent.values())
         return {view.order_id: view.venue_order_id for view in views if view.parent and view.venue_order_id}
+
+    def leaders_of(self, symbols: Container[str]) -> list[str]:
+        """Ids of the orders that lead groups of which a leg in one of `symbols` ended lately, the last ones first."""
+        legs = (view.parent for view in islice(reversed(self._recent.values()), RECENT_LEGS) if view.symbol in symbols)
+        return list(dict.fromkeys(filter(None, legs)))
 
     def change(self, seq: int, event: OrderEvent) -> bool:
         """Take in an order event; True when it is the first of its order."""

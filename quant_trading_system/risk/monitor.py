@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import RiskEvent, RiskEventKind
@@ -121,6 +123,16 @@ class RiskMonitor:
         with self._portfolio.lock:
             self._portfolio.closing_equity = self._portfolio.equity
         self._emit(self.numbers(RiskEventKind.DAY_CLOSED))
+
+    def close_missed_day(self, equity: Decimal) -> None:
+        """A trading day ended while no process ran: it is closed at the `equity` that was recorded last.
+
+        What was lost since then is a loss of the next day.
+        """
+        portfolio = self._portfolio
+        with portfolio.lock:
+            portfolio.closing_equity = equity
+        self._emit(msgspec.structs.replace(self.numbers(RiskEventKind.DAY_CLOSED), equity=equity))
 
     # -- what it is told -----------------------------------------------------------------------------------------
 

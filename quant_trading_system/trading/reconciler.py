@@ -239,7 +239,7 @@ class Reconciler:
         """Bring foreign orders onto the books: those that the statement shows, and those that the stream told of."""
         shown = {order.seen.client_order_id for order in statement.orders}
         foreign = [o for o in statement.orders if self._externals.known(o.seen.client_order_id) is None]
-        for order_id in sorted(self._externals.heard - shown):
+        for order_id in sorted(self._externals.heard.keys() - shown):
             found = await self._source.order(order_id)
             if found is not None:
                 foreign.append(found)
@@ -292,7 +292,7 @@ class Reconciler:
             self._entries.book(statement.activities)
         shown = (self._externals.known(order.seen.client_order_id) for order in statement.orders)
         books = our_books(system.portfolio, system.orders, [record for record in shown if record is not None])
-        found = compare(books, statement)
+        found = [*compare(books, statement), *self._externals.unshown()]
         self.breaks.judge(found, full=statement.is_full)
 
     def _mark(self, statement: Statement) -> None:
@@ -308,7 +308,7 @@ class Reconciler:
     def _schedule(self, *, full: bool) -> None:
         now = self._last_look = self._clock.monotonic()
         self._failing_since = None
-        again = self.breaks.needs_second_look or bool(self._externals.heard)
+        again = self.breaks.needs_second_look or self._externals.awaited
         self._next_light = now + (SECOND_LOOK if again else LIGHT_EVERY).total_seconds()
         if full:
             self._next_full = now + FULL_EVERY.total_seconds()

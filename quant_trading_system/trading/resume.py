@@ -65,6 +65,9 @@ def resume(
     orders.lives.recall = recall  # an order that took another's place needs that one, open or not
     for order_id in list(past.orders.open):
         orders.lives.find(order_id)
+    held = {symbol for symbol, position in past.positions.items() if position.quantity}
+    for order_id in past.orders.leaders_of(held):
+        orders.lives.groups.watch_again(order_id)
     orders.lives.groups.complete()
     for record in orders.open_orders():
         if record.status is OrderStatus.SENT:
@@ -78,6 +81,16 @@ def resume(
         if isinstance(event := entry.event, FillEvent) and event.at >= moment
     )
     _restore_halt(past, kill_switch)
+
+
+def close_missed_day(day: Baselines, monitor: RiskMonitor, calendar: Calendar, now: datetime) -> None:
+    """Close on record the trading day in which an earlier process ended, if it is over by now."""
+    if day.day_opened is None or day.closing_equity is not None:
+        return
+    session = calendar.session_at(now)
+    since = calendar.last_close(now) if session is None else session.open
+    if day.day_opened < since:
+        monitor.close_missed_day(day.equity)
 
 
 def open_alarms(source: JournalSource) -> dict[str, str]:

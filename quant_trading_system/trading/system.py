@@ -38,7 +38,7 @@ from quant_trading_system.trading.limits_swap import new_governance, swap_of
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
-from quant_trading_system.trading.resume import recall_from, resume, wishes_at_rest
+from quant_trading_system.trading.resume import close_missed_day, recall_from, resume, wishes_at_rest
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.trading_engine import TradingEngine
 
@@ -214,6 +214,7 @@ def _take_up(
         kill_switch=risk.kill_switch,
         orders=orders,
     )
+    close_missed_day(past.books.baselines, risk.monitor, ports.calendar, ports.clock.now())
     engine.switch_was(past.books.halt.activation, past.books.halt.level)
     engine.were_disarmed(past.books.disarmed)
     for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):

@@ -45,6 +45,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         "wall-clock-jumps | the wall clock is set wrong, or was in an earlier process | no timer fires, no order is given up early",
         "clock-differs | our clock is not the broker's | told; beyond max_clock_skew_s no new risk, exits pass",
         "session-changed | the exchange closes early or for a day, and no calendar knew | the broker's calendar is followed, the difference told",
+        "day-not-closed | the process ends within a day and starts on a later one | the day is closed on record at the equity last known",
         "crash-loop | every start fails | bounded: the account is halted, its orders withdrawn, and a person has to look",
         "venue-killed | the broker goes away and comes back | the engine notices, catches up and goes on",
     ),
@@ -80,6 +81,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         "replace-answer-lost | the answer to a replace is lost | the new order is found by its id; one leg lives",
         "replace-refused | a replace is refused | the old order keeps working with its room",
         "late-fill-of-replaced | the replaced order fills late | it counts against the same intent",
+        "exit-lost | an exit of an entry that has filled is gone | told after two seconds and again every ten minutes, also after a restart",
         "overfill | more shares than were ordered | booked, told, and the symbol frozen",
     ),
     "books": _group(
@@ -88,6 +90,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         "fill-lost | the stream loses an execution | fetched from the history",
         "fill-before-answer | a fill before the acknowledgement | booked for the known order",
         "order-foreign | orders that others gave | on the books as theirs, counted, nobody's profit",
+        "order-foreign-unseen | the stream tells of an order of others that the broker never shows | a break with age and owner, told; asked for at the usual pace",
         "order-of-our-make | an order with an id of ours that nobody here sent | the account halts",
         "bust | an execution is taken back, also days later | reversed as a new entry, with profit and streak",
         "correction | price or quantity of an execution changes | rebooked as a new entry",

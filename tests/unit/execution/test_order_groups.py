@@ -449,6 +449,34 @@ def test_an_alarm_goes_on_after_a_restart_and_ends():
     assert alarms[-1].reason == ""
 
 
+@pytest.mark.fault("exit-lost")
+def test_a_position_without_an_exit_is_watched_after_a_restart_though_nobody_was_told_yet():
+    """The process died within the two seconds; every member of the group has ended."""
+    life = Life()
+    life.begin()
+    life.submit(oto())
+    life.broker.fill(LEADER, 10, 100)
+    life.broker.report(LOSS, T.REJECT)
+    again, told = life.again(), list[Notice]()
+    again.orders.lives.watch.on_notice(told.append)
+    asyncio.run(again.orders.tend())
+    assert told == []
+    life.clock.move_to(life.clock.now() + timedelta(seconds=3))
+    asyncio.run(again.orders.tend())
+    assert [notice.kind for notice in told] == [NoticeKind.PROTECTION_MISSING]
+
+
+@pytest.mark.fault("exit-lost")
+def test_a_position_without_an_exit_is_told_again_every_ten_minutes():
+    account = entered(order=oto())
+    account.broker.report(LOSS, T.REJECT)
+    account.pass_time(3)
+    account.pass_time(1)
+    for _ in range(3):
+        account.pass_time(600)
+    assert account.kinds() == [NoticeKind.PROTECTION_MISSING] * 4
+
+
 def test_a_forgetful_account_keeps_a_finished_entry_as_long_as_its_exits_work():
     account = entered()
     account.orders.lives.store.remembered = 1

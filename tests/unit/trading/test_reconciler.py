@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
-from quant_trading_system.core.breaks import ActivityKind
+from quant_trading_system.core.breaks import ActivityKind, Owner
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.events import FillEvent, OrderEvent
 from quant_trading_system.core.events import (
@@ -22,6 +22,7 @@ from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import BreakBook
 from quant_trading_system.execution.broker import Execution
+from quant_trading_system.execution.order_recall import record_from
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.trading import reconciler
@@ -628,3 +629,74 @@ def test_a_fill_that_comes_while_the_history_is_read_is_not_taken_back(desk):
     found = asyncio.run(audit(broker, desk.account.orders.lives, now=later, since=NOON - timedelta(days=1)))
     assert found == ()
     assert desk.account.portfolio.position("KO").quantity == 10
+
+
+@pytest.mark.fault("order-foreign-unseen")
+def test_a_foreign_order_that_never_shows_becomes_a_break_of_the_brokers_and_is_not_asked_for_without_end(desk):
+    async def story() -> None:
+        await desk.start()
+        desk.account.broker.report("ghost", OrderTrigger.ACCEPT)
+        assert await refusal(desk, buy(1, symbol="PEP")) == Rule.RECONCILED
+        await desk.after(70)
+        assert desk.open_breaks == ["foreign_order ghost"]
+        looks = len(desk.theirs.looks)
+        await desk.after(60)
+        assert len(desk.theirs.looks) - looks <= 3
+        desk.theirs.shows(seen_order("ghost", 3, limit="90"))
+        await desk.after(40)
+        assert desk.open_breaks == []
+        assert await refusal(desk, buy(2, symbol="PEP")) == "ok"
+
+    run(story)
+    (opened,) = desk.account.journal.of(BreakOpened)
+    assert (opened.found.owner, opened.found.theirs) == (Owner.BROKER, "not shown when asked")
+
+
+@pytest.mark.fault("order-foreign")
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_foreign_order_that_had_filled_in_part_before_our_books_began_is_counted_for_the_rest(desk, ends):
+    """What filled before is in the positions and the cash that the books began with."""
+    before = execution("by hand", 4, 4, seconds=-60)
+    desk.account.hold("KO", 4)
+
+    async def story() -> None:
+        desk.theirs.cash = desk.account.portfolio.cash
+        desk.theirs.positions = [seen_position("KO", 4)]
+        desk.theirs.shows(seen_order("by hand", 10, status="partially_filled", filled=4, limit="99"), before)
+        await desk.start()
+        assert desk.account.portfolio.holding("KO").buys == 6
+        assert desk.open_breaks == []
+        rest = execution("by hand", 6 if ends else 2, 10 if ends else 6)
+        desk.account.broker.report(
+            "by hand", OrderTrigger.FILL_LAST if ends else OrderTrigger.FILL_PART, execution=rest
+        )
+        filled = 10 if ends else 6
+        status = "filled" if ends else "partially_filled"
+        desk.theirs.shows(seen_order("by hand", 10, status=status, filled=filled, limit="99"), before, rest)
+        desk.theirs.positions = [seen_position("KO", filled)]
+        desk.theirs.cash = desk.account.portfolio.cash
+        await desk.after(5 * MINUTE + 10)
+        assert desk.open_breaks == []
+
+    run(story)
+    assert desk.account.portfolio.position("KO").quantity == (10 if ends else 6)
+    assert len(desk.account.journal.of(FillEvent)) == 1
+    events = [(number, event) for number, event in enumerate(desk.account.journal.events, 1)]
+    again = record_from((number, event) for number, event in events if getattr(event, "order_id", "") == "by hand")
+    assert again is not None
+    assert (again.filled_before, again.chain_filled, again.room) == (4, 10 if ends else 6, 0 if ends else 4)
+    books = Projection()
+    differing = {found.field for number, event in events for found in books.apply(number, event)}
+    assert differing == {"position KO", "cash"}, "what was held before is on nobody's record in this test"
+
+
+def test_a_market_order_of_somebody_else_keeps_its_room_over_a_restart(desk):
+    async def story() -> None:
+        desk.theirs.shows(seen_order("by hand", 7))
+        await desk.start()
+
+    run(story)
+    events = enumerate(desk.account.journal.events, 1)
+    again = record_from((number, event) for number, event in events if getattr(event, "order_id", "") == "by hand")
+    assert again is not None
+    assert again.room_price == desk.account.record("by hand").room_price == D("100.01")

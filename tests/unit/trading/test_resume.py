@@ -9,12 +9,15 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.app.adoption import Ledger, adopt_cash
-from quant_trading_system.core.events import HaltLevel, SignalEvent
+from quant_trading_system.core.decisions import Rejection
+from quant_trading_system.core.events import HaltLevel, RiskEventKind, SignalEvent
 from quant_trading_system.core.exceptions import KillSwitchActiveError
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.journal.replay import replay
 from quant_trading_system.risk.latch import MemoryLatch
+from quant_trading_system.trading.resume import open_alarms
 from quant_trading_system.trading.strategy import Strategy
 from tests.support.orders import buy, sell
 from tests.support.restart import Life
@@ -204,3 +207,48 @@ def test_an_order_of_an_earlier_process_is_as_old_as_this_one(life, monkeypatch)
 
     assert ask(90) is OrderStatus.IN_DOUBT
     assert ask(31) is OrderStatus.ABSENT
+
+
+@pytest.mark.fault("day-not-closed")
+def test_a_day_that_ended_while_nothing_ran_is_closed_on_record_at_the_equity_last_known(life):
+    """The next day's losses count from there: those of the rest of the day and of the night are among them."""
+    before = life.begin()
+    life.trade(buy(50), "100.00")
+    before.monitor.open_day()
+    before.portfolio.mark("KO", D("98.00"))
+    before.monitor.recalculated("")
+    last = before.portfolio.equity
+    life.clock.move_to(life.clock.now() + timedelta(days=1))
+    after = life.again()
+    closed = [e.event for e in life.journal.entries(kinds=("risk",)) if e.event.reason is RiskEventKind.DAY_CLOSED]
+    assert [event.equity for event in closed] == [last]
+    after.portfolio.mark("KO", D("90.00"))
+    after.monitor.open_day()
+    assert (after.portfolio.day_start_equity, after.portfolio.daily_pnl) == (last, -400)
+    life.again()
+    assert len([e for e in life.journal.entries(kinds=("risk",)) if e.event.reason is RiskEventKind.DAY_CLOSED]) == 1
+
+
+def test_a_restart_within_the_day_closes_nothing(life):
+    before = life.begin()
+    before.monitor.open_day()
+    life.clock.move_to(life.clock.now() + timedelta(minutes=30))
+    after = life.again()
+    assert after.portfolio.closing_equity is None
+
+
+@pytest.mark.fault("overfill")
+def test_an_overfill_keeps_its_symbol_frozen_over_a_restart_until_the_position_is_closed(life):
+    life.begin()
+    life.trade(buy(10), "100.00")
+    life.broker.fill("run-1-0", 2, "100.00")
+    after = life.again()
+    after.portfolio.mark("KO", D("100.00"))
+    refused = life.submit(buy(1))
+    assert isinstance(refused, Rejection)
+    assert "run-1-0 has filled 12 of 10 shares" in refused.message
+    life.trade(sell(12), "100.00")
+    assert not after.portfolio.positions
+    life.again()
+    assert isinstance(life.submit(buy(3)), Placed)
+    assert open_alarms(life.journal) == {}

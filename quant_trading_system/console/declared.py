@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -60,7 +60,7 @@ class Route:
         takes: a struct of path, query or body; `answers`: the type of a good answer.
         work: does it; a plain function runs in a thread, a coroutine function on the server's loop.
         needs_key: a write that must not happen twice.
-        group, name, summary, text: for the description.
+        group, name, summary, text, example: for the description.
     """
 
     method: str
@@ -74,6 +74,7 @@ class Route:
     summary: str
     text: str
     needs_key: bool = False
+    example: Mapping[str, object] | None = None
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -137,9 +138,17 @@ class RouteTable:
 
         return declare
 
-    def add_command(self, path: str, role: Role, answers: Any, takes: type[msgspec.Struct], work: Work) -> None:
+    def add_command(
+        self,
+        path: str,
+        role: Role,
+        answers: Any,
+        takes: type[msgspec.Struct],
+        work: Work,
+        example: Mapping[str, object],
+    ) -> None:
         """Declare a write whose struct says what it is for; `work` serves many of them."""
-        self._add("POST", path, role, takes, answers, work, needs_key=True, says=takes)
+        self._add("POST", path, role, takes, answers, work, needs_key=True, says=takes, example=example)
 
     def _add(
         self,
@@ -152,6 +161,7 @@ class RouteTable:
         *,
         needs_key: bool,
         says: object = None,
+        example: Mapping[str, object] | None = None,
     ) -> None:
         summary, _, text = (inspect.getdoc(says or work) or "").partition("\n\n")
         self.routes.append(
@@ -167,6 +177,7 @@ class RouteTable:
                 summary=" ".join(summary.split()),
                 text="" if says is not None else " ".join(text.split()),
                 needs_key=needs_key,
+                example=example,
             )
         )
 

@@ -124,7 +124,8 @@ def _body(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
             tag = route.takes.__struct_config__.tag_field  # the path says which command it is
             _leave_out(strict, {*route.path_fields, tag or ""})
         schemas[f"{name}Given"] = strict
-    return {"required": True, "content": {JSON: {"schema": schema}}}
+    content = {"schema": schema} if route.example is None else {"schema": schema, "example": route.example}
+    return {"required": True, "content": {JSON: content}}
 
 
 def _leave_out(schema: dict[str, Any], names: Collection[str]) -> None:

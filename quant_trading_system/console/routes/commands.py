@@ -57,6 +57,29 @@ ROLES: Mapping[type[Command], Role] = {
 ELSEWHERE: frozenset[type[Command]] = frozenset({Halt})
 """POST /v1/halt works without an engine."""
 
+_ORDER = {"symbol": "KO", "side": "buy", "quantity": "10", "order_type": "limit", "limit_price": "60.10"}
+_ORDER_ID = "qts7-124bffc90666-12-0"
+_PARENT_ID = "qts7-124bffc90666-13"
+_WHY = {"reason": "earnings tonight"}
+EXAMPLES: Mapping[type[Command], Mapping[str, object]] = {
+    PlaceOrder: _ORDER,
+    Check: _ORDER,
+    ReplaceOrder: {"order_id": _ORDER_ID, "limit_price": "60.05"},
+    Cancel: {"order_id": _ORDER_ID, **_WHY},
+    CancelAll: {"symbol": "KO", "keep_exits": True, **_WHY},
+    Flatten: _WHY,
+    StartParent: {"symbol": "KO", "side": "sell", "quantity": "5000", "algorithm": "twap", "minutes": 60},
+    PauseParent: {"parent_id": _PARENT_ID, **_WHY},
+    ResumeParent: {"parent_id": _PARENT_ID},
+    SpeedUpParent: {"parent_id": _PARENT_ID, "factor": "1.5"},
+    ReduceParent: {"parent_id": _PARENT_ID, "quantity": "2500"},
+    CancelParent: {"parent_id": _PARENT_ID, **_WHY},
+    ArmStrategy: {"strategy": "Trend", **_WHY},
+    DisarmStrategy: {"strategy": "Trend", **_WHY},
+    Reconcile: {},
+}
+"""A request of each kind, for the description."""
+
 ACTS = RouteTable("Commands")
 
 
@@ -74,4 +97,4 @@ async def carry_out(ask: Ask[Any]) -> Answered:
 
 for _name, _kind in COMMANDS.items():
     if _kind in ROLES and _kind not in ELSEWHERE:
-        ACTS.add_command(f"/v1/commands/{_name}", ROLES[_kind], Outcome, _kind, carry_out)
+        ACTS.add_command(f"/v1/commands/{_name}", ROLES[_kind], Outcome, _kind, carry_out, EXAMPLES[_kind])

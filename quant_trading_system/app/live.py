@@ -26,10 +26,10 @@ from quant_trading_system.app.live_parts import (
     narrate,
     tell_what_stands_still,
 )
+from quant_trading_system.app.price_feed import price_feed
 from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
-from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import RunFinished
 from quant_trading_system.core.exceptions import (
     BrokerRejected,
@@ -46,10 +46,10 @@ from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.alpaca_statement import AlpacaStatements
 from quant_trading_system.execution.credentials import TradingMode
+from quant_trading_system.execution.halt_board import HaltBoard
 from quant_trading_system.execution.order_manager import ABSENT_AFTER
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
-from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from quant_trading_system.trading.operations import Operations
@@ -125,23 +125,6 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
         stack.callback(lock.release)
         await refuse_crash_loop(journal, around.open_latch(setup.directory), around.clock, lines.client)
         return await LiveAccount.prepare(setup, around, journal, lines, tell, alarms, lock)
-
-
-def _feed(
-    setup: LiveSetup, lines: Lines, clock: Clock, calendar: Calendar, board: QuoteBoard, alarms: Alarms
-) -> AlpacaFeed:
-    symbols = tuple(setup.universe)
-    return AlpacaFeed(
-        lines.sockets,
-        lines.data,
-        setup.access,
-        clock,
-        alarms,
-        subscriptions={"quotes": symbols, "trades": symbols},
-        board=board,
-        is_open=calendar.is_open,
-        feed=setup.feed,
-    )
 
 
 def _guard(setup: LiveSetup, around: Surroundings, lock: AccountLock, host_latch: Latch, alarms: Alarms) -> EngineGuard:
@@ -229,7 +212,8 @@ class LiveAccount:
             latch=LastLook(lock, latch, host_latch, alarms),
             account_id=setup.account_id,
         )
-        feed = _feed(setup, lines, clock, calendar, board, alarms)
+        halts = HaltBoard(clock.now, tell)
+        feed = price_feed(setup, lines, clock, calendar, board, halts, alarms)
         bars = await loaded_bars(setup, lines.data, calendar, clock)
         correlations = measured_correlations(setup, bars)
         ports = Ports(
@@ -241,6 +225,7 @@ class LiveAccount:
             latch=latch,
             correlations=correlations,
             volumes=board,
+            is_halted=halts.is_halted,
             unwatched=guard.unwatched,
         )
         record = around.watchdog_record(setup.directory)

@@ -12,7 +12,7 @@ from tests.support.venue_process import running_venue
 
 @pytest.fixture(scope="module")
 def venue():
-    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=6) as running:
+    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=8) as running:
         yield running
 
 
@@ -54,6 +54,17 @@ def test_an_engine_sizes_as_it_was_told(venue, tmp_path):
     price = {"KO": 60, "PEP": 170}[first["symbol"]]
     assert 9_000 < float(first["filled"]) * price < 10_500
     assert "max_position_pct" in engine.run("explain", first["order_id"])
+
+
+def test_a_halt_of_the_exchange_reaches_the_engine(venue, engine):
+    with engine.running() as running:
+        engine.told(running, "reconciled")
+        venue.control("/halt", {"symbol": "KO"})
+        engine.told(running, "KO is halted")
+        venue.control("/resume", {"symbol": "KO"})
+        engine.told(running, "KO trades again")
+        running.send_signal(signal.SIGINT)
+        running.wait()
 
 
 @pytest.mark.fault("second-engine")

@@ -167,6 +167,8 @@ def in_words(found: Break) -> str:
     words = str(found)
     if found.difference is not None:
         words += f", difference {plain(found.difference)}"
+    if found.cause:
+        words += "; proposed: the same cost for the broker's shares, booked by `qts reconcile --adopt NAME`"
     if found.blocks:
         words += f"; no new risk in {found.symbol or 'the account'} until it is explained"
     return f"{words} ({found.severity.value}, {found.owner.value})"

@@ -43,6 +43,7 @@ class Break(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         subject: symbol, order id, ``cash`` or ``account``; with `kind` it names the break.
         symbol: the symbol that it shuts; empty for the whole account.
         ours, theirs: the two versions as text; `difference`: theirs less ours, where both are numbers.
+        cause: what the broker's statement says moved the shares, such as a split; empty when it says nothing.
     """
 
     kind: BreakKind
@@ -53,6 +54,7 @@ class Break(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: Severity = Severity.SERIOUS
     owner: Owner = Owner.OPERATOR
     difference: Decimal | None = None
+    cause: str = ""
 
     @property
     def name(self) -> tuple[BreakKind, str]:
@@ -71,7 +73,8 @@ class Break(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (self.name, self.difference, self.severity) == (other.name, other.difference, other.severity)
 
     def __str__(self) -> str:
-        return f"{self.kind.value} {self.subject}: ours {self.ours}, the broker's {self.theirs}"
+        why = f", by {self.cause}" if self.cause else ""
+        return f"{self.kind.value} {self.subject}: ours {self.ours}, the broker's {self.theirs}{why}"
 
 
 class ActivityKind(StrEnum):

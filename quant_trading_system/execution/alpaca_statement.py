@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from quant_trading_system.core.breaks import ActivityKind
 from quant_trading_system.core.exceptions import BrokerRejected, InvalidOrder, NotSent
-from quant_trading_system.core.numbers import ONE, exact
+from quant_trading_system.core.numbers import ONE, ZERO, exact
 from quant_trading_system.core.orders import EXTERNAL, Order, OrderType, TimeInForce
 from quant_trading_system.execution.alpaca_api import no_answer
 from quant_trading_system.execution.alpaca_models import Activity, AlpacaAccount, AlpacaOrder, AlpacaPosition
@@ -34,6 +34,16 @@ _KINDS: Mapping[str, ActivityKind] = MappingProxyType(
     }
 )
 """Alpaca's words for entries that move cash only. Splits, mergers and the like move shares and are not here."""
+_ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "SPLIT": "a split",
+        "NC": "a change of the name",
+        "MA": "a merger",
+        "SPIN": "a spin-off",
+        "REORG": "a reorganisation",
+    }
+)
+"""Alpaca's words for entries that move shares: they explain a difference, and a person takes it over."""
 _BESIDE_TRADES = "non_trade_activity"
 """Without it a week of fills is read page by page at every full look."""
 _FINAL = frozenset({"", "executed"})
@@ -150,6 +160,8 @@ def _seen_activity(row: Activity) -> SeenActivity:
         amount=None if row.net_amount is None else exact(row.net_amount),
         symbol=row.symbol or "",
         description=(row.description or "")[:200],
+        action=_ACTIONS.get(row.activity_type, "") if is_final else "",
+        shares=exact(row.qty) if row.qty is not None else ZERO,
     )
 
 

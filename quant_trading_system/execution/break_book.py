@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from quant_trading_system.core.book_events import BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import Break, BreakKind, Owner
 from quant_trading_system.core.clock import Clock
@@ -94,8 +96,11 @@ class BreakBook:
     def _weigh(self, name: BreakName, found: Break) -> None:
         if name in self.open:
             known, first_seen = self.open[name]
+            is_same = known.is_same_as(found)
+            if is_same and not found.cause:  # a light look does not read the broker's statement
+                found = msgspec.structs.replace(found, cause=known.cause)
             self.open[name] = (found, first_seen)
-            if not known.is_same_as(found):
+            if not is_same or found.cause != known.cause:
                 self._open(found, first_seen)
             return
         suspect = self._suspects.get(name)

@@ -21,7 +21,7 @@ from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.broker import BrokerOrder
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
-from quant_trading_system.execution.statement import SeenOrder, SeenPosition, Statement
+from quant_trading_system.execution.statement import SeenActivity, SeenOrder, SeenPosition, Statement
 from quant_trading_system.risk.portfolio import Portfolio
 
 CASH_TOLERANCE = Decimal("5.00")
@@ -114,11 +114,24 @@ def compare(books: Books, statement: Statement) -> tuple[Break, ...]:
     """Every difference that nothing on its way explains; cash only with a full statement."""
     orders = [*_compare_orders(books, statement.orders)]
     on_its_way = _unbooked_shares(books, statement.orders)
-    found = [*orders, *compare_positions(books.positions, statement.positions, _slack(books, on_its_way))]
+    differing = compare_positions(books.positions, statement.positions, _slack(books, on_its_way))
+    found = [*orders, *(_explained(one, statement.activities) for one in differing)]
     is_settled = not on_its_way and not any(order.status in _ON_ITS_WAY for order in books.orders.values())
     if statement.cash is not None and is_settled:
         found += compare_cash(books.cash, statement.cash)
     return tuple(found)
+
+
+def _explained(found: Break, entries: Iterable[SeenActivity]) -> Break:
+    """A difference in shares with the corporate action that makes it up exactly, where the broker's statement has one.
+
+    The newest entry counts: older ones were taken over when they came.
+    """
+    cause = next((e for e in entries if e.action and e.symbol == found.symbol and e.shares == found.difference), None)
+    if cause is None:
+        return found
+    words = f"{cause.action} (entry {cause.activity_id}: {plain(cause.shares)} shares)"
+    return msgspec.structs.replace(found, cause=words)
 
 
 # -- orders --------------------------------------------------------------------------------------------------------

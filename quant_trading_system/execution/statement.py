@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from quant_trading_system.core.breaks import ActivityKind
+from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import BrokerOrder, Execution
 
@@ -51,6 +52,7 @@ class SeenActivity(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: None when `word`, the broker's own, is not one that we can classify, or the entry is not final.
         amount: dollars, negative when paid; None where the broker gives none.
+        action: the corporate action that it tells of, in words; empty for none. `shares`: signed, that came with it.
     """
 
     activity_id: str
@@ -59,6 +61,8 @@ class SeenActivity(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal | None
     symbol: str = ""
     description: str = ""
+    action: str = ""
+    shares: Decimal = ZERO
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):

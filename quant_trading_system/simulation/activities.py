@@ -53,6 +53,7 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         net_amount: dollars, negative when paid.
+        quantity: shares that came in with it, negative out, as by a split.
     """
 
     id: str
@@ -62,6 +63,7 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
     net_amount: Decimal
     description: str
     activity_type: str = FEE
+    quantity: Decimal = _ZERO
 
 
 Activity = FillActivity | CashActivity
@@ -113,8 +115,10 @@ class ActivityLog:
         """Remember the latest execution of an order."""
         self.entries.append((live.number, len(live.fills) - 1, complete))
 
-    def post(self, at: datetime, activity_type: str, amount: Decimal, symbol: str, description: str) -> None:
-        """Remember money that moved beside a trade."""
+    def post(
+        self, at: datetime, activity_type: str, amount: Decimal, symbol: str, description: str, shares: Decimal = _ZERO
+    ) -> None:
+        """Remember money or shares that moved beside a trade."""
         self.postings.append(
             CashActivity(
                 id=self._id(at, len(self.entries) * _ROWS),
@@ -124,6 +128,7 @@ class ActivityLog:
                 net_amount=amount,
                 description=description,
                 activity_type=activity_type,
+                quantity=shares,
             )
         )
         self.entries.append((_POSTING, len(self.postings) - 1, True))

@@ -78,6 +78,14 @@ class Holding(msgspec.Struct):
             self.closed += abs(quantity)
         self.quantity = held + quantity
 
+    def become(self, quantity: int) -> None:
+        """As many units of shares from now on, for the same money: a split, or a symbol that is renamed."""
+        if self.quantity and quantity:
+            self.mark = self.mark * self.quantity // quantity
+        self.quantity = quantity
+        self.lots = [(quantity, self.cost // quantity)] if quantity else []
+        self.opened, self.closed = [], 0
+
     @property
     def of_today(self) -> tuple[int, int]:
         """Units of shares that were added today and are still there, and the money that they cost on average."""
@@ -212,6 +220,15 @@ class Books:
     def move_cash(self, amount: Decimal) -> None:
         """Dollars come in, or go out when negative, without a trade."""
         self.cash += units(amount) * UNIT
+
+    def move_shares(self, symbol: str, quantity: int) -> None:
+        """Units of shares come in, or go out when negative, without a trade and without money."""
+        holding = self._holdings.setdefault(symbol, Holding(0))
+        self._count(holding, -1)
+        holding.become(holding.quantity + quantity)
+        self._count(holding, +1)
+        if not holding.quantity:
+            del self._holdings[symbol]
 
     def mark(self, symbol: str, price: Decimal) -> None:
         """Value the holding at `price` (dollars a share) from now on; nothing happens when none is held."""

@@ -70,6 +70,7 @@ from quant_trading_system.simulation.realism import PLAIN, MovableMarket, Realis
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 from quant_trading_system.simulation.wire import Subscriber, Wire
 
+_ZERO = Decimal(0)
 _NANO = Decimal("1E-9")
 _HUNDRED = Decimal(100)
 
@@ -267,21 +268,35 @@ class Venue(OrderDesk):
         self._exchange.send(live, now)
         return self._groups.show(live)
 
-    def post(self, activity_type: str, amount: Decimal, *, symbol: str = "", description: str = "") -> None:
-        """Money moves beside trades: a dividend (``DIV``), interest (``INT``), a transfer (``CSD``, ``CSW``), a fee.
+    def post(
+        self,
+        activity_type: str,
+        amount: Decimal,
+        *,
+        symbol: str = "",
+        description: str = "",
+        shares: Decimal = _ZERO,
+    ) -> None:
+        """Money or shares move beside trades.
+
+        A dividend (``DIV``), interest (``INT``), a transfer (``CSD``, ``CSW``), a fee; a split (``SPLIT``), a change of
+        the name (``NC``).
 
         Args:
             amount: dollars, negative when the account pays.
+            shares: of `symbol` that come in, negative out; what the position has cost stays as it is.
 
         Raises:
-            ValueError: the amount has more than nine decimals, or is nothing.
+            ValueError: amount or shares have more than nine decimals, or both are nothing.
         """
-        if not amount or amount % _NANO:
-            raise ValueError("an amount of money has at most nine decimals and is not zero")
+        if not (amount or (shares and symbol)) or amount % _NANO or shares % _NANO:
+            raise ValueError("an amount of money or shares has at most nine decimals, and one is not zero")
         now = self._now()
         self._exchange.run_until(now)
         self._account.books.move_cash(amount)
-        self._activities.post(now, activity_type, amount, symbol, description)
+        if shares:
+            self._account.books.move_shares(symbol, units(shares))
+        self._activities.post(now, activity_type, amount, symbol, description, shares)
 
     def _execution(self, execution_id: str) -> tuple[LiveOrder, VenueFill]:
         live = self._orders.get(execution_id.partition(":")[0])

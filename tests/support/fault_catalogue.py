@@ -96,6 +96,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         "correction | price or quantity of an execution changes | rebooked as a new entry",
         "fill-senseless | an execution without sense | set apart and looked up, never booked",
         "position-differs | the broker's positions differ from ours | new risk is shut for the symbol; nothing is booked by itself",
+        "corporate-action | a split or a change of the name moves shares without a trade | a break with its cause and a proposal; exits pass, a named person books it",
         "cash-differs | the broker's cash differs | told to the cent; beyond fees it shuts new risk",
         "fees-and-transfers | fees, dividends and transfers | own entries; a transfer is no profit",
         "liquidated | the broker closes a position | the account halts",

@@ -144,7 +144,7 @@ def activity_json(row: Activity) -> Json:
         "net_amount": plain(row.net_amount),
         "description": row.description,
         "symbol": row.symbol,
-        "qty": "0",
+        "qty": plain(row.quantity),
         "per_share_amount": None,
         "status": "executed",
     }

@@ -238,7 +238,11 @@ class Control:
         amount = exact(command.amount)
         for desk in self._desks(command.account):
             desk.venue.post(
-                command.activity_type, amount, symbol=command.symbol, description=command.description or "posted"
+                command.activity_type,
+                amount,
+                symbol=command.symbol,
+                description=command.description or "posted",
+                shares=exact(command.shares),
             )
         return await self._settle(b"")
 

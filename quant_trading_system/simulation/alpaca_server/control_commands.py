@@ -94,11 +94,16 @@ class LiquidateCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 
 
 class PostCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Money moves beside trades; `amount` in dollars as text, negative when the account pays."""
+    """Money or shares move beside trades.
+
+    Attributes:
+        amount: dollars as text, negative when the account pays; `shares`: of `symbol` as text, negative out.
+    """
 
     account: str
     activity_type: str
-    amount: str
+    amount: str = "0"
+    shares: str = "0"
     symbol: str = ""
     description: str = ""
 

@@ -78,9 +78,10 @@ class Engine:
         self.system.orders.lives.watch.on_notice(self.notices.append)
         self._task = asyncio.ensure_future(broker.run())
         await self.until(lambda: broker.session.is_up)
-        statements = AlpacaStatements(lines.client, broker.names)
+        statements = self.statements = AlpacaStatements(lines.client, broker.names)
         books = None if past is None else past.books
         reconciliation = Reconciliation(self.system, statements, books, self.notices.append, self.lines.append)
+        self.reconciliation = reconciliation
         await reconciliation.start("")
         self.system.monitor.open_day()
 

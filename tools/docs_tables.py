@@ -18,7 +18,7 @@ from typing import get_args
 import msgspec
 
 import quant_trading_system as front_door
-from quant_trading_system.app.decision_record import QUESTIONS
+from quant_trading_system.app.checklist import QUESTIONS
 from quant_trading_system.config.loader import default_limits, limits_as_text
 from quant_trading_system.config.looseness import Looser
 from quant_trading_system.config.reasons import shipped_reasons, shipped_text

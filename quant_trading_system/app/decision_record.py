@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from quant_trading_system.app.check_lines import CheckLine, check_lines
+from quant_trading_system.app.checklist import QUESTIONS
 from quant_trading_system.core.book_events import GroupAlarm
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, SizeSeen, Step, Unit
 from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent, RiskEvent, SignalEvent
@@ -77,58 +78,6 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     chain: tuple[Leg, ...] = ()
     group: tuple[Leg, ...] = ()
     alarms: tuple[GroupAlarm, ...] = ()
-
-
-QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
-    (
-        Step.RISK_ASSESSMENT,
-        "Is the kill switch active?",
-        (Rule.KILL_SWITCH, Rule.EXACT_ARITHMETIC, Rule.ACCOUNT_KNOWN, Rule.WATCHED),
-    ),
-    (Step.RISK_ASSESSMENT, "Do our books agree with the broker's?", (Rule.RECONCILED,)),
-    (Step.RISK_ASSESSMENT, "What is the current drawdown?", (Rule.MAX_DRAWDOWN,)),
-    (Step.RISK_ASSESSMENT, "What is today's P&L?", (Rule.MAX_DAILY_LOSS,)),
-    (
-        Step.RISK_ASSESSMENT,
-        "Are there existing orders for this symbol?",
-        (Rule.MAX_OPEN_ORDERS, Rule.DUPLICATE_ORDER, Rule.IN_DOUBT),
-    ),
-    (
-        Step.RISK_ASSESSMENT,
-        "Does this order exceed position limits?",
-        (Rule.MAX_POSITIONS, Rule.MAX_SECTOR, Rule.MAX_GROSS, Rule.MAX_CORRELATION, Rule.BUYING_POWER),
-    ),
-    (
-        Step.ORDER_VALIDATION,
-        "Is the symbol in the approved universe?",
-        (Rule.APPROVED_UNIVERSE, Rule.INSTRUMENT_TRADABLE),
-    ),
-    (
-        Step.ORDER_VALIDATION,
-        "Is the order type appropriate for the market?",
-        (Rule.ORDER_SUPPORTED, Rule.QUOTE_SANE, Rule.MAX_SPREAD),
-    ),
-    (Step.ORDER_VALIDATION, "Is the time in force set correctly?", (Rule.TRADING_HOURS,)),
-    (
-        Step.ORDER_VALIDATION,
-        "Are the prices reasonable and fresh?",
-        (Rule.QUOTE_PRESENT, Rule.MAX_QUOTE_AGE, Rule.PRICE_COLLAR, Rule.PRICE_TICK),
-    ),
-    (
-        Step.ORDER_VALIDATION,
-        "Does the quantity pass the concentration check?",
-        (
-            Rule.MAX_POSITION,
-            Rule.MAX_QUANTITY,
-            Rule.MIN_NOTIONAL,
-            Rule.MAX_NOTIONAL,
-            Rule.LOT_SIZE,
-            Rule.SELL_WITHIN_HELD,
-            Rule.REDUCE_ONLY,
-        ),
-    ),
-)
-"""Every rule of the gate under the question of the checklist that it answers."""
 
 
 def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:

@@ -11,6 +11,7 @@ from quant_trading_system import __version__
 from quant_trading_system.cli import (
     algo_command,
     backtest_command,
+    check_command,
     console_command,
     demo_command,
     halt_commands,
@@ -62,6 +63,7 @@ backtest_command.add_to(app)
 order_commands.add_to(app)
 ticket_commands.add_to(app)
 strategy_commands.add_to(app)
+check_command.add_to(app)
 halt_commands.add_to(app)
 limits_commands.add_to(app)
 journal_commands.add_to(app)

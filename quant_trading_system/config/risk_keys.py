@@ -167,6 +167,10 @@ KEYS: tuple[LimitKey, ...] = (
         "Largest worst-case sum of absolute position values.", Looser.HIGHER,
     ),
     LimitKey(
+        "account", "max_position_quantity", read_number, _up_to(10**9), "shares",
+        "Largest worst-case quantity of one position.", Looser.HIGHER,
+    ),
+    LimitKey(
         "orders", "max_order_quantity", read_number, _up_to(10**9), "shares",
         "Largest quantity of one order.", Looser.HIGHER,
     ),
@@ -185,6 +189,38 @@ KEYS: tuple[LimitKey, ...] = (
     LimitKey(
         "orders", "duplicate_window_s", read_number, Range(ZERO, _DAY_S), "seconds",
         "Time within which an identical order is taken for a mistake; 0 allows repeats.", Looser.LOWER,
+    ),
+    LimitKey(
+        "traffic", "max_orders_per_minute", read_whole, _count(100_000), "orders",
+        "Orders and changes of orders that may leave within a minute.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "traffic", "max_notional_per_minute", read_number, _up_to(10**12), "dollars",
+        "What the orders that leave within a minute may add up to.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "traffic", "max_messages_per_minute", read_whole, _count(100_000), "requests",
+        "Requests within a minute, cancels included, beyond which nothing new is begun.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "traffic", "max_replaces_per_minute", read_whole, _count(100_000), "changes",
+        "Changes of open orders that may leave within a minute.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "traffic", "max_repeated_orders", read_whole, _count(100_000), "orders",
+        "Orders of one strategy, symbol and side within `repeat_window_s`; one more stops the strategy.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "traffic", "repeat_window_s", read_number, Range(ZERO, _DAY_S, open_below=True), "seconds",
+        "How long an order counts among the repeats.", Looser.LOWER,
+    ),
+    LimitKey(
+        "traffic", "max_orders_per_day", read_whole, _count(10_000_000), "orders",
+        "Orders and changes of orders that may leave on one day of the exchange.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "traffic", "max_notional_per_day", read_number, _up_to(10**13), "dollars",
+        "What the orders of one day of the exchange may add up to.", Looser.HIGHER,
     ),
     LimitKey(
         "prices", "price_collar_pct", read_number, _SHARE, _FRACTION + "the quote",
@@ -332,6 +368,9 @@ CONTRADICTIONS: tuple[Contradiction, ...] = (
     Contradiction("max_position_pct", "max_gross_exposure", "no position could ever reach its own limit"),
     Contradiction("max_sector_exposure", "max_gross_exposure", "no sector could ever reach its own limit"),
     Contradiction("min_order_notional", "max_order_notional", "no order could pass"),
+    Contradiction("max_notional_per_minute", "max_notional_per_day", "no minute could ever reach its own limit"),
+    Contradiction("max_orders_per_minute", "max_messages_per_minute", "every order is a message, too"),
+    Contradiction("max_orders_per_minute", "max_orders_per_day", "no minute could ever reach its own limit"),
     Contradiction("correlation_min_observations", "correlation_window", "no correlation could ever be believed"),
 )
 """Pairs that cannot both be meant."""

@@ -19,10 +19,16 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_drawdown_pct: loss from peak equity, fraction of the peak; beyond it the kill switch trips.
         max_sector_exposure: largest worst-case value of all positions of one sector, fraction of equity.
         max_correlation: highest correlation of a new symbol's returns with those of any symbol held.
+        max_position_quantity: largest worst-case shares of one position.
         max_order_quantity: shares in one order.
         min_order_notional, max_order_notional: dollars in one order.
         max_open_orders_per_symbol: orders of one symbol that may be open at once, the new one included.
         duplicate_window_s: seconds within which an identical order is taken for a mistake.
+        max_orders_per_minute, max_notional_per_minute: orders and changes within a minute, and their dollars.
+        max_messages_per_minute: the same with cancels; `max_replaces_per_minute`: changes only.
+        max_repeated_orders: orders of one strategy, symbol and side within `repeat_window_s` seconds; one more
+            stops the strategy.
+        max_orders_per_day, max_notional_per_day: orders and changes of one day of the exchange, and their dollars.
         allow_short: positions below zero are permitted (the instrument must be shortable too).
         buying_power_multiplier: 1 for a cash account, 2 for Regulation T margin.
         max_gross_exposure: largest worst-case sum of absolute position values, fraction of equity.
@@ -58,11 +64,20 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_drawdown_pct: Decimal
     max_sector_exposure: Decimal
     max_correlation: Decimal
+    max_position_quantity: Decimal
     max_order_quantity: Decimal
     min_order_notional: Decimal
     max_order_notional: Decimal
     max_open_orders_per_symbol: int
     duplicate_window_s: Decimal
+    max_orders_per_minute: int
+    max_notional_per_minute: Decimal
+    max_messages_per_minute: int
+    max_replaces_per_minute: int
+    max_repeated_orders: int
+    repeat_window_s: Decimal
+    max_orders_per_day: int
+    max_notional_per_day: Decimal
     allow_short: bool
     buying_power_multiplier: Decimal
     max_gross_exposure: Decimal

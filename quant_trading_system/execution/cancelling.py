@@ -6,7 +6,7 @@ Never judged by the gate, the kill switch or the journal: stopping is always pos
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from quant_trading_system.core.clock import Clock
@@ -43,8 +43,9 @@ class _Wish:
 class Cancels:
     """Every cancel that was asked for and whose order has not ended yet."""
 
-    def __init__(self, lives: OrderLives, broker: Broker, clock: Clock) -> None:
-        """Cancel orders of `lives` at `broker`."""
+    def __init__(self, lives: OrderLives, broker: Broker, clock: Clock, asked: Callable[[], None]) -> None:
+        """Cancel orders of `lives` at `broker`; every request is counted by `asked`."""
+        self._asked = asked
         self._lives = lives
         self._broker = broker
         self._clock = clock
@@ -113,6 +114,7 @@ class Cancels:
         with self._lock:
             wish = self._wishes.setdefault(record.order_id, _Wish(reason))
             wish.asks += 1
+            self._asked()
             wish.was_unseen = record.status in _UNSEEN
             wish.next_at = self._clock.monotonic() + wish.pause.total_seconds()
             wish.pause = min(2 * wish.pause, LONGEST_PAUSE)

@@ -33,6 +33,7 @@ class NoticeKind(StrEnum):
     LEG_LOST = "leg_lost"  # an exit of a group has ended by itself
     EXITS_TOO_LARGE = "exits_too_large"  # an exit could close more than its entry has filled
     BOTH_EXITS_FILLED = "both_exits_filled"  # the exits of a group have closed more than was there
+    STRATEGY_DISARMED = "strategy_disarmed"  # the same decision again and again; it takes no more risk
     RATE_LIMITED = "rate_limited"
     LOCK_LOST = "lock_lost"  # somebody else may be sending for the account
     CLOCK = "clock"  # our clock or calendar is not the broker's

@@ -17,7 +17,6 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import ExecutionPlan, Rejection, Rule
 from quant_trading_system.core.exceptions import (
     BrokerRejected,
-    DuplicateOrderId,
     JournalError,
     KillSwitchActiveError,
     NotSent,
@@ -34,7 +33,7 @@ from quant_trading_system.execution.order_life import Journal, OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.parent_rooms import ParentRooms
 from quant_trading_system.execution.position_tracker import PositionTracker
-from quant_trading_system.execution.verdicts import halted, require_free_legs
+from quant_trading_system.execution.verdicts import halted, require_free_legs, require_same, stop_runaway
 from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
@@ -92,7 +91,7 @@ class OrderManager:
         )
         self._orders = self.lives.store
         self.rooms = ParentRooms(portfolio, checker, self.lives)
-        self._cancels = Cancels(self.lives, broker, clock)
+        self._cancels = Cancels(self.lives, broker, clock, checker.traffic.cancel_asked)
         broker.subscribe(self.lives.take)
 
     # -- the way out ---------------------------------------------------------------------------------------------
@@ -198,9 +197,10 @@ class OrderManager:
             verdict = halted(order, verdict)  # asked last: nothing fits between asking and marking
         if isinstance(verdict, Rejection):
             self.lives.deny(order, verdict, cause)
+            stop_runaway(order, verdict, self._checker.traffic, self.lives.watch)
             return verdict
         record = self.lives.begin(verdict, plan, cause)
-        self._checker.remember(order)
+        self._checker.remember(verdict)
         return record, verdict
 
     def _decide_replacement(
@@ -213,9 +213,10 @@ class OrderManager:
             verdict = halted(order, verdict)
         if isinstance(verdict, Rejection):
             self.lives.deny(order, verdict, cause, replaces=old.order_id)
+            stop_runaway(order, verdict, self._checker.traffic, self.lives.watch)
             return verdict
         record = self.lives.begin_replacement(verdict, plan, cause)
-        self._checker.remember(order)
+        self._checker.remember(verdict)
         return record, verdict
 
     def _next_replacement(self, order_id: str) -> str:
@@ -388,9 +389,7 @@ class OrderManager:
 
 
 def _same_answer(known: OrderRecord, order: Order) -> Placed | Rejection:
-    for field in order.__struct_fields__:
-        if getattr(known.order, field) != getattr(order, field):
-            raise DuplicateOrderId(order.client_order_id, field)
+    require_same(known.order, order)
     if known.rejection is not None:
         return known.rejection
     return Placed(known.order_id, known.status, known.reason)

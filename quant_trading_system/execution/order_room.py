@@ -16,7 +16,8 @@ class OrderRoom:
 
     def take(self, record: OrderRecord) -> None:
         """An order begins, or is taken up again."""
-        self._portfolio.reserve(record.order_id, record.order.symbol, record.room, record.room_price)
+        order, is_leg = record.order, record.group is not None
+        self._portfolio.reserve(record.order_id, order.symbol, record.room, record.room_price, order, is_leg=is_leg)
         if record.status is OrderStatus.IN_DOUBT:
             self._portfolio.set_in_doubt(record.order_id, record.order.symbol, True)
 
@@ -26,7 +27,8 @@ class OrderRoom:
         if before.is_open and not status.is_open:
             self._portfolio.release(record.order_id, symbol)
         elif status.is_open and not before.is_open and before is not OrderStatus.CREATED:
-            self._portfolio.restore(record.order_id, symbol, record.room, record.room_price)
+            order, is_leg = record.order, record.group is not None
+            self._portfolio.restore(record.order_id, symbol, record.room, record.room_price, order, is_leg=is_leg)
         elif (before is OrderStatus.IN_DOUBT) != (status is OrderStatus.IN_DOUBT):
             self._portfolio.set_in_doubt(record.order_id, symbol, status is OrderStatus.IN_DOUBT)
         self.share(record)

@@ -17,7 +17,7 @@ from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.triggers import Answer
 
-WARN_AFTER, HALT_AFTER = timedelta(seconds=60), timedelta(seconds=300)
+WARN_AFTER, HALT_AFTER = timedelta(minutes=1), timedelta(minutes=5)
 """How long an order may be in doubt before a person is told, and before the account is halted."""
 _ABSURD = 10
 """A price that is so many times the one that was expected, or that part of it, is looked up before it is booked."""

@@ -57,6 +57,7 @@ class Books(msgspec.Struct, kw_only=True):
     breaks: list[tuple[Break, datetime]]
     activities: list[str]
     follows_activities: bool
+    runaways: dict[str, str]
     opened: datetime | None
     disarmed: dict[str, str]
     last_intent: dict[str, int]
@@ -83,6 +84,7 @@ _AS_THEY_ARE = (
     "run_orders",
     "run_fills",
     "follows_activities",
+    "runaways",
     "opened",
     "disarmed",
     "last_intent",

@@ -17,6 +17,7 @@ import msgspec
 from quant_trading_system.core.approval_events import AnyApprovalEvent, ApprovalAsked, ApprovalEnded, ApprovalGiven
 from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
+from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import (
     AnyEvent,
     CashMoved,
@@ -108,6 +109,7 @@ class Projection:
         breaks: differences from the broker's books that are open, with the time at which each was first seen.
         activities: ids of the entries of the broker's statement that cash contains.
         follows_activities: those entries are booked by id; older books had their cash from the broker without.
+        runaways: strategies that were stopped for repeating themselves and not armed since, and in which words.
         opened: when the books began, None before that.
         disarmed: strategies that a person has disarmed, each with the reason.
         last_intent: highest number of an intent among the order ids of each run.
@@ -139,6 +141,7 @@ class Projection:
         self.breaks: dict[tuple[BreakKind, str], tuple[Break, datetime]] = {}
         self.activities: set[str] = set()
         self.follows_activities = False
+        self.runaways: dict[str, str] = {}
         self.opened: datetime | None = None
         self.disarmed: dict[str, str] = {}
         self.last_intent: dict[str, int] = {}
@@ -232,6 +235,8 @@ class Projection:
         if self.orders.change(self.seq, event):
             self.run_orders += 1
             self._count_intent(event.order_id)
+        if event.decision is not None and event.decision.refused_by is Rule.MAX_REPEATED_ORDERS and event.order:
+            self.runaways.setdefault(event.order.strategy, event.reason)
 
     def _change_parent(self, event: ParentEvent) -> None:
         self.parents.change(self.seq, event)
@@ -316,12 +321,16 @@ class Projection:
 
     def _arm(self, event: StrategySwitched) -> None:
         self.disarmed.pop(event.strategy, None)
-        if not event.armed:
+        if event.armed:
+            self.runaways.pop(event.strategy, None)
+        else:
             self.disarmed[event.strategy] = event.reason
 
     def _switch(self, event: KillSwitchEvent) -> None:
         if event.activation < self.halt.activation:
             self._differ("activation", event.activation, f"at least {self.halt.activation}")
+        if event.level is HaltLevel.RUNNING:
+            self.runaways = {}
         self.halt = Halt(
             level=event.level,
             reason=event.reason,

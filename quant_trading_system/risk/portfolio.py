@@ -15,114 +15,9 @@ from types import MappingProxyType
 
 from quant_trading_system.core.instruments import UNKNOWN_SECTOR
 from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.orders import Order
 from quant_trading_system.core.positions import Applied, Position, Restated, RoundTrips, Trade
-
-
-class Reservation:
-    """The room that one open order takes.
-
-    Attributes:
-        leaves: signed shares that may still fill; negative for sells.
-        price: dollars a share at which the room is valued.
-        in_doubt: the order may or may not be at the broker; its symbol is frozen.
-        is_parent: kept for what a parent has not sent yet; no order itself.
-    """
-
-    __slots__ = ("in_doubt", "is_parent", "leaves", "order_id", "price")
-
-    def __init__(self, order_id: str, leaves: Decimal, price: Decimal, is_parent: bool = False) -> None:
-        self.order_id = order_id
-        self.leaves = leaves
-        self.price = price
-        self.in_doubt = False
-        self.is_parent = is_parent
-
-
-class Holding:
-    """One symbol: the position, its open orders, and the most that they can become.
-
-    Attributes:
-        buys, sells: shares of open orders by side, both at least 0.
-        worst_quantity: the larger absolute position that open orders can lead to.
-        worst_value: its value in dollars.
-        order_price: dollars a share, the dearest at which an open order is valued; 0 without one.
-        frozen: why no new risk may be taken in it; empty when it may.
-    """
-
-    __slots__ = (
-        *("buys", "frozen", "order_price", "orders", "position", "sector", "sells"),
-        *("worst_quantity", "worst_value"),
-    )
-
-    def __init__(self, symbol: str, sector: str) -> None:
-        self.position = Position(symbol)
-        self.sector = sector
-        self.orders: dict[str, Reservation] = {}
-        self.buys = ZERO
-        self.sells = ZERO
-        self.order_price = ZERO
-        self.worst_quantity = ZERO
-        self.worst_value = ZERO
-        self.frozen = ""
-
-    @property
-    def open_orders(self) -> tuple[str, ...]:
-        """Ids of the orders that may trade."""
-        return tuple([order_id for order_id, room in self.orders.items() if not room.is_parent])
-
-    def worst_with(self, signed_quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
-        """Worst-case quantity and value if an order of `signed_quantity` at `price` were open too."""
-        buys, sells = self.buys, self.sells
-        if signed_quantity > 0:
-            buys += signed_quantity
-        else:
-            sells -= signed_quantity
-        return self._worst(buys, sells, max(price, self.order_price))
-
-    def shrinks(self, signed_quantity: Decimal) -> bool:
-        """True when the order, on top of all open exits, is proven to stay within the position held."""
-        held = self.position.quantity
-        if signed_quantity < 0:
-            return held > 0 and self.sells - signed_quantity <= held
-        return held < 0 and self.buys + signed_quantity <= -held
-
-    def without(self, order_id: str) -> Holding:
-        """The same holding if that order were not open; a copy for questions."""
-        other = Holding(self.position.symbol, self.sector)
-        other.position = self.position
-        other.frozen = self.frozen
-        for reservation in self.orders.values():
-            if reservation.order_id != order_id:
-                other.orders[reservation.order_id] = reservation
-                if reservation.leaves > 0:
-                    other.buys += reservation.leaves
-                else:
-                    other.sells -= reservation.leaves
-        other.refresh()
-        return other
-
-    def refresh(self) -> Decimal:
-        """Recompute the worst case after a change; the change of its value in dollars."""
-        price = ZERO
-        for reservation in self.orders.values():
-            price = max(price, reservation.price)
-        self.order_price = price
-        before = self.worst_value
-        self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, price)
-        return self.worst_value - before
-
-    def _worst(self, buys: Decimal, sells: Decimal, order_price: Decimal) -> tuple[Decimal, Decimal]:
-        position = self.position
-        held = position.quantity
-        quantity = max(abs(held + buys), abs(held - sells))
-        mark = position.mark
-        if mark is None:
-            return quantity, abs(position.cost) + quantity * order_price
-        size = abs(held)
-        value = size * mark
-        if quantity > size:  # the mark of a symbol that is not held may be an old one
-            value += (quantity - size) * (max(mark, order_price) if size else order_price)
-        return quantity, value
+from quant_trading_system.risk.holding import Holding, Reservation
 
 
 class Portfolio:
@@ -207,11 +102,22 @@ class Portfolio:
 
     # -- room for orders ---------------------------------------------------------------------------------------
 
-    def reserve(self, order_id: str, symbol: str, leaves: Decimal, price: Decimal, is_parent: bool = False) -> None:
+    def reserve(
+        self,
+        order_id: str,
+        symbol: str,
+        leaves: Decimal,
+        price: Decimal,
+        order: Order | None = None,
+        *,
+        is_leg: bool = False,
+        is_parent: bool = False,
+    ) -> None:
         """Take the room for a new order or parent (signed shares); the caller holds `lock` since it checked."""
         with self.lock:
-            self.holding(symbol).orders[order_id] = Reservation(order_id, leaves, price, is_parent)
-            self._shift(self.holding(symbol), leaves)
+            held = self.holding(symbol)
+            held.orders[order_id] = Reservation(order_id, leaves, price, order, is_leg=is_leg, is_parent=is_parent)
+            self._shift(held, leaves)
 
     def release(self, order_id: str, symbol: str) -> None:
         """Give back what the order has left; a second release changes nothing."""
@@ -221,11 +127,20 @@ class Portfolio:
             if reservation is not None:
                 self._shift(held, -reservation.leaves, side=reservation.leaves)
 
-    def restore(self, order_id: str, symbol: str, leaves: Decimal, price: Decimal) -> None:
+    def restore(
+        self,
+        order_id: str,
+        symbol: str,
+        leaves: Decimal,
+        price: Decimal,
+        order: Order | None = None,
+        *,
+        is_leg: bool = False,
+    ) -> None:
         """Take room again for an order that turned out to be alive after all."""
         with self.lock:
             if order_id not in self.holding(symbol).orders:
-                self.reserve(order_id, symbol, leaves, price)
+                self.reserve(order_id, symbol, leaves, price, order, is_leg=is_leg)
 
     def resize(self, order_id: str, symbol: str, leaves: Decimal) -> None:
         """An open order may fill other shares (signed) than were reserved for it."""

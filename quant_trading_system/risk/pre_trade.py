@@ -6,9 +6,8 @@ that the record is complete, and names the first that refused. An exception insi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, NoReturn
 
@@ -24,13 +23,14 @@ from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.checks import CHECKS, Case, Check
 from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.correlation import CorrelationSource
+from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.portfolio import Holding, Portfolio
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.traffic import RecentOrders, Traffic
 
 _SEAL: Final = object()
 _NINE_DECIMALS = Decimal("1E-9")
 _MILLIONTH = Decimal("1E-6")
-_MICROSECOND = timedelta(microseconds=1)
 _NO_PRICE = CheckResult(Rule.QUOTE_SANE, False, detail="no price")
 
 
@@ -95,6 +95,10 @@ class PreTradeRiskChecker:
 
     It reads the portfolio but reserves nothing: `OrderManager` holds the portfolio's lock around the check and
     the reservation. Calling it alone answers "what if".
+
+    Attributes:
+        limits: in force.
+        traffic: what has left lately.
     """
 
     def __init__(
@@ -121,7 +125,6 @@ class PreTradeRiskChecker:
             agreement: what reconciliation has found; without one nothing is in question.
             checks: the rules, in order; tests plant failing ones here.
         """
-        self.use_limits(limits)
         self._universe = universe
         self._portfolio = portfolio
         self._quotes = quotes
@@ -133,11 +136,14 @@ class PreTradeRiskChecker:
         self._unwatched = unwatched
         self._agreement = agreement or Agreement()
         self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in checks)
-        self._recent = _RecentOrders()
+        self.traffic = Traffic(clock, calendar, limits.repeat_window_s)
+        self._recent = RecentOrders()
+        self.use_limits(limits)
 
     def use_limits(self, limits: RiskLimits) -> None:
         """Judge by other limits from now on; whoever swaps them holds the portfolio's lock."""
         self.limits = limits
+        self.traffic.look_back(limits.repeat_window_s)
         self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
 
     def check_order(self, order: Order, plan: ExecutionPlan | None = None) -> ApprovedOrder | Rejection:
@@ -172,9 +178,15 @@ class PreTradeRiskChecker:
         results, refused = self._ask_all(case)
         return self._decision(case, results, plan, None if refused is None else refused.rule), refused
 
-    def remember(self, order: Order) -> None:
-        """Note that `order` leaves, so that an identical one within the window is taken for a mistake."""
-        self._recent.remember(order, self._clock.now())
+    def remember(self, approved: Approval) -> None:
+        """Count an order that leaves; an identical one within the window is taken for a mistake."""
+        self._recent.remember(approved.order, self._clock.now())
+        self.traffic.sent(
+            approved.order,
+            approved.quantity * approved.price,
+            is_replace=isinstance(approved, ApprovedReplacement),
+            takes_risk=not approved.shrinks,
+        )
 
     def _ask_all(self, case: Case) -> tuple[tuple[CheckResult, ...], CheckResult | None]:
         """Every answer, and the first that refuses. Whatever breaks on the way refuses; nothing is ever skipped."""
@@ -218,6 +230,7 @@ class PreTradeRiskChecker:
         case.unwatched = self._unwatched()
         case.unreconciled = self._agreement.obstacle(case.order.symbol)
         case.agreed = self._agreement.room_to_leave(case.order.symbol, case.holding.position.quantity)
+        case.left = self.traffic.seen(case.order)
         case.duplicate_age = self._recent.age(case.order, case.now, self._duplicate_window)
         self._read_session(case)
         self._read_market(case)
@@ -355,44 +368,3 @@ def _sentence(order: Order, refused: CheckResult) -> str:
     if refused.limit is not None:
         words += f", limit {plain(refused.limit)} {refused.unit}".rstrip()
     return f"{words} ({refused.detail})" if refused.detail else words
-
-
-class _RecentOrders:
-    """When identical orders left, for as long as the window lasts."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, dict[tuple[object, ...], datetime]] = {}
-        self._order: deque[tuple[datetime, str, tuple[object, ...]]] = deque()
-
-    def remember(self, order: Order, now: datetime) -> None:
-        content = _content(order)
-        self._last.setdefault(order.symbol, {})[content] = now
-        self._order.append((now, order.symbol, content))
-
-    def age(self, order: Order, now: datetime, window: timedelta) -> Decimal | None:
-        """Seconds since an identical order left, None when there was none within the window."""
-        oldest = now - window
-        while self._order and self._order[0][0] <= oldest:
-            self._forget(*self._order.popleft())
-        of_symbol = self._last.get(order.symbol)
-        sent = None if of_symbol is None else of_symbol.get(_content(order))
-        return None if sent is None else Decimal((now - sent) // _MICROSECOND).scaleb(-6)
-
-    def _forget(self, moment: datetime, symbol: str, content: tuple[object, ...]) -> None:
-        of_symbol = self._last.get(symbol, {})  # two that left at one moment are forgotten together
-        if of_symbol.get(content) == moment:
-            del of_symbol[content]
-            if not of_symbol:
-                del self._last[symbol]
-
-
-def _content(order: Order) -> tuple[object, ...]:
-    return (
-        order.side,
-        order.quantity,
-        order.notional,
-        order.order_type,
-        order.limit_price,
-        order.stop_price,
-        order.strategy,
-    )

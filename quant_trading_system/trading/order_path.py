@@ -98,6 +98,11 @@ class OrderPath:
             if earlier.cause != cause and self._desk.is_open(earlier.parent_id):
                 self._desk.cancel(earlier.parent_id, "its wish was replaced by a newer one")
 
+    def rearm(self, strategy: str | None = None) -> None:
+        """A person has reset the kill switch or armed `strategy`: what was stopped as a runaway may take risk again."""
+        with self._portfolio.lock:
+            self._checker.traffic.rearm(strategy)
+
     def give_up(self, symbols: Iterable[str] | None = None) -> None:
         """Stop pursuing all wishes, or those for `symbols`; open orders are not touched."""
         for symbol in list(self._pursuits) if symbols is None else symbols:

@@ -7,10 +7,13 @@ one that was working counts in full until reconciliation has looked at it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 
 from quant_trading_system.core.book_events import GroupAlarm
+from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import (
+    AnyEvent,
     FillEvent,
     HaltLevel,
     HaltTrigger,
@@ -18,7 +21,8 @@ from quant_trading_system.core.events import (
     OrderEvent,
     SignalEvent,
 )
-from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_recall import record_from
@@ -29,9 +33,15 @@ from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.traffic import MINUTE_S, Past, Traffic
 
 REMEMBERED = 20_000
 """Entries before the end of the journal among which a wish is looked for."""
+PIECE = 5_000
+"""Entries that are read at a time, on the way back to the start of the day."""
+LONGEST_DAY = timedelta(days=10)
+"""No day of an exchange is longer, from the end of the one before it: holidays and closures included."""
+_MINUTE = timedelta(seconds=MINUTE_S)
 
 
 def resume(
@@ -42,6 +52,9 @@ def resume(
     monitor: RiskMonitor,
     kill_switch: KillSwitch,
     orders: OrderManager,
+    traffic: Traffic,
+    calendar: Calendar,
+    now: datetime,
 ) -> None:
     """Bring fresh parts to the state that `past` was folded to.
 
@@ -80,6 +93,7 @@ def resume(
         for entry in source.entries(kinds={"fill"})
         if isinstance(event := entry.event, FillEvent) and event.at >= moment
     )
+    traffic.recall(left_before(source, past.seq, calendar, now), past.runaways)
     _restore_halt(past, kill_switch)
 
 
@@ -106,6 +120,48 @@ def open_alarms(source: JournalSource) -> dict[str, str]:
 def recall_from(source: JournalSource) -> Callable[[str], OrderRecord | None]:
     """Finds an order in the journal by its id."""
     return lambda order_id: record_from((entry.seq, entry.event) for entry in source.about(order_id))
+
+
+def left_before(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[Past]:
+    """What left on this day of the exchange and within the last minute, oldest first, up to the entry `last`.
+
+    Reads backwards in pieces, so that a start costs what the day has brought and not what the journal holds.
+    """
+    today = calendar.trade_date(now)
+
+    def counts(at: datetime) -> bool:
+        """Of this day or of the last minute; what is weeks old need not be in the calendar."""
+        return at > now - LONGEST_DAY and (at > now - _MINUTE or calendar.trade_date(at) >= today)
+
+    found: list[Past] = []
+    end = last + 1
+    while end > 1:
+        start = max(end - PIECE, 1)
+        piece = list(islice(source.entries(start), end - start))
+        requests = (_request_in(entry.event) for entry in piece)
+        found = [request for request in requests if request is not None and counts(request.at)] + found
+        if piece and not counts(piece[0].event.at):
+            break
+        end = start
+    return found
+
+
+def _request_in(event: AnyEvent) -> Past | None:
+    """The request that an entry tells of, None for any other entry."""
+    if not isinstance(event, OrderEvent):
+        return None
+    if event.trigger is OrderTrigger.SEND and event.order is not None and event.decision is not None:
+        values = (check.actual for check in event.decision.checks if check.rule is Rule.MAX_NOTIONAL)
+        limited = (check.limit for check in event.decision.checks if check.rule is Rule.MAX_REPEATED_ORDERS)
+        return Past(
+            event.at,
+            event.order,
+            next(values, None) or ZERO,
+            is_replace=bool(event.replaces),
+            takes_risk=next(limited, None) is not None,
+        )
+    asked = event.trigger is None and event.pending is PendingRequest.CANCEL
+    return Past(event.at) if asked else None
 
 
 def wishes_at_rest(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[tuple[int, Signal]]:

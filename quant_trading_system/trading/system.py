@@ -205,7 +205,7 @@ def assemble(
 def _take_up(
     past: Past, ports: Ports, risk: RiskParts, orders: OrderManager, desk: AlgoDesk, engine: TradingEngine
 ) -> None:
-    """The books of before the restart, wishes that wait for an open, and parent orders that had not ended."""
+    """The books of before the restart, what had left, wishes that wait, and parent orders that had not ended."""
     resume(
         past.books,
         past.source,
@@ -213,6 +213,9 @@ def _take_up(
         monitor=risk.monitor,
         kill_switch=risk.kill_switch,
         orders=orders,
+        traffic=risk.checker.traffic,
+        calendar=ports.calendar,
+        now=ports.clock.now(),
     )
     close_missed_day(past.books.baselines, risk.monitor, ports.calendar, ports.clock.now())
     engine.switch_was(past.books.halt.activation, past.books.halt.level)

@@ -255,6 +255,7 @@ class TradingEngine:
         self._journal.append(
             StrategySwitched(at=self._clock.now(), strategy=strategy, armed=True, by=by, reason=reason)
         )
+        self._path.rearm(strategy)
         heard = {running.name for running in self._running} | {strategy}
         self._running = [known for name, known in self._strategies.items() if name in heard]
 
@@ -362,6 +363,7 @@ class TradingEngine:
             self._desk.halt(event.level)
         else:
             self._monitor.rebase()
+            self._path.rearm()
 
 
 def _signed_by(order: Order | ParentOrder, strategy: str) -> Order | ParentOrder:

@@ -144,7 +144,7 @@ def test_only_the_order_manager_sends_orders(sources: tuple[Source, ...]) -> Non
     assert [] == senders
 
 
-BROKERS = {"execution/broker.py", "execution/alpaca_broker.py"}
+BROKERS = {"execution/broker.py", "execution/alpaca_broker.py", "execution/no_broker.py"}
 
 
 def test_brokers_and_venues_define_place_and_nobody_else(sources: tuple[Source, ...]) -> None:

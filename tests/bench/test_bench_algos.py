@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from msgspec.structs import replace
-
-from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.algo.advice import USUAL_PROFILE, PlanRequest
 from quant_trading_system.execution.algo.almgren_chriss import ShortfallProblem, optimal_trajectory
@@ -18,6 +15,7 @@ from quant_trading_system.execution.algo.schedule import twap_schedule, weighted
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.trading.system import TradingSystem
 from tests.support.algo_desk import CLOSE, MINUTE, OPEN, SECOND, SESSION, Desk, twap_parent
+from tests.support.desk import UNHURRIED, limits_with
 from tests.support.road import account
 
 D = Decimal
@@ -89,7 +87,7 @@ def test_a_schedule_of_almgren_and_chriss(benchmark):
 def test_a_thousand_parents_in_one_engine(benchmark):
     """Twenty minutes of a thousand TWAPs through gate, order manager, venue and journal, a look every ten seconds."""
     benchmark.group = "parents"
-    limits = replace(default_limits(), max_open_orders_per_symbol=100, max_gross_exposure=D(1))
+    limits = limits_with(**UNHURRIED, max_open_orders_per_symbol=100, max_gross_exposure=D(1))
 
     def run() -> TradingSystem:
         system, venue = account(20, limits)

@@ -88,6 +88,27 @@ def test_share_of_each_layer(capsys):
     assert 0 < sum(parts.values()) < 2 * whole
 
 
+def test_share_of_each_check(capsys):
+    """What each question of the gate costs, dearest first, beside the whole gate."""
+    checker = Road().system.checker
+    asked = order("S0000", BUY).with_id("what-if")
+    case = checker._case(asked)
+    checker._gather(case)
+    costs = {rule.value: _quantiles(lambda check=check: check(case)) for rule, check, _ in checker._checks}
+    parts = {"whole gate": _quantiles(lambda: checker.check_order(asked)), **costs}
+    with capsys.disabled():
+        print("\n                               p50      p99")
+        for name, (half, most) in sorted(parts.items(), key=lambda part: -part[1][0]):
+            print(f"  {name:<26} {half:6.2f}   {most:6.2f} us")
+    assert max(half for half, _ in costs.values()) < parts["whole gate"][0]
+
+
+def _quantiles(work: Callable[[], object]) -> tuple[float, float]:
+    """Median and 99th percentile of single runs, microseconds."""
+    spans = sorted(_spans(work))
+    return spans[len(spans) // 2] / 1000, spans[len(spans) * 99 // 100] / 1000
+
+
 def _gate(system: TradingSystem) -> float:
     asked = order("S0000", BUY).with_id("what-if")
     return _median(lambda: system.checker.check_order(asked))
@@ -139,6 +160,11 @@ def _numbered(asked: Order, number: int) -> Order:
 
 def _median(work: Callable[[], object]) -> float:
     """Median microseconds of many single runs."""
+    return statistics.median(_spans(work)) / 1000
+
+
+def _spans(work: Callable[[], object]) -> list[int]:
+    """Nanoseconds of each of many single runs."""
     for _ in range(200):
         work()
     spans = []
@@ -146,7 +172,7 @@ def _median(work: Callable[[], object]) -> float:
         begin = time.perf_counter_ns()
         work()
         spans.append(time.perf_counter_ns() - begin)
-    return statistics.median(spans) / 1000
+    return spans
 
 
 def test_the_layers_measured_are_those_of_a_real_order():

@@ -38,6 +38,17 @@ def limits_with(**changes: Any) -> RiskLimits:
     return msgspec.structs.replace(default_limits(), **changes)
 
 
+UNHURRIED: dict[str, Any] = {
+    "max_orders_per_minute": 10**5,
+    "max_messages_per_minute": 10**5,
+    "max_notional_per_minute": Decimal(10**12),
+    "max_repeated_orders": 10**5,
+    "max_orders_per_day": 10**7,
+    "max_notional_per_day": Decimal(10**13),
+}
+"""The limits on pace out of the way, for tests that send thousands of orders at one moment."""
+
+
 def plant(checker: PreTradeRiskChecker, rule: Rule, check: Check) -> None:
     """Let `check` answer for `rule`."""
     checker._checks = tuple((name, check if name is rule else asked, passed) for name, asked, passed in checker._checks)

@@ -7,6 +7,7 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     cash=20000            dollars at the start, before anything held was bought
     held=KO:-90@100       a position and the price that it was opened at, also its mark
     open=KO:10@100        an open order (negative: a sale) and the price at which its room is valued
+    resting=sell_1_stop_9 an open order of any kind, written as below with "_" for blanks
     doubt=KO:10@100       the same, of unknown fate
     quote=99/101          bid and ask of the ordered symbol; ``none`` for no quote; last=100 for the last trade
     age=15.1              seconds since the quote was made; received=… since we had it; negative: in the future
@@ -16,6 +17,10 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     break=KO:7            the broker holds another position; ``break=cash`` differs in cash
     unreconciled          the books were not compared yet
     sent=4.9              seconds since an identical order left
+    left=3@1000/59.9      three like orders of 1000 dollars each left, 59.9 seconds ago (0 unless given)
+    changed=2 canceled=2  changes and cancels that have just left
+    disarmed=why          the strategy was stopped as a runaway
+    replaces=10@99        the order is to take the place of an open one to buy so many at that limit
     corr=KO/XOM:0.81      a correlation; ``none`` when it cannot be measured
     precision=27          digits of the decimal context
     broken=quotes         what raises an error when it is read: quotes, calendar, correlations or broker
@@ -44,7 +49,8 @@ from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
-from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.checks.case import Replaced
+from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 from tests.support.desk import Desk
 from tests.support.market import CALENDAR, moment
 
@@ -74,18 +80,27 @@ def cases(table: str) -> list[GateCase]:
     return found
 
 
-def verdict(answer: ApprovedOrder | Rejection) -> str:
+def verdict(answer: ApprovedOrder | ApprovedReplacement | Rejection) -> str:
     """``ok``, or the rule that refused."""
     return answer.rule.value if isinstance(answer, Rejection) else "ok"
 
 
-def decide(case: GateCase) -> ApprovedOrder | Rejection:
+def decide(case: GateCase) -> ApprovedOrder | ApprovedReplacement | Rejection:
     """Lay the desk as the case says and ask the gate."""
     order, given = parse_order(case.order), _Given(case.given)
     desk = _desk(given, order)
     with localcontext() as context:
         context.prec = int(given.one("precision", str(getcontext().prec)))
-        return desk.check(order)
+        if not given.one("replaces"):
+            return desk.check(order)
+        return desk.checker.check_replacement(order, _replaced(desk, given.one("replaces")))
+
+
+def _replaced(desk: Desk, text: str) -> Replaced:
+    quantity, _, price = text.partition("@")
+    old = parse_order(f"buy {quantity} limit {price}").with_id("replaced")
+    desk.portfolio.reserve("replaced", old.symbol, old.quantity, Decimal(price))
+    return Replaced(old, old.quantity, Decimal(0))
 
 
 def parse_order(text: str) -> Order:
@@ -164,6 +179,7 @@ def _desk(given: _Given, order: Order) -> Desk:
     if given.one("halt"):
         desk.kill_switch.activate("a test", level=HaltLevel[given.one("halt").upper()])
     _disagree(desk, given)
+    _send_others_before(desk, given, order)
     if given.one("sent"):
         _send_before(desk, order, given.one("sent"))
     for text in given.all("corr"):
@@ -205,11 +221,19 @@ def _fill_books(desk: Desk, given: _Given) -> None:
         desk.hold(*_position(text))
     for number, (key, text) in enumerate([(k, t) for k in ("open", "doubt") for t in given.all(k)]):
         symbol, quantity, price = _position(text)
-        desk.portfolio.reserve(f"open-{number}", symbol, Decimal(quantity), Decimal(price))
+        terms = parse_order(f"{_side(quantity)} {quantity.lstrip('-')} limit {price} of {symbol}")
+        desk.portfolio.reserve(f"open-{number}", symbol, Decimal(quantity), Decimal(price), terms)
         desk.portfolio.set_in_doubt(f"open-{number}", symbol, key == "doubt")
+    for text in given.all("resting"):
+        terms = parse_order(text.replace("_", " "))
+        desk.portfolio.reserve("resting", terms.symbol, terms.signed_quantity, Decimal(100), terms)
     for key in ("day_start", "peak"):
         if given.one(key):
             setattr(desk.portfolio, f"{key}_equity", Decimal(given.one(key)))
+
+
+def _side(quantity: str) -> str:
+    return "sell" if quantity.startswith("-") else "buy"
 
 
 def _position(text: str) -> tuple[str, str, str]:
@@ -221,8 +245,25 @@ def _position(text: str) -> tuple[str, str, str]:
 def _send_before(desk: Desk, order: Order, seconds: str) -> None:
     now = desk.clock.now()
     desk.clock._now = now - _seconds(seconds)
-    desk.checker.remember(order)
+    desk.checker._recent.remember(order, desk.clock.now())
     desk.clock._now = now
+
+
+def _send_others_before(desk: Desk, given: _Given, order: Order) -> None:
+    now, traffic = desk.clock.now(), desk.checker.traffic
+    for text in given.all("left"):
+        number, _, rest = text.partition("@")
+        value, _, seconds = rest.partition("/")
+        desk.clock._now = now - _seconds(seconds or "0")
+        for _ in range(int(number)):
+            traffic.sent(order, Decimal(value), is_replace=False, takes_risk=True)
+        desk.clock._now = now
+    for _ in range(int(given.one("changed", "0"))):
+        traffic.sent(order, Decimal(0), is_replace=True, takes_risk=False)
+    for _ in range(int(given.one("canceled", "0"))):
+        traffic.cancel_asked()
+    if given.one("disarmed"):
+        traffic.disarm(order.strategy, given.one("disarmed"))
 
 
 def _seconds(text: str) -> timedelta:

@@ -536,7 +536,7 @@ BUGS = (
         "an order in doubt freezes nothing",
         _doubt_freezes_nothing,
         ("I11",),
-        ("submit.drop_response", "lookup.false_404"),
+        ("submit.drop_request", "submit.drop_response", "lookup.false_404"),
     ),
     PlantedBug(
         "M03",

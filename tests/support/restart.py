@@ -40,6 +40,7 @@ class Life:
         self.clock = ManualClock(NOON)
         self.broker = ScriptedBroker(self.clock)
         self.system: TradingSystem | None = None
+        self.limits = default_limits()
         self.strategies: tuple[Strategy, ...] = ()
         self.policy: ExecutionPolicy | None = None
 
@@ -84,7 +85,7 @@ class Life:
             ports,
             run="run",
             cash=CASH,
-            limits=default_limits(),
+            limits=self.limits,
             universe=UNIVERSE,
             strategies=self.strategies,
             sizer=EqualWeight(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.instruments import Instrument, Universe
@@ -18,6 +17,7 @@ from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.simulation.broker import SimulatedBroker
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.system import Ports, TradingSystem, assemble
+from tests.support.desk import UNHURRIED, limits_with
 
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def account(symbols: int = 1, limits: RiskLimits | None = None) -> tuple[Trading
         ports,
         run="bench",
         cash=Decimal(10_000_000),
-        limits=limits or default_limits(),
+        limits=limits or limits_with(**UNHURRIED),
         universe=universe,
         sizer=EqualWeight(),
     )

@@ -23,6 +23,7 @@ from quant_trading_system.risk.checks.exposure import (
     check_gross,
     check_position,
     check_position_count,
+    check_position_quantity,
     check_sector,
 )
 from quant_trading_system.risk.checks.market import (
@@ -45,8 +46,19 @@ from quant_trading_system.risk.checks.order import (
     check_order_quantity,
     check_order_supported,
     check_reduce_only,
+    check_self_match,
     check_sell_within_held,
     check_symbol_in_doubt,
+)
+from quant_trading_system.risk.checks.traffic import (
+    check_messages_per_minute,
+    check_notional_per_day,
+    check_notional_per_minute,
+    check_orders_per_day,
+    check_orders_per_minute,
+    check_repeated_orders,
+    check_replaces_per_minute,
+    check_strategy_armed,
 )
 
 __all__ = ["CHECKS", "Case", "Check"]
@@ -57,6 +69,7 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.ACCOUNT_KNOWN, check_account_known),
     (Rule.WATCHED, check_watched),
     (Rule.RECONCILED, check_reconciled),
+    (Rule.STRATEGY_ARMED, check_strategy_armed),
     (Rule.MAX_DAILY_LOSS, check_daily_loss),
     (Rule.MAX_DRAWDOWN, check_drawdown),
     (Rule.APPROVED_UNIVERSE, check_approved_universe),
@@ -76,8 +89,17 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MAX_OPEN_ORDERS, check_open_orders),
     (Rule.IN_DOUBT, check_symbol_in_doubt),
     (Rule.DUPLICATE_ORDER, check_duplicate),
+    (Rule.MAX_ORDERS_PER_MINUTE, check_orders_per_minute),
+    (Rule.MAX_NOTIONAL_PER_MINUTE, check_notional_per_minute),
+    (Rule.MAX_MESSAGES_PER_MINUTE, check_messages_per_minute),
+    (Rule.MAX_REPLACES_PER_MINUTE, check_replaces_per_minute),
+    (Rule.MAX_REPEATED_ORDERS, check_repeated_orders),
+    (Rule.MAX_ORDERS_PER_DAY, check_orders_per_day),
+    (Rule.MAX_NOTIONAL_PER_DAY, check_notional_per_day),
+    (Rule.SELF_MATCH, check_self_match),
     (Rule.SELL_WITHIN_HELD, check_sell_within_held),
     (Rule.REDUCE_ONLY, check_reduce_only),
+    (Rule.MAX_POSITION_QUANTITY, check_position_quantity),
     (Rule.MAX_POSITION, check_position),
     (Rule.MAX_POSITIONS, check_position_count),
     (Rule.MAX_SECTOR, check_sector),

@@ -14,7 +14,9 @@ from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.orders import Order
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Session
-from quant_trading_system.risk.portfolio import Holding, Portfolio
+from quant_trading_system.risk.holding import Holding
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.traffic import Left
 
 
 class Replaced(NamedTuple):
@@ -36,6 +38,7 @@ class Case:
         session: the regular session that is open now; `last_close`: the end of the latest finished one.
         unreconciled: why the books of the symbol or the account cannot be trusted, empty when they can.
         agreed: signed shares of the position that the broker's books show as well.
+        left: how much has left lately, in all and of this strategy.
         duplicate_age: seconds since an identical order, None when there was none.
         replaced: the open order whose place this one is to take; None for a new order. `quantity` is then what is
             left to trade, and `holding` is without the replaced order.
@@ -57,6 +60,7 @@ class Case:
         "holding",
         "instrument",
         "last_close",
+        "left",
         "limits",
         "next_open",
         "now",
@@ -102,6 +106,7 @@ class Case:
     worst_quantity: Decimal
     worst_value: Decimal
     added_value: Decimal
+    left: Left
     duplicate_age: Decimal | None
     correlated: Decimal | None
     correlated_with: str

@@ -17,6 +17,13 @@ def check_position(case: Case) -> CheckResult | None:
     return _sized(Rule.MAX_POSITION, case, case.worst_value, case.limits.max_position_pct)
 
 
+def check_position_quantity(case: Case) -> CheckResult | None:
+    """In the worst case the position is within `max_position_quantity` shares, or shrinking."""
+    if case.shrinks:
+        return None
+    return at_most(Rule.MAX_POSITION_QUANTITY, case.worst_quantity, case.limits.max_position_quantity, Unit.SHARES)
+
+
 def check_position_count(case: Case) -> CheckResult | None:
     """With this order at most `max_portfolio_positions` symbols are held or being opened."""
     opens = case.order.symbol not in case.portfolio.open_symbols

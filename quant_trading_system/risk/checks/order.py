@@ -7,7 +7,7 @@ from decimal import Decimal
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_groups import legs_of
-from quant_trading_system.core.orders import OrderClass, OrderSide
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
 from quant_trading_system.risk.checks.case import Case, at_most
 
 _OCO_CLOSES = "an OCO order closes what is held, once its shares are free"
@@ -54,7 +54,7 @@ def check_lot_size(case: Case) -> CheckResult | None:
 
 def check_order_quantity(case: Case) -> CheckResult | None:
     """At most `max_order_quantity` shares in one order."""
-    return at_most(Rule.MAX_QUANTITY, _whole(case), case.limits.max_order_quantity, Unit.SHARES)
+    return at_most(Rule.MAX_QUANTITY, whole_quantity(case), case.limits.max_order_quantity, Unit.SHARES)
 
 
 def check_min_notional(case: Case) -> CheckResult | None:
@@ -71,10 +71,10 @@ def check_max_notional(case: Case) -> CheckResult | None:
     rule, limit = Rule.MAX_NOTIONAL, case.limits.max_order_notional
     if case.price is None:
         return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
-    return at_most(rule, _whole(case) * case.price, limit, Unit.USD)
+    return at_most(rule, whole_quantity(case) * case.price, limit, Unit.USD)
 
 
-def _whole(case: Case) -> Decimal:
+def whole_quantity(case: Case) -> Decimal:
     """Shares of the order; of a replacement also what its chain has traded."""
     return max(case.quantity, case.order.quantity)
 
@@ -103,6 +103,38 @@ def check_duplicate(case: Case) -> CheckResult | None:
         return None
     meant = "identical order; set repeat=True if it is meant"
     return CheckResult(Rule.DUPLICATE_ORDER, age >= limit, age, limit, Unit.SECONDS, meant)
+
+
+def check_self_match(case: Case) -> CheckResult | None:
+    """The order cannot trade with an open one of the same account, unless it is a way out.
+
+    An order without a limit could meet any, so it waits for the other side to be gone. Orders of a group, and
+    trailing stops, are told apart by the broker.
+    """
+    order = case.order
+    if case.shrinks or _is_kept_apart(order):
+        return None
+    for reservation in case.holding.orders.values():
+        opposite = (reservation.leaves < 0) if order.side is OrderSide.BUY else (reservation.leaves > 0)
+        is_at_market = not reservation.is_leg and not reservation.is_parent
+        if opposite and is_at_market and _may_meet(order, reservation.order):
+            return CheckResult(Rule.SELF_MATCH, False, detail=f"it could trade with our own {reservation.order_id}")
+    return None
+
+
+def _is_kept_apart(order: Order) -> bool:
+    return order.order_class is not OrderClass.SIMPLE or order.order_type is OrderType.TRAILING_STOP
+
+
+def _may_meet(order: Order, other: Order | None) -> bool:
+    if other is None:
+        return True
+    if _is_kept_apart(other):
+        return False
+    if order.order_type is not OrderType.LIMIT or other.order_type is not OrderType.LIMIT:
+        return True
+    buy, sell = (order, other) if order.side is OrderSide.BUY else (other, order)
+    return (buy.limit_price or ZERO) >= (sell.limit_price or ZERO)
 
 
 def check_sell_within_held(case: Case) -> CheckResult | None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.risk.portfolio import Holding, Portfolio
+from quant_trading_system.risk.holding import Holding
+from quant_trading_system.risk.portfolio import Portfolio
 
 
 class Room(NamedTuple):

@@ -121,6 +121,22 @@ def test_positions_add_up_to_the_end_of_the_demo(qts, demo):
     assert float(books["cash"]) < demo["equity_end"]
 
 
+@pytest.mark.usefixtures("demo")
+def test_check_asks_the_gate_without_sending(qts):
+    """Exit code 0 or 3; every rule with its numbers; asked twice it says the same, for it changes nothing."""
+    few, many = ("check", "ko", "buy", "1", "--json"), ("check", "KO", "buy", "1000", "--json")
+    passed, refused = qts(*few), qts(*many)
+    assert (passed.returncode, refused.returncode) == (0, 3), passed.stdout + passed.stderr + refused.stderr
+    found = json.loads(refused.stdout)
+    assert (found["passes"], found["refused_by"]) == (False, "max_position_pct")
+    position = next(check for check in found["checks"] if check["rule"] == "max_position_pct")
+    assert float(position["headroom"]) == float(position["limit"]) - float(position["actual"])
+    assert json.loads(passed.stdout)["passes"] is True
+    assert qts(*many).stdout == refused.stdout
+    assert "would be refused" in qts("check", "KO", "buy", "10", "--bid", "60", "--ask", "70").stdout  # a wide quote
+    assert qts("check", "NOPE", "buy", "1").returncode == 3
+
+
 def test_everything_on_the_machine_is_halted_and_released_apart_from_the_account(qts):
     assert qts("halt", "--all", "--reason", "fire", "--by", "anna").returncode == 0
     told = qts("status")

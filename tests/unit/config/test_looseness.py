@@ -16,6 +16,7 @@ from quant_trading_system.config.risk_keys import KEYS
 MINIMA = {
     "min_order_notional",
     "duplicate_window_s",
+    "repeat_window_s",
     "correlation_min_observations",
     "rapid_loss_window_s",
     "broker_error_window_s",

@@ -44,7 +44,7 @@ RISK_KEYS = (
     "max_position_pct, max_portfolio_positions, max_daily_loss_pct, max_drawdown_pct, max_sector_exposure, "
     "max_correlation"
 )
-SECTION_NAMES = "risk, account, orders, prices, clock, halt, triggers, correlation, approvals"
+SECTION_NAMES = "risk, account, orders, traffic, prices, clock, halt, triggers, correlation, approvals"
 
 
 def refusal(text: str | bytes) -> str:
@@ -72,11 +72,20 @@ def test_shipped_values():
         "account.allow_short": "false",
         "account.buying_power_multiplier": "1",
         "account.max_gross_exposure": "1",
+        "account.max_position_quantity": "1000000",
         "orders.max_order_quantity": "100000",
         "orders.min_order_notional": "1",
         "orders.max_order_notional": "1000000",
         "orders.max_open_orders_per_symbol": "5",
         "orders.duplicate_window_s": "5",
+        "traffic.max_orders_per_minute": "300",
+        "traffic.max_notional_per_minute": "10000000",
+        "traffic.max_messages_per_minute": "600",
+        "traffic.max_replaces_per_minute": "120",
+        "traffic.max_repeated_orders": "60",
+        "traffic.repeat_window_s": "60",
+        "traffic.max_orders_per_day": "5000",
+        "traffic.max_notional_per_day": "50000000",
         "prices.price_collar_pct": "0.05",
         "prices.max_quote_age_s": "15",
         "prices.max_spread_pct": "0.02",
@@ -426,7 +435,7 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "883995ce323e"
+    assert default_limits().version == "d3f19f0f7e4b"
 
 
 @given(limit_files())

@@ -13,7 +13,7 @@ import pytest
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.order_manager import Placed
-from tests.support.desk import Account, limits_with
+from tests.support.desk import UNHURRIED, Account, limits_with
 from tests.support.orders import buy, sell
 
 THREADS, TASKS = 8, 1250
@@ -52,7 +52,9 @@ ROOM = {"max_position_pct": D(1), "max_sector_exposure": D(1), "max_gross_exposu
 
 def test_ten_thousand_orders_never_reserve_more_than_buying_power():
     """100 000 dollars are a thousand shares at 100; whoever came first, exactly so many are placed."""
-    account = Account(limits=limits_with(**ROOM, max_open_orders_per_symbol=10**6, max_order_notional=D(10**9)))
+    account = Account(
+        limits=limits_with(**ROOM, **UNHURRIED, max_open_orders_per_symbol=10**6, max_order_notional=D(10**9))
+    )
     symbols = ("KO", "PEP", "XOM")
     answers = storm(account, lambda n: buy(10, symbols[n % 3], limit="100.00"))
     placed = [answer for answer in answers if isinstance(answer, Placed)]
@@ -63,7 +65,7 @@ def test_ten_thousand_orders_never_reserve_more_than_buying_power():
 
 
 def test_a_storm_in_one_symbol_fills_its_limit_to_the_last_share():
-    account = Account(limits=limits_with(max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
     answers = storm(account, lambda n: buy(4, limit="100.00"), tasks=100)
     assert len(account.broker.placed) == 25
     assert refusals(answers) == {Rule.MAX_POSITION: 775}
@@ -71,7 +73,7 @@ def test_a_storm_in_one_symbol_fills_its_limit_to_the_last_share():
 
 
 def test_no_two_exits_sell_the_same_shares():
-    account = Account(limits=limits_with(max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
     account.hold("KO", 90)
     answers = storm(account, lambda n: sell(4), tasks=50)
     assert len(account.broker.placed) == 22  # 88 of 90 shares
@@ -88,7 +90,7 @@ def test_the_number_of_open_orders_is_a_limit_too():
 
 @pytest.mark.parametrize("ids", ["given", "of the run"])
 def test_every_order_has_its_own_id_and_its_own_entry(ids):
-    account = Account(limits=limits_with(max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
     storm(account, lambda n: buy(1, limit="100.00", client_order_id=f"x-{n}" if ids == "given" else ""), tasks=25)
     records = account.orders.orders()
     assert len({record.order_id for record in records}) == len(records) == 200
@@ -97,7 +99,7 @@ def test_every_order_has_its_own_id_and_its_own_entry(ids):
 
 def test_fills_that_arrive_during_the_storm_are_all_booked():
     """Every order fills while others are being judged; cash and shares add up at the end."""
-    account = Account(limits=limits_with(**ROOM, max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**ROOM, **UNHURRIED, max_open_orders_per_symbol=10**6))
     account.broker.answers.extend(["fill"] * 800)
     storm(account, lambda n: buy(1), tasks=100)
     assert account.portfolio.position("KO").quantity == 800
@@ -106,9 +108,39 @@ def test_fills_that_arrive_during_the_storm_are_all_booked():
     assert account.portfolio.gross_worst == 80_000
 
 
+PACE = {
+    Rule.MAX_ORDERS_PER_MINUTE: ({"max_orders_per_minute": 37}, 37),
+    Rule.MAX_NOTIONAL_PER_MINUTE: ({"max_notional_per_minute": D(3799)}, 37),
+    Rule.MAX_MESSAGES_PER_MINUTE: ({"max_messages_per_minute": 37}, 37),
+    Rule.MAX_ORDERS_PER_DAY: ({"max_orders_per_day": 37}, 37),
+    Rule.MAX_NOTIONAL_PER_DAY: ({"max_notional_per_day": D(3799)}, 37),
+}
+
+
+@pytest.mark.parametrize("rule", PACE)
+def test_no_storm_is_faster_than_the_limits_on_pace(rule):
+    """Whoever comes first: exactly as many orders leave as the window has room for, and every other is refused."""
+    tight, room = PACE[rule]
+    limits = limits_with(**ROOM, **UNHURRIED | tight, max_open_orders_per_symbol=10**6)
+    account = Account(limits=limits)
+    answers = storm(account, lambda n: buy(1, limit="100.00", strategy=f"s{n % 5}"), tasks=250)
+    assert len(account.broker.placed) == room
+    assert refusals(answers) == {rule: 2000 - room}
+
+
+def test_a_runaway_in_a_storm_is_stopped_at_its_limit_and_nobody_else():
+    account = Account(
+        limits=limits_with(**ROOM, **UNHURRIED | {"max_repeated_orders": 5}, max_open_orders_per_symbol=999)
+    )
+    answers = storm(account, lambda n: buy(1, limit="100.00", strategy="calm" if n % 100 == 0 else "mad"), tasks=50)
+    placed = Counter(approved.order.strategy for approved in account.broker.placed)
+    assert placed == {"calm": 4, "mad": 5}
+    assert refusals(answers) == {Rule.MAX_REPEATED_ORDERS: 1, Rule.STRATEGY_ARMED: 390}
+
+
 def test_a_halt_in_the_storm_is_the_end_of_it():
     """The order that sees the halt first is the last one; all later ones are refused with its reason."""
-    account = Account(limits=limits_with(max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
 
     async def halt(approved) -> None:
         account.kill_switch.activate("enough")

@@ -94,7 +94,7 @@ def rich_record(**others) -> RunRecord:
         "fees": Decimal("0.06"),
         "halts": [halt(HaltLevel.FLATTENING, times[101]), halt(HaltLevel.RUNNING, times[120], "reviewed")],
         "limits": {"risk.max_drawdown_pct": "0.15", "account.max_gross_exposure": "1"},
-        "limits_version": "55638ae71325",
+        "limits_version": "d3f19f0f7e4b",
         "journal": JournalSeal(path="state/my run.db", entries=1234, head="ab" * 32, verified=True),
     }
     return RunRecord(**{**everything, **others})

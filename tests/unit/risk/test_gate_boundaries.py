@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from quant_trading_system.core.decisions import Rejection, Rule
-from quant_trading_system.risk.pre_trade import ApprovedOrder
-from tests.support.desk import Desk
 from tests.support.gate_cases import GateCase, cases, decide, verdict
-from tests.support.orders import buy
 
 CASES = {
     Rule.KILL_SWITCH: """
@@ -72,6 +67,13 @@ break=KO:0 held=KO:10@100                               | sell 1          | reco
 break=KO:-10 held=KO:10@100                             | sell 1          | reconciled
 break=KO:-9 held=KO:-10@100 allow_short=true            | buy 9           | ok
 break=KO:-9 held=KO:-10@100 allow_short=true            | buy 10          | reconciled
+""",
+    Rule.STRATEGY_ARMED: """
+                                              | buy 1   | ok
+disarmed=runaway                              | buy 1   | strategy_armed
+disarmed=runaway allow_short=true             | sell 1  | strategy_armed
+disarmed=runaway held=KO:10@100               | sell 10 | ok              # a way out
+disarmed=runaway held=KO:10@100               | sell 11 | strategy_armed  # one share past flat
 """,
     Rule.MAX_DAILY_LOSS: """
 day_start=100000 peak=100000 cash=95000.01                                  | buy 1   | ok
@@ -266,6 +268,77 @@ sent=0                      | buy 1 repeat | ok
 sent=0 duplicate_window_s=0 | buy 1        | ok
 sent=1 held=KO:10@100       | sell 1       | duplicate_window_s
 """,
+    Rule.MAX_ORDERS_PER_MINUTE: """
+max_orders_per_minute=3 left=1@100                           | buy 1  | ok
+max_orders_per_minute=3 left=2@100                           | buy 1  | ok
+max_orders_per_minute=3 left=3@100                           | buy 1  | max_orders_per_minute
+max_orders_per_minute=3 left=3@100/59.999999                 | buy 1  | max_orders_per_minute
+max_orders_per_minute=3 left=3@100/60                        | buy 1  | ok
+max_orders_per_minute=3 left=2@100/59 left=1@100             | buy 1  | max_orders_per_minute
+max_orders_per_minute=3 left=2@100 changed=1                 | buy 1  | max_orders_per_minute  # a change is one, too
+max_orders_per_minute=3 left=3@100 held=KO:10@100            | sell 9 | ok                     # a way out
+""",
+    Rule.MAX_NOTIONAL_PER_MINUTE: """
+max_notional_per_minute=1000 left=9@100                      | buy 1 limit 99.99  | ok
+max_notional_per_minute=1000 left=9@100                      | buy 1 limit 100.00 | ok
+max_notional_per_minute=1000 left=9@100                      | buy 1 limit 100.01 | max_notional_per_minute
+max_notional_per_minute=1000 left=9@100/60                   | buy 1 limit 100.01 | ok
+max_notional_per_minute=1000 left=9@100                      | buy 1              | max_notional_per_minute
+max_notional_per_minute=1000 left=9@100 held=KO:10@100       | sell 10            | ok
+""",
+    Rule.MAX_MESSAGES_PER_MINUTE: """
+max_messages_per_minute=3 canceled=1                         | buy 1  | ok
+max_messages_per_minute=3 canceled=2                         | buy 1  | ok
+max_messages_per_minute=3 canceled=3                         | buy 1  | max_messages_per_minute
+max_messages_per_minute=3 canceled=1 left=1@100 changed=1    | buy 1  | max_messages_per_minute
+max_messages_per_minute=3 canceled=3 held=KO:10@100          | sell 9 | ok
+""",
+    Rule.MAX_REPLACES_PER_MINUTE: """
+max_replaces_per_minute=2 replaces=10@99           | buy 10 limit 98 | ok
+max_replaces_per_minute=2 changed=1 replaces=10@99 | buy 10 limit 99.5 | ok
+max_replaces_per_minute=2 changed=2 replaces=10@99 | buy 10 limit 99.5 | max_replaces_per_minute
+max_replaces_per_minute=2 changed=2 replaces=10@99 | buy 9 limit 99  | ok                      # only takes risk away
+max_replaces_per_minute=2 changed=2                | buy 1           | ok                      # changes nothing
+""",
+    Rule.MAX_REPEATED_ORDERS: """
+max_repeated_orders=3 left=1@100                                   | buy 1  | ok
+max_repeated_orders=3 left=2@100                                   | buy 1  | ok
+max_repeated_orders=3 left=3@100                                   | buy 1  | max_repeated_orders
+max_repeated_orders=3 left=3@100/59.999999                         | buy 1  | max_repeated_orders
+max_repeated_orders=3 left=3@100/60                                | buy 1  | ok
+max_repeated_orders=3 repeat_window_s=120 left=3@100/119           | buy 1  | max_repeated_orders
+max_repeated_orders=3 left=3@100 held=KO:10@100                    | sell 9 | ok
+""",
+    Rule.MAX_ORDERS_PER_DAY: """
+max_orders_per_day=3 left=1@100/3600              | buy 1  | ok
+max_orders_per_day=3 left=2@100/3600              | buy 1  | ok
+max_orders_per_day=3 left=3@100/3600              | buy 1  | max_orders_per_day
+max_orders_per_day=3 left=3@100/3600 changed=1    | buy 1  | max_orders_per_day
+max_orders_per_day=3 left=3@100/230000            | buy 1  | max_orders_per_day  # after Friday's evening: Monday's
+max_orders_per_day=3 left=3@100/236000            | buy 1  | ok                  # on Friday before 20:00
+max_orders_per_day=3 left=3@100/3600 held=KO:9@99 | sell 9 | ok
+""",
+    Rule.MAX_NOTIONAL_PER_DAY: """
+max_notional_per_day=1000 left=9@100/3600                | buy 1 limit 99.99  | ok
+max_notional_per_day=1000 left=9@100/3600                | buy 1 limit 100.00 | ok
+max_notional_per_day=1000 left=9@100/3600                | buy 1 limit 100.01 | max_notional_per_day
+max_notional_per_day=1000 left=9@100/236000              | buy 1 limit 100.01 | ok
+max_notional_per_day=1000 left=9@100/3600 held=KO:9@99   | sell 9             | ok
+""",
+    Rule.SELF_MATCH: """
+resting=sell_1_limit_100.02 held=KO:9@100                         | buy 1 limit 100.01   | ok
+resting=sell_1_limit_100.02 held=KO:9@100                         | buy 1 limit 100.02   | self_match
+resting=sell_1_limit_100.02 held=KO:9@100                         | buy 1 limit 100.03   | self_match
+resting=sell_1_limit_100.02 held=KO:9@100                         | buy 1                | self_match  # at any price
+resting=sell_1_limit_100.02_of_PEP held=PEP:9@100                 | buy 1                | ok
+resting=sell_1_stop_90 held=KO:9@100                              | buy 1 limit 99       | self_match  # a market order one day
+resting=sell_1_trail_5 held=KO:9@100                              | buy 1 limit 99       | ok          # the broker keeps them apart
+resting=buy_1_limit_99.98 allow_short=true                        | sell 1 limit 99.99   | ok
+resting=buy_1_limit_99.99 allow_short=true                        | sell 1 limit 99.99   | self_match
+resting=buy_1_limit_99.98                                         | buy 1                | ok          # the same side
+resting=buy_1_limit_99.98 held=KO:9@100                           | sell 9               | ok          # a way out
+resting=buy_1_limit_99 replaces=10@99                             | buy 10 limit 98      | ok
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.SELL_WITHIN_HELD: """
                                  | sell 1           | sell_within_held  # an accidental short
 held=KO:10@100                   | sell 10          | ok
@@ -274,7 +347,7 @@ held=KO:10@100 open=KO:-4@100    | sell 6           | ok
 held=KO:10@100 open=KO:-4@100    | sell 7           | sell_within_held
 held=KO:1.5@100                  | sell 1.5         | ok
 held=KO:1.5@100                  | sell 1.500000001 | sell_within_held
-held=KO:10@100 open=KO:5@100     | sell 11          | sell_within_held  # what is being bought is not held
+held=KO:10@100 resting=buy_5_limit_90    | sell 11 limit 100 | sell_within_held  # what is being bought is not held
 allow_short=true                 | sell 1           | ok
 allow_short=true                 | sell 1 of PEP    | sell_within_held  # not shortable
 allow_short=true                 | sell 1.5         | sell_within_held  # no fractions short
@@ -290,6 +363,14 @@ allow_short=true held=KO:-10@100               | buy 10 reduce_only  | ok
 allow_short=true held=KO:-10@100               | buy 11              | reduce_only  # never across zero in one order
 allow_short=true held=KO:-10@100 open=KO:4@100 | buy 6 reduce_only   | ok
 allow_short=true held=KO:-10@100 open=KO:4@100 | buy 7 reduce_only   | reduce_only
+""",
+    Rule.MAX_POSITION_QUANTITY: """
+max_position_quantity=10 held=KO:8@100                   | buy 1   | ok
+max_position_quantity=10 held=KO:8@100                   | buy 2   | ok
+max_position_quantity=10 held=KO:8@100                   | buy 3   | max_position_quantity
+max_position_quantity=10 held=KO:8@100 open=KO:1@100     | buy 2   | max_position_quantity
+max_position_quantity=10 held=KO:-8@100 allow_short=true | sell 3  | max_position_quantity
+max_position_quantity=10 held=KO:20@100                  | sell 5  | ok                     # shrinking
 """,
     Rule.MAX_POSITION: """
                                                      | buy 100 limit 99.99  | ok
@@ -437,14 +518,3 @@ def test_without_a_usable_price_there_is_no_order_on_either_side(flaw: str, side
     answer = decide(GateCase(f"{flaw} allow_short=true", side, "refused"))
     assert isinstance(answer, Rejection)
     assert answer.rule in {Rule.QUOTE_PRESENT, Rule.QUOTE_SANE, Rule.MAX_QUOTE_AGE}
-
-
-def test_identical_orders_of_one_moment_are_forgotten_together():
-    """Slices of two parents may be alike and leave at the same instant; later orders are judged all the same."""
-    desk = Desk()
-    twin = buy(1)
-    desk.checker.remember(twin)
-    desk.checker.remember(twin)
-    desk.clock.move_to(desk.clock.now() + timedelta(seconds=6))
-    desk.board.put("KO", "99.99", "100.01")
-    assert isinstance(desk.check(buy(1, repeat=False)), ApprovedOrder)

@@ -217,6 +217,7 @@ max_daily_loss_pct          0.05      0.04      day_start=100000 cash=95000     
 max_drawdown_pct            0.15      0.14      peak=100000 day_start=85000 cash=85000  buy 1
 max_sector_exposure         0.30      0.29      held=PEP:200@100 max_position_pct=0.2   buy 100 limit 100
 max_correlation             0.80      0.79      held=XOM:1@100 corr=KO/XOM:0.8      buy 1
+max_position_quantity       10        9         held=KO:5@100                       buy 5
 max_order_quantity          10        9         held=XOM:1@100                      buy 10
 min_order_notional          100       101       held=XOM:1@100                      buy 1 limit 100
 max_order_notional          100       99        held=XOM:1@100                      buy 1 limit 100
@@ -225,6 +226,14 @@ duplicate_window_s          3         4         sent=3                          
 allow_short                 true      false     held=XOM:1@100                      sell 1
 buying_power_multiplier     2         1         cash=10000 roomy held=XOM:60@100   buy 50 limit 100
 max_gross_exposure          0.2       0.1       held=XOM:100@100                    buy 50 limit 100
+max_orders_per_minute       3         2         left=2@100                          buy 1
+max_notional_per_minute     300       299       left=2@100                          buy 1 limit 100
+max_messages_per_minute     3         2         canceled=2                          buy 1
+max_replaces_per_minute     3         2         changed=2 replaces=1@99             buy 1 limit 99.5
+max_repeated_orders         3         2         left=2@100                          buy 1
+repeat_window_s             60        61        left=60@100/60                      buy 1
+max_orders_per_day          3         2         left=2@100                          buy 1
+max_notional_per_day        300       299       left=2@100                          buy 1 limit 100
 price_collar_pct            0.06      0.05      quote=99.98/100.00                  buy 1 limit 106
 max_quote_age_s             20        15        age=20                              buy 1
 max_spread_pct              0.03      0.02      quote=99/102                        buy 1
@@ -371,7 +380,11 @@ def test_a_key_decides_about_an_order(line: str) -> None:
     start = next(i for i, word in enumerate(middle) if word in {"buy", "sell"})
     given, order = " ".join(middle[:start]), " ".join(middle[start:])
     assert "ok" == _verdict(key, loose, given, order)
-    named = {"allow_short": "sell_within_held", "buying_power_multiplier": "buying_power"}.get(key, key)
+    named = {
+        "allow_short": "sell_within_held",
+        "buying_power_multiplier": "buying_power",
+        "repeat_window_s": "max_repeated_orders",
+    }.get(key, key)
     assert named == _verdict(key, tight, given, order)
 
 

@@ -169,7 +169,7 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
         clock=clock,
         calendar=calendar,
         quotes=market,
-        broker=SimulatedBroker(venue, latch=lambda approved: stops(latch, shrinking=approved.shrinks)),
+        broker=SimulatedBroker(venue, latch=lambda approved: stops(latch, approved.order, shrinking=approved.shrinks)),
         journal=journal if setup.durable_orders else _Batched(journal),
         latch=latch,
         correlations=correlations,

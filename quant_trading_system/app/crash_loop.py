@@ -20,8 +20,9 @@ from quant_trading_system.core.exceptions import (
     OutcomeUnknown,
 )
 from quant_trading_system.journal.store import JournalSource
+from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.latch import Latch, LatchState
+from quant_trading_system.risk.latch import Latch
 
 MOST_FAILED = 10
 """Starts that may fail one after the other; the next one halts the account."""

@@ -138,7 +138,7 @@ class Operator:
 
     def _try_reset(self, person: str, reason: str, progress: Progress) -> None:
         try:
-            self._switch.reset(authorized_by=person, reason=reason)
+            self._switch.reset(authorized_by=person, reason=reason, accept_loss=True)
         except ResetRefused as refusal:
             self.story.append(f"{progress.at:%Y-%m-%d %H:%M:%S} RESET REFUSED: {refusal}")
         else:

@@ -64,7 +64,8 @@ class LastLook:
         if flaw:
             self._notify(Notice(kind=NoticeKind.LOCK_LOST, source="account lock", message=flaw))
             return flaw
-        return stops(self._latch, shrinking=approved.shrinks) or stops(self._host_latch, shrinking=approved.shrinks)
+        order, shrinks = approved.order, approved.shrinks
+        return stops(self._latch, order, shrinking=shrinks) or stops(self._host_latch, order, shrinking=shrinks)
 
 
 class EngineGuard:

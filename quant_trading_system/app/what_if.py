@@ -18,7 +18,8 @@ from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.market.quotes import Quote, QuoteBoard
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.correlation import CorrelationSource
-from quant_trading_system.risk.latch import LatchState, MemoryLatch
+from quant_trading_system.risk.halt_state import LatchState
+from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.risk.pre_trade import ApprovedOrder
 from quant_trading_system.trading.system import Past, Ports, assemble

@@ -14,6 +14,7 @@ from quant_trading_system.cli import (
     check_command,
     console_command,
     demo_command,
+    flatten_command,
     halt_commands,
     journal_commands,
     limits_commands,
@@ -24,6 +25,7 @@ from quant_trading_system.cli import (
     service_command,
     simulate_command,
     size_command,
+    status_command,
     strategy_commands,
     ticket_commands,
     token_commands,
@@ -65,6 +67,8 @@ ticket_commands.add_to(app)
 strategy_commands.add_to(app)
 check_command.add_to(app)
 halt_commands.add_to(app)
+flatten_command.add_to(app)
+status_command.add_to(app)
 limits_commands.add_to(app)
 journal_commands.add_to(app)
 optimize_command.add_to(app)

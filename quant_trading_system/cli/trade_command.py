@@ -147,6 +147,7 @@ def add_to(app: typer.Typer) -> None:
 async def _until_told(setup: LiveSetup) -> None:
     from quant_trading_system.app.latest_run import remember_run
     from quant_trading_system.app.live import trade as trade_live
+    from quant_trading_system.app.signalled import halt_by_signal
     from quant_trading_system.core.clock import SystemClock
 
     clock, stop, hurry, loop = SystemClock(), asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
@@ -156,8 +157,8 @@ async def _until_told(setup: LiveSetup) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told)
-
     setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    loop.add_signal_handler(signal.SIGUSR1, halt_by_signal, setup.directory)
     remember_run(setup.directory)
     await trade_live(setup, stop, line_teller(clock), hurry=hurry)
 

@@ -311,6 +311,30 @@ KEYS: tuple[LimitKey, ...] = (
         "Longest time for which the broker's order stream or its answers may be missing.", Looser.HIGHER,
     ),
     LimitKey(
+        "reset", "reset_approvals", read_whole, _count(5), "persons",
+        "Persons who must approve a reset of the kill switch in live trading; elsewhere one is enough.", Looser.LOWER,
+    ),
+    LimitKey(
+        "reset", "solo_reset_delay_s", read_whole, Range(ZERO, Decimal(43_200)), "seconds",
+        "Time after which one who approved a reset may reset alone; 0 for never.", Looser.ANY_CHANGE,
+    ),
+    LimitKey("reset", "probation_s", read_whole, Range(ZERO, Decimal(604_800)), "seconds",
+             "Time after a reset during which limits are reduced; 0 for none.", Looser.LOWER),
+    LimitKey("reset", "probation_factor", read_number, _SHARE, _FRACTION + "each limit on size",
+             "What is left of the limits on size during that time.", Looser.HIGHER),
+    LimitKey("liquidation", "liquidation_slice_notional", read_number, _up_to(10**12), "dollars",
+             "Largest value of one closing order of a liquidation.", Looser.HIGHER),
+    LimitKey(
+        "liquidation", "liquidation_collar_pct", read_number, _SHARE, _FRACTION + "the quote",
+        "How far beyond the far side of the quote the first closing order may reach.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "liquidation", "liquidation_patience_s", read_number, _up_to(3_600), "seconds",
+        "Time for a closing order to fill; then the next one reaches twice as far.", Looser.LOWER,
+    ),
+    LimitKey("liquidation", "liquidation_extended_hours", read_flag, None, "true or false",
+             "Whether positions are closed before the open and after the close, too.", Looser.HIGHER),
+    LimitKey(
         "correlation", "correlation_window", read_whole, _BARS, "bars",
         "Bars over which correlations are measured.", Looser.ANY_CHANGE,
     ),

@@ -49,6 +49,13 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_feed_silence_s: longest time without a quote of any symbol held, while the exchange is open.
         max_clock_drift_s: farthest that a quote's stamp may lie ahead of our clock.
         max_broker_silence_s: longest time for which the broker's stream or answers may be missing.
+        reset_approvals: different persons who must approve a reset in live trading.
+        solo_reset_delay_s: seconds after which one who approved a reset may reset alone; 0 for never.
+        probation_s: seconds of reduced limits after a reset; `probation_factor`: what is left of limits on size then.
+        liquidation_slice_notional: dollars of one closing order of a liquidation.
+        liquidation_collar_pct: how far the first closing order reaches beyond the quote, fraction of the quote.
+        liquidation_patience_s: seconds until a closing order that has not filled makes way for another one.
+        liquidation_extended_hours: positions are closed before the open and after the close, too.
         correlation_window: bars over which correlations are measured.
         correlation_min_observations: fewest bars for a correlation to be believed.
         authorized_approvers: who may approve looser limits and held orders; empty means that any named person may.
@@ -103,6 +110,14 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_feed_silence_s: Decimal
     max_clock_drift_s: Decimal
     max_broker_silence_s: Decimal
+    reset_approvals: int
+    solo_reset_delay_s: int
+    probation_s: int
+    probation_factor: Decimal
+    liquidation_slice_notional: Decimal
+    liquidation_collar_pct: Decimal
+    liquidation_patience_s: Decimal
+    liquidation_extended_hours: bool
     correlation_window: int
     correlation_min_observations: int
     authorized_approvers: tuple[str, ...]

@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
-from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalEnded, ApprovalGiven
+from quant_trading_system.core.approval_events import AnyApprovalEvent
 from quant_trading_system.core.book_events import (
     ActivitiesCovered,
     ActivityBooked,
@@ -22,8 +22,10 @@ from quant_trading_system.core.book_events import (
 )
 from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.event import Event
+from quant_trading_system.core.halt_events import AnyHaltEvent
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.instruments import Instrument
-from quant_trading_system.core.limit_events import LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
+from quant_trading_system.core.limit_events import AnyLimitsEvent
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
@@ -61,6 +63,8 @@ class HaltTrigger(StrEnum):
     INTEGRITY = "integrity"  # unreadable latch, broken invariant
     WATCHDOG = "watchdog"  # the engine gave no sign of life
     HOST = "host"  # everything on this machine was halted
+    FILE = "file"  # somebody laid a file named HALT beside the latch
+    SIGNAL = "signal"  # the engine was sent SIGUSR1
     RESET = "reset"
 
 
@@ -72,15 +76,12 @@ class RiskEventKind(StrEnum):
     DAY_CLOSED = "day_closed"
     LIMIT_NEARED = "limit_neared"  # the warning before a breach
     LIMIT_BREACHED = "limit_breached"
-    REBASED = "rebased"  # a person accepted the loss; peak and day start begin anew
+    REBASED = "rebased"  # persons accepted the loss; peak and day start begin anew, and the losing streak
+    STREAK_FORGIVEN = "streak_forgiven"  # persons reset the switch; the losing streak begins anew
 
 
 class RunStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_started"):
-    """The first entry of a run: all that is needed to repeat it.
-
-    Attributes:
-        limits: every limit in force, as text, by ``section.key``.
-    """
+    """The first entry of a run: all that is needed to repeat it; `limits` by ``section.key``, as text."""
 
     run: str
     mode: str
@@ -171,7 +172,7 @@ class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"
 
     Attributes:
         quantity: shares of this execution, above zero; `price` dollars a share; `fee` dollars.
-        cumulative_quantity: shares of the order filled so far, including this execution.
+        cumulative_quantity: shares of the order filled so far, this execution included.
         position_quantity, cash: the books after it.
         realized_pnl: dollars realized by it, before fees.
     """
@@ -264,8 +265,8 @@ class KillSwitchEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     """The kill switch moved, with the numbers that made it move.
 
     Attributes:
-        activation: counts activations; a reset names the activation that it ends.
-        by: the person or the part of the system.
+        activation: counts activations, of the account and of scopes apart; a reset names the one that it ends.
+        by: who did it; of a reset, everybody who approved it, and `accepts_loss`: that the loss counts no more.
     """
 
     level: HaltLevel
@@ -274,13 +275,15 @@ class KillSwitchEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     by: str
     activation: int
     numbers: dict[str, str] = msgspec.field(default_factory=dict)
+    scope: HaltScope = ACCOUNT
+    accepts_loss: bool = False
 
 
 class CancelsConfirmed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cancels_confirmed"):
     """After a halt: no order is working any more.
 
     Attributes:
-        activation: the activation of the kill switch that asked for it.
+        activation: the activation of the kill switch that asked for it; `scope`: which orders.
         orders: the orders that were open when it acted, by client order id.
         seconds: from the activation to the last confirmation.
     """
@@ -288,6 +291,7 @@ class CancelsConfirmed(Event, frozen=True, kw_only=True, omit_defaults=True, tag
     activation: int
     orders: tuple[str, ...]
     seconds: Decimal
+    scope: HaltScope = ACCOUNT
 
 
 class StrategyStopped(Event, frozen=True, kw_only=True, omit_defaults=True, tag="strategy_stopped"):
@@ -380,15 +384,11 @@ AnyEvent = (
     | FillCorrected
     | RiskEvent
     | KillSwitchEvent
+    | AnyHaltEvent
     | GroupAlarm
     | CancelsConfirmed
-    | ApprovalAsked
-    | ApprovalGiven
-    | ApprovalEnded
-    | LimitsSet
-    | LimitsProposed
-    | LimitsRaised
-    | RaiseEnded
+    | AnyApprovalEvent
+    | AnyLimitsEvent
     | StrategyStopped
     | StrategySwitched
     | WishNotSized

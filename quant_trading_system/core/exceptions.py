@@ -17,6 +17,7 @@ TradingError
   KillSwitchIncomplete   the switch is active, but a step such as writing the latch failed; act by hand
   ApprovalRefused        the approval was not given, and nothing has changed; says what is missing
   ResetRefused           the kill switch stays active; says what is missing
+    ResetPending           the approval is kept, and other persons have to follow
   NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent
   StrategyError          a strategy broke its contract; only that strategy stops
   InvalidCommand         a request to a running engine that cannot be read; nothing was done
@@ -136,6 +137,10 @@ class ApprovalRefused(TradingError):
 
 class ResetRefused(TradingError):
     """The kill switch was not reset and is still active."""
+
+
+class ResetPending(ResetRefused):
+    """The approval is kept in the latch; the kill switch is still active until other persons have approved, too."""
 
 
 class NotReconciled(TradingError):

@@ -81,3 +81,6 @@ class RaiseEnded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="rais
 
 
 AnyLimitEvent = LimitsSet | LimitsProposed | LimitsRaised | RaiseEnded
+
+
+AnyLimitsEvent = LimitsSet | LimitsProposed | LimitsRaised | RaiseEnded

@@ -127,7 +127,7 @@ class OrderManager:
         if isinstance(verdict, Placed):
             return verdict
         if isinstance(verdict, Rejection):
-            return self._refused(verdict)
+            return self._refused(verdict, order)
         record, approved = verdict
         await self._make_durable(record)
         self._require_permission(record, approved)
@@ -177,15 +177,15 @@ class OrderManager:
             order = changed_order(old, change, self._next_replacement(order_id))
             verdict = self._decide_replacement(old, order, plan, cause)
         if isinstance(verdict, Rejection):
-            return self._refused(verdict)
+            return self._refused(verdict, order)
         record, approved = verdict
         await self._make_durable(record)
         self._require_permission(record, approved)
         return await self._send(record, self._broker.replace(approved))
 
-    def _refused(self, rejection: Rejection) -> Rejection:
+    def _refused(self, rejection: Rejection, order: Order) -> Rejection:
         if rejection.rule is Rule.KILL_SWITCH:
-            raise KillSwitchActiveError(self._kill_switch.reason or rejection.message, rejection.order_id)
+            raise KillSwitchActiveError(self._kill_switch.reason_for(order) or rejection.message, rejection.order_id)
         return rejection
 
     def _decide(
@@ -193,7 +193,7 @@ class OrderManager:
     ) -> tuple[OrderRecord, ApprovedOrder] | Rejection:
         """Check, reserve, ask the kill switch, mark as sending: one step under the lock."""
         verdict = self._checker.check_order(order, plan)
-        if isinstance(verdict, ApprovedOrder) and not self._kill_switch.permits(shrinking=verdict.shrinks):
+        if isinstance(verdict, ApprovedOrder) and not self._kill_switch.permits(order, shrinking=verdict.shrinks):
             verdict = halted(order, verdict)  # asked last: nothing fits between asking and marking
         if isinstance(verdict, Rejection):
             self.lives.deny(order, verdict, cause)
@@ -209,7 +209,7 @@ class OrderManager:
         """The same step for an order that takes the place of another one."""
         replaced = Replaced(old.order, old.leaves, old.chain_filled)
         verdict = self._checker.check_replacement(order, replaced, plan)
-        if isinstance(verdict, ApprovedReplacement) and not self._kill_switch.permits(shrinking=verdict.shrinks):
+        if isinstance(verdict, ApprovedReplacement) and not self._kill_switch.permits(order, shrinking=verdict.shrinks):
             verdict = halted(order, verdict)
         if isinstance(verdict, Rejection):
             self.lives.deny(order, verdict, cause, replaces=old.order_id)
@@ -237,8 +237,8 @@ class OrderManager:
 
     def _require_permission(self, record: OrderRecord, approved: Approval) -> None:
         """Writing the record takes time, and the switch may have been set meanwhile."""
-        if not self._kill_switch.permits(shrinking=approved.shrinks):
-            reason = self._kill_switch.reason
+        if not self._kill_switch.permits(approved.order, shrinking=approved.shrinks):
+            reason = self._kill_switch.reason_for(approved.order)
             self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
             raise KillSwitchActiveError(reason, record.order_id)
 

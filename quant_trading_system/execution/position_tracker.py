@@ -14,11 +14,12 @@ from decimal import Decimal
 
 import msgspec
 
+from quant_trading_system.core.attribution import Attribution
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.positions import Applied, Position
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_store import OrderRecord
@@ -38,6 +39,7 @@ class PositionTracker:
     Attributes:
         fills: executions booked.
         round_trips: net profit in dollars of the positions that were closed, oldest first.
+        attribution: whose the shares are.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class PositionTracker:
         Args:
             remembered: round trips that stay in memory, the last ones; None keeps all.
         """
+        self.attribution = Attribution()
         self._clock = clock
         self._portfolio = portfolio
         self._monitor = monitor
@@ -89,6 +92,7 @@ class PositionTracker:
             record.order_id, order.symbol, signed, execution.price, execution.fee, execution.execution_id
         )
         self.fills += 1
+        self._attribute(order, signed)
         with self._to_the_end() as attempt:
             attempt(self._put_on_record, record, execution, applied)
             if applied.round_trip is not None:
@@ -106,6 +110,10 @@ class PositionTracker:
             return
         hurt = execution.price - price if order.side is OrderSide.BUY else price - execution.price
         self._monitor.slipped(hurt * execution.quantity, price * execution.quantity)
+
+    def _attribute(self, order: Order, signed: Decimal) -> None:
+        held = self._portfolio.position(order.symbol).quantity
+        self.attribution.apply(order.symbol, order.strategy, signed, held)
 
     def _put_on_record(self, record: OrderRecord, execution: Execution, applied: Applied) -> None:
         order = record.order
@@ -152,6 +160,7 @@ class PositionTracker:
             strategy=order.strategy,
         )
         change = self._portfolio.correct_fill(record.order_id, was.execution_id, order.symbol, event.was, event.now)
+        self._attribute(order, event.now.quantity - event.was.quantity)
         for result in change.was.values():
             if result in self.round_trips:
                 self.round_trips.remove(result)

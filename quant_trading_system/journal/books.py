@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
+from quant_trading_system.core.attribution import Attribution
 from quant_trading_system.core.breaks import Break
 from quant_trading_system.core.events import RunFinished, RunStarted
 from quant_trading_system.core.order_state import OrderStatus
@@ -50,7 +51,9 @@ class Books(msgspec.Struct, kw_only=True):
     realized_pnl: Decimal
     fees: Decimal
     trips: tuple[int, int, dict[int, Decimal]]
+    attribution: list[tuple[str, str, Decimal]] = []
     halt: Halt
+    scoped_halts: list[Halt] = []
     baselines: Baselines
     run_orders: int
     run_fills: int
@@ -80,6 +83,7 @@ _AS_THEY_ARE = (
     "realized_pnl",
     "fees",
     "halt",
+    "scoped_halts",
     "baselines",
     "run_orders",
     "run_fills",
@@ -98,6 +102,7 @@ def books_of(projection: Projection) -> Books:
         **{name: getattr(projection, name) for name in _AS_THEY_ARE},
         positions={symbol: _state_of(position) for symbol, position in projection.positions.items()},
         trips=projection.trips.state(),
+        attribution=projection.attribution.state(),
         breaks=list(projection.breaks.values()),
         activities=sorted(projection.activities),
         executions=list(projection._executions),
@@ -124,6 +129,7 @@ def projection_of(books: Books, history: History | None = None) -> Projection:
     projection.breaks = {(found.kind, found.subject): (found, since) for found, since in books.breaks}
     projection.activities = set(books.activities)
     projection.trips = RoundTrips.from_state(books.trips)
+    projection.attribution = Attribution.from_state(books.attribution)
     projection._executions = OrderedDict.fromkeys(books.executions)
     orders = projection.orders
     orders.open = {view.order_id: view for view in books.open}

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from quant_trading_system.core.approval_events import AnyApprovalEvent, ApprovalAsked, ApprovalEnded, ApprovalGiven
+from quant_trading_system.core.attribution import Attribution
 from quant_trading_system.core.book_events import ActivitiesCovered, ActivityBooked, BreakClosed, BreakOpened
 from quant_trading_system.core.breaks import ActivityKind, Break, BreakKind
 from quant_trading_system.core.decisions import Rule
@@ -33,6 +34,7 @@ from quant_trading_system.core.events import (
     RunFinished,
     RunStarted,
 )
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.limit_events import LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.operator_events import StrategySwitched
@@ -74,6 +76,7 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     activation: int = 0
     at: datetime | None = None
+    scope: HaltScope = ACCOUNT
 
 
 class Baselines(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +110,8 @@ class Projection:
         trips: the results of closed positions.
         run_orders, run_fills: orders decided on (sent or denied) and fills since the last run began.
         breaks: differences from the broker's books that are open, with the time at which each was first seen.
+        scoped_halts: of parts of the account, as far as they are active.
+        attribution: whose the shares are.
         activities: ids of the entries of the broker's statement that cash contains.
         follows_activities: those entries are booked by id; older books had their cash from the broker without.
         runaways: strategies that were stopped for repeating themselves and not armed since, and in which words.
@@ -135,6 +140,8 @@ class Projection:
         self.fees = ZERO
         self.trips = RoundTrips()
         self.halt = Halt()
+        self.scoped_halts: list[Halt] = []
+        self.attribution = Attribution()
         self.baselines = Baselines()
         self.run_orders = 0
         self.run_fills = 0
@@ -267,6 +274,7 @@ class Projection:
         self.realized_pnl = LEDGER.add(self.realized_pnl, applied.realized)
         self.fees = LEDGER.add(self.fees, event.fee)
         self.run_fills += 1
+        self.attribution.apply(event.symbol, event.strategy, event.signed_quantity, position.quantity)
         self._compare(f"position {event.symbol}", event.position_quantity, position.quantity)
         self._compare("cash", event.cash, self.cash)
         self._compare("realized_pnl of the fill", event.realized_pnl, applied.realized)
@@ -277,6 +285,7 @@ class Projection:
         was, now = event.was, event.now
         change = position.correct((event.order_id, event.execution_id), was, now)
         self.trips.restate(change)
+        self.attribution.apply(event.symbol, event.strategy, now.quantity - was.quantity, position.quantity)
         paid_back = LEDGER.add(LEDGER.multiply(was.quantity, was.price), was.fee)
         paid = LEDGER.add(LEDGER.multiply(now.quantity, now.price), now.fee)
         self.cash = LEDGER.add(self.cash, LEDGER.subtract(paid_back, paid))
@@ -295,7 +304,7 @@ class Projection:
             self._executions.popitem(last=False)
 
     def _measure(self, event: RiskEvent) -> None:
-        if event.reason is RiskEventKind.REBASED:
+        if event.reason in (RiskEventKind.REBASED, RiskEventKind.STREAK_FORGIVEN):
             self.trips.forgive()
         opened = event.at if event.reason is RiskEventKind.DAY_OPENED else self.baselines.day_opened
         self.baselines = Baselines(
@@ -327,15 +336,21 @@ class Projection:
             self.disarmed[event.strategy] = event.reason
 
     def _switch(self, event: KillSwitchEvent) -> None:
-        if event.activation < self.halt.activation:
-            self._differ("activation", event.activation, f"at least {self.halt.activation}")
-        if event.level is HaltLevel.RUNNING:
-            self.runaways = {}
-        self.halt = Halt(
+        halt = Halt(
             level=event.level,
             reason=event.reason,
             trigger=event.trigger,
             by=event.by,
             activation=event.activation,
             at=event.at,
+            scope=event.scope,
         )
+        if not event.scope.is_account:
+            others = [known for known in self.scoped_halts if known.scope != event.scope]
+            self.scoped_halts = [*others, halt] if event.level else others
+            return
+        if event.activation < self.halt.activation:
+            self._differ("activation", event.activation, f"at least {self.halt.activation}")
+        if event.level is HaltLevel.RUNNING:
+            self.runaways = {}
+        self.halt = halt

@@ -20,10 +20,12 @@ import msgspec
 
 from quant_trading_system.core import (
     approval_events,
+    attribution,
     book_events,
     breaks,
     decisions,
     events,
+    halt_scope,
     instruments,
     limit_events,
     numbers,
@@ -51,10 +53,12 @@ _MAGIC = b"QTSSNAP1"
 _CHECK_BYTES = 32
 _FOLDING: tuple[ModuleType, ...] = (
     approval_events,
+    attribution,
     book_events,
     breaks,
     decisions,
     events,
+    halt_scope,
     instruments,
     limit_events,
     numbers,

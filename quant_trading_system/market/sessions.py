@@ -271,6 +271,20 @@ class AlwaysOpen:
         return moment.astimezone(UTC).date()
 
 
+EXTENDED_BEFORE_OPEN = timedelta(hours=5, minutes=30)
+"""Alpaca takes orders for extended hours from 4:00 in New York."""
+EXTENDED_AFTER_CLOSE = timedelta(hours=4)
+"""… and until four hours after the close."""
+
+
+def in_extended_hours(calendar: Calendar, moment: datetime) -> bool:
+    """True while the regular session is closed and orders for extended hours may trade."""
+    if calendar.is_open(moment):
+        return False
+    before_open = calendar.next_open(moment) - moment <= EXTENDED_BEFORE_OPEN
+    return before_open or moment - calendar.last_close(moment) < EXTENDED_AFTER_CLOSE
+
+
 def _naive(moment: datetime) -> MarketDataError:
     return MarketDataError(f"{moment.isoformat()} has no time zone; add tzinfo=UTC")
 

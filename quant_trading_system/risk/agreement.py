@@ -61,6 +61,11 @@ class Agreement:
             return why
         return self._account or self._symbols.get(symbol, "")
 
+    def obstacles(self, symbol: str = "") -> list[str]:
+        """Everything that is open: of the account and all symbols, or of the account and `symbol`."""
+        of_symbols = [why for name, why in self._symbols.items() if not symbol or name == symbol]
+        return [*self._doubts.values(), *filter(None, [self._account]), *of_symbols]
+
     def room_to_leave(self, symbol: str, held: Decimal) -> Decimal:
         """Signed shares of `held` that the broker's books show as well; a way out must stay within them."""
         theirs = self._theirs.get(symbol)

@@ -20,21 +20,37 @@ from quant_trading_system.core.exceptions import (
     ConfigurationError,
     KillSwitchActiveError,
     KillSwitchIncomplete,
+    ResetPending,
     ResetRefused,
 )
-from quant_trading_system.core.wording import one_line
-from quant_trading_system.risk.latch import FileLatch, Latch, LatchState
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
+from quant_trading_system.core.orders import Order
+from quant_trading_system.core.wording import LONGEST_REASON, one_line
+from quant_trading_system.risk.halt_state import Halt, LatchState, ResetPolicy, probation_end
+from quant_trading_system.risk.latch import FileLatch, Latch
+from quant_trading_system.risk.reset import (
+    Obstacles,
+    ResetWish,
+    Standing,
+    allowed_resetters,
+    approved,
+    require_authority,
+    standing,
+)
 
-MAX_REASON = 500
+MAX_REASON = LONGEST_REASON
 NO_REASON = "no reason given"
 NO_NUMBERS: Mapping[str, str] = MappingProxyType({})
 
 
 class KillSwitch:
-    """Stops orders for one account.
+    """Stops orders for one account, or for a part of it.
 
     Levels, each stopping more than the one before: `HaltLevel.RUNNING`, `REDUCING` (only orders proven to
     shrink a position), `HALTED` (none), `FLATTENING` (cancel, then close by shrinking orders).
+
+    Attributes:
+        obstacles: what stands against a reset now; asked for every approval.
 
     >>> from quant_trading_system.risk.latch import MemoryLatch
     >>> switch = KillSwitch(latch=MemoryLatch())
@@ -52,6 +68,8 @@ class KillSwitch:
         latch: Latch | None = None,
         clock: Clock | None = None,
         authorized_resetters: Collection[str] = (),
+        policy: ResetPolicy | None = None,
+        obstacles: Obstacles = lambda _: (),
         record: Callable[[KillSwitchEvent], None] | None = None,
     ) -> None:
         """Join the switch that `latch` remembers.
@@ -61,45 +79,58 @@ class KillSwitch:
             clock: time of the records; the system's by default.
             authorized_resetters: who may reset; kept in the latch, so that it binds every process that opens it.
                 Empty: those whom the latch names, or any named person.
+            policy: what a reset takes, likewise kept in the latch; None: what the latch says.
+            obstacles: what stands against a reset now; asked for every approval.
             record: writes an event durably into the journal before the switch moves.
 
         Raises:
-            ConfigurationError: the state directory cannot hold the account's latch, or `authorized_resetters` cannot
-                be kept in the latch.
+            ConfigurationError: the state directory cannot hold the account's latch, or `authorized_resetters` or
+                `policy` cannot be kept in the latch.
         """
-        self._latch = latch if latch is not None else _own_latch()
+        self._latch = latch if latch is not None else own_latch()
         self._clock = clock if clock is not None else SystemClock()
         self._authorized = frozenset(authorized_resetters)
+        self.obstacles = obstacles
         self._record = record
         self._lock = RLock()
         self._listeners: list[Callable[[KillSwitchEvent], None]] = []
         self._unpersisted: LatchState | None = None
-        if self._authorized:
-            self._keep_authorized()
-
-    # -- the question --------------------------------------------------------------------------------------------
+        if self._authorized or policy is not None:
+            self._keep_rules(policy)
 
     def is_active(self) -> bool:
-        """True while any order is being stopped; also when the state cannot be read."""
+        """True while any order of the account is being stopped; also when the state cannot be read.
+
+        Halts of a part of the account do not count: `permits` and `require_clear` know them.
+        """
         return self._state().level is not HaltLevel.RUNNING
 
-    def require_clear(self) -> None:
-        """Raise unless inactive.
+    def require_clear(self, order: Order | None = None) -> None:
+        """Raise unless inactive, for the account and for every scope that covers `order`.
 
         Raises:
             KillSwitchActiveError: with the reason of the activation.
         """
-        state = self._state()
-        if state.level is not HaltLevel.RUNNING:
-            raise KillSwitchActiveError(state.reason)
+        level, reason = self._for(order)
+        if level is not HaltLevel.RUNNING:
+            raise KillSwitchActiveError(reason)
 
-    def permits(self, *, shrinking: bool) -> bool:
-        """May an order leave now? While active, only a `shrinking` one, and only at levels that allow exits."""
-        return _allows(self._state().level, shrinking=shrinking)
+    def permits(self, order: Order | None = None, *, shrinking: bool) -> bool:
+        """May this order leave now? While active, only a `shrinking` one, and only at levels that allow exits."""
+        return _allows(self._for(order)[0], shrinking=shrinking)
+
+    def reason_for(self, order: Order) -> str:
+        """Why this order is stopped; empty when nothing stops it."""
+        return self._for(order)[1]
+
+    @property
+    def stops_something(self) -> bool:
+        """True while the account or a part of it is stopped."""
+        return self._state().stops_something
 
     @property
     def level(self) -> HaltLevel:
-        """How much is stopped."""
+        """How much of the account is stopped."""
         return self._state().level
 
     @property
@@ -109,19 +140,25 @@ class KillSwitch:
     @property
     def reason(self) -> str:
         """Why it is active; empty when it is not."""
-        return self._state().reason
+        return self._reason
 
     @property
     def state(self) -> LatchState:
-        """Everything that is known about the latest activation."""
+        """Everything that is known about the latest activations, of the account and of scopes."""
         return self._state()
 
-    def _state(self) -> LatchState:
-        kept = self._latch.read()
-        unpersisted = self._unpersisted
-        return kept if unpersisted is None or kept.level >= unpersisted.level else unpersisted
+    def standing(self, scope: HaltScope = ACCOUNT) -> Standing:
+        """Who has approved the reset of the halt of `scope`, and what is missing."""
+        state = self._state()
+        return standing(state.halt_of(scope), state.policy, self._clock.now())
 
-    # -- moving it -----------------------------------------------------------------------------------------------
+    def _for(self, order: Order | None) -> tuple[HaltLevel, str]:
+        state = self._state()
+        return (state.level, state.reason) if order is None else state.for_order(order)
+
+    def _state(self) -> LatchState:
+        kept, unpersisted = self._latch.read(), self._unpersisted
+        return kept if unpersisted is None or kept.includes(unpersisted) else unpersisted
 
     def subscribe(self, listener: Callable[[KillSwitchEvent], None]) -> None:
         """Tell `listener` of every move, after it has taken effect."""
@@ -135,56 +172,95 @@ class KillSwitch:
         trigger: HaltTrigger = HaltTrigger.MANUAL,
         activated_by: str = "operator",
         numbers: Mapping[str, str] = NO_NUMBERS,
+        scope: HaltScope = ACCOUNT,
     ) -> None:
-        """Stop orders now. While active already, the level can only rise and the reasons add up.
+        """Stop orders now. While active already, the level can only rise, the reasons add up, and approvals are void.
+
+        Args:
+            scope: which orders; all of the account by default. Every scope is an activation of its own.
 
         Raises:
             ValueError: `level` is RUNNING.
             KillSwitchIncomplete: it is active in this process, but could not be persisted, recorded or told
                 to a listener; every other step was taken.
         """
-        reason = _one_line(reason) or NO_REASON
         if level is HaltLevel.RUNNING:
             raise ValueError("the level RUNNING stops nothing; `reset` lets orders leave again")
+        wanted = Halt(
+            scope=scope,
+            level=level,
+            reason=one_line(reason) or NO_REASON,
+            trigger=trigger,
+            by=one_line(activated_by),
+            at=self._clock.now().isoformat(),
+            numbers=dict(numbers),
+        )
         with self._lock:
-            state, failures = self._raise_level(level, reason, trigger, activated_by, numbers)
-            failures += self._note(_event(state, self._clock))
-        failures += self._tell(_event(state, self._clock))
+            state, failures = self._raise_level(wanted)
+            event = event_of(state.halt_of(scope), self._clock)
+            failures += self._note(event)
+        failures += self._tell(event)
         if failures:
             raise KillSwitchIncomplete("the kill switch IS ACTIVE, but: " + "; ".join(failures))
 
-    def reset(self, authorized_by: str, reason: str = "") -> None:
-        """Let orders leave again. Does nothing when inactive.
+    def reset(
+        self, authorized_by: str, reason: str = "", *, scope: HaltScope = ACCOUNT, accept_loss: bool = False
+    ) -> None:
+        """Let orders leave again, or approve it where more persons are needed. Does nothing when inactive.
 
         Args:
             authorized_by: a person; must be on the list of authorised resetters when there is one.
-            reason: why it is safe to go on; required when there is such a list.
+            reason: why it is safe to go on; required when there is such a list or more persons are needed.
+            scope: what was halted; exactly as it was named then.
+            accept_loss: the loss counts no more; peak and start of the day begin anew, if all who approve say so.
 
         Raises:
-            ResetRefused: authority or reason is missing, the latch cannot be written, or somebody activated the
-                switch again meanwhile; it stays active.
+            ResetPending: the approval is kept; others are missing. The message says which. It stays active.
+            ResetRefused: authority or reason is missing, the cause persists, the latch cannot be written, or
+                somebody activated the switch again meanwhile; it stays active.
         """
-        authorized_by, reason = _one_line(authorized_by), _one_line(reason)
         with self._lock:
             before = self._state()
-            if before.level is HaltLevel.RUNNING:
+            halt = before.halt_of(scope)
+            if halt.level is HaltLevel.RUNNING:
                 return
-            self._require_authority(before, authorized_by, reason)
-            state = LatchState(
-                reason="",
-                trigger=HaltTrigger.RESET,
-                by=authorized_by,
-                at=self._clock.now().isoformat(),
-                activation=before.activation,
-                authorized=before.authorized,
-            )
-            event = _event(state, self._clock, reason or NO_REASON)
-            if self._record is not None:
-                self._record(event)
-            self._lower(before, state)
+            wish = ResetWish(halt=halt, by=one_line(authorized_by), reason=one_line(reason), accepts_loss=accept_loss)
+            require_authority(wish, allowed_resetters(self._authorized, before), before.policy)
+            if obstacles := tuple(self.obstacles(wish)):
+                raise ResetRefused("the kill switch is still active: " + "; ".join(obstacles))
+            found = approved(wish, before.policy, self._clock.now())
+            if not found.is_enough:
+                self._keep_approval(before, halt, found)
+            event = self._lift(before, halt, found, wish)
         self._tell(event)
 
-    def _lower(self, before: LatchState, state: LatchState) -> None:
+    def _lift(self, before: LatchState, halt: Halt, found: Standing, wish: ResetWish) -> KillSwitchEvent:
+        now = self._clock.now()
+        persons = found.approvals or ()
+        lifted = Halt(
+            scope=halt.scope,
+            trigger=HaltTrigger.RESET,
+            by=" and ".join(a.by for a in persons) + (" alone, after the delay" if found.is_solo else ""),
+            at=now.isoformat(),
+            activation=halt.activation,
+            accepts_loss=wish.accepts_loss and all(a.accepts_loss for a in persons),
+        )
+        event = event_of(lifted, self._clock, "; ".join(dict.fromkeys(a.reason for a in persons)) or NO_REASON)
+        if self._record is not None:
+            self._record(event)
+        state = before.with_halt(lifted)
+        if halt.scope.is_account:
+            state = msgspec.structs.replace(state, probation_until=probation_end(before.policy, now))
+        self._put(before, state)
+        return event
+
+    def _keep_approval(self, before: LatchState, halt: Halt, found: Standing) -> None:
+        """Write down who has approved so far, and say what is missing."""
+        if len(found.approvals) > len(standing(halt, before.policy, self._clock.now()).approvals):
+            self._put(before, before.with_halt(msgspec.structs.replace(halt, approvals=found.approvals)))
+        raise ResetPending(f"the kill switch is still active: {found.missing}")
+
+    def _put(self, before: LatchState, state: LatchState) -> None:
         """Write `state`, unless the switch moved since somebody decided about `before`: an activation wins."""
         try:
             with self._latch.exclusive():
@@ -196,74 +272,53 @@ class KillSwitch:
         except OSError as error:
             current, why = before, f"the latch could not be written ({error})"
         else:
-            why = f"it was activated again meanwhile: {current.reason}"
-        self._note(_event(current, self._clock))
+            why = f"it was activated again meanwhile: {current.reason or 'see qts status'}"
+        for halt in (current.halt_of(), *current.stopped_scopes):
+            if halt.level:
+                self._note(event_of(halt, self._clock))
         raise ResetRefused(f"the kill switch is still active: {why}")
 
-    def _require_authority(self, state: LatchState, authorized_by: str, reason: str) -> None:
-        allowed = self._authorized or frozenset(state.authorized)
-        if not authorized_by:
-            raise ResetRefused("a reset needs the name of the person who answers for it (authorized_by)")
-        if allowed and authorized_by not in allowed:
-            raise ResetRefused(f"{authorized_by} is not on the list of authorized_resetters")
-        if allowed and not reason:
-            raise ResetRefused("a reset needs a reason")
-
-    def _raise_level(
-        self, level: HaltLevel, reason: str, trigger: HaltTrigger, by: str, numbers: Mapping[str, str]
-    ) -> tuple[LatchState, list[str]]:
+    def _raise_level(self, wanted: Halt) -> tuple[LatchState, list[str]]:
         """Active on disk, and if the disk fails in this process all the same; the state and what failed."""
         try:
             with self._latch.exclusive():
-                state = self._unpersisted = self._next_state(level, reason, trigger, by, numbers)
+                state = self._unpersisted = _raised(self._state(), wanted)
                 self._latch.write(state)
         except OSError as error:
-            state = self._unpersisted = self._next_state(level, reason, trigger, by, numbers)
+            state = self._unpersisted = _raised(self._state(), wanted)
             return state, [f"the latch could not be written ({error}); other processes do not see the halt"]
         self._unpersisted = None
         return state, []
 
-    def _next_state(
-        self, level: HaltLevel, reason: str, trigger: HaltTrigger, by: str, numbers: Mapping[str, str]
-    ) -> LatchState:
-        before = self._state()
-        again = before.level is not HaltLevel.RUNNING
-        known = again and reason in before.reason
-        return LatchState(
-            level=max(before.level, level),
-            reason=before.reason if known else _one_line(f"{before.reason}; {reason}") if again else reason,
-            trigger=before.trigger if again else trigger,
-            by=before.by if again else _one_line(by),
-            at=before.at if again else self._clock.now().isoformat(),
-            activation=before.activation + (not again),
-            numbers={**before.numbers, **numbers} if again else dict(numbers),
-            authorized=before.authorized,
-        )
-
-    def authorize(self, resetters: Collection[str]) -> None:
-        """Let others reset it from now on; empty for those whom the latch names, or any named person.
+    def govern(self, resetters: Collection[str], policy: ResetPolicy) -> None:
+        """Let others reset it from now on, by other rules; no names for those whom the latch knows, or any person.
 
         Raises:
-            ConfigurationError: the list cannot be kept in the latch.
+            ConfigurationError: they cannot be kept in the latch.
         """
         self._authorized = frozenset(resetters)
-        self._keep_authorized()
+        self._keep_rules(policy)
 
-    def _keep_authorized(self) -> None:
-        """Every process that opens the latch must know the list; a list that is there already is only read."""
-        names = tuple(sorted(self._authorized))
-        if self._latch.read().authorized == names:
+    def _keep_rules(self, policy: ResetPolicy | None) -> None:
+        """Every process that opens the latch must know them; those that are there already are only read."""
+        if self._with_rules(self._latch.read(), policy) is None:
             return
         try:
             with self._latch.exclusive():
                 state = self._latch.read()
-                if state.authorized != names and state.trigger is not HaltTrigger.INTEGRITY:
-                    self._latch.write(msgspec.structs.replace(state, authorized=names))
+                changed = self._with_rules(state, policy)
+                if changed is not None and state.trigger is not HaltTrigger.INTEGRITY:
+                    self._latch.write(changed)
         except OSError as error:
             raise ConfigurationError(
                 f"the kill latch cannot keep the list of authorized_resetters ({error.strerror or error}); make its "
                 "directory writable, or set QTS_STATE_DIR to one that you may write to"
             ) from error
+
+    def _with_rules(self, state: LatchState, policy: ResetPolicy | None) -> LatchState | None:
+        names = tuple(sorted(self._authorized)) or state.authorized
+        wanted = msgspec.structs.replace(state, authorized=names, policy=policy or state.policy)
+        return None if wanted == state else wanted
 
     def _note(self, event: KillSwitchEvent) -> list[str]:
         if self._record is None:
@@ -284,13 +339,52 @@ class KillSwitch:
         return failures
 
 
-def stops(latch: Latch, *, shrinking: bool) -> str:
-    """Why the latch stops an order at this moment, empty when it may leave; the last look before the wire."""
-    state = latch.read()
-    return "" if _allows(state.level, shrinking=shrinking) else state.reason
+def stops(latch: Latch, order: Order, *, shrinking: bool) -> str:
+    """Why the latch stops this order at this moment, empty when it may leave; the last look before the wire."""
+    level, reason = latch.read().for_order(order)
+    return "" if _allows(level, shrinking=shrinking) else reason
 
 
-def _own_latch() -> FileLatch:
+def event_of(halt: Halt, clock: Clock, reason: str = "") -> KillSwitchEvent:
+    """The move to `halt`, for the record."""
+    return KillSwitchEvent(
+        at=clock.now(),
+        level=halt.level,
+        reason=reason or halt.reason,
+        trigger=halt.trigger,
+        by=halt.by,
+        activation=halt.activation,
+        numbers=dict(halt.numbers),
+        scope=halt.scope,
+        accepts_loss=halt.accepts_loss,
+    )
+
+
+def _raised(state: LatchState, wanted: Halt) -> LatchState:
+    """The latch after an activation; one that is active already keeps its number, its beginning and its trigger."""
+    before = state.halt_of(wanted.scope)
+    if before.level is HaltLevel.RUNNING:
+        number = state.next_activation(wanted.scope)
+        return state.with_halt(msgspec.structs.replace(wanted, activation=number))
+    known = wanted.reason in before.reason
+    rises = wanted.level > before.level
+    merged = msgspec.structs.replace(
+        before,
+        level=max(before.level, wanted.level),
+        reason=before.reason if known else one_line(f"{before.reason}; {wanted.reason}"),
+        at=before.at or wanted.at,
+        numbers={**before.numbers, **wanted.numbers},
+        approvals=before.approvals if known and not rises else (),  # they were for less
+    )
+    return state.with_halt(merged)
+
+
+def own_latch() -> FileLatch:
+    """The latch of the account that `KillSwitch()` joins.
+
+    Raises:
+        ConfigurationError: the state directory cannot hold it.
+    """
     path = kill_latch_path()
     try:
         return FileLatch(path)
@@ -303,20 +397,3 @@ def _own_latch() -> FileLatch:
 
 def _allows(level: HaltLevel, *, shrinking: bool) -> bool:
     return level is HaltLevel.RUNNING or (shrinking and level in (HaltLevel.REDUCING, HaltLevel.FLATTENING))
-
-
-def _event(state: LatchState, clock: Clock, reason: str = "") -> KillSwitchEvent:
-    return KillSwitchEvent(
-        at=clock.now(),
-        level=state.level,
-        reason=reason or state.reason,
-        trigger=state.trigger,
-        by=state.by,
-        activation=state.activation,
-        numbers=dict(state.numbers),
-    )
-
-
-def _one_line(text: str) -> str:
-    """Reasons and names end up in logs and files: printable, one line, bounded."""
-    return one_line(text, MAX_REASON)

@@ -19,28 +19,13 @@ import msgspec
 
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.risk.halt_state import LatchState
+
+STOP_FILE = "HALT"
+"""Whoever lays a file of this name beside the latch stops all orders; nothing else is needed."""
 
 _TRIES = 40
 _PAUSE = timedelta(milliseconds=25)
-
-
-class LatchState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the latch holds.
-
-    Attributes:
-        activation: number of the latest activation; grows for ever.
-        by: who set it; `at`: when (UTC, ISO 8601); `numbers`: what tripped it, as text.
-        authorized: the persons who may reset it; any named person when empty.
-    """
-
-    level: HaltLevel = HaltLevel.RUNNING
-    reason: str = ""
-    trigger: HaltTrigger = HaltTrigger.MANUAL
-    by: str = ""
-    at: str = ""
-    activation: int = 0
-    numbers: dict[str, str] = {}
-    authorized: tuple[str, ...] = ()
 
 
 class Latch(Protocol):
@@ -93,6 +78,7 @@ class FileLatch:
         self.path = path
         self._witness = path.with_name(path.name + ".created")
         self._guard = path.with_name(path.name + ".lock")
+        self._stop_file = str(path.with_name(STOP_FILE))
         self._sync = sync
         self._seen: tuple[tuple[int, ...], LatchState] = ((), LatchState())
         if not self._witness.exists():
@@ -110,7 +96,9 @@ class FileLatch:
                 self._seen = signature, state  # in one step: other threads read it, too
         except (OSError, msgspec.DecodeError) as error:
             self._seen = (), self._seen[1]
-            return _unreadable(self.path, error, self._seen[1].activation)
+            return _unreadable(self.path, error, self._seen[1])
+        if state.level < HaltLevel.HALTED and os.path.lexists(self._stop_file):
+            return _stopped_by_file(self._stop_file, state)
         return state
 
     def write(self, state: LatchState) -> None:
@@ -175,17 +163,42 @@ def look_at(path: Path) -> LatchState:
             return LatchState()
         return FileLatch(path).read()
     except OSError as error:
-        return _unreadable(path, error, 0)
+        return _unreadable(path, error, LatchState())
 
 
-def _unreadable(path: Path, error: Exception, activation: int) -> LatchState:
+def stop_file_of(latch: Latch) -> Path | None:
+    """The file that stops the orders of `latch`, when it lies there; None when it does not."""
+    if isinstance(latch, FileLatch):
+        path = latch.path.with_name(STOP_FILE)
+        return path if os.path.lexists(path) else None
+    return None
+
+
+def _unreadable(path: Path, error: Exception, known: LatchState) -> LatchState:
+    """Halted, and as hard to reset as it was when it was read last."""
     return LatchState(
         level=HaltLevel.HALTED,
         reason=f"the kill latch {path.name} cannot be read ({error}); unreadable means active",
         trigger=HaltTrigger.INTEGRITY,
         by="kill latch",
-        activation=activation,
+        activation=known.activation,
+        authorized=known.authorized,
+        policy=known.policy,
     )
+
+
+def _stopped_by_file(path: str, state: LatchState) -> LatchState:
+    halt = state.halt_of()
+    stopped = msgspec.structs.replace(
+        halt,
+        level=HaltLevel.HALTED,
+        reason=f"{halt.reason}; the file {path} lies there".removeprefix("; "),
+        trigger=halt.trigger if halt.level else HaltTrigger.FILE,
+        by=halt.by if halt.level else "the file HALT",
+        activation=halt.activation if halt.level else state.next_activation(halt.scope),
+        approvals=(),
+    )
+    return state.with_halt(stopped)
 
 
 def _holds_state(path: Path) -> bool:

@@ -89,7 +89,7 @@ class LimitsGovernance:
         self._fold = limits
         self._record = record
         self._clock = clock
-        self._is_live = is_live
+        self.is_live = is_live
         self._listeners: list[Callable[[RiskLimits], None]] = []
         self.limits = self._in_force()
         self.approvals = Approvals(
@@ -233,7 +233,7 @@ class LimitsGovernance:
             if _proposed(proposal.changes, proposal.until) == content:
                 return self.approvals.find(proposal.approval)
         limits = self.limits
-        needed = limits.live_loosening_approvals if self._is_live else limits.paper_loosening_approvals
+        needed = limits.live_loosening_approvals if self.is_live else limits.paper_loosening_approvals
         if needed > 1 and not limits.authorized_approvers:
             raise ApprovalRefused(
                 f"{needed} persons have to approve looser limits, and nobody is named: write their names into "

@@ -7,7 +7,7 @@ the journal with every `RiskEvent`, so a restart does not forget them; only a pe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,12 +15,22 @@ import msgspec
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import RiskEvent, RiskEventKind
+from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind
 from quant_trading_system.core.numbers import ONE, ZERO, plain
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.triggers import BY_RULE, TRIGGERS, Answer, AverageCost, Measure, RecentHigh, Tally
+from quant_trading_system.risk.second_marks import SecondMarks
+from quant_trading_system.risk.triggers import (
+    BY_RULE,
+    LOSSES,
+    TRIGGERS,
+    Answer,
+    AverageCost,
+    Measure,
+    RecentHigh,
+    Tally,
+)
 
 _SIX = Decimal("1E-6")
 
@@ -43,11 +53,13 @@ class RiskMonitor:
         clock: Clock,
         emit: Callable[[RiskEvent], None],
         agreement: Agreement | None = None,
+        quoted_at: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         """Watch `portfolio`; `emit` puts risk events on record.
 
         Args:
             agreement: what reconciliation has found; without one the broker is never missed.
+            quoted_at: when the quotes are from by which positions are marked now, by symbol.
         """
         self.opened_at: datetime | None = None
         self.feed_silence = self.clock_behind = ZERO
@@ -56,14 +68,11 @@ class RiskMonitor:
         self._clock = clock
         self._emit = emit
         self._agreement = agreement or Agreement()
-        self._high, self._refusals, self._errors, self._slippage = (
-            RecentHigh(ONE),
-            Tally(ONE),
-            Tally(ONE),
-            AverageCost(1),
-        )
+        self._high, self._slippage = RecentHigh(ONE), AverageCost(1)
+        self._refusals, self._errors = Tally(ONE), Tally(ONE)
         self._lost_since: float | None = None
         self._warned: set[str] = set()
+        self._second_marks = SecondMarks(clock, quoted_at)
         self.limits = limits
 
     @property
@@ -79,16 +88,7 @@ class RiskMonitor:
         self._errors.look_back(limits.broker_error_window_s)
         self._slippage.fills = limits.slippage_fills
         share = limits.warn_at_share
-        self._near_losses = tuple(
-            fraction * share
-            for fraction in (
-                limits.max_daily_loss_pct,
-                limits.max_weekly_loss_pct,
-                limits.max_monthly_loss_pct,
-                limits.max_drawdown_pct,
-                limits.max_rapid_loss_pct,
-            )
-        )
+        self._near_losses = tuple(getattr(limits, trigger.rule) * share for trigger in TRIGGERS[: len(LOSSES)])
         self._near_silence = limits.max_feed_silence_s * share
         self._near_drift = limits.max_clock_drift_s * share
         self._near_streak = limits.max_consecutive_losses * share
@@ -175,9 +175,11 @@ class RiskMonitor:
 
     def observe(self) -> None:
         """Compare the account with its limits; call after marks and fills."""
-        if not self._is_calm():
-            for measure in self.measures():
-                self._judge(measure)
+        if self._is_calm():
+            self._second_marks.forget_all()
+            return
+        for measure in self.measures():
+            self._judge(measure)
 
     def _is_calm(self) -> bool:
         """Nothing is near its limit: the question that is asked after every fill and mark, hence the quick one."""
@@ -198,13 +200,6 @@ class RiskMonitor:
         Losses are left out while a position has no price, averages and rates before there is enough to average.
         """
         return (*self._losses(), self._streak(), *self._rates(), *self._silences())
-
-    def persisting_causes(self) -> tuple[Measure, ...]:
-        """What would trip the switch again at once after a reset, because no person can accept it away.
-
-        Losses, streak and slippage are not among them: a reset accepts them, and they are counted anew from there.
-        """
-        return tuple(found for found in self.measures() if found.is_beyond and not found.trigger.is_forgiven)
 
     def _equity_and_bases(self) -> tuple[Decimal, tuple[Decimal, ...]]:
         """Equity and what losses count from, the order of the loss triggers; no bases while equity is not known."""
@@ -272,7 +267,11 @@ class RiskMonitor:
     def _judge(self, measure: Measure) -> None:
         if measure.is_beyond:
             self._trip(measure)
-        elif measure.actual > measure.limit * self.limits.warn_at_share:
+            if measure.trigger in LOSSES:
+                self._close_if_confirmed(measure)
+            return
+        self._second_marks.forget(measure.trigger.rule)
+        if measure.actual > measure.limit * self.limits.warn_at_share:
             rule = measure.trigger.rule
             if rule not in self._warned:
                 self._warned.add(rule)
@@ -284,10 +283,12 @@ class RiskMonitor:
         if self._kill_switch.is_active() and rule in state.numbers:
             return
         equity = self._portfolio.equity
+        most = HaltLevel.FLATTENING if measure.trigger is _STREAK else HaltLevel.HALTED
+        level = min(self.limits.halt_level, most)  # a broken line or clock is no reason to trade
         try:
             self._kill_switch.activate(
                 f"{rule}: {plain(actual)} is beyond the limit of {plain(limit)}",
-                level=self.limits.halt_level,
+                level=level,
                 trigger=measure.trigger.halt,
                 activated_by="risk monitor",
                 numbers={rule: plain(actual), f"{rule}_limit": plain(limit), "equity": plain(equity)},
@@ -295,13 +296,34 @@ class RiskMonitor:
         finally:
             self._tell(RiskEventKind.LIMIT_BREACHED, measure)  # stopping comes first; the record of why may fail
 
+    def _close_if_confirmed(self, measure: Measure) -> None:
+        """A loss that marks show halts at once; it closes positions only when later marks show it, too."""
+        level, rule = self.limits.halt_level, measure.trigger.rule
+        if level is HaltLevel.FLATTENING and self._kill_switch.level < level and self._second_marks.confirm(rule):
+            why = f"{rule}: {plain(measure.actual)} is beyond {plain(measure.limit)}, confirmed by second marks"
+            self._kill_switch.activate(why, level=level, trigger=measure.trigger.halt, activated_by="risk monitor")
+
     def _tell(self, kind: RiskEventKind, measure: Measure) -> None:
         self._emit(self.numbers(kind, rule=measure.trigger.rule, actual=measure.actual, limit=measure.limit))
 
     # -- baselines -----------------------------------------------------------------------------------------------
 
+    def forgive(self) -> None:
+        """Persons reset the switch: streaks and windows begin anew, losses of money count on."""
+        with self._portfolio.lock:
+            self._portfolio.losing_streak = 0
+            self._portfolio.trips.forgive()
+        self._begin_windows(RiskEventKind.STREAK_FORGIVEN)
+
+    def _begin_windows(self, why: RiskEventKind) -> None:
+        for window in (self._slippage, self._refusals, self._errors):
+            window.forget()
+        self._warned.clear()
+        self._second_marks.forget_all()
+        self._emit(self.numbers(why))
+
     def rebase(self) -> None:
-        """A person accepted the loss by a reset: losses count from today's equity, streaks and windows from nothing."""
+        """The loss was accepted with a reset: losses count from today's equity, streaks and windows from nothing."""
         portfolio = self._portfolio
         with portfolio.lock:
             portfolio.peak_equity = portfolio.day_start_equity = portfolio.equity
@@ -310,10 +332,7 @@ class RiskMonitor:
             portfolio.losing_streak = 0
             portfolio.trips.forgive()
             self._high.forget()
-        for window in (self._slippage, self._refusals, self._errors):
-            window.forget()
-        self._warned.clear()
-        self._emit(self.numbers(RiskEventKind.REBASED))
+        self._begin_windows(RiskEventKind.REBASED)
 
     def restore(
         self,
@@ -366,18 +385,6 @@ class RiskMonitor:
             )
 
 
-(
-    _DAILY,
-    _WEEKLY,
-    _MONTHLY,
-    _DRAWDOWN,
-    _RAPID,
-    _STREAK,
-    _SLIPPAGE,
-    _REJECTIONS,
-    _ERRORS,
-    _FEED,
-    _CLOCK,
-    _BROKER,
-) = TRIGGERS
+_DAILY, _WEEKLY, _MONTHLY, _DRAWDOWN, _RAPID, *_OTHERS = TRIGGERS
+_STREAK, _SLIPPAGE, _REJECTIONS, _ERRORS, _FEED, _CLOCK, _BROKER = _OTHERS
 assert len(BY_RULE) == len(TRIGGERS), "a trigger has a rule of its own"

@@ -26,6 +26,7 @@ from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.probation import Probation
 from quant_trading_system.risk.traffic import RecentOrders, Traffic
 
 _SEAL: Final = object()
@@ -125,6 +126,7 @@ class PreTradeRiskChecker:
             agreement: what reconciliation has found; without one nothing is in question.
             checks: the rules, in order; tests plant failing ones here.
         """
+        self._probation = Probation()
         self._universe = universe
         self._portfolio = portfolio
         self._quotes = quotes
@@ -145,6 +147,11 @@ class PreTradeRiskChecker:
         self.limits = limits
         self.traffic.look_back(limits.repeat_window_s)
         self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
+
+    @property
+    def limits_in_force(self) -> RiskLimits:
+        """Those of now: reduced for a while after a reset."""
+        return self._probation.limits(self.limits, self._kill_switch.state, self._clock.now())
 
     def check_order(self, order: Order, plan: ExecutionPlan | None = None) -> ApprovedOrder | Rejection:
         """Judge one order. Changes nothing.
@@ -176,7 +183,7 @@ class PreTradeRiskChecker:
 
     def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
         results, refused = self._ask_all(case)
-        return self._decision(case, results, plan, None if refused is None else refused.rule), refused
+        return self._decision(case, results, plan, refused.rule if refused else None), refused
 
     def remember(self, approved: Approval) -> None:
         """Count an order that leaves; an identical one within the window is taken for a mistake."""
@@ -212,10 +219,9 @@ class PreTradeRiskChecker:
     def _case(self, order: Order) -> Case:
         """The case as far as it can be laid out without asking anybody else."""
         case = Case()
-        portfolio = self._portfolio
+        portfolio = case.portfolio = self._portfolio
         case.order = order
         case.limits = self.limits
-        case.portfolio = portfolio
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
         case.holding = portfolio.peek(order.symbol)
@@ -225,7 +231,8 @@ class PreTradeRiskChecker:
 
     def _gather(self, case: Case) -> None:
         state = self._kill_switch.state
-        case.halt_level, case.halt_reason = state.level, state.reason
+        case.limits = self._probation.limits(self.limits, state, case.now)
+        case.halt_level, case.halt_reason = state.for_order(case.order)
         case.unsupported = self._unsupported(case.order)
         case.unwatched = self._unwatched()
         case.unreconciled = self._agreement.obstacle(case.order.symbol)
@@ -237,11 +244,10 @@ class PreTradeRiskChecker:
         self._read_correlations(case)
 
     def _read_session(self, case: Case) -> None:
-        case.session = self._calendar.session_at(case.now)
-        case.last_close = case.next_open = None
+        calendar, now = self._calendar, case.now
+        case.session, case.last_close, case.next_open = calendar.session_at(now), None, None
         if case.session is None:
-            case.last_close = self._calendar.last_close(case.now)
-            case.next_open = self._calendar.next_open(case.now)
+            case.last_close, case.next_open = calendar.last_close(now), calendar.next_open(now)
 
     def _read_market(self, case: Case) -> None:
         order = case.order
@@ -280,7 +286,7 @@ class PreTradeRiskChecker:
         peak, began_with = portfolio.peak_equity, portfolio.day_start_equity
         return Decision(
             checks=results,
-            limits_version=self.limits.version,
+            limits_version=case.limits.version,
             at=case.now,
             equity=case.equity,
             drawdown=_share(max(peak - case.equity, ZERO), peak),

@@ -76,6 +76,8 @@ TRIGGERS: tuple[Trigger, ...] = (
 """Every automatic trigger that compares a number with a limit, in the order in which they are judged."""
 
 BY_RULE = {trigger.rule: trigger for trigger in TRIGGERS}
+LOSSES = frozenset(TRIGGERS[:5])
+"""What marks show: one bad price can break them all, and people can accept them."""
 
 
 class Measure(NamedTuple):

@@ -23,6 +23,7 @@ from quant_trading_system.core.exceptions import (
     KillSwitchActiveError,
     UnknownOrder,
 )
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.ids import IntentCounter
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import PendingRequest
@@ -280,6 +281,12 @@ class AlgoDesk:
         """Stop what a strategy began, but for exits."""
         for parent_id, parent in list(self._book.open.items()):
             if parent.state.order.strategy == strategy and not parent.state.order.reduce_only:
+                self.cancel(parent_id, reason)
+
+    def cancel_covered(self, scope: HaltScope, reason: str) -> None:
+        """A part of the account was halted: stop the parents that it covers."""
+        for parent_id, parent in list(self._book.open.items()):
+            if scope.covers(parent.state.order):
                 self.cancel(parent_id, reason)
 
     def halt(self, level: HaltLevel) -> None:

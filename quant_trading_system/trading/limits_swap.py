@@ -14,6 +14,7 @@ from quant_trading_system.journal.limits_fold import LimitsFold
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.limits_governance import LimitsGovernance
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.reset import policy_of
 
 
 class UsesLimits(Protocol):
@@ -52,7 +53,9 @@ def new_governance(limits: RiskLimits, journal: SyncedJournal, clock: Clock) -> 
     return LimitsGovernance(fold, ApprovalFold(), record=record, clock=clock, is_live=False, defaults=limits)
 
 
-def swap_of(portfolio: Portfolio, kill_switch: KillSwitch, parts: Iterable[UsesLimits]) -> Callable[[RiskLimits], None]:
+def swap_of(
+    portfolio: Portfolio, kill_switch: KillSwitch, parts: Iterable[UsesLimits], *, is_live: bool
+) -> Callable[[RiskLimits], None]:
     """Puts other limits in force in one step: no order is judged by some of the new ones and some of the old."""
     parts = tuple(parts)
 
@@ -60,6 +63,6 @@ def swap_of(portfolio: Portfolio, kill_switch: KillSwitch, parts: Iterable[UsesL
         with portfolio.lock:
             for part in parts:
                 part.use_limits(limits)
-        kill_switch.authorize(limits.authorized_resetters)
+        kill_switch.govern(limits.authorized_resetters, policy_of(limits, live=is_live))
 
     return swap

@@ -1,187 +1,83 @@
 """After a halt: cancel, confirm; and when told to flatten: close, confirm. The same gate as for every order.
 
 Both are written as steps that look at the truth and do the next thing, so that they go on after a crash, can
-be repeated at will, and never sell more than is held.
+be repeated at will, and never sell more than is held. The account and every halted part of it have an errand each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
-from quant_trading_system.config.risk_params import RiskLimits
-from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.decisions import Rejection
-from quant_trading_system.core.events import CancelsConfirmed, HaltLevel
-from quant_trading_system.core.exceptions import KillSwitchActiveError, KillSwitchIncomplete
-from quant_trading_system.core.numbers import ONE, floor_to_lot
-from quant_trading_system.core.order_state import PendingRequest
-from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
-from quant_trading_system.core.positions import Position, PositionSide
-from quant_trading_system.execution.order_life import Journal
-from quant_trading_system.execution.order_manager import OrderManager
-from quant_trading_system.execution.order_store import OrderRecord
-from quant_trading_system.market.quotes import Quote, QuoteSource
-from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.exceptions import KillSwitchIncomplete
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
+from quant_trading_system.risk.halt_state import Halt
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.trading.planning import plan_as_given
+from quant_trading_system.trading.closing import Closer, ClosingParts
+from quant_trading_system.trading.halt_errand import Errand
 
 _RETRY = timedelta(seconds=1)
-_ASK_AGAIN = timedelta(seconds=5)
-_AFTER_REFUSAL = timedelta(seconds=30)
-BY = "emergency liquidation"
 
 
 class HaltProcedure:
-    """Carries out what an activation of the kill switch demands, one step at a time."""
+    """Carries out what the activations of the kill switch demand, one step at a time."""
 
-    def __init__(
-        self,
-        *,
-        kill_switch: KillSwitch,
-        orders: OrderManager,
-        portfolio: Portfolio,
-        quotes: QuoteSource,
-        limits: RiskLimits,
-        calendar: Calendar,
-        journal: Journal,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, parts: ClosingParts) -> None:
         """Join the parts; `advance` does the work."""
-        self._limits = limits
-        self._not_before: dict[str, datetime] = {}
-        self._kill_switch = kill_switch
-        self._orders = orders
-        self._portfolio = portfolio
-        self._quotes = quotes
-        self._calendar = calendar
-        self._journal = journal
-        self._clock = clock
-        self._activation = 0
-        self._level = HaltLevel.RUNNING
-        self._since: datetime | None = None
-        self._to_confirm: set[str] = set()
-        self._asked: dict[str, float] = {}
-        self._confirmed = False
-        self._closing: set[str] = set()
+        self._parts = parts
+        self._work: dict[HaltScope, tuple[Errand, Closer]] = {}
         self._is_busy = False
-
-    def use_limits(self, limits: RiskLimits) -> None:
-        """Send orders within other limits from now on."""
-        self._limits = limits
 
     @property
     def is_done(self) -> bool:
-        """Nothing left to do: running, or cancels confirmed and, when flattening, every position closed."""
-        state = self._kill_switch.state
-        if state.level is HaltLevel.RUNNING:
+        """Nothing left to do: running, or cancels confirmed and, when flattening, the broker shows flat."""
+        return all(self.is_carried_out(halt.scope) for halt in self._halts())
+
+    def is_carried_out(self, scope: HaltScope) -> bool:
+        """The halt of `scope` has nothing left to do."""
+        halt = self._parts.kill_switch.state.halt_of(scope)
+        if halt.level is HaltLevel.RUNNING:
             return True
-        if not self._confirmed or (state.activation, state.level) != (self._activation, self._level):
+        errand, closer = self._work.get(scope, (None, None))
+        if errand is None or closer is None or not errand.confirmed:
             return False
-        return state.level is not HaltLevel.FLATTENING or not self._portfolio.positions
+        if errand.name != (halt.activation, halt.level):
+            return False
+        return halt.level is not HaltLevel.FLATTENING or (closer.is_flat and not closer.held())
 
     async def advance(self) -> None:
         """Do the next thing: ask for cancels, confirm them, close positions.
 
         A symbol is closed as soon as none of its own orders is open: one order whose cancel is not confirmed holds
-        up its own symbol and no other. While the exchange is closed nothing is sent. While a call waits for the
-        broker, another one leaves the work to it.
+        up its own symbol and no other. While a call waits for the broker, another one leaves the work to it.
         """
-        if self._kill_switch.level is HaltLevel.RUNNING or self._is_busy:
+        if self._is_busy:
             return
         self._is_busy = True
         try:
-            await self._do_the_next_thing()
+            for halt in self._halts():
+                await self._carry_out(halt)
         finally:
             self._is_busy = False
 
-    async def _do_the_next_thing(self) -> None:
-        state = self._kill_switch.state
-        if (state.activation, state.level) != (self._activation, self._level):
-            self._activation, self._level = state.activation, state.level
-            self._since, self._confirmed = self._clock.now(), False
-            self._to_confirm, self._asked, self._closing = set(), {}, set()
-        if not self._confirmed:
-            await self._cancel()
-        if state.level is HaltLevel.FLATTENING and self._calendar.is_open(self._clock.now()):
-            await self._close_positions()
+    def _halts(self) -> tuple[Halt, ...]:
+        """The activations to carry out; a halt of all the account leaves nothing to those of its parts."""
+        state = self._parts.kill_switch.state
+        own = (state.halt_of(ACCOUNT),) if state.level else ()
+        return own if state.level >= HaltLevel.HALTED else (*own, *state.stopped_scopes)
 
-    async def _cancel(self) -> None:
-        await self._ask_cancels()
-        open_now = {order.order_id for order in self._orders.open_orders()}
-        if self._to_confirm & open_now:
-            return
-        took = self._clock.now() - self._since if self._since else timedelta()
-        self._journal.append(
-            CancelsConfirmed(
-                at=self._clock.now(),
-                activation=self._activation,
-                orders=tuple(sorted(self._to_confirm)),
-                seconds=Decimal(took // timedelta(microseconds=1)) / 1_000_000,
-            )
-        )
-        self._confirmed = True
-        await self._journal.durable()
-
-    async def _ask_cancels(self) -> None:
-        """Ask for every order that must go; a journal that fails stops none of them and is reported at the end."""
-        must_go = [order for order in self._orders.open_orders() if not self._may_stay(order)]
-        self._to_confirm.update(order.order_id for order in must_go)
-        due = [order.order_id for order in must_go if self._is_time_to_ask(order)]
-        await self._orders.cancel_each(due, f"halt {self._activation}")
-
-    def _may_stay(self, order: OrderRecord) -> bool:
-        """Exits, while exits are allowed; and the orders of this activation that close something."""
-        if self._level is HaltLevel.FLATTENING:
-            return order.order_id in self._closing
-        return self._level is HaltLevel.REDUCING and order.shrinks
-
-    def _is_time_to_ask(self, order: OrderRecord) -> bool:
-        """Once for this halt, at once after a refusal, and again when a cancel seems to have been lost."""
-        now, asked = self._clock.monotonic(), self._asked.get(order.order_id)
-        lately = asked is not None and now - asked < _ASK_AGAIN.total_seconds()
-        if lately and order.pending is not PendingRequest.NONE:
-            return False
-        self._asked[order.order_id] = now
-        return True
-
-    async def _close_positions(self) -> None:
-        now = self._clock.now()
-        for symbol, position in sorted(self._portfolio.positions.items()):
-            if self._orders.open_orders(symbol) or self._not_before.get(symbol, now) > now:
-                continue
-            quote = self._quotes.quote(symbol)
-            order = self._exit(position, quote)
-            try:
-                answer = await self._orders.submit(order, plan=plan_as_given(order, quote))
-            except KillSwitchActiveError:
-                if self._kill_switch.level is not HaltLevel.FLATTENING:
-                    return  # somebody raised the level to HALTED meanwhile
-                self._not_before[symbol] = now + _AFTER_REFUSAL
-                continue
-            if isinstance(answer, Rejection):
-                self._not_before[symbol] = now + _AFTER_REFUSAL  # without a price, perhaps; tried again later
-            else:
-                self._closing.add(answer.order_id)
-
-    def _exit(self, position: Position, quote: Quote | None) -> Order:
-        """An order that closes as much of the position as one order may trade; the next step closes more."""
-        quantity = min(abs(position.quantity), self._limits.max_order_quantity)
-        if quote is not None and not quote.flaw:
-            affordable = floor_to_lot(self._limits.max_order_notional / quote.ask, ONE)
-            quantity = min(quantity, max(affordable, ONE))
-        return Order(
-            symbol=position.symbol,
-            side=OrderSide.SELL if position.side is PositionSide.LONG else OrderSide.BUY,
-            quantity=quantity,
-            order_type=OrderType.MARKET,
-            time_in_force=TimeInForce.DAY,
-            strategy=BY,
-            reduce_only=True,
-            repeat=True,
-        )
+    async def _carry_out(self, halt: Halt) -> None:
+        errand, closer = self._work.get(halt.scope, (None, None))
+        if errand is None or closer is None or errand.name != (halt.activation, halt.level):
+            errand = Errand(halt, self._parts.orders, self._parts.journal, self._parts.clock)
+            closer = Closer(errand, self._parts)
+            self._work[halt.scope] = errand, closer
+        is_flattening = halt.level is HaltLevel.FLATTENING
+        if not errand.confirmed:
+            await errand.cancel(closer.held() if is_flattening and not halt.scope.strategy else ())
+        if is_flattening:
+            await closer.step()
 
 
 async def emergency_liquidate(
@@ -192,33 +88,35 @@ async def emergency_liquidate(
     authorized_by: str,
     pause: Callable[[timedelta], Awaitable[None]],
     give_up_after: int = 60,
+    scope: HaltScope = ACCOUNT,
 ) -> bool:
     """Halt at level FLATTENING, cancel everything, confirm, close every position; True when flat.
 
     Args:
         pause: waits for the broker between two looks; the clock's `sleep`.
         give_up_after: looks, one second apart; the switch stays active and the procedure may be called again.
+        scope: what to close; the whole account by default.
 
     Raises:
         KillSwitchIncomplete: after all that could be done was done: the halt could not be recorded everywhere.
     """
     incomplete: KillSwitchIncomplete | None = None
     try:
-        kill_switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=authorized_by)
+        kill_switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=authorized_by, scope=scope)
     except KillSwitchIncomplete as error:
         incomplete = error  # it is active, so the work begins
-    is_flat = await _carry_out(procedure, pause, give_up_after)
+    is_flat = await _carry_out(procedure, scope, pause, give_up_after)
     if incomplete is not None:
         raise incomplete
     return is_flat
 
 
 async def _carry_out(
-    procedure: HaltProcedure, pause: Callable[[timedelta], Awaitable[None]], give_up_after: int
+    procedure: HaltProcedure, scope: HaltScope, pause: Callable[[timedelta], Awaitable[None]], give_up_after: int
 ) -> bool:
     for _ in range(give_up_after):
         await procedure.advance()
-        if procedure.is_done:
+        if procedure.is_carried_out(scope):
             return True
         await pause(_RETRY)
-    return procedure.is_done
+    return procedure.is_carried_out(scope)

@@ -298,7 +298,7 @@ class OrderPath:
             return order, plan
         near = quote.ask if change > 0 else quote.bid
         price = order.limit_price if change > 0 and order.limit_price is not None else near
-        limits = self._checker.limits
+        limits = self._checker.limits_in_force
         room = room_for(symbol, change, price, instrument.lot, portfolio=self._portfolio, limits=limits)
         if room.rule is None:
             return order, plan

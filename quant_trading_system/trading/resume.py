@@ -190,14 +190,16 @@ def wishes_at_rest(source: JournalSource, last: int, calendar: Calendar, now: da
 
 
 def _restore_halt(past: Projection, kill_switch: KillSwitch) -> None:
-    """The halt holds if either latch or journal says so, unless somebody has reset this very activation since."""
-    halt, state = past.halt, kill_switch.state
-    was_reset = state.trigger is HaltTrigger.RESET and state.activation >= halt.activation
-    if halt.level is HaltLevel.RUNNING or kill_switch.level >= halt.level or was_reset:
-        return
-    kill_switch.activate(
-        f"the journal says halted and the latch does not: {halt.reason}",
-        level=halt.level,
-        trigger=HaltTrigger.INTEGRITY,
-        activated_by="restart",
-    )
+    """A halt holds if either latch or journal says so, unless somebody has reset this very activation since."""
+    for halt in (past.halt, *past.scoped_halts):
+        kept = kill_switch.state.halt_of(halt.scope)
+        was_reset = kept.trigger is HaltTrigger.RESET and kept.activation >= halt.activation
+        if halt.level is HaltLevel.RUNNING or kept.level >= halt.level or was_reset:
+            continue
+        kill_switch.activate(
+            f"the journal says halted and the latch does not: {halt.reason}",
+            level=halt.level,
+            trigger=HaltTrigger.INTEGRITY,
+            activated_by="restart",
+            scope=halt.scope,
+        )

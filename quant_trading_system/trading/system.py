@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.attribution import Attribution
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import AnyEvent, CashMoved, KillSwitchEvent, RiskEvent
 from quant_trading_system.core.ids import IntentCounter
@@ -25,6 +26,7 @@ from quant_trading_system.market.quotes import QuoteSource, VolumeSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.correlation import CorrelationSource
+from quant_trading_system.risk.halt_state import ResetPolicy
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.risk.limits_governance import LimitsGovernance
@@ -32,8 +34,12 @@ from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import PositionSizer
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
+from quant_trading_system.risk.reset import policy_of
+from quant_trading_system.risk.reset_obstacles import obstacles_of
+from quant_trading_system.risk.second_marks import quote_times
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_market import AlgoMarket
+from quant_trading_system.trading.closing import ClosingParts
 from quant_trading_system.trading.limits_swap import new_governance, swap_of
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
@@ -157,7 +163,8 @@ def assemble(
     """
     use_exact_arithmetic()
     governance = governance or new_governance(limits, ports.journal, ports.clock)
-    risk = _judges(ports, cash, governance.limits, universe)
+    resets = policy_of(governance.limits, live=governance.is_live)
+    risk = _judges(ports, cash, governance.limits, universe, resets)
     policy = policy or ExecutionPolicy()
     ids = IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0)
     tracker, orders = _senders(ports, risk, ids, history)
@@ -177,12 +184,12 @@ def assemble(
         obstacle=lambda symbol: ports.unwatched() or risk.agreement.obstacle(symbol),
     )
     halt, engine = _drivers(ports, risk, tracker, orders, desk, path, strategies)
-    swapped = (risk.checker, risk.monitor, desk.market, halt)
-    governance.on_change(swap_of(risk.portfolio, risk.kill_switch, swapped))
+    swapped = (risk.checker, risk.monitor, desk.market)
+    governance.on_change(swap_of(risk.portfolio, risk.kill_switch, swapped, is_live=governance.is_live))
     if past is None:
         ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
     else:
-        _take_up(past, ports, risk, orders, desk, engine)
+        _take_up(past, ports, risk, tracker, orders, desk, engine)
     return TradingSystem(
         ports=ports,
         governance=governance,
@@ -203,7 +210,13 @@ def assemble(
 
 
 def _take_up(
-    past: Past, ports: Ports, risk: RiskParts, orders: OrderManager, desk: AlgoDesk, engine: TradingEngine
+    past: Past,
+    ports: Ports,
+    risk: RiskParts,
+    tracker: PositionTracker,
+    orders: OrderManager,
+    desk: AlgoDesk,
+    engine: TradingEngine,
 ) -> None:
     """The books of before the restart, what had left, wishes that wait, and parent orders that had not ended."""
     resume(
@@ -218,24 +231,26 @@ def _take_up(
         now=ports.clock.now(),
     )
     close_missed_day(past.books.baselines, risk.monitor, ports.calendar, ports.clock.now())
-    engine.switch_was(past.books.halt.activation, past.books.halt.level)
     engine.were_disarmed(past.books.disarmed)
+    tracker.attribution = Attribution.from_state(past.books.attribution.state())
+    engine.switch_was(past.books.halt, past.books.scoped_halts)
     for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
         engine.recall(signal, seq)
     for view in list(past.books.parents.open.values()):
         desk.take_up(view)
 
 
-def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe) -> RiskParts:
+def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe, resets: ResetPolicy) -> RiskParts:
     clock = ports.clock
     portfolio = Portfolio(cash, universe.sectors)
+    agreement = Agreement()
     kill_switch = KillSwitch(
         latch=ports.latch,
         clock=clock,
         authorized_resetters=limits.authorized_resetters,
+        policy=resets,
         record=_recorder(ports.journal),
     )
-    agreement = Agreement()
     monitor = RiskMonitor(
         limits=limits,
         portfolio=portfolio,
@@ -243,6 +258,7 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
         clock=clock,
         emit=_emit_risk(ports.journal),
         agreement=agreement,
+        quoted_at=quote_times(portfolio, ports.quotes),
     )
     checker = PreTradeRiskChecker(
         limits=limits,
@@ -257,6 +273,7 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe)
         unwatched=ports.unwatched,
         agreement=agreement,
     )
+    kill_switch.obstacles = obstacles_of(portfolio, monitor, agreement, ports.latch)
     return RiskParts(
         portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker, agreement=agreement
     )
@@ -319,14 +336,19 @@ def _drivers(
     strategies: Sequence[Strategy],
 ) -> tuple[HaltProcedure, TradingEngine]:
     halt = HaltProcedure(
-        kill_switch=risk.kill_switch,
-        orders=orders,
-        portfolio=risk.portfolio,
-        quotes=ports.quotes,
-        limits=risk.checker.limits,
-        calendar=ports.calendar,
-        journal=ports.journal,
-        clock=ports.clock,
+        ClosingParts(
+            kill_switch=risk.kill_switch,
+            orders=orders,
+            portfolio=risk.portfolio,
+            quotes=ports.quotes,
+            calendar=ports.calendar,
+            journal=ports.journal,
+            clock=ports.clock,
+            limits=lambda: risk.checker.limits_in_force,
+            positions=ports.broker.positions,
+            shares_of=lambda strategy: tracker.attribution.of(strategy),
+            is_halted=ports.is_halted,
+        )
     )
     engine = TradingEngine(
         strategies=strategies,

@@ -14,7 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import HaltLevel, KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
+from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
 from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull, StrategyError
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.operator_events import StrategySwitched
@@ -24,6 +24,7 @@ from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.journal.projection import Halt as RecordedHalt
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
@@ -36,6 +37,7 @@ from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.signal_generator import SignalGenerator
 from quant_trading_system.trading.strategy import MarketView, Strategy
+from quant_trading_system.trading.switch_moves import SwitchMoves
 
 _NO_TIME, _MILLISECOND, _SECOND = timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1)
 _QUIET = timedelta(seconds=1)
@@ -93,7 +95,7 @@ class TradingEngine:
         self._signals = SignalGenerator()
         self._given: list[Order | ParentOrder] = []
         self._bar = 0
-        self._switch_seen = (kill_switch.state.activation, HaltLevel.RUNNING)
+        self._moves = SwitchMoves(kill_switch, clock, journal)
         kill_switch.subscribe(self._on_kill_switch)
 
     @property
@@ -140,7 +142,7 @@ class TradingEngine:
         try:
             self._monitor.observe()
         finally:  # a halt is carried out even when it could not be told to everybody
-            if self._kill_switch.is_active():
+            if self._kill_switch.stops_something:
                 await self._halt.advance()
 
     async def on_bar(self, history: HistoryView) -> None:
@@ -173,7 +175,7 @@ class TradingEngine:
                 cash=portfolio.cash,
                 realized_pnl=portfolio.realized_pnl,
                 fees=portfolio.fees,
-                halt_level=self._switch_seen[1],  # as far as it is on record; others may have moved it just now
+                halt_level=self._moves.level,  # as far as it is on record; others may have moved it just now
                 orders=self._orders.count,
                 fills=self._tracker.fills,
                 parents=self._desk.recorded(),
@@ -334,35 +336,30 @@ class TradingEngine:
         self._monitor.feed_silence = Decimal(silent // _SECOND)
         self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3)
 
-    def switch_was(self, activation: int, level: HaltLevel) -> None:
+    def switch_was(self, halt: RecordedHalt, scoped: Iterable[RecordedHalt]) -> None:
         """Where the journal left the kill switch; whatever differs from it was done by somebody else since."""
-        self._switch_seen = (activation, level)
+        self._moves.begin_with((halt, *scoped))
 
     def _notice_switch(self) -> None:
         """Another process may have moved the switch; its move goes on record here and counts like our own."""
-        state = self._kill_switch.state
-        if (state.activation, state.level) == self._switch_seen:
-            return
-        event = KillSwitchEvent(
-            at=self._clock.now(),
-            level=state.level,
-            reason=state.reason or "reset by another process",
-            trigger=state.trigger,
-            by=state.by,
-            activation=state.activation,
-            numbers=dict(state.numbers),
-        )
-        self._journal.append(event)
-        self._on_kill_switch(event)
+        for event in self._moves.unseen():
+            self._journal.append(event)
+            self._on_kill_switch(event)
 
     def _on_kill_switch(self, event: KillSwitchEvent) -> None:
-        self._switch_seen = (event.activation, event.level)
-        if event.level:
+        self._moves.saw(event)
+        if not event.scope.is_account:
+            if event.level:
+                self._desk.cancel_covered(event.scope, f"{event.scope} is {event.level.name.lower()}: {event.reason}")
+        elif event.level:
             self._path.give_up()
             self._given.clear()
             self._desk.halt(event.level)
         else:
-            self._monitor.rebase()
+            if event.accepts_loss:
+                self._monitor.rebase()
+            else:
+                self._monitor.forgive()
             self._path.rearm()
 
 

@@ -37,6 +37,8 @@ from quant_trading_system.core.events import (
     WatchdogActed,
     WishNotSized,
 )
+from quant_trading_system.core.halt_events import LiquidationEvent, LiquidationState, ResetApproved
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
@@ -56,6 +58,12 @@ KEY = bytes(range(32))
 
 words = st.text(st.characters(codec="utf-8"), max_size=12)
 symbols = st.sampled_from(["KO", "XOM", "BRK.B"])
+scopes = st.builds(
+    HaltScope,
+    symbol=st.just("") | symbols,
+    strategy=st.sampled_from(["", "alpha"]),
+    side=st.none() | st.sampled_from(OrderSide),
+)
 numbers = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12)
 amounts = st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=Decimal("0.01"), max_value=10**9)
 shares = st.decimals(allow_nan=False, allow_infinity=False, places=0, min_value=0, max_value=1)
@@ -144,6 +152,27 @@ events = st.one_of(
         by=words,
         activation=st.integers(0, 9),
         numbers=st.dictionaries(words, words, max_size=2),
+        scope=scopes,
+    ),
+    st.builds(
+        ResetApproved,
+        at=moments,
+        by=words,
+        reason=words,
+        activation=st.integers(0, 9),
+        given=st.integers(1, 3),
+        needed=st.integers(1, 3),
+        scope=scopes,
+    ),
+    st.builds(
+        LiquidationEvent,
+        at=moments,
+        activation=st.integers(0, 9),
+        state=st.sampled_from(LiquidationState),
+        symbol=symbols,
+        detail=words,
+        quantity=st.none() | amounts,
+        scope=scopes,
     ),
     st.builds(
         StateRecorded,

@@ -146,6 +146,7 @@ class Account:
             strategies=strategies,
             sizer=sizer or OwnWeight(EqualWeight()),
         )
+        self.broker.holds = lambda: {name: position.quantity for name, position in self.portfolio.positions.items()}
         self.offer()
 
     def offer(self, bid: str = "99.99", ask: str = "100.01", *symbols: str) -> None:

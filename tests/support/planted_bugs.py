@@ -190,7 +190,7 @@ def _latch_in_memory_only(patch: Patch) -> None:
 
 def _halt_forgets_at_restart(patch: Patch) -> None:
     """A start clears the latch."""
-    from quant_trading_system.risk.latch import LatchState
+    from quant_trading_system.risk.halt_state import LatchState
 
     real = DiskLatch.__init__
 

@@ -45,6 +45,7 @@ class ScriptedBroker:
         price: at which ``fill`` trades, dollars.
         known: what `find` answers by order id; `history`: what `executions` answers.
         is_mute: reads get no answer.
+        holds: what `positions` answers, signed shares by symbol.
         recognised: the groups and legs of earlier processes that it was told of.
     """
 
@@ -60,6 +61,7 @@ class ScriptedBroker:
         self.is_mute = False
         self.recognised: tuple[list[str], dict[str, str]] = ([], {})
         self.calls: list[str] = [] if calls is None else calls
+        self.holds: Callable[[], Mapping[str, Decimal]] = dict
         self._clock = clock
         self._listeners: list[Listener] = []
         self._quantity: dict[str, Decimal] = {}
@@ -137,7 +139,11 @@ class ScriptedBroker:
         return tuple(order for order in self.known.values() if order.status.is_open)
 
     async def positions(self) -> tuple[BrokerPosition, ...]:
-        return ()
+        self._require_voice("")
+        return tuple(
+            BrokerPosition(symbol=symbol, quantity=quantity, average_price=self.price)
+            for symbol, quantity in self.holds().items()
+        )
 
     async def account(self) -> BrokerAccount:
         return BrokerAccount(account_id="test", cash=ZERO, equity=ZERO)

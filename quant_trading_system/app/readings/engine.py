@@ -15,7 +15,8 @@ from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.journal.private_files import beside
 from quant_trading_system.journal.sqlite_store import LOCK_SUFFIX
-from quant_trading_system.risk.latch import LatchState, look_at
+from quant_trading_system.risk.halt_state import LatchState
+from quant_trading_system.risk.latch import look_at
 
 QUIET_LOOKS = 5
 """Looks without a new sign of life after which an engine counts as silent, or as stuck."""

@@ -8,13 +8,12 @@ from decimal import Decimal
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO, is_on_tick
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TimeInForce
+from quant_trading_system.market.sessions import EXTENDED_AFTER_CLOSE, EXTENDED_BEFORE_OPEN
 from quant_trading_system.risk.checks.case import Case, at_most
 
 _MICROSECOND = timedelta(microseconds=1)
 _OPG_LATEST = timedelta(minutes=2)
 _CLS_LATEST = timedelta(minutes=10)
-_EXTENDED_BEFORE_OPEN = timedelta(hours=5, minutes=30)
-_EXTENDED_AFTER_CLOSE = timedelta(hours=4)
 
 
 def check_trading_hours(case: Case) -> CheckResult | None:
@@ -41,8 +40,8 @@ def _hours_refusal(case: Case) -> str:
 
 
 def _in_extended_hours(case: Case) -> bool:
-    before_open = case.next_open is not None and case.next_open - case.now <= _EXTENDED_BEFORE_OPEN
-    after_close = case.last_close is not None and case.now - case.last_close < _EXTENDED_AFTER_CLOSE
+    before_open = case.next_open is not None and case.next_open - case.now <= EXTENDED_BEFORE_OPEN
+    after_close = case.last_close is not None and case.now - case.last_close < EXTENDED_AFTER_CLOSE
     return before_open or after_close
 
 

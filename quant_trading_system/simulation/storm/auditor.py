@@ -16,7 +16,7 @@ from quant_trading_system.core.events import AnyEvent, HaltLevel
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.transport import Request
 from quant_trading_system.journal.entry import Row
-from quant_trading_system.risk.latch import LatchState
+from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.simulation.alpaca_server.in_process import Reply
 from quant_trading_system.simulation.records import ALL, OrderQuery
 from quant_trading_system.simulation.storm.disk import Disk

@@ -19,7 +19,7 @@ from quant_trading_system.execution.account_lock import Holder
 from quant_trading_system.journal.entry import Entry, Row, entry_from
 from quant_trading_system.journal.keys import key_from_seed
 from quant_trading_system.journal.store import Journal, with_signal
-from quant_trading_system.risk.latch import LatchState
+from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.simulation.storm.life import Life, LifeClock
 from quant_trading_system.simulation.storm.weather import Weather
 

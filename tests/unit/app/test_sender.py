@@ -19,8 +19,9 @@ from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.journal.store import MemoryJournal
+from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.latch import LatchState, MemoryLatch
+from quant_trading_system.risk.latch import MemoryLatch
 from tests.support.alpaca_lines import ACCESS, ScriptedTransport, approved, run_beside, settled
 from tests.support.alpaca_lines import START as LINES_START
 from tests.support.fake_alpaca import FakeAlpaca
@@ -29,7 +30,7 @@ from tests.support.orders import buy
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 HELD = LatchState(level=HaltLevel.HALTED, reason="fire in the building", by="Ana", activation=1)
 REDUCING = LatchState(level=HaltLevel.REDUCING, reason="careful", by="Ana", activation=1)
-ENTRY, EXIT = SimpleNamespace(shrinks=False), SimpleNamespace(shrinks=True)
+ENTRY, EXIT = SimpleNamespace(order=buy(1), shrinks=False), SimpleNamespace(order=buy(1), shrinks=True)
 
 
 class Lock:

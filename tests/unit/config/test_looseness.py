@@ -20,6 +20,9 @@ MINIMA = {
     "correlation_min_observations",
     "rapid_loss_window_s",
     "broker_error_window_s",
+    "reset_approvals",
+    "probation_s",
+    "liquidation_patience_s",
     "live_loosening_approvals",
     "paper_loosening_approvals",
 }

@@ -27,7 +27,7 @@ from quant_trading_system.config.loader import (
 )
 from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS, SECTIONS, LimitKey
 from quant_trading_system.config.risk_params import RiskLimits
-from quant_trading_system.config.scalars import HALT_LEVELS
+from quant_trading_system.config.scalars import HALT_LEVELS, read_flag
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ConfigurationError
 
@@ -44,7 +44,9 @@ RISK_KEYS = (
     "max_position_pct, max_portfolio_positions, max_daily_loss_pct, max_drawdown_pct, max_sector_exposure, "
     "max_correlation"
 )
-SECTION_NAMES = "risk, account, orders, traffic, prices, clock, halt, triggers, correlation, approvals"
+SECTION_NAMES = (
+    "risk, account, orders, traffic, prices, clock, halt, triggers, reset, liquidation, correlation, approvals"
+)
 
 
 def refusal(text: str | bytes) -> str:
@@ -108,6 +110,14 @@ def test_shipped_values():
         "triggers.max_feed_silence_s": "300",
         "triggers.max_clock_drift_s": "5",
         "triggers.max_broker_silence_s": "600",
+        "reset.reset_approvals": "2",
+        "reset.solo_reset_delay_s": "0",
+        "reset.probation_s": "3600",
+        "reset.probation_factor": "0.25",
+        "liquidation.liquidation_slice_notional": "100000",
+        "liquidation.liquidation_collar_pct": "0.002",
+        "liquidation.liquidation_patience_s": "10",
+        "liquidation.liquidation_extended_hours": "true",
         "correlation.correlation_window": "60",
         "correlation.correlation_min_observations": "20",
         "approvals.authorized_approvers": "[]",
@@ -367,7 +377,7 @@ def values_of(key: LimitKey) -> st.SearchStrategy[str]:
     if key.range is None:
         if key.is_list:
             return st.lists(NAMES, unique=True, max_size=4).map(lambda names: f"[{', '.join(map(repr, names))}]")
-        return st.sampled_from(["true", "false"] if key.name == "allow_short" else list(HALT_LEVELS))
+        return st.sampled_from(["true", "false"] if key.read is read_flag else list(HALT_LEVELS))
     low, high = key.range.low, key.range.high
     if isinstance(key.value_of(str(high)), int):
         return st.integers(int(low), int(high)).map(str)
@@ -427,7 +437,7 @@ def test_a_damaged_byte_is_a_refusal_or_still_limits(place, byte):
 def test_the_version_changes_with_every_key(key):
     limits = default_limits()
     value = getattr(limits, key.name)
-    changed = {bool: True, tuple: ("Ana",), HaltLevel: HaltLevel.REDUCING}.get(type(value))
+    changed = {bool: value is False, tuple: ("Ana",), HaltLevel: HaltLevel.REDUCING}.get(type(value))
     other = msgspec.structs.replace(limits, **{key.name: value + 1 if changed is None else changed})
     assert limits_version(other) != limits.version == limits_version(limits)
     assert re.fullmatch("[0-9a-f]{12}", limits.version)
@@ -435,7 +445,7 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "d3f19f0f7e4b"
+    assert default_limits().version == "041d489910b4"
 
 
 @given(limit_files())

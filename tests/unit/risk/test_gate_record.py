@@ -18,6 +18,7 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import CheckResult, ExecutionPlan, QuoteSeen, Rejection, Rule, Unit
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ApprovalRefused, ResetRefused
+from quant_trading_system.core.numbers import plain
 from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
 from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.market.quotes import Quote
@@ -28,6 +29,7 @@ from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.pre_trade import ApprovedOrder
+from quant_trading_system.risk.reset import policy_of
 from tests.support.desk import Account, Desk, limits_with
 from tests.support.gate_cases import GateCase, decide, verdict
 from tests.support.governed import Governed
@@ -272,6 +274,35 @@ def _reset(authorized_resetters: tuple[str, ...]) -> str:
     return "reset"
 
 
+def _after_a_reset(**changes: object) -> str:
+    """The most shares of KO at 100 dollars that one order may have right after a reset."""
+    account = Account(limits=limits_with(max_order_quantity=Decimal(100), max_position_pct=Decimal(1), **changes))
+    account.kill_switch.activate("a test")
+    account.kill_switch.reset("ann")
+    return plain(account.system.checker.limits_in_force.max_order_quantity)
+
+
+def _first_slice(waited: int = 0, hours: int = 0, **changes: object) -> str:
+    """The order that closes nine shares, or the next one after so many seconds; so many hours after noon."""
+    account = Account(limits=limits_with(**changes))
+    account.hold("KO", 9)
+    account.clock.move_to(account.clock.now() + timedelta(hours=hours))
+    account.offer()
+    account.broker.cancel_answers.append("confirm")
+    account.kill_switch.activate("get out", level=HaltLevel.FLATTENING)
+    account.step()
+    account.clock.move_to(account.clock.now() + timedelta(seconds=waited))
+    account.offer()
+    account.step()
+    account.step()
+    if not account.broker.orders:
+        return "nothing"
+    order = account.broker.orders[-1]
+    assert order.limit_price is not None
+    words = f"{order.side} {order.quantity} {order.symbol} limit {plain(order.limit_price)} {order.time_in_force}"
+    return words + (" extended" if order.extended_hours else "")
+
+
 def _approves(by: str, *, is_live: bool = True, **changes: Any) -> str:
     """What comes of one person's yes to a looser limit, a minute after it was asked for."""
     governed = Governed(governed_limits(**changes), is_live=is_live)
@@ -333,6 +364,49 @@ OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], 
         HaltLevel.HALTED,
     ),
     "authorized_resetters": (lambda: _reset(()), "reset", lambda: _reset(("bob",)), "refused"),
+    "reset_approvals": (
+        lambda: policy_of(limits_with(reset_approvals=1), live=True).persons,
+        1,
+        lambda: policy_of(limits_with(reset_approvals=2), live=True).persons,
+        2,
+    ),
+    "solo_reset_delay_s": (
+        lambda: policy_of(limits_with(solo_reset_delay_s=0), live=True).solo_delay_s,
+        0,
+        lambda: policy_of(limits_with(solo_reset_delay_s=1800), live=True).solo_delay_s,
+        1800,
+    ),
+    "probation_s": (lambda: _after_a_reset(probation_s=0), "100", lambda: _after_a_reset(probation_s=60), "25"),
+    "probation_factor": (
+        lambda: _after_a_reset(probation_factor=Decimal("0.5")),
+        "50",
+        lambda: _after_a_reset(probation_factor=Decimal("0.1")),
+        "10",
+    ),
+    "liquidation_slice_notional": (
+        lambda: _first_slice(liquidation_slice_notional=Decimal(500)),
+        "sell 5 KO limit 99.8 day",
+        lambda: _first_slice(liquidation_slice_notional=Decimal(200)),
+        "sell 2 KO limit 99.8 day",
+    ),
+    "liquidation_collar_pct": (
+        lambda: _first_slice(liquidation_collar_pct=Decimal("0.01")),
+        "sell 9 KO limit 99 day",
+        lambda: _first_slice(liquidation_collar_pct=Decimal("0.02")),
+        "sell 9 KO limit 98 day",
+    ),
+    "liquidation_patience_s": (
+        lambda: _first_slice(waited=10, liquidation_patience_s=Decimal(11)),
+        "sell 9 KO limit 99.8 day",
+        lambda: _first_slice(waited=10, liquidation_patience_s=Decimal(10)),
+        "sell 9 KO limit 99.6 day",
+    ),
+    "liquidation_extended_hours": (
+        lambda: _first_slice(hours=5, liquidation_extended_hours=True),
+        "sell 9 KO limit 99.8 day extended",
+        lambda: _first_slice(hours=5, liquidation_extended_hours=False),
+        "nothing",
+    ),
     "correlation_window": (
         lambda: _measured(correlation_window=10, correlation_min_observations=5),
         Decimal(-1),

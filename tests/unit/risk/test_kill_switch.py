@@ -20,10 +20,12 @@ from quant_trading_system.core.exceptions import (
     KillSwitchActiveError,
     ResetRefused,
 )
+from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.kill_switch import MAX_REASON, stops
-from quant_trading_system.risk.latch import FileLatch, LatchState, MemoryLatch, look_at
+from quant_trading_system.risk.latch import FileLatch, MemoryLatch, look_at
 from quant_trading_system.risk.limits import KillSwitch, KillSwitchIncomplete
 from tests.support.market import NOON
+from tests.support.orders import buy
 
 REDUCING, HALTED, FLATTENING = HaltLevel.REDUCING, HaltLevel.HALTED, HaltLevel.FLATTENING
 
@@ -581,7 +583,7 @@ def test_a_latch_that_cannot_be_read_is_active_for_who_has_it_open(path, monkeyp
     assert not kill_switch.is_active()
     harm(path, monkeypatch)
     assert kill_switch.is_active()
-    assert "unreadable means active" in stops(latch, shrinking=True)
+    assert "unreadable means active" in stops(latch, buy(1), shrinking=True)
 
 
 def test_a_look_at_a_latch_makes_none_and_believes_no_damage(path, monkeypatch):

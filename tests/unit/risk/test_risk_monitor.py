@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, RiskEvent, RiskEventKind
+from quant_trading_system.core.exceptions import ResetRefused
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
@@ -251,7 +253,9 @@ def test_after_a_reset_the_accepted_loss_is_the_new_beginning():
     account.offer("89.99", "90.01")
     account.step()
     assert account.kill_switch.is_active()
-    account.kill_switch.reset("ann", "the loss is explained")
+    with pytest.raises(ResetRefused, match="the cause persists"):
+        account.kill_switch.reset("ann", "the loss is explained")
+    account.kill_switch.reset("ann", "the loss is explained", accept_loss=True)
     assert account.portfolio.day_start_equity == account.portfolio.peak_equity == D(90_000)
     assert account.portfolio.losing_streak == 0
     assert account.journal.of(RiskEvent)[-1].reason is RiskEventKind.REBASED
@@ -270,3 +274,43 @@ def test_a_fill_is_followed_by_its_risk_numbers():
     assert (numbers.reason, numbers.order_id) == (RiskEventKind.RECALCULATED, order_id)
     assert (numbers.equity, numbers.daily_pnl) == (D("99998.75"), D("-1.25"))
     assert numbers.current_drawdown == D("0.000012")
+
+
+# -- closing positions takes a second mark ---------------------------------------------------------------------------
+
+
+def flattening_account() -> Account:
+    account = Account(limits=limits_with(halt_level=HaltLevel.FLATTENING))
+    account.hold("KO", 1000)
+    account.offer()
+    account.step()
+    return account
+
+
+def test_one_bad_mark_halts_and_closes_nothing():
+    account = flattening_account()
+    account.offer("9.99", "10.01", "KO")  # a spike for one tick
+    account.step()
+    assert account.kill_switch.level is HaltLevel.HALTED
+    account.clock.move_to(account.clock.now() + timedelta(seconds=5))
+    account.step()  # the same quote again is no second opinion
+    assert account.kill_switch.level is HaltLevel.HALTED
+    account.offer()
+    account.step()
+    account.offer("9.99", "10.01", "KO")  # another single spike begins anew
+    account.step()
+    assert account.kill_switch.level is HaltLevel.HALTED
+    assert account.broker.orders == []
+
+
+def test_a_loss_that_later_marks_confirm_closes_positions():
+    account = flattening_account()
+    account.offer("89.99", "90.01", "KO")
+    account.step()
+    assert account.kill_switch.level is HaltLevel.HALTED
+    account.clock.move_to(account.clock.now() + timedelta(seconds=2))
+    account.offer("89.98", "90.00", "KO")
+    account.step()
+    assert account.kill_switch.level is HaltLevel.FLATTENING
+    assert "confirmed by second marks" in account.kill_switch.reason
+    assert [order.symbol for order in account.broker.orders] == ["KO"]

@@ -21,7 +21,7 @@ from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.triggers import TRIGGERS, Answer, AverageCost, RecentHigh, Tally
+from quant_trading_system.risk.triggers import TRIGGERS, Answer, AverageCost, Measure, RecentHigh, Tally
 from tests.support.desk import Account, hold, limits_with
 from tests.support.market import NOON
 from tests.support.orders import buy
@@ -417,19 +417,24 @@ def test_a_broker_that_gives_no_answers_is_lost_until_it_does():
 # -- resets ------------------------------------------------------------------------------------------------------------
 
 
+def persisting(monitor: RiskMonitor) -> tuple[Measure, ...]:
+    """What would trip the switch again, whatever people accept."""
+    return tuple(m for m in monitor.measures() if m.is_beyond and not m.trigger.is_forgiven)
+
+
 def test_what_persists_is_told_and_what_a_person_accepts_is_not():
     watched = Watched(max_daily_loss_pct=D("0.05"))
     watched.see_equity("90000")
     watched.answers(none=6)
     watched.monitor.feed_silence = D(1000)
-    assert [found.trigger.halt for found in watched.monitor.persisting_causes()] == [
+    assert [found.trigger.halt for found in persisting(watched.monitor)] == [
         HaltTrigger.BROKER_ERRORS,
         HaltTrigger.STALE_FEED,
     ]
-    assert str(watched.monitor.persisting_causes()[0]) == "max_broker_errors: 6 is beyond the limit of 5 count"
+    assert str(persisting(watched.monitor)[0]) == "max_broker_errors: 6 is beyond the limit of 5 count"
     watched.clock.move_to(NOON + 6 * MINUTE)
     watched.monitor.feed_silence = D(0)
-    assert watched.monitor.persisting_causes() == ()
+    assert persisting(watched.monitor) == ()
 
 
 def test_a_reset_begins_all_windows_anew():

@@ -22,7 +22,7 @@ from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.trading import algo_desk
 from quant_trading_system.trading.planning import ExecutionPolicy
 from tests.support.algo_desk import twap_parent
-from tests.support.desk import Account
+from tests.support.desk import Account, limits_with
 from tests.support.market import NOON
 from tests.support.orders import buy, sell
 from tests.support.restart import Life
@@ -38,8 +38,8 @@ def parent(quantity: str = "60", slices: int = 6, **changes) -> ParentOrder:
 class Trader:
     """An account with one parent order on its desk."""
 
-    def __init__(self, order: ParentOrder | None = None) -> None:
-        self.account = Account()
+    def __init__(self, order: ParentOrder | None = None, **limits: object) -> None:
+        self.account = Account(limits=limits_with(**limits))
         self.notices = []
         self.account.orders.lives.watch.on_notice(self.notices.append)
         self.desk = self.account.system.desk
@@ -170,7 +170,7 @@ def test_the_kill_switch_stops_the_next_slice_and_gives_the_room_back():
 
 
 def test_after_a_reset_it_goes_on_only_when_told_and_when_the_gate_agrees():
-    trader = Trader()
+    trader = Trader(probation_s=0)
     trader.after()
     trader.account.kill_switch.activate("a drill")
     trader.account.broker.cancelled(f"{trader.id}-1")

@@ -15,7 +15,8 @@ from quant_trading_system.core.exceptions import JournalUnavailable, KillSwitchI
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest, RequestTrigger
 from quant_trading_system.core.orders import TimeInForce
 from quant_trading_system.risk.latch import FileLatch
-from quant_trading_system.trading.liquidation import BY, HaltProcedure, emergency_liquidate
+from quant_trading_system.trading.closing import BY
+from quant_trading_system.trading.liquidation import HaltProcedure, emergency_liquidate
 from tests.support.desk import Account, limits_with
 from tests.support.orders import buy, sell
 
@@ -219,7 +220,8 @@ def test_flattening_closes_a_symbol_only_after_its_own_cancels_are_confirmed():
     assert not is_done(procedure)
     for open_order in account.orders.open_orders():
         account.broker.fill(open_order.order_id, open_order.quantity, "100.00")
-    assert is_done(procedure)
+    assert not is_done(procedure)  # the broker has not shown it yet
+    assert is_done(advance(account))
     assert account.portfolio.positions == {}
 
 
@@ -289,14 +291,14 @@ def test_a_closing_order_in_doubt_is_not_repeated():
 def test_a_refused_closing_order_is_tried_again():
     account = Account()
     account.hold("KO", 10)
-    account.offer("0", "100.01", "KO")  # nobody bids
+    account.offer("90.00", "110.00", "KO")  # a spread that the gate refuses
     account.kill_switch.activate("get out", level=FLATTENING)
     advance(account)
     assert closings(account) == []
     account.offer()
     advance(account)
     assert closings(account) == []  # a refused order is not tried at every step
-    account.clock.move_to(account.clock.now() + timedelta(seconds=30))
+    account.clock.move_to(account.clock.now() + timedelta(seconds=5))
     account.offer()
     advance(account)
     assert closings(account) == ["sell 10 KO"]
@@ -307,7 +309,7 @@ def test_a_position_beyond_the_limits_of_one_order_is_closed_in_pieces():
     account.hold("KO", 10)
     account.kill_switch.activate("get out", level=FLATTENING)
     advance(account)
-    assert closings(account) == ["sell 4 KO"]
+    assert closings(account) == ["sell 5 KO"]
 
 
 def test_a_latch_that_becomes_unreadable_stops_the_closing_too(tmp_path):
@@ -349,16 +351,7 @@ def test_it_goes_on_after_being_rebuilt_from_scratch(stage):
 
 
 def _rebuilt(account: Account) -> HaltProcedure:
-    return HaltProcedure(
-        kill_switch=account.kill_switch,
-        orders=account.orders,
-        portfolio=account.portfolio,
-        quotes=account.board,
-        limits=account.system.limits,
-        calendar=account.system.ports.calendar,
-        journal=account.journal,
-        clock=account.clock,
-    )
+    return HaltProcedure(account.system.halt._parts)
 
 
 ACTIONS = st.lists(

@@ -68,12 +68,21 @@ def test_what_is_lost_overnight_counts_from_the_close_also_over_a_restart(life):
     assert life.again().portfolio.closing_equity is None
 
 
-def test_a_reset_after_the_close_forgives_the_night(life):
+def test_a_reset_that_accepts_the_loss_forgives_the_night(life):
     before = life.begin()
     before.monitor.close_day()
     before.kill_switch.activate("a drill")
-    before.kill_switch.reset("anna", "over")
+    before.kill_switch.reset("anna", "over", accept_loss=True)
     assert life.again().portfolio.closing_equity is None
+
+
+def test_a_reset_that_accepts_no_loss_leaves_the_night_to_count(life):
+    before = life.begin()
+    before.monitor.close_day()
+    closing = before.portfolio.closing_equity
+    before.kill_switch.activate("a drill")
+    before.kill_switch.reset("anna", "over")
+    assert life.again().portfolio.closing_equity == closing is not None
 
 
 @pytest.mark.fault("killed-while-halted")

@@ -393,7 +393,7 @@ def test_a_halt_and_a_reset_by_another_process_go_on_record_and_count(tmp_path):
     account.offer("80.00", "80.02", "KO")
     other.activate("from a terminal", activated_by="ann")
     asyncio.run(account.system.engine.on_step())
-    other.reset("ann", "looked at it")
+    other.reset("ann", "looked at it", accept_loss=True)
     asyncio.run(account.system.engine.on_step())
     moves = [event for event in account.journal.events if isinstance(event, KillSwitchEvent)]
     assert [(event.level, event.by) for event in moves] == [(HaltLevel.HALTED, "ann"), (HaltLevel.RUNNING, "ann")]

@@ -57,7 +57,7 @@ class Day:
             ACCESS,
             self.clock,
             lambda _: None,
-            latch=lambda order: stops(latch, shrinking=order.shrinks),
+            latch=lambda approved: stops(latch, approved.order, shrinking=approved.shrinks),
             seed=seed,
         )
         self.board = board

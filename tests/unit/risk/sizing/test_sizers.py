@@ -187,7 +187,7 @@ def test_a_limit_on_positions_is_a_constraint_and_not_a_cut(method):
     found = sizes(Optimized(method), view, list(CALM), limits=limit)
     assert max(found.values()) <= 200
     first = Optimized(method).size(ask("A", past=view, others=list(CALM)[1:], limits=limit))
-    assert (first.bound_by, first.quantity, first.cut_from) == ("max_position_pct", D(199), D(free["A"]))
+    assert (first.bound_by, first.quantity, first.cut_from) == ("max_position_pct", D(199), D(str(free["A"])))
     assert sum(found.values()) >= 940
     assert sum(found.values()) > sum(min(shares, 200) for shares in free.values()) + 10
 

@@ -1,0 +1,162 @@
+"""What a latch holds, as plain data: how much is stopped, for which orders, by whom, and who approved the reset.
+
+One number counts the activations of the account, another one those of scopes; both grow for ever, so that an
+approval can name the very activation that it is for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from quant_trading_system.core.events import HaltLevel, HaltTrigger
+from quant_trading_system.core.halt_scope import ACCOUNT, Aimed, HaltScope
+from quant_trading_system.core.numbers import ONE
+
+REMEMBERED_LIFTS = 20
+"""Scopes that were lifted and are kept, so that an engine that starts later can tell by whom."""
+
+
+class ResetApproval(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's word that orders may leave again.
+
+    Attributes:
+        at: when (UTC, ISO 8601).
+        accepts_loss: the loss may count no more.
+    """
+
+    by: str
+    at: str
+    reason: str = ""
+    accepts_loss: bool = False
+
+
+class ResetPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reset takes, and what follows it; kept in the latch, so that it binds every process that opens it.
+
+    Attributes:
+        persons: how many different ones must approve.
+        solo_delay_s: seconds after which one who approved may reset alone; 0 never.
+        probation_s: seconds after a reset with limits reduced by `probation_factor`; 0 for none.
+    """
+
+    persons: int = 1
+    solo_delay_s: int = 0
+    probation_s: int = 0
+    probation_factor: Decimal = ONE
+
+
+class Halt(msgspec.Struct, frozen=True, kw_only=True):
+    """One activation: of the account, or of a scope.
+
+    Attributes:
+        by: who set it, or who lifted it when the level is RUNNING; `at`: when (UTC, ISO 8601).
+        numbers: what tripped it, as text.
+        approvals: of its reset, so far.
+        accepts_loss: with its reset the loss counts no more.
+    """
+
+    scope: HaltScope = ACCOUNT
+    level: HaltLevel = HaltLevel.RUNNING
+    reason: str = ""
+    trigger: HaltTrigger = HaltTrigger.MANUAL
+    by: str = ""
+    at: str = ""
+    activation: int = 0
+    numbers: dict[str, str] = {}
+    approvals: tuple[ResetApproval, ...] = ()
+    accepts_loss: bool = False
+
+
+class LatchState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the latch holds. The first fields are those of the account's own halt.
+
+    Attributes:
+        activation: number of the latest activation; grows for ever.
+        by: who set it; `at`: when (UTC, ISO 8601); `numbers`: what tripped it, as text.
+        approvals, accepts_loss: as for `Halt`.
+        authorized: the persons who may reset it; any named person when empty.
+        scopes: halts of a part of the account, and the latest of those that were lifted.
+        scope_activations: number of the latest activation of any scope.
+        policy: what a reset takes.
+        probation_until: reduced limits until then (UTC, ISO 8601); empty for none.
+    """
+
+    level: HaltLevel = HaltLevel.RUNNING
+    reason: str = ""
+    trigger: HaltTrigger = HaltTrigger.MANUAL
+    by: str = ""
+    at: str = ""
+    activation: int = 0
+    numbers: dict[str, str] = {}
+    approvals: tuple[ResetApproval, ...] = ()
+    accepts_loss: bool = False
+    authorized: tuple[str, ...] = ()
+    scopes: tuple[Halt, ...] = ()
+    scope_activations: int = 0
+    policy: ResetPolicy = ResetPolicy()
+    probation_until: str = ""
+
+    @property
+    def stopped_scopes(self) -> tuple[Halt, ...]:
+        """Halts of parts of the account that are active."""
+        return tuple([halt for halt in self.scopes if halt.level]) if self.scopes else ()
+
+    @property
+    def stops_something(self) -> bool:
+        """True while the account or a part of it is stopped."""
+        return bool(self.level) or any(halt.level for halt in self.scopes)
+
+    def halt_of(self, scope: HaltScope = ACCOUNT) -> Halt:
+        """The halt of the account or of exactly this scope; level RUNNING when there is none."""
+        if scope.is_account:
+            return Halt(**{name: getattr(self, name) for name in _SHARED})
+        return next((halt for halt in self.scopes if halt.scope == scope), Halt(scope=scope))
+
+    def with_halt(self, halt: Halt) -> LatchState:
+        """The same latch with this halt in the place of the one of its scope."""
+        if halt.scope.is_account:
+            return msgspec.structs.replace(self, **{name: getattr(halt, name) for name in _SHARED})
+        others = [known for known in self.scopes if known.scope != halt.scope]
+        lifted = [known for known in others if not known.level][-REMEMBERED_LIFTS + 1 :]
+        kept = [known for known in others if known.level or known in lifted]
+        number = max(self.scope_activations, halt.activation)
+        return msgspec.structs.replace(self, scopes=(*kept, halt), scope_activations=number)
+
+    def next_activation(self, scope: HaltScope) -> int:
+        """The number that a new activation of `scope` gets."""
+        return (self.activation if scope.is_account else self.scope_activations) + 1
+
+    def for_order(self, order: Aimed) -> tuple[HaltLevel, str]:
+        """How much is stopped for this order, and why.
+
+        The account comes first: while it is halted or flattened, narrower halts change nothing. Otherwise the
+        highest level of all that cover the order holds.
+        """
+        level, reason = self.level, self.reason
+        if not self.scopes or level >= HaltLevel.HALTED:
+            return level, reason
+        for halt in self.scopes:
+            if halt.level > level and halt.scope.covers(order):
+                level, reason = halt.level, f"{halt.scope}: {halt.reason}"
+        return level, reason
+
+    def on_probation(self, now: datetime) -> bool:
+        """True while limits are reduced after a reset."""
+        return bool(self.probation_until) and now < datetime.fromisoformat(self.probation_until)
+
+    def includes(self, other: LatchState) -> bool:
+        """Everything that `other` stops is stopped here at least as much."""
+        return self.level >= other.level and all(
+            self.halt_of(halt.scope).level >= halt.level for halt in other.stopped_scopes
+        )
+
+
+_SHARED = ("level", "reason", "trigger", "by", "at", "activation", "numbers", "approvals", "accepts_loss")
+
+
+def probation_end(policy: ResetPolicy, now: datetime) -> str:
+    """When the reduced limits of a reset at `now` end; empty without any."""
+    return (now + timedelta(seconds=policy.probation_s)).isoformat() if policy.probation_s else ""

@@ -1,0 +1,161 @@
+"""Halts of a part of the account: which orders they stop, lifted apart, and the account comes first."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
+from quant_trading_system.core.exceptions import KillSwitchActiveError
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
+from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.risk.kill_switch import KillSwitch, stops
+from quant_trading_system.risk.latch import FileLatch, MemoryLatch
+from tests.support.desk import Account, Desk
+from tests.support.market import NOON
+from tests.support.orders import buy, sell
+
+REDUCING, HALTED, FLATTENING = HaltLevel.REDUCING, HaltLevel.HALTED, HaltLevel.FLATTENING
+KO = HaltScope(symbol="KO")
+
+
+def of(strategy: str, order: Order) -> Order:
+    return msgspec.structs.replace(order, strategy=strategy)
+
+
+COVERED = """
+scope                       buy KO a   sell KO a   buy PEP a   buy KO b
+symbol=KO                   yes        yes         no          yes
+strategy=a                  yes        yes         yes         no
+side=buy                    yes        no          yes         yes
+symbol=KO,side=buy          yes        no          no          yes
+symbol=KO,strategy=a        yes        yes         no          no
+strategy=a,side=sell        no         yes         no          no
+"""
+
+
+@pytest.mark.parametrize("line", COVERED.strip().splitlines()[1:], ids=lambda line: line.split()[0])
+def test_a_scope_stops_what_agrees_with_all_of_it(line):
+    name, *expected = line.split()
+    words = dict(word.split("=") for word in name.split(","))
+    side = OrderSide(words["side"]) if "side" in words else None
+    scope = HaltScope(symbol=words.get("symbol", ""), strategy=words.get("strategy", ""), side=side)
+    switch = KillSwitch(latch=MemoryLatch())
+    switch.activate("a test", scope=scope)
+    orders = [of("a", buy(1)), of("a", sell(1)), of("a", buy(1, "PEP")), of("b", buy(1))]
+    assert ["no" if switch.permits(order, shrinking=False) else "yes" for order in orders] == expected
+    assert ["yes" if stops(switch._latch, order, shrinking=True) else "no" for order in orders] == expected
+    assert not switch.is_active()
+    assert switch.stops_something
+
+
+ACCOUNT_FIRST = """
+account      scope        an entry   a way out
+running      reducing     no         yes
+running      halted       no         no
+running      flattening   no         yes
+reducing     halted       no         no
+reducing     flattening   no         yes
+halted       flattening   no         no
+flattening   halted       no         yes
+"""
+
+
+@pytest.mark.parametrize("line", ACCOUNT_FIRST.strip().splitlines()[1:], ids=lambda line: "-".join(line.split()[:2]))
+def test_the_account_comes_first_and_then_the_highest_level(line):
+    account, scope, entry, way_out = line.split()
+    switch = KillSwitch(latch=MemoryLatch())
+    if account != "running":
+        switch.activate("all", level=HaltLevel[account.upper()])
+    switch.activate("a part", level=HaltLevel[scope.upper()], scope=KO)
+    assert switch.permits(buy(1), shrinking=False) is (entry == "yes")
+    assert switch.permits(sell(1), shrinking=True) is (way_out == "yes")
+
+
+def test_a_scope_is_an_activation_of_its_own_that_survives_and_is_lifted_apart(tmp_path: Path):
+    path = tmp_path / "kill_latch.json"
+    moves: list[KillSwitchEvent] = []
+    switch = KillSwitch(latch=FileLatch(path), clock=ManualClock(NOON), record=moves.append)
+    switch.activate("bad news", scope=KO, activated_by="ann")
+    switch.activate("more of it", scope=KO, level=FLATTENING)
+    switch.activate("a bug", scope=HaltScope(strategy="a"))
+    switch.activate("everything", level=REDUCING)
+    again = KillSwitch(latch=FileLatch(path))
+    halt = again.state.halt_of(KO)
+    assert (halt.level, halt.reason, halt.by, halt.activation) == (FLATTENING, "bad news; more of it", "ann", 1)
+    assert again.state.halt_of(HaltScope(strategy="a")).activation == 2
+    again.reset("ann")
+    assert not again.is_active()
+    assert len(again.state.stopped_scopes) == 2
+    switch.reset("ben", scope=KO)
+    assert [str(halt.scope) for halt in again.state.stopped_scopes] == ["strategy a"]
+    lifted = again.state.halt_of(KO)
+    assert (lifted.level, lifted.trigger, lifted.by, lifted.activation) == (
+        HaltLevel.RUNNING,
+        HaltTrigger.RESET,
+        "ben",
+        1,
+    )
+    assert [(str(move.scope), move.activation, move.level.name) for move in moves] == [
+        ("symbol KO", 1, "HALTED"),
+        ("symbol KO", 1, "FLATTENING"),
+        ("strategy a", 2, "HALTED"),
+        ("the account", 1, "REDUCING"),
+        ("symbol KO", 1, "RUNNING"),
+    ]
+
+
+def test_the_gate_names_the_scope_in_its_record():
+    desk = Desk()
+    desk.kill_switch.activate("bad news", scope=KO)
+    answer = desk.check(buy(1))
+    assert isinstance(answer, Rejection)
+    assert answer.rule is Rule.KILL_SWITCH
+    assert "halted: symbol KO: bad news" in answer.message
+
+
+def test_an_engine_cancels_what_the_scope_covers_and_nothing_else():
+    account = Account()
+    of_ko, of_pep = account.working(buy(5)), account.working(buy(5, "PEP"))
+    account.kill_switch.activate("bad news", scope=KO)
+    account.broker.cancel_answers.append("confirm")
+    account.step()
+    assert account.broker.cancels == [of_ko.order_id]
+    assert of_pep.status.is_open
+    with pytest.raises(KillSwitchActiveError, match="symbol KO: bad news"):
+        account.submit(buy(1))
+    assert not isinstance(account.submit(buy(1, "XOM")), Rejection)
+
+
+def test_an_order_on_its_way_when_its_symbol_is_halted_does_not_leave():
+    """The last look of the adapter is per order, too."""
+    latch = MemoryLatch()
+    KillSwitch(latch=latch).activate("bad news", scope=HaltScope(symbol="KO", side=OrderSide.BUY))
+    assert stops(latch, buy(1), shrinking=False) == "symbol KO, side buy: bad news"
+    assert stops(latch, sell(1), shrinking=False) == ""
+
+
+def test_lifted_scopes_are_forgotten_one_day_and_active_ones_never():
+    switch = KillSwitch(latch=MemoryLatch())
+    switch.activate("stays", scope=KO)
+    for number in range(60):
+        scope = HaltScope(symbol=f"S{number}")
+        switch.activate("a test", scope=scope)
+        switch.reset("ann", scope=scope)
+    assert len(switch.state.scopes) < 25
+    assert switch.state.halt_of(KO).level is HALTED
+    switch.activate("again", scope=HaltScope(symbol="S0"))
+    assert switch.state.halt_of(HaltScope(symbol="S0")).activation == 62
+
+
+def test_position_of_a_scope():
+    assert HaltScope(side=OrderSide.BUY).covers_position("KO", Decimal(5))
+    assert not HaltScope(side=OrderSide.BUY).covers_position("KO", Decimal(-5))
+    assert not KO.covers_position("PEP", Decimal(5))
+    assert ACCOUNT.covers_position("PEP", Decimal(-5))
+    assert str(HaltScope(symbol="KO", side=OrderSide.SELL)) == "symbol KO, side sell"

@@ -15,7 +15,7 @@ from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.halt_scope import ACCOUNT, Aimed, HaltScope
 from quant_trading_system.core.numbers import ONE
 
-REMEMBERED_LIFTS = 20
+REMEMBERED_LIFTS = 16
 """Scopes that were lifted and are kept, so that an engine that starts later can tell by whom."""
 
 

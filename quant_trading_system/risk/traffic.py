@@ -20,7 +20,7 @@ from quant_trading_system.market.sessions import Calendar
 MINUTE_S = 60.0
 """Length of the window that the limits by the minute speak of, seconds."""
 
-_FULL_HOUR_S = 3600.0
+_FULL_HOUR_S = 60 * MINUTE_S
 _MICROSECOND = timedelta(microseconds=1)
 
 Content = tuple[object, ...]

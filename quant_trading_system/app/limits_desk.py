@@ -1,6 +1,6 @@
 """The limits of an account from its journal: what is in force, how that came about, and changing it.
 
-While an engine runs it keeps the journal, so changes go through it; while none runs, they are appended here.
+While an engine runs it keeps the journal, so changes go through its door; while none runs, they are appended here.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from pathlib import Path
 import msgspec
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.door import EngineDoor
 from quant_trading_system.app.governing import governance_of
 from quant_trading_system.config.loader import default_limits, limits_as_text, limits_from_text
 from quant_trading_system.config.reasons import shipped_reasons
 from quant_trading_system.config.risk_keys import KEYS
 from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalEnded, ApprovalGiven, ApprovalOutcome
 from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.commands import AnswerApproval, Outcome, ProposeLimits, Source
 from quant_trading_system.core.events import RunStarted
-from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
+from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, JournalUnavailable
 from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.execution.credentials import TradingMode
 from quant_trading_system.journal.approval_fold import ApprovalFold, ApprovalView
@@ -29,6 +31,7 @@ from quant_trading_system.journal.projection import Projection
 from quant_trading_system.journal.store import Journal, JournalSource
 from quant_trading_system.risk.limit_changes import changed, in_force
 from quant_trading_system.risk.limits_governance import LimitsGovernance
+from quant_trading_system.trading import operator_limits
 
 _KINDS = (
     "run_started",
@@ -168,6 +171,27 @@ def approved_texts(governed: Governed) -> dict[str, str]:
     return limits_as_text(default_limits()) | changed(governed.book.approved, ())
 
 
+async def carry_out(
+    directory: Path, command: ProposeLimits | AnswerApproval, by: str, key: str, clock: Clock
+) -> Outcome:
+    """Have a change made by the engine of an account, or here where none runs.
+
+    Args:
+        key: names the intention, so that a repeat acts once.
+
+    Raises:
+        JournalUnavailable: there is no journal, or it is kept by a process that takes no commands.
+        ConfigurationError, ApprovalRefused: it cannot be done, and why.
+    """
+    try:
+        return await EngineDoor(directory).ask(command, key=key, principal=by, source=Source.CLI)
+    except EngineNotRunning:
+        with changing(directory, clock) as governance:
+            if isinstance(command, ProposeLimits):
+                return operator_limits.propose(governance, command, by, Source.CLI)
+            return operator_limits.answer(governance, command, by, Source.CLI)
+
+
 @contextmanager
 def changing(directory: Path, clock: Clock) -> Iterator[LimitsGovernance]:
     """The governed limits of an account for which no engine runs; changes are durable at once.
@@ -180,13 +204,7 @@ def changing(directory: Path, clock: Clock) -> Iterator[LimitsGovernance]:
     path = directory / JOURNAL_FILE
     if not path.is_file():
         raise JournalUnavailable(f"{path}: no such journal; `qts trade` makes one, --name says which")
-    try:
-        journal: Journal = open_journal(directory)
-    except JournalUnavailable as error:
-        raise JournalUnavailable(
-            f"{error}; an engine keeps its own journal: a tighter limit in its limits file takes effect while it runs, "
-            "anything else once it has been stopped with Ctrl-C"
-        ) from error
+    journal: Journal = open_journal(directory)
     with journal:
         books = Projection()
         for entry in journal.entries(kinds=_KINDS):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +12,13 @@ import msgspec
 import typer
 
 from quant_trading_system.cli.screen import AsJson, key_of, print_json, screen, table
-from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
+from quant_trading_system.core.exceptions import ApprovalRefused, ConfigurationError, JournalUnavailable
 
 if TYPE_CHECKING:
     from quant_trading_system.app.limits_desk import Governed
+    from quant_trading_system.core.commands import AnswerApproval, ProposeLimits
     from quant_trading_system.core.limit_events import LimitChange
     from quant_trading_system.journal.approval_fold import ApprovalView
-    from quant_trading_system.risk.limits_governance import LimitsGovernance, Settled
 
 Name = Annotated[str, typer.Option("--name", help="Of the account's directory, as for `qts trade`.")]
 By = Annotated[str, typer.Option("--by", help="Who says so.", show_default="the user of this terminal")]
@@ -114,10 +114,7 @@ def propose(values: Values, why: Why, by: By = "", name: Name = "default", as_js
 
     Example: [bold]qts limits propose max_position_pct=0.08 --why "earnings season"[/bold]
     """
-    wanted = _values(values)
-    with _changing(name) as governance:
-        settled = governance.propose(wanted, by=_who(by), why=why, source="cli")
-    _tell_settled(settled, as_json)
+    _act(name, _wish(_values(values), why), by, as_json)
 
 
 def raise_until(
@@ -132,10 +129,7 @@ def raise_until(
 
     Example: [bold]qts limits raise max_order_notional=2000000 --until 2h --why "index change"[/bold]
     """
-    wanted = _values(values)
-    with _changing(name) as governance:
-        settled = governance.raise_until(wanted, _moment(until, _now()), by=_who(by), why=why, source="cli")
-    _tell_settled(settled, as_json)
+    _act(name, _wish(_values(values), why, _moment(until, _now())), by, as_json)
 
 
 def rollback(
@@ -151,12 +145,8 @@ def rollback(
     """
     from quant_trading_system.risk.limit_changes import changed
 
-    if not why.strip():
-        raise ConfigurationError("--why is empty; say why in a few words, it goes on record")
     wanted = changed(_governed(name).version(version).limits, ())
-    with _changing(name) as governance:
-        settled = governance.propose(wanted, by=_who(by), why=f"back to {version}: {why}", source="cli")
-    _tell_settled(settled, as_json)
+    _act(name, _wish(wanted, f"back to {version}: {_given(why)}"), by, as_json)
 
 
 def waiting(name: Name = "default", as_json: AsJson = False) -> None:
@@ -186,18 +176,14 @@ def approve(
 
     Example: [bold]qts approvals approve limits-3 --by Ana[/bold]
     """
-    with _changing(name) as governance:
-        view = governance.approvals.find(approval)
-        granted = governance.approve(approval, by=_who(by), content=view.content, reason=reason, source="cli")
-        missing = view.needed - len(view.given)
-    if as_json:
-        print_json({"approval": approval, "granted": granted, "text": view.text, "missing": 0 if granted else missing})
-        return
-    screen().print(view.text, markup=False)
-    if granted:
-        screen().print(f"[green]approved[/green]: {approval}")
-    else:
-        screen().print(f"{approval}: {_who(by)} says yes; {missing} more to approve it", markup=False)
+    from quant_trading_system.core.approval_events import ApprovalAnswer
+    from quant_trading_system.core.commands import AnswerApproval
+
+    view = next((view for view in _governed(name).waiting if view.approval == approval), None)
+    if view is None:
+        raise ApprovalRefused(f"no approval {approval} is waiting; `qts approvals list` shows those that are")
+    yes = AnswerApproval(approval=approval, answer=ApprovalAnswer.YES, content=view.content, reason=reason)
+    _act(name, yes, by, as_json)
 
 
 def refuse(
@@ -210,9 +196,10 @@ def refuse(
 
     Example: [bold]qts approvals refuse limits-3 --by Ben --reason "too much before the numbers"[/bold]
     """
-    with _changing(name) as governance:
-        governance.approvals.refuse(approval, by=_who(by), reason=reason, source="cli")
-    screen().print(f"refused: {approval}")
+    from quant_trading_system.core.approval_events import ApprovalAnswer
+    from quant_trading_system.core.commands import AnswerApproval
+
+    _act(name, AnswerApproval(approval=approval, answer=ApprovalAnswer.NO, reason=reason), by, as_json=False)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -244,22 +231,41 @@ def _governed(name: str) -> Governed:
         return read_governed(reader)
 
 
-def _changing(name: str) -> AbstractContextManager[LimitsGovernance]:
-    from quant_trading_system.app.limits_desk import changing
+def _wish(values: dict[str, str], why: str, until: datetime | None = None) -> ProposeLimits:
+    from quant_trading_system.core.commands import ProposeLimits
+
+    return ProposeLimits(values=values, why=_given(why), until=until)
+
+
+def _given(why: str) -> str:
+    if not why.strip():
+        raise ConfigurationError("--why is empty; say why in a few words, it goes on record")
+    return why
+
+
+def _act(name: str, command: ProposeLimits | AnswerApproval, by: str, as_json: bool) -> None:
+    """Have it done by the account's engine, or here where none runs."""
+    from quant_trading_system.app.door import fresh_key
+    from quant_trading_system.app.limits_desk import carry_out
     from quant_trading_system.config.settings import state_directory
     from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.core.commands import Result
 
-    return changing(state_directory() / name, SystemClock())
+    directory, person = state_directory() / name, by.strip() or getpass.getuser()
+    clock = SystemClock()
+    outcome = asyncio.run(carry_out(directory, command, person, fresh_key(clock), clock))
+    if outcome.result in (Result.REFUSED, Result.FAILED):
+        raise ApprovalRefused(outcome.message)
+    if as_json:
+        print_json(outcome)
+    else:
+        screen().print(outcome.message, markup=False)
 
 
 def _now() -> datetime:
     from quant_trading_system.core.clock import SystemClock
 
     return SystemClock().now()
-
-
-def _who(by: str) -> str:
-    return by.strip() or getpass.getuser()
 
 
 def _values(given: list[str]) -> dict[str, str]:
@@ -289,23 +295,6 @@ def _moment(text: str, now: datetime) -> datetime:
 
 def _short(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _tell_settled(settled: Settled, as_json: bool) -> None:
-    approval = settled.approval
-    if as_json:
-        print_json(
-            {
-                "at_once": _as_data(settled.at_once),
-                "waiting": _as_data(settled.waiting),
-                "approval": approval,
-            }
-        )
-        return
-    _tell_changes("in force now", settled.at_once)
-    if approval is not None:
-        _tell_changes("waits for approval", settled.waiting)
-        _tell_waiting([approval])
 
 
 def _tell_changes(what: str, changes: tuple[LimitChange, ...]) -> None:

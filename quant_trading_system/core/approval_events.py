@@ -20,6 +20,13 @@ class ApprovalSubject(StrEnum):
     REBALANCE = "rebalance"  # a portfolio's trades
 
 
+class ApprovalAnswer(StrEnum):
+    """What a person says."""
+
+    YES = "yes"
+    NO = "no"
+
+
 class ApprovalOutcome(StrEnum):
     """How an approval ended."""
 

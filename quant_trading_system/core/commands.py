@@ -7,12 +7,14 @@ and decimals travel as text: a float is refused, for it is not the number that s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, NoReturn, get_args
 
 import msgspec
 
+from quant_trading_system.core.approval_events import ApprovalAnswer
 from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.exceptions import InvalidCommand
 from quant_trading_system.core.numbers import ZERO, positive
@@ -238,6 +240,28 @@ class Reconcile(Command, frozen=True, kw_only=True, tag="reconcile"):
     """Compare the books with the broker's now."""
 
 
+class ProposeLimits(Command, frozen=True, kw_only=True, tag="propose_limits"):
+    """Want other limits: what is tighter is in force at once, what is looser waits for approval.
+
+    Attributes:
+        values: the text of each limit by ``section.key``, as in the limits file.
+        until: raise them until this moment only; None changes them for good.
+    """
+
+    values: dict[Identity, Annotated[str, msgspec.Meta(max_length=1000)]]
+    why: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class AnswerApproval(Command, frozen=True, kw_only=True, tag="answer_approval"):
+    """Say yes or no to what waits for people; a yes is to `content`, the hash of what the person was shown."""
+
+    approval: Identity
+    answer: ApprovalAnswer
+    content: str = ""
+    reason: Reason = ""
+
+
 AnyCommand = (
     PlaceOrder
     | Check
@@ -255,6 +279,8 @@ AnyCommand = (
     | ArmStrategy
     | DisarmStrategy
     | Reconcile
+    | ProposeLimits
+    | AnswerApproval
 )
 
 COMMANDS: Mapping[str, type[Command]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyCommand)}

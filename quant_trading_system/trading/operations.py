@@ -18,6 +18,7 @@ import msgspec
 from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.commands import (
     STOPPING,
+    AnswerApproval,
     ArmStrategy,
     Cancel,
     CancelAll,
@@ -30,6 +31,7 @@ from quant_trading_system.core.commands import (
     Outcome,
     PauseParent,
     PlaceOrder,
+    ProposeLimits,
     Reconcile,
     ReduceParent,
     ReplaceOrder,
@@ -50,6 +52,7 @@ from quant_trading_system.core.exceptions import (
 )
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, subject_of_key
 from quant_trading_system.journal.store import JournalSource
+from quant_trading_system.trading import operator_limits
 from quant_trading_system.trading.operator_orders import PATIENCE, Act, OrderOperations
 from quant_trading_system.trading.operator_parents import ParentOperations
 from quant_trading_system.trading.reconciler import Reconciler
@@ -112,6 +115,8 @@ class Operations:
             ArmStrategy: self._arm,
             DisarmStrategy: self._disarm,
             Reconcile: self._reconcile,
+            ProposeLimits: self._propose,
+            AnswerApproval: self._answer,
         }
 
     def add(self, command: type[Command], handler: Handler) -> None:
@@ -285,6 +290,14 @@ class Operations:
         stopped = await self._orders.cancel_orders_of(command.strategy, act)
         message = f"{command.strategy} is disarmed; {stopped.message}; its exits stay{note}"
         return msgspec.structs.replace(stopped, message=message, status="disarmed")
+
+    # -- limits --------------------------------------------------------------------------------------------------
+
+    async def _propose(self, command: ProposeLimits, act: Act) -> Outcome:
+        return operator_limits.propose(self._system.governance, command, act.by, "engine")
+
+    async def _answer(self, command: AnswerApproval, act: Act) -> Outcome:
+        return operator_limits.answer(self._system.governance, command, act.by, "engine")
 
     # -- books ---------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from quant_trading_system.console.answers import Answered, Refusal
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.commands import (
     COMMANDS,
+    AnswerApproval,
     AnyCommand,
     ArmStrategy,
     Cancel,
@@ -27,6 +28,7 @@ from quant_trading_system.core.commands import (
     Outcome,
     PauseParent,
     PlaceOrder,
+    ProposeLimits,
     Reconcile,
     ReduceParent,
     ReplaceOrder,
@@ -52,6 +54,8 @@ ROLES: Mapping[type[Command], Role] = {
     ArmStrategy: Role.RISK,
     DisarmStrategy: Role.TRADER,
     Reconcile: Role.TRADER,
+    ProposeLimits: Role.RISK,
+    AnswerApproval: Role.RISK,
 }
 """Who may give which command. To stop something takes less than to let it go on."""
 ELSEWHERE: frozenset[type[Command]] = frozenset({Halt})
@@ -77,6 +81,8 @@ EXAMPLES: Mapping[type[Command], Mapping[str, object]] = {
     ArmStrategy: {"strategy": "Trend", **_WHY},
     DisarmStrategy: {"strategy": "Trend", **_WHY},
     Reconcile: {},
+    ProposeLimits: {"values": {"risk.max_position_pct": "0.08"}, "why": "earnings season"},
+    AnswerApproval: {"approval": "limits-3", "answer": "yes", "content": "5f1c9f86d081"},
 }
 """A request of each kind, for the description."""
 

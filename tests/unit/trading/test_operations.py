@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from quant_trading_system.core.approval_events import ApprovalAnswer
 from quant_trading_system.core.commands import (
+    AnswerApproval,
     ArmStrategy,
     Cancel,
     CancelAll,
@@ -18,6 +21,7 @@ from quant_trading_system.core.commands import (
     Halt,
     PauseParent,
     PlaceOrder,
+    ProposeLimits,
     Reconcile,
     ReduceParent,
     ReplaceOrder,
@@ -531,3 +535,43 @@ def test_the_end_of_the_engine_leaves_nothing_running():
 
     asyncio.run(end())
     assert isinstance(operator.operations, Operations)
+
+
+# -- limits
+
+
+POSITION = "risk.max_position_pct"
+
+
+def test_a_tighter_limit_is_in_force_for_the_next_order():
+    operator = Operator()
+    answer = operator.ask(ProposeLimits(values={"orders.max_order_quantity": "9"}, why="earnings"))
+    assert (answer.result, answer.message) == (
+        Result.DONE,
+        "in force now: orders.max_order_quantity from 100000 to 9",
+    )
+    assert operator.ask(ticket()).rule == "max_order_quantity"
+
+
+def test_a_looser_limit_waits_for_a_person_who_saw_what_it_is():
+    operator = Operator()
+    governance = operator.account.system.governance
+    answer = operator.ask(ProposeLimits(values={POSITION: "0.12"}, why="quiet market"))
+    assert (answer.result, governance.limits.max_position_pct) == (Result.PENDING, D("0.1"))
+    assert answer.message == "limits-1 waits for 1 to approve it: risk.max_position_pct from 0.1 to 0.12"
+    (view,) = governance.approvals.waiting
+    wrong = operator.ask(AnswerApproval(approval="limits-1", answer=ApprovalAnswer.YES, content="another"))
+    assert (wrong.result, governance.limits.max_position_pct) == (Result.REFUSED, D("0.1"))
+    right = operator.ask(AnswerApproval(approval="limits-1", answer=ApprovalAnswer.YES, content=view.content))
+    assert (right.result, governance.limits.max_position_pct) == (Result.DONE, D("0.12"))
+
+
+def test_a_no_is_final_and_a_raise_has_an_end():
+    operator = Operator()
+    governance, now = operator.account.system.governance, operator.account.clock.now()
+    operator.ask(ProposeLimits(values={POSITION: "0.12"}, why="more", until=now + timedelta(hours=1)))
+    answer = operator.ask(AnswerApproval(approval="limits-1", answer=ApprovalAnswer.NO, reason="too much"))
+    assert answer.message == "limits-1 is refused; what is in force stays"
+    assert governance.approvals.waiting == []
+    again = operator.ask(ProposeLimits(values={POSITION: "0.05"}, why="less", until=now + timedelta(hours=1)))
+    assert (again.result, "not looser" in again.message) == (Result.REFUSED, True)

@@ -25,6 +25,7 @@ from quant_trading_system.config.reasons import shipped_reasons, shipped_text
 from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS
 from quant_trading_system.console.declared import Route
 from quant_trading_system.console.description import ERRORS
+from quant_trading_system.console.metrics import METRICS
 from quant_trading_system.console.server import ROUTES
 from quant_trading_system.core import exceptions
 from quant_trading_system.core.decisions import Rule
@@ -275,6 +276,12 @@ def routes(group: str) -> str:
     return table(("route", "role", "takes", "what it does"), rows)
 
 
+def metrics() -> str:
+    """Every metric that `/metrics` tells."""
+    rows = [(f"`{one.name}`", one.kind.value, ", ".join(map("`{}`".format, one.labels)), one.says) for one in METRICS]
+    return table(("metric", "kind", "labels", "what it says"), rows)
+
+
 def error_codes() -> str:
     """What the statuses of the control API mean."""
     return table(("status", "meaning"), [(f"`{status}`", text) for status, text in ERRORS.items()])
@@ -328,6 +335,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "fees": fee_table,
     "help": command_help,
     "routes": routes,
+    "metrics": metrics,
     "error-codes": error_codes,
     "faults": faults,
     "fault-count": fault_count,

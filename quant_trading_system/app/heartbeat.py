@@ -6,6 +6,8 @@ What counts is that the content changes, never the time of the file: a clock tha
 from __future__ import annotations
 
 import os
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from quant_trading_system.journal.private_files import PRIVATE, write_all
 
 ENGINE_FILE = "heartbeat"
 WATCHDOG_FILE = "watchdog.heartbeat"
-_SIZE = 512
+_SIZE = 1024
 
 
 class Phase(StrEnum):
@@ -25,6 +27,27 @@ class Phase(StrEnum):
     ENDED = "ended"  # in good order; nobody needs to act
 
 
+class Vitals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What only the engine can know of its lines, told with every beat so that nobody has to ask it.
+
+    Attributes:
+        at: by the engine's clock.
+        streams: by name, whether the subscription is confirmed and no gap is open.
+        silences: by name of the stream, seconds since its last message of any kind.
+        measures: by key of `risk_params.yaml`, seconds against the limit: silence of prices and broker, clock drift.
+    """
+
+    at: datetime
+    streams: dict[str, bool] = {}
+    silences: dict[str, Decimal] = {}
+    measures: dict[str, tuple[Decimal, Decimal]] = {}
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """Keys of the measures that are beyond their limits."""
+        return tuple(rule for rule, (actual, limit) in self.measures.items() if actual > limit)
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """One sign of life.
 
@@ -32,6 +55,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
         beats: grows while the process runs; `turns`: grows while it gets its work done.
         pid: the process; `epoch`: of the account lock, under which the engine sends.
         account: the broker's id of it.
+        vitals: of an engine that trades; None of others, and before it does.
     """
 
     beats: int
@@ -40,6 +64,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     account: str
     phase: Phase = Phase.ALIVE
+    vitals: Vitals | None = None
 
 
 def write_heartbeat(path: Path, beat: Heartbeat) -> None:

@@ -7,8 +7,8 @@ strategy speak.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from quant_trading_system.app.live_parts import (
     calendar_of,
     loaded_bars,
     measured_correlations,
+    named_keys,
     narrate,
     tell_what_stands_still,
 )
@@ -30,6 +31,7 @@ from quant_trading_system.app.price_feed import price_feed
 from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
 from quant_trading_system.app.surroundings import Lines, Surroundings
+from quant_trading_system.app.vitals import vitals_of
 from quant_trading_system.core.events import RunFinished
 from quant_trading_system.core.exceptions import (
     BrokerRejected,
@@ -42,7 +44,6 @@ from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.execution.account_lock import AccountLock, account_key
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
-from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.alpaca_statement import AlpacaStatements
 from quant_trading_system.execution.credentials import TradingMode
@@ -119,7 +120,7 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
     alarms = Alarms(tell)
     lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
     journal.subscribe(lambda _, event: narrate(event, tell))
-    with _named_keys():
+    with named_keys():
         identity = account_key(setup.access.endpoints, (await lines.client.account()).id)
         lock = around.take_lock(setup.directory, identity, last_epoch(journal), around.clock)
         stack.callback(lock.release)
@@ -137,19 +138,6 @@ def _guard(setup: LiveSetup, around: Surroundings, lock: AccountLock, host_latch
         watchdog=partial(around.watchdog_heartbeat, setup.directory),
         launch=partial(around.launch, setup.watchdog, setup.directory) if setup.watchdog else None,
     )
-
-
-@contextmanager
-def _named_keys() -> Iterator[None]:
-    """Keys that are refused are said to be the ones of the environment."""
-    try:
-        yield
-    except BrokerRejected as error:
-        if error.code != UNAUTHORIZED:
-            raise
-        raise ConfigurationError(
-            "the broker refuses the keys; check APCA_API_KEY_ID, APCA_API_SECRET_KEY and APCA_API_BASE_URL"
-        ) from error
 
 
 class LiveAccount:
@@ -233,6 +221,7 @@ class LiveAccount:
         correlations.use_limits(system.limits)
         system.governance.on_change(correlations.use_limits)
         alarms.kill_switch = guard.kill_switch = system.kill_switch
+        guard.vitals = partial(vitals_of, clock, system.monitor, {"orders": broker.session, "prices": feed.session})
         system.orders.lives.watch.on_notice(alarms)
         statements = AlpacaStatements(lines.client, broker.names)
         books = None if past is None else past.books

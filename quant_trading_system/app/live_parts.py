@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -28,7 +29,7 @@ from quant_trading_system.core.events import (
     StrategyStopped,
     WatchdogActed,
 )
-from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
+from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, MarketDataError
 from quant_trading_system.core.ids import sender_run_id
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import plain
@@ -36,6 +37,7 @@ from quant_trading_system.core.order_state import OrderTrigger
 from quant_trading_system.execution.account_lock import Holder
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_data import AlpacaData
+from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_history import history_of
 from quant_trading_system.execution.credentials import Access, TradingMode
 from quant_trading_system.journal.snapshot import SnapshotKeeper, fold
@@ -137,6 +139,23 @@ def tell_what_stands_still(system: TradingSystem, tell: Tell) -> None:
     state = system.kill_switch.state
     if state.level:
         tell(f"{state.level.name} since {state.at} by {state.by}: {state.reason}; `qts resume` ends it")
+
+
+@contextmanager
+def named_keys() -> Iterator[None]:
+    """Keys that are refused are said to be the ones of the environment.
+
+    Raises:
+        ConfigurationError: in the place of the refusal.
+    """
+    try:
+        yield
+    except BrokerRejected as error:
+        if error.code != UNAUTHORIZED:
+            raise
+        raise ConfigurationError(
+            "the broker refuses the keys; check APCA_API_KEY_ID, APCA_API_SECRET_KEY and APCA_API_BASE_URL"
+        ) from error
 
 
 class MeasuredBars:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
 
-from quant_trading_system.app.heartbeat import Heartbeat, Phase, Pulse
+from quant_trading_system.app.heartbeat import Heartbeat, Phase, Pulse, Vitals
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltTrigger, SenderLocked
 from quant_trading_system.core.exceptions import ConfigurationError, KillSwitchIncomplete
@@ -75,6 +75,7 @@ class EngineGuard:
         kill_switch: of the account; None until its parts are joined.
         starting: no turn is due yet.
         trading: orders may be out; from now on only a good end keeps the watchdog from acting.
+        vitals: what is told with every beat, once the parts are joined.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class EngineGuard:
         self.kill_switch: KillSwitch | None = None
         self.starting = True
         self.trading = False
+        self.vitals: Callable[[], Vitals | None] = lambda: None
         self._clock = clock
         self._lock = lock
         self._host_latch = host_latch
@@ -209,6 +211,7 @@ class EngineGuard:
             epoch=holder.epoch,
             account=holder.account,
             phase=phase,
+            vitals=self.vitals() if phase is Phase.ALIVE else None,
         )
         try:
             self._write(beat)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,10 @@ Names = Annotated[list[str], typer.Option("--allow-host", help="A further name u
 Open = Annotated[
     bool, typer.Option("--open-to-network", help="Yes, other machines may connect; a TLS proxy stands in front.")
 ]
+MetricsOpen = Annotated[
+    bool, typer.Option("--metrics-open", help="Answer /metrics and /ready without a token, on loopback only.")
+]
+Grafana = Annotated[bool, typer.Option("--grafana", help="Print a dashboard for Grafana, ready to import, and end.")]
 
 
 def console(
@@ -33,6 +38,8 @@ def console(
     host: Host = "127.0.0.1",
     allow_host: Names = [],  # noqa: B006 - read only
     open_to_network: Open = False,
+    metrics_open: MetricsOpen = False,
+    grafana: Grafana = False,
 ) -> None:
     """Serve the control API and the console of one account, whether or not its engine runs.
 
@@ -41,6 +48,9 @@ def console(
 
     Example: [bold]qts console[/bold]
     """
+    if grafana:
+        print(files("quant_trading_system.console").joinpath("grafana.json").read_text(encoding="utf-8"))
+        return
     try:
         from quant_trading_system.console.desk import Desk
         from quant_trading_system.console.guard import LOOPBACK_NAMES
@@ -56,11 +66,14 @@ def console(
     from quant_trading_system.config.settings import host_latch_path, state_directory
     from quant_trading_system.core.clock import SystemClock
 
+    if metrics_open and open_to_network:
+        raise ConfigurationError("--metrics-open is for loopback only; give Prometheus a token of the role viewer")
     require_loopback(host, open_to_network=open_to_network)
     directory, clock = _directory(name), SystemClock()
     log_to(sys.stderr, clock, Secrets(os.environ))
     desk = Desk(directory, host_latch_path(), TokenStore(state_directory() / TOKENS_FILE, clock), clock)
-    app = create_app(desk, hosts=LOOPBACK_NAMES | {name.lower() for name in (*allow_host, host)}, pages=mount)
+    names = LOOPBACK_NAMES | {name.lower() for name in (*allow_host, host)}
+    app = create_app(desk, hosts=names, pages=mount, metrics_open=metrics_open)
     with listen(host, port) as listener:
         address = address_of(listener)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quant_trading_system.cli.readiness import why_not
 from quant_trading_system.cli.screen import AsJson, print_json, screen
 from quant_trading_system.core.exceptions import ConfigurationError
 
@@ -107,6 +108,8 @@ def _tell(switch: KillSwitch, state: LatchState, latch: Path | None) -> None:
         screen().print(f"differs from the broker: {line}", markup=False)
     for line in _exits(latch):
         screen().print(f"exits not in order: {line}", markup=False)
+    for line in why_not(latch):
+        screen().print(f"cannot trade: {line}", markup=False)
 
 
 def _tell_halt(switch: KillSwitch, halt: Halt) -> None:
@@ -131,6 +134,7 @@ def _as_data(switch: KillSwitch, state: LatchState, host: LatchState, latch: Pat
         "host_reason": host.reason,
         "breaks": _breaks(latch),
         "exits": _exits(latch),
+        "why_not": why_not(latch),
     }
 
 

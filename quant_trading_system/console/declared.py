@@ -86,7 +86,7 @@ class Route:
         work, is_coroutine = self.work, inspect.iscoroutinefunction(self.work)
 
         async def answer(request: Request) -> Response:
-            caller = _admitted(request, self.role)
+            caller = admitted(request, self.role)
             key = _key(request) if self.needs_key else ""
             ask = Ask(caller=caller, given=await self._read(request), desk=desk, key=key)
             try:
@@ -186,7 +186,12 @@ def _answer(value: object) -> Response:
     return json_response(value.value, value.status) if isinstance(value, Answered) else json_response(value)
 
 
-def _admitted(request: Request, role: Role) -> Caller:
+def admitted(request: Request, role: Role) -> Caller:
+    """Whoever asks, when the role is enough.
+
+    Raises:
+        Refusal: nobody has said who asks, or the role is not enough.
+    """
     caller = getattr(request.state, "caller", None)
     if not isinstance(caller, Caller):
         raise Refusal(401, "not_authenticated", "no valid token", headers={"www-authenticate": "Bearer"})

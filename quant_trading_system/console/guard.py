@@ -32,7 +32,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 API = "/v1/"
 MAX_BODY = 64 * 1024
-PUBLIC = frozenset({"/login", "/login.js", "/login.css", "/login/session"})
+LOGIN = frozenset({"/login", "/login.js", "/login.css", "/login/session"})
+PUBLIC = LOGIN | {"/health"}
 """Open to everybody who may connect; everything else asks who you are."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -61,12 +62,21 @@ _log = logging.getLogger(__name__)
 class Guard:
     """The outermost part of the server."""
 
-    def __init__(self, app: App, *, sessions: Sessions, clock: Clock, hosts: frozenset[str]) -> None:
-        """Let through to `app` what comes to one of `hosts` from somebody whom `sessions` knows."""
+    def __init__(
+        self,
+        app: App,
+        *,
+        sessions: Sessions,
+        clock: Clock,
+        hosts: frozenset[str],
+        public: frozenset[str] = PUBLIC,
+    ) -> None:
+        """Let through to `app` what comes to one of `hosts` from somebody whom `sessions` knows, or to `public`."""
         self._app = app
         self._sessions = sessions
         self._clock = clock
         self._hosts = hosts
+        self._public = public
         self._prefix = new_secret()[:8]
         self._numbers = count(1)
 
@@ -139,7 +149,7 @@ class Guard:
             raise Refusal(
                 503, "tokens_unavailable", "nobody can be recognised: the tokens cannot be read", "see the server's log"
             ) from error
-        if caller is not None or path in PUBLIC:
+        if caller is not None or path in self._public:
             return caller
         if not authorization and request.wants_page():
             raise Refusal(303, "login", "log in first", headers={"location": "/login"})
@@ -208,7 +218,7 @@ class _Passage:
 
     def _policy(self) -> str:
         path = self.scope["path"]
-        return _DATA_POLICY if path.startswith(API) else _LOGIN_POLICY if path in PUBLIC else _PAGE_POLICY
+        return _DATA_POLICY if path.startswith(API) else _LOGIN_POLICY if path in LOGIN else _PAGE_POLICY
 
 
 class _Bounded:

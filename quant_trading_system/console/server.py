@@ -15,8 +15,9 @@ from quant_trading_system.console.answers import Refusal, refusal_response
 from quant_trading_system.console.declared import Route
 from quant_trading_system.console.description import describe
 from quant_trading_system.console.desk import Desk
-from quant_trading_system.console.guard import LOOPBACK_NAMES, Guard
+from quant_trading_system.console.guard import LOOPBACK_NAMES, PUBLIC, Guard
 from quant_trading_system.console.login import login_routes
+from quant_trading_system.console.probes import NUMBERS, probe_routes
 from quant_trading_system.console.routes.about import ABOUT
 from quant_trading_system.console.routes.commands import ACTS
 from quant_trading_system.console.routes.halt import HALT
@@ -31,12 +32,19 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 Mount = Callable[[FastAPI, Desk], None]
 
 
-def create_app(desk: Desk, *, hosts: frozenset[str] = LOOPBACK_NAMES, pages: Mount | None = None) -> FastAPI:
+def create_app(
+    desk: Desk,
+    *,
+    hosts: frozenset[str] = LOOPBACK_NAMES,
+    pages: Mount | None = None,
+    metrics_open: bool = False,
+) -> FastAPI:
     """The control API of the account that `desk` looks at.
 
     Args:
         hosts: names under which it may be called, without ports.
         pages: mounts the pages of the console at ``/``.
+        metrics_open: ``/metrics`` and ``/ready`` ask nobody for a token.
     """
 
     @asynccontextmanager
@@ -63,13 +71,15 @@ def create_app(desk: Desk, *, hosts: frozenset[str] = LOOPBACK_NAMES, pages: Mou
     for route in ROUTES:
         app.add_api_route(route.path, route.endpoint(desk), methods=[route.method], include_in_schema=False)
     app.add_api_route("/v1/{rest:path}", _no_such_route, methods=_METHODS, include_in_schema=False)
+    app.include_router(probe_routes(desk, is_open=metrics_open))
     app.include_router(login_routes(desk, "/" if pages else "/v1/engine"))
     app.add_exception_handler(Refusal, _refused)
     for status in (404, 405):
         app.add_exception_handler(status, _not_found)
     if pages is not None:
         pages(app, desk)
-    app.add_middleware(Guard, sessions=desk.sessions, clock=desk.clock, hosts=hosts)
+    public = PUBLIC | (NUMBERS if metrics_open else frozenset())
+    app.add_middleware(Guard, sessions=desk.sessions, clock=desk.clock, hosts=hosts, public=public)
     return app
 
 

@@ -199,7 +199,7 @@ class RiskMonitor:
 
         Losses are left out while a position has no price, averages and rates before there is enough to average.
         """
-        return (*self._losses(), self._streak(), *self._rates(), *self._silences())
+        return (*self._losses(), self._streak(), *self._rates(), *self.silences())
 
     def _equity_and_bases(self) -> tuple[Decimal, tuple[Decimal, ...]]:
         """Equity and what losses count from, the order of the loss triggers; no bases while equity is not known."""
@@ -251,7 +251,8 @@ class RiskMonitor:
         found.append(Measure(_ERRORS, Decimal(errors), Decimal(self.limits.max_broker_errors)))
         return found
 
-    def _silences(self) -> tuple[Measure, ...]:
+    def silences(self) -> tuple[Measure, ...]:
+        """How long prices and the broker have been missing, and how far our clock is behind."""
         limits, now = self.limits, self._clock.monotonic()
         if not self._agreement.broker_lost:
             self._lost_since = None

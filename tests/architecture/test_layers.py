@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 PACKAGE = "quant_trading_system"
 
-MODULE_OF = {"PyYAML": "yaml", "cvxpy-base": "cvxpy", "scikit-learn": "sklearn"}
+MODULE_OF = {
+    "PyYAML": "yaml",
+    "cvxpy-base": "cvxpy",
+    "prometheus-client": "prometheus_client",
+    "scikit-learn": "sklearn",
+}
 """Libraries whose module has another name than the library."""
 
 HEAVY = {

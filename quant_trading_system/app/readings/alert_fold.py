@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
@@ -51,10 +51,15 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertFold:
-    """The newest alerts, oldest first."""
+    """The newest alerts, oldest first.
+
+    Attributes:
+        counts: of all that were read, by weight.
+    """
 
     def __init__(self) -> None:
         self.lines: deque[AlertLine] = deque(maxlen=KEPT)
+        self.counts: Counter[Weight] = Counter()
         self._seq = 0
         self._makers: dict[type, Callable[[Any], AlertLine | None]] = {
             KillSwitchEvent: self._halt,
@@ -72,12 +77,16 @@ class AlertFold:
         maker = self._makers.get(type(event))
         line = None if maker is None else maker(event)
         if line is not None:
-            self.lines.append(line)
+            self._keep(line)
 
     def differ(self, at: datetime, difference: Difference) -> None:
         """An entry contradicts the books."""
         self._seq = difference.seq
-        self.lines.append(self._line(at, Weight.CRITICAL, "the journal contradicts itself", str(difference)))
+        self._keep(self._line(at, Weight.CRITICAL, "the journal contradicts itself", str(difference)))
+
+    def _keep(self, line: AlertLine) -> None:
+        self.lines.append(line)
+        self.counts[line.weight] += 1
 
     def _line(self, at: datetime, weight: Weight, what: str, detail: str, order_id: str = "") -> AlertLine:
         return AlertLine(seq=self._seq, at=at, weight=weight, what=what, detail=detail, order_id=order_id)

@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
-from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Phase, Pulse, read_heartbeat
+from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Phase, Pulse, Vitals, read_heartbeat
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.journal.private_files import beside
+from quant_trading_system.journal.reserve import RESERVE_BYTES, RESERVE_SUFFIX
 from quant_trading_system.journal.sqlite_store import LOCK_SUFFIX
 from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.latch import look_at
@@ -75,6 +76,9 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
         halt: of the account; `host`: of everything on this machine.
         is_watched: a watchdog gives signs of life.
         last_entry_at: time of the newest entry of the journal; `seq`: its number.
+        beat_age_s: seconds of looking since the heartbeat changed; None without one.
+        vitals: of the engine's lines, as it last told; None while none runs.
+        has_reserve: disk space is put by for the records of stopping; None where nothing is put by.
     """
 
     state: EngineState
@@ -92,6 +96,9 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     last_entry_at: datetime | None = None
     seq: int = 0
+    beat_age_s: int | None = None
+    vitals: Vitals | None = None
+    has_reserve: bool | None = None
 
     @property
     def is_running(self) -> bool:
@@ -140,6 +147,9 @@ class EngineWatch:
             finished_at=None if finished is None else finished.at,
             last_entry_at=at,
             seq=self._seq,
+            beat_age_s=None if beat is None else self._engine.silent,
+            vitals=beat.vitals if beat is not None and pid and beat.pid == pid else None,
+            has_reserve=_has_reserve(self._directory / JOURNAL_FILE),
         )
 
     def _state(self, *, is_finished: bool, has_run: bool) -> tuple[EngineState, int]:
@@ -179,6 +189,14 @@ def _writer(journal: Path) -> int:
         return 0
     pid = int(text) if text.isdecimal() else 0
     return pid if pid and _is_there(pid) else 0
+
+
+def _has_reserve(journal: Path) -> bool | None:
+    """Whether the reserve beside `journal` is whole; None where there is none."""
+    try:
+        return beside(journal, RESERVE_SUFFIX).stat().st_size >= RESERVE_BYTES
+    except OSError:
+        return None
 
 
 def _is_there(pid: int) -> bool:

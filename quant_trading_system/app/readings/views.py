@@ -13,7 +13,9 @@ import msgspec
 from quant_trading_system.app.order_list import OrderLines
 from quant_trading_system.app.readings.alert_fold import AlertFold
 from quant_trading_system.app.readings.curve import Curve
+from quant_trading_system.app.readings.quality_fold import QualityFold
 from quant_trading_system.core.book_events import Reconciled
+from quant_trading_system.core.decisions import CheckResult, Rule
 from quant_trading_system.core.events import (
     AnyEvent,
     FillCorrected,
@@ -26,7 +28,7 @@ from quant_trading_system.core.events import (
     SignalEvent,
     StrategyStopped,
 )
-from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.numbers import ZERO, divide
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.execution.parent_history import ParentHistories
@@ -35,7 +37,9 @@ from quant_trading_system.journal.projection import Difference
 KEPT_ORDERS = 10_000
 KEPT_PARENTS = 200
 KEPT_FILLS = 200
+KEPT_DAYS = 252
 _HALF = Decimal("0.5")
+_RETURN = Decimal("1E-8")
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -60,6 +64,7 @@ class Views:
     Attributes:
         begins_at: the first entry that lists and curves know of.
         curve: equity and drawdown; `orders`: the newest orders; `parents`: the newest parent orders; `alerts`: theirs.
+        quality: of execution; `returns`: of the last days, fractions; `checks`: the gate's last answer by rule.
         marks: last known price by symbol.
         run, today: counts of orders and fills; `refusals`: of the run, by rule.
         risk: the latest risk numbers; `reconciled`, `sender`: the latest entries of their kind.
@@ -73,7 +78,10 @@ class Views:
         self.orders = OrderLines(KEPT_ORDERS)
         self.parents = ParentHistories(KEPT_PARENTS)
         self.alerts = AlertFold()
+        self.quality = QualityFold()
         self.fills: deque[FillEvent] = deque(maxlen=KEPT_FILLS)
+        self.returns: deque[Decimal] = deque(maxlen=KEPT_DAYS)
+        self.checks: dict[Rule, CheckResult] = {}
         self.marks: dict[str, Mark] = {}
         self.run = Pace()
         self.today = Pace()
@@ -112,6 +120,7 @@ class Views:
 
     def _begin_run(self, _: RunStarted) -> None:
         self.run, self.today = Pace(), Pace()
+        self.quality.begin_run()
         self.refusals.clear()
         self.stopped.clear()
         self.strategies = {}
@@ -119,12 +128,14 @@ class Views:
     def _take_order(self, event: OrderEvent) -> None:
         self.orders.take(event)
         self.parents.take(event)
+        self.quality.order(event)
         decision = event.decision
         if decision is not None:
             is_refused = event.status is OrderStatus.DENIED
             for pace in (self.run, self.today):
                 pace.orders += 1
                 pace.refused += is_refused
+            self.checks |= {check.rule: check for check in decision.checks if check.headroom is not None}
             if decision.refused_by is not None:
                 self.refusals[decision.refused_by.value] += 1
             if decision.quote is not None:
@@ -136,6 +147,7 @@ class Views:
 
     def _take_fill(self, event: FillEvent) -> None:
         self.orders.fill(event)
+        self.quality.fill(event)
         self.parents.take(event)
         self.fills.append(event)
         self.marks[event.symbol] = Mark(event.price, event.at)
@@ -151,6 +163,8 @@ class Views:
     def _measure(self, event: RiskEvent) -> None:
         self.risk = event
         self.curve.add(event.at, event.equity, event.current_drawdown)
+        if event.reason is RiskEventKind.DAY_CLOSED and event.day_start_equity > 0:
+            self.returns.append(divide(event.daily_pnl, event.day_start_equity, _RETURN))
         if event.reason is RiskEventKind.DAY_OPENED:
             self.today = Pace()
 
@@ -162,6 +176,7 @@ class Views:
 
     def _hear(self, event: SignalEvent) -> None:
         self.strategies[event.signal.source] = event.at
+        self.quality.hear(event)
 
     def _stop(self, event: StrategyStopped) -> None:
         self.stopped[event.strategy] = event.error

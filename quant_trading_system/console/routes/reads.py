@@ -21,8 +21,9 @@ from quant_trading_system.app.readings.orders import (
     order_page,
     order_record,
 )
-from quant_trading_system.app.readings.overview import Health, Money, Overview, overview
+from quant_trading_system.app.readings.overview import Money, Overview, overview
 from quant_trading_system.app.readings.positions import Holdings, holdings
+from quant_trading_system.app.readings.readiness import Readiness, readiness
 from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.exceptions import UnknownOrder
@@ -91,19 +92,6 @@ class RiskNumbers(msgspec.Struct, frozen=True, kw_only=True):
     sectors: dict[str, Decimal]
     refusals: dict[str, int]
     breaks: tuple[str, ...]
-
-
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the account can trade at this moment.
-
-    Attributes:
-        can_trade: the engine runs, nothing is halted, and nothing that must work is known to fail.
-        why_not: one line for each reason.
-    """
-
-    can_trade: bool
-    why_not: tuple[str, ...]
-    checks: tuple[Health, ...]
 
 
 @READS.read("/v1/overview", Role.VIEWER, Overview)
@@ -202,14 +190,7 @@ def alerts(ask: Ask[Any]) -> tuple[AlertLine, ...]:
         return tuple(reversed(books.views.alerts.lines))
 
 
-@READS.read("/v1/health", Role.VIEWER, Condition)
-def health(ask: Ask[Any]) -> Condition:
+@READS.read("/v1/health", Role.VIEWER, Readiness)
+def health(ask: Ask[Any]) -> Readiness:
     """Whether the account can trade now, and why not."""
-    seen = account_overview(ask)
-    reading = seen.engine
-    why = [] if reading.is_running else [reading.says]
-    for whose, halt in (("the account", reading.halt), ("this machine", reading.host)):
-        if halt.is_active:
-            why.append(f"{whose} is {halt.level} since {halt.at} by {halt.by}: {halt.reason}")
-    why += [f"{check.name}: {check.says}" for check in seen.health if check.is_well is False and check.name != "Engine"]
-    return Condition(can_trade=not why, why_not=tuple(why), checks=seen.health)
+    return readiness(ask.desk.books(), ask.desk.engine_now(), ask.desk.clock.now())

@@ -9,6 +9,7 @@ from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.server import ROUTES
 
 PUBLIC = {"/login", "/login.js", "/login.css", "/login/session"}
+PROBES = {"/health", "/ready", "/metrics"}
 CASES = [pytest.param(route, id=f"{route.method} {route.path}") for route in ROUTES]
 
 
@@ -40,7 +41,7 @@ def test_the_server_has_no_route_that_was_not_declared(office):
     served = {
         (method, route.path)
         for route in office.app.routes
-        if isinstance(route, APIRoute) and route.path not in {*PUBLIC, "/logout", "/v1/{rest:path}"}
+        if isinstance(route, APIRoute) and route.path not in {*PUBLIC, *PROBES, "/logout", "/v1/{rest:path}"}
         for method in route.methods
     }
     assert served == declared

@@ -27,15 +27,17 @@ class Alarms:
         kill_switch: of the account; None until its parts are joined.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        """Tell people with `tell`, one line each."""
+    def __init__(self, tell: Callable[[str], None], record: Callable[[Notice], None] = lambda _: None) -> None:
+        """Tell people with `tell`, one line each; `record` keeps the notice for alerts."""
         self.kill_switch: KillSwitch | None = None
         self._tell = tell
+        self._record = record
 
     def __call__(self, notice: Notice) -> None:
         """Take one notice: halt first, for telling may fail."""
         line = f"{notice.source}: {notice.kind.value.replace('_', ' ')}: {notice.message}"
         incomplete = self._halt(line) if notice.kind in HALTING else ""
+        self._record(notice)
         self._tell(line)
         if incomplete:
             self._tell(incomplete)

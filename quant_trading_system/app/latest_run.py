@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quant_trading_system.config.settings import state_directory
+from quant_trading_system.config.settings import kill_latch_path, state_directory
 from quant_trading_system.core.exceptions import ConfigurationError
 
 _POINTER = "latest_run"
@@ -41,4 +41,18 @@ def latest_run() -> Path:
         raise ConfigurationError(
             f"the latest run was kept in {directory}, which is gone; name a journal with --journal FILE"
         )
+    return directory
+
+
+def account_directory(name: str) -> Path:
+    """The directory of the account called `name`; that of the latest run without a name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if not name:
+        return latest_run()
+    directory = kill_latch_path(name).parent
+    if not directory.is_dir():
+        raise ConfigurationError(f"{directory} is not there; `qts trade --name {name}` makes it")
     return directory

@@ -117,7 +117,7 @@ async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitS
     journal = around.open_journal(setup.directory)
     stack.callback(journal.close)
     journal.on_warning(tell)
-    alarms = Alarms(tell)
+    alarms = Alarms(tell, lambda notice: around.record_notice(setup.directory, around.clock.now(), notice))
     lines = await around.connect(setup.access, setup.feed, around.clock, stack, alarms)
     journal.subscribe(lambda _, event: narrate(event, tell))
     with named_keys():

@@ -31,9 +31,11 @@ _MOST = 4000
 class Secrets:
     """Strikes out tokens, and the values of the variables that hold keys."""
 
-    def __init__(self, environment: Mapping[str, str], names: Iterable[str] = SECRET_VARIABLES) -> None:
-        """Know the values of `names` in `environment`."""
-        values = {environment.get(name, "").strip() for name in names}
+    def __init__(
+        self, environment: Mapping[str, str], names: Iterable[str] = SECRET_VARIABLES, values: Iterable[str] = ()
+    ) -> None:
+        """Know the values of `names` in `environment`, and `values` such as the addresses of alerts."""
+        values = {*values, *(environment.get(name, "").strip() for name in names)}
         known = sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True)
         self._values = tuple(json.dumps(value)[1:-1] for value in known)
 

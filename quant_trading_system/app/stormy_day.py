@@ -186,6 +186,7 @@ def _surroundings(world: World, life: Life, clock: LifeClock, guards: Watchdogs)
         beat=beat,
         watchdog_heartbeat=lambda _: guards.sign,
         watchdog_record=lambda _: guards.record,
+        record_notice=lambda _, __, ___: None,
         launch=lambda _, __: guards.launch(),
         open_door=no_door,
         tick=world.tick,

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from platform import node
 
@@ -24,6 +24,7 @@ from quant_trading_system.app.heartbeat import (
     read_heartbeat,
     write_heartbeat,
 )
+from quant_trading_system.app.notice_record import record_notice
 from quant_trading_system.app.sender import Child
 from quant_trading_system.app.watchdog_record import RecordEntry, read_record
 from quant_trading_system.config.settings import HOST_LATCH_FILE
@@ -34,7 +35,7 @@ from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.credentials import Access
 from quant_trading_system.execution.http_transport import HttpTransport, WebSockets
-from quant_trading_system.execution.notices import Notify
+from quant_trading_system.execution.notices import Notice, Notify
 from quant_trading_system.execution.transport import SocketOpener, Timeouts
 from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.reserve import RESERVE_BYTES
@@ -168,6 +169,7 @@ class Surroundings:
     take_lock: Callable[[Path, str, int, Clock], AccountLock] = take_lock
     beat: Callable[[Path, Heartbeat], None] = beat
     watchdog_heartbeat: Callable[[Path], Heartbeat | None] = watchdog_heartbeat
+    record_notice: Callable[[Path, datetime, Notice], None] = record_notice
     watchdog_record: Callable[[Path], Iterable[RecordEntry]] = read_record
     launch: Callable[[Sequence[str], Path], Child] = launch
     open_door: OpenDoor = open_door

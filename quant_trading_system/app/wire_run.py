@@ -193,6 +193,7 @@ async def open_run(
         open_host_latch=lambda _: MemoryLatch(),
         take_lock=_own_venue,
         beat=lambda _, __: None,
+        record_notice=lambda _, __, ___: None,
         is_stepped=True,
     )
     account = await open_account(setup, around, stack, tell)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from importlib.resources import files
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quant_trading_system.cli.screen import screen
-from quant_trading_system.cli.trade_command import require_name
 from quant_trading_system.core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from quant_trading_system.console.desk import Desk
 
 Name = Annotated[str, typer.Option("--name", help="Of the account's directory; by default that of the latest run.")]
 Port = Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)]
@@ -61,6 +63,7 @@ def console(
         raise ConfigurationError(
             f"the console needs a library that is not here ({error.name}): pip install 'quant-trading-system[console]'"
         ) from error
+    from quant_trading_system.app.latest_run import account_directory
     from quant_trading_system.app.logs import Secrets, log_to
     from quant_trading_system.app.tokens import TOKENS_FILE, Role, TokenStore
     from quant_trading_system.config.settings import host_latch_path, state_directory
@@ -69,11 +72,11 @@ def console(
     if metrics_open and open_to_network:
         raise ConfigurationError("--metrics-open is for loopback only; give Prometheus a token of the role viewer")
     require_loopback(host, open_to_network=open_to_network)
-    directory, clock = _directory(name), SystemClock()
+    directory, clock = account_directory(name), SystemClock()
     log_to(sys.stderr, clock, Secrets(os.environ))
     desk = Desk(directory, host_latch_path(), TokenStore(state_directory() / TOKENS_FILE, clock), clock)
     names = LOOPBACK_NAMES | {name.lower() for name in (*allow_host, host)}
-    app = create_app(desk, hosts=names, pages=mount, metrics_open=metrics_open)
+    app = create_app(desk, hosts=names, pages=mount, metrics_open=metrics_open, beside=_beside(desk))
     with listen(host, port) as listener:
         address = address_of(listener)
 
@@ -91,14 +94,14 @@ def add_to(app: typer.Typer) -> None:
     app.command()(console)
 
 
-def _directory(name: str) -> Path:
-    from quant_trading_system.app.latest_run import latest_run
+def _beside(desk: Desk) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """What runs as long as the server: telling people, when alerts.yaml says whom."""
+    from quant_trading_system.app.alerting.settings import SETTINGS_FILE, read_settings
+    from quant_trading_system.app.alerting.watch import watch_of
     from quant_trading_system.config.settings import state_directory
 
-    if not name:
-        return latest_run()
-    require_name(name)
-    directory = state_directory() / name
-    if not directory.is_dir():
-        raise ConfigurationError(f"{directory} is not there; `qts trade --name {name}` makes it")
-    return directory
+    path = state_directory() / SETTINGS_FILE
+    if not path.exists():
+        return []
+    settings = read_settings(path)
+    return [watch_of(desk.directory, desk.follower, desk.engine_now, settings, desk.clock).run]

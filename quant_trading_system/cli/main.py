@@ -9,6 +9,7 @@ import typer
 
 from quant_trading_system import __version__
 from quant_trading_system.cli import (
+    alert_commands,
     algo_command,
     backtest_command,
     check_command,
@@ -80,6 +81,7 @@ watchdog_command.add_to(app)
 service_command.add_to(app)
 console_command.add_to(app)
 token_commands.add_to(app)
+alert_commands.add_to(app)
 algo_command.add_to(app)
 simulate_command.add_to(app)
 report_command.add_to(app)

@@ -37,8 +37,11 @@ def screen() -> Console:
     return Console(highlight=False, soft_wrap=not to_people, width=None if to_people else 160)
 
 
-def line_teller(clock: Clock) -> Callable[[str], None]:
+def line_teller(clock: Clock, hide: Callable[[str], str] = str) -> Callable[[str], None]:
     """Prints one line with its time, for processes that must go on when nobody reads them any more.
+
+    What a broker or a strategy says may end up in it: `hide` strikes out secrets, and what could begin a line of its
+    own or move a terminal's cursor becomes a space.
 
     A terminal that is gone or a full disk behind a redirection costs the line and nothing else; what counts is in
     the journal. rich would end the process.
@@ -46,7 +49,8 @@ def line_teller(clock: Clock) -> Callable[[str], None]:
 
     def tell(line: str) -> None:
         with suppress(OSError, ValueError):
-            sys.stdout.write(f"{clock.now():%H:%M:%S} {line}\n")
+            plain = "".join(letter if letter.isprintable() else " " for letter in hide(line))
+            sys.stdout.write(f"{clock.now():%H:%M:%S} {plain}\n")
             sys.stdout.flush()
 
     return tell

@@ -160,7 +160,7 @@ async def _until_told(setup: LiveSetup) -> None:
     setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     loop.add_signal_handler(signal.SIGUSR1, halt_by_signal, setup.directory)
     remember_run(setup.directory)
-    await trade_live(setup, stop, line_teller(clock), hurry=hurry)
+    await trade_live(setup, stop, line_teller(clock, setup.access.credentials.hidden_in), hurry=hurry)
 
 
 def _watchdog_command(name: str, account: str, credentials: Path | None, bound: float) -> tuple[str, ...]:

@@ -38,12 +38,13 @@ def watchdog(
     from quant_trading_system.execution.credentials import read_access
 
     require_name(name)
+    access = read_access(os.environ, credentials)
     asyncio.run(
         watch_account(
-            read_access(os.environ, credentials),
+            access,
             state_directory() / name,
             WatchdogLimits(bound=timedelta(seconds=bound), stay=stay),
-            line_teller(SystemClock()),
+            line_teller(SystemClock(), access.credentials.hidden_in),
             account_id=account,
         )
     )

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from quant_trading_system.app.readings.alert_fold import Weight
+from quant_trading_system.app.readings.alert_kinds import Weight
 from quant_trading_system.app.readings.engine import EngineReading
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.readings.headroom import headroom

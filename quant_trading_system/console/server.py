@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
@@ -19,12 +20,13 @@ from quant_trading_system.console.guard import LOOPBACK_NAMES, PUBLIC, Guard
 from quant_trading_system.console.login import login_routes
 from quant_trading_system.console.probes import NUMBERS, probe_routes
 from quant_trading_system.console.routes.about import ABOUT
+from quant_trading_system.console.routes.alerts import ALERTS
 from quant_trading_system.console.routes.commands import ACTS
 from quant_trading_system.console.routes.halt import HALT
 from quant_trading_system.console.routes.limits import LIMITS
 from quant_trading_system.console.routes.reads import READS
 
-ROUTES: Sequence[Route] = (*HALT.routes, *ABOUT.routes, *READS.routes, *LIMITS.routes, *ACTS.routes)
+ROUTES: Sequence[Route] = (*HALT.routes, *ABOUT.routes, *READS.routes, *LIMITS.routes, *ACTS.routes, *ALERTS.routes)
 """Every route of the control API, the kill route first."""
 
 _log = logging.getLogger(__name__)
@@ -38,12 +40,14 @@ def create_app(
     hosts: frozenset[str] = LOOPBACK_NAMES,
     pages: Mount | None = None,
     metrics_open: bool = False,
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
 ) -> FastAPI:
     """The control API of the account that `desk` looks at.
 
     Args:
         hosts: names under which it may be called, without ports.
         pages: mounts the pages of the console at ``/``.
+        beside: runs as long as the server does, such as telling people of alerts.
         metrics_open: ``/metrics`` and ``/ready`` ask nobody for a token.
     """
 
@@ -51,10 +55,14 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         following = asyncio.ensure_future(desk.follow())
         following.add_done_callback(_tell_end)
+        others = [asyncio.ensure_future(work()) for work in beside]
+        for other in others:
+            other.add_done_callback(_tell_failure)
         try:
             yield
         finally:
-            following.cancel()
+            for task in (following, *others):
+                task.cancel()
             desk.close()
 
     app = FastAPI(
@@ -87,6 +95,12 @@ def _tell_end(following: asyncio.Future[None]) -> None:
     """Requests go on reading without it; only a long journal and a silent engine are noticed later."""
     if not following.cancelled() and (error := following.exception()) is not None:
         _log.error("the journal is no longer followed", exc_info=error)
+
+
+def _tell_failure(work: asyncio.Future[None]) -> None:
+    """The server goes on without it, and its log says so."""
+    if not work.cancelled() and (error := work.exception()) is not None:
+        _log.error("alerts are no longer told", exc_info=error)
 
 
 async def _no_such_route(request: Request) -> Response:

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
-from quant_trading_system.app.readings.alert_fold import AlertLine, Weight
+from quant_trading_system.app.readings.alert_fold import AlertLine
+from quant_trading_system.app.readings.alert_kinds import Weight
 from quant_trading_system.app.readings.curve import CurvePoint, thinned
 from quant_trading_system.app.readings.engine import EngineReading, EngineState
 from quant_trading_system.app.readings.follower import Follower

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from quant_trading_system.app.alerting.book import Alert, AlertBook
 from quant_trading_system.app.readings.alert_fold import AlertLine
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
@@ -21,6 +22,7 @@ class AlertsPage:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._book = AlertBook(hub.desk.directory)
 
     def build(self, sheet: Sheet) -> None:
         slots = self.slots()
@@ -51,9 +53,22 @@ class AlertsPage:
         stopped = [f"strategy {name} was stopped: {error}" for name, error in shown.stopped.items()]
         doubts = [f"the fate of order {order_id} is unknown" for order_id in shown.in_doubt]
         open_now = [*(f"differs from the broker: {line}" for line in shown.breaks), *doubts, *stopped]
+        self._book.follow()
+        waiting = [_waiting(alert) for alert in self._book.open()]
+        if waiting:
+            open_now = [*waiting, *open_now]
         if not open_now:
             return panel("Now", tag("p", "Nothing is open: no differences from the broker, no order in doubt."))
         return panel("Now", tag("ul", *(tag("li", line) for line in open_now), class_="list"))
+
+
+def _waiting(alert: Alert) -> str:
+    """An open alert in one line, with whom it was told to and what to do about it."""
+    line = alert.line
+    seen = f", {alert.count} times" if alert.count > 1 else ""
+    told = f"told to {', '.join(alert.told)}" if alert.told else "told to nobody"
+    person = f"{alert.acknowledged_by} has taken notice" if alert.acknowledged_by else f"qts alerts ack {line.key}"
+    return f"{line.weight.value}: {line.what}{seen}: {line.detail} ({told}; {person}; {line.runbook})"
 
 
 def _row(line: AlertLine) -> Row:

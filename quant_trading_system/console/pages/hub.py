@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from quant_trading_system.app.readings.engine import EngineReading
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.readings.overview import Overview, overview
@@ -35,7 +37,8 @@ class Hub:
         self.engine = self.desk.engine_now()
         follower = self.follower
         ages = self.desk.clock.monotonic() // AGES_EVERY.total_seconds()
-        seen = (follower.generation, follower.seq, follower.problem, self.engine, ages)
+        engine = msgspec.structs.replace(self.engine, vitals=None)  # they are new every second, and no page shows them
+        seen = (follower.generation, follower.seq, follower.problem, engine, ages)
         if seen != self._seen:
             self._seen = seen
             self.version += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant_trading_system.app.logs import REQUEST, OneLine, Secrets, log_to
+from quant_trading_system.cli.screen import line_teller
 from quant_trading_system.core.clock import ManualClock
 
 CLOCK = ManualClock(datetime(2026, 1, 5, 12, tzinfo=UTC))
@@ -73,3 +75,19 @@ def test_errors_are_told_in_the_same_line():
     (line,) = stream.getvalue().splitlines()
     assert TOKEN not in line
     assert "ValueError" in json.loads(line)["error"]
+
+
+def test_addresses_of_alerts_are_struck_out():
+    address = "mailtos://user:hunter2secret@mail.example.com"
+    assert "hunter2" not in Secrets({}, values=(address,)).struck_out(f"failed: {address}")
+
+
+@given(st.text())
+def test_lines_of_engine_and_watchdog_stay_lines_and_hide_keys(text):
+    out = io.StringIO()
+    with redirect_stdout(out):
+        line_teller(CLOCK, lambda line: line.replace("PKCANARY1234", "…"))(f"{text} PKCANARY1234")
+    told = out.getvalue()
+    assert told.endswith("\n")
+    assert told[:-1].isprintable()
+    assert "PKCANARY1234" not in told

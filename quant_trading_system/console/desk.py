@@ -14,17 +14,20 @@ from typing import Any
 import msgspec
 from fastapi.concurrency import run_in_threadpool
 
-from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.door import EngineDoor
 from quant_trading_system.app.readings.engine import EngineReading, EngineWatch, halt_reading
 from quant_trading_system.app.readings.follower import Follower
+from quant_trading_system.app.reset_facts import obstacles_on_record
 from quant_trading_system.app.tokens import TokenStore
 from quant_trading_system.console.answers import Refusal
 from quant_trading_system.console.sessions import Sessions
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.risk.latch import look_at
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import FileLatch, look_at
+from quant_trading_system.risk.reset import file_obstacles
 
-READS_AT_ONCE = 8
+READS_AT_ONCE = 4
 READS_WAITING = 64
 _AT_ONCE = 1000
 _LOOK = timedelta(seconds=1)
@@ -65,6 +68,18 @@ class Desk:
     def latch(self) -> Path:
         """The kill latch of the account."""
         return self.directory / LATCH_FILE
+
+    def switch(self, *, whole_machine: bool = False) -> KillSwitch:
+        """The kill switch of the account, or of the machine; a reset is asked what the journal has against it.
+
+        Raises:
+            OSError: the latch cannot be made.
+        """
+        latch = FileLatch(self.host_latch if whole_machine else self.latch)
+        if whole_machine:
+            return KillSwitch(latch=latch, clock=self.clock, obstacles=lambda _: file_obstacles(latch))
+        obstacles = obstacles_on_record(self.directory / JOURNAL_FILE, latch)
+        return KillSwitch(latch=latch, clock=self.clock, obstacles=obstacles)
 
     def books(self) -> Follower:
         """The account as its journal has it now; a long journal is taken in by `follow`, not by a request."""

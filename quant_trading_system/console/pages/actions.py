@@ -13,7 +13,6 @@ from quant_trading_system.console.sessions import Caller
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ResetRefused
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.latch import FileLatch
 
 NEEDS = {HaltLevel.REDUCING: Role.TRADER, HaltLevel.HALTED: Role.TRADER, HaltLevel.FLATTENING: Role.RISK}
 
@@ -96,10 +95,9 @@ class Actions:
 
     async def _move(self, move: Callable[[KillSwitch], None], *, whole_machine: bool) -> HaltReading:
         desk = self._hub.desk
-        path = desk.host_latch if whole_machine else desk.latch
 
         def work() -> HaltReading:
-            switch = KillSwitch(latch=FileLatch(path), clock=desk.clock)
+            switch = desk.switch(whole_machine=whole_machine)
             move(switch)
             return halt_reading(switch.state)
 

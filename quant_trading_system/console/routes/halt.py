@@ -1,68 +1,130 @@
-"""The kill route: first in the table, and dependent on nothing but the token file and the latch.
+"""The kill route, and what follows it: looking at the latch, and resuming.
 
-It asks neither the engine nor the journal. The latch is set by a thread that does nothing else, so it works while the
-engine hangs or is down, and while everything else of this server waits for a slow disk.
+They ask neither the engine nor, but for a resume, the journal. The latch is set by a thread that does nothing else, so
+a halt works while the engine hangs or is down, and while everything else of this server waits for a slow disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from quant_trading_system.app.tokens import Role
-from quant_trading_system.console.answers import Refusal
+from quant_trading_system.console.answers import Answered, Refusal
 from quant_trading_system.console.declared import Ask, RouteTable
-from quant_trading_system.core.commands import StopLevel
+from quant_trading_system.console.desk import Desk
+from quant_trading_system.core.commands import Person, StopLevel
 from quant_trading_system.core.events import HaltLevel
-from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.latch import FileLatch
+from quant_trading_system.core.exceptions import ResetPending
+from quant_trading_system.core.halt_scope import HaltScope
+from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.risk.halt_state import Halt, LatchState
+from quant_trading_system.risk.latch import look_at
+from quant_trading_system.risk.reset import standing
 
 HALT = RouteTable("Halt")
 
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Name = Annotated[str, msgspec.Meta(max_length=128)]
 
-class HaltOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to stop, and why.
+
+class Scoped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a halt is about: the whole account, unless something narrows it.
 
     Attributes:
-        reason: goes on record.
-        whole_machine: stop every account that shares the state directory.
+        symbol, strategy, side: only such orders; `side` sell means short positions, too.
+        whole_machine: every account that shares the state directory, instead of this one.
     """
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, examples=["prices look wrong"])]
-    level: StopLevel = StopLevel.HALTED
+    symbol: Name = ""
+    strategy: Name = ""
+    side: OrderSide | None = None
     whole_machine: bool = False
 
+    @property
+    def scope(self) -> HaltScope:
+        """As the kill switch names it.
 
-class Halted(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds now.
+        Raises:
+            Refusal: the whole machine, and a part of it.
+        """
+        scope = HaltScope(symbol=self.symbol.strip().upper(), strategy=self.strategy.strip(), side=self.side)
+        if self.whole_machine and not scope.is_account:
+            raise Refusal(422, "invalid_request", "whole_machine stops everything; leave out symbol, strategy and side")
+        return scope
+
+
+class HaltOrder(Scoped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to stop, and why; the reason goes on record."""
+
+    reason: Reason
+    level: StopLevel = StopLevel.HALTED
+
+
+class ResumeOrder(Scoped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may go on, and why.
 
     Attributes:
-        level: ``reducing``, ``halted`` or ``flattening``; never lower than before.
-        reason: all reasons since it became active; `by`: who was first; `at`: when (UTC, ISO 8601).
-        effect: what this means, in words.
-        follow: where to see that working orders are cancelled.
+        activation: the number of the halt that you have looked at; a later one is not lifted.
+        reason: why it is safe; goes on record.
+        accept_loss: the loss counts no more: peak and start of the day begin anew.
     """
 
+    activation: Annotated[int, msgspec.Meta(ge=1)]
+    reason: Reason
+    accept_loss: bool = False
+
+
+class HaltView(msgspec.Struct, frozen=True, kw_only=True):
+    """One halt.
+
+    Attributes:
+        scope: in words: ``the account``, or what narrows it.
+        level: ``running``, ``reducing``, ``halted`` or ``flattening``.
+        reason: all reasons since it became active; `by`: who was first; `at`: when (UTC, ISO 8601).
+        effect: what this means, in words.
+        approvals: who has approved to resume; `missing`: what is still needed for that, empty when nothing is.
+    """
+
+    scope: str
     level: str
     reason: str
     by: str
     at: str
     activation: int
     effect: str
-    follow: str = "/v1/engine"
+    approvals: tuple[Person, ...] = ()
+    missing: str = ""
+
+
+class HaltsNow(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that stops orders of the account.
+
+    Attributes:
+        scopes: halts of a part of the account.
+        authorized: who may let orders leave again; any named person when empty.
+        probation_until: limits on size are reduced until then (UTC, ISO 8601); empty when they are not.
+    """
+
+    account: HaltView
+    machine: HaltView
+    scopes: tuple[HaltView, ...]
+    authorized: tuple[str, ...]
+    probation_until: str
 
 
 _EFFECTS = {
-    HaltLevel.REDUCING: "only orders proven to shrink a position leave from now on",
-    HaltLevel.HALTED: "no order leaves from now on; a running engine cancels what is working",
-    HaltLevel.FLATTENING: "no order leaves but those that close positions",
+    HaltLevel.RUNNING: "orders may leave",
+    HaltLevel.REDUCING: "only orders proven to shrink a position leave",
+    HaltLevel.HALTED: "no order leaves; a running engine cancels what is working, GET /v1/orders shows it",
+    HaltLevel.FLATTENING: "no order leaves but those that close positions, GET /v1/positions shows it",
 }
 
 
-@HALT.write("/v1/halt", Role.TRADER, Halted, takes=HaltOrder, needs_key=False)
-async def halt(ask: Ask[HaltOrder]) -> Halted:
+@HALT.write("/v1/halt", Role.TRADER, HaltView, takes=HaltOrder, needs_key=False)
+async def halt(ask: Ask[HaltOrder]) -> HaltView:
     """Stop orders now, whether the engine runs, hangs or is down.
 
     No idempotency key is asked for: to halt twice is to halt once, and nobody should have to think of a key then.
@@ -70,21 +132,62 @@ async def halt(ask: Ask[HaltOrder]) -> Halted:
     return await asyncio.get_running_loop().run_in_executor(ask.desk.stopping, _halt, ask)
 
 
-def _halt(ask: Ask[HaltOrder]) -> Halted:
-    path = ask.desk.host_latch if ask.given.whole_machine else ask.desk.latch
+@HALT.read("/v1/halt", Role.VIEWER, HaltsNow)
+def halts(ask: Ask[Any]) -> HaltsNow:
+    """What is stopped now, by whom and why, and what a resume still takes; read from the latches themselves."""
+    state, host = look_at(ask.desk.latch), look_at(ask.desk.host_latch)
+    return HaltsNow(
+        account=_view(ask.desk, state, state.halt_of()),
+        machine=_view(ask.desk, host, host.halt_of()),
+        scopes=tuple(_view(ask.desk, state, halt) for halt in state.stopped_scopes),
+        authorized=state.authorized,
+        probation_until=state.probation_until if state.on_probation(ask.desk.clock.now()) else "",
+    )
+
+
+@HALT.write("/v1/resume", Role.RISK, HaltView, takes=ResumeOrder)
+def resume(ask: Ask[ResumeOrder]) -> Answered:
+    """Let orders leave again, or approve it: in live trading two persons must.
+
+    It is refused while the cause persists or the books differ from the broker's. 202 says that your approval is kept
+    and others are missing. A halt that somebody has set since you looked stays.
+    """
+    given, desk = ask.given, ask.desk
+    switch = desk.switch(whole_machine=given.whole_machine)
+    before = switch.state.halt_of(given.scope)
+    if before.activation != given.activation:
+        message = f"the activation is {before.activation} and not {given.activation}: {before.reason or 'not active'}"
+        raise Refusal(409, "another_activation", message, "GET /v1/halt, and decide about what it says now")
+    status = 200
     try:
-        switch = KillSwitch(latch=FileLatch(path), clock=ask.desk.clock)
+        switch.reset(ask.caller.principal, given.reason, scope=given.scope, accept_loss=given.accept_loss)
+    except ResetPending:
+        status = 202
+    return Answered(status, _view(desk, switch.state, switch.state.halt_of(given.scope)))
+
+
+def _halt(ask: Ask[HaltOrder]) -> HaltView:
+    given, desk = ask.given, ask.desk
+    try:
+        switch = desk.switch(whole_machine=given.whole_machine)
     except OSError as error:
         message = f"orders are NOT stopped: the latch cannot be kept ({error.strerror or error})"
         raise Refusal(500, "halt_failed", message, "end the engine's process, and cancel at the broker") from error
     by = f"{ask.caller.principal} ({ask.caller.source.value})"
-    switch.activate(ask.given.reason, level=HaltLevel[ask.given.level.name], activated_by=by)
-    state = switch.state
-    return Halted(
-        level=state.level.name.lower(),
-        reason=state.reason,
-        by=state.by,
-        at=state.at,
-        activation=state.activation,
-        effect=_EFFECTS[state.level],
+    switch.activate(given.reason, level=HaltLevel[given.level.name], activated_by=by, scope=given.scope)
+    return _view(desk, switch.state, switch.state.halt_of(given.scope))
+
+
+def _view(desk: Desk, state: LatchState, halt: Halt) -> HaltView:
+    stands = standing(halt, state.policy, desk.clock.now())
+    return HaltView(
+        scope=str(halt.scope),
+        level=halt.level.name.lower(),
+        reason=halt.reason,
+        by=halt.by,
+        at=halt.at,
+        activation=halt.activation,
+        effect=_EFFECTS[halt.level],
+        approvals=tuple(approval.by for approval in stands.approvals),
+        missing=stands.missing if halt.level else "",
     )

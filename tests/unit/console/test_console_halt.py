@@ -10,6 +10,7 @@ import pytest
 from quant_trading_system.app.tokens import Role
 from quant_trading_system.console import desk as desk_module
 from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.risk.halt_state import ResetPolicy
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch
 
@@ -61,6 +62,79 @@ def test_a_halt_that_could_not_be_set_says_that_nothing_is_stopped(fresh):
     answer = halt(fresh)
     assert (answer.status_code, answer.json()["code"]) == (500, "halt_failed")
     assert "NOT stopped" in answer.json()["message"]
+
+
+def test_a_part_of_the_account_can_be_halted_alone(fresh):
+    told = halt(fresh, {"reason": "earnings", "symbol": "ko"}).json()
+    assert (told["scope"], told["level"]) == ("symbol KO", "halted")
+    now = fresh.get("/v1/halt").json()
+    assert now["account"]["level"] == "running"
+    assert [scope["scope"] for scope in now["scopes"]] == ["symbol KO"]
+    answer = fresh.client.post(
+        "/v1/halt", json={"reason": "x", "symbol": "KO", "whole_machine": True}, headers=fresh.headers(Role.TRADER)
+    )
+    assert answer.status_code == 422
+
+
+# -- resuming
+
+
+def resume(office, body, role=Role.RISK, key="resume-key-1"):
+    return office.post("/v1/resume", {"reason": "feed repaired", **body}, role, key)
+
+
+def test_a_resume_names_the_halt_that_it_ends_and_the_one_who_answers_for_it(fresh):
+    halt(fresh)
+    told = resume(fresh, {"activation": 1})
+    assert (told.status_code, told.json()["level"], told.json()["by"]) == (200, "running", "risk")
+    assert resume(fresh, {"activation": 1}).json()["level"] == "running"  # to resume twice is to resume once
+
+
+def test_a_halt_that_was_set_since_somebody_looked_stays(fresh):
+    halt(fresh)
+    resume(fresh, {"activation": 1})
+    halt(fresh, {"reason": "again"})
+    answer = resume(fresh, {"activation": 1})
+    assert (answer.status_code, answer.json()["code"]) == (409, "another_activation")
+    assert fresh.get("/v1/halt").json()["account"]["level"] == "halted"
+
+
+def test_a_trader_halts_and_does_not_resume(fresh):
+    halt(fresh)
+    assert resume(fresh, {"activation": 1}, Role.TRADER).status_code == 403
+    assert fresh.get("/v1/halt").json()["account"]["level"] == "halted"
+
+
+def test_where_two_persons_must_one_approval_is_kept(fresh):
+    KillSwitch(latch=FileLatch(fresh.desk.latch), policy=ResetPolicy(persons=2))
+    halt(fresh)
+    first = resume(fresh, {"activation": 1}, Role.RISK)
+    assert (first.status_code, first.json()["level"], first.json()["approvals"]) == (202, "halted", ["risk"])
+    assert "1 of 2" in first.json()["missing"]
+    again = resume(fresh, {"activation": 1}, Role.RISK, "resume-key-2")
+    assert (again.status_code, again.json()["approvals"]) == (202, ["risk"])
+    second = resume(fresh, {"activation": 1}, Role.ADMIN, "resume-key-3")
+    assert (second.status_code, second.json()["level"]) == (200, "running")
+
+
+def test_only_those_whom_the_latch_names_resume(fresh):
+    KillSwitch(latch=FileLatch(fresh.desk.latch), authorized_resetters=["risk"])
+    halt(fresh)
+    answer = resume(fresh, {"activation": 1}, Role.ADMIN)
+    assert (answer.status_code, answer.json()["code"]) == (409, "reset_refused")
+    assert resume(fresh, {"activation": 1}, Role.RISK).status_code == 200
+
+
+def test_a_scope_and_the_machine_resume_by_themselves(fresh):
+    halt(fresh, {"reason": "x", "strategy": "trend", "side": "buy"})
+    halt(fresh, {"reason": "y", "whole_machine": True})
+    assert resume(fresh, {"activation": 1, "strategy": "trend", "side": "buy"}).json()["level"] == "running"
+    assert resume(fresh, {"activation": 1, "whole_machine": True}).json()["level"] == "running"
+    now = fresh.get("/v1/halt").json()
+    assert (now["account"]["level"], now["machine"]["level"], now["scopes"]) == ("running", "running", [])
+
+
+# -- when everything else is slow
 
 
 def test_it_works_while_every_place_for_reading_is_taken(fresh, monkeypatch):

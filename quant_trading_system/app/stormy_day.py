@@ -7,20 +7,18 @@ live on. When the storm is over the day has to end in good order, and the audito
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from quant_trading_system.app.heartbeat import Heartbeat
 from quant_trading_system.app.live import open_account, unless_stopped
 from quant_trading_system.app.live_parts import LiveSetup
 from quant_trading_system.app.stormy_watchdog import Watchdogs
-from quant_trading_system.app.surroundings import Lines, Surroundings, no_door
-from quant_trading_system.config.loader import default_limits
+from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import JournalUnavailable, NotReconciled, TradingError
 from quant_trading_system.execution.account_lock import Holder
@@ -39,11 +37,9 @@ from quant_trading_system.simulation.storm.scenery import Gambler, universe
 from quant_trading_system.simulation.storm.sockets import VenueSockets
 from quant_trading_system.simulation.storm.virtual_time import OWNER, VirtualLoop, run_virtually
 from quant_trading_system.simulation.storm.world import PERSON, T_SETTLE, World
+from quant_trading_system.trading.operations import Operations
 
 LOOKBACK = timedelta(days=4)
-_MANY = 1_000_000
-"""Lost answers that a storm may bring: it is made of them, and the account is to live on."""
-
 _NOWHERE = Path("stormy-day")
 
 
@@ -64,7 +60,7 @@ async def _live_through(plan: DayPlan, loop: VirtualLoop) -> World:
         while not world.is_over:
             life, clock = world.next_life()
             error = await _one_life(world, life, clock, over, adopted_by, guards)
-            adopted_by = PERSON if isinstance(error, NotReconciled) and await _others_traded(world) else ""
+            adopted_by = PERSON if isinstance(error, NotReconciled) and await _is_explained(world) else ""
             if not world.is_over:
                 await world.clock.sleep(world.restart_pause())
         world.require_good_end()
@@ -131,13 +127,13 @@ async def _start_second(world: World) -> bool:
     return True
 
 
-async def _others_traded(world: World) -> bool:
-    """Somebody trades beside the program; a person ends his open orders and answers for the rest."""
+async def _is_explained(world: World) -> bool:
+    """Somebody trades beside the program, and a person ends his open orders; or shares were split."""
     others = [order for order in world.auditor.orders_at_venue() if order.client_order_id not in world.auditor.sent]
     for order in others:
         if order.status.is_open:
             await world.network.venue.ask("DELETE", f"/v2/orders/{order.venue_order_id}", (), HEADERS, b"")
-    return bool(others)
+    return bool(others) or world.was_split
 
 
 def _setup(world: World, adopted_by: str) -> LiveSetup:
@@ -147,7 +143,7 @@ def _setup(world: World, adopted_by: str) -> LiveSetup:
         directory=_NOWHERE,
         strategies=[Gambler(world.plan.seed)],
         universe=universe(world.symbols),
-        limits=msgspec.structs.replace(default_limits(), allow_short=True, max_broker_errors=_MANY),
+        limits=world.limits,
         span=world.bar,
         lookback=LOOKBACK,
         adopted_by=adopted_by,
@@ -170,6 +166,15 @@ def _surroundings(world: World, life: Life, clock: LifeClock, guards: Watchdogs)
         life.beat(sign.turns)
         guards.engine = sign
 
+    @asynccontextmanager
+    async def open_door(_: Path, operations: Operations, __: Callable[[str], None]) -> AsyncIterator[None]:
+        life.door = operations
+        try:
+            yield
+        finally:
+            life.door = None
+            await operations.close()
+
     def take_lock(directory: Path, account: str, after: int, time: Clock) -> DiskLock:
         claim = Holder(
             account=account, epoch=after, pid=life.number, host="storm", since=time.now(), directory=str(directory)
@@ -188,6 +193,6 @@ def _surroundings(world: World, life: Life, clock: LifeClock, guards: Watchdogs)
         watchdog_record=lambda _: guards.record,
         record_notice=lambda _, __, ___: None,
         launch=lambda _, __: guards.launch(),
-        open_door=no_door,
+        open_door=open_door,
         tick=world.tick,
     )

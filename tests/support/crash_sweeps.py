@@ -5,8 +5,8 @@ from __future__ import annotations
 from quant_trading_system.simulation.storm.plan import CALM, DayPlan
 
 
-def _day(*kinds: str) -> DayPlan:
-    return DayPlan(seed=13, kinds=kinds, minutes=CALM + 6)
+def _day(*kinds: str, seed: int = 13) -> DayPlan:
+    return DayPlan(seed=seed, kinds=kinds, minutes=CALM + 6)
 
 
 SWEEPS = {
@@ -15,6 +15,11 @@ SWEEPS = {
     "halt, cancels and reset": _day("ops.halt"),
     "stop, snapshot and start": _day("process.stop"),
     "corrections": _day("fill.bust", "fill.correct"),
+    "brackets": _day("ops.bracket"),
+    "slices of an algorithm": _day("ops.parent"),
+    "commands at the door": _day("ops.door"),
+    "another limits file": _day("ops.limits"),
+    "a split": _day("account.split", seed=1),
     "entries beside trades": _day("account.dividend", "account.transfer"),
 }
 """By what happens besides buying and selling."""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from quant_trading_system.core.events import AnyEvent, HaltLevel
 from quant_trading_system.core.order_state import OrderStatus
@@ -25,12 +26,15 @@ from quant_trading_system.simulation.storm.halts import HaltRules
 from quant_trading_system.simulation.storm.ledger import Intent, Ledger
 from quant_trading_system.simulation.storm.life import Life
 from quant_trading_system.simulation.storm.submissions import SubmissionRules
+from quant_trading_system.simulation.storm.truth import at_venue, name_at_venue
 from quant_trading_system.simulation.storm.virtual_time import VirtualClock
 from quant_trading_system.simulation.venue import Venue
-from quant_trading_system.simulation.venue_orders import VenueOrder, VenueUpdate
+from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder, VenueUpdate
 
 T_TRIGGER = timedelta(seconds=1)
 """From a broken loss limit to the halt."""
+T_SKEW = timedelta(seconds=10)
+"""From a wall clock set wrong to the end of new risk; an order may wait so long for a slow disk."""
 MOST_REQUESTS = 400
 """Requests of a minute, reads included; the broker allows 200, and a restart forgets what was asked before."""
 MOST_CONNECTIONS = 80
@@ -42,6 +46,9 @@ _CHECKED_BY_LEDGER = {
     "activity_booked": ("I4",),
     "order": ("I5", "I34"),
     "risk": ("I17", "I35"),
+    "run_started": ("I31",),
+    "limits_set": ("I31",),
+    "operator_acted": ("I9",),
 }
 _MINUTE, _TEN_MINUTES = 60.0, 600.0
 
@@ -68,11 +75,12 @@ class Auditor:
         self.sent: dict[str, int] = {}
         self.is_resetting = False
         self.is_calm = False
-        self.latch_moved_at = -1.0e9
+        self.latch_moved_at = self._rebased_at = -1.0e9
         self._clock = clock
         self._tick = tick
         self._life: Life | None = None
         self._latch = LatchState()
+        self._skew, self._skewed_since = timedelta(0), 0.0
         self._requests: deque[float] = deque()
         self._connections: deque[float] = deque()
         self._disk: Disk
@@ -105,6 +113,15 @@ class Auditor:
             "I19", self._disk.latch.level >= self._latch.level, "a halt was forgotten between two lives"
         )
 
+    def wall_set(self, error: timedelta) -> None:
+        """The wall clock of the machine is wrong by so much from now on."""
+        if self._skew <= self._most_skew():
+            self._skewed_since = self._clock.monotonic()
+        self._skew = abs(error)
+
+    def _most_skew(self) -> timedelta:
+        return timedelta(seconds=float(self.ledger.limit("max_clock_skew_s"))) if self.ledger.limits else timedelta(0)
+
     def calm_began(self) -> None:
         """No fault strikes any more."""
         self.is_calm = True
@@ -125,17 +142,23 @@ class Auditor:
             self._require_correction(body["order_id"], body)
         elif row[2] == "order":
             self._require_truth(self.ledger.intents[body["order_id"]])
+        elif row[2] == "risk" and body["reason"] == "rebased":
+            self._rebased_at = self._clock.monotonic()
         elif row[2] == "risk" and (broken := self.ledger.broken_limit(body)):
-            self._later(T_TRIGGER + self._tick, lambda: self._require_halt(life, broken))
+            self._later(T_TRIGGER + self._tick, partial(self._require_halt, life, broken, self._clock.monotonic()))
 
     def _require_execution(self, order_id: str, body: dict[str, str]) -> None:
         key = (body["cumulative_quantity"], body["quantity"], body["price"])
         wanted = tuple(Decimal(text) for text in key)
-        real = [(fill.cumulative_quantity, fill.quantity, fill.price) for fill in self._venue.executions(order_id)]
+        real = [(fill.cumulative_quantity, fill.quantity, fill.price) for fill in self._executions(order_id)]
         self.findings.require("I12", wanted in real, lambda: f"{order_id}: a fill {key} that the venue never made")
 
+    def _executions(self, order_id: str) -> tuple[VenueFill, ...]:
+        intent = self.ledger.intents.get(order_id)
+        return self._venue.executions(order_id if intent is None else name_at_venue(self._venue, intent))
+
     def _require_correction(self, order_id: str, body: dict[str, str]) -> None:
-        real = [(fill.quantity, fill.price) for fill in self._venue.executions(order_id) if fill.quantity]
+        real = [(fill.quantity, fill.price) for fill in self._executions(order_id) if fill.quantity]
         quantity, price = Decimal(body.get("quantity", "0")), Decimal(body.get("price", "0"))
         ours = self.ledger.intents[order_id].fills
         known = (quantity, price) in real if quantity else len(real) <= len(ours)
@@ -145,7 +168,7 @@ class Auditor:
         """What is said to be over is over; silence is no evidence."""
         if intent.status not in ("filled", "canceled", "expired", "rejected", "unsent", "denied", "absent"):
             return
-        real = self._venue.find(intent.order_id)
+        real = at_venue(self._venue, intent)
         if intent.status in ("unsent", "denied"):
             left = intent.order_id in self.sent
             self.findings.require("I10", not left, lambda: f"{intent.order_id} is called {intent.status} and has left")
@@ -153,14 +176,15 @@ class Auditor:
             refused = real is None or real.status is OrderStatus.REJECTED
             self.findings.require("I10", refused, lambda: f"{intent.order_id} is called rejected and {_shown(real)}")
         elif intent.status == "absent":
-            self._rules.require_denials(intent.order_id, self._clock.monotonic())
+            self._rules.require_denials(intent.parent or intent.order_id, self._clock.monotonic())
         else:
             over = real is not None and not real.status.is_open
             words = f"{intent.order_id} is called {intent.status} and {_shown(real)}"
             self.findings.require("I10", over, words)
 
-    def _require_halt(self, life: Life, rule: str) -> None:
-        if life.is_alive and life.paused_until <= self._clock.monotonic():
+    def _require_halt(self, life: Life, rule: str, since: float) -> None:
+        """Baselines that began anew since then were moved by the reset of an earlier halt, and the loss is known."""
+        if self._rebased_at < since and life.is_alive and life.paused_until <= self._clock.monotonic():
             self.findings.require("I17", self._rules.was_halted, f"{rule} was broken and nobody halted the account")
 
     # -- the wire --------------------------------------------------------------------------------------------------
@@ -172,6 +196,9 @@ class Auditor:
             self.findings.require("I27", request.method in ("GET", "DELETE"), f"the watchdog sends {request.name}")
             return
         self.findings.require("I27", life is self._life and life.is_alive, lambda: f"{request.name} by another process")
+        known = max(self._skewed_since, life.paused_until)
+        skewed_for = now - known if self._skew > self._most_skew() else 0.0
+        self._rules.is_skewed = skewed_for > T_SKEW.total_seconds() + self._tick.total_seconds()
         self._requests.append(now)
         while self._requests[0] < now - _MINUTE:
             self._requests.popleft()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +25,8 @@ BY_HAND = "by-hand"
 Deed = Callable[[], Awaitable[bool]]
 
 _CENT = Decimal("0.01")
+_FEW, _TEN = 5, 10
+"""Shares that a split takes; it moves one in ten."""
 _TRANSFERS = ("CSD", "CSW", "JNLC")
 _INCOME = ("DIV", "DIV", "INT", "FEE")
 _INSTANT_NS = 1_000
@@ -45,6 +47,7 @@ class BrokerDeeds:
             "account.dividend": self._pay,
             "account.transfer": self._transfer,
             "account.liquidate": self._liquidate,
+            "account.split": self._split,
             "account.cancel_all": self._cancel_all,
             "account.external_order": self._trade_by_hand,
             "session.halt": self._stop_trading,
@@ -106,6 +109,20 @@ class BrokerDeeds:
         symbol = held[self._world.weather.number("account.liquidate", len(held))]
         self._venue.liquidate(symbol)
         self._told(f"the broker liquidates {symbol}")
+        return True
+
+    async def _split(self) -> bool:
+        """Shares come in or go out without a trade; somebody finds out, starts again, and answers for them."""
+        world, draw = self._world, self._world.weather.number
+        held = [position for position in self._venue.positions() if abs(position.quantity) >= _FEW]
+        if not held:
+            return False
+        position = held[draw("account.split", len(held))]
+        shares = (position.quantity * (1, -1)[draw("account.split", 2)] / _TEN).to_integral_value(ROUND_UP)
+        self._venue.post("SPLIT", Decimal(0), symbol=position.symbol, shares=shares, description="a split")
+        self._told(f"a split moves {shares} {position.symbol}")
+        world.was_split = True
+        world.later(world.weather.span("account.split", 60, 300), lambda: world.stop.set())
         return True
 
     async def _cancel_all(self) -> bool:

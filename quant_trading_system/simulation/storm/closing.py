@@ -12,7 +12,8 @@ from quant_trading_system.journal.store import with_signal
 from quant_trading_system.simulation.activities import ActivityQuery, CashActivity
 from quant_trading_system.simulation.storm.auditor import Auditor
 from quant_trading_system.simulation.storm.disk import Disk
-from quant_trading_system.simulation.storm.ledger import ZERO, Ledger
+from quant_trading_system.simulation.storm.ledger import ZERO, Intent, Ledger
+from quant_trading_system.simulation.storm.truth import at_venue
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import VenueOrder
 
@@ -77,10 +78,13 @@ def differing_books(auditor: Auditor, venue: Venue) -> list[Difference]:
     """Where the account's journal and the venue's books tell different stories."""
     ledger, orders = auditor.ledger, auditor.orders_at_venue()
     found: list[Difference] = []
+    legs = {intent.venue_order_id: intent for intent in ledger.intents.values() if intent.parent}
     for order in orders:
-        if order.client_order_id in auditor.sent or order.client_order_id in ledger.intents:
-            found += _differing_order(ledger, venue, order)
+        leg = legs.get(order.venue_order_id)
+        if leg is not None or order.client_order_id in auditor.sent or order.client_order_id in ledger.intents:
+            found += _differing_order(ledger, venue, order, leg)
     known = {order.client_order_id for order in orders}
+    known |= {leg.order_id for leg in legs.values() if at_venue(venue, leg) is not None}
     for intent in ledger.intents.values():
         if intent.status in ("sent", "in_doubt"):
             found.append(("I10", f"{intent.order_id} is still {intent.status}"))
@@ -90,9 +94,9 @@ def differing_books(auditor: Auditor, venue: Venue) -> list[Difference]:
     return found
 
 
-def _differing_order(ledger: Ledger, venue: Venue, order: VenueOrder) -> Iterator[Difference]:
+def _differing_order(ledger: Ledger, venue: Venue, order: VenueOrder, leg: Intent | None) -> Iterator[Difference]:
     name = order.client_order_id
-    intent = ledger.intents.get(name)
+    intent = leg or ledger.intents.get(name)
     if intent is None:
         yield "I10", f"the venue has {name}, which is in no journal"
         return

@@ -23,6 +23,7 @@ from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.simulation.storm.broker_deeds import BrokerDeeds, Deed
 from quant_trading_system.simulation.storm.disk import DiskLatch
+from quant_trading_system.simulation.storm.door_deeds import DoorDeeds
 
 if TYPE_CHECKING:
     from quant_trading_system.simulation.storm.world import World
@@ -57,6 +58,7 @@ class Deeds:
             "feed.cut": self._cut_prices,
             "feed.stop": self._mute_prices,
             **BrokerDeeds(self._world).all(),
+            **DoorDeeds(self._world).all(),
             "ops.halt": self._halt,
             "ops.replace": self._replace,
             "process.kill": self._kill,
@@ -127,7 +129,7 @@ class Deeds:
         """Somebody changes an order that works, through the program."""
         world, life = self._world, self._world.life
         orders = life.orders
-        if orders is None or not life.is_alive or not life.is_up:
+        if orders is None or life.door is None or not life.is_alive or not life.is_up:
             return False
         working = [record for record in orders.open_orders() if _can_be_changed(record)]
         if not working:
@@ -179,11 +181,11 @@ class Deeds:
         """Somebody sets the clock of the machine wrong, and finds out later."""
         world = self._world
         size = world.weather.span("clock.jump", 1, 5400)
-        world.wall_error = size if world.weather.number("clock.jump", 2) else -size
+        world.set_wall(size if world.weather.number("clock.jump", 2) else -size)
         world.findings.tell(f"the wall clock is wrong by {world.wall_error}")
 
         def right() -> None:
-            world.wall_error = timedelta(0)
+            world.set_wall(timedelta(0))
 
         self._after("clock.jump", 20, 900, right)
         return True

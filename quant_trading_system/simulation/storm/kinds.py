@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from quant_trading_system.simulation.storm.timetable import EARLY_CLOSE, NIGHT
+from quant_trading_system.simulation.storm.timetable import EARLY_CLOSE, NIGHT, UNSCHEDULED_CLOSE
 
 
 class Source(StrEnum):
@@ -127,7 +127,11 @@ KINDS: dict[str, Kind] = {
         *_times(Source.WORKLOAD, 1, 1, "account.fee"),
         *_times(Source.WORKLOAD, 1, 4, "session.halt"),
         *_times(Source.WORKLOAD, 1, 1, EARLY_CLOSE, NIGHT),
-        *_times(Source.WORKLOAD, 3, 12, "ops.replace"),
+        *_times(Source.WORKLOAD, 1, 2, "account.split"),
+        *_times(Source.WORKLOAD, 1, 1, UNSCHEDULED_CLOSE),
+        *_times(Source.WORKLOAD, 3, 12, "ops.replace", "ops.door"),
+        *_times(Source.WORKLOAD, 1, 4, "ops.bracket", "ops.parent"),
+        *_times(Source.WORKLOAD, 1, 2, "ops.limits"),
         *_times(Source.WORKLOAD, 1, 3, "ops.halt"),
         *_chances(Source.WORKLOAD, 2, 30, "ops.halt_midway"),  # while a record is being synced
         # disks

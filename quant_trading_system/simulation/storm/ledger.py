@@ -60,7 +60,7 @@ class Intent:
         seq: of its first entry; `terms`: the order as it was decided about; `decision`: all that was known then.
         status: after the last entry; `pending`: what was asked of it.
         executions: by the broker's id; `was_corrected`: one of them was changed after it was booked.
-        older: the order whose place it takes.
+        older: the order whose place it takes; `parent`: the one that leads its group.
     """
 
     def __init__(self, seq: int, body: dict[str, Any]) -> None:
@@ -69,6 +69,7 @@ class Intent:
         self.symbol: str = body["symbol"]
         self.terms: dict[str, Any] = body.get("order") or {}
         self.decision: dict[str, Any] = body.get("decision") or {}
+        self.parent: str = body.get("parent", "")
         self.status = ""
         self.pending = "none"
         self.venue_order_id = ""
@@ -126,6 +127,7 @@ class Ledger:
         peak, day_start: dollars, the baselines of the loss limits; None before they were told.
         openings: dates in New York on which a trading day was opened.
         activities: ids of the broker's entries beside trades that were booked.
+        asked: keys of what people asked of the running engine.
     """
 
     def __init__(self) -> None:
@@ -138,6 +140,7 @@ class Ledger:
         self.day_start: Decimal | None = None
         self.openings: set[str] = set()
         self.activities: set[str] = set()
+        self.asked: set[str] = set()
         self.limits_version = ""
         self.limits: dict[str, str] = {}
 
@@ -173,7 +176,24 @@ class Ledger:
     # -- entries ---------------------------------------------------------------------------------------------------
 
     def _on_run_started(self, _: int, body: dict[str, Any]) -> None:
+        self._require_not_looser(body["limits"], "a start")
         self.limits_version, self.limits = body["limits_version"], body["limits"]
+
+    def _on_limits_set(self, _: int, body: dict[str, Any]) -> None:
+        if not body.get("approval"):
+            self._require_not_looser(body["limits"], body["by"])
+        self.limits_version, self.limits = body["version"], body["limits"]
+
+    def _require_not_looser(self, limits: dict[str, str], by: str) -> None:
+        """The file that people change lets more through only when somebody has approved it."""
+        for key, text in limits.items():
+            if key.endswith(".max_position_pct") and Decimal(text) > Decimal(self.limits.get(key, text)):
+                self._problem("I31", f"{key} went from {self.limits[key]} to {text} by {by}, and nobody approved it")
+
+    def _on_operator_acted(self, _: int, body: dict[str, Any]) -> None:
+        if body["key"] in self.asked:
+            self._problem("I9", f"{body['command']} was carried out twice for the key {body['key']}")
+        self.asked.add(body["key"])
 
     def _on_order(self, seq: int, body: dict[str, Any]) -> None:
         order_id, status = body["order_id"], body["status"]
@@ -262,6 +282,7 @@ class Ledger:
         self.adopted += 1
         symbol = body["symbol"]
         self.positions[symbol] = self.positions.get(symbol, ZERO) + Decimal(body["quantity"])
+        self.peak = self.day_start = None  # what a person answers for is neither a profit nor a loss
         if not body.get("approved_by"):
             self._problem("I12", f"{symbol} was adopted on nobody's word")
 
@@ -290,6 +311,9 @@ class Ledger:
 
     def _explained(self, intent: Intent, body: dict[str, Any]) -> None:
         """Every verdict says what was asked and what the answers were."""
+        if intent.parent:
+            self._led(intent)
+            return
         decision = intent.decision
         if not decision or not intent.terms or not decision.get("checks") or not decision.get("limits_version"):
             self._problem("I34", f"{intent.order_id}: a verdict without its reasons")
@@ -299,6 +323,20 @@ class Ledger:
                 self._problem("I34", f"{intent.order_id} was refused, and no check says why")
         elif decision["limits_version"] != self.limits_version:
             self._problem("I34", f"{intent.order_id} was judged by limits that are not in force")
+
+    def _led(self, leg: Intent) -> None:
+        """A leg is what the verdict about the order that leads it was about."""
+        leader = self.intents.get(leg.parent)
+        if leader is None or not leader.decision:
+            self._problem("I34", f"{leg.order_id}: nobody decided about {leg.parent}, which leads it")
+            return
+        exits = {
+            ("limit", (leader.terms.get("take_profit") or {}).get("limit_price")),
+            ("stop", (leader.terms.get("stop_loss") or {}).get("stop_price")),
+        }
+        own = (leg.terms["order_type"], leg.terms.get("limit_price") or leg.terms.get("stop_price"))
+        if own not in exits or leg.sign == leader.sign or leg.terms["quantity"] != leader.terms["quantity"]:
+            self._problem("I36", f"{leg.order_id} is no exit of {leg.parent}")
 
     def _problem(self, invariant: str, words: str) -> None:
         self.problems.append((invariant, words))

@@ -6,10 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from quant_trading_system.core.events import StateRecorded
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.simulation.storm.virtual_time import Tasks, VirtualClock
+
+if TYPE_CHECKING:
+    from quant_trading_system.simulation.storm.door_deeds import Door
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -49,12 +53,14 @@ class Life:
         paused_until: nothing of it moves before; seconds on the true clock.
         is_watchdog: it is the account's watchdog, and not its engine.
         orders: its order manager, once it has one, for people who change orders by hand.
+        door: where it takes commands, while it does.
     """
 
     def __init__(self, number: int, points: CrashPoints, *, is_watchdog: bool = False) -> None:
         self.number = number
         self.is_watchdog = is_watchdog
         self.orders: OrderManager | None = None
+        self.door: Door | None = None
         self.is_alive = True
         self.died = asyncio.Event()
         self.tasks = Tasks()

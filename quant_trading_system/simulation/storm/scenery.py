@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from random import Random
 
 import numpy as np
@@ -14,17 +13,15 @@ from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.market.history import MICROS, PriceHistory
-from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths
 from quant_trading_system.simulation.alpaca_server.sources import Scene
 from quant_trading_system.simulation.models import stream
+from quant_trading_system.simulation.storm.timetable import Timetable
 from quant_trading_system.trading.strategy import MarketView, Strategy
 
 PRICES_A_DAY = 2341
 """One every ten seconds of a session of six and a half hours."""
-
-_FROM, _TO = date(2026, 1, 2), date(2027, 2, 2)
 
 _STOCKS = {"AAPL": 190, "JPM": 240, "KO": 65, "MSFT": 410, "XOM": 110}
 _SECTORS = {"AAPL": "Technology", "JPM": "Financials", "KO": "Staples", "MSFT": "Technology", "XOM": "Energy"}
@@ -33,12 +30,6 @@ _PAST = 8
 _DAILY = 0.012
 _VOLUME = 20_000_000
 _CENT = MICROS // 100
-
-
-@cache
-def exchange() -> TradingCalendar:
-    """The sessions around all days of storms."""
-    return TradingCalendar.nyse(_FROM, _TO)
 
 
 def stocks(seed: int) -> tuple[str, ...]:
@@ -52,9 +43,9 @@ def universe(symbols: tuple[str, ...]) -> Universe:
     return Universe(_instrument(symbol) for symbol in symbols)
 
 
-def scene(seed: int, symbols: tuple[str, ...], start: datetime, last_day: date) -> Scene:
-    """The market until the end of `last_day`, a price of each symbol every ten seconds, entered at `start`."""
-    calendar = exchange()
+def scene(seed: int, symbols: tuple[str, ...], start: datetime, timetable: Timetable) -> Scene:
+    """The market until the last day of `timetable` ends, a price of each symbol every ten seconds, from `start` on."""
+    calendar, last_day = timetable.calendar, timetable.last_day
     dates = [session.date for session in calendar.sessions_between(last_day - timedelta(days=30), last_day)]
     sessions = dates[-_PAST - 1 :]
     draw = stream(seed, "workload/prices")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -43,11 +43,13 @@ class SubmissionRules:
 
     Attributes:
         was_halted: the latch is active.
+        is_skewed: our clock has differed from the broker's by more than the limit for a while.
         unwatched_since: seconds on the true clock at which the watchdog died, None while it lives or none is wanted.
     """
 
     def __init__(self, findings: Findings, disk: Disk) -> None:
         self.was_halted = False
+        self.is_skewed = False
         self.unwatched_since: float | None = None
         self._findings = findings
         self._disk = disk
@@ -61,7 +63,7 @@ class SubmissionRules:
         """Nothing is known any more: everything has to be asked again before an order leaves."""
         self._unread = set(_PAGES)
         self._has_connected = False
-        self._unasked = {intent.order_id for intent in ledger.intents.values() if intent.is_open}
+        self._unasked = {intent.order_id for intent in ledger.intents.values() if intent.is_open and not intent.parent}
 
     def connected(self) -> None:
         """The account hears the broker from now on; what it read before may be old already."""
@@ -113,6 +115,7 @@ class SubmissionRules:
         if not _shrinks(intent):
             unwatched = self.unwatched_since is not None and now - self.unwatched_since > T_UNWATCHED
             require("I16", not unwatched, lambda: f"{name} leaves, and nobody has watched for a while")
+            require("I35", not self.is_skewed, lambda: f"{name} leaves, and nobody knows what time it is")
             doubtful = [other.order_id for other in ledger.working(intent.symbol) if other.status == "in_doubt"]
             require("I11", not doubtful, lambda: f"{name} leaves while {', '.join(doubtful)} is in doubt")
             require("I26", not self._unread, lambda: f"{name} leaves before {', '.join(sorted(self._unread))} was read")
@@ -176,10 +179,20 @@ class SubmissionRules:
         same = [other for other in ledger.working(intent.symbol) if other.sign == intent.sign]
         replaced = {other.older.order_id for other in same if other.older is not None}
         same = [other for other in same if other.order_id not in replaced]
-        worst = abs(held + sum((other.leaves for other in same), ZERO) * intent.sign)
+        worst = abs(held + sum(_most_of_each_group(same), ZERO) * intent.sign)
         allowed = ledger.limit("max_position_pct") * Decimal(intent.decision["equity"])
         words = f"{intent.order_id}: {worst} {intent.symbol} at {price} in the worst case, {allowed} dollars allowed"
         self._findings.require("I15", worst <= abs(held) or worst * price <= allowed * _TOLERANCE, words)
+
+
+def _most_of_each_group(orders: list[Intent]) -> Iterable[Decimal]:
+    """Shares that may still trade: of the exits of one entry only one does, and none before the entry has."""
+    most: dict[str, Decimal] = {}
+    for order in orders:
+        if not (order.parent and order.status in ("sent", "held")):
+            group = order.parent or order.order_id
+            most[group] = max(most.get(group, ZERO), order.leaves)
+    return most.values()
 
 
 def _shrinks(intent: Intent) -> bool:

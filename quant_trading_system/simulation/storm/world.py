@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
+
+from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.exceptions import ResetRefused
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.simulation.activities import FEE, ActivityQuery
@@ -30,7 +33,7 @@ from quant_trading_system.simulation.storm.plan import CALM, DayPlan
 from quant_trading_system.simulation.storm.scenery import scene, stocks
 from quant_trading_system.simulation.storm.sockets import Lines, Spoil
 from quant_trading_system.simulation.storm.streams_spoilt import OrderFrames, PriceFrames
-from quant_trading_system.simulation.storm.timetable import EARLY, EARLY_CLOSE, NIGHT, timetable_of
+from quant_trading_system.simulation.storm.timetable import EARLY, EARLY_CLOSE, NIGHT, UNSCHEDULED_CLOSE, timetable_of
 from quant_trading_system.simulation.storm.virtual_time import VirtualClock, VirtualLoop
 from quant_trading_system.simulation.storm.weather import Weather
 
@@ -48,6 +51,8 @@ T_SETTLE = timedelta(seconds=90)
 _BETWEEN_BARS = timedelta(minutes=2, seconds=30)
 _COMPARE_EVERY = timedelta(minutes=13)
 _PARTS = 4
+_MANY = 1_000_000
+"""Lost answers that a storm may bring: it is made of them, and the account is to live on."""
 _THOUSAND = 1000
 _AT_VENUE = {
     "lose_report": "report.lost",
@@ -74,6 +79,8 @@ class World:
         bar: length of the bars that the strategy sees.
         tick: how often the account's engine looks around when nothing wakes it.
         is_over: the day is over; no life begins any more.
+        limits: what the limits file says now; `shipped_limits`: what it said in the morning.
+        was_split: shares moved without a trade, and nobody has answered for them yet.
     """
 
     def __init__(self, plan: DayPlan, loop: VirtualLoop) -> None:
@@ -108,6 +115,10 @@ class World:
         self._deeds = Deeds(self)
         self.disk.halt = self.network.halt = self._deeds.halt
         self.is_over = False
+        self.limits = self.shipped_limits = msgspec.structs.replace(
+            default_limits(), allow_short=True, max_broker_errors=_MANY
+        )
+        self.was_split = False
         self._draw = stream(plan.seed, "clock/lives")
         self._morning = timedelta(0)
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,7 +130,7 @@ class World:
 
     def _venue(self) -> Host:
         plan = self.plan
-        market = scene(plan.seed, self.symbols, self.clock.now(), self.timetable.last_day)
+        market = scene(plan.seed, self.symbols, self.clock.now(), self.timetable)
         fees = FeeSchedule.alpaca() if "account.fee" in plan.kinds else FeeSchedule.zero()
         chance = Decimal(self.weather.levels.get("fill.parts", 0)) / 1200
         rules = HouseRules(plan.seed, fees, FillModel(partial_chance=chance), Decimal(2))
@@ -166,6 +177,11 @@ class World:
         """How long it takes until somebody, or something, starts the process again; nobody does at night."""
         usual = timedelta(milliseconds=self._draw.randint(500, 20_000))
         return max(usual, self._morning - timedelta(seconds=self.clock.monotonic()))
+
+    def set_wall(self, error: timedelta) -> None:
+        """The machine's wall clock is wrong by so much from now on."""
+        self.wall_error = error
+        self.auditor.wall_set(error)
 
     def later(self, span: timedelta, deed: Callable[[], None]) -> None:
         """Do something after a while."""
@@ -216,7 +232,8 @@ class World:
         charged = self.desk.venue.activities(ActivityQuery(types=frozenset({FEE}), page_size=1_000_000))
         if "account.fee" in self.plan.kinds:
             counts["account.fee"] = len(charged)
-        counts[EARLY_CLOSE] = int(EARLY_CLOSE in self.plan.kinds and self.timetable.evening is None)
+        for kind in (EARLY_CLOSE, UNSCHEDULED_CLOSE):
+            counts[kind] = int(kind == self.timetable.closing)
         return self.weather.injected + counts
 
     async def _weather(self, storm: timedelta) -> None:
@@ -280,7 +297,7 @@ class World:
         self.desk.venue.faults = NO_FAULTS
         self.network.storm_until = self.network.maintenance_until = self.network.refuses_streams_until = 0.0
         self.front.limiter.per_minute = 0
-        self.wall_error = timedelta(0)
+        self.set_wall(timedelta(0))
         for name in ("orders", "prices"):
             self.lines.mute(name, mute=False)
         self.auditor.calm_began()

@@ -73,15 +73,16 @@ def limit(name: str) -> str:
     """One key of `risk_params.yaml`."""
     key = next(key for key in KEYS if key.name == name)
     shipped = limits_as_text(default_limits())[key.path]
-    allowed = str(key.range) if key.range else key.unit
+    allowed = (str(key.range) if key.range else key.unit) + (", or `off`" if key.may_be_off else "")
     rows = [("Meaning", key.meaning), ("Unit", key.unit), ("Allowed", allowed), ("Shipped", f"`{shipped}`")]
-    rows.insert(3, ("Looser", _LOOSER_FLAG if allowed == "true or false" else _LOOSER[key.looser]))
+    rows.insert(3, ("Looser", _LOOSER_FLAG if key.unit == "true or false" else _LOOSER[key.looser]))
     return f"{table((f'`{key.path}`', ''), rows)}\n\nWhy the shipped value: {shipped_reasons()[name]}"
 
 
 _LOOSER = {
     Looser.HIGHER: "when it is higher",
     Looser.LOWER: "when it is lower",
+    Looser.FEWER_NAMES: "with fewer entries",
     Looser.MORE_NAMES: "with more names; without any, which means anybody, it is loosest",
     Looser.ANY_CHANGE: "nobody can say: any change has to be approved",
 }

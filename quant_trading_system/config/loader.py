@@ -19,7 +19,7 @@ import yaml
 
 from quant_trading_system.config.risk_keys import KEYS, REQUIRED_SECTION, SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
-from quant_trading_system.config.scalars import BadValue, quoted
+from quant_trading_system.config.scalars import OFF, BadValue, quoted
 from quant_trading_system.config.sections import (
     KEY_BY_NAME,
     Given,
@@ -122,6 +122,8 @@ def limits_version(limits: RiskLimits) -> str:
 
 def value_as_text(value: Any) -> str:
     """The one spelling of a limit's value."""
+    if value is None:
+        return OFF
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, HaltLevel):

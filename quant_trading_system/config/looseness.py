@@ -15,12 +15,15 @@ class Looser(StrEnum):
 
     HIGHER = "higher"  # of a flag: true
     LOWER = "lower"
+    FEWER_NAMES = "fewer_names"  # a shorter list of what is forbidden
     MORE_NAMES = "more_names"  # a longer list of people; an empty one, which means anybody, is the loosest
     ANY_CHANGE = "any_change"  # the values have no order, so nobody but people can say
 
 
 def tighter_of(looser: Looser, approved: Any, other: Any) -> Any:
     """The value that lets through only what both let through; `approved` where there is none such.
+
+    None stands for no limit, which is the loosest value of every key that may be off.
 
     Args:
         approved, other: values of one key, as `LimitKey.value_of` reads them, tuples for lists.
@@ -30,7 +33,11 @@ def tighter_of(looser: Looser, approved: Any, other: Any) -> Any:
     >>> tighter_of(Looser.MORE_NAMES, ("Ana", "Ben"), ("Ben", "Cid"))
     ('Ben',)
     """
+    if approved is None or other is None:
+        return other if approved is None else approved
     match looser:
+        case Looser.FEWER_NAMES:
+            return tuple(sorted({*approved, *other}))
         case Looser.HIGHER:
             return min(approved, other)
         case Looser.LOWER:

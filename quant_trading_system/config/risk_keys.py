@@ -5,116 +5,28 @@ The loader, its error messages and the documentation are all made from `KEYS` an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
+from quant_trading_system.config.limit_key import FRACTION, LimitKey, Range
 from quant_trading_system.config.looseness import Looser
 from quant_trading_system.config.scalars import (
     HALT_LEVELS,
-    BadValue,
-    hundredth,
     read_flag,
     read_level,
     read_name,
     read_number,
+    read_restriction,
     read_whole,
 )
-from quant_trading_system.core.events import HaltLevel
-from quant_trading_system.core.numbers import ONE, ZERO, plain
+from quant_trading_system.core.numbers import ONE, ZERO
 
-Value = Decimal | int | bool | HaltLevel | str
-
-
-class Range(NamedTuple):
-    """The numbers that a key may hold: from `low`, or above it when `open_below`, up to and including `high`."""
-
-    low: Decimal
-    high: Decimal
-    open_below: bool = False
-
-    def __str__(self) -> str:
-        if self.open_below:
-            return f"above {plain(self.low)} and at most {plain(self.high)}"
-        return f"from {plain(self.low)} to {plain(self.high)}"
-
-    def holds(self, number: Decimal) -> bool:
-        """True when `number` is allowed."""
-        return self.low <= number <= self.high and not (self.open_below and number == self.low)
-
-
-class LimitKey(NamedTuple):
-    """One row of the table.
-
-    Attributes:
-        read: turns text into the value (of one item, when the key `is_list`), or raises `BadValue`.
-        range: None for values that are no numbers.
-        unit: what the value counts, or the words that it can be.
-        meaning: one sentence for the documentation.
-        looser: which change of the value lets more through, and so has to be approved.
-    """
-
-    section: str
-    name: str
-    read: Callable[[str], Value]
-    range: Range | None
-    unit: str
-    meaning: str
-    looser: Looser
-    is_list: bool = False
-
-    @property
-    def path(self) -> str:
-        """Section and name, as messages and records show them: ``risk.max_position_pct``."""
-        return f"{self.section}.{self.name}"
-
-    def value_of(self, text: str) -> Value:
-        """The value that `text` stands for.
-
-        Raises:
-            BadValue: it stands for none, or for one out of range.
-        """
-        value = self.read(text)
-        if self.range is not None and isinstance(value, Decimal | int):
-            self._require_within(Decimal(value), self.range)
-        return value
-
-    def value_of_text(self, text: str) -> Value | tuple[Value, ...]:
-        """The value that canonical text stands for, as records hold it: ``[Ana, Ben]`` for a list.
-
-        Raises:
-            BadValue: as `value_of`, or no list where there must be one.
-        """
-        if not self.is_list:
-            return self.value_of(text)
-        if text[:1] != "[" or text[-1:] != "]":
-            raise BadValue("must be a list, such as [] or [Ana, Ben]")
-        return self.values_of(text[1:-1].split(", ") if text[1:-1] else ())
-
-    def values_of(self, texts: Sequence[str]) -> tuple[Value, ...]:
-        """The items of a list, in the order of their names.
-
-        Raises:
-            BadValue: as `value_of`, or one of them stands twice.
-        """
-        if len(set(texts)) < len(texts):
-            raise BadValue("names somebody twice")
-        return tuple(sorted((self.value_of(text) for text in texts), key=str))
-
-    def _require_within(self, number: Decimal, allowed: Range) -> None:
-        if allowed.holds(number):
-            return
-        advice = ""
-        if self.unit.startswith(_FRACTION) and number > allowed.high and allowed.holds(number.scaleb(-2)):
-            advice = f"; write {plain(number)} % as {hundredth(number)}"
-        raise BadValue(f"is {plain(number)}, but must be {allowed}{advice}")
-
-
-_FRACTION = "fraction of "
 _SHARE = Range(ZERO, ONE, open_below=True)
 _DAY_S = Decimal(86_400)
 _WINDOW = Range(ZERO, Decimal(604_800), open_below=True)
+_HOURS_S = Decimal(23_400)
 _BARS = Range(Decimal(5), Decimal(2_520))
 _WAIT = Range(ONE, 7 * _DAY_S)
 
@@ -130,7 +42,7 @@ def _count(high: int) -> Range:
 # fmt: off
 KEYS: tuple[LimitKey, ...] = (
     LimitKey(
-        "risk", "max_position_pct", read_number, _SHARE, _FRACTION + "equity",
+        "risk", "max_position_pct", read_number, _SHARE, FRACTION + "equity",
         "Largest worst-case value of one position.", Looser.HIGHER,
     ),
     LimitKey(
@@ -138,15 +50,15 @@ KEYS: tuple[LimitKey, ...] = (
         "Most symbols held or being opened at once.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_daily_loss_pct", read_number, _SHARE, _FRACTION + "day-start equity",
+        "risk", "max_daily_loss_pct", read_number, _SHARE, FRACTION + "day-start equity",
         "Loss of one day beyond which the kill switch trips.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_drawdown_pct", read_number, _SHARE, _FRACTION + "peak equity",
+        "risk", "max_drawdown_pct", read_number, _SHARE, FRACTION + "peak equity",
         "Loss from the peak beyond which the kill switch trips.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_sector_exposure", read_number, _SHARE, _FRACTION + "equity",
+        "risk", "max_sector_exposure", read_number, _SHARE, FRACTION + "equity",
         "Largest worst-case value of all positions of one sector.", Looser.HIGHER,
     ),
     LimitKey(
@@ -163,7 +75,7 @@ KEYS: tuple[LimitKey, ...] = (
         Looser.HIGHER,
     ),
     LimitKey(
-        "account", "max_gross_exposure", read_number, _up_to(4), _FRACTION + "equity",
+        "account", "max_gross_exposure", read_number, _up_to(4), FRACTION + "equity",
         "Largest worst-case sum of absolute position values.", Looser.HIGHER,
     ),
     LimitKey(
@@ -223,7 +135,7 @@ KEYS: tuple[LimitKey, ...] = (
         "What the orders of one day of the exchange may add up to.", Looser.HIGHER,
     ),
     LimitKey(
-        "prices", "price_collar_pct", read_number, _SHARE, _FRACTION + "the quote",
+        "prices", "price_collar_pct", read_number, _SHARE, FRACTION + "the quote",
         "Farthest that a price may lie on the hurting side of the quote.", Looser.HIGHER,
     ),
     LimitKey(
@@ -231,12 +143,63 @@ KEYS: tuple[LimitKey, ...] = (
         "Oldest usable quote.", Looser.HIGHER,
     ),
     LimitKey(
-        "prices", "max_spread_pct", read_number, _SHARE, _FRACTION + "the mid price",
+        "prices", "max_spread_pct", read_number, _SHARE, FRACTION + "the mid price",
         "Widest usable distance between bid and ask.", Looser.HIGHER,
     ),
     LimitKey(
         "clock", "max_clock_skew_s", read_number, Range(ONE, Decimal(600)), "seconds",
         "Difference between our clock and the broker's beyond which new risk is refused.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "book", "max_position_notional", read_number, _up_to(10**12), "dollars",
+        "Largest worst-case value of one position in dollars.", Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "book", "max_net_exposure", read_number, _up_to(4), FRACTION + "equity",
+        "Largest worst-case difference between long and short positions.", Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "book", "max_concentration", read_number, _SHARE, "Herfindahl index",
+        "Largest sum of squared position values as fractions of equity.", Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "book", "max_open_orders", read_whole, _count(10_000), "orders",
+        "Orders of all symbols that may be open at once, the new one and its legs included.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "book", "max_turnover_per_day", read_number, _up_to(1000), FRACTION + "equity",
+        "What the orders of one day of the exchange may add up to, measured by equity.",
+        Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "liquidity", "max_quote_deviation_pct", read_number, _SHARE, FRACTION + "the last trade",
+        "Farthest that the middle of the quote may lie from the last trade.", Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "liquidity", "max_order_adv_pct", read_number, _SHARE, FRACTION + "average daily volume",
+        "Largest order, measured by the average volume of the last 20 sessions.", Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "liquidity", "max_participation_pct", read_number, _SHARE, FRACTION + "average daily volume",
+        "What all orders of one symbol and day may add up to, measured by the average volume of the last 20 sessions.",
+        Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "times", "no_trade_after_open_s", read_number, Range(ZERO, _HOURS_S, open_below=True), "seconds",
+        "Time after the open in which only exits and auction orders leave.", Looser.LOWER, may_be_off=True,
+    ),
+    LimitKey(
+        "times", "no_trade_before_close_s", read_number, Range(ZERO, _HOURS_S, open_below=True), "seconds",
+        "Time before the close in which only exits and auction orders leave.", Looser.LOWER, may_be_off=True,
+    ),
+    LimitKey(
+        "permissions", "restricted_symbols", read_restriction, None, "list of restrictions",
+        "Symbols that may not be traded, or only be sold out of: who says so, until when, and why.",
+        Looser.FEWER_NAMES, is_list=True,
+    ),
+    LimitKey(
+        "permissions", "allow_hard_to_borrow", read_flag, None, "true or false",
+        "Whether stocks that are not easy to borrow may be sold short.", Looser.HIGHER,
     ),
     LimitKey(
         "halt", "max_consecutive_losses", read_whole, _count(1_000), "round trips",
@@ -255,15 +218,15 @@ KEYS: tuple[LimitKey, ...] = (
         "From this share of the limit of an automatic trigger on, people are warned, once a day each.", Looser.HIGHER,
     ),
     LimitKey(
-        "triggers", "max_weekly_loss_pct", read_number, _SHARE, _FRACTION + "the week's opening equity",
+        "triggers", "max_weekly_loss_pct", read_number, _SHARE, FRACTION + "the week's opening equity",
         "Loss of one week beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
     ),
     LimitKey(
-        "triggers", "max_monthly_loss_pct", read_number, _SHARE, _FRACTION + "the month's opening equity",
+        "triggers", "max_monthly_loss_pct", read_number, _SHARE, FRACTION + "the month's opening equity",
         "Loss of one month beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
     ),
     LimitKey(
-        "triggers", "max_rapid_loss_pct", read_number, _SHARE, _FRACTION + "the highest equity of the window",
+        "triggers", "max_rapid_loss_pct", read_number, _SHARE, FRACTION + "the highest equity of the window",
         "Loss within `rapid_loss_window_s` beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
     ),
     LimitKey(
@@ -271,7 +234,7 @@ KEYS: tuple[LimitKey, ...] = (
         "Time within which a rapid loss is looked for.", Looser.LOWER,
     ),
     LimitKey(
-        "triggers", "max_rejection_rate", read_number, _SHARE, _FRACTION + "orders",
+        "triggers", "max_rejection_rate", read_number, _SHARE, FRACTION + "orders",
         "Share of the orders within `rejection_window_s` that the broker may refuse; 1 does without.", Looser.HIGHER,
     ),
     LimitKey(
@@ -320,12 +283,12 @@ KEYS: tuple[LimitKey, ...] = (
     ),
     LimitKey("reset", "probation_s", read_whole, Range(ZERO, Decimal(604_800)), "seconds",
              "Time after a reset during which limits are reduced; 0 for none.", Looser.LOWER),
-    LimitKey("reset", "probation_factor", read_number, _SHARE, _FRACTION + "each limit on size",
+    LimitKey("reset", "probation_factor", read_number, _SHARE, FRACTION + "each limit on size",
              "What is left of the limits on size during that time.", Looser.HIGHER),
     LimitKey("liquidation", "liquidation_slice_notional", read_number, _up_to(10**12), "dollars",
              "Largest value of one closing order of a liquidation.", Looser.HIGHER),
     LimitKey(
-        "liquidation", "liquidation_collar_pct", read_number, _SHARE, _FRACTION + "the quote",
+        "liquidation", "liquidation_collar_pct", read_number, _SHARE, FRACTION + "the quote",
         "How far beyond the far side of the quote the first closing order may reach.", Looser.HIGHER,
     ),
     LimitKey(

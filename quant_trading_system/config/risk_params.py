@@ -36,6 +36,26 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_quote_age_s: oldest usable quote in seconds.
         max_spread_pct: widest usable spread, fraction of the mid.
         max_clock_skew_s: seconds by which our clock may differ from the broker's before new risk is refused.
+        max_position_notional: largest worst-case value of one position in dollars; None when it is off.
+        max_net_exposure: largest worst-case difference between long and short positions, fraction of equity; None
+            when it is off.
+        max_concentration: largest sum of squared position values as fractions of equity, Herfindahl index; None when
+            it is off.
+        max_open_orders: orders of all symbols that may be open at once, the new one and its legs included.
+        max_turnover_per_day: what the orders of one day of the exchange may add up to, measured by equity, fraction
+            of equity; None when it is off.
+        max_quote_deviation_pct: farthest that the middle of the quote may lie from the last trade, fraction of the
+            last trade; None when it is off.
+        max_order_adv_pct: largest order, measured by the average volume of the last 20 sessions, fraction of average
+            daily volume; None when it is off.
+        max_participation_pct: what all orders of one symbol and day may add up to, measured by the average volume of
+            the last 20 sessions, fraction of average daily volume; None when it is off.
+        no_trade_after_open_s: time after the open in which only exits and auction orders leave, seconds; None when
+            it is off.
+        no_trade_before_close_s: time before the close in which only exits and auction orders leave, seconds; None
+            when it is off.
+        restricted_symbols: symbols that may not be traded, or only be sold out of: who says so, until when, and why.
+        allow_hard_to_borrow: whether stocks that are not easy to borrow may be sold short.
         max_consecutive_losses: losing round trips in a row; one more trips the kill switch.
         halt_level: the level that an automatic trigger sets: reducing, halted or flattening.
         authorized_resetters: who may reset the kill switch; empty means that any named person may.
@@ -92,6 +112,18 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_quote_age_s: Decimal
     max_spread_pct: Decimal
     max_clock_skew_s: Decimal
+    max_position_notional: Decimal | None
+    max_net_exposure: Decimal | None
+    max_concentration: Decimal | None
+    max_open_orders: int
+    max_turnover_per_day: Decimal | None
+    max_quote_deviation_pct: Decimal | None
+    max_order_adv_pct: Decimal | None
+    max_participation_pct: Decimal | None
+    no_trade_after_open_s: Decimal | None
+    no_trade_before_close_s: Decimal | None
+    restricted_symbols: tuple[str, ...]
+    allow_hard_to_borrow: bool
     max_consecutive_losses: int
     halt_level: HaltLevel
     authorized_resetters: tuple[str, ...]

@@ -7,15 +7,19 @@ functions has read it, and whatever could be meant in two ways is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.numbers import MAX_DECIMALS
 
 HALT_LEVELS = {level.name.lower(): level for level in HaltLevel if level is not HaltLevel.RUNNING}
 """The levels that stop something, by the word that stands for them in the file."""
+
+OFF = "off"
+"""Stands for no limit, where a key allows that."""
 
 _PLAIN_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?")
 _EXPONENT = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+")
@@ -118,3 +122,73 @@ def read_name(text: str) -> str:
     if not text or text != text.strip() or not text.isprintable() or "," in text or len(text) > _MAX_NAME:
         raise BadValue(f"holds {quoted(text)}; a name has 1 to {_MAX_NAME} printable characters and no comma")
     return text
+
+
+_RESTRICTION = re.compile(
+    r"(?P<symbol>[A-Z][A-Z0-9.]{0,15}) (?P<mode>blocked|reduce_only)"
+    r"(?: until (?P<until>[0-9]{4}-[0-9]{2}-[0-9]{2}))?"
+    r" by (?P<owner>[\w. -]{1,64}?) because (?P<reason>[\w. ()/-]{1,120})"
+)
+
+
+class Restriction(NamedTuple):
+    """What may not be traded: ``reduce_only`` lets exits through, ``blocked`` nothing.
+
+    Attributes:
+        until: the last day of it, in UTC; None for one that a person has to take out.
+    """
+
+    symbol: str
+    reduce_only: bool
+    until: date | None
+    owner: str
+    reason: str
+
+    def __str__(self) -> str:
+        last = "" if self.until is None else f" until {self.until}"
+        return f"{'reduce only' if self.reduce_only else 'blocked'}{last} by {self.owner} because {self.reason}"
+
+
+def read_restriction(text: str) -> str:
+    """One restriction, kept as it is written.
+
+    Raises:
+        BadValue: it has another form, or its day does not exist.
+    """
+    restriction_in(text)
+    return text
+
+
+def restriction_in(text: str) -> Restriction:
+    """What one entry of `restricted_symbols` says.
+
+    Raises:
+        BadValue: it has another form, or its day does not exist.
+
+    >>> str(restriction_in("GME reduce_only until 2027-01-31 by Ana because squeeze"))
+    'reduce only until 2027-01-31 by Ana because squeeze'
+    """
+    found = _RESTRICTION.fullmatch(text)
+    if found is None or not text.isprintable():
+        raise BadValue(
+            f"holds {quoted(text)}; write SYMBOL blocked or reduce_only, perhaps until YYYY-MM-DD, by WHO because WHY"
+        )
+    try:
+        until = date.fromisoformat(found["until"]) if found["until"] else None
+    except ValueError:
+        raise BadValue(f"holds {quoted(text)}; there is no day {found['until']}") from None
+    return Restriction(found["symbol"], found["mode"] == "reduce_only", until, found["owner"].strip(), found["reason"])
+
+
+def strictest_of(restrictions: Iterable[Restriction], day: date) -> Restriction | None:
+    """Of one symbol's, the strictest that has not ended by `day`."""
+    lasting = [restriction for restriction in restrictions if restriction.until is None or day <= restriction.until]
+    return min(lasting, key=lambda restriction: restriction.reduce_only, default=None)
+
+
+def restrictions_in(texts: Iterable[str]) -> dict[str, list[Restriction]]:
+    """All entries by symbol."""
+    found: dict[str, list[Restriction]] = {}
+    for restriction in map(restriction_in, texts):
+        found.setdefault(restriction.symbol, []).append(restriction)
+    return found

@@ -7,15 +7,8 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from quant_trading_system.config.risk_keys import (
-    CONTRADICTIONS,
-    KEYS,
-    REQUIRED_SECTION,
-    SECTIONS,
-    Contradiction,
-    LimitKey,
-    Value,
-)
+from quant_trading_system.config.limit_key import LimitKey, Value
+from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS, REQUIRED_SECTION, SECTIONS, Contradiction
 from quant_trading_system.config.scalars import BadValue, quoted
 
 KEY_BY_NAME: Mapping[str, LimitKey] = {key.name: key for key in KEYS}

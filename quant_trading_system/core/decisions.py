@@ -32,21 +32,30 @@ class Rule(StrEnum):
     STRATEGY_ARMED = "strategy_armed"
     MAX_DAILY_LOSS = "max_daily_loss_pct"
     MAX_DRAWDOWN = "max_drawdown_pct"
+    RESTRICTED = "restricted_symbols"
     APPROVED_UNIVERSE = "approved_universe"
     INSTRUMENT_TRADABLE = "instrument_tradable"
     ORDER_SUPPORTED = "order_supported"
+    TRADING_HALTED = "trading_halted"
     TRADING_HOURS = "trading_hours"
+    NO_TRADE_AFTER_OPEN = "no_trade_after_open_s"
+    NO_TRADE_BEFORE_CLOSE = "no_trade_before_close_s"
     LOT_SIZE = "lot_size"
     PRICE_TICK = "price_tick"
     QUOTE_PRESENT = "quote_present"
     QUOTE_SANE = "quote_sane"
     MAX_QUOTE_AGE = "max_quote_age_s"
+    MAX_QUOTE_DEVIATION = "max_quote_deviation_pct"
     MAX_SPREAD = "max_spread_pct"
     PRICE_COLLAR = "price_collar_pct"
     MAX_QUANTITY = "max_order_quantity"
     MIN_NOTIONAL = "min_order_notional"
     MAX_NOTIONAL = "max_order_notional"
+    WITHIN_PARENT = "within_parent"
+    MAX_ORDER_ADV = "max_order_adv_pct"
+    MAX_PARTICIPATION = "max_participation_pct"
     MAX_OPEN_ORDERS = "max_open_orders_per_symbol"
+    MAX_OPEN_ORDERS_IN_ALL = "max_open_orders"
     IN_DOUBT = "symbol_in_doubt"
     DUPLICATE_ORDER = "duplicate_window_s"
     MAX_ORDERS_PER_MINUTE = "max_orders_per_minute"
@@ -56,16 +65,22 @@ class Rule(StrEnum):
     MAX_REPEATED_ORDERS = "max_repeated_orders"
     MAX_ORDERS_PER_DAY = "max_orders_per_day"
     MAX_NOTIONAL_PER_DAY = "max_notional_per_day"
+    MAX_TURNOVER = "max_turnover_per_day"
     SELF_MATCH = "self_match"
     SELL_WITHIN_HELD = "sell_within_held"
+    SHORT_ELIGIBLE = "short_eligible"
     REDUCE_ONLY = "reduce_only"
     MAX_POSITION_QUANTITY = "max_position_quantity"
     MAX_POSITION = "max_position_pct"
+    MAX_POSITION_NOTIONAL = "max_position_notional"
+    MAX_CONCENTRATION = "max_concentration"
     MAX_POSITIONS = "max_portfolio_positions"
     MAX_SECTOR = "max_sector_exposure"
     MAX_GROSS = "max_gross_exposure"
+    MAX_NET = "max_net_exposure"
     MAX_CORRELATION = "max_correlation"
     BUYING_POWER = "buying_power"
+    MARGINABLE = "marginable"
     CHECK_FAILED = "check_failed"
 
 
@@ -81,7 +96,9 @@ class Unit(StrEnum):
     BASIS_POINTS = "bps"
 
 
-MINIMUM_RULES = frozenset({Rule.MIN_NOTIONAL, Rule.DUPLICATE_ORDER})
+MINIMUM_RULES = frozenset(
+    {Rule.MIN_NOTIONAL, Rule.DUPLICATE_ORDER, Rule.NO_TRADE_AFTER_OPEN, Rule.NO_TRADE_BEFORE_CLOSE}
+)
 """Rules whose limit is a floor; all others are ceilings."""
 
 

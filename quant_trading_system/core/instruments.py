@@ -22,8 +22,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         sector: GICS sector; instruments without one share the sector ``Unknown`` and its limit.
         lot: quantities are multiples of it (shares); 1 unless the market says otherwise.
         fractionable: fractions of a share may be traded (DAY orders, simple class only).
-        shortable: may be sold short.
-        tradable: False while the broker or the exchange suspends it.
+        shortable: may be sold short; `easy_to_borrow`: the broker has the shares at hand.
+        marginable: may be bought with borrowed money.
+        tradable: False while the broker or the exchange suspends it; `active`: False once it is no longer listed.
     """
 
     symbol: str
@@ -33,6 +34,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     fractionable: bool = False
     shortable: bool = False
     tradable: bool = True
+    easy_to_borrow: bool = True
+    marginable: bool = True
+    active: bool = True
 
 
 class Universe(Mapping[str, Instrument]):

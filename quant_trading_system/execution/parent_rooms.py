@@ -62,6 +62,7 @@ class ParentRooms:
         self._parent_of: dict[str, str] = {}
         lives.on_settled(self._settled)
         lives.on_return(self._returned)
+        checker.know_parents(self.excess)
 
     def take(self, parent_id: str, whole: Order, plan: ExecutionPlan) -> Decision | Rejection:
         """Have the gate judge all that is left of a parent as one order, and keep the room for it.
@@ -75,6 +76,11 @@ class ParentRooms:
                 return verdict
             self._keep(parent_id, whole.symbol, verdict.signed_quantity, verdict.price)
             return verdict.decision
+
+    def excess(self, parent_id: str) -> Decimal | None:
+        """Shares that children have taken beyond what the parent wants, negative while it has some left."""
+        room = self._rooms.get(parent_id)
+        return None if room is None else room.used - room.wanted
 
     def take_up(
         self, parent_id: str, symbol: str, signed_quantity: Decimal, price: Decimal, children: Mapping[str, Decimal]

@@ -35,7 +35,8 @@ def load_universe(path: str | Path) -> Universe:
     """Read a universe from a CSV file with the header ``symbol,name,sector,lot,fractionable,shortable,tradable``.
 
     Only ``symbol`` is required. Left-out or empty cells mean: no name, sector ``Unknown``, lot 1, not
-    fractionable, not shortable, tradable.
+    fractionable, not shortable, tradable. The columns ``easy_to_borrow``, ``marginable`` and ``active`` may be added;
+    without them all three are true.
 
     Raises:
         ConfigurationError: the file is refused as a whole; names the line, the column and what to write.
@@ -119,4 +120,7 @@ _COLUMNS: Mapping[str, Callable[[str], Any]] = {
     "fractionable": _flag,
     "shortable": _flag,
     "tradable": _flag,
+    "easy_to_borrow": _flag,
+    "marginable": _flag,
+    "active": _flag,
 }

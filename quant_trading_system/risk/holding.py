@@ -49,17 +49,20 @@ class Holding:
         buys, sells: shares of open orders by side, both at least 0.
         worst_quantity: the larger absolute position that open orders can lead to.
         worst_value: its value in dollars.
+        buying, selling: dollars of the open orders of a side, each share at `order_price`.
         order_price: dollars a share, the dearest at which an open order is valued; 0 without one.
         frozen: why no new risk may be taken in it; empty when it may.
     """
 
     __slots__ = (
+        "buying",
         "buys",
         "frozen",
         "order_price",
         "orders",
         "position",
         "sector",
+        "selling",
         "sells",
         "worst_quantity",
         "worst_value",
@@ -71,6 +74,8 @@ class Holding:
         self.orders: dict[str, Reservation] = {}
         self.buys = ZERO
         self.sells = ZERO
+        self.buying = ZERO
+        self.selling = ZERO
         self.order_price = ZERO
         self.worst_quantity = ZERO
         self.worst_value = ZERO
@@ -118,6 +123,8 @@ class Holding:
         for reservation in self.orders.values():
             price = max(price, reservation.price)
         self.order_price = price
+        self.buying = self.buys * price if self.buys else ZERO
+        self.selling = self.sells * price if self.sells else ZERO
         before = self.worst_value
         self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, price)
         return self.worst_value - before

@@ -31,6 +31,8 @@ class Portfolio:
         flows: deposits less withdrawals since this process began, dollars.
         closing_equity: of the last close, from which the next day counts; None while a day is running.
         gross_worst, sector_worst: worst-case exposure in dollars, in total and by sector.
+        buying, selling: dollars of all open orders of a side; `open_orders`: how many there are.
+        worst_squares: worst-case values squared and added up, in dollars squared; kept while `keeps_squares`.
         trips: the results of closed positions.
         open_symbols: held or being opened; `unmarked`: held without a price so far, so that equity is not known.
     """
@@ -45,6 +47,10 @@ class Portfolio:
         self.market_value = ZERO
         self.gross_worst = ZERO
         self.sector_worst: dict[str, Decimal] = {}
+        self.buying = self.selling = ZERO
+        self.open_orders = 0
+        self.keeps_squares = False
+        self.worst_squares = ZERO
         self.open_symbols: set[str] = set()
         self.unmarked: set[str] = set()
         self.fees = ZERO
@@ -117,6 +123,7 @@ class Portfolio:
         with self.lock:
             held = self.holding(symbol)
             held.orders[order_id] = Reservation(order_id, leaves, price, order, is_leg=is_leg, is_parent=is_parent)
+            self.open_orders += not is_parent
             self._shift(held, leaves)
 
     def release(self, order_id: str, symbol: str) -> None:
@@ -125,6 +132,7 @@ class Portfolio:
             held = self.holding(symbol)
             reservation = held.orders.pop(order_id, None)
             if reservation is not None:
+                self.open_orders -= not reservation.is_parent
                 self._shift(held, -reservation.leaves, side=reservation.leaves)
 
     def restore(
@@ -151,6 +159,14 @@ class Portfolio:
                 change, side = leaves - reservation.leaves, leaves or reservation.leaves
                 reservation.leaves = leaves
                 self._shift(held, change, side=side)
+
+    def keep_squares(self) -> None:
+        """From now on `worst_squares` is kept up to date."""
+        with self.lock:
+            if not self.keeps_squares:
+                self.keeps_squares = True
+                values = (held.worst_value for held in self._holdings.values())
+                self.worst_squares = sum((value * value for value in values), ZERO)
 
     def freeze(self, symbol: str, why: str) -> None:
         """From now on only ways out of `symbol` pass the gate; until the account is started and reconciled anew."""
@@ -305,8 +321,14 @@ class Portfolio:
             held.buys += change
         else:
             held.sells -= change
+        buying, selling = held.buying, held.selling
         difference = held.refresh()
         self.gross_worst += difference
+        if held.buying != buying or held.selling != selling:
+            self.buying += held.buying - buying
+            self.selling += held.selling - selling
+        if self.keeps_squares and difference:
+            self.worst_squares += difference * (2 * held.worst_value - difference)
         self.sector_worst[held.sector] = self.sector_worst.get(held.sector, ZERO) + difference
         if held.worst_quantity:
             self.open_symbols.add(held.position.symbol)

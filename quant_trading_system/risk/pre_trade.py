@@ -7,11 +7,12 @@ that the record is complete, and names the first that refused. An exception insi
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, NoReturn
 
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.config.scalars import restrictions_in, strictest_of
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rejection, Rule
 from quant_trading_system.core.instruments import Universe
@@ -20,8 +21,8 @@ from quant_trading_system.core.orders import Order, OrderSide, OrderType
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks import CHECKS, Case, Check
-from quant_trading_system.risk.checks.case import Replaced
+from quant_trading_system.risk.checks import Case, Check, asked_under
+from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -98,7 +99,6 @@ class PreTradeRiskChecker:
     the reservation. Calling it alone answers "what if".
 
     Attributes:
-        limits: in force.
         traffic: what has left lately.
     """
 
@@ -116,7 +116,8 @@ class PreTradeRiskChecker:
         unsupported: Callable[[Order], str] = lambda _: "",
         unwatched: Callable[[], str] = lambda: "",
         agreement: Agreement | None = None,
-        checks: tuple[tuple[Rule, Check], ...] = CHECKS,
+        sources: Sources | None = None,
+        checks: tuple[tuple[Rule, Check], ...] | None = None,
     ) -> None:
         """Collect what the checks read.
 
@@ -124,9 +125,12 @@ class PreTradeRiskChecker:
             unsupported: the broker's word on what it cannot take, empty for what it can.
             unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
             agreement: what reconciliation has found; without one nothing is in question.
-            checks: the rules, in order; tests plant failing ones here.
+            sources: whom the checks ask for facts that few orders need.
+            checks: the rules, in order; tests plant failing ones here. Otherwise those whose limit is not off.
         """
         self._probation = Probation()
+        self._sources = sources or Sources()
+        self._planted = checks
         self._universe = universe
         self._portfolio = portfolio
         self._quotes = quotes
@@ -137,16 +141,29 @@ class PreTradeRiskChecker:
         self._unsupported = unsupported
         self._unwatched = unwatched
         self._agreement = agreement or Agreement()
-        self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in checks)
         self.traffic = Traffic(clock, calendar, limits.repeat_window_s)
         self._recent = RecentOrders()
         self.use_limits(limits)
 
+    @property
+    def limits(self) -> RiskLimits:
+        """In force."""
+        return self._limits
+
+    def know_parents(self, parent_excess: Callable[[str], Decimal | None]) -> None:
+        """From now on slices are held against what their parents want; see `Sources`."""
+        self._sources = self._sources._replace(parent_excess=parent_excess)
+
     def use_limits(self, limits: RiskLimits) -> None:
         """Judge by other limits from now on; whoever swaps them holds the portfolio's lock."""
-        self.limits = limits
+        self._limits = limits
+        asked = asked_under(limits) if self._planted is None else self._planted
+        self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in asked)
+        self._restrictions = restrictions_in(limits.restricted_symbols)
         self.traffic.look_back(limits.repeat_window_s)
         self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
+        if limits.max_concentration is not None:
+            self._portfolio.keep_squares()
 
     @property
     def limits_in_force(self) -> RiskLimits:
@@ -182,6 +199,7 @@ class PreTradeRiskChecker:
         return _rejection(order, refused or _NO_PRICE, decision)
 
     def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
+        case.parent = "" if plan is None else plan.parent
         results, refused = self._ask_all(case)
         return self._decision(case, results, plan, refused.rule if refused else None), refused
 
@@ -191,6 +209,7 @@ class PreTradeRiskChecker:
         self.traffic.sent(
             approved.order,
             approved.quantity * approved.price,
+            approved.quantity,
             is_replace=isinstance(approved, ApprovedReplacement),
             takes_risk=not approved.shrinks,
         )
@@ -221,12 +240,15 @@ class PreTradeRiskChecker:
         case = Case()
         portfolio = case.portfolio = self._portfolio
         case.order = order
-        case.limits = self.limits
+        case.limits = self._limits
+        case.sources = self._sources
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
         case.holding = portfolio.peek(order.symbol)
-        case.now = self._clock.now()
-        case.quote, case.price, case.replaced = None, None, None
+        now = case.now = self._clock.now()
+        restrictions = self._restrictions.get(order.symbol)
+        case.restriction = None if restrictions is None else strictest_of(restrictions, now.astimezone(UTC).date())
+        case.quote, case.price, case.replaced, case.parent = None, None, None, ""
         return case
 
     def _gather(self, case: Case) -> None:

@@ -33,6 +33,7 @@ class Left(NamedTuple):
         orders, notional: new orders and changes of the last minute, and what they add up to in dollars.
         replaces: changes among them; `messages`: all requests of the last minute, cancels included.
         day_orders, day_notional: orders and dollars of the exchange's day.
+        symbol_shares: shares of all orders of this symbol on the exchange's day.
         repeats: orders of this strategy, symbol and side within the window that took risk.
         disarmed: why the strategy may take no more risk, empty while it may.
     """
@@ -43,16 +44,18 @@ class Left(NamedTuple):
     messages: int
     day_orders: int
     day_notional: Decimal
+    symbol_shares: Decimal
     repeats: int
     disarmed: str
 
 
 class Past(NamedTuple):
-    """One request of an earlier process: when it left, and the order with its dollars unless it was a cancel."""
+    """One request of an earlier process: when it left, and the order with dollars and shares unless it was a cancel."""
 
     at: datetime
     order: Order | None = None
     value: Decimal = ZERO
+    shares: Decimal = ZERO
     is_replace: bool = False
     takes_risk: bool = True
 
@@ -82,6 +85,7 @@ class Traffic:
         self._same_day_until = float("-inf")
         self._day_orders = 0
         self._day_notional = ZERO
+        self._day_shares: dict[str, Decimal] = {}
 
     def look_back(self, repeat_window_s: Decimal) -> None:
         """Count repeats over another window from now on; what a shorter one has forgotten stays forgotten."""
@@ -103,16 +107,17 @@ class Traffic:
             self._messages.at(now).count,
             self._day_orders,
             self._day_notional,
+            self._day_shares.get(order.symbol, ZERO),
             self._repeats.count(now, _intent(order)),
             self.disarmed.get(order.strategy, ""),
         )
 
-    def sent(self, order: Order, value: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
+    def sent(self, order: Order, value: Decimal, shares: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
         """Count an order that leaves now; `value` in dollars."""
         now = self._clock.monotonic()
         self._turn_day(now)
         self._count(now, order, value, is_replace=is_replace, takes_risk=takes_risk)
-        self._count_day(value)
+        self._count_day(order.symbol, value, shares)
 
     def cancel_asked(self) -> None:
         """Count a request to cancel; asks nothing of anybody, so that a cancel cannot fail here."""
@@ -148,7 +153,7 @@ class Traffic:
                 left_at, request.order, request.value, is_replace=request.is_replace, takes_risk=request.takes_risk
             )
             if self._calendar.trade_date(request.at) >= self._day:
-                self._count_day(request.value)
+                self._count_day(request.order.symbol, request.value, request.shares)
 
     def _count(self, at: float, order: Order, value: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
         self._orders.add(at, value)
@@ -158,9 +163,10 @@ class Traffic:
         if takes_risk:
             self._repeats.add(at, _intent(order))
 
-    def _count_day(self, value: Decimal) -> None:
+    def _count_day(self, symbol: str, value: Decimal, shares: Decimal) -> None:
         self._day_orders += 1
         self._day_notional += value
+        self._day_shares[symbol] = self._day_shares.get(symbol, ZERO) + shares
 
     def _turn_day(self, now: float) -> None:
         """Look at the calendar once an hour: its days change on full hours only."""
@@ -173,6 +179,7 @@ class Traffic:
         self._same_day_until = now + _FULL_HOUR_S - into_hour
         if day > self._day:
             self._day, self._day_orders, self._day_notional = day, 0, ZERO
+            self._day_shares.clear()
 
 
 class RecentOrders:

@@ -64,6 +64,7 @@ class AlgoMarket:
         self._is_halted = is_halted
         self._history: HistoryView | None = None
         self._profiles: tuple[date | None, dict[str, VolumeProfile]] = (None, {})
+        self._usual: dict[str, Decimal | None] = {}
         self._next: tuple[datetime, Session | None] | None = None
 
     def use_limits(self, limits: RiskLimits) -> None:
@@ -74,6 +75,7 @@ class AlgoMarket:
     def learn(self, history: HistoryView) -> None:
         """A bar has ended."""
         self._history = history
+        self._usual.clear()
 
     def numbers(self, symbol: str) -> DailyNumbers:
         """Average daily volume and volatility as far as the finished bars tell."""
@@ -90,6 +92,12 @@ class AlgoMarket:
         if symbol not in profiles:
             profiles[symbol] = recent_profile(history, symbol, self._calendar) or USUAL_PROFILE
         return profiles[symbol]
+
+    def average_volume(self, symbol: str) -> Decimal | None:
+        """Average shares a day, looked up once a bar; None while unknown."""
+        if symbol not in self._usual:
+            self._usual[symbol] = self.numbers(symbol).volume
+        return self._usual[symbol]
 
     def last_close(self, symbol: str) -> Decimal | None:
         """Dollars a share at the end of the last bar, on which strategies decide; None while unknown."""

@@ -153,10 +153,12 @@ def _request_in(event: AnyEvent) -> Past | None:
     if event.trigger is OrderTrigger.SEND and event.order is not None and event.decision is not None:
         values = (check.actual for check in event.decision.checks if check.rule is Rule.MAX_NOTIONAL)
         limited = (check.limit for check in event.decision.checks if check.rule is Rule.MAX_REPEATED_ORDERS)
+        shares = (check.actual for check in event.decision.checks if check.rule is Rule.MAX_QUANTITY)
         return Past(
             event.at,
             event.order,
             next(values, None) or ZERO,
+            next(shares, None) or ZERO,
             is_replace=bool(event.replaces),
             takes_risk=next(limited, None) is not None,
         )

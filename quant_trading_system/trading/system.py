@@ -25,8 +25,8 @@ from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.market.quotes import QuoteSource, VolumeSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
+from quant_trading_system.risk.checks.case import Sources
 from quant_trading_system.risk.correlation import CorrelationSource
-from quant_trading_system.risk.halt_state import ResetPolicy
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.risk.limits_governance import LimitsGovernance
@@ -163,12 +163,12 @@ def assemble(
     """
     use_exact_arithmetic()
     governance = governance or new_governance(limits, ports.journal, ports.clock)
-    resets = policy_of(governance.limits, live=governance.is_live)
-    risk = _judges(ports, cash, governance.limits, universe, resets)
+    market = _market(ports, governance.limits)
+    risk = _judges(ports, cash, governance, universe, market)
     policy = policy or ExecutionPolicy()
     ids = IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0)
     tracker, orders = _senders(ports, risk, ids, history)
-    desk = _desk(ports, risk, orders, policy, ids)
+    desk = _desk(ports, market, risk, orders, policy, ids)
     path = OrderPath(
         sizer=sizer,
         policy=policy,
@@ -240,8 +240,11 @@ def _take_up(
         desk.take_up(view)
 
 
-def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe, resets: ResetPolicy) -> RiskParts:
-    clock = ports.clock
+def _judges(
+    ports: Ports, cash: Decimal, governance: LimitsGovernance, universe: Universe, market: AlgoMarket
+) -> RiskParts:
+    limits, clock = governance.limits, ports.clock
+    resets = policy_of(limits, live=governance.is_live)
     portfolio = Portfolio(cash, universe.sectors)
     agreement = Agreement()
     kill_switch = KillSwitch(
@@ -272,6 +275,7 @@ def _judges(ports: Ports, cash: Decimal, limits: RiskLimits, universe: Universe,
         unsupported=ports.broker.unsupported,
         unwatched=ports.unwatched,
         agreement=agreement,
+        sources=Sources(is_halted=ports.is_halted, average_volume=market.average_volume),
     )
     kill_switch.obstacles = obstacles_of(portfolio, monitor, agreement, ports.latch)
     return RiskParts(
@@ -305,15 +309,25 @@ def _senders(
     return tracker, orders
 
 
-def _desk(ports: Ports, risk: RiskParts, orders: OrderManager, policy: ExecutionPolicy, ids: IntentCounter) -> AlgoDesk:
-    market = AlgoMarket(
+def _market(ports: Ports, limits: RiskLimits) -> AlgoMarket:
+    return AlgoMarket(
         quotes=ports.quotes,
         calendar=ports.calendar,
-        limits=risk.checker.limits,
+        limits=limits,
         clock=ports.clock,
         volumes=ports.volumes,
         is_halted=ports.is_halted,
     )
+
+
+def _desk(
+    ports: Ports,
+    market: AlgoMarket,
+    risk: RiskParts,
+    orders: OrderManager,
+    policy: ExecutionPolicy,
+    ids: IntentCounter,
+) -> AlgoDesk:
     return AlgoDesk(
         market=market,
         policy=policy,

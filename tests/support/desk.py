@@ -20,7 +20,7 @@ from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks import CHECKS, Check
+from quant_trading_system.risk.checks import Check
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.portfolio import Portfolio
@@ -66,7 +66,7 @@ class Desk:
         calendar: Calendar = CALENDAR,
         unsupported: Callable[[Order], str] = lambda _: "",
         unwatched: Callable[[], str] = lambda: "",
-        checks: Any = CHECKS,
+        checks: Any = None,
         universe: Universe = UNIVERSE,
     ) -> None:
         self.clock = ManualClock(NOON)

@@ -26,8 +26,12 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     broken=quotes         what raises an error when it is read: quotes, calendar, correlations or broker
     unsupported=stop      order types that the broker does not take
     unwatched=gone        why nobody watches over the engine
+    halted                the exchange has halted the symbol
+    adv=100000            shares that the symbol trades on an average day; unknown unless given
+    parent=1              a slice, with which those of its parent ask for one share too many
+    flags=marginable      what the instrument is not: marginable, easy_to_borrow or active
     roomy                 limits on position, sector and gross exposure out of the way
-    any key of risk_params.yaml
+    any key of risk_params.yaml, ``off`` for no limit; in lists "+" stands for a blank
 
 Orders: ``buy 10``, ``sell 1.5``, ``buy $1000``, then ``limit 100``, ``stop 99``, ``trail 1``, ``of PEP``, a time in
 force, ``extended``, ``reduce_only``, ``repeat``.
@@ -45,14 +49,16 @@ import msgspec
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.breaks import Break, BreakKind
-from quant_trading_system.core.decisions import Rejection
+from quant_trading_system.core.decisions import ExecutionPlan, Rejection
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.core.instruments import Universe
+from quant_trading_system.core.numbers import ONE
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
-from quant_trading_system.risk.checks.case import Replaced
+from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 from tests.support.desk import Desk
-from tests.support.market import CALENDAR, moment
+from tests.support.market import CALENDAR, UNIVERSE, moment
 
 LIMIT_KEYS = frozenset(RiskLimits.__struct_fields__)
 ROOMY = "max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4"
@@ -91,6 +97,8 @@ def decide(case: GateCase) -> ApprovedOrder | ApprovedReplacement | Rejection:
     desk = _desk(given, order)
     with localcontext() as context:
         context.prec = int(given.one("precision", str(getcontext().prec)))
+        if given.one("parent"):
+            return desk.checker.check_order(order, ExecutionPlan(choice="twap", why="", urgency=ONE, parent="p"))
         if not given.one("replaces"):
             return desk.check(order)
         return desk.checker.check_replacement(order, _replaced(desk, given.one("replaces")))
@@ -157,6 +165,10 @@ class _Given:
 
 
 def _like(value: object, text: str) -> object:
+    if isinstance(value, tuple):
+        return (text.replace("+", " "),)
+    if text == "off":
+        return None
     if isinstance(value, bool):
         return text == "true"
     return int(text) if isinstance(value, int) else Decimal(text)
@@ -170,7 +182,12 @@ def _desk(given: _Given, order: Order) -> Desk:
         calendar=_Broken() if broken == "calendar" else CALENDAR,
         unsupported=_raise if broken == "broker" else lambda o: "not taken here" if o.order_type in unsupported else "",
         unwatched=lambda: given.one("unwatched"),
+        universe=_universe(given),
     )
+    volume = Decimal(given.one("adv")) if given.has("adv") else None
+    parent = given.one("parent", "unknown")
+    excess = None if parent == "unknown" else Decimal(parent)
+    desk.checker._sources = Sources(lambda _: given.has("halted"), lambda _: volume, lambda _: excess)
     now = given.one("now")
     if now:
         desk.clock._now = moment(now)  # also before noon, which `move_to` would refuse
@@ -189,6 +206,11 @@ def _desk(given: _Given, order: Order) -> Desk:
     if broken in {"quotes", "correlations"}:
         setattr(desk.checker, f"_{broken}", _Broken())
     return desk
+
+
+def _universe(given: _Given) -> Universe:
+    lacking = dict.fromkeys(filter(None, given.one("flags").split(",")), False)
+    return Universe(msgspec.structs.replace(instrument, **lacking) for instrument in UNIVERSE.values())
 
 
 def _disagree(desk: Desk, given: _Given) -> None:
@@ -256,10 +278,10 @@ def _send_others_before(desk: Desk, given: _Given, order: Order) -> None:
         value, _, seconds = rest.partition("/")
         desk.clock._now = now - _seconds(seconds or "0")
         for _ in range(int(number)):
-            traffic.sent(order, Decimal(value), is_replace=False, takes_risk=True)
+            traffic.sent(order, Decimal(value), order.quantity, is_replace=False, takes_risk=True)
         desk.clock._now = now
     for _ in range(int(given.one("changed", "0"))):
-        traffic.sent(order, Decimal(0), is_replace=True, takes_risk=False)
+        traffic.sent(order, Decimal(0), Decimal(0), is_replace=True, takes_risk=False)
     for _ in range(int(given.one("canceled", "0"))):
         traffic.cancel_asked()
     if given.one("disarmed"):

@@ -6,6 +6,7 @@ refuses. A way out is never too large: orders proven to shrink a position pass t
 
 from __future__ import annotations
 
+from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.risk.checks.account import (
     check_account_known,
@@ -19,20 +20,30 @@ from quant_trading_system.risk.checks.account import (
 from quant_trading_system.risk.checks.case import Case, Check
 from quant_trading_system.risk.checks.exposure import (
     check_buying_power,
+    check_concentration,
     check_correlation,
     check_gross,
+    check_marginable,
+    check_net,
     check_position,
     check_position_count,
+    check_position_notional,
     check_position_quantity,
     check_sector,
 )
 from quant_trading_system.risk.checks.market import (
+    check_after_open,
+    check_before_close,
+    check_order_volume,
+    check_participation,
     check_price_collar,
     check_price_tick,
     check_quote_age,
+    check_quote_deviation,
     check_quote_present,
     check_quote_sane,
     check_spread,
+    check_trading_halted,
     check_trading_hours,
 )
 from quant_trading_system.risk.checks.order import (
@@ -43,12 +54,16 @@ from quant_trading_system.risk.checks.order import (
     check_max_notional,
     check_min_notional,
     check_open_orders,
+    check_open_orders_in_all,
     check_order_quantity,
     check_order_supported,
     check_reduce_only,
+    check_restricted,
     check_self_match,
     check_sell_within_held,
+    check_short_eligible,
     check_symbol_in_doubt,
+    check_within_parent,
 )
 from quant_trading_system.risk.checks.traffic import (
     check_messages_per_minute,
@@ -59,9 +74,10 @@ from quant_trading_system.risk.checks.traffic import (
     check_repeated_orders,
     check_replaces_per_minute,
     check_strategy_armed,
+    check_turnover,
 )
 
-__all__ = ["CHECKS", "Case", "Check"]
+__all__ = ["CHECKS", "Case", "Check", "asked_under"]
 
 CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.KILL_SWITCH, check_kill_switch),
@@ -72,21 +88,30 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.STRATEGY_ARMED, check_strategy_armed),
     (Rule.MAX_DAILY_LOSS, check_daily_loss),
     (Rule.MAX_DRAWDOWN, check_drawdown),
+    (Rule.RESTRICTED, check_restricted),
     (Rule.APPROVED_UNIVERSE, check_approved_universe),
     (Rule.INSTRUMENT_TRADABLE, check_instrument_tradable),
     (Rule.ORDER_SUPPORTED, check_order_supported),
+    (Rule.TRADING_HALTED, check_trading_halted),
     (Rule.TRADING_HOURS, check_trading_hours),
+    (Rule.NO_TRADE_AFTER_OPEN, check_after_open),
+    (Rule.NO_TRADE_BEFORE_CLOSE, check_before_close),
     (Rule.LOT_SIZE, check_lot_size),
     (Rule.PRICE_TICK, check_price_tick),
     (Rule.QUOTE_PRESENT, check_quote_present),
     (Rule.QUOTE_SANE, check_quote_sane),
     (Rule.MAX_QUOTE_AGE, check_quote_age),
+    (Rule.MAX_QUOTE_DEVIATION, check_quote_deviation),
     (Rule.MAX_SPREAD, check_spread),
     (Rule.PRICE_COLLAR, check_price_collar),
     (Rule.MAX_QUANTITY, check_order_quantity),
     (Rule.MIN_NOTIONAL, check_min_notional),
     (Rule.MAX_NOTIONAL, check_max_notional),
+    (Rule.WITHIN_PARENT, check_within_parent),
+    (Rule.MAX_ORDER_ADV, check_order_volume),
+    (Rule.MAX_PARTICIPATION, check_participation),
     (Rule.MAX_OPEN_ORDERS, check_open_orders),
+    (Rule.MAX_OPEN_ORDERS_IN_ALL, check_open_orders_in_all),
     (Rule.IN_DOUBT, check_symbol_in_doubt),
     (Rule.DUPLICATE_ORDER, check_duplicate),
     (Rule.MAX_ORDERS_PER_MINUTE, check_orders_per_minute),
@@ -96,15 +121,26 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MAX_REPEATED_ORDERS, check_repeated_orders),
     (Rule.MAX_ORDERS_PER_DAY, check_orders_per_day),
     (Rule.MAX_NOTIONAL_PER_DAY, check_notional_per_day),
+    (Rule.MAX_TURNOVER, check_turnover),
     (Rule.SELF_MATCH, check_self_match),
     (Rule.SELL_WITHIN_HELD, check_sell_within_held),
+    (Rule.SHORT_ELIGIBLE, check_short_eligible),
     (Rule.REDUCE_ONLY, check_reduce_only),
     (Rule.MAX_POSITION_QUANTITY, check_position_quantity),
     (Rule.MAX_POSITION, check_position),
+    (Rule.MAX_POSITION_NOTIONAL, check_position_notional),
+    (Rule.MAX_CONCENTRATION, check_concentration),
     (Rule.MAX_POSITIONS, check_position_count),
     (Rule.MAX_SECTOR, check_sector),
     (Rule.MAX_GROSS, check_gross),
+    (Rule.MAX_NET, check_net),
     (Rule.MAX_CORRELATION, check_correlation),
     (Rule.BUYING_POWER, check_buying_power),
+    (Rule.MARGINABLE, check_marginable),
 )
 """Every rule once, in the order of the checklist; the first refusal is the verdict."""
+
+
+def asked_under(limits: RiskLimits) -> tuple[tuple[Rule, Check], ...]:
+    """The rules that there is something to ask about: a limit that is off asks nothing."""
+    return tuple((rule, check) for rule, check in CHECKS if getattr(limits, rule.value, True) is not None)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.config.scalars import Restriction
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.instruments import Instrument
@@ -27,6 +28,21 @@ class Replaced(NamedTuple):
     filled: Decimal
 
 
+class Sources(NamedTuple):
+    """Whom a check asks for facts that few orders need.
+
+    Attributes:
+        is_halted: trading of a symbol is halted by the exchange.
+        average_volume: shares that a symbol trades on an average day; None while unknown.
+        parent_excess: shares that the children of a parent ask for beyond what it wants, the one that is judged
+            included; None for a parent that nothing is kept for.
+    """
+
+    is_halted: Callable[[str], bool] = lambda _: False
+    average_volume: Callable[[str], Decimal | None] = lambda _: None
+    parent_excess: Callable[[str], Decimal | None] = lambda _: None
+
+
 class Case:
     """All that is known about one order at the moment of the decision; every check reads it, none writes it.
 
@@ -43,6 +59,9 @@ class Case:
         replaced: the open order whose place this one is to take; None for a new order. `quantity` is then what is
             left to trade, and `holding` is without the replaced order.
         exits: proven to shrink a position; `shrinks` is also true for a change that only takes risk away.
+        parent: id of the parent that the order is a slice of, empty for none.
+        restriction: what a person has said against the symbol; None for nothing that is in force.
+        sources: whom to ask for more.
         correlated: highest correlation with a symbol held, that symbol, and whether all were measurable.
     """
 
@@ -65,14 +84,17 @@ class Case:
         "next_open",
         "now",
         "order",
+        "parent",
         "portfolio",
         "price",
         "quantity",
         "quote",
         "replaced",
+        "restriction",
         "session",
         "shrinks",
         "signed_quantity",
+        "sources",
         "unreconciled",
         "unsupported",
         "unwatched",
@@ -103,6 +125,9 @@ class Case:
     exits: bool
     shrinks: bool
     replaced: Replaced | None
+    parent: str
+    restriction: Restriction | None
+    sources: Sources
     worst_quantity: Decimal
     worst_value: Decimal
     added_value: Decimal
@@ -120,3 +145,8 @@ Check = Callable[[Case], CheckResult | None]
 def at_most(rule: Rule, actual: Decimal, limit: Decimal, unit: Unit, detail: str = "") -> CheckResult:
     """The answer to: is `actual` within `limit`? The limit itself passes."""
     return CheckResult(rule, actual <= limit, actual, limit, unit, detail)
+
+
+def whole_quantity(case: Case) -> Decimal:
+    """Shares of the order; of a replacement also what its chain has traded."""
+    return max(case.quantity, case.order.quantity)

@@ -17,6 +17,31 @@ def check_position(case: Case) -> CheckResult | None:
     return _sized(Rule.MAX_POSITION, case, case.worst_value, case.limits.max_position_pct)
 
 
+def check_position_notional(case: Case) -> CheckResult | None:
+    """In the worst case the position is within `max_position_notional` dollars, or shrinking."""
+    limit = case.limits.max_position_notional
+    if case.shrinks or limit is None:
+        return None
+    if case.price is None:
+        return CheckResult(Rule.MAX_POSITION_NOTIONAL, False, None, limit, Unit.USD, "no usable quote")
+    return at_most(Rule.MAX_POSITION_NOTIONAL, case.worst_value, limit, Unit.USD)
+
+
+def check_concentration(case: Case) -> CheckResult | None:
+    """The squares of all worst-case values, as fractions of equity, add up to `max_concentration`, or it is a way out.
+
+    The Herfindahl index of the book, measured by equity: n equal positions of everything make 1/n.
+    """
+    rule, limit = Rule.MAX_CONCENTRATION, case.limits.max_concentration
+    if case.shrinks or limit is None:
+        return None
+    if case.price is None or case.equity <= 0:
+        return CheckResult(rule, False, None, limit, Unit.RATIO, "no usable quote, or no equity")
+    before = case.worst_value - case.added_value
+    squares = case.portfolio.worst_squares + case.worst_value * case.worst_value - before * before
+    return at_most(rule, squares / (case.equity * case.equity), limit, Unit.RATIO)
+
+
 def check_position_quantity(case: Case) -> CheckResult | None:
     """In the worst case the position is within `max_position_quantity` shares, or shrinking."""
     if case.shrinks:
@@ -44,6 +69,17 @@ def check_gross(case: Case) -> CheckResult | None:
     return _sized(Rule.MAX_GROSS, case, case.portfolio.gross_worst + case.added_value, case.limits.max_gross_exposure)
 
 
+def check_net(case: Case) -> CheckResult | None:
+    """In the worst case long less short positions are within `max_net_exposure` of equity, either way."""
+    limit = case.limits.max_net_exposure
+    if case.shrinks or limit is None:
+        return None
+    portfolio, value = case.portfolio, abs(case.signed_quantity) * (case.price or ZERO)
+    buys, sells = (value, ZERO) if case.signed_quantity > 0 else (ZERO, value)
+    most = max(portfolio.market_value + portfolio.buying + buys, portfolio.selling + sells - portfolio.market_value)
+    return _sized(Rule.MAX_NET, case, most, limit)
+
+
 def _sized(rule: Rule, case: Case, value: Decimal, fraction: Decimal, detail: str = "") -> CheckResult | None:
     if case.shrinks:
         return None
@@ -63,6 +99,17 @@ def check_correlation(case: Case) -> CheckResult | None:
     if case.correlated is None:
         return CheckResult(rule, True, None, limit, Unit.RATIO, "nothing else is held")
     return at_most(rule, case.correlated, limit, Unit.RATIO, f"with {case.correlated_with}")
+
+
+def check_marginable(case: Case) -> CheckResult | None:
+    """What cannot be bought with borrowed money is covered by equity that nothing else uses, or it is a way out."""
+    instrument = case.instrument
+    if case.shrinks or instrument is None or instrument.marginable:
+        return None
+    free = case.equity - case.portfolio.gross_worst
+    if case.price is None:
+        return CheckResult(Rule.MARGINABLE, False, None, free, Unit.USD, "no usable quote")
+    return at_most(Rule.MARGINABLE, max(case.added_value, ZERO), free, Unit.USD, "it is not marginable")
 
 
 def check_buying_power(case: Case) -> CheckResult | None:

@@ -9,9 +9,10 @@ from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO, is_on_tick
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.sessions import EXTENDED_AFTER_CLOSE, EXTENDED_BEFORE_OPEN
-from quant_trading_system.risk.checks.case import Case, at_most
+from quant_trading_system.risk.checks.case import Case, at_most, whole_quantity
 
 _MICROSECOND = timedelta(microseconds=1)
+_AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
 _OPG_LATEST = timedelta(minutes=2)
 _CLS_LATEST = timedelta(minutes=10)
 
@@ -43,6 +44,37 @@ def _in_extended_hours(case: Case) -> bool:
     before_open = case.next_open is not None and case.next_open - case.now <= EXTENDED_BEFORE_OPEN
     after_close = case.last_close is not None and case.now - case.last_close < EXTENDED_AFTER_CLOSE
     return before_open or after_close
+
+
+def check_trading_halted(case: Case) -> CheckResult | None:
+    """The exchange has not halted trading in the symbol, or the order is a way out that waits for the reopening."""
+    if case.shrinks or not case.sources.is_halted(case.order.symbol):
+        return None
+    return CheckResult(Rule.TRADING_HALTED, False, detail=f"the exchange has halted {case.order.symbol}")
+
+
+def check_after_open(case: Case) -> CheckResult | None:
+    """The regular session is open for `no_trade_after_open_s`, or the order is a way out or for an auction."""
+    session = case.session
+    if session is None:
+        return None
+    return _outside_window(Rule.NO_TRADE_AFTER_OPEN, case, case.now - session.open, case.limits.no_trade_after_open_s)
+
+
+def check_before_close(case: Case) -> CheckResult | None:
+    """The close is `no_trade_before_close_s` away, or the order is a way out or for an auction."""
+    session = case.session
+    if session is None:
+        return None
+    left = session.close - case.now
+    return _outside_window(Rule.NO_TRADE_BEFORE_CLOSE, case, left, case.limits.no_trade_before_close_s)
+
+
+def _outside_window(rule: Rule, case: Case, span: timedelta, window: Decimal | None) -> CheckResult | None:
+    if window is None or case.shrinks or case.order.time_in_force in _AUCTIONS:
+        return None
+    seconds = Decimal(span // _MICROSECOND).scaleb(-6)
+    return CheckResult(rule, seconds >= window, seconds, window, Unit.SECONDS)
 
 
 def check_price_tick(case: Case) -> CheckResult | None:
@@ -92,6 +124,43 @@ def check_quote_age(case: Case) -> CheckResult | None:
     if quote.at > case.now:
         return CheckResult(Rule.MAX_QUOTE_AGE, False, age, limit, Unit.SECONDS, "stamped in the future")
     return at_most(Rule.MAX_QUOTE_AGE, age, limit, Unit.SECONDS)
+
+
+def check_quote_deviation(case: Case) -> CheckResult | None:
+    """The middle of the quote is within `max_quote_deviation_pct` of the last trade, or the order is a way out."""
+    rule, quote, limit = Rule.MAX_QUOTE_DEVIATION, case.quote, case.limits.max_quote_deviation_pct
+    if case.shrinks or limit is None:
+        return None
+    if quote is None or case.price is None:
+        return CheckResult(rule, False, None, limit, Unit.RATIO, "no usable quote")
+    last = quote.last
+    if last is None:
+        return None  # it has not traded yet
+    if not last.is_finite() or last <= 0:
+        return CheckResult(rule, False, None, limit, Unit.RATIO, "the last trade has no usable price")
+    return at_most(rule, abs(quote.mid - last), limit * last, Unit.USD)
+
+
+def check_order_volume(case: Case) -> CheckResult | None:
+    """The order is within `max_order_adv_pct` of what the symbol trades on an average day, or a way out."""
+    return _of_volume(Rule.MAX_ORDER_ADV, case, ZERO, case.limits.max_order_adv_pct)
+
+
+def check_participation(case: Case) -> CheckResult | None:
+    """With it, the day's orders of the symbol are within `max_participation_pct` of an average day, or it is a way out.
+
+    What was cancelled counts, for it could have traded.
+    """
+    return _of_volume(Rule.MAX_PARTICIPATION, case, case.left.symbol_shares, case.limits.max_participation_pct)
+
+
+def _of_volume(rule: Rule, case: Case, before: Decimal, share: Decimal | None) -> CheckResult | None:
+    if case.shrinks or share is None:
+        return None
+    usual = case.sources.average_volume(case.order.symbol)
+    if usual is None:
+        return CheckResult(rule, False, None, share, Unit.RATIO, "its average daily volume is unknown")
+    return at_most(rule, before + whole_quantity(case), share * usual, Unit.SHARES)
 
 
 def check_spread(case: Case) -> CheckResult | None:

@@ -8,9 +8,10 @@ from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_groups import legs_of
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
-from quant_trading_system.risk.checks.case import Case, at_most
+from quant_trading_system.risk.checks.case import Case, at_most, whole_quantity
 
 _OCO_CLOSES = "an OCO order closes what is held, once its shares are free"
+_NOT_ACTIVE = "the asset is not active any more: only ways out leave"
 _CROSSES_ZERO = "one order cannot cross zero: close first, then open"
 
 
@@ -26,6 +27,8 @@ def check_instrument_tradable(case: Case) -> CheckResult | None:
     instrument = case.instrument
     if instrument is None:
         return None if case.shrinks else CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail="unknown instrument")
+    if not instrument.active:
+        return None if case.shrinks else CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail=_NOT_ACTIVE)
     if not instrument.tradable:
         return CheckResult(Rule.INSTRUMENT_TRADABLE, False, detail=f"trading in {instrument.symbol} is suspended")
     if case.order.is_fractional and not instrument.fractionable:
@@ -74,9 +77,14 @@ def check_max_notional(case: Case) -> CheckResult | None:
     return at_most(rule, whole_quantity(case) * case.price, limit, Unit.USD)
 
 
-def whole_quantity(case: Case) -> Decimal:
-    """Shares of the order; of a replacement also what its chain has traded."""
-    return max(case.quantity, case.order.quantity)
+def check_within_parent(case: Case) -> CheckResult | None:
+    """A slice and its sisters, open and filled, stay within what their parent wants, or the slice is a way out."""
+    if not case.parent or case.shrinks:
+        return None
+    excess = case.sources.parent_excess(case.parent)
+    if excess is None:
+        return None
+    return at_most(Rule.WITHIN_PARENT, excess, ZERO, Unit.SHARES, f"beyond what {case.parent} wants")
 
 
 def check_open_orders(case: Case) -> CheckResult | None:
@@ -84,6 +92,23 @@ def check_open_orders(case: Case) -> CheckResult | None:
     count = Decimal(len(case.holding.open_orders) + 1 + len(legs_of(case.order)))
     limit = Decimal(case.limits.max_open_orders_per_symbol)
     return CheckResult(Rule.MAX_OPEN_ORDERS, count <= limit or case.shrinks, count, limit, Unit.COUNT)
+
+
+def check_open_orders_in_all(case: Case) -> CheckResult | None:
+    """With this one and its legs, at most `max_open_orders` orders of all symbols are open, unless it is a way out."""
+    count = case.portfolio.open_orders + (0 if case.replaced else 1) + len(legs_of(case.order))
+    limit = case.limits.max_open_orders
+    return CheckResult(
+        Rule.MAX_OPEN_ORDERS_IN_ALL, count <= limit or case.shrinks, Decimal(count), Decimal(limit), Unit.COUNT
+    )
+
+
+def check_restricted(case: Case) -> CheckResult | None:
+    """Nobody has restricted the symbol by name, or the restriction lets exits through and this is a way out."""
+    found = case.restriction
+    if found is None or (case.shrinks and found.reduce_only):
+        return None
+    return CheckResult(Rule.RESTRICTED, False, detail=f"{case.order.symbol} is {found}")
 
 
 def check_symbol_in_doubt(case: Case) -> CheckResult | None:
@@ -153,6 +178,18 @@ def check_sell_within_held(case: Case) -> CheckResult | None:
     if case.holding.position.quantity > 0:
         return CheckResult(rule, False, case.quantity, free, Unit.SHARES, _CROSSES_ZERO)
     return CheckResult(rule, True, case.quantity, None, Unit.SHARES, "opens a short position")
+
+
+def check_short_eligible(case: Case) -> CheckResult | None:
+    """A sale that opens or grows a short position is of a stock that is easy to borrow, or hard borrows are allowed."""
+    if case.order.side is OrderSide.BUY or case.shrinks or case.limits.allow_hard_to_borrow:
+        return None
+    if case.holding.position.quantity - case.holding.sells - case.quantity >= 0:
+        return None
+    instrument = case.instrument
+    if instrument is not None and instrument.easy_to_borrow:
+        return None
+    return CheckResult(Rule.SHORT_ELIGIBLE, False, detail=f"{case.order.symbol} is not easy to borrow")
 
 
 def check_reduce_only(case: Case) -> CheckResult | None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
-from quant_trading_system.risk.checks.case import Case
-from quant_trading_system.risk.checks.order import whole_quantity
+from quant_trading_system.risk.checks.case import Case, whole_quantity
 
 
 def check_strategy_armed(case: Case) -> CheckResult | None:
@@ -50,6 +49,12 @@ def check_orders_per_day(case: Case) -> CheckResult | None:
 def check_notional_per_day(case: Case) -> CheckResult | None:
     """With this one, the orders of this day of the exchange add up to at most `max_notional_per_day` dollars."""
     return _valued(Rule.MAX_NOTIONAL_PER_DAY, case, case.left.day_notional, case.limits.max_notional_per_day)
+
+
+def check_turnover(case: Case) -> CheckResult | None:
+    """With this one, the orders of this day of the exchange are within `max_turnover_per_day` times equity."""
+    limit = case.limits.max_turnover_per_day
+    return None if limit is None else _valued(Rule.MAX_TURNOVER, case, case.left.day_notional, limit * case.equity)
 
 
 def check_repeated_orders(case: Case) -> CheckResult | None:

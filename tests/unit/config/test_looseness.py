@@ -25,12 +25,15 @@ MINIMA = {
     "liquidation_patience_s",
     "live_loosening_approvals",
     "paper_loosening_approvals",
+    "no_trade_after_open_s",
+    "no_trade_before_close_s",
 }
 """Keys of which less lets more through, written out once more by hand."""
 
 VALUES: dict[Looser, st.SearchStrategy[Any]] = {
     Looser.HIGHER: st.decimals(0, 9, places=2) | st.booleans(),
     Looser.LOWER: st.integers(0, 9),
+    Looser.FEWER_NAMES: st.lists(st.sampled_from("ABCD"), unique=True).map(sorted).map(tuple),
     Looser.MORE_NAMES: st.lists(st.sampled_from("ABCD"), unique=True).map(sorted).map(tuple),
     Looser.ANY_CHANGE: st.sampled_from(["reducing", "halted"]),
 }
@@ -39,7 +42,7 @@ VALUES: dict[Looser, st.SearchStrategy[Any]] = {
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 def test_every_key_declares_its_direction_as_its_values_demand(key):
     assert isinstance(key.looser, Looser)
-    assert key.is_list == (key.looser is Looser.MORE_NAMES)
+    assert key.is_list == (key.looser in {Looser.MORE_NAMES, Looser.FEWER_NAMES})
     if key.range is None and not key.is_list:
         flag = isinstance(getattr(default_limits(), key.name), bool)
         assert key.looser is (Looser.HIGHER if flag else Looser.ANY_CHANGE)
@@ -65,6 +68,10 @@ def test_the_tighter_of_two_values_is_looser_than_neither(looser: Looser, data):
         (Looser.HIGHER, Decimal("0.10"), Decimal("0.12"), Decimal("0.10")),
         (Looser.HIGHER, True, False, False),
         (Looser.LOWER, 5, 3, 5),
+        (Looser.HIGHER, None, 5, 5),
+        (Looser.LOWER, 5, None, 5),
+        (Looser.FEWER_NAMES, ("GME",), (), ("GME",)),
+        (Looser.FEWER_NAMES, ("GME",), ("KO",), ("GME", "KO")),
         (Looser.MORE_NAMES, (), ("Ana",), ("Ana",)),
         (Looser.MORE_NAMES, ("Ana",), (), ("Ana",)),
         (Looser.MORE_NAMES, ("Ana",), ("Ben",), ("Ana",)),

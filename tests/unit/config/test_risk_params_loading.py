@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant_trading_system.config import loader
+from quant_trading_system.config.limit_key import LimitKey
 from quant_trading_system.config.loader import (
     MAX_FILE_BYTES,
     default_limits,
@@ -25,7 +26,7 @@ from quant_trading_system.config.loader import (
     load_limits,
     parse_limits,
 )
-from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS, SECTIONS, LimitKey
+from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS, SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.config.scalars import HALT_LEVELS, read_flag
 from quant_trading_system.core.events import HaltLevel
@@ -45,7 +46,8 @@ RISK_KEYS = (
     "max_correlation"
 )
 SECTION_NAMES = (
-    "risk, account, orders, traffic, prices, clock, halt, triggers, reset, liquidation, correlation, approvals"
+    "risk, account, orders, traffic, prices, clock, book, liquidity, times, permissions, halt, triggers, reset, "
+    "liquidation, correlation, approvals"
 )
 
 
@@ -92,6 +94,18 @@ def test_shipped_values():
         "prices.max_quote_age_s": "15",
         "prices.max_spread_pct": "0.02",
         "clock.max_clock_skew_s": "28",
+        "book.max_position_notional": "off",
+        "book.max_net_exposure": "off",
+        "book.max_concentration": "off",
+        "book.max_open_orders": "250",
+        "book.max_turnover_per_day": "off",
+        "liquidity.max_quote_deviation_pct": "0.2",
+        "liquidity.max_order_adv_pct": "off",
+        "liquidity.max_participation_pct": "off",
+        "times.no_trade_after_open_s": "off",
+        "times.no_trade_before_close_s": "off",
+        "permissions.restricted_symbols": "[]",
+        "permissions.allow_hard_to_borrow": "false",
         "halt.max_consecutive_losses": "8",
         "halt.halt_level": "halted",
         "halt.authorized_resetters": "[]",
@@ -372,9 +386,18 @@ def test_every_attribute_of_the_limits_is_described():
 NAMES = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12)
 
 
+RESTRICTIONS = st.sampled_from(
+    ["KO blocked by Ana because board seat", "GME reduce_only until 2027-01-31 by Ben because squeeze"]
+)
+
+
 def values_of(key: LimitKey) -> st.SearchStrategy[str]:
     """Any text that `key` accepts by itself."""
+    if key.may_be_off:
+        return st.just("off") | values_of(key._replace(may_be_off=False))
     if key.range is None:
+        if key.name == "restricted_symbols":
+            return st.lists(RESTRICTIONS, unique=True, max_size=3).map(lambda texts: f"[{', '.join(texts)}]")
         if key.is_list:
             return st.lists(NAMES, unique=True, max_size=4).map(lambda names: f"[{', '.join(map(repr, names))}]")
         return st.sampled_from(["true", "false"] if key.read is read_flag else list(HALT_LEVELS))
@@ -407,7 +430,9 @@ def test_any_valid_values_come_back(file):
     limits = parse_limits(text.encode(), "limits.yaml")
     for key in KEYS:
         value = getattr(limits, key.name)
-        if key.range is not None:
+        if texts[key.name] == "off":
+            assert value is None
+        elif key.range is not None:
             assert value == Decimal(texts[key.name].strip("'\""))
     rendered = "".join(
         f"{section}:\n" + "".join(f"  {key.name}: {limits_as_text(limits)[key.path]}\n" for key in keys)
@@ -437,7 +462,8 @@ def test_a_damaged_byte_is_a_refusal_or_still_limits(place, byte):
 def test_the_version_changes_with_every_key(key):
     limits = default_limits()
     value = getattr(limits, key.name)
-    changed = {bool: value is False, tuple: ("Ana",), HaltLevel: HaltLevel.REDUCING}.get(type(value))
+    kind = {bool: value is False, tuple: ("Ana",), HaltLevel: HaltLevel.REDUCING, type(None): Decimal(1)}
+    changed = kind.get(type(value))
     other = msgspec.structs.replace(limits, **{key.name: value + 1 if changed is None else changed})
     assert limits_version(other) != limits.version == limits_version(limits)
     assert re.fullmatch("[0-9a-f]{12}", limits.version)
@@ -445,7 +471,7 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "041d489910b4"
+    assert default_limits().version == "297cfc63a5bf"
 
 
 @given(limit_files())

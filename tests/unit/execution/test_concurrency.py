@@ -88,6 +88,25 @@ def test_the_number_of_open_orders_is_a_limit_too():
     assert set(refusals(answers)) == {Rule.MAX_OPEN_ORDERS}
 
 
+@pytest.mark.parametrize(
+    ("limit", "placed"),
+    [
+        ({"max_open_orders": 40}, 40),
+        ({"max_net_exposure": D("0.05")}, 50),
+        ({"max_position_notional": D(3000)}, 90),
+        ({"max_concentration": D("0.0003")}, 30),
+        ({"max_turnover_per_day": D("0.07")}, 70),
+    ],
+)
+def test_no_limit_of_the_whole_book_gives_way_to_a_storm(limit, placed):
+    """Eight hundred orders of one share at 100 in three symbols at once: exactly as many as the limit has room for."""
+    account = Account(limits=limits_with(**{**UNHURRIED, "max_open_orders_per_symbol": 10**6, **ROOM, **limit}))
+    answers = storm(account, lambda n: buy(1, ("KO", "PEP", "XOM")[n % 3], limit="100.00"), tasks=100)
+    assert refusals(answers) == {Rule(*limit): 800 - len(account.broker.placed)}
+    assert len(account.broker.placed) <= placed
+    assert len(account.broker.placed) > placed * 2 // 3
+
+
 @pytest.mark.parametrize("ids", ["given", "of the run"])
 def test_every_order_has_its_own_id_and_its_own_entry(ids):
     account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))

@@ -83,7 +83,7 @@ symbol,name\\nKO                  > universe.csv, line 2: 1 cells instead of 2
 symbol,name\\nKO,a,b              > universe.csv, line 2: 3 cells instead of 2
 symbol\\nKO\\nPEP\\nKO            > universe.csv: KO is listed twice in the universe
 symbol,sectr\\nKO,x               > universe.csv: the column 'sectr' is not known; did you mean 'sector'?
-symbol,weight\\nKO,x              > universe.csv: the column 'weight' is not known; it may have symbol, name, sector, lot, fractionable, shortable, tradable
+symbol,weight\\nKO,x              > universe.csv: the column 'weight' is not known; it may have symbol, name, sector, lot, fractionable, shortable, tradable, easy_to_borrow, marginable, active
 symbol,symbol\\nKO,KO             > universe.csv has the column 'symbol' twice
 ticker,name\\nKO,x                > universe.csv needs a column symbol in its first line; it has ticker, name
                                   > universe.csv needs a column symbol in its first line; it has none

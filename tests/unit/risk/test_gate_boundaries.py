@@ -91,6 +91,16 @@ day_start=85000 peak=100000 cash=84999.99                  | buy 1   | max_drawd
 day_start=85000 peak=100000 cash=84999.99 allow_short=true | sell 1  | max_drawdown_pct
 day_start=85000 peak=100000 cash=84999.99 held=KO:10@100   | sell 10 | ok
 """,
+    Rule.RESTRICTED: """
+restricted_symbols=KO+blocked+by+Ana+because+board                                              | buy 1        | restricted_symbols
+restricted_symbols=KO+blocked+by+Ana+because+board held=KO:1@100                                | sell 1       | restricted_symbols
+restricted_symbols=KO+reduce_only+by+Ana+because+squeeze                                        | buy 1        | restricted_symbols
+restricted_symbols=KO+reduce_only+by+Ana+because+squeeze held=KO:10@100                         | sell 10      | ok
+restricted_symbols=KO+reduce_only+by+Ana+because+squeeze held=KO:10@100 allow_short=true        | sell 11      | restricted_symbols
+restricted_symbols=KO+blocked+by+Ana+because+board                                              | buy 1 of PEP | ok
+restricted_symbols=KO+blocked+until+2024-01-07+by+Ana+because+board                             | buy 1        | ok  # it is the 8th
+restricted_symbols=KO+blocked+until+2024-01-08+by+Ana+because+board                             | buy 1        | restricted_symbols
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.APPROVED_UNIVERSE: """
  | buy 1 of PEP   | ok
  | buy 1 of TSLA  | approved_universe
@@ -110,6 +120,12 @@ unsupported=stop                        | buy 1          | ok
 unsupported=stop                        | buy 1 stop 101 | order_supported
 unsupported=trailing_stop held=KO:1@100 | sell 1 trail 1 | order_supported
 held=KO:1@100                           | sell 1 trail 1 | ok
+""",
+    Rule.TRADING_HALTED: """
+                           | buy 1   | ok
+halted                     | buy 1   | trading_halted
+halted held=KO:10@100      | sell 10 | ok  # waits for the reopening
+halted allow_short=true    | sell 1  | trading_halted
 """,
     Rule.TRADING_HOURS: """
 now=2024-01-08T14:29:59.999999     | buy 1                    | trading_hours
@@ -138,6 +154,22 @@ now=2024-01-10T21:59:59.999999     | buy 1 limit 100 extended | ok             #
 now=2024-01-10T22:00               | buy 1 limit 100 extended | trading_hours
 now=2024-01-09T09:00               | buy 1 limit 100          | trading_hours
 """,
+    Rule.NO_TRADE_AFTER_OPEN: """
+now=2024-01-08T14:30                           no_trade_after_open_s=off                    | buy 1     | ok
+now=2024-01-08T14:34:59.999999                 no_trade_after_open_s=300                    | buy 1     | no_trade_after_open_s
+now=2024-01-08T14:35                           no_trade_after_open_s=300                    | buy 1     | ok
+now=2024-01-08T14:35:00.000001                 no_trade_after_open_s=300                    | buy 1     | ok
+now=2024-01-08T14:31 held=KO:1@100             no_trade_after_open_s=300                    | sell 1    | ok
+now=2024-01-08T14:31                           no_trade_after_open_s=300                    | buy 1 cls | ok
+""",  # noqa: E501 - a row of a table is read as one line
+    Rule.NO_TRADE_BEFORE_CLOSE: """
+now=2024-01-08T20:59                           no_trade_before_close_s=off                  | buy 1     | ok
+now=2024-01-08T20:49:59.999999                 no_trade_before_close_s=600                  | buy 1     | ok
+now=2024-01-08T20:50                           no_trade_before_close_s=600                  | buy 1     | ok
+now=2024-01-08T20:50:00.000001                 no_trade_before_close_s=600                  | buy 1     | no_trade_before_close_s
+now=2024-01-10T17:50:00.000001                 no_trade_before_close_s=600                  | buy 1     | no_trade_before_close_s  # a half day
+now=2024-01-08T20:55 held=KO:1@100             no_trade_before_close_s=600                  | sell 1    | ok
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.LOT_SIZE: """
 quote=9.99/10.01                 | buy 99 of LOT   | lot_size
 quote=9.99/10.01                 | buy 100 of LOT  | ok
@@ -190,6 +222,17 @@ age=3600 now=2024-01-08T14:00          | buy 1 opg | ok               # the open
 now=2024-01-08T14:00 age=234015        | buy 1 opg | ok               # 15 seconds before Friday's close
 now=2024-01-08T14:00 age=234015.000001 | buy 1 opg | max_quote_age_s
 """,
+    Rule.MAX_QUOTE_DEVIATION: """
+quote=99.99/100.01 last=125.00  max_quote_deviation_pct=0.20  | buy 1 limit 100 | ok
+quote=99.99/100.01 last=125.01  max_quote_deviation_pct=0.20  | buy 1 limit 100 | max_quote_deviation_pct
+quote=99.99/100.01 last=124.99  max_quote_deviation_pct=0.20  | buy 1 limit 100 | ok
+quote=99.99/100.01 last=83.34   max_quote_deviation_pct=0.20  | buy 1 limit 100 | ok
+quote=99.99/100.01 last=83.33   max_quote_deviation_pct=0.20  | buy 1 limit 100 | max_quote_deviation_pct
+quote=99.99/100.01              max_quote_deviation_pct=0.20  | buy 1 limit 100 | ok  # it has not traded yet
+quote=99.99/100.01 last=NaN     max_quote_deviation_pct=0.20  | buy 1 limit 100 | max_quote_deviation_pct
+quote=99.99/100.01 last=500     max_quote_deviation_pct=off   | buy 1 limit 100 | ok
+quote=99.99/100.01 last=500     held=KO:1@100                 | sell 1 limit 100 | ok
+""",
     Rule.MAX_SPREAD: """
 quote=99.01/101.00                  | buy 1  | ok
 quote=99.00/101.00                  | buy 1  | ok              # 2 of 100
@@ -210,8 +253,8 @@ quote=99.98/100.00 last=95.24                 | buy 1                          |
 quote=99.98/100.00 last=95.23                 | buy 1                          | price_collar_pct
 quote=100.00/100.02 last=105.26 held=KO:1@100 | sell 1                         | ok
 quote=100.00/100.02 last=105.27 held=KO:1@100 | sell 1                         | price_collar_pct
-quote=99.98/100.00 last=NaN                   | buy 1                          | price_collar_pct
-quote=99.98/100.00 last=0                     | buy 1                          | price_collar_pct
+quote=99.98/100.00 last=NaN max_quote_deviation_pct=off | buy 1 | price_collar_pct
+quote=99.98/100.00 last=0 max_quote_deviation_pct=off | buy 1 | price_collar_pct
 quote=99.98/100.00                            | buy 1 stop 99.98               | ok
 quote=99.98/100.00                            | buy 1 stop 99.97               | price_collar_pct  # it would trigger at once
 quote=99.98/100.00 held=KO:1@100              | sell 1 stop 100.00             | ok
@@ -244,6 +287,28 @@ cash=20000000 quote=100.01/100.02 allow_short=true  | sell 10000             | m
 cash=20000000 quote=100.00/100.02 allow_short=true  | sell 10000             | ok
 cash=20000000 quote=100.01/100.02 held=KO:10000@100 | sell 10000             | max_order_notional
 """,
+    Rule.WITHIN_PARENT: """
+parent=-1                   | buy 1  | ok
+parent=0                    | buy 1  | ok
+parent=1                    | buy 1  | within_parent
+parent=unknown              | buy 1  | ok  # nothing is kept for it
+parent=1 held=KO:1@100      | sell 1 | ok
+""",
+    Rule.MAX_ORDER_ADV: """
+adv=10000 max_order_adv_pct=0.01                    | buy 99  limit 100 | ok
+adv=10000 max_order_adv_pct=0.01                    | buy 100 limit 100 | ok
+adv=10000 max_order_adv_pct=0.01 max_position_pct=1 | buy 101 limit 100 | max_order_adv_pct
+max_order_adv_pct=0.01                              | buy 1             | max_order_adv_pct  # nobody knows
+adv=10 max_order_adv_pct=0.01 held=KO:50@100        | sell 50           | ok
+adv=10 max_order_adv_pct=off                        | buy 50            | ok
+""",
+    Rule.MAX_PARTICIPATION: """
+adv=1000 max_participation_pct=0.03 left=2@1000        | buy 10           | ok
+adv=1000 max_participation_pct=0.03 left=1@1000        | buy 10           | ok
+adv=1000 max_participation_pct=0.03 left=3@1000        | buy 10           | max_participation_pct
+max_participation_pct=0.03                             | buy 1            | max_participation_pct
+adv=1000 max_participation_pct=0.03 left=3@1000 held=KO:10@100 | sell 10  | ok
+""",
     Rule.MAX_OPEN_ORDERS: """
 open=KO:1@100 open=KO:1@100 open=KO:1@100                                           | buy 1  | ok
 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100                             | buy 1  | ok                          # the fifth
@@ -251,6 +316,13 @@ open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100           
 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100 open=PEP:1@100          | buy 1  | ok                          # another symbol's
 held=KO:9@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 open=KO:1@100 | sell 9 | ok
 """,  # noqa: E501 - a row of a table is read as one line
+    Rule.MAX_OPEN_ORDERS_IN_ALL: """
+max_open_orders=3 open=PEP:1@100                   | buy 1 | ok
+max_open_orders=3 open=PEP:1@100 open=XOM:1@100    | buy 1 | ok
+max_open_orders=2 open=PEP:1@100 open=XOM:1@100    | buy 1 | max_open_orders
+max_open_orders=1 open=PEP:1@100 held=KO:1@100     | sell 1 | ok
+max_open_orders=1 replaces=1@99                    | buy 1 limit 99.5 | ok  # one makes way for the other
+""",
     Rule.IN_DOUBT: """
 doubt=KO:1@100                   | buy 1   | symbol_in_doubt
 doubt=PEP:1@100                  | buy 1   | ok
@@ -325,6 +397,14 @@ max_notional_per_day=1000 left=9@100/3600                | buy 1 limit 100.01 | 
 max_notional_per_day=1000 left=9@100/236000              | buy 1 limit 100.01 | ok
 max_notional_per_day=1000 left=9@100/3600 held=KO:9@99   | sell 9             | ok
 """,
+    Rule.MAX_TURNOVER: """
+max_turnover_per_day=0.01 left=4@200 | buy 1 limit 100  | ok
+max_turnover_per_day=0.01 left=9@100 | buy 1 limit 100  | ok
+max_turnover_per_day=0.01 left=9@100 | buy 1 limit 100.01 | max_turnover_per_day
+max_turnover_per_day=0.01 left=9@100 | buy 2 limit 100  | max_turnover_per_day
+max_turnover_per_day=0.01 left=10@100 held=KO:1@100 | sell 1 | ok
+max_turnover_per_day=off left=10@10000 | buy 1 | ok
+""",
     Rule.SELF_MATCH: """
 resting=sell_1_limit_100.02 held=KO:9@100                         | buy 1 limit 100.01   | ok
 resting=sell_1_limit_100.02 held=KO:9@100                         | buy 1 limit 100.02   | self_match
@@ -353,6 +433,13 @@ allow_short=true                 | sell 1 of PEP    | sell_within_held  # not sh
 allow_short=true                 | sell 1.5         | sell_within_held  # no fractions short
 allow_short=true held=KO:10@100  | sell 11          | sell_within_held  # never across zero in one order
 allow_short=true held=KO:-10@100 | sell 1           | ok
+""",
+    Rule.SHORT_ELIGIBLE: """
+allow_short=true                                                   | sell 1 | ok
+allow_short=true flags=easy_to_borrow                              | sell 1 | short_eligible
+allow_short=true flags=easy_to_borrow allow_hard_to_borrow=true    | sell 1 | ok
+allow_short=true flags=easy_to_borrow held=KO:10@100               | sell 10 | ok
+flags=easy_to_borrow                                               | buy 1  | ok
 """,
     Rule.REDUCE_ONLY: """
 held=KO:10@100                                 | sell 10 reduce_only | ok
@@ -390,6 +477,21 @@ held=KO:300@100                                      | buy 1                | ma
 allow_short=true held=KO:-300@100                    | buy 60               | ok
 cash=99999.99                                        | buy 100 limit 100.00 | max_position_pct
 """,  # noqa: E501 - a row of a table is read as one line
+    Rule.MAX_POSITION_NOTIONAL: """
+max_position_notional=10000 max_position_pct=0.2 held=KO:50@100 max_sector_exposure=1 | buy 50 limit 99.99  | ok
+max_position_notional=10000 max_position_pct=0.2 max_sector_exposure=1                | buy 100 limit 100   | ok
+max_position_notional=10000 max_position_pct=0.2 max_sector_exposure=1                | buy 100 limit 100.01 | max_position_notional
+max_position_notional=10000 max_position_pct=0.2 held=KO:150@100                      | sell 10             | ok
+max_position_notional=off max_position_pct=0.2                                        | buy 150 limit 100   | ok
+""",  # noqa: E501 - a row of a table is read as one line
+    Rule.MAX_CONCENTRATION: """
+max_concentration=0.02 held=PEP:100@100 | buy 100 limit 100 | ok
+max_concentration=0.02 held=PEP:100@100 max_position_pct=1 | buy 101 limit 100 | max_concentration
+max_concentration=0.02 held=PEP:100@100 | buy 99 limit 100  | ok
+max_concentration=0.02 held=PEP:150@100 | buy 1 limit 100   | max_concentration
+max_concentration=0.02 held=PEP:150@100 held=KO:1@100 | sell 1 | ok
+max_concentration=off held=PEP:150@100  | buy 1 limit 100   | ok
+""",
     Rule.MAX_POSITIONS: """
 max_portfolio_positions=2 held=PEP:1@100                  | buy 1  | ok
 max_portfolio_positions=2 held=PEP:1@100 held=XOM:1@100   | buy 1  | max_portfolio_positions
@@ -416,6 +518,16 @@ max_position_pct=0.20 max_gross_exposure=0.30 open=XOM:200@100  | buy 100 limit 
 max_position_pct=0.20 max_gross_exposure=0.30 held=XOM:-200@100 | buy 100 limit 100.01 | max_gross_exposure
 max_gross_exposure=0.30 held=XOM:400@100 held=KO:10@100         | sell 10              | ok
 """,
+    Rule.MAX_NET: """
+max_net_exposure=0.10                                                   | buy 99 limit 100  | ok
+max_net_exposure=0.10                                                   | buy 100 limit 100 | ok
+max_net_exposure=0.10 max_position_pct=1                                | buy 101 limit 100 | max_net_exposure
+max_net_exposure=0.10 open=XOM:50@100                                   | buy 51 limit 100  | max_net_exposure  # open orders count
+max_net_exposure=0.10 open=XOM:-50@100 allow_short=true                 | buy 100 limit 100 | ok  # but do not help
+max_net_exposure=0.10 held=XOM:-50@100 allow_short=true max_position_pct=1 | buy 150 limit 100 | ok
+max_net_exposure=0.10 held=XOM:-50@100 allow_short=true                 | sell 51 limit 100 | max_net_exposure
+max_net_exposure=0.10 held=XOM:200@100 held=KO:1@100                    | sell 1            | ok
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.MAX_CORRELATION: """
 held=XOM:1@100 corr=KO/XOM:0.799999                                  | buy 1  | ok
 held=XOM:1@100 corr=KO/XOM:0.80                                      | buy 1  | ok
@@ -444,6 +556,13 @@ cash=10000 roomy open=XOM:1@100                                      | buy 99 li
 cash=10000 roomy held=XOM:100@100 held=KO:10@100                     | sell 10              | ok
 cash=10000 roomy held=XOM:1@100 allow_short=true quote=100.01/100.02 | sell 99              | buying_power
 cash=10000 roomy buying_power_multiplier=2 held=XOM:100@100          | buy 100 limit 100.00 | ok
+""",
+    Rule.MARGINABLE: """
+held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2                            | buy 60 limit 100 | ok
+held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | buy 49 limit 100 | ok
+held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | buy 50 limit 100 | ok
+held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | buy 51 limit 100 | marginable
+held=KO:150@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | sell 5           | ok
 """,
     Rule.CHECK_FAILED: """
 broken=calendar                                  | buy 1  | check_failed

@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from quant_trading_system.config.risk_keys import SECTIONS
+from quant_trading_system.config.loader import default_limits
+from quant_trading_system.config.risk_keys import KEYS, SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import CheckResult, ExecutionPlan, QuoteSeen, Rejection, Rule, Unit
@@ -24,7 +25,7 @@ from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import AlwaysOpen
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks import CHECKS, Case, Check
+from quant_trading_system.risk.checks import CHECKS, Case, Check, asked_under
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
@@ -37,7 +38,9 @@ from tests.support.governed import limits_with as governed_limits
 from tests.support.market import NOON
 from tests.support.orders import buy, sell
 
-QUESTIONS = [rule for rule in Rule if rule is not Rule.CHECK_FAILED]
+EVERY = [rule for rule, _ in CHECKS]
+QUESTIONS = [rule for rule, _ in asked_under(default_limits())]
+"""What is asked under the shipped limits: those that are off ask nothing."""
 
 
 def refused(answer: ApprovedOrder | Rejection) -> Rejection:
@@ -58,8 +61,15 @@ def result(answer: ApprovedOrder | Rejection, rule: Rule) -> CheckResult:
 
 
 def test_every_question_is_asked_in_the_order_of_the_rules():
-    assert QUESTIONS == [rule for rule, _ in CHECKS]
+    assert [rule for rule in Rule if rule is not Rule.CHECK_FAILED] == [rule for rule, _ in CHECKS]
     assert QUESTIONS == [found.rule for found in Desk().check(buy(1)).decision.checks]
+
+
+def test_a_limit_that_is_off_is_not_asked_about():
+    off = {rule for rule, _ in CHECKS} - set(QUESTIONS)
+    assert off == {Rule(key.name) for key in KEYS if key.may_be_off and getattr(default_limits(), key.name) is None}
+    asked = Desk(limits=limits_with(max_quote_deviation_pct=None)).check(buy(1)).decision.checks
+    assert Rule.MAX_QUOTE_DEVIATION not in {found.rule for found in asked}
 
 
 def test_a_refusal_does_not_end_the_questions():
@@ -182,16 +192,16 @@ def _divide_by_zero(case: Case) -> CheckResult:
     raise ZeroDivisionError("planted")
 
 
-@pytest.mark.parametrize("rule", QUESTIONS)
+@pytest.mark.parametrize("rule", EVERY)
 def test_a_check_that_raises_refuses(rule: Rule) -> None:
     """It is never skipped, and every other question is still asked."""
     answer = refused(Desk(checks=_with_planted(rule, _divide_by_zero)).check(buy(1)))
     assert answer.rule is rule
     assert "ZeroDivisionError('planted')" in answer.message
-    assert QUESTIONS == [found.rule for found in answer.checks]
+    assert EVERY == [found.rule for found in answer.checks]
 
 
-@pytest.mark.parametrize("rule", QUESTIONS)
+@pytest.mark.parametrize("rule", EVERY)
 def test_a_check_that_raises_stops_a_way_out_as_well(rule: Rule) -> None:
     desk = Desk(checks=_with_planted(rule, _divide_by_zero))
     desk.hold("KO", 10, 100)
@@ -238,6 +248,18 @@ max_orders_per_day          3         2         left=2@100                      
 max_notional_per_day        300       299       left=2@100                          buy 1 limit 100
 price_collar_pct            0.06      0.05      quote=99.98/100.00                  buy 1 limit 106
 max_quote_age_s             20        15        age=20                              buy 1
+max_position_notional       10000     9999      held=XOM:1@100                      buy 100 limit 100
+max_net_exposure            0.10      0.09      allow_short=true                    buy 100 limit 100
+max_concentration           0.01      0.009     allow_short=true                    buy 100 limit 100
+max_open_orders             2         1         open=XOM:1@100                      buy 1
+max_turnover_per_day        0.01      0.009     left=9@100                          buy 1 limit 100
+max_quote_deviation_pct     0.20      0.19      last=125                            buy 1 limit 100
+max_order_adv_pct           0.01      0.009     adv=1000                            buy 10
+max_participation_pct       0.01      0.009     adv=1000 left=9@100                 buy 1
+no_trade_after_open_s       60        61        now=2024-01-08T14:31                buy 1
+no_trade_before_close_s     60        61        now=2024-01-08T20:59                buy 1
+restricted_symbols          PEP+blocked+by+Ana+because+x   KO+blocked+by+Ana+because+x   cash=2000       buy 1
+allow_hard_to_borrow        true      false     allow_short=true flags=easy_to_borrow  sell 1
 max_spread_pct              0.03      0.02      quote=99/102                        buy 1
 """
 
@@ -458,6 +480,7 @@ def test_a_key_decides_about_an_order(line: str) -> None:
         "allow_short": "sell_within_held",
         "buying_power_multiplier": "buying_power",
         "repeat_window_s": "max_repeated_orders",
+        "allow_hard_to_borrow": "short_eligible",
     }.get(key, key)
     assert named == _verdict(key, tight, given, order)
 

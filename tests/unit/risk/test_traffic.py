@@ -41,7 +41,7 @@ def traffic(clock: ManualClock | None = None) -> tuple[Traffic, ManualClock]:
 
 def send(counted: Traffic, times: int = 1) -> None:
     for _ in range(times):
-        counted.sent(ORDER, VALUE, is_replace=False, takes_risk=True)
+        counted.sent(ORDER, VALUE, ORDER.quantity, is_replace=False, takes_risk=True)
 
 
 # -- windows and days ----------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_arming_one_strategy_forgives_that_one_only():
     counted, _ = traffic()
     other = buy(1, strategy="reversion")
     for order in (ORDER, other):
-        counted.sent(order, VALUE, is_replace=False, takes_risk=True)
+        counted.sent(order, VALUE, order.quantity, is_replace=False, takes_risk=True)
         counted.disarm(order.strategy, "runaway")
     counted.rearm("momentum")
     assert (counted.seen(ORDER).disarmed, counted.seen(ORDER).repeats) == ("", 0)

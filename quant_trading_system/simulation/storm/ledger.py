@@ -309,6 +309,10 @@ class Ledger:
     def _is_complete(self, intent: Intent) -> bool:
         return intent.was_corrected or intent.filled >= Decimal(intent.terms.get("quantity", "0"))
 
+    def is_in_force(self, version: str) -> bool:
+        """It names the limits of the run, or the part of them that a reset leaves for a while."""
+        return bool(version) and version.partition(" x ")[0] == self.limits_version
+
     def _explained(self, intent: Intent, body: dict[str, Any]) -> None:
         """Every verdict says what was asked and what the answers were."""
         if intent.parent:
@@ -321,7 +325,7 @@ class Ledger:
             refused = [check for check in decision["checks"] if not check[1]]
             if not decision.get("refused_by") or (not refused and decision["refused_by"] != "kill_switch"):
                 self._problem("I34", f"{intent.order_id} was refused, and no check says why")
-        elif decision["limits_version"] != self.limits_version:
+        elif not self.is_in_force(decision["limits_version"]):
             self._problem("I34", f"{intent.order_id} was judged by limits that are not in force")
 
     def _led(self, leg: Intent) -> None:

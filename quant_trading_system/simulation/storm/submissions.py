@@ -142,7 +142,7 @@ class SubmissionRules:
         name, decision, require = intent.order_id, intent.decision, self._findings.require
         failed = [check[0] for check in decision.get("checks", ()) if not check[1]]
         require("I1", not failed and not decision.get("refused_by"), lambda: f"{name} leaves although {failed} said no")
-        require("I1", decision.get("limits_version") == ledger.limits_version, lambda: f"{name}: limits not in force")
+        require("I1", ledger.is_in_force(decision.get("limits_version", "")), lambda: f"{name}: limits not in force")
         asked = {check[0] for check in decision.get("checks", ())}
         missing = {rule.value for rule in Rule} - _NEVER_IN_VERDICT - asked
         require("I1", not missing, lambda: f"{name} leaves and nobody asked {sorted(missing)}")

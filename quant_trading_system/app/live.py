@@ -268,10 +268,9 @@ class LiveAccount:
 
     def _end_unstarted(self) -> None:
         """On record, so that it does not count as a start that failed."""
-        journal, now = self.system.ports.journal, self.system.ports.clock.now()
-        journal.append(
-            RunFinished(at=now, run=self.name, orders=0, fills=self.system.tracker.fills, policy="not started")
-        )
+        journal, now, system = self.system.ports.journal, self.system.ports.clock.now(), self.system
+        orders, fills = system.orders.count, system.tracker.fills  # those of others, taken into the books meanwhile
+        journal.append(RunFinished(at=now, run=self.name, orders=orders, fills=fills, policy="not started"))
         journal.sync()
 
     def _has_orders_to_withdraw(self) -> bool:

@@ -309,6 +309,10 @@ class Ledger:
     def _is_complete(self, intent: Intent) -> bool:
         return intent.was_corrected or intent.filled >= Decimal(intent.terms.get("quantity", "0"))
 
+    def limits_off(self) -> set[str]:
+        """Names of the limits that are switched off, about which nobody has to be asked."""
+        return {key.partition(".")[2] for key, text in self.limits.items() if text == "off"}
+
     def is_in_force(self, version: str) -> bool:
         """It names the limits of the run, or the part of them that a reset leaves for a while."""
         return bool(version) and version.partition(" x ")[0] == self.limits_version

@@ -144,7 +144,7 @@ class SubmissionRules:
         require("I1", not failed and not decision.get("refused_by"), lambda: f"{name} leaves although {failed} said no")
         require("I1", ledger.is_in_force(decision.get("limits_version", "")), lambda: f"{name}: limits not in force")
         asked = {check[0] for check in decision.get("checks", ())}
-        missing = {rule.value for rule in Rule} - _NEVER_IN_VERDICT - asked
+        missing = {rule.value for rule in Rule} - _NEVER_IN_VERDICT - ledger.limits_off() - asked
         require("I1", not missing, lambda: f"{name} leaves and nobody asked {sorted(missing)}")
 
     def _judge_halt(self, intent: Intent) -> None:

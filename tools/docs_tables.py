@@ -33,13 +33,14 @@ from quant_trading_system.core.events import AnyEvent
 from quant_trading_system.core.order_state import REQUESTS, TRANSITIONS, OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import LEGAL_COMBINATIONS, TimeInForce
 from quant_trading_system.journal.codec import KINDS
+from quant_trading_system.risk import controls
 from quant_trading_system.risk.checks import CHECKS
 from quant_trading_system.risk.triggers import TRIGGERS
 from quant_trading_system.simulation import fees
 from tests.support.fault_catalogue import CATALOGUE, NAMES
 from tools.docs_blocks import help_text
 from tools.fault_marks import proofs_in
-from tools.fault_runs import outcome_of, recorded_results, recorded_run
+from tools.fault_runs import CONTROLS_RECORD, outcome_of, recorded_results, recorded_run
 
 ROOT = Path(__file__).resolve().parent.parent
 _PART = re.compile(r"(<!-- made from the code: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -316,6 +317,70 @@ def fault_count() -> str:
     return f"{len(proved)} of {len(NAMES)} faults have a test that provokes them. {when}"
 
 
+def paragraphs() -> str:
+    """What each paragraph asks for, and the controls that answer it."""
+    rows = [
+        (
+            f"`{name}`",
+            asks,
+            ", ".join(f"`{c.name}`" for c in all_controls() if name in c.paragraphs),
+        )
+        for name, asks in controls.PARAGRAPHS.items()
+    ]
+    return table(("paragraph", "asks that", "answered by"), rows)
+
+
+def control_table(group: str) -> str:
+    """Every control of a group: what it holds, its code, the tests that prove it, and how these ended last."""
+    known, results = proofs_in(ROOT, "control"), recorded_results(CONTROLS_RECORD)
+    rows = []
+    for control in all_controls():
+        if group_of(control) != group:
+            continue
+        proofs = [proof for proof in known if proof.fault in (control.name, group)]
+        links = [f"[{proof.test.removeprefix('test_').replace('_', ' ')}](../{proof.path})" for proof in proofs]
+        rows.append(
+            (
+                f"`{control.name}`",
+                control.what,
+                f"[{control.code}](../quant_trading_system/{control.code})",
+                ", ".join(control.paragraphs),
+                "<br>".join(links) or "**none yet**",
+                outcome_of([results.get(proof.node, "") for proof in proofs]),
+            )
+        )
+    return table(("control", "what holds", "code", "answers", "proved by", "last run"), rows)
+
+
+def control_count() -> str:
+    """When the evidence was recorded."""
+    run = recorded_run(CONTROLS_RECORD)
+    when = f"Last recorded run: {run['date']}, version {run['version']}." if run else "No run is on record yet."
+    return f"{len(all_controls())} controls answer {len(controls.PARAGRAPHS)} paragraphs. {when}"
+
+
+def all_controls() -> list[controls.Control]:
+    """Rules of the gate, triggers and the others, each as a `Control`."""
+    checks = dict(CHECKS)
+    found = []
+    for rule in Rule:
+        answered, check = controls.RULES[rule], checks.get(rule)
+        what = _first_sentence(check) if check else "Everything that the checks need can be read."
+        code = "risk/pre_trade.py" if check is None else f"{check.__module__.partition('.')[2].replace('.', '/')}.py"
+        found.append(controls.Control(rule.value, what, code, answered))
+    for row in TRIGGERS:
+        what = f"Trading goes on while {row.goes_on_while}."
+        found.append(controls.Control(row.halt.value, what, "risk/monitor.py", controls.TRIGGERS[row.halt]))
+    return [*found, *controls.OTHERS]
+
+
+def group_of(control: controls.Control) -> str:
+    """``gate``, ``triggers`` or ``others``."""
+    if control in controls.OTHERS:
+        return "others"
+    return "triggers" if control.code == "risk/monitor.py" else "gate"
+
+
 MAKERS: dict[str, Callable[..., str]] = {
     "limit": limit,
     "limits": limits,
@@ -340,6 +405,9 @@ MAKERS: dict[str, Callable[..., str]] = {
     "error-codes": error_codes,
     "faults": faults,
     "fault-count": fault_count,
+    "paragraphs": paragraphs,
+    "controls": control_table,
+    "control-count": control_count,
 }
 
 

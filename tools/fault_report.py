@@ -18,10 +18,11 @@ sys.path.insert(0, str(ROOT))
 from quant_trading_system import __version__  # noqa: E402 - found once the line above has run
 from quant_trading_system.core.clock import SystemClock  # noqa: E402
 from tools.docs_tables import filled_in  # noqa: E402
-from tools.fault_marks import proofs_in  # noqa: E402
+from tools.fault_marks import MARK, proofs_in  # noqa: E402
 from tools.fault_runs import FAILED, PASSED, RECORD, recorded_results  # noqa: E402
 
 PAGE = ROOT / "docs" / "faults.md"
+_IMPORTED = "ignore::pytest.PytestAssertRewriteWarning"  # this tool has imported what pytest would rewrite
 
 
 class Results:
@@ -39,18 +40,19 @@ class Results:
             self.by_test.setdefault(name, PASSED)
 
 
-def main(paths: list[str]) -> int:
+def main(paths: list[str], mark: str = MARK, record: Path = RECORD, page: Path = PAGE) -> int:
     results = Results()
-    code = pytest.main(["-q", "--no-header", "-m", "fault and not soak", *(paths or ["tests"])], plugins=[results])
-    known = {proof.node for proof in proofs_in(ROOT)}
-    merged = {name: result for name, result in (recorded_results() | results.by_test).items() if name in known}
+    options = ["-q", "--no-header", "-m", f"{mark} and not soak", "-W", _IMPORTED]
+    code = pytest.main([*options, *(paths or ["tests"])], plugins=[results])
+    known = {proof.node for proof in proofs_in(ROOT, mark)}
+    merged = {name: result for name, result in (recorded_results(record) | results.by_test).items() if name in known}
     run = {
         "date": f"{SystemClock().now():%Y-%m-%d}",
         "version": __version__,
         "results": dict(sorted(merged.items())),
     }
-    RECORD.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(filled_in(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    record.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+    page.write_text(filled_in(page.read_text(encoding="utf-8")), encoding="utf-8")
     return int(code)
 
 

@@ -1,4 +1,4 @@
-"""How the tests that provoke faults ended when they were last run for the record: written by `fault_report`."""
+"""How marked tests ended when they were last run for the record: written by `fault_report` and `control_report`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-RECORD = Path(__file__).resolve().parent.parent / "docs" / "faults-run.json"
+_DOCS = Path(__file__).resolve().parent.parent / "docs"
+RECORD = _DOCS / "faults-run.json"
+CONTROLS_RECORD = _DOCS / "controls-run.json"
 
 PASSED, FAILED = "passed", "FAILED"
 
 
-def recorded_run() -> dict[str, Any]:
+def recorded_run(record: Path = RECORD) -> dict[str, Any]:
     """Date, version and results; empty when there is no record."""
-    run: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    run: dict[str, Any] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     return run
 
 
-def recorded_results() -> dict[str, str]:
+def recorded_results(record: Path = RECORD) -> dict[str, str]:
     """How each test ended, by its name without the values of its parameters."""
-    results: dict[str, str] = recorded_run().get("results", {})
+    results: dict[str, str] = recorded_run(record).get("results", {})
     return results
 
 

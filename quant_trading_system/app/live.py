@@ -52,6 +52,7 @@ from quant_trading_system.execution.order_manager import ABSENT_AFTER
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.risk.latch import Latch
+from quant_trading_system.risk.risk_book import Returns
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from quant_trading_system.trading.operations import Operations
 from quant_trading_system.trading.system import Ports, TradingSystem
@@ -144,8 +145,7 @@ class LiveAccount:
     """One account while it is being traded.
 
     Attributes:
-        name: of the run; every client order id begins with it.
-        system: everything that decides.
+        name: of the run; every client order id begins with it. `system`: everything that decides.
         broker, feed: both sides of the line to the broker.
     """
 
@@ -215,17 +215,17 @@ class LiveAccount:
             volumes=board,
             is_halted=halts.is_halted,
             unwatched=guard.unwatched,
+            returns=Returns(tuple(setup.universe), bars.recent_returns, is_daily=setup.span is None),
         )
-        record = around.watchdog_record(setup.directory)
-        run, system, past = await assemble_live(setup, ports, journal, broker, lock.holder, record, tell)
+        record, sender = around.watchdog_record(setup.directory), lock.holder
+        run, system, past = await assemble_live(setup, ports, journal, broker, sender, record, tell)
         correlations.use_limits(system.limits)
         system.governance.on_change(correlations.use_limits)
         alarms.kill_switch = guard.kill_switch = system.kill_switch
         guard.vitals = partial(vitals_of, clock, system.monitor, {"orders": broker.session, "prices": feed.session})
         system.orders.lives.watch.on_notice(alarms)
+        books, times = past.books if past else None, None if around.is_stepped else lines.client
         statements = AlpacaStatements(lines.client, broker.names)
-        books = None if past is None else past.books
-        times = None if around.is_stepped else lines.client
         reconciliation = Reconciliation(system, statements, books, alarms, tell, times)
         if not around.is_stepped:
             broker.session.on_change(reconciliation.reconciler.stream_changed)

@@ -23,6 +23,7 @@ from quant_trading_system.cli import (
     order_commands,
     reconcile_command,
     report_command,
+    risk_command,
     service_command,
     simulate_command,
     size_command,
@@ -85,6 +86,7 @@ alert_commands.add_to(app)
 algo_command.add_to(app)
 simulate_command.add_to(app)
 report_command.add_to(app)
+risk_command.add_to(app)
 
 
 def run() -> None:

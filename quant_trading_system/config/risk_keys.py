@@ -262,6 +262,14 @@ KEYS: tuple[LimitKey, ...] = (
         "How many fills of market orders that average is over; it counts from as many on.", Looser.ANY_CHANGE,
     ),
     LimitKey(
+        "triggers", "max_stress_loss_pct", read_number, _up_to(10), FRACTION + "equity",
+        "Loss in the worst stress scenario beyond which only exits may leave; needs past prices.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "triggers", "max_equity_difference_pct", read_number, _SHARE, FRACTION + "our own equity",
+        "How far the broker's equity may differ from ours, twice in a row, before the account halts.", Looser.HIGHER,
+    ),
+    LimitKey(
         "triggers", "max_feed_silence_s", read_number, _WINDOW, "seconds",
         "Longest time without a quote of any symbol held, while the exchange is open.", Looser.HIGHER,
     ),

@@ -66,6 +66,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
             `rejection_min_orders`.
         max_broker_errors: orders within `broker_error_window_s` that could not be sent or got no answer.
         max_slippage_bps: average cost of the last `slippage_fills` fills of market orders against their quotes.
+        max_stress_loss_pct: loss in the worst stress scenario, fraction of equity; beyond it only exits leave.
+        max_equity_difference_pct: the broker's equity against ours, fraction of ours.
         max_feed_silence_s: longest time without a quote of any symbol held, while the exchange is open.
         max_clock_drift_s: farthest that a quote's stamp may lie ahead of our clock.
         max_broker_silence_s: longest time for which the broker's stream or answers may be missing.
@@ -139,6 +141,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     broker_error_window_s: Decimal
     max_slippage_bps: Decimal
     slippage_fills: int
+    max_stress_loss_pct: Decimal
+    max_equity_difference_pct: Decimal
     max_feed_silence_s: Decimal
     max_clock_drift_s: Decimal
     max_broker_silence_s: Decimal

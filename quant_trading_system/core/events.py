@@ -1,7 +1,6 @@
 """What has happened, in past participles: the records of the journal and the messages to listeners.
 
-Every event is frozen, carries its time from the injected clock, and is encoded as one JSON object whose
-``kind`` names its class. Decimals travel as text.
+Every event is frozen, with its time from the injected clock, and one JSON object: ``kind`` names its class.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, Pen
 from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.positions import Trade
+from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.core.signals import Signal
 
 
@@ -59,6 +59,8 @@ class HaltTrigger(StrEnum):
     SLIPPAGE = "slippage"  # market orders fill far from the quotes that they were judged by
     STALE_FEED = "stale_feed"  # prices have stopped, so losses cannot be seen
     CLOCK_DRIFT = "clock_drift"  # the exchange's stamps lie ahead of our clock
+    STRESS_LOSS = "stress_loss"  # what is held would lose too much on a day of the past
+    EQUITY_DIFFERENCE = "equity_difference"
     BROKER_LOSS = "broker_loss"  # our books could not be compared with the broker's for long
     INTEGRITY = "integrity"  # unreadable latch, broken invariant
     WATCHDOG = "watchdog"  # the engine gave no sign of life
@@ -97,8 +99,7 @@ class RunStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_
 class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_finished"):
     """The run ended in order.
 
-    Attributes:
-        policy: ``cancel`` or ``leave`` of working orders; ``not started`` of a start that came to nothing; else empty.
+    `policy` is ``cancel`` or ``leave`` of working orders, ``not started`` of a start that came to nothing, else empty.
     """
 
     run: str
@@ -118,8 +119,7 @@ class CashMoved(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cash_
 class PositionAdopted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="position_adopted"):
     """A position that was there before our first order, taken over on a named person's word; never a fill.
 
-    Attributes:
-        quantity: signed shares; `cost`: their signed cost in dollars.
+    `quantity` counts signed shares, `cost` their signed cost in dollars.
     """
 
     symbol: str
@@ -240,10 +240,9 @@ class RiskEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="risk"
     """The risk numbers, after they were recalculated or a limit was broken.
 
     Attributes:
-        daily_pnl: dollars since the day opened, flows excluded.
-        current_drawdown: fraction lost from `peak_equity`.
-        losing_streak: losing round trips in a row.
-        week_start_equity, month_start_equity: dollars that their losses count from; 0 in records of old versions.
+        daily_pnl: dollars since the day opened, flows excluded; `current_drawdown`: fraction lost from `peak_equity`;
+            `losing_streak`: losing round trips in a row.
+        week_start_equity, month_start_equity: dollars that their losses count from; 0 in old records.
     """
 
     reason: RiskEventKind
@@ -383,6 +382,7 @@ AnyEvent = (
     | FillEvent
     | FillCorrected
     | RiskEvent
+    | RiskNow
     | KillSwitchEvent
     | AnyHaltEvent
     | GroupAlarm

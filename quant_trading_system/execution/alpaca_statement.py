@@ -81,6 +81,7 @@ class AlpacaStatements:
                 orders=tuple(seen_order(order) for order in evidence.orders),
                 positions=tuple(_seen_position(position) for position in positions),
                 cash=account.cash,
+                equity=account.equity,
                 fills=fills,
                 activities=await self.activities(since - ACTIVITY_SPAN),
                 obstacle=_obstacle(account),

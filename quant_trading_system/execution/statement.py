@@ -70,6 +70,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         orders: every open order; in a full statement those that were touched in its span, too.
+        equity: what the broker says that the account is worth, dollars; None where it does not.
         cash: dollars; None in a light statement, which has no fills and no activities either.
         obstacle: why the broker lets this account no longer trade freely, empty when it does.
     """
@@ -77,6 +78,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[SeenOrder, ...]
     positions: tuple[SeenPosition, ...]
     cash: Decimal | None = None
+    equity: Decimal | None = None
     fills: tuple[SeenFill, ...] = ()
     activities: tuple[SeenActivity, ...] = ()
     obstacle: str = ""

@@ -16,6 +16,7 @@ from quant_trading_system.core.breaks import Break
 from quant_trading_system.core.events import RunFinished, RunStarted
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.positions import Position, RoundTrips, Trade
+from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.journal.approval_fold import ApprovalBook
 from quant_trading_system.journal.limits_fold import LimitsBook
 from quant_trading_system.journal.order_fold import History, OrderView
@@ -55,6 +56,8 @@ class Books(msgspec.Struct, kw_only=True):
     halt: Halt
     scoped_halts: list[Halt] = []
     baselines: Baselines
+    risk_now: RiskNow | None
+    risk_day: RiskNow | None
     run_orders: int
     run_fills: int
     breaks: list[tuple[Break, datetime]]
@@ -85,6 +88,8 @@ _AS_THEY_ARE = (
     "halt",
     "scoped_halts",
     "baselines",
+    "risk_now",
+    "risk_day",
     "run_orders",
     "run_fills",
     "follows_activities",

@@ -40,6 +40,7 @@ from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.positions import Position, RoundTrips
+from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.journal.approval_fold import ApprovalFold
 from quant_trading_system.journal.limits_fold import LimitsFold
 from quant_trading_system.journal.order_fold import History, OrderFold
@@ -117,6 +118,7 @@ class Projection:
         runaways: strategies that were stopped for repeating themselves and not armed since, and in which words.
         opened: when the books began, None before that.
         disarmed: strategies that a person has disarmed, each with the reason.
+        risk_now: the latest risk numbers; `risk_day`: those of the last day that has ended. None before.
         last_intent: highest number of an intent among the order ids of each run.
     """
 
@@ -143,6 +145,8 @@ class Projection:
         self.scoped_halts: list[Halt] = []
         self.attribution = Attribution()
         self.baselines = Baselines()
+        self.risk_now: RiskNow | None = None
+        self.risk_day: RiskNow | None = None
         self.run_orders = 0
         self.run_fills = 0
         self.breaks: dict[tuple[BreakKind, str], tuple[Break, datetime]] = {}
@@ -168,6 +172,7 @@ class Projection:
             FillCorrected: self._correct_fill,
             PositionAdopted: self._adopt,
             RiskEvent: self._measure,
+            RiskNow: self._note_risk,
             KillSwitchEvent: self._switch,
             ApprovalAsked: self._decide,
             ApprovalGiven: self._decide,
@@ -318,6 +323,11 @@ class Projection:
             day_opened=opened,
             closing_equity=self._closing_equity(event),
         )
+
+    def _note_risk(self, event: RiskNow) -> None:
+        self.risk_now = event
+        if event.is_day_end:
+            self.risk_day = event
 
     def _closing_equity(self, event: RiskEvent) -> Decimal | None:
         if event.reason is RiskEventKind.DAY_CLOSED:

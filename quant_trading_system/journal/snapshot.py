@@ -34,6 +34,7 @@ from quant_trading_system.core import (
     orders,
     parent_events,
     positions,
+    risk_now,
 )
 from quant_trading_system.core.events import AnyEvent, RunFinished
 from quant_trading_system.core.exceptions import JournalError
@@ -67,6 +68,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     orders,
     parent_events,
     positions,
+    risk_now,
     approval_fold,
     limits_fold,
     order_fold,

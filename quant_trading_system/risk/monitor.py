@@ -30,6 +30,7 @@ from quant_trading_system.risk.triggers import (
     Measure,
     RecentHigh,
     Tally,
+    near,
 )
 
 _SIX = Decimal("1E-6")
@@ -40,6 +41,7 @@ class RiskMonitor:
 
     Attributes:
         opened_at: when the latest trading day was opened; None before the first.
+        stress_loss: dollars that the worst stress scenario would cost, as last measured.
         feed_silence: seconds since the latest quote of any symbol held, while the exchange is open; 0 otherwise.
         clock_behind: seconds by which the latest quotes' stamps lie ahead of our clock, at least 0.
     """
@@ -51,7 +53,7 @@ class RiskMonitor:
         portfolio: Portfolio,
         kill_switch: KillSwitch,
         clock: Clock,
-        emit: Callable[[RiskEvent], None],
+        emit: Callable[[RiskEvent], object],
         agreement: Agreement | None = None,
         quoted_at: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
@@ -62,7 +64,7 @@ class RiskMonitor:
             quoted_at: when the quotes are from by which positions are marked now, by symbol.
         """
         self.opened_at: datetime | None = None
-        self.feed_silence = self.clock_behind = ZERO
+        self.stress_loss = self.feed_silence = self.clock_behind = ZERO
         self._portfolio = portfolio
         self._kill_switch = kill_switch
         self._clock = clock
@@ -70,6 +72,7 @@ class RiskMonitor:
         self._agreement = agreement or Agreement()
         self._high, self._slippage = RecentHigh(ONE), AverageCost(1)
         self._refusals, self._errors = Tally(ONE), Tally(ONE)
+        self._differences = (ZERO, ZERO)
         self._lost_since: float | None = None
         self._warned: set[str] = set()
         self._second_marks = SecondMarks(clock, quoted_at)
@@ -87,11 +90,7 @@ class RiskMonitor:
         self._refusals.look_back(limits.rejection_window_s)
         self._errors.look_back(limits.broker_error_window_s)
         self._slippage.fills = limits.slippage_fills
-        share = limits.warn_at_share
-        self._near_losses = tuple(getattr(limits, trigger.rule) * share for trigger in TRIGGERS[: len(LOSSES)])
-        self._near_silence = limits.max_feed_silence_s * share
-        self._near_drift = limits.max_clock_drift_s * share
-        self._near_streak = limits.max_consecutive_losses * share
+        self._near = near(limits)
 
     # -- days ----------------------------------------------------------------------------------------------------
 
@@ -134,8 +133,6 @@ class RiskMonitor:
             portfolio.closing_equity = equity
         self._emit(msgspec.structs.replace(self.numbers(RiskEventKind.DAY_CLOSED), equity=equity))
 
-    # -- what it is told -----------------------------------------------------------------------------------------
-
     def answered(self, answer: Answer) -> None:
         """Count how the broker answered an order; it is judged at the next `observe`."""
         now = self._clock.monotonic()
@@ -152,6 +149,14 @@ class RiskMonitor:
             value: dollars at that quote.
         """
         self._slippage.add(cost, value)
+
+    def compare_equity(self, theirs: Decimal) -> None:
+        """The broker says what the account is worth, dollars; the smaller difference of two such looks is judged."""
+        with self._portfolio.lock:
+            ours = self._portfolio.equity
+            if self._portfolio.unmarked or ours <= 0:
+                return
+        self._differences = (self._differences[1], (abs(theirs - ours) / ours).quantize(_SIX))
 
     def recalculated(self, order_id: str) -> None:
         """Put the numbers after a fill of `order_id` on record."""
@@ -171,8 +176,6 @@ class RiskMonitor:
             portfolio.losing_streak = streak
         self._judge(self._streak())
 
-    # -- judging -------------------------------------------------------------------------------------------------
-
     def observe(self) -> None:
         """Compare the account with its limits; call after marks and fills."""
         if self._is_calm():
@@ -187,12 +190,16 @@ class RiskMonitor:
             return False
         if self._agreement.broker_lost or self._lost_since is not None:
             return False
-        if self.feed_silence > self._near_silence or self.clock_behind > self._near_drift:
+        if min(self._differences) > self._near.difference:
             return False
-        if self._portfolio.losing_streak > self._near_streak:
+        if self.feed_silence > self._near.silence or self.clock_behind > self._near.drift:
+            return False
+        if self._portfolio.losing_streak > self._near.streak:
             return False
         equity, bases = self._equity_and_bases()
-        return all(base - equity <= near * base for base, near in zip(bases, self._near_losses, strict=False))
+        if self.stress_loss > self._near.stress * equity:
+            return False
+        return all(base - equity <= near * base for base, near in zip(bases, self._near.losses, strict=False))
 
     def measures(self) -> tuple[Measure, ...]:
         """Where every trigger stands that can be measured now, in the order of `TRIGGERS`.
@@ -260,6 +267,8 @@ class RiskMonitor:
             self._lost_since = now
         lost = ZERO if self._lost_since is None else Decimal(int(now - self._lost_since))
         return (
+            Measure(_STRESS, self.stress_loss, limits.max_stress_loss_pct * max(self._portfolio.equity, ZERO)),
+            Measure(_EQUITY, min(self._differences), limits.max_equity_difference_pct),
             Measure(_FEED, self.feed_silence, limits.max_feed_silence_s),
             Measure(_CLOCK, self.clock_behind, limits.max_clock_drift_s),
             Measure(_BROKER, lost, limits.max_broker_silence_s),
@@ -284,8 +293,9 @@ class RiskMonitor:
         if self._kill_switch.is_active() and rule in state.numbers:
             return
         equity = self._portfolio.equity
+        # a broken line or clock is no reason to trade
         most = HaltLevel.FLATTENING if measure.trigger is _STREAK else HaltLevel.HALTED
-        level = min(self.limits.halt_level, most)  # a broken line or clock is no reason to trade
+        level = measure.trigger.level or min(self.limits.halt_level, most)
         try:
             self._kill_switch.activate(
                 f"{rule}: {plain(actual)} is beyond the limit of {plain(limit)}",
@@ -306,8 +316,6 @@ class RiskMonitor:
 
     def _tell(self, kind: RiskEventKind, measure: Measure) -> None:
         self._emit(self.numbers(kind, rule=measure.trigger.rule, actual=measure.actual, limit=measure.limit))
-
-    # -- baselines -----------------------------------------------------------------------------------------------
 
     def forgive(self) -> None:
         """Persons reset the switch: streaks and windows begin anew, losses of money count on."""
@@ -387,5 +395,5 @@ class RiskMonitor:
 
 
 _DAILY, _WEEKLY, _MONTHLY, _DRAWDOWN, _RAPID, *_OTHERS = TRIGGERS
-_STREAK, _SLIPPAGE, _REJECTIONS, _ERRORS, _FEED, _CLOCK, _BROKER = _OTHERS
+_STREAK, _SLIPPAGE, _REJECTIONS, _ERRORS, _STRESS, _EQUITY, _FEED, _CLOCK, _BROKER = _OTHERS
 assert len(BY_RULE) == len(TRIGGERS), "a trigger has a rule of its own"

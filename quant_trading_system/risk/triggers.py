@@ -10,8 +10,9 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import NamedTuple
 
+from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Unit
-from quant_trading_system.core.events import HaltTrigger
+from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.numbers import ZERO
 
 _BUCKETS = 30
@@ -33,6 +34,7 @@ class Trigger(NamedTuple):
     Attributes:
         rule: the key of `risk_params.yaml` that holds its limit.
         goes_on_while: what must be true for trading to go on.
+        level: that it sets; None for the `halt_level` of the limits.
         is_forgiven: a person who resets the switch accepts it, and it is counted anew from there; otherwise it has to
             be over before the reset.
     """
@@ -42,6 +44,7 @@ class Trigger(NamedTuple):
     unit: Unit
     goes_on_while: str
     is_forgiven: bool = True
+    level: HaltLevel | None = None
 
 
 # fmt: off
@@ -64,6 +67,12 @@ TRIGGERS: tuple[Trigger, ...] = (
             "of the latest orders, the broker refused no more than the limit", is_forgiven=False),
     Trigger(HaltTrigger.BROKER_ERRORS, "max_broker_errors", Unit.COUNT,
             "of the latest orders, no more than the limit could not be sent or got no answer", is_forgiven=False),
+    Trigger(HaltTrigger.STRESS_LOSS, "max_stress_loss_pct", Unit.USD,
+            "the worst stress scenario would cost no more than the limit",
+            is_forgiven=False, level=HaltLevel.REDUCING),
+    Trigger(HaltTrigger.EQUITY_DIFFERENCE, "max_equity_difference_pct", Unit.RATIO,
+            "the broker's equity, twice in a row, has not differed from ours by more than the limit",
+            is_forgiven=False),
     Trigger(HaltTrigger.STALE_FEED, "max_feed_silence_s", Unit.SECONDS,
             "while the exchange is open, some symbol held has had a quote within the limit", is_forgiven=False),
     Trigger(HaltTrigger.CLOCK_DRIFT, "max_clock_drift_s", Unit.SECONDS,
@@ -94,6 +103,30 @@ class Measure(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.trigger.rule}: {self.actual:f} is beyond the limit of {self.limit:f} {self.trigger.unit}".strip()
+
+
+class Near(NamedTuple):
+    """Where warnings begin: shares of the limits, as a quick look needs them; `losses` in the order of `TRIGGERS`."""
+
+    losses: tuple[Decimal, ...]
+    silence: Decimal
+    drift: Decimal
+    stress: Decimal
+    difference: Decimal
+    streak: Decimal
+
+
+def near(limits: RiskLimits) -> Near:
+    """The share `warn_at_share` of each limit."""
+    share = limits.warn_at_share
+    return Near(
+        losses=tuple(getattr(limits, trigger.rule) * share for trigger in TRIGGERS[: len(LOSSES)]),
+        silence=limits.max_feed_silence_s * share,
+        drift=limits.max_clock_drift_s * share,
+        stress=limits.max_stress_loss_pct * share,
+        difference=limits.max_equity_difference_pct * share,
+        streak=limits.max_consecutive_losses * share,
+    )
 
 
 class RecentHigh:

@@ -20,6 +20,10 @@ from quant_trading_system.core.numbers import ONE, ZERO, exact
 
 _NINETY_FIVE = Decimal("0.95")
 _NORMAL = NormalDist()
+_NEARLY_NORMAL = 1_000.0
+DRAWS = 20_000
+"""Draws of a Monte Carlo: the standard error of the value at risk at 99 % is then about 1.5 % of it."""
+
 _Floats = NDArray[np.float64]
 
 
@@ -144,6 +148,28 @@ def cornish_fisher_cvar(returns: ArrayLike, confidence: Decimal | str) -> float 
     return None if both is None else both[1]
 
 
+def monte_carlo_var(returns: ArrayLike, confidence: Decimal | str, *, seed: int) -> float | None:
+    """Value at risk of many draws from a Student t with the sample's mean, deviation and excess kurtosis K.
+
+    Its degrees of freedom are 4 + 6/K, at most 1 000 (nearly normal), which is also taken for K ≤ 0. Arguments, result
+    and errors are those of `historical_var`.
+
+    Args:
+        seed: of the draws; the same seed gives the same number.
+
+    Source:
+        McNeil, Frey & Embrechts (2015), chapter 6: moments of the Student t.
+    """
+    drawn = _draws(returns, confidence_level(confidence), seed)
+    return None if drawn is None else historical_var(drawn, confidence)
+
+
+def monte_carlo_cvar(returns: ArrayLike, confidence: Decimal | str, *, seed: int) -> float | None:
+    """Expected shortfall of the same draws as `monte_carlo_var`."""
+    drawn = _draws(returns, confidence_level(confidence), seed)
+    return None if drawn is None else historical_cvar(drawn, confidence)
+
+
 class Moments(NamedTuple):
     """What a sample looks like: `deviation` with divisor n − 1, `skewness` and `excess_kurtosis` with n."""
 
@@ -171,6 +197,18 @@ def cornish_fisher_z(z: float, skewness: float, excess_kurtosis: float) -> float
     z + (z² − 1)·S/6 + (z³ − 3z)·K/24 − (2z³ − 5z)·S²/36
     """
     return z + (z**2 - 1) * skewness / 6 + (z**3 - 3 * z) * excess_kurtosis / 24 - (2 * z**3 - 5 * z) * skewness**2 / 36
+
+
+def _draws(returns: ArrayLike, level: Decimal, seed: int) -> _Floats | None:
+    losses = _enough_losses(returns, level)
+    if losses is None:
+        return None
+    sample = moments(-losses)
+    freedom = min(4 + 6 / sample.excess_kurtosis, _NEARLY_NORMAL) if sample.excess_kurtosis > 0 else _NEARLY_NORMAL
+    scale = sample.deviation * sqrt((freedom - 2) / freedom)
+    return np.asarray(
+        sample.mean + scale * np.random.Generator(np.random.PCG64(seed)).standard_t(freedom, DRAWS), dtype=np.float64
+    )
 
 
 def _cornish_fisher(returns: ArrayLike, level: Decimal) -> tuple[float, float] | None:

@@ -290,6 +290,8 @@ class Reconciler:
         self._mark(statement)
         if statement.is_full:
             self._entries.book(statement.activities)
+        if statement.equity is not None:
+            system.monitor.compare_equity(statement.equity)
         shown = (self._externals.known(order.seen.client_order_id) for order in statement.orders)
         books = our_books(system.portfolio, system.orders, [record for record in shown if record is not None])
         found = [*compare(books, statement), *self._externals.unshown()]

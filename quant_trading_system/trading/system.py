@@ -13,10 +13,11 @@ from typing import Protocol
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.attribution import Attribution
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import AnyEvent, CashMoved, KillSwitchEvent, RiskEvent
+from quant_trading_system.core.events import AnyEvent, CashMoved, KillSwitchEvent
 from quant_trading_system.core.ids import IntentCounter
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import use_exact_arithmetic
+from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
@@ -36,6 +37,7 @@ from quant_trading_system.risk.position_sizer import PositionSizer
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.risk.reset import policy_of
 from quant_trading_system.risk.reset_obstacles import obstacles_of
+from quant_trading_system.risk.risk_book import Returns, book_of
 from quant_trading_system.risk.second_marks import quote_times
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_market import AlgoMarket
@@ -74,6 +76,7 @@ class Ports:
         volumes: what the market trades; None where nobody counts it.
         is_halted: trading of a symbol is halted.
         unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
+        returns: past returns, for the risk numbers; None measures none.
     """
 
     clock: Clock
@@ -86,6 +89,7 @@ class Ports:
     volumes: VolumeSource | None = None
     is_halted: Callable[[str], bool] = lambda _: False
     unwatched: Callable[[], str] = lambda: ""
+    returns: Returns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,7 @@ def assemble(
         desk=desk,
         obstacle=lambda symbol: ports.unwatched() or risk.agreement.obstacle(symbol),
     )
-    halt, engine = _drivers(ports, risk, tracker, orders, desk, path, strategies)
+    halt, engine = _drivers(ports, risk, tracker, orders, desk, path, strategies, past.books.risk_day if past else None)
     swapped = (risk.checker, risk.monitor, desk.market)
     governance.on_change(swap_of(risk.portfolio, risk.kill_switch, swapped, is_live=governance.is_live))
     if past is None:
@@ -259,7 +263,7 @@ def _judges(
         portfolio=portfolio,
         kill_switch=kill_switch,
         clock=clock,
-        emit=_emit_risk(ports.journal),
+        emit=ports.journal.append,
         agreement=agreement,
         quoted_at=quote_times(portfolio, ports.quotes),
     )
@@ -348,6 +352,7 @@ def _drivers(
     desk: AlgoDesk,
     path: OrderPath,
     strategies: Sequence[Strategy],
+    last_day: RiskNow | None,
 ) -> tuple[HaltProcedure, TradingEngine]:
     halt = HaltProcedure(
         ClosingParts(
@@ -378,6 +383,7 @@ def _drivers(
         calendar=ports.calendar,
         journal=ports.journal,
         clock=ports.clock,
+        risk_book=book_of(ports.returns, (risk.portfolio, risk.monitor), ports.clock, ports.journal.append, last_day),
     )
     return halt, engine
 
@@ -390,10 +396,3 @@ def _recorder(journal: DurableJournal) -> Callable[[KillSwitchEvent], None]:
         journal.sync()
 
     return record
-
-
-def _emit_risk(journal: DurableJournal) -> Callable[[RiskEvent], None]:
-    def emit(event: RiskEvent) -> None:
-        journal.append(event)
-
-    return emit

@@ -31,6 +31,7 @@ from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.risk_book import RiskBook
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_planning import EXECUTIONS
 from quant_trading_system.trading.liquidation import HaltProcedure
@@ -66,8 +67,12 @@ class TradingEngine:
         calendar: Calendar,
         journal: Journal,
         clock: Clock,
+        risk_book: RiskBook | None = None,
     ) -> None:
         """Join the parts.
+
+        Args:
+            risk_book: measures the book; None where no past returns are known.
 
         Raises:
             ConfigurationError: two strategies bear one name, or one that of the orders of others; nobody could tell
@@ -92,6 +97,7 @@ class TradingEngine:
         self._calendar = calendar
         self._journal = journal
         self._clock = clock
+        self._risk_book = risk_book
         self._signals = SignalGenerator()
         self._given: list[Order | ParentOrder] = []
         self._bar = 0
@@ -116,6 +122,8 @@ class TradingEngine:
     async def close_day(self) -> None:
         """A trading day ends: its numbers and the books go on record."""
         self._monitor.close_day()
+        if self._risk_book is not None:
+            self._risk_book.close_day()
         self._journal.append(self.state())
         await self._journal.durable()
 
@@ -140,6 +148,8 @@ class TradingEngine:
     async def _watch(self) -> None:
         self.mark_positions()
         try:
+            if self._risk_book is not None:
+                self._risk_book.tick()
             self._monitor.observe()
         finally:  # a halt is carried out even when it could not be told to everybody
             if self._kill_switch.stops_something:
@@ -148,6 +158,8 @@ class TradingEngine:
     async def on_bar(self, history: HistoryView) -> None:
         """A bar ended: ask every running strategy what it wants."""
         self._bar += 1
+        if self._risk_book is not None:
+            self._risk_book.next_bar()
         self._path.see(history)
         self._desk.market.learn(history)
         for strategy in list(self._running):

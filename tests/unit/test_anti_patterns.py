@@ -61,6 +61,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("kind", ORDERS)
+@pytest.mark.control("one way out", "kill_switch")
 def test_no_kind_of_order_gets_past_the_kill_switch(kind):
     account = Account()
     account.kill_switch.activate("a test")
@@ -136,6 +137,7 @@ def _approval() -> ApprovedOrder:
     return answer
 
 
+@pytest.mark.control("one way out")
 def test_an_approval_cannot_be_made_by_hand():
     approved = _approval()
     for seal in (None, object(), True):
@@ -145,6 +147,7 @@ def test_an_approval_cannot_be_made_by_hand():
         ApprovedOrder(buy(1_000_000))  # type: ignore[call-arg]
 
 
+@pytest.mark.control("one way out")
 def test_a_broker_takes_approved_orders_only():
     """The type says so for every broker, and mypy believes the type."""
     for broker in (Broker, ScriptedBroker):

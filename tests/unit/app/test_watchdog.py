@@ -115,6 +115,7 @@ def test_an_engine_that_lives_is_left_alone():
 
 
 @pytest.mark.fault("engine-hangs")
+@pytest.mark.control("watchdog")
 def test_an_engine_that_falls_silent_is_halted_first_and_its_orders_are_cancelled_within_the_bound():
     scene = Scene()
 

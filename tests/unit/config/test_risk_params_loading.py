@@ -121,6 +121,8 @@ def test_shipped_values():
         "triggers.broker_error_window_s": "300",
         "triggers.max_slippage_bps": "100",
         "triggers.slippage_fills": "20",
+        "triggers.max_stress_loss_pct": "0.5",
+        "triggers.max_equity_difference_pct": "0.02",
         "triggers.max_feed_silence_s": "300",
         "triggers.max_clock_drift_s": "5",
         "triggers.max_broker_silence_s": "600",
@@ -247,6 +249,7 @@ def broken_files():
 
 
 @pytest.mark.parametrize(("before", "after", "told"), list(broken_files()))
+@pytest.mark.control("trusted limits")
 def test_a_broken_file_is_refused_with_its_whole_message(before, after, told):
     assert EXAMPLE.count(before)
     assert refusal(EXAMPLE.replace(before, after, 1)) == told
@@ -471,7 +474,7 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "297cfc63a5bf"
+    assert default_limits().version == "973d10731d90"
 
 
 @given(limit_files())

@@ -127,6 +127,7 @@ TAMPERING = {
 
 @pytest.mark.parametrize("name", TAMPERING)
 @pytest.mark.fault("journal-edited")
+@pytest.mark.control("journal")
 def test_tampering_is_found_and_the_first_bad_entry_named(path, name):
     statements, first_bad, message = TAMPERING[name]
     execute(path, *statements)

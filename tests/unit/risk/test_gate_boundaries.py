@@ -578,10 +578,12 @@ ALL = [pytest.param(case, id=f"{rule}: {case}") for rule, table in CASES.items()
 
 
 @pytest.mark.parametrize("case", ALL)
+@pytest.mark.control("gate")
 def test_the_gate_decides_as_the_table_says(case: GateCase) -> None:
     assert case.verdict == verdict(decide(case))
 
 
+@pytest.mark.control("gate")
 def test_every_rule_refuses_in_its_own_table() -> None:
     """Whoever adds a rule adds its boundary here."""
     assert list(Rule) == list(CASES)

@@ -193,6 +193,7 @@ def _divide_by_zero(case: Case) -> CheckResult:
 
 
 @pytest.mark.parametrize("rule", EVERY)
+@pytest.mark.control("gate")
 def test_a_check_that_raises_refuses(rule: Rule) -> None:
     """It is never skipped, and every other question is still asked."""
     answer = refused(Desk(checks=_with_planted(rule, _divide_by_zero)).check(buy(1)))

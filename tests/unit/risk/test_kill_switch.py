@@ -188,6 +188,7 @@ def test_many_reasons_stay_within_bounds():
 # -- persist first -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.control("latch")
 def test_the_halt_is_on_disk_before_anybody_is_told(path):
     seen: list[str] = []
 
@@ -339,6 +340,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("how", UNREADABLE)
 @pytest.mark.fault("latch-unreadable")
+@pytest.mark.control("latch")
 def test_a_latch_that_cannot_be_read_is_active(path, how):
     """For those who have it open already and for those who come later."""
     kill_switch = switch(path)
@@ -438,6 +440,7 @@ def _in_another_process(path: Path, program: str) -> str:
 
 
 @pytest.mark.fault("halt-from-outside")
+@pytest.mark.control("latch")
 def test_two_processes_share_one_switch(path):
     """A halt from a shell stops a running engine, and survives the process that set it."""
     kill_switch = switch(path)
@@ -490,6 +493,7 @@ RESETS = [
 
 
 @pytest.mark.parametrize(("allowed", "who", "why", "refusal"), RESETS)
+@pytest.mark.control("authorised reset")
 def test_a_reset_needs_authority_and_with_a_list_a_reason(path, allowed, who, why, refusal):
     recorded: list[KillSwitchEvent] = []
     switch(path).activate("a test")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from quant_trading_system.core.breaks import Break, BreakKind, Owner
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.events import HaltTrigger, KillSwitchEvent, RiskEvent, RiskEventKind
+from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent, RiskEvent, RiskEventKind
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
@@ -94,6 +94,19 @@ def _errors(watched: Watched, count: Decimal) -> None:
     watched.answers(none=int(count), taken=50)
 
 
+def _stress(watched: Watched, dollars: Decimal) -> None:
+    watched.monitor.stress_loss = dollars
+    watched.monitor.observe()
+
+
+def _differ(watched: Watched, share: Decimal) -> None:
+    watched.monitor.compare_equity(D(100_000) * 2)
+    watched.monitor.observe()
+    assert not watched.kill_switch.is_active()  # one look alone says little
+    watched.monitor.compare_equity(D(100_000) * (1 - share))
+    watched.monitor.observe()
+
+
 def _mute(watched: Watched, seconds: Decimal) -> None:
     watched.monitor.feed_silence = seconds
     watched.monitor.observe()
@@ -121,6 +134,8 @@ CASES: dict[str, tuple[object, Callable[[Watched, Decimal], None], str, str, str
     "max_slippage_bps": (D(100), _slip, "80.01", "100", "100.01"),
     "max_rejection_rate": (D("0.5"), _refuse, "0.401", "0.5", "0.501"),
     "max_broker_errors": (5, _errors, "5", "5", "6"),
+    "max_stress_loss_pct": (D("0.5"), _stress, "40000.01", "50000", "50000.01"),
+    "max_equity_difference_pct": (D("0.02"), _differ, "0.0161", "0.02", "0.020001"),
     "max_feed_silence_s": (D(300), _mute, "241", "300", "301"),
     "max_clock_drift_s": (D(5), _behind, "4.001", "5", "5.001"),
     "max_broker_silence_s": (D(600), _lost, "481", "600", "601"),
@@ -128,11 +143,13 @@ CASES: dict[str, tuple[object, Callable[[Watched, Decimal], None], str, str, str
 """Rule → its limit, how to bring the account there, and numbers that warn, are the limit, and trip."""
 
 
+@pytest.mark.control("triggers")
 def test_every_trigger_has_its_case():
     assert set(CASES) == {trigger.rule for trigger in TRIGGERS}
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.rule)
+@pytest.mark.control("triggers")
 def test_a_trigger_trips_only_beyond_its_limit_and_warns_before_it(trigger):
     limit, bring, near, at, beyond = CASES[trigger.rule]
     calm = Watched(**{trigger.rule: limit})
@@ -435,6 +452,13 @@ def test_what_persists_is_told_and_what_a_person_accepts_is_not():
     watched.clock.move_to(NOON + 6 * MINUTE)
     watched.monitor.feed_silence = D(0)
     assert persisting(watched.monitor) == ()
+
+
+def test_too_much_at_stake_lets_exits_leave():
+    """Whoever holds too much must be able to sell it."""
+    watched = Watched(halt_level=HaltLevel.HALTED)
+    _stress(watched, D(60_000))
+    assert watched.kill_switch.level is HaltLevel.REDUCING
 
 
 def test_a_reset_begins_all_windows_anew():

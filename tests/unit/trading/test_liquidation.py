@@ -46,6 +46,7 @@ def pass_time(account: Account, seconds: float) -> None:
 # -- cancel, confirm ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.control("cancel and confirm")
 def test_a_halt_cancels_every_order_and_waits_for_the_broker_s_word():
     account = Account()
     account.hold("KO", 10)
@@ -139,6 +140,7 @@ def test_an_order_in_doubt_is_not_confirmed_away():
     assert not is_done(procedure)
 
 
+@pytest.mark.control("cancel and confirm")
 def test_a_cancel_that_was_lost_is_asked_for_again():
     """A halt does not wait for ever for an answer that will not come."""
     account = Account()

@@ -69,6 +69,7 @@ async def refusal(desk: Reconciled, order=None) -> str:
 # -- when ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.control("reconciliation")
 def test_nothing_that_adds_risk_leaves_before_the_first_clean_reconciliation(desk):
     async def story() -> None:
         assert await refusal(desk) == Rule.RECONCILED
@@ -174,6 +175,7 @@ def test_the_end_of_a_day_is_compared_in_full_over_the_day(desk):
 
 
 @pytest.mark.fault("position-differs")
+@pytest.mark.control("reconciliation")
 def test_a_difference_that_lasts_shuts_its_symbol_until_a_look_is_clean(desk):
     async def story() -> None:
         await desk.start()

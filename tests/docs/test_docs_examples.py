@@ -45,7 +45,7 @@ def test_orders_that_are_to_be_explained_are_in_the_journal_of_the_demo():
 
 
 def test_most_pages_have_examples():
-    """Words: why, glossary. Made from the code: commands, controls, rejections. Two terminals, services or
+    """Words: why, glossary. Made from the code: commands, controls, metrics, rejections. Two terminals, services or
     browsers: console, live, operations, venue.
 
     Stormy days, faults and the naive client are run by tests of their own.
@@ -53,7 +53,7 @@ def test_most_pages_have_examples():
     silent = {
         page.name for page in pages() if not any(b.prints or b.language == "console" for b in blocks_of(_text(page)))
     }
-    made = {"cli.md", "controls.md", "rejections.md", "tear-sheets.md"}
+    made = {"cli.md", "controls.md", "metrics.md", "rejections.md", "tear-sheets.md"}
     words = made | {"console.md", "glossary.md", "live.md", "operations.md", "venue.md", "why.md"}
     assert silent == words | {"simulation.md", "faults.md", "naive-client.md"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quant_trading_system.core.decisions import Rejection
-from quant_trading_system.core.exceptions import InvalidTransition, KillSwitchActiveError, OutcomeUnknown
+from quant_trading_system.core.exceptions import InvalidTransition, KillSwitchActiveError, OutcomeUnknown, ResetRefused
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.algo.parent import ParentStatus
@@ -60,7 +61,8 @@ class Storm:
         elif what == "halt":
             system.kill_switch.activate("a drill")
         elif what == "reset" and system.kill_switch.is_active():
-            system.kill_switch.reset("anna", "over")
+            with suppress(ResetRefused):  # while an order is in doubt nobody may
+                system.kill_switch.reset("anna", "over")
         elif what == "restart":
             self.restart()
         elif what == "resolve":

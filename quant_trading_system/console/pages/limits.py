@@ -10,6 +10,7 @@ from nicegui import ui
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.limits import LimitLine, PendingApproval, limits_reading
 from quant_trading_system.app.tokens import Role
+from quant_trading_system.config.scalars import OFF
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
@@ -101,7 +102,7 @@ def _row(line: LimitLine, used: Headroom | None) -> Row:
         line.key,
         cell(tag("code", line.name), kind="wide"),
         cell(_value(line), "", "num"),
-        cell(tag("span", line.unit if line.allowed else "", class_="soft")),
+        cell(tag("span", line.unit if line.allowed and line.value != OFF else "", class_="soft")),
         cell(now, "used" if now else "", "num"),
         cell(join(_raised(line), tag("span", line.meaning, class_="soft")), kind="wide"),
     )
@@ -115,7 +116,8 @@ def _question(one: PendingApproval) -> Markup:
 
 
 def _value(line: LimitLine) -> str:
-    return shares(Decimal(line.value)) if line.allowed else line.value or "–"
+    """A number as people write it; what is off or a list as it is on record."""
+    return shares(Decimal(line.value)) if line.allowed and line.value != OFF else line.value or "–"
 
 
 def _raised(line: LimitLine) -> Markup:

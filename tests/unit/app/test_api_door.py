@@ -30,9 +30,10 @@ class Console:
         return asyncio.run(self._ask(command, patience))
 
     async def _ask(self, command, patience: float) -> Outcome:
+        self.over = asyncio.Event()
         app = web.Application()
         app.router.add_post("/{path:.*}", self._serve)
-        runner = web.AppRunner(app, shutdown_timeout=0)
+        runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -41,12 +42,13 @@ class Console:
             door = ApiDoor(f"http://127.0.0.1:{port}/", "a-token", timedelta(seconds=patience))
             return await door.ask(command, key="my-intention", principal="nobody", source=Source.CLI)
         finally:
+            self.over.set()
             await runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:
         self.seen.append((request.path, dict(request.headers), await request.json()))
         if self.mute:
-            await asyncio.Event().wait()
+            await self.over.wait()
         return web.Response(status=self.status, body=json.dumps(self.answer).encode())
 
 

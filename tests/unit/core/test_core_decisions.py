@@ -35,8 +35,9 @@ def test_the_headroom_is_what_was_left_of_the_limit(line):
     assert number(left) == result.headroom
 
 
-def test_all_limits_are_ceilings_but_the_least_notional_and_the_least_age_of_a_repeat():
-    assert {Rule.MIN_NOTIONAL, Rule.DUPLICATE_ORDER} == MINIMUM_RULES
+def test_all_limits_are_ceilings_but_the_least_notional_and_the_least_ages():
+    ages = {Rule.DUPLICATE_ORDER, Rule.NO_TRADE_AFTER_OPEN, Rule.NO_TRADE_BEFORE_CLOSE}
+    assert {Rule.MIN_NOTIONAL, *ages} == MINIMUM_RULES
 
 
 def test_the_gate_asks_the_kill_switch_first_and_reports_a_failure_of_its_own_last():

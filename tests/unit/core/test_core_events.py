@@ -59,6 +59,7 @@ from quant_trading_system.core.operator_events import OperatorActed, OperatorAns
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.parent_events import MarketSeen, ParentEvent
+from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.core.signals import Direction, Signal
 
 AT = datetime(2024, 1, 2, 14, 30, 0, 250000, tzinfo=UTC)
@@ -115,9 +116,25 @@ GOLDEN = {
         '{"kind":"run_started","at":"2024-01-02T14:30:00.250000Z","run":"5f1c","mode":"backtest",'
         '"strategies":["momentum","reversal"],"seed":7,"version":"0.1.0","limits":{"risk.max_position_pct":"0.10"},'
         '"limits_version":"9f86d081","universe":['
-        '{"symbol":"KO","name":"","sector":"Unknown","lot":"1","fractionable":false,"shortable":false,"tradable":true},'
+        '{"symbol":"KO","name":"","sector":"Unknown","lot":"1","fractionable":false,"shortable":false,"tradable":true,'
+        '"easy_to_borrow":true,"marginable":true,"active":true},'
         '{"symbol":"XOM","name":"","sector":"Energy","lot":"100","fractionable":false,"shortable":false,'
-        '"tradable":true}],"data":"sp500"}',
+        '"tradable":true,"easy_to_borrow":true,"marginable":true,"active":true}],"data":"sp500"}',
+    ),
+    "risk_now": (
+        RiskNow(
+            at=AT,
+            equity=Decimal("100000.50"),
+            cash=Decimal(40_000),
+            daily_pnl=Decimal(-120),
+            current_drawdown=Decimal("0.0123"),
+            gross=Decimal("0.6"),
+            sectors={"Energy": Decimal("0.6")},
+            tail={"historical_var_95": Decimal(900), "monte_carlo_es_99": None},
+        ),
+        '{"kind":"risk_now","at":"2024-01-02T14:30:00.250000Z","equity":"100000.50","cash":"40000","daily_pnl":"-120",'
+        '"current_drawdown":"0.0123","gross":"0.6","sectors":{"Energy":"0.6"},'
+        '"tail":{"historical_var_95":"900","monte_carlo_es_99":null}}',
     ),
     "run_finished": (
         RunFinished(at=AT, run="5f1c", orders=12, fills=9),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -58,11 +58,15 @@ class Broker:
         for number in range((end - start).days + 1):
             day = start + timedelta(days=number)
             known = self._library.session_on(day)
-            hours = ("09:30", "16:00") if known is not None else None
+            hours = None if known is None else (_local(known.open), _local(known.close))
             hours = self.days.get(day, hours)
             if hours is not None:
                 found.append(CalendarDay(date=day, open=hours[0], close=hours[1]))
         return tuple(found)
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(NEW_YORK).strftime("%H:%M")
 
 
 class Scene(Reconciled):

@@ -95,7 +95,7 @@ KEYS: tuple[LimitKey, ...] = (
         "Largest value of one order.", Looser.HIGHER,
     ),
     LimitKey(
-        "orders", "max_open_orders_per_symbol", read_whole, _count(1_000_000), "orders",
+        "orders", "max_open_orders_per_symbol", read_whole, _count(1_000), "orders",
         "Orders of one symbol that may be open at once, the new one included.", Looser.HIGHER,
     ),
     LimitKey(

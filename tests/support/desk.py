@@ -45,6 +45,7 @@ UNHURRIED: dict[str, Any] = {
     "max_repeated_orders": 10**5,
     "max_orders_per_day": 10**7,
     "max_notional_per_day": Decimal(10**13),
+    "max_open_orders": 10_000,
 }
 """The limits on pace out of the way, for tests that send thousands of orders at one moment."""
 

@@ -53,7 +53,7 @@ ROOM = {"max_position_pct": D(1), "max_sector_exposure": D(1), "max_gross_exposu
 def test_ten_thousand_orders_never_reserve_more_than_buying_power():
     """100 000 dollars are a thousand shares at 100; whoever came first, exactly so many are placed."""
     account = Account(
-        limits=limits_with(**ROOM, **UNHURRIED, max_open_orders_per_symbol=10**6, max_order_notional=D(10**9))
+        limits=limits_with(**ROOM, **UNHURRIED, max_open_orders_per_symbol=1000, max_order_notional=D(10**9))
     )
     symbols = ("KO", "PEP", "XOM")
     answers = storm(account, lambda n: buy(10, symbols[n % 3], limit="100.00"))
@@ -65,7 +65,7 @@ def test_ten_thousand_orders_never_reserve_more_than_buying_power():
 
 
 def test_a_storm_in_one_symbol_fills_its_limit_to_the_last_share():
-    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=1000))
     answers = storm(account, lambda n: buy(4, limit="100.00"), tasks=100)
     assert len(account.broker.placed) == 25
     assert refusals(answers) == {Rule.MAX_POSITION: 775}
@@ -73,7 +73,7 @@ def test_a_storm_in_one_symbol_fills_its_limit_to_the_last_share():
 
 
 def test_no_two_exits_sell_the_same_shares():
-    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=1000))
     account.hold("KO", 90)
     answers = storm(account, lambda n: sell(4), tasks=50)
     assert len(account.broker.placed) == 22  # 88 of 90 shares
@@ -100,7 +100,7 @@ def test_the_number_of_open_orders_is_a_limit_too():
 )
 def test_no_limit_of_the_whole_book_gives_way_to_a_storm(limit, placed):
     """Eight hundred orders of one share at 100 in three symbols at once: exactly as many as the limit has room for."""
-    account = Account(limits=limits_with(**{**UNHURRIED, "max_open_orders_per_symbol": 10**6, **ROOM, **limit}))
+    account = Account(limits=limits_with(**{**UNHURRIED, "max_open_orders_per_symbol": 1000, **ROOM, **limit}))
     answers = storm(account, lambda n: buy(1, ("KO", "PEP", "XOM")[n % 3], limit="100.00"), tasks=100)
     assert refusals(answers) == {Rule(*limit): 800 - len(account.broker.placed)}
     assert len(account.broker.placed) <= placed
@@ -109,7 +109,7 @@ def test_no_limit_of_the_whole_book_gives_way_to_a_storm(limit, placed):
 
 @pytest.mark.parametrize("ids", ["given", "of the run"])
 def test_every_order_has_its_own_id_and_its_own_entry(ids):
-    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=1000))
     storm(account, lambda n: buy(1, limit="100.00", client_order_id=f"x-{n}" if ids == "given" else ""), tasks=25)
     records = account.orders.orders()
     assert len({record.order_id for record in records}) == len(records) == 200
@@ -118,7 +118,7 @@ def test_every_order_has_its_own_id_and_its_own_entry(ids):
 
 def test_fills_that_arrive_during_the_storm_are_all_booked():
     """Every order fills while others are being judged; cash and shares add up at the end."""
-    account = Account(limits=limits_with(**ROOM, **UNHURRIED, max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**ROOM, **UNHURRIED, max_open_orders_per_symbol=1000))
     account.broker.answers.extend(["fill"] * 800)
     storm(account, lambda n: buy(1), tasks=100)
     assert account.portfolio.position("KO").quantity == 800
@@ -140,7 +140,7 @@ PACE = {
 def test_no_storm_is_faster_than_the_limits_on_pace(rule):
     """Whoever comes first: exactly as many orders leave as the window has room for, and every other is refused."""
     tight, room = PACE[rule]
-    limits = limits_with(**ROOM, **UNHURRIED | tight, max_open_orders_per_symbol=10**6)
+    limits = limits_with(**ROOM, **UNHURRIED | tight, max_open_orders_per_symbol=1000)
     account = Account(limits=limits)
     answers = storm(account, lambda n: buy(1, limit="100.00", strategy=f"s{n % 5}"), tasks=250)
     assert len(account.broker.placed) == room
@@ -159,7 +159,7 @@ def test_a_runaway_in_a_storm_is_stopped_at_its_limit_and_nobody_else():
 
 def test_a_halt_in_the_storm_is_the_end_of_it():
     """The order that sees the halt first is the last one; all later ones are refused with its reason."""
-    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=10**6))
+    account = Account(limits=limits_with(**UNHURRIED, max_open_orders_per_symbol=1000))
 
     async def halt(approved) -> None:
         account.kill_switch.activate("enough")

@@ -22,7 +22,7 @@ PARENTS = 212
 def test_a_router_that_does_not_count_fills_sends_one_child_for_each_parent():
     """212 parents whose children fill and are sent again, as if nothing had filled: the second child is refused."""
     limits = limits_with(
-        **UNHURRIED, max_open_orders_per_symbol=1000, max_open_orders=10_000, max_position_pct=ONE,
+        **UNHURRIED, max_open_orders_per_symbol=1000, max_position_pct=ONE,
         max_sector_exposure=ONE,
     )  # fmt: skip
     account = Account(limits=limits, cash="10000000")

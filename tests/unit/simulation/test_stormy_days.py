@@ -155,13 +155,16 @@ def test_it_may_die_again_while_it_recovers():
 
 
 def test_a_bad_day_is_made_short(monkeypatch):
-    """Of all faults that struck, only those without which it does not fail are left."""
+    """Of all faults that struck, only those without which it does not fail are left.
+
+    On the first seed's day a losing streak halts the account as well, so it begins with the second.
+    """
     bug = next(bug for bug in BUGS if bug.number == "M31")
     bug.plant(monkeypatch)
     kinds = ("ops.halt", "stream.dup", "feed.zero", "disk.slow")
     bad = next(
         day
-        for day in (day_report(DayPlan(seed=seed, kinds=kinds, minutes=CALM + 40)) for seed in range(1, 9))
+        for day in (day_report(DayPlan(seed=seed, kinds=kinds, minutes=CALM + 40)) for seed in range(2, 9))
         if day.violations
     )
     short = shrunk(bad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -11,7 +12,9 @@ from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.limits_desk import changing
 from quant_trading_system.app.tokens import Role
 from quant_trading_system.core.clock import SystemClock
+from quant_trading_system.core.decisions import Unit
 from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.risk_now import LimitUse, RiskNow
 from quant_trading_system.risk.latch import look_at
 from tests.browser.conftest import LAPTOP, OFFICER, Desk
 
@@ -122,3 +125,25 @@ def test_a_looser_limit_waits_on_the_page_until_somebody_who_may_says_yes(browse
 def _propose(directory: Path) -> None:
     with changing(directory, SystemClock()) as governance:
         governance.propose({"risk.max_position_pct": "0.12"}, by="Ana", why="room for one more lot")
+
+
+def test_value_at_risk_and_stresses_are_shown_once_measured(officer, living):
+    _, scribe = living
+    page = officer.open("/risk")
+    expect(page.locator("#content")).to_contain_text("Not measured yet")
+    scribe.write(
+        RiskNow(
+            at=scribe.now,
+            equity=Decimal(100_000),
+            cash=Decimal(100_000),
+            daily_pnl=Decimal(0),
+            current_drawdown=Decimal(0),
+            tail={"historical_var_95": Decimal("1234.5"), "historical_es_95": None},
+            stress={"1987-10-19": Decimal(20_000), "rally": Decimal(-5_000)},
+            limits=(LimitUse("max_position_pct", Decimal(4_000), Decimal(10_000), Unit.USD, "KO"),),
+        )
+    )
+    expect(page.locator("tbody[data-rows=tail]")).to_contain_text("$1,234.50", timeout=WITHIN_MS)
+    expect(page.locator("tbody[data-rows=uses]")).to_contain_text("40 %")
+    expect(page.locator(".nicegui-echart").filter(has_text="1987-10-19")).to_be_visible()
+    assert officer.trouble == []

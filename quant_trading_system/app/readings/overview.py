@@ -15,7 +15,9 @@ from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.readings.headroom import Headroom, headroom
 from quant_trading_system.app.readings.positions import Holdings, fraction, holdings
 from quant_trading_system.app.readings.views import Pace
+from quant_trading_system.core.events import RiskEvent
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.risk_now import RiskNow
 
 CURVE_POINTS = 500
 
@@ -124,9 +126,9 @@ def overview(follower: Follower, engine: EngineReading, now: datetime) -> Overvi
 
 def _money(follower: Follower, held: Holdings) -> Money:
     views, base = follower.views, follower.books.baselines
-    risk, points = views.risk, views.curve.points
+    risk, points = _latest(follower), views.curve.points
     return Money(
-        equity=held.equity,
+        equity=held.equity if risk is None else risk.equity,
         cash=held.cash,
         daily_pnl=ZERO if risk is None else risk.daily_pnl,
         daily_fraction=ZERO if risk is None else fraction(risk.daily_pnl, base.day_start_equity),
@@ -138,6 +140,12 @@ def _money(follower: Follower, held: Holdings) -> Money:
         fees=held.fees,
         at=None if risk is None else risk.at,
     )
+
+
+def _latest(follower: Follower) -> RiskEvent | RiskNow | None:
+    """The newest measurement: after a fill, or once a minute."""
+    known = [found for found in (follower.views.risk, follower.books.risk_now) if found is not None]
+    return max(known, key=lambda found: found.at, default=None)
 
 
 def _health(follower: Follower, engine: EngineReading, now: datetime) -> tuple[Health, ...]:

@@ -31,6 +31,7 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.numbers import ZERO, divide
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.parent_events import ParentEvent
+from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.execution.parent_history import ParentHistories
 from quant_trading_system.journal.projection import Difference
 
@@ -100,6 +101,7 @@ class Views:
             FillCorrected: self._correct,
             ParentEvent: self.parents.take,
             RiskEvent: self._measure,
+            RiskNow: self._look,
             Reconciled: self._reconcile,
             SenderLocked: self._lock,
             SignalEvent: self._hear,
@@ -167,6 +169,9 @@ class Views:
             self.returns.append(divide(event.daily_pnl, event.day_start_equity, _RETURN))
         if event.reason is RiskEventKind.DAY_OPENED:
             self.today = Pace()
+
+    def _look(self, event: RiskNow) -> None:
+        self.curve.add(event.at, event.equity, event.current_drawdown)
 
     def _reconcile(self, event: Reconciled) -> None:
         self.reconciled, self.broker_at = event, event.at

@@ -5,12 +5,34 @@ from __future__ import annotations
 from nicegui import ui
 
 from quant_trading_system.app.readings.positions import fraction
+from quant_trading_system.app.readings.risk import RiskReading, risk_reading
 from quant_trading_system.console.pages import charts
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.overview import limit_bars
-from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables, empty, panel
+from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
 from quant_trading_system.console.pages.words import money, percent
+from quant_trading_system.core.decisions import Unit
+from quant_trading_system.core.numbers import plain
+from quant_trading_system.core.risk_now import LimitUse, RiskNow
 from quant_trading_system.research.markup import Markup, join, tag
+
+_LEVELS = ("var_95", "es_95", "var_99", "es_99")
+_TAIL = (
+    Column("Method"),
+    Column("VaR 95", is_number=True),
+    Column("ES 95", is_number=True),
+    Column("VaR 99", is_number=True),
+    Column("ES 99", is_number=True),
+)
+_USES = (
+    Column("Limit"),
+    Column("About"),
+    Column("Used", is_number=True),
+    Column("Limit", is_number=True),
+    Column("Share", is_number=True),
+)
+_UNMEASURED = "Value at risk and stresses are measured once a minute while `qts trade` runs."
+_WORST = 8
 
 
 class RiskPage:
@@ -33,17 +55,48 @@ class RiskPage:
                 ui.html(sheet.slot("none", slots["none"], "div"), sanitize=False)
                 self._sectors = ui.echart(charts.bar_chart([], []), renderer="svg").classes("chart")
                 self._sectors.props('role="img" aria-label="Exposure by sector"')
+            tail = sheet.table("tail", _TAIL, self.tables()["tail"], "Value at risk and expected shortfall")
+            unknown = sheet.slot("unmeasured", slots["unmeasured"], "div")
+            ui.html(panel("What may be lost", unknown, tail), sanitize=False).classes("s6")
+            with ui.element("section").classes("panel s6") as self._stress_box:
+                ui.html("Worst stresses: what would be lost, of equity", sanitize=False, tag="h2")
+                self._stress = ui.echart(charts.bar_chart([], []), renderer="svg").classes("chart")
+                self._stress.props('role="img" aria-label="Loss in stress scenarios"')
+            uses = sheet.table("uses", _USES, self.tables()["uses"], "What is used of every limit, in the worst case")
+            ui.html(panel("Every limit, if all open orders fill", uses), sanitize=False).classes("s12")
         self.redraw()
 
     def slots(self) -> Slots:
         shown = self._hub.overview()
         none = join() if shown.holdings.positions else empty("Nothing is held", "There is no exposure.")
-        return {"figures": self._figures(), "limits": limit_bars(shown.headroom), "none": none}
+        unmeasured = join() if self._measured() else empty("Not measured yet", _UNMEASURED)
+        limits = limit_bars(shown.headroom)
+        return {"figures": self._figures(), "limits": limits, "none": none, "unmeasured": unmeasured}
 
     def tables(self) -> Tables:
-        return {}
+        found = self._measured()
+        return {"tail": [] if found is None else _tail(found.now), "uses": [] if found is None else _uses(found.now)}
 
     def redraw(self) -> None:
+        self._draw_sectors()
+        self._draw_stress()
+
+    def _measured(self) -> RiskReading | None:
+        return risk_reading(self._hub.follower)
+
+    def _draw_stress(self) -> None:
+        found = self._measured()
+        self._stress_box.set_visibility(found is not None)
+        if found is None or found.now.equity <= 0:
+            return
+        worst = sorted(found.now.stress.items(), key=lambda item: item[1], reverse=True)[:_WORST]
+        values = [charts.number(fraction(loss, found.now.equity)) * 100 for _, loss in worst]
+        drawn = charts.bar_chart([name for name, _ in worst], values)
+        if self._stress.options != drawn:
+            self._stress.options.update(drawn)
+            self._stress.update()
+
+    def _draw_sectors(self) -> None:
         held, rows = self._hub.overview().holdings, self._hub.overview().headroom
         limit = next((charts.number(row.limit) * 100 for row in rows if row.key == "risk.max_sector_exposure"), None)
         values = [charts.number(fraction(value, held.equity)) * 100 for value in held.sectors.values()]
@@ -68,3 +121,40 @@ class RiskPage:
                 for name, value, more in figures
             )
         )
+
+
+def _tail(now: RiskNow) -> list[Row]:
+    """Each method in a row; a forecast of one day, or of one bar."""
+    methods = dict.fromkeys(name.rsplit("_", 2)[0] for name in now.tail)
+    return [
+        row(
+            method,
+            cell(method.replace("_", " "), kind="wide"),
+            *(_loss(now, f"{method}_{level}", level.replace("_", " ")) for level in _LEVELS),
+        )
+        for method in methods
+    ]
+
+
+def _loss(now: RiskNow, name: str, label: str) -> Markup:
+    loss = now.tail.get(name)
+    return cell("unknown" if loss is None else money(loss), label, "num")
+
+
+def _uses(now: RiskNow) -> list[Row]:
+    return [
+        row(
+            use.rule,
+            cell(tag("code", use.rule), kind="wide"),
+            cell(use.of),
+            cell(_amount(use, used=True), "used", "num"),
+            cell(_amount(use, used=False), "of", "num"),
+            cell(percent(use.share, 0), "share", "num"),
+        )
+        for use in sorted(now.limits, key=lambda use: use.share, reverse=True)
+    ]
+
+
+def _amount(use: LimitUse, *, used: bool) -> str:
+    value = use.actual if used else use.limit
+    return money(value) if use.unit is Unit.USD else f"{plain(value)} {use.unit}".strip()

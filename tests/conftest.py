@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # however pytest was started, ``tests.support.…`` can be imported
     sys.path.insert(0, str(ROOT))
 
-from tests.support.fault_catalogue import NAMES  # noqa: E402 - found once the lines above have run
+from quant_trading_system.simulation.storm.catalogue import NAMES  # noqa: E402 - found once the lines above have run
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
@@ -34,4 +34,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("fault"):
             unknown = set(mark.args) - NAMES
             if unknown or not mark.args:
-                raise pytest.UsageError(f"{item.nodeid}: no such fault {sorted(unknown)}; see fault_catalogue.py")
+                raise pytest.UsageError(f"{item.nodeid}: no such fault {sorted(unknown)}; see storm/catalogue.py")

@@ -37,7 +37,7 @@ from quant_trading_system.risk import controls
 from quant_trading_system.risk.checks import CHECKS
 from quant_trading_system.risk.triggers import TRIGGERS
 from quant_trading_system.simulation import fees
-from tests.support.fault_catalogue import CATALOGUE, NAMES
+from quant_trading_system.simulation.storm.catalogue import CATALOGUE, NAMES
 from tools.docs_blocks import help_text
 from tools.fault_marks import proofs_in
 from tools.fault_runs import CONTROLS_RECORD, outcome_of, recorded_results, recorded_run

@@ -12,7 +12,7 @@ import msgspec
 
 from quant_trading_system.app.stormy_day import stormy_day
 from quant_trading_system.core.exceptions import ConfigurationError
-from quant_trading_system.simulation.storm.catalogue import CATALOGUE, covered
+from quant_trading_system.simulation.storm.catalogue import IN_STORMS, covered
 from quant_trading_system.simulation.storm.findings import Violation
 from quant_trading_system.simulation.storm.plan import CALM, WHOLE_DAY, DayPlan, plan_of
 from quant_trading_system.simulation.storm.virtual_time import Stuck
@@ -188,7 +188,7 @@ class _Totals:
             faults=self._injected.total(),
             faults_by_kind=dict(sorted((kind, self._injected[kind]) for kind in self._possible)),
             catalogue=covered(self._injected),
-            catalogue_missed=sorted(set(CATALOGUE) - set(covered(self._injected))),
+            catalogue_missed=sorted(set(IN_STORMS) - set(covered(self._injected))),
             crash_points=self._points,
             invariants=dict(sorted(self._checks.items(), key=lambda item: int(item[0][1:]))),
             violations=self._violations,

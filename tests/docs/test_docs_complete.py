@@ -18,7 +18,7 @@ from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest, RequestTrigger
 from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.risk.checks import CHECKS
-from tests.support.fault_catalogue import CATALOGUE
+from quant_trading_system.simulation.storm.catalogue import CATALOGUE
 from tools.docs_blocks import PROMPT, blocks_of
 from tools.docs_tables import filled_in, parts_of
 from tools.fault_marks import proofs_in

@@ -390,6 +390,76 @@ def _age_by_the_wall_clock(patch: Patch) -> None:
     patch.setattr(OrderManager, "_age", lambda self, record: self._clock.now() - record.sent_at)
 
 
+def _keys_live_in_memory(patch: Patch) -> None:
+    from quant_trading_system.trading.operations import Operations
+
+    patch.setattr(Operations, "_answer_of", lambda self, key: self._answered.get(key))
+
+
+def _a_start_takes_the_file_as_it_is(patch: Patch) -> None:
+    from quant_trading_system.app import live_parts
+
+    patch.setattr(live_parts, "limits_at_start", lambda books, file, now: file)
+
+
+def _limits_are_older_than_the_verdict(patch: Patch) -> None:
+    real = order_life.decided
+
+    def decided(record: Any, trigger: Any, decision: Any) -> Any:
+        return real(record, trigger, msgspec.structs.replace(decision, limits_version="of-yesterday"))
+
+    patch.setattr(order_life, "decided", decided)
+
+
+def _a_refusal_keeps_its_reason(patch: Patch) -> None:
+    real = order_life.decided
+
+    def decided(record: Any, trigger: Any, decision: Any) -> Any:
+        return real(record, trigger, msgspec.structs.replace(decision, checks=()))
+
+    patch.setattr(order_life, "decided", decided)
+
+
+def _the_loss_monitor_swallows(patch: Patch) -> None:
+    from quant_trading_system.risk.kill_switch import KillSwitch
+
+    real = KillSwitch.activate
+
+    def activate(self: KillSwitch, reason: str, **words: Any) -> Any:
+        if words.get("activated_by") == "risk monitor":
+            return None
+        return real(self, reason, **words)
+
+    patch.setattr(KillSwitch, "activate", activate)
+
+
+def _adoption_on_nobodys_word(patch: Patch) -> None:
+    from quant_trading_system.app import reconciling
+
+    real = reconciling.adopt_positions
+
+    def adopt(ledger: Any, positions: Any, *, approved_by: str, reason: str) -> Any:
+        return real(ledger, positions, approved_by="", reason=reason)
+
+    patch.setattr(reconciling, "adopt_positions", adopt)
+
+
+def _a_correction_forgets_the_price(patch: Patch) -> None:
+    """Only the quantity of a corrected execution is booked anew."""
+    from quant_trading_system.execution import order_life as life
+
+    real = life.OrderLives.restate
+
+    def restate(self: OrderLives, record: Any, history: Any, reason: str = "") -> bool:
+        known = {fill.cumulative_quantity: fill.price for fill in record.executions.values()}
+        kept = [
+            msgspec.structs.replace(fill, price=known.get(fill.cumulative_quantity, fill.price)) for fill in history
+        ]
+        return real(self, record, kept, reason)
+
+    patch.setattr(OrderLives, "restate", restate)
+
+
 BUGS = (
     PlantedBug(
         "M01",
@@ -571,6 +641,19 @@ BUGS = (
     ),
     PlantedBug("M47", "a snapshot lacks a part of the books", _a_snapshot_lacks_cash, ("I4", "I8"), ("process.stop",)),
     PlantedBug("M70", "the verdict lacks the version of the limits", _the_verdict_has_no_version, ("I34", "I1"), ()),
+    PlantedBug("M20", "a verdict names limits not in force", _limits_are_older_than_the_verdict, ("I1", "I34")),
+    PlantedBug("M50", "a broken loss limit halts nobody", _the_loss_monitor_swallows, ("I17",), ("feed.spike",)),
+    PlantedBug(
+        "M53", "keys of commands live in memory only", _keys_live_in_memory, ("I9",), ("ops.door", "process.kill")
+    ),
+    PlantedBug("M66", "a looser file counts at once", _a_start_takes_the_file_as_it_is, ("I31",), ("ops.limits",)),
+    PlantedBug("M69", "a verdict is recorded without its answers", _a_refusal_keeps_its_reason, ("I34",)),
+    PlantedBug(
+        "M76", "positions are taken over on nobody's word", _adoption_on_nobodys_word, ("I12",), ("account.split",)
+    ),
+    PlantedBug(
+        "M59", "a correction keeps the price", _a_correction_forgets_the_price, ("I13", "I4"), ("fill.correct",)
+    ),
     PlantedBug(
         "M71",
         "the age of an order is read from the wall clock",

@@ -43,6 +43,7 @@ QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
             Rule.MAX_CORRELATION,
             Rule.BUYING_POWER,
             Rule.MARGINABLE,
+            Rule.SOFT_LIMITS,
         ),
     ),
     (

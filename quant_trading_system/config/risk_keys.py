@@ -10,59 +10,70 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
+from quant_trading_system.config.key_ranges import BARS, DAY_S, HOURS_S, SHARE, WAIT, count, up_to
+from quant_trading_system.config.kill_switch_keys import KILL_SWITCH_KEYS
 from quant_trading_system.config.limit_key import FRACTION, LimitKey, Range
 from quant_trading_system.config.looseness import Looser
 from quant_trading_system.config.scalars import (
-    HALT_LEVELS,
+    OFF,
+    BadValue,
+    quoted,
     read_flag,
-    read_level,
     read_name,
     read_number,
     read_restriction,
     read_whole,
 )
-from quant_trading_system.core.numbers import ONE, ZERO
-
-_SHARE = Range(ZERO, ONE, open_below=True)
-_DAY_S = Decimal(86_400)
-_WINDOW = Range(ZERO, Decimal(604_800), open_below=True)
-_HOURS_S = Decimal(23_400)
-_BARS = Range(Decimal(5), Decimal(2_520))
-_WAIT = Range(ONE, 7 * _DAY_S)
+from quant_trading_system.core.decisions import Rule
+from quant_trading_system.core.numbers import ONE, ZERO, plain
 
 
-def _up_to(high: int) -> Range:
-    return Range(ZERO, Decimal(high), open_below=True)
+def read_soft_limit(text: str) -> str:
+    """A key of the gate and the value from which a person is asked, such as ``max_order_notional 500000``.
+
+    Raises:
+        BadValue: it has another form, the key can have no soft limit, or the value is none of the key's.
+    """
+    name, _, value = text.partition(" ")
+    key = next((key for key in KEYS if key.name == name and can_be_soft(key)), None)
+    if key is None:
+        raise BadValue(f"holds {quoted(text)}; write KEY VALUE, with a limit of the gate that grows looser upwards")
+    if value == OFF:
+        raise BadValue(f"holds {quoted(text)}; leave the entry out instead")
+    found = key.value_of(value)
+    assert isinstance(found, Decimal | int), "a limit that grows looser upwards is a number"
+    return f"{name} {plain(Decimal(found))}"
 
 
-def _count(high: int) -> Range:
-    return Range(ONE, Decimal(high))
+def can_be_soft(key: LimitKey) -> bool:
+    """True for a number that the gate holds orders against from above."""
+    return key.name in set(Rule) and key.looser is Looser.HIGHER and key.range is not None
 
 
 # fmt: off
 KEYS: tuple[LimitKey, ...] = (
     LimitKey(
-        "risk", "max_position_pct", read_number, _SHARE, FRACTION + "equity",
+        "risk", "max_position_pct", read_number, SHARE, FRACTION + "equity",
         "Largest worst-case value of one position.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_portfolio_positions", read_whole, _count(10_000), "symbols",
+        "risk", "max_portfolio_positions", read_whole, count(10_000), "symbols",
         "Most symbols held or being opened at once.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_daily_loss_pct", read_number, _SHARE, FRACTION + "day-start equity",
+        "risk", "max_daily_loss_pct", read_number, SHARE, FRACTION + "day-start equity",
         "Loss of one day beyond which the kill switch trips.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_drawdown_pct", read_number, _SHARE, FRACTION + "peak equity",
+        "risk", "max_drawdown_pct", read_number, SHARE, FRACTION + "peak equity",
         "Loss from the peak beyond which the kill switch trips.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_sector_exposure", read_number, _SHARE, FRACTION + "equity",
+        "risk", "max_sector_exposure", read_number, SHARE, FRACTION + "equity",
         "Largest worst-case value of all positions of one sector.", Looser.HIGHER,
     ),
     LimitKey(
-        "risk", "max_correlation", read_number, _SHARE, "correlation",
+        "risk", "max_correlation", read_number, SHARE, "correlation",
         "Highest correlation of a new symbol's returns with those of any symbol held; 1 allows all.", Looser.HIGHER,
     ),
     LimitKey(
@@ -75,15 +86,15 @@ KEYS: tuple[LimitKey, ...] = (
         Looser.HIGHER,
     ),
     LimitKey(
-        "account", "max_gross_exposure", read_number, _up_to(4), FRACTION + "equity",
+        "account", "max_gross_exposure", read_number, up_to(4), FRACTION + "equity",
         "Largest worst-case sum of absolute position values.", Looser.HIGHER,
     ),
     LimitKey(
-        "account", "max_position_quantity", read_number, _up_to(10**9), "shares",
+        "account", "max_position_quantity", read_number, up_to(10**9), "shares",
         "Largest worst-case quantity of one position.", Looser.HIGHER,
     ),
     LimitKey(
-        "orders", "max_order_quantity", read_number, _up_to(10**9), "shares",
+        "orders", "max_order_quantity", read_number, up_to(10**9), "shares",
         "Largest quantity of one order.", Looser.HIGHER,
     ),
     LimitKey(
@@ -91,59 +102,59 @@ KEYS: tuple[LimitKey, ...] = (
         "Smallest value of one order.", Looser.LOWER,
     ),
     LimitKey(
-        "orders", "max_order_notional", read_number, _up_to(10**12), "dollars",
+        "orders", "max_order_notional", read_number, up_to(10**12), "dollars",
         "Largest value of one order.", Looser.HIGHER,
     ),
     LimitKey(
-        "orders", "max_open_orders_per_symbol", read_whole, _count(1_000), "orders",
+        "orders", "max_open_orders_per_symbol", read_whole, count(1_000), "orders",
         "Orders of one symbol that may be open at once, the new one included.", Looser.HIGHER,
     ),
     LimitKey(
-        "orders", "duplicate_window_s", read_number, Range(ZERO, _DAY_S), "seconds",
+        "orders", "duplicate_window_s", read_number, Range(ZERO, DAY_S), "seconds",
         "Time within which an identical order is taken for a mistake; 0 allows repeats.", Looser.LOWER,
     ),
     LimitKey(
-        "traffic", "max_orders_per_minute", read_whole, _count(100_000), "orders",
+        "traffic", "max_orders_per_minute", read_whole, count(100_000), "orders",
         "Orders and changes of orders that may leave within a minute.", Looser.HIGHER,
     ),
     LimitKey(
-        "traffic", "max_notional_per_minute", read_number, _up_to(10**12), "dollars",
+        "traffic", "max_notional_per_minute", read_number, up_to(10**12), "dollars",
         "What the orders that leave within a minute may add up to.", Looser.HIGHER,
     ),
     LimitKey(
-        "traffic", "max_messages_per_minute", read_whole, _count(100_000), "requests",
+        "traffic", "max_messages_per_minute", read_whole, count(100_000), "requests",
         "Requests within a minute, cancels included, beyond which nothing new is begun.", Looser.HIGHER,
     ),
     LimitKey(
-        "traffic", "max_replaces_per_minute", read_whole, _count(100_000), "changes",
+        "traffic", "max_replaces_per_minute", read_whole, count(100_000), "changes",
         "Changes of open orders that may leave within a minute.", Looser.HIGHER,
     ),
     LimitKey(
-        "traffic", "max_repeated_orders", read_whole, _count(100_000), "orders",
+        "traffic", "max_repeated_orders", read_whole, count(100_000), "orders",
         "Orders of one strategy, symbol and side within `repeat_window_s`; one more stops the strategy.", Looser.HIGHER,
     ),
     LimitKey(
-        "traffic", "repeat_window_s", read_number, Range(ZERO, _DAY_S, open_below=True), "seconds",
+        "traffic", "repeat_window_s", read_number, Range(ZERO, DAY_S, open_below=True), "seconds",
         "How long an order counts among the repeats.", Looser.LOWER,
     ),
     LimitKey(
-        "traffic", "max_orders_per_day", read_whole, _count(10_000_000), "orders",
+        "traffic", "max_orders_per_day", read_whole, count(10_000_000), "orders",
         "Orders and changes of orders that may leave on one day of the exchange.", Looser.HIGHER,
     ),
     LimitKey(
-        "traffic", "max_notional_per_day", read_number, _up_to(10**13), "dollars",
+        "traffic", "max_notional_per_day", read_number, up_to(10**13), "dollars",
         "What the orders of one day of the exchange may add up to.", Looser.HIGHER,
     ),
     LimitKey(
-        "prices", "price_collar_pct", read_number, _SHARE, FRACTION + "the quote",
+        "prices", "price_collar_pct", read_number, SHARE, FRACTION + "the quote",
         "Farthest that a price may lie on the hurting side of the quote.", Looser.HIGHER,
     ),
     LimitKey(
-        "prices", "max_quote_age_s", read_number, Range(ZERO, _DAY_S, open_below=True), "seconds",
+        "prices", "max_quote_age_s", read_number, Range(ZERO, DAY_S, open_below=True), "seconds",
         "Oldest usable quote.", Looser.HIGHER,
     ),
     LimitKey(
-        "prices", "max_spread_pct", read_number, _SHARE, FRACTION + "the mid price",
+        "prices", "max_spread_pct", read_number, SHARE, FRACTION + "the mid price",
         "Widest usable distance between bid and ask.", Looser.HIGHER,
     ),
     LimitKey(
@@ -151,45 +162,45 @@ KEYS: tuple[LimitKey, ...] = (
         "Difference between our clock and the broker's beyond which new risk is refused.", Looser.HIGHER,
     ),
     LimitKey(
-        "book", "max_position_notional", read_number, _up_to(10**12), "dollars",
+        "book", "max_position_notional", read_number, up_to(10**12), "dollars",
         "Largest worst-case value of one position in dollars.", Looser.HIGHER, may_be_off=True,
     ),
     LimitKey(
-        "book", "max_net_exposure", read_number, _up_to(4), FRACTION + "equity",
+        "book", "max_net_exposure", read_number, up_to(4), FRACTION + "equity",
         "Largest worst-case difference between long and short positions.", Looser.HIGHER, may_be_off=True,
     ),
     LimitKey(
-        "book", "max_concentration", read_number, _SHARE, "Herfindahl index",
+        "book", "max_concentration", read_number, SHARE, "Herfindahl index",
         "Largest sum of squared position values as fractions of equity.", Looser.HIGHER, may_be_off=True,
     ),
     LimitKey(
-        "book", "max_open_orders", read_whole, _count(10_000), "orders",
+        "book", "max_open_orders", read_whole, count(10_000), "orders",
         "Orders of all symbols that may be open at once, the new one and its legs included.", Looser.HIGHER,
     ),
     LimitKey(
-        "book", "max_turnover_per_day", read_number, _up_to(1000), FRACTION + "equity",
+        "book", "max_turnover_per_day", read_number, up_to(1000), FRACTION + "equity",
         "What the orders of one day of the exchange may add up to, measured by equity.",
         Looser.HIGHER, may_be_off=True,
     ),
     LimitKey(
-        "liquidity", "max_quote_deviation_pct", read_number, _SHARE, FRACTION + "the last trade",
+        "liquidity", "max_quote_deviation_pct", read_number, SHARE, FRACTION + "the last trade",
         "Farthest that the middle of the quote may lie from the last trade.", Looser.HIGHER, may_be_off=True,
     ),
     LimitKey(
-        "liquidity", "max_order_adv_pct", read_number, _SHARE, FRACTION + "average daily volume",
+        "liquidity", "max_order_adv_pct", read_number, SHARE, FRACTION + "average daily volume",
         "Largest order, measured by the average volume of the last 20 sessions.", Looser.HIGHER, may_be_off=True,
     ),
     LimitKey(
-        "liquidity", "max_participation_pct", read_number, _SHARE, FRACTION + "average daily volume",
+        "liquidity", "max_participation_pct", read_number, SHARE, FRACTION + "average daily volume",
         "What all orders of one symbol and day may add up to, measured by the average volume of the last 20 sessions.",
         Looser.HIGHER, may_be_off=True,
     ),
     LimitKey(
-        "times", "no_trade_after_open_s", read_number, Range(ZERO, _HOURS_S, open_below=True), "seconds",
+        "times", "no_trade_after_open_s", read_number, Range(ZERO, HOURS_S, open_below=True), "seconds",
         "Time after the open in which only exits and auction orders leave.", Looser.LOWER, may_be_off=True,
     ),
     LimitKey(
-        "times", "no_trade_before_close_s", read_number, Range(ZERO, _HOURS_S, open_below=True), "seconds",
+        "times", "no_trade_before_close_s", read_number, Range(ZERO, HOURS_S, open_below=True), "seconds",
         "Time before the close in which only exits and auction orders leave.", Looser.LOWER, may_be_off=True,
     ),
     LimitKey(
@@ -201,116 +212,13 @@ KEYS: tuple[LimitKey, ...] = (
         "permissions", "allow_hard_to_borrow", read_flag, None, "true or false",
         "Whether stocks that are not easy to borrow may be sold short.", Looser.HIGHER,
     ),
+    *KILL_SWITCH_KEYS,
     LimitKey(
-        "halt", "max_consecutive_losses", read_whole, _count(1_000), "round trips",
-        "Losing round trips in a row; one more trips the kill switch.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "halt", "halt_level", read_level, None, " or ".join(HALT_LEVELS),
-        "The level that an automatic trigger of the kill switch sets.", Looser.ANY_CHANGE,
-    ),
-    LimitKey(
-        "halt", "authorized_resetters", read_name, None, "list of names",
-        "Who may reset the kill switch; empty means that any named person may.", Looser.MORE_NAMES, is_list=True,
-    ),
-    LimitKey(
-        "triggers", "warn_at_share", read_number, Range(ZERO, Decimal("0.99"), open_below=True), "share of a limit",
-        "From this share of the limit of an automatic trigger on, people are warned, once a day each.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "max_weekly_loss_pct", read_number, _SHARE, FRACTION + "the week's opening equity",
-        "Loss of one week beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "max_monthly_loss_pct", read_number, _SHARE, FRACTION + "the month's opening equity",
-        "Loss of one month beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "max_rapid_loss_pct", read_number, _SHARE, FRACTION + "the highest equity of the window",
-        "Loss within `rapid_loss_window_s` beyond which the kill switch trips; 1 does without.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "rapid_loss_window_s", read_number, _WINDOW, "seconds",
-        "Time within which a rapid loss is looked for.", Looser.LOWER,
-    ),
-    LimitKey(
-        "triggers", "max_rejection_rate", read_number, _SHARE, FRACTION + "orders",
-        "Share of the orders within `rejection_window_s` that the broker may refuse; 1 does without.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "rejection_min_orders", read_whole, _count(10_000), "orders",
-        "Fewest orders within the window for their rejection rate to mean something.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "rejection_window_s", read_number, _WINDOW, "seconds",
-        "Time over which refusals are counted.", Looser.ANY_CHANGE,
-    ),
-    LimitKey(
-        "triggers", "max_broker_errors", read_whole, _count(1_000_000), "orders",
-        "Orders within `broker_error_window_s` that could not be sent or got no answer.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "broker_error_window_s", read_number, _WINDOW, "seconds",
-        "Time over which orders without an answer are counted.", Looser.LOWER,
-    ),
-    LimitKey(
-        "triggers", "max_slippage_bps", read_number, _up_to(10_000), "basis points",
-        "Average cost of the latest fills of market orders, beyond the quotes that judged them.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "slippage_fills", read_whole, _count(10_000), "fills",
-        "How many fills of market orders that average is over; it counts from as many on.", Looser.ANY_CHANGE,
-    ),
-    LimitKey(
-        "triggers", "max_stress_loss_pct", read_number, _up_to(10), FRACTION + "equity",
-        "Loss in the worst stress scenario beyond which only exits may leave; needs past prices.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "max_equity_difference_pct", read_number, _SHARE, FRACTION + "our own equity",
-        "How far the broker's equity may differ from ours, twice in a row, before the account halts.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "max_feed_silence_s", read_number, _WINDOW, "seconds",
-        "Longest time without a quote of any symbol held, while the exchange is open.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "max_clock_drift_s", read_number, _WINDOW, "seconds",
-        "Farthest that the exchange's stamp of a quote may lie ahead of our clock.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "triggers", "max_broker_silence_s", read_number, _WINDOW, "seconds",
-        "Longest time for which the broker's order stream or its answers may be missing.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "reset", "reset_approvals", read_whole, _count(5), "persons",
-        "Persons who must approve a reset of the kill switch in live trading; elsewhere one is enough.", Looser.LOWER,
-    ),
-    LimitKey(
-        "reset", "solo_reset_delay_s", read_whole, Range(ZERO, Decimal(43_200)), "seconds",
-        "Time after which one who approved a reset may reset alone; 0 for never.", Looser.ANY_CHANGE,
-    ),
-    LimitKey("reset", "probation_s", read_whole, Range(ZERO, Decimal(604_800)), "seconds",
-             "Time after a reset during which limits are reduced; 0 for none.", Looser.LOWER),
-    LimitKey("reset", "probation_factor", read_number, _SHARE, FRACTION + "each limit on size",
-             "What is left of the limits on size during that time.", Looser.HIGHER),
-    LimitKey("liquidation", "liquidation_slice_notional", read_number, _up_to(10**12), "dollars",
-             "Largest value of one closing order of a liquidation.", Looser.HIGHER),
-    LimitKey(
-        "liquidation", "liquidation_collar_pct", read_number, _SHARE, FRACTION + "the quote",
-        "How far beyond the far side of the quote the first closing order may reach.", Looser.HIGHER,
-    ),
-    LimitKey(
-        "liquidation", "liquidation_patience_s", read_number, _up_to(3_600), "seconds",
-        "Time for a closing order to fill; then the next one reaches twice as far.", Looser.LOWER,
-    ),
-    LimitKey("liquidation", "liquidation_extended_hours", read_flag, None, "true or false",
-             "Whether positions are closed before the open and after the close, too.", Looser.HIGHER),
-    LimitKey(
-        "correlation", "correlation_window", read_whole, _BARS, "bars",
+        "correlation", "correlation_window", read_whole, BARS, "bars",
         "Bars over which correlations are measured.", Looser.ANY_CHANGE,
     ),
     LimitKey(
-        "correlation", "correlation_min_observations", read_whole, _BARS, "bars",
+        "correlation", "correlation_min_observations", read_whole, BARS, "bars",
         "Fewest bars for a correlation to be believed.", Looser.LOWER,
     ),
     LimitKey(
@@ -319,20 +227,33 @@ KEYS: tuple[LimitKey, ...] = (
         Looser.MORE_NAMES, is_list=True,
     ),
     LimitKey(
-        "approvals", "live_loosening_approvals", read_whole, _count(9), "persons",
+        "approvals", "live_loosening_approvals", read_whole, count(9), "persons",
         "Persons who have to approve looser limits of an account with real money.", Looser.LOWER,
     ),
     LimitKey(
-        "approvals", "paper_loosening_approvals", read_whole, _count(9), "persons",
+        "approvals", "paper_loosening_approvals", read_whole, count(9), "persons",
         "Persons who have to approve looser limits of a paper account or a local one.", Looser.LOWER,
     ),
     LimitKey(
-        "approvals", "approval_expiry_s", read_number, _WAIT, "seconds",
+        "approvals", "approval_expiry_s", read_number, WAIT, "seconds",
         "How long looser limits wait for people.", Looser.HIGHER,
     ),
     LimitKey(
-        "approvals", "max_raise_s", read_number, _WAIT, "seconds",
+        "approvals", "max_raise_s", read_number, WAIT, "seconds",
         "Longest that a limit may be raised for a while.", Looser.HIGHER,
+    ),
+    LimitKey(
+        "soft", "soft_limits", read_soft_limit, None, "list of keys and values",
+        "Values below the hard limits, from which on a person has to approve an order.",
+        Looser.FEWER_NAMES, is_list=True,
+    ),
+    LimitKey(
+        "soft", "soft_limit_approvals", read_whole, count(9), "persons",
+        "Persons who have to approve an order beyond a soft limit.", Looser.LOWER,
+    ),
+    LimitKey(
+        "soft", "soft_limit_expiry_s", read_number, Range(ONE, DAY_S), "seconds",
+        "How long such an order waits for people.", Looser.HIGHER,
     ),
 )
 # fmt: on

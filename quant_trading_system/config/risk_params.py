@@ -85,6 +85,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
             and without.
         approval_expiry_s: seconds that looser limits wait for people.
         max_raise_s: longest that a limit may be raised for a while, seconds.
+        soft_limits: keys and lower values, from which on `soft_limit_approvals` persons have to approve an order
+            within `soft_limit_expiry_s` seconds.
     """
 
     max_position_pct: Decimal
@@ -161,4 +163,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     paper_loosening_approvals: int
     approval_expiry_s: Decimal
     max_raise_s: Decimal
+    soft_limits: tuple[str, ...]
+    soft_limit_approvals: int
+    soft_limit_expiry_s: Decimal
     version: str = ""

@@ -93,6 +93,13 @@ def note_contradictions(given: Mapping[str, Given], problems: Problems) -> None:
         low, high = given[lower], given[upper]
         told = f"{_told(lower, low)} is above {_told(upper, high)}: {because}"
         problems.note(max(low.line, high.line), told)
+    soft = given.get("soft_limits", Given((), 0))
+    assert isinstance(soft.value, tuple), "a list"
+    for entry in map(str, soft.value):
+        name, _, value = entry.partition(" ")
+        hard = given.get(name)
+        if hard is not None and hard.value is not None and Decimal(value) > _number(hard.value):
+            problems.note(soft.line, f"soft.soft_limits: {entry} is above {_told(name, hard)}; nobody would be asked")
 
 
 def contradictions(values: Mapping[str, Value | tuple[Value, ...]]) -> Iterator[Contradiction]:

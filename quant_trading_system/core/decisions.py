@@ -81,6 +81,7 @@ class Rule(StrEnum):
     MAX_CORRELATION = "max_correlation"
     BUYING_POWER = "buying_power"
     MARGINABLE = "marginable"
+    SOFT_LIMITS = "soft_limits"
     CHECK_FAILED = "check_failed"
 
 
@@ -164,6 +165,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         expected_slippage_bps: expected cost against `expected_price` in basis points; positive hurts.
         size: how the quantity was chosen; None for orders that were given with theirs.
         parent: id of the parent order that this one is a slice of, empty for none; cost and price are the parent's.
+        approval: id of the approval that lets it go beyond soft limits, empty for none.
     """
 
     choice: str
@@ -173,6 +175,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     expected_slippage_bps: Decimal | None = None
     size: SizeSeen | None = None
     parent: str = ""
+    approval: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -62,7 +62,7 @@ class ParentRooms:
         self._parent_of: dict[str, str] = {}
         lives.on_settled(self._settled)
         lives.on_return(self._returned)
-        checker.know_parents(self.excess)
+        checker.know(parent_excess=self.excess)
 
     def take(self, parent_id: str, whole: Order, plan: ExecutionPlan) -> Decision | Rejection:
         """Have the gate judge all that is left of a parent as one order, and keep the room for it.

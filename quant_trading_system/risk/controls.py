@@ -113,6 +113,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "max_concentration": _CAPITAL,
     "max_net_exposure": (*_CAPITAL, "FIA position"),
     "marginable": (*_CAPITAL, *_SETTLED),
+    "soft_limits": (*_CAPITAL, *_ERROR),
     Rule.CHECK_FAILED: ("15c3-5(d)", *_ERROR),
 }
 """The rules of the gate by their values, and the paragraphs that each answers."""

@@ -62,6 +62,7 @@ class LimitsGovernance:
     Attributes:
         approvals: all approvals of the account.
         limits: in force now; the version that every verdict names is theirs.
+        sends_orders: somebody here sends the orders that people approve.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class LimitsGovernance:
         self._record = record
         self._clock = clock
         self.is_live = is_live
+        self.sends_orders = False
         self._listeners: list[Callable[[RiskLimits], None]] = []
         self.limits = self._in_force()
         self.approvals = Approvals(
@@ -173,11 +175,13 @@ class LimitsGovernance:
         return Settled(waiting=parts.waiting, approval=self._ask(parts.waiting, by, why, until, source))
 
     def approve(self, approval: str, *, by: str, content: str, reason: str = "", source: str = "") -> bool:
-        """Say yes to a proposal; True when its limits are in force now.
+        """Say yes; True when that was the last yes needed, and looser limits are in force now.
 
         Raises:
-            ApprovalRefused: as `Approvals.give`.
+            ApprovalRefused: as `Approvals.give`; or it is about an order, and nobody here would send it.
         """
+        if self.approvals.find(approval).subject is ApprovalSubject.ORDER and not self.sends_orders:
+            raise ApprovalRefused(f"{approval} is about an order, and no engine takes it from here: `qts trade` first")
         return self.approvals.give(approval, by=by, content=content, reason=reason, source=source)
 
     def tend(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from decimal import ROUND_CEILING, Decimal
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.config.scalars import restrictions_in, strictest_of
@@ -21,7 +21,7 @@ from quant_trading_system.core.orders import Order, OrderSide, OrderType
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks import Case, Check, asked_under
+from quant_trading_system.risk.checks import Case, Check, asked_under, soft_under
 from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.holding import Holding
@@ -150,14 +150,15 @@ class PreTradeRiskChecker:
         """In force."""
         return self._limits
 
-    def know_parents(self, parent_excess: Callable[[str], Decimal | None]) -> None:
-        """From now on slices are held against what their parents want; see `Sources`."""
-        self._sources = self._sources._replace(parent_excess=parent_excess)
+    def know(self, **sources: Callable[..., Any]) -> None:
+        """From now on ask these for facts; the names are those of `Sources`."""
+        self._sources = self._sources._replace(**sources)
 
     def use_limits(self, limits: RiskLimits) -> None:
         """Judge by other limits from now on; whoever swaps them holds the portfolio's lock."""
         self._limits = limits
         asked = asked_under(limits) if self._planted is None else self._planted
+        self._soft = soft_under(limits)
         self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in asked)
         self._restrictions = restrictions_in(limits.restricted_symbols)
         self.traffic.look_back(limits.repeat_window_s)
@@ -199,7 +200,8 @@ class PreTradeRiskChecker:
         return _rejection(order, refused or _NO_PRICE, decision)
 
     def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
-        case.parent = "" if plan is None else plan.parent
+        if plan is not None:
+            case.parent, case.approval = plan.parent, plan.approval
         results, refused = self._ask_all(case)
         return self._decision(case, results, plan, refused.rule if refused else None), refused
 
@@ -240,7 +242,7 @@ class PreTradeRiskChecker:
         case = Case()
         portfolio = case.portfolio = self._portfolio
         case.order = order
-        case.limits = self._limits
+        case.limits, case.soft = self._limits, self._soft
         case.sources = self._sources
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
@@ -248,7 +250,7 @@ class PreTradeRiskChecker:
         now = case.now = self._clock.now()
         restrictions = self._restrictions.get(order.symbol)
         case.restriction = None if restrictions is None else strictest_of(restrictions, now.astimezone(UTC).date())
-        case.quote, case.price, case.replaced, case.parent = None, None, None, ""
+        case.quote, case.price, case.replaced, case.parent, case.approval = None, None, None, "", ""
         return case
 
     def _gather(self, case: Case) -> None:

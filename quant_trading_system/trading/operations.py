@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from quant_trading_system.core.approval_events import ApprovalAnswer, ApprovalSubject
 from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.commands import (
     STOPPING,
@@ -53,6 +54,7 @@ from quant_trading_system.core.exceptions import (
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, subject_of_key
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.trading import operator_limits
+from quant_trading_system.trading.held_orders import HeldOrders
 from quant_trading_system.trading.operator_orders import PATIENCE, Act, OrderOperations
 from quant_trading_system.trading.operator_parents import ParentOperations
 from quant_trading_system.trading.reconciler import Reconciler
@@ -96,7 +98,8 @@ class Operations:
         self._running: dict[str, tuple[Command, asyncio.Future[Outcome]]] = {}
         system.ports.broker.subscribe(lambda _: self._news.set())
         system.orders.on_settled(lambda _: self._news.set())
-        orders, parents = OrderOperations(system, self._until), ParentOperations(system, self._until)
+        self._held = HeldOrders(system)
+        orders, parents = OrderOperations(system, self._until, self._held), ParentOperations(system, self._until)
         self._orders = orders
         self._handlers: dict[type[Command], Handler] = {
             PlaceOrder: orders.send,
@@ -297,7 +300,14 @@ class Operations:
         return operator_limits.propose(self._system.governance, command, act.by, "engine")
 
     async def _answer(self, command: AnswerApproval, act: Act) -> Outcome:
-        return operator_limits.answer(self._system.governance, command, act.by, "engine")
+        governance = self._system.governance
+        view = governance.approvals.find(command.approval)
+        outcome = operator_limits.answer(governance, command, act.by, "engine")
+        is_granted = command.answer is ApprovalAnswer.YES and outcome.result is Result.DONE
+        if not is_granted or view.subject is not ApprovalSubject.ORDER:
+            return outcome
+        sent = await self._orders.send_approved(view, act)
+        return msgspec.structs.replace(sent, message=f"{view.approval} is approved: {sent.message}")
 
     # -- books ---------------------------------------------------------------------------------------------------
 

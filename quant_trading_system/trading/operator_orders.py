@@ -6,14 +6,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from quant_trading_system.core.commands import Cancel, CancelAll, Check, Outcome, PlaceOrder, ReplaceOrder, Result
-from quant_trading_system.core.decisions import Rejection
-from quant_trading_system.core.exceptions import JournalError, UnknownOrder
+from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.exceptions import ApprovalRefused, JournalError, UnknownOrder
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.journal.approval_fold import ApprovalView
+from quant_trading_system.trading.held_orders import HeldOrders
 from quant_trading_system.trading.planning import plan_as_given
 from quant_trading_system.trading.system import TradingSystem
 
@@ -44,9 +48,10 @@ class Act(NamedTuple):
 class OrderOperations:
     """Carries out commands about orders, through the order manager and its gate."""
 
-    def __init__(self, system: TradingSystem, until: Until) -> None:
-        """Act on the orders of `system`."""
+    def __init__(self, system: TradingSystem, until: Until, held: HeldOrders) -> None:
+        """Act on the orders of `system`; `held` asks people about those beyond soft limits."""
         self._system = system
+        self._held = held
         self._orders = system.orders
         self._until = until
 
@@ -59,6 +64,28 @@ class OrderOperations:
         """
         order = command.order(act.order_id)
         answer = await self._system.path.submit_as_given(order, act.seq)
+        if isinstance(answer, Rejection) and answer.rule is Rule.SOFT_LIMITS:
+            return self._asked(answer, act)
+        return await self._shown(order, answer)
+
+    async def send_approved(self, view: ApprovalView, act: Act) -> Outcome:
+        """Send an order that people have approved, under an id of its own; the answer is that of `send`.
+
+        Raises:
+            ApprovalRefused: as `HeldOrders.send`.
+            KillSwitchActiveError, JournalUnavailable: as `OrderManager.submit`.
+        """
+        return await self._shown(*await self._held.send(view, act.seq))
+
+    def _asked(self, rejection: Rejection, act: Act) -> Outcome:
+        try:
+            view = self._held.ask(rejection, act.by)
+        except ApprovalRefused as refusal:
+            return _refused(rejection, f"; nobody can be asked: {refusal}")
+        waits = f"{view.approval} waits for {view.needed} to approve it, `qts approvals list` shows it"
+        return msgspec.structs.replace(_refused(rejection, f"; {waits}"), result=Result.PENDING)
+
+    async def _shown(self, order: Order, answer: Placed | Rejection) -> Outcome:
         if isinstance(answer, Rejection):
             return _refused(answer)
         record = self._require(answer.order_id)

@@ -28,6 +28,7 @@ from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import Quote, QuoteSource
+from quant_trading_system.risk.checks.soft import with_soft_limits
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import Around, PositionSizer, Sizing, SizingRequest, Wanted, room_for
@@ -38,7 +39,11 @@ from quant_trading_system.trading.pursuit import Pursuit
 
 
 class OrderPath:
-    """Walks wishes to the broker, step by step, until each is reached, refused or overtaken by a newer one."""
+    """Walks wishes to the broker, step by step, until each is reached, refused or overtaken by a newer one.
+
+    Attributes:
+        on_refused: told of every order of a strategy that the gate refuses.
+    """
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class OrderPath:
         self._desk = desk
         self._pursuits: dict[str, Pursuit] = {}
         self._unsized: dict[str, tuple[str, str]] = {}
+        self.on_refused: Callable[[Rejection], None] = lambda _: None
         self._past: HistoryView | None = None
 
     @property
@@ -147,7 +153,9 @@ class OrderPath:
     async def send_as_given(self, order: Order, cause: int | None = None) -> None:
         """Take an order that a strategy wrote out down the same road; whatever refuses it is on record."""
         try:
-            await self.submit_as_given(order, cause)
+            answer = await self.submit_as_given(order, cause)
+            if isinstance(answer, Rejection):
+                self.on_refused(answer)
         except KillSwitchActiveError:
             return  # refused and on record, like every other refusal
         except JournalFull:
@@ -298,7 +306,7 @@ class OrderPath:
             return order, plan
         near = quote.ask if change > 0 else quote.bid
         price = order.limit_price if change > 0 and order.limit_price is not None else near
-        limits = self._checker.limits_in_force
+        limits = with_soft_limits(self._checker.limits_in_force)
         room = room_for(symbol, change, price, instrument.lot, portfolio=self._portfolio, limits=limits)
         if room.rule is None:
             return order, plan
@@ -334,6 +342,8 @@ class OrderPath:
             return
         try:
             answer = await self._orders.submit(order, plan=plan, cause=pursuit.cause)
+            if isinstance(answer, Rejection):
+                self.on_refused(answer)
         except (KillSwitchActiveError, JournalFull):
             self._done(symbol)
             return

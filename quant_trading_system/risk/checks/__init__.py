@@ -65,6 +65,7 @@ from quant_trading_system.risk.checks.order import (
     check_symbol_in_doubt,
     check_within_parent,
 )
+from quant_trading_system.risk.checks.soft import SoftLimits, check_soft_limits, with_soft_limits
 from quant_trading_system.risk.checks.traffic import (
     check_messages_per_minute,
     check_notional_per_day,
@@ -77,7 +78,7 @@ from quant_trading_system.risk.checks.traffic import (
     check_turnover,
 )
 
-__all__ = ["CHECKS", "Case", "Check", "asked_under"]
+__all__ = ["CHECKS", "Case", "Check", "asked_under", "soft_under"]
 
 CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.KILL_SWITCH, check_kill_switch),
@@ -137,10 +138,27 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MAX_CORRELATION, check_correlation),
     (Rule.BUYING_POWER, check_buying_power),
     (Rule.MARGINABLE, check_marginable),
+    (Rule.SOFT_LIMITS, check_soft_limits),
 )
 """Every rule once, in the order of the checklist; the first refusal is the verdict."""
 
 
+_SILENT_WHEN_EMPTY = frozenset({Rule.SOFT_LIMITS})
+
+
 def asked_under(limits: RiskLimits) -> tuple[tuple[Rule, Check], ...]:
-    """The rules that there is something to ask about: a limit that is off asks nothing."""
-    return tuple((rule, check) for rule, check in CHECKS if getattr(limits, rule.value, True) is not None)
+    """The rules that there is something to ask about: a limit that is off asks nothing, nor do no soft limits."""
+
+    def is_asked(rule: Rule) -> bool:
+        limit = getattr(limits, rule.value, True)
+        return limit is not None and not (limit == () and rule in _SILENT_WHEN_EMPTY)
+
+    return tuple((rule, check) for rule, check in CHECKS if is_asked(rule))
+
+
+def soft_under(limits: RiskLimits) -> SoftLimits | None:
+    """The soft limits among `limits`, and the rules that they are values of; None without any."""
+    if not limits.soft_limits:
+        return None
+    names = {entry.partition(" ")[0] for entry in limits.soft_limits}
+    return SoftLimits(with_soft_limits(limits), tuple((rule, check) for rule, check in CHECKS if rule.value in names))

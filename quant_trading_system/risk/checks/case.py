@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.config.scalars import Restriction
@@ -19,6 +19,9 @@ from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.traffic import Left
 
+if TYPE_CHECKING:
+    from quant_trading_system.risk.checks.soft import SoftLimits
+
 
 class Replaced(NamedTuple):
     """The open order that is to be replaced: its terms, what may still fill of it, what has filled of its chain."""
@@ -26,6 +29,20 @@ class Replaced(NamedTuple):
     order: Order
     leaves: Decimal
     filled: Decimal
+
+
+class Waiver(NamedTuple):
+    """What people have approved beyond soft limits: this order once, until a moment, at about this price.
+
+    Attributes:
+        order: as it was refused; the one that it lets through differs in its id only.
+        limits: the soft limits that it was beyond; mid: dollars a share when people were asked.
+    """
+
+    order: Order
+    limits: frozenset[str]
+    mid: Decimal
+    until: datetime
 
 
 class Sources(NamedTuple):
@@ -36,11 +53,13 @@ class Sources(NamedTuple):
         average_volume: shares that a symbol trades on an average day; None while unknown.
         parent_excess: shares that the children of a parent ask for beyond what it wants, the one that is judged
             included; None for a parent that nothing is kept for.
+        waiver: what an approval of that id lets through; None when it lets nothing through, or not any more.
     """
 
     is_halted: Callable[[str], bool] = lambda _: False
     average_volume: Callable[[str], Decimal | None] = lambda _: None
     parent_excess: Callable[[str], Decimal | None] = lambda _: None
+    waiver: Callable[[str], Waiver | None] = lambda _: None
 
 
 class Case:
@@ -60,6 +79,7 @@ class Case:
             left to trade, and `holding` is without the replaced order.
         exits: proven to shrink a position; `shrinks` is also true for a change that only takes risk away.
         parent: id of the parent that the order is a slice of, empty for none.
+        approval: id of the approval that the order relies on, empty for none; soft: the soft limits, None without.
         restriction: what a person has said against the symbol; None for nothing that is in force.
         sources: whom to ask for more.
         correlated: highest correlation with a symbol held, that symbol, and whether all were measurable.
@@ -68,6 +88,7 @@ class Case:
     __slots__ = (
         "added_value",
         "agreed",
+        "approval",
         "correlated",
         "correlated_with",
         "correlation_known",
@@ -94,6 +115,7 @@ class Case:
         "session",
         "shrinks",
         "signed_quantity",
+        "soft",
         "sources",
         "unreconciled",
         "unsupported",
@@ -126,6 +148,8 @@ class Case:
     shrinks: bool
     replaced: Replaced | None
     parent: str
+    approval: str
+    soft: SoftLimits | None
     restriction: Restriction | None
     sources: Sources
     worst_quantity: Decimal

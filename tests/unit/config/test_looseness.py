@@ -27,6 +27,7 @@ MINIMA = {
     "paper_loosening_approvals",
     "no_trade_after_open_s",
     "no_trade_before_close_s",
+    "soft_limit_approvals",
 }
 """Keys of which less lets more through, written out once more by hand."""
 

@@ -47,7 +47,7 @@ RISK_KEYS = (
 )
 SECTION_NAMES = (
     "risk, account, orders, traffic, prices, clock, book, liquidity, times, permissions, halt, triggers, reset, "
-    "liquidation, correlation, approvals"
+    "liquidation, correlation, approvals, soft"
 )
 
 
@@ -141,6 +141,9 @@ def test_shipped_values():
         "approvals.paper_loosening_approvals": "1",
         "approvals.approval_expiry_s": "86400",
         "approvals.max_raise_s": "28800",
+        "soft.soft_limits": "[]",
+        "soft.soft_limit_approvals": "1",
+        "soft.soft_limit_expiry_s": "900",
     }
 
 
@@ -286,13 +289,13 @@ def test_files_that_are_no_limits_files(text, told):
 
 def test_all_problems_of_a_file_are_told_at_once_in_order():
     text = EXAMPLE.replace("0.10 ", "10 ").replace(": 20 ", ": many ").replace("max_correlation", "max_corelation")
-    assert refusal(text + "limits: 5\n") == (
+    assert refusal(text + "bounds: 5\n") == (
         " for 4 problems:\n"
         "  line 2: risk.max_position_pct is 10, but must be above 0 and at most 1; write 10 % as 0.10\n"
         "  line 3: risk.max_portfolio_positions is 'many', which is not a plain number; "
         "write digits and at most one point, such as 12 or 0.10\n"
         "  line 7: max_corelation is no key of risk; did you mean max_correlation?\n"
-        f"  line 8: limits is no section; the sections are {SECTION_NAMES}"
+        f"  line 8: bounds is no section; the sections are {SECTION_NAMES}"
     )
 
 
@@ -394,6 +397,9 @@ RESTRICTIONS = st.sampled_from(
 )
 
 
+SOFT_LIMITS = st.sampled_from(["max_open_orders 1", "max_portfolio_positions 1", "max_orders_per_day 1"])
+
+
 def values_of(key: LimitKey) -> st.SearchStrategy[str]:
     """Any text that `key` accepts by itself."""
     if key.may_be_off:
@@ -401,6 +407,8 @@ def values_of(key: LimitKey) -> st.SearchStrategy[str]:
     if key.range is None:
         if key.name == "restricted_symbols":
             return st.lists(RESTRICTIONS, unique=True, max_size=3).map(lambda texts: f"[{', '.join(texts)}]")
+        if key.name == "soft_limits":
+            return st.lists(SOFT_LIMITS, unique=True).map(lambda texts: f"[{', '.join(texts)}]")
         if key.is_list:
             return st.lists(NAMES, unique=True, max_size=4).map(lambda names: f"[{', '.join(map(repr, names))}]")
         return st.sampled_from(["true", "false"] if key.read is read_flag else list(HALT_LEVELS))
@@ -474,7 +482,7 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "973d10731d90"
+    assert default_limits().version == "c382cfa069f1"
 
 
 @given(limit_files())

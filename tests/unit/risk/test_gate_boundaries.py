@@ -564,6 +564,23 @@ held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable     
 held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | buy 51 limit 100 | marginable
 held=KO:150@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | sell 5           | ok
 """,
+    Rule.SOFT_LIMITS: """
+soft_limits=max_order_notional+5000                            | buy 49 limit 100  | ok
+soft_limits=max_order_notional+5000                            | buy 50 limit 100  | ok
+soft_limits=max_order_notional+5000                            | buy 51 limit 100  | soft_limits
+soft_limits=max_order_notional+5000                            | buy 101 limit 100 | max_position_pct  # the hard limit
+soft_limits=max_order_notional+5000 held=KO:100@100            | sell 100          | ok                # a way out
+soft_limits=max_order_notional+5000 held=KO:9@100              | sell 51           | sell_within_held
+soft_limits=max_position_pct+0.05                              | buy 50 limit 100  | ok
+soft_limits=max_position_pct+0.05                              | buy 51 limit 100  | soft_limits
+soft_limits=max_portfolio_positions+1 held=XOM:1@100           | buy 1             | soft_limits
+soft_limits=max_portfolio_positions+2 held=XOM:1@100           | buy 1             | ok
+soft_limits=max_position_notional+100                          | buy 2             | soft_limits       # no hard one
+soft_limits=max_order_notional+2000000                         | buy 51 limit 100  | ok
+soft_limits=max_order_notional+5000 replaces=40@100            | buy 50 limit 100  | ok
+soft_limits=max_order_notional+5000 replaces=40@100            | buy 51 limit 100  | soft_limits
+soft_limits=max_order_notional+5000 cash=-500 held=KO:-90@100  | buy 51            | ok
+""",
     Rule.CHECK_FAILED: """
 broken=calendar                                  | buy 1  | check_failed
 broken=quotes                                    | buy 1  | check_failed

@@ -15,11 +15,14 @@ import pytest
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.risk_keys import KEYS, SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.approval_events import ApprovalAnswer
 from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.commands import AnswerApproval, PlaceOrder, Result
 from quant_trading_system.core.decisions import CheckResult, ExecutionPlan, QuoteSeen, Rejection, Rule, Unit
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ApprovalRefused, ResetRefused
 from quant_trading_system.core.numbers import plain
+from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
 from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.market.quotes import Quote
@@ -36,6 +39,7 @@ from tests.support.gate_cases import GateCase, decide, verdict
 from tests.support.governed import Governed
 from tests.support.governed import limits_with as governed_limits
 from tests.support.market import NOON
+from tests.support.operator import Operator
 from tests.support.orders import buy, sell
 
 EVERY = [rule for rule, _ in CHECKS]
@@ -67,7 +71,8 @@ def test_every_question_is_asked_in_the_order_of_the_rules():
 
 def test_a_limit_that_is_off_is_not_asked_about():
     off = {rule for rule, _ in CHECKS} - set(QUESTIONS)
-    assert off == {Rule(key.name) for key in KEYS if key.may_be_off and getattr(default_limits(), key.name) is None}
+    unset = {Rule(key.name) for key in KEYS if key.may_be_off and getattr(default_limits(), key.name) is None}
+    assert off == unset | {Rule.SOFT_LIMITS}
     asked = Desk(limits=limits_with(max_quote_deviation_pct=None)).check(buy(1)).decision.checks
     assert Rule.MAX_QUOTE_DEVIATION not in {found.rule for found in asked}
 
@@ -260,6 +265,7 @@ max_participation_pct       0.01      0.009     adv=1000 left=9@100             
 no_trade_after_open_s       60        61        now=2024-01-08T14:31                buy 1
 no_trade_before_close_s     60        61        now=2024-01-08T20:59                buy 1
 restricted_symbols          PEP+blocked+by+Ana+because+x   KO+blocked+by+Ana+because+x   cash=2000       buy 1
+soft_limits                 max_order_notional+101   max_order_notional+99   cash=2000             buy 1 limit 100
 allow_hard_to_borrow        true      false     allow_short=true flags=easy_to_borrow  sell 1
 max_spread_pct              0.03      0.02      quote=99/102                        buy 1
 """
@@ -336,6 +342,23 @@ def _approves(by: str, *, is_live: bool = True, **changes: Any) -> str:
         return "approved" if governed.approve(asked.approval, by) else "waiting"
     except ApprovalRefused:
         return "refused"
+
+
+def _held_for(persons: int = 1, expiry_s: int = 900) -> str:
+    """What comes of one person's yes to an order beyond a soft limit, a minute after it was asked for."""
+    limits = limits_with(
+        soft_limits=("max_order_notional 500",),
+        soft_limit_approvals=persons,
+        soft_limit_expiry_s=Decimal(expiry_s),
+    )
+    operator = Operator(Account(limits=limits))
+    assert operator.ask(PlaceOrder(symbol="KO", side=OrderSide.BUY, quantity=Decimal(6))).result is Result.PENDING
+    (view,) = operator.account.system.governance.approvals.waiting
+    operator.account.clock.move_to(operator.account.clock.now() + timedelta(minutes=1))
+    operator.account.offer()
+    yes = AnswerApproval(approval=view.approval, answer=ApprovalAnswer.YES, content=view.content)
+    answer = operator.ask(yes)
+    return "sent" if operator.account.broker.orders else "refused" if answer.result is Result.REFUSED else "waiting"
 
 
 def _raises(longest: Decimal) -> str:
@@ -460,6 +483,8 @@ OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], 
         lambda: _approves("Ana", live_loosening_approvals=1, approval_expiry_s=Decimal(60)),
         "refused",
     ),
+    "soft_limit_approvals": (lambda: _held_for(persons=1), "sent", lambda: _held_for(persons=2), "waiting"),
+    "soft_limit_expiry_s": (lambda: _held_for(expiry_s=61), "sent", lambda: _held_for(expiry_s=60), "refused"),
     "max_raise_s": (lambda: _raises(Decimal(60)), "asked", lambda: _raises(Decimal(59)), "refused"),
     "correlation_min_observations": (
         lambda: _measured(correlation_window=10, correlation_min_observations=10),

@@ -1,0 +1,260 @@
+"""Beyond a soft limit a person is asked: exactly this order, once, at about this price, and the gate judges it anew."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from quant_trading_system.core.approval_events import (
+    ApprovalAnswer,
+    ApprovalAsked,
+    ApprovalEnded,
+    ApprovalOutcome,
+    ApprovalSubject,
+)
+from quant_trading_system.core.commands import AnswerApproval, Outcome, PlaceOrder, ReplaceOrder, Result
+from quant_trading_system.core.decisions import Rule
+from quant_trading_system.core.events import OrderEvent
+from quant_trading_system.core.exceptions import ApprovalRefused
+from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.journal.approval_fold import ApprovalView
+from tests.support.desk import Account, limits_with
+from tests.support.operator import Operator
+
+D = Decimal
+SOFT = ("max_order_notional 500",)
+
+
+def operator_with(soft: tuple[str, ...] = SOFT, **limits: Any) -> Operator:
+    return Operator(Account(limits=limits_with(soft_limits=soft, **limits)))
+
+
+def ticket(quantity: str = "6", **fields: Any) -> PlaceOrder:
+    return PlaceOrder(
+        **{"symbol": "KO", "side": OrderSide.BUY, "quantity": D(quantity), "repeat": True} | fields,
+    )
+
+
+def waiting(operator: Operator) -> list[ApprovalView]:
+    return operator.account.system.governance.approvals.waiting
+
+
+def says(operator: Operator, answer: ApprovalAnswer = ApprovalAnswer.YES, **fields: Any) -> Outcome:
+    (view,) = waiting(operator)
+    command = {"approval": view.approval, "answer": answer, "content": view.content, "reason": "seen"} | fields
+    return operator.ask(AnswerApproval(**command))
+
+
+def events(operator: Operator, kind: type[Any]) -> list[Any]:
+    return [event for event in operator.account.journal.events if isinstance(event, kind)]
+
+
+def test_an_order_beyond_a_soft_limit_waits_for_a_person():
+    operator = operator_with()
+    answer = operator.ask(ticket())
+    assert (answer.result, answer.status, answer.rule) == (Result.PENDING, "denied", "soft_limits")
+    assert (answer.actual, answer.limit) == (D("600.06"), D(500))
+    assert "order-1 waits for 1 to approve it" in answer.message
+    assert operator.account.broker.orders == []
+    (asked,) = events(operator, ApprovalAsked)
+    assert (asked.subject, asked.asked_by, asked.needed) == (ApprovalSubject.ORDER, "anna", 1)
+    assert asked.about == answer.order_id
+    assert asked.text == (
+        "buy 6 KO, market, day: soft_limits: buy KO: 600.06 USD, limit 500 USD "
+        "(needs approval: beyond the soft limit of max_order_notional)"
+    )
+    assert asked.expires_at == asked.at + timedelta(seconds=900)
+
+
+def test_after_the_yes_a_fresh_order_goes_down_the_whole_road():
+    operator = operator_with()
+    denied = operator.ask(ticket())
+    operator.account.broker.answers.append("fill")
+    answer = says(operator)
+    assert (answer.result, answer.status) == (Result.DONE, "filled")
+    assert answer.message == (
+        f"order-1 is approved: {answer.order_id} is filled: buy 6 KO, market, day, 6 filled at 100.0000"
+    )
+    assert answer.order_id not in ("", denied.order_id)
+    assert operator.account.record(denied.order_id).status is OrderStatus.DENIED
+    decision = next(event.decision for event in events(operator, OrderEvent) if event.order_id == answer.order_id)
+    assert decision is not None
+    assert decision.plan is not None
+    assert decision.plan.approval == "order-1"
+    (found,) = [check for check in decision.checks if check.rule is Rule.SOFT_LIMITS]
+    assert (found.passed, found.actual, found.limit) == (True, D("600.06"), D(500))
+    assert found.detail == "max_order_notional: approved as order-1"
+    assert [ended.outcome for ended in events(operator, ApprovalEnded)] == [ApprovalOutcome.GRANTED]
+
+
+def test_the_hard_limits_stay_where_they_are():
+    operator = operator_with()
+    operator.ask(ticket("60"))
+    operator.account.hold("KO", 60)
+    answer = says(operator)
+    assert (answer.result, answer.rule) == (Result.REFUSED, "max_position_pct")
+    assert operator.account.broker.orders == []
+    assert operator.ask(ticket("101")).rule == "max_position_pct"
+    assert waiting(operator) == []
+
+
+def test_an_approval_lets_one_order_through_and_no_second_one():
+    operator = operator_with()
+    operator.ask(ticket())
+    operator.account.broker.answers.append("fill")
+    says(operator)
+    assert operator.ask(ticket()).result is Result.PENDING
+    assert [view.approval for view in waiting(operator)] == ["order-2"]
+
+
+def test_nothing_is_sent_while_the_account_is_halted():
+    operator = operator_with()
+    operator.ask(ticket())
+    operator.account.kill_switch.activate("a drill")
+    assert says(operator).rule == "kill_switch"
+    assert operator.account.broker.orders == []
+
+
+def test_a_no_is_final():
+    operator = operator_with()
+    operator.ask(ticket())
+    assert says(operator, ApprovalAnswer.NO).result is Result.DONE
+    assert (waiting(operator), operator.account.broker.orders) == ([], [])
+
+
+def test_the_yes_is_to_what_was_shown():
+    operator = operator_with()
+    operator.ask(ticket())
+    answer = says(operator, content="123456789abc")
+    assert answer.result is Result.REFUSED
+    assert len(waiting(operator)) == 1
+
+
+def test_a_price_that_has_moved_is_another_order():
+    operator = operator_with(price_collar_pct=D("0.02"))
+    operator.ask(ticket())
+    offer = operator.account.offer
+    operator.account.offer = lambda: offer("102.99", "103.01")  # type: ignore[method-assign]
+    operator.account.offer()
+    answer = says(operator)
+    assert (answer.result, answer.rule) == (Result.REFUSED, "soft_limits")
+    assert "the price has moved by more than price_collar_pct since order-1 was asked for" in answer.message
+
+
+def test_a_soft_limit_that_was_not_shown_is_not_waived():
+    operator = operator_with(("max_order_notional 500", "max_portfolio_positions 1"))
+    operator.ask(ticket())
+    operator.account.hold("XOM", 1)
+    answer = says(operator)
+    assert answer.rule == "soft_limits"
+    assert "order-1 does not cover max_portfolio_positions" in answer.message
+
+
+def test_two_persons_where_two_are_needed():
+    operator = operator_with(soft_limit_approvals=2)
+    operator.ask(ticket())
+    assert says(operator).result is Result.PENDING
+    assert "has approved order-1 already" in says(operator).message
+    assert operator.account.broker.orders == []
+
+
+def test_who_may_not_approve_does_not():
+    operator = operator_with(authorized_approvers=("Ben",))
+    operator.ask(ticket())
+    assert "anna is not on the list" in says(operator).message
+    assert operator.account.broker.orders == []
+
+
+def test_where_nobody_can_be_asked_that_is_said():
+    operator = operator_with(authorized_approvers=("Ben",), soft_limit_approvals=2)
+    answer = operator.ask(ticket())
+    assert answer.result is Result.REFUSED
+    assert "nobody can be asked: 2 persons have to approve this, and only 1 may" in answer.message
+
+
+def test_no_approval_of_an_order_where_nobody_would_send_it():
+    operator = operator_with()
+    operator.ask(ticket())
+    (view,) = waiting(operator)
+    governance = operator.account.system.governance
+    governance.sends_orders = False
+    with pytest.raises(ApprovalRefused, match="no engine takes it from here"):
+        governance.approve(view.approval, by="Ana", content=view.content)
+    assert waiting(operator) == [view]
+
+
+def test_a_change_beyond_a_soft_limit_is_refused_and_the_order_works_on():
+    operator = operator_with()
+    working = operator.ask(ticket("4", order_type=OrderType.LIMIT, limit_price=D("99.5")))
+    answer = operator.ask(ReplaceOrder(order_id=working.order_id, quantity=D(6)))
+    assert (answer.result, answer.rule) == (Result.REFUSED, "soft_limits")
+    assert operator.account.record(working.order_id).status is OrderStatus.WORKING
+    assert waiting(operator) == []
+
+
+# -- strategies
+
+
+def order_of(quantity: str, strategy: str = "s") -> Order:
+    return Order(
+        symbol="KO",
+        side=OrderSide.BUY,
+        quantity=D(quantity),
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        strategy=strategy,
+        repeat=True,
+    )
+
+
+def given(operator: Operator, quantity: str, strategy: str = "s") -> None:
+    """The strategy writes out an order."""
+    import asyncio
+
+    asyncio.run(operator.account.system.path.send_as_given(order_of(quantity, strategy)))
+
+
+def test_a_strategy_is_asked_for_once_however_often_it_wants_the_same():
+    operator = operator_with()
+    for _ in range(3):
+        given(operator, "6")
+    assert [(view.approval, view.asked_by) for view in waiting(operator)] == [("order-1", "s")]
+
+
+def test_what_a_strategy_wants_now_takes_the_place_of_what_it_wanted_before():
+    operator = operator_with()
+    given(operator, "6")
+    given(operator, "6", "other")
+    given(operator, "7")
+    assert [view.approval for view in waiting(operator)] == ["order-2", "order-3"]
+    assert [ended.outcome for ended in events(operator, ApprovalEnded)] == [ApprovalOutcome.WITHDRAWN]
+
+
+def test_what_was_declined_is_not_asked_for_again_until_the_answer_is_old():
+    operator = operator_with()
+    given(operator, "6")
+    says(operator, ApprovalAnswer.NO)
+    given(operator, "6")
+    assert waiting(operator) == []
+    operator.account.clock.move_to(operator.account.clock.now() + timedelta(seconds=900))
+    operator.account.offer()
+    given(operator, "6")
+    assert len(waiting(operator)) == 1
+
+
+def test_an_order_that_was_approved_keeps_the_name_of_its_strategy():
+    operator = operator_with()
+    given(operator, "6")
+    operator.account.broker.answers.append("fill")
+    answer = says(operator)
+    assert operator.account.record(answer.order_id).order.strategy == "s"
+
+
+def test_within_its_soft_limits_nobody_is_asked():
+    operator = operator_with()
+    given(operator, "4")
+    assert (waiting(operator), len(operator.account.broker.orders)) == ([], 1)

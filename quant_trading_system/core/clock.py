@@ -60,7 +60,11 @@ class ManualClock:
         return self._now
 
     def monotonic(self) -> float:
-        return (self._now - self._start).total_seconds()
+        return self.monotonic_at(self._now)
+
+    def monotonic_at(self, moment: datetime) -> float:
+        """What `monotonic` answers at `moment`."""
+        return (moment - self._start).total_seconds()
 
     async def sleep(self, span: timedelta) -> None:
         wake = asyncio.get_running_loop().create_future()

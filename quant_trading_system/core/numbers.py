@@ -159,6 +159,18 @@ def cents_up(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_UP)
 
 
+def tidy(amount: Decimal) -> Decimal:
+    """The same dollars with two decimals, or as many more as they need: written alike however they came about.
+
+    >>> tidy(Decimal("5")), tidy(Decimal("1.500")), tidy(Decimal("0.1250"))
+    (Decimal('5.00'), Decimal('1.50'), Decimal('0.125'))
+    """
+    if amount.same_quantum(CENT):
+        return amount
+    cents = amount.quantize(CENT)
+    return cents if cents == amount else LEDGER.normalize(amount)
+
+
 def divide(numerator: Decimal, denominator: Decimal, quantum: Decimal) -> Decimal:
     """Quotient for the books, half-even to `quantum`; the caller keeps the remainder where it belongs."""
     return _DIVISION.quantize(_DIVISION.divide(numerator, denominator), quantum)

@@ -170,6 +170,11 @@ class GroupLives:
             self._tell(group, flaw)
             self._portfolio.freeze(group.leader.order.symbol, flaw[1])
 
+    @property
+    def has_flaws(self) -> bool:
+        """Something is wrong with a group, or waits to be told."""
+        return bool(self._flawed or self._to_record)
+
     def look(self) -> list[str]:
         """Tell of what has been wrong for too long; the ids of exits that have to be cancelled because of it."""
         now, too_large = self._clock.monotonic(), list[str]()

@@ -303,9 +303,10 @@ class OrderManager:
             await self._look_up_suspects()
         if self.lives.watch.doubtful:
             self.lives.watch.look()
-        for order_id in self.lives.groups.look():
-            await self.cancel(order_id, "it is for more shares than there are to close")
-        self.lives.groups.record_alarms()
+        if self.lives.groups.has_flaws:
+            for order_id in self.lives.groups.look():
+                await self.cancel(order_id, "it is for more shares than there are to close")
+            self.lives.groups.record_alarms()
 
     async def _look_up_suspects(self) -> None:
         for order_id in tuple(self.lives.watch.suspects):

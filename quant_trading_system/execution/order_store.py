@@ -226,6 +226,11 @@ class OrderStore:
             oldest = next(iter(self._finished))
             del self._finished[oldest], self._by_id[oldest]
 
+    @property
+    def has_open(self) -> bool:
+        """Some order is open or in doubt."""
+        return bool(self._open)
+
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """Open and in-doubt orders, oldest first; of one symbol if asked."""
         return [record for record in self._open.values() if symbol is None or record.order.symbol == symbol]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from quant_trading_system.core.clock import ManualClock
@@ -17,9 +18,10 @@ from quant_trading_system.core.events import RunFinished
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.research.stretches import Stretch, Stretches
 from quant_trading_system.risk.correlation import RollingCorrelations
-from quant_trading_system.simulation.market import MarketStep, SimulatedMarket, StepKind
-from quant_trading_system.simulation.printed import stand_still
+from quant_trading_system.simulation.market import SimulatedMarket
+from quant_trading_system.simulation.price_rows import MarketStep, StepKind
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.system import TradingSystem
 
@@ -72,6 +74,7 @@ class Backtest:
         self._history = history
         self._correlations = correlations
         self._watch = watch
+        self._stretches = Stretches(market, history, system.portfolio, system.monitor)
         self._first_bar = market.finished_bars
         self.curve: list[EquityPoint] = []
 
@@ -79,6 +82,8 @@ class Backtest:
         """Walk through the whole history; `curve` grows by one point a day, at its close."""
         while (due := self._market.next_at) is not None:
             await self._run_venue_until(due)  # first, so that nothing on its way meets prices of the future
+            if await self._pass_over():
+                continue
             self._clock.move_to(due)
             step = self._market.advance()
             if step is not None:
@@ -104,6 +109,43 @@ class Backtest:
         if self._watch is not None:
             await self._tell(step)
 
+    async def _pass_over(self) -> bool:
+        """Go through a stretch of the market in which only strategies are asked; False without one."""
+        stretch = self._stretches.next() if self._is_quiet else None
+        if stretch is None:
+            return False
+        for row, bar in stretch.bar_ends():
+            self._clock.move_to(stretch.block.at(row))
+            self._correlations.next_bar()
+            await self._system.engine.on_bar(HistoryView(self._history, bar), partial(self._look, row))
+            if not self._system.engine.is_quiet:
+                self._arrive(stretch, row)
+                return True
+        self._arrive(stretch, stretch.end - 1)
+        return True
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Neither engine nor venue waits for anything, and nobody wants to hear of every step."""
+        venue, is_watched = self._venue, self._watch is not None
+        if is_watched or venue.next_event_at() is not None or venue.symbols_with_orders():
+            return False
+        return self._system.engine.is_quiet
+
+    def _look(self, row: int) -> None:
+        """Value positions at a step of the present block that has been passed over."""
+        if self._market.row != row:
+            self._market.leap(row)
+            self._system.engine.mark_positions()
+
+    def _arrive(self, stretch: Stretch, row: int) -> None:
+        """Be at a step of the stretch as if every step up to it had been taken."""
+        self._clock.move_to(stretch.block.at(row))
+        self._look(row)
+        monitor = self._system.monitor
+        span = 2 * float(monitor.limits.rapid_loss_window_s)
+        monitor.went_through(*stretch.range(row + 1), stretch.latest(row, span, self._clock))
+
     def _follow_step(self, step: MarketStep) -> None:
         """Give the venue the session and the quotes that its orders need."""
         if step.kind is StepKind.OPEN:
@@ -121,7 +163,7 @@ class Backtest:
             due = max(due, self._clock.now())
             self._clock.move_to(due)
             if engine.wake_at is not None:  # parents look at the market between its steps, too
-                stand_still(self._market, due)
+                self._market.stand_still(due)
             self._venue.run_until(due)
             if not engine.is_idle:
                 await engine.on_step()

@@ -7,7 +7,7 @@ the journal with every `RiskEvent`, so a restart does not forget them; only a pe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,17 +19,15 @@ from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind
 from quant_trading_system.core.numbers import ONE, ZERO, plain
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.order_quality import OrderQuality
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.second_marks import SecondMarks
 from quant_trading_system.risk.triggers import (
-    BY_RULE,
     LOSSES,
     TRIGGERS,
     Answer,
-    AverageCost,
     Measure,
     RecentHigh,
-    Tally,
     near,
 )
 
@@ -40,6 +38,7 @@ class RiskMonitor:
     """Keeps the baselines of the portfolio and compares them with the limits after every mark and fill.
 
     Attributes:
+        limits: what it compares with.
         opened_at: when the latest trading day was opened; None before the first.
         stress_loss: dollars that the worst stress scenario would cost, as last measured.
         feed_silence: seconds since the latest quote of any symbol held, while the exchange is open; 0 otherwise.
@@ -70,33 +69,23 @@ class RiskMonitor:
         self._clock = clock
         self._emit = emit
         self._agreement = agreement or Agreement()
-        self._high, self._slippage = RecentHigh(ONE), AverageCost(1)
-        self._refusals, self._errors = Tally(ONE), Tally(ONE)
+        self._high, self._orders = RecentHigh(ONE), OrderQuality(limits)
         self._differences = (ZERO, ZERO)
         self._lost_since: float | None = None
         self._warned: set[str] = set()
+        self._told = False
+        self._known_at: Decimal | None = None
         self._second_marks = SecondMarks(clock, quoted_at)
+        self.use_limits(limits)
+
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Compare with these from the next `observe` on; whoever swaps them holds the portfolio's lock."""
         self.limits = limits
-
-    @property
-    def limits(self) -> RiskLimits:
-        """What it compares with; new limits hold from the next `observe` on."""
-        return self._limits
-
-    @limits.setter
-    def limits(self, limits: RiskLimits) -> None:
-        self._limits = limits
         self._high.look_back(limits.rapid_loss_window_s)
-        self._refusals.look_back(limits.rejection_window_s)
-        self._errors.look_back(limits.broker_error_window_s)
-        self._slippage.fills = limits.slippage_fills
+        self._orders.use_limits(limits)
         self._near = near(limits)
 
     # -- days ----------------------------------------------------------------------------------------------------
-
-    def use_limits(self, limits: RiskLimits) -> None:
-        """Compare with other limits from now on; whoever swaps them holds the portfolio's lock."""
-        self.limits = limits
 
     def open_day(self) -> None:
         """A trading day begins: its profit and loss counts from the last close, or from now when that is not known.
@@ -128,18 +117,13 @@ class RiskMonitor:
 
         What was lost since then is a loss of the next day.
         """
-        portfolio = self._portfolio
-        with portfolio.lock:
-            portfolio.closing_equity = equity
+        with self._portfolio.lock:
+            self._portfolio.closing_equity = equity
         self._emit(msgspec.structs.replace(self.numbers(RiskEventKind.DAY_CLOSED), equity=equity))
 
     def answered(self, answer: Answer) -> None:
         """Count how the broker answered an order; it is judged at the next `observe`."""
-        now = self._clock.monotonic()
-        self._errors.add(now, bad=answer is Answer.NONE)
-        if answer is not Answer.NONE:
-            refused = answer in (Answer.REFUSED, Answer.REFUSED_LATER)
-            self._refusals.add(now, bad=refused, new=answer is not Answer.REFUSED_LATER)
+        self._orders.answered(answer, self._clock.monotonic())
 
     def slipped(self, cost: Decimal, value: Decimal) -> None:
         """Count one fill of a market order; it is judged at the next `observe`.
@@ -148,7 +132,7 @@ class RiskMonitor:
             cost: dollars beyond the side of the quote that the gate saw, positive when it hurt.
             value: dollars at that quote.
         """
-        self._slippage.add(cost, value)
+        self._orders.slipped(cost, value)
 
     def compare_equity(self, theirs: Decimal) -> None:
         """The broker says what the account is worth, dollars; the smaller difference of two such looks is judged."""
@@ -164,49 +148,78 @@ class RiskMonitor:
 
     def round_trip_closed(self, profit: Decimal) -> None:
         """Count a closed position: `profit` in dollars after fees; below zero extends the streak."""
-        portfolio = self._portfolio
-        with portfolio.lock:
-            streak = portfolio.losing_streak + 1 if profit < 0 else 0
+        with self._portfolio.lock:
+            streak = self._portfolio.losing_streak + 1 if profit < 0 else 0
         self.restated(streak)
 
     def restated(self, streak: int) -> None:
         """A correction changed how many losing round trips end the row; more of them than allowed trip the switch."""
-        portfolio = self._portfolio
-        with portfolio.lock:
-            portfolio.losing_streak = streak
+        with self._portfolio.lock:
+            self._portfolio.losing_streak = streak
         self._judge(self._streak())
 
     def observe(self) -> None:
         """Compare the account with its limits; call after marks and fills."""
-        if self._is_calm():
+        if self._is_calm_apart_from_losses() and self._are_far(*self._equity_and_bases()):  # the quick way
             self._second_marks.forget_all()
+            self._known_at = None
             return
+        self._told = False
         for measure in self.measures():
             self._judge(measure)
+        self._known_at = None if self._told else self._portfolio.equity
 
-    def _is_calm(self) -> bool:
-        """Nothing is near its limit: the question that is asked after every fill and mark, hence the quick one."""
-        if not (self._refusals.is_clean and self._errors.is_clean and self._slippage.is_clean):
+    def _is_calm_apart_from_losses(self) -> bool:
+        near = self._near
+        if not self._orders.is_calm or self._agreement.broker_lost or self._lost_since is not None:
             return False
-        if self._agreement.broker_lost or self._lost_since is not None:
+        if self.feed_silence > near.silence or self.clock_behind > near.drift:
             return False
-        if min(self._differences) > self._near.difference:
+        if self._portfolio.losing_streak > near.streak:
             return False
-        if self.feed_silence > self._near.silence or self.clock_behind > self._near.drift:
+        one, other = self._differences
+        return one <= near.difference or other <= near.difference
+
+    def _are_far(self, equity: Decimal, bases: tuple[Decimal, ...]) -> bool:
+        """No loss is near its limit, and neither is that of the worst stress."""
+        if self.stress_loss and self.stress_loss > self._near.stress * equity:
             return False
-        if self._portfolio.losing_streak > self._near.streak:
-            return False
-        equity, bases = self._equity_and_bases()
-        if self.stress_loss > self._near.stress * equity:
-            return False
-        return all(base - equity <= near * base for base, near in zip(bases, self._near.losses, strict=False))
+        losses = zip(bases, self._near.losses, strict=False)  # none while equity is not known
+        return all(base - equity <= share * base for base, share in losses)
+
+    def stays_calm(self, lowest: Decimal, highest: Decimal) -> bool:
+        """`observe` would do nothing while equity moves between these dollars; tell `went_through` afterwards."""
+        with self._portfolio.lock:
+            if self._known_at == lowest == highest:  # whatever is broken or near a limit is known, and stays so
+                return not self._agreement.broker_lost and self._kill_switch.level >= self.limits.halt_level
+            if self._portfolio.unmarked or not self._is_calm_apart_from_losses():
+                return False
+            day, week, month, peak, high = self._equity_and_bases()[1]
+            return self._are_far(lowest, (day, week, month, max(peak, highest), max(high, highest)))
+
+    def went_through(self, lowest: Decimal, highest: Decimal, latest: Iterable[tuple[float, Decimal]]) -> None:
+        """Equity has moved without `observe` being called, as `stays_calm` had allowed.
+
+        Args:
+            lowest, highest: dollars on the way.
+            latest: moments (seconds of the monotonic clock, rising) and dollars, for at least the window of rapid
+                losses; those that a later one reaches may be left out.
+        """
+        portfolio = self._portfolio
+        with portfolio.lock:
+            portfolio.peak_equity = max(portfolio.peak_equity, highest)
+            for at, equity in latest:
+                self._high.see(at, equity - portfolio.flows)
+        if not self._known_at == lowest == highest:
+            self._second_marks.forget_all()
+            self._known_at = None
 
     def measures(self) -> tuple[Measure, ...]:
         """Where every trigger stands that can be measured now, in the order of `TRIGGERS`.
 
         Losses are left out while a position has no price, averages and rates before there is enough to average.
         """
-        return (*self._losses(), self._streak(), *self._rates(), *self.silences())
+        return (*self._losses(), self._streak(), *self._orders.measures(self._clock.monotonic()), *self.silences())
 
     def _equity_and_bases(self) -> tuple[Decimal, tuple[Decimal, ...]]:
         """Equity and what losses count from, the order of the loss triggers; no bases while equity is not known."""
@@ -243,20 +256,6 @@ class RiskMonitor:
 
     def _streak(self) -> Measure:
         return Measure(_STREAK, Decimal(self._portfolio.losing_streak), Decimal(self.limits.max_consecutive_losses))
-
-    def _rates(self) -> list[Measure]:
-        found = []
-        slippage = self._slippage.basis_points()
-        if slippage is not None:
-            found.append(Measure(_SLIPPAGE, slippage, self.limits.max_slippage_bps))
-        now = self._clock.monotonic()
-        orders, refused = self._refusals.counts(now)
-        if orders and orders >= self.limits.rejection_min_orders:
-            rate = (Decimal(refused) / Decimal(orders)).quantize(_SIX)
-            found.append(Measure(_REJECTIONS, rate, self.limits.max_rejection_rate))
-        errors = self._errors.counts(now)[1]
-        found.append(Measure(_ERRORS, Decimal(errors), Decimal(self.limits.max_broker_errors)))
-        return found
 
     def silences(self) -> tuple[Measure, ...]:
         """How long prices and the broker have been missing, and how far our clock is behind."""
@@ -315,6 +314,7 @@ class RiskMonitor:
             self._kill_switch.activate(why, level=level, trigger=measure.trigger.halt, activated_by="risk monitor")
 
     def _tell(self, kind: RiskEventKind, measure: Measure) -> None:
+        self._told = True
         self._emit(self.numbers(kind, rule=measure.trigger.rule, actual=measure.actual, limit=measure.limit))
 
     def forgive(self) -> None:
@@ -325,8 +325,7 @@ class RiskMonitor:
         self._begin_windows(RiskEventKind.STREAK_FORGIVEN)
 
     def _begin_windows(self, why: RiskEventKind) -> None:
-        for window in (self._slippage, self._refusals, self._errors):
-            window.forget()
+        self._orders.forget()
         self._warned.clear()
         self._second_marks.forget_all()
         self._emit(self.numbers(why))
@@ -395,5 +394,4 @@ class RiskMonitor:
 
 
 _DAILY, _WEEKLY, _MONTHLY, _DRAWDOWN, _RAPID, *_OTHERS = TRIGGERS
-_STREAK, _SLIPPAGE, _REJECTIONS, _ERRORS, _STRESS, _EQUITY, _FEED, _CLOCK, _BROKER = _OTHERS
-assert len(BY_RULE) == len(TRIGGERS), "a trigger has a rule of its own"
+_STREAK, _, _, _, _STRESS, _EQUITY, _FEED, _CLOCK, _BROKER = _OTHERS

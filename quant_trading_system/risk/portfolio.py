@@ -14,7 +14,7 @@ from threading import RLock
 from types import MappingProxyType
 
 from quant_trading_system.core.instruments import UNKNOWN_SECTOR
-from quant_trading_system.core.numbers import LEDGER, ZERO
+from quant_trading_system.core.numbers import LEDGER, ZERO, tidy
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.positions import Applied, Position, Restated, RoundTrips, Trade
 from quant_trading_system.risk.holding import Holding, Reservation
@@ -206,7 +206,7 @@ class Portfolio:
                 self.trips.closed(applied.round_trip)
             self.cash = LEDGER.subtract(self.cash, LEDGER.add(LEDGER.multiply(signed_quantity, price), fee))
             self.fees += fee
-            self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, value_before))
+            self._revalue(LEDGER.subtract(position.market_value, value_before))
             reservation = held.orders.get(order_id)
             if reservation is None:
                 self._shift(held, ZERO)
@@ -226,7 +226,7 @@ class Portfolio:
             paid = LEDGER.add(LEDGER.multiply(now.quantity, now.price), now.fee)
             self.cash = LEDGER.add(self.cash, LEDGER.subtract(paid_back, paid))
             self.fees = LEDGER.add(self.fees, LEDGER.subtract(now.fee, was.fee))
-            self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, value_before))
+            self._revalue(LEDGER.subtract(position.market_value, value_before))
             self._shift(held, ZERO)
             return change
 
@@ -238,7 +238,7 @@ class Portfolio:
             if position.quantity:
                 before = position.market_value
                 position.mark = price
-                self.market_value = LEDGER.add(self.market_value, LEDGER.subtract(position.market_value, before))
+                self._revalue(LEDGER.subtract(position.market_value, before))
             else:
                 position.mark = price
             self.unmarked.discard(symbol)
@@ -263,7 +263,7 @@ class Portfolio:
                 held.position = position
                 if position.quantity and position.mark is None:
                     self.unmarked.add(position.symbol)
-                self.market_value = LEDGER.add(self.market_value, position.market_value)
+                self._revalue(position.market_value)
                 self._shift(held, ZERO)
 
     def adopt(self, symbol: str, quantity: Decimal, cost: Decimal, price: Decimal | None = None) -> None:
@@ -283,7 +283,7 @@ class Portfolio:
             elif not held.position.quantity:
                 self.unmarked.discard(symbol)
             added = held.position.market_value - before
-            self.market_value = LEDGER.add(self.market_value, added)
+            self._revalue(added)
             self._move_baselines(added)
             self._shift(held, ZERO)
 
@@ -309,6 +309,10 @@ class Portfolio:
             if is_fee:
                 self.fees = LEDGER.subtract(self.fees, amount)
 
+    def _revalue(self, change: Decimal) -> None:
+        """What is held has become worth more by `change` dollars."""
+        self.market_value = tidy(LEDGER.add(self.market_value, change))
+
     def _consume(self, held: Holding, reservation: Reservation, signed_quantity: Decimal) -> None:
         leaves = reservation.leaves
         used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
@@ -323,13 +327,13 @@ class Portfolio:
             held.sells -= change
         buying, selling = held.buying, held.selling
         difference = held.refresh()
-        self.gross_worst += difference
+        self.gross_worst = tidy(self.gross_worst + difference)
         if held.buying != buying or held.selling != selling:
             self.buying += held.buying - buying
             self.selling += held.selling - selling
         if self.keeps_squares and difference:
             self.worst_squares += difference * (2 * held.worst_value - difference)
-        self.sector_worst[held.sector] = self.sector_worst.get(held.sector, ZERO) + difference
+        self.sector_worst[held.sector] = tidy(self.sector_worst.get(held.sector, ZERO) + difference)
         if held.worst_quantity:
             self.open_symbols.add(held.position.symbol)
         else:

@@ -85,6 +85,7 @@ TRIGGERS: tuple[Trigger, ...] = (
 """Every automatic trigger that compares a number with a limit, in the order in which they are judged."""
 
 BY_RULE = {trigger.rule: trigger for trigger in TRIGGERS}
+assert len(BY_RULE) == len(TRIGGERS), "a trigger has a rule of its own"
 LOSSES = frozenset(TRIGGERS[:5])
 """What marks show: one bad price can break them all, and people can accept them."""
 
@@ -132,6 +133,9 @@ def near(limits: RiskLimits) -> Near:
 class RecentHigh:
     """The highest of the values seen within a span, or up to a thirtieth of the span before it.
 
+    A value counts by the thirtieth of a span that it falls into, so that only what was seen matters, and not how
+    often anybody looked.
+
     >>> high = RecentHigh(Decimal(300))
     >>> [int(high.see(at, Decimal(value))) for at, value in ((0.0, 5), (100.0, 3), (299.0, 4), (320.0, 2))]
     [5, 5, 5, 4]
@@ -139,22 +143,23 @@ class RecentHigh:
 
     def __init__(self, span_s: Decimal) -> None:
         """Look back over `span_s` seconds."""
+        self._falling: deque[tuple[int, Decimal]] = deque()
+        self._width = 1.0
         self.look_back(span_s)
-        self._falling: deque[tuple[float, Decimal]] = deque()
 
     def look_back(self, span_s: Decimal) -> None:
         """From now on over `span_s` seconds."""
-        self._span = float(span_s)
-        self._width = self._span / _BUCKETS
+        before, self._width = self._width, float(span_s) / _BUCKETS
+        self._falling = deque((int(slot * before // self._width), value) for slot, value in self._falling)
 
     def see(self, at: float, value: Decimal) -> Decimal:
         """Take in the value at the moment `at` (seconds, never running back); the highest that still counts."""
-        falling = self._falling
+        falling, slot = self._falling, int(at // self._width)
         while falling and falling[-1][1] <= value:
             falling.pop()
-        if not falling or at - falling[-1][0] >= self._width:
-            falling.append((at, value))
-        while at - falling[0][0] > self._span + self._width:
+        if not falling or falling[-1][0] != slot:
+            falling.append((slot, value))
+        while falling[0][0] < slot - _BUCKETS:
             falling.popleft()
         return falling[0][1]
 
@@ -229,10 +234,9 @@ class AverageCost:
             self._cost -= cost
             self._value -= value
 
-    @property
-    def is_clean(self) -> bool:
-        """The latest fills cost nothing together."""
-        return self._cost <= 0
+    def is_within(self, basis_points: Decimal) -> bool:
+        """The average is at most so much, or not known yet."""
+        return self._cost <= 0 or len(self._latest) < self.fills or self._cost * 10_000 <= basis_points * self._value
 
     def basis_points(self) -> Decimal | None:
         """The average; None before there were as many fills as it looks back over."""

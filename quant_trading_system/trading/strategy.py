@@ -14,7 +14,7 @@ live; only clock, feed and broker are swapped underneath.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
@@ -41,8 +41,17 @@ class MarketView:
         symbols: the symbols with prices, in a fixed order.
     """
 
-    def __init__(self, history: HistoryView, portfolio: Portfolio, strategy: str, bar: int) -> None:
+    def __init__(
+        self,
+        history: HistoryView,
+        portfolio: Portfolio,
+        strategy: str,
+        bar: int,
+        look: Callable[[], object] | None = None,
+    ) -> None:
+        """Look at the end of a bar; `look` values positions when a strategy asks, where that has not been done yet."""
         self._history = history
+        self._look = look
         self._portfolio = portfolio
         self._strategy = strategy
         self.bar = bar
@@ -56,6 +65,8 @@ class MarketView:
     @property
     def equity(self) -> Decimal:
         """Dollars."""
+        if self._look is not None:
+            self._look()
         return self._portfolio.equity
 
     def position(self, symbol: str) -> Decimal:

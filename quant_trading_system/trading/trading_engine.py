@@ -7,7 +7,7 @@ that strategy and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -107,8 +107,15 @@ class TradingEngine:
     @property
     def is_idle(self) -> bool:
         """True when no wish is on its way, no order or parent open and no halt being carried out."""
-        has_work = self._given or self._orders.open_orders()
+        has_work = self._given or self._orders.lives.store.has_open
         return self._path.is_idle and self._desk.is_idle and not has_work and self._halt.is_done
+
+    @property
+    def is_quiet(self) -> bool:
+        """A step would do nothing but value positions and watch losses, whatever prices do."""
+        lives = self._orders.lives
+        is_worried = lives.watch.suspects or lives.watch.doubtful or lives.groups.has_flaws
+        return self.is_idle and not (is_worried or self._risk_book)
 
     @property
     def wake_at(self) -> datetime | None:
@@ -155,8 +162,12 @@ class TradingEngine:
             if self._kill_switch.stops_something:
                 await self._halt.advance()
 
-    async def on_bar(self, history: HistoryView) -> None:
-        """A bar ended: ask every running strategy what it wants."""
+    async def on_bar(self, history: HistoryView, look: Callable[[], object] | None = None) -> None:
+        """A bar ended: ask every running strategy what it wants.
+
+        Args:
+            look: values positions, where that was left until a strategy asks what they are worth.
+        """
         self._bar += 1
         if self._risk_book is not None:
             self._risk_book.next_bar()
@@ -164,7 +175,7 @@ class TradingEngine:
         self._desk.market.learn(history)
         for strategy in list(self._running):
             try:
-                view = MarketView(history, self._portfolio, strategy.name, self._bar)
+                view = MarketView(history, self._portfolio, strategy.name, self._bar, look)
                 wanted = self._wishes(strategy, strategy.on_bar(view) or ())
             except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
                 self._stop(strategy.name, error)

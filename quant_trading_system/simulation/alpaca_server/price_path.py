@@ -18,8 +18,8 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import stamp_of
 from quant_trading_system.simulation import paths
-from quant_trading_system.simulation.market import SimulatedMarket
 from quant_trading_system.simulation.noise import keys, normals
+from quant_trading_system.simulation.price_rows import PriceRows
 from quant_trading_system.simulation.realism import PLAIN, Realism
 
 Integers = NDArray[np.int64]
@@ -150,7 +150,7 @@ class PricePaths:
         market = self._market(symbol)
         steps = market.steps_of(self._days[day])
         prices = len(steps) if self._steps else _seconds(session) + 1
-        return _summary(steps, market.volume_of(self._days[day]), prices) if len(steps) else None
+        return _summary(steps, market.shares_of(self._days[day]), prices) if len(steps) else None
 
     def _made(self, symbol: str, day: date) -> Ticks:
         session = self._calendar.session_on(day)
@@ -167,7 +167,7 @@ class PricePaths:
             return market.ticks_at(bar, steps, session, market.step_sizes(bar))
         noise = normals(keys(self._seed, (f"ticks/{symbol}",)), day.toordinal(), _seconds(session) + 1)[:, 0]
         last = refined(steps, market.sigma_of(bar), noise)
-        return market.ticks_at(bar, last, session, trade_sizes(market.volume_of(bar), noise, *market.curve))
+        return market.ticks_at(bar, last, session, trade_sizes(market.shares_of(bar), noise, *market.curve))
 
     def _market(self, symbol: str) -> _OneSymbol:
         if symbol not in self._markets:
@@ -216,8 +216,8 @@ def trade_sizes(volume: int, noise: Floats, *curve: float) -> Integers:
     return sizes
 
 
-class _OneSymbol(SimulatedMarket):
-    """The simulated market of one symbol, read a day at a time instead of a step at a time."""
+class _OneSymbol(PriceRows):
+    """The prices of one symbol, read a day at a time instead of a step at a time."""
 
     _squares: Integers | None = None
 
@@ -236,14 +236,14 @@ class _OneSymbol(SimulatedMarket):
         sigma: float = paths.volatility(self._squares[max(bar - self._window, 0) : bar], self._default_sigma).item(0)
         return sigma
 
-    def volume_of(self, bar: int) -> int:
+    def shares_of(self, bar: int) -> int:
         """Shares that trade in a bar."""
-        return self._volume_of(slice(bar, bar + 1)).item(0, 0)
+        return self.volume_of(slice(bar, bar + 1)).item(0, 0)
 
     def step_sizes(self, bar: int) -> Integers:
         """Shares that trade at each step of a daily bar."""
         profile = paths.volume_profile(self._rows, *self.curve)
-        sizes: Integers = paths.spread_volume(self._volume_of(slice(bar, bar + 1)), profile)[0, :, 0]
+        sizes: Integers = paths.spread_volume(self.volume_of(slice(bar, bar + 1)), profile)[0, :, 0]
         return sizes
 
     @property
@@ -269,11 +269,11 @@ class _OneSymbol(SimulatedMarket):
         last = whole[inside, :, 0]
         rows = last.shape[1]
         profile = np.full(rows, 1_000_000 // rows)
-        size = paths.spread_volume(self._volume_of(bars), profile)[inside, :, 0]
+        size = paths.spread_volume(self.volume_of(bars), profile)[inside, :, 0]
         starts, ends = history.axis.starts[chosen], history.axis.ends[chosen]
         at = starts[:, np.newaxis] + (ends - starts)[:, np.newaxis] * np.arange(rows) // (rows - 1)
         at[:, -1] -= np.timedelta64(_BEFORE_THE_END_US, "us")
-        bid, ask = (side[inside, :, 0] for side in self._intraday_quotes(bars, whole))
+        bid, ask = (side[inside, :, 0] for side in self._intraday_quotes(bars, whole, self._spans(bars)))
         times = at.astype("datetime64[ns]").astype(np.int64)
         return Ticks(times.ravel(), last.ravel(), bid.ravel(), ask.ravel(), size.ravel())
 

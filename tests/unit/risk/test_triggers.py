@@ -182,7 +182,7 @@ def test_a_warning_comes_once_a_day():
 def test_new_limits_hold_from_the_next_look_on():
     watched = Watched(max_daily_loss_pct=D("0.05"))
     watched.see_equity("97000")
-    watched.monitor.limits = limits_with(max_daily_loss_pct=D("0.02"))
+    watched.monitor.use_limits(limits_with(max_daily_loss_pct=D("0.02")))
     watched.monitor.observe()
     assert watched.kill_switch.state.trigger is HaltTrigger.DAILY_LOSS
 

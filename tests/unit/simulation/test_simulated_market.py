@@ -13,7 +13,8 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Session, TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
-from quant_trading_system.simulation.market import SimulatedMarket, StepKind
+from quant_trading_system.simulation.market import SimulatedMarket
+from quant_trading_system.simulation.price_rows import StepKind
 from tests.support.venue_desk import session
 
 DAYS = [session(day, month) for month in (1, 2, 3, 4) for day in range(1, 26)]

@@ -216,7 +216,7 @@ def test_a_halt_ends_all_wishes_even_between_two_orders_of_one_walk():
     want(account, "KO", "0")
     want(account, "XOM", "0")
     account.portfolio.day_start_equity = D(100_200)
-    account.system.monitor.limits = limits_with(max_daily_loss_pct=D("0.04"))
+    account.system.monitor.use_limits(limits_with(max_daily_loss_pct=D("0.04")))
     walk(account)
     assert account.kill_switch.is_active()
     assert sent(account) == ["sell 50 KO"]

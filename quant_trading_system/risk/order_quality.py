@@ -1,0 +1,67 @@
+"""How the latest orders went: refusals, errors, and what their fills cost beyond the quotes they were judged by."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.numbers import ONE
+from quant_trading_system.risk.triggers import BY_RULE, Answer, AverageCost, Measure, Tally
+
+_SIX = Decimal("1E-6")
+_SLIPPAGE = BY_RULE["max_slippage_bps"]
+_REJECTIONS = BY_RULE["max_rejection_rate"]
+_ERRORS = BY_RULE["max_broker_errors"]
+
+
+class OrderQuality:
+    """Counts answers and fills within the windows that the limits name."""
+
+    def __init__(self, limits: RiskLimits) -> None:
+        """Begin with nothing counted."""
+        self._slippage = AverageCost(1)
+        self._refusals, self._errors = Tally(ONE), Tally(ONE)
+        self.use_limits(limits)
+
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Count by other limits from now on."""
+        self._limits = limits
+        self._refusals.look_back(limits.rejection_window_s)
+        self._errors.look_back(limits.broker_error_window_s)
+        self._slippage.fills = limits.slippage_fills
+        self._near_slippage = limits.max_slippage_bps * limits.warn_at_share
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Count how the broker answered an order at the moment `now`, seconds of the monotonic clock."""
+        self._errors.add(now, bad=answer is Answer.NONE)
+        if answer is not Answer.NONE:
+            refused = answer in (Answer.REFUSED, Answer.REFUSED_LATER)
+            self._refusals.add(now, bad=refused, new=answer is not Answer.REFUSED_LATER)
+
+    def slipped(self, cost: Decimal, value: Decimal) -> None:
+        """Count one fill of a market order: `cost` and `value` in dollars."""
+        self._slippage.add(cost, value)
+
+    @property
+    def is_calm(self) -> bool:
+        """Nothing went wrong lately, and fills cost less than what people are warned of."""
+        return self._refusals.is_clean and self._errors.is_clean and self._slippage.is_within(self._near_slippage)
+
+    def measures(self, now: float) -> list[Measure]:
+        """Where the triggers stand; averages and rates are left out before there is enough to average."""
+        found = []
+        slippage = self._slippage.basis_points()
+        if slippage is not None:
+            found.append(Measure(_SLIPPAGE, slippage, self._limits.max_slippage_bps))
+        orders, refused = self._refusals.counts(now)
+        if orders and orders >= self._limits.rejection_min_orders:
+            rate = (Decimal(refused) / Decimal(orders)).quantize(_SIX)
+            found.append(Measure(_REJECTIONS, rate, self._limits.max_rejection_rate))
+        errors = self._errors.counts(now)[1]
+        found.append(Measure(_ERRORS, Decimal(errors), Decimal(self._limits.max_broker_errors)))
+        return found
+
+    def forget(self) -> None:
+        """Begin anew."""
+        for window in (self._slippage, self._refusals, self._errors):
+            window.forget()

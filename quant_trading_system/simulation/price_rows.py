@@ -1,0 +1,321 @@
+"""The prices of a simulated market, block by block: some bars in a row, each with the steps that it is made of.
+
+Daily bars become a number of steps from the opening to the close of their session; intraday bars become four
+(open, both extremes, close), or two when only closes are known. The path of a symbol on a day depends on the
+seed, the symbol and the day alone, so that another universe or another span of dates changes nothing in it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypedDict
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, PriceHistory
+from quant_trading_system.market.sessions import Calendar, Session
+from quant_trading_system.market.time_axis import Stamps, moment_of
+from quant_trading_system.simulation import paths, spreads
+from quant_trading_system.simulation.noise import keys, normals
+from quant_trading_system.simulation.realism import PLAIN, Realism
+
+Integers = NDArray[np.int64]
+
+_CHUNK = 256
+_BASIS_POINTS = 10_000
+
+
+class StepKind(StrEnum):
+    """What a step of the market is."""
+
+    OPEN = "open"  # the first of a session
+    INTRADAY = "intraday"
+    BAR_END = "bar_end"  # a bar is complete, and the session goes on
+    CLOSE = "close"  # the last of a session, and the end of its last bar
+
+
+class MarketStep(msgspec.Struct, frozen=True):
+    """One moment at which all prices move.
+
+    Attributes:
+        number: counts the steps from 1.
+        at: aware, UTC.
+        session: the regular session that the step belongs to, None for intraday bars outside of one.
+        bar: the bar of the history that the step lies in.
+    """
+
+    number: int
+    at: datetime
+    kind: StepKind
+    session: Session | None
+    bar: int
+
+    @property
+    def ends_bar(self) -> bool:
+        """The bar is complete and may be known from now on."""
+        return self.kind is StepKind.BAR_END or self.kind is StepKind.CLOSE
+
+
+class Span(msgspec.Struct, frozen=True):
+    """When a bar begins and ends, and what it is to its session."""
+
+    start: datetime
+    end: datetime
+    session: Session | None
+    opens: bool
+    closes: bool
+
+
+class Block:
+    """Some bars in a row: the prices of N symbols at their K steps.
+
+    Attributes:
+        first_bar: the bar of the history that it begins with; `rows`: steps in each bar; `spans`: of each bar.
+        before: how many steps there were before it.
+        last, bid, ask: micro-dollars; `volume`: shares until the next step; int64 [K, N].
+        edges: the steps that open or close a session, rising.
+    """
+
+    __slots__ = ("ask", "before", "bid", "edges", "first_bar", "last", "rows", "spans", "volume")
+
+    def __init__(
+        self, first_bar: int, before: int, spans: list[Span], prices: tuple[Integers, Integers, Integers, Integers]
+    ) -> None:
+        """Join bars with their prices: last, bid, ask and volume, each [bars, rows, N]."""
+        self.first_bar = first_bar
+        self.before = before
+        self.spans = spans
+        self.rows: int = prices[0].shape[1]
+        self.last, self.bid, self.ask, self.volume = (side.reshape(-1, side.shape[-1]) for side in prices)
+        opening = [number * self.rows for number, span in enumerate(spans) if span.opens]
+        closing = [(number + 1) * self.rows - 1 for number, span in enumerate(spans) if span.closes]
+        self.edges = sorted(opening + closing)
+
+    def __len__(self) -> int:
+        return len(self.last)
+
+    def at(self, row: int) -> datetime:
+        """When that step is; the steps of a bar are evenly spaced from its start to its end."""
+        number, place = divmod(row, self.rows)
+        span = self.spans[number]
+        if place == self.rows - 1:
+            return span.end
+        passed: timedelta = (span.end - span.start) * place / (self.rows - 1)
+        return span.start + passed
+
+    def step(self, row: int) -> MarketStep:
+        """That step."""
+        number, place = divmod(row, self.rows)
+        span, kind = self.spans[number], StepKind.INTRADAY
+        if place == self.rows - 1:
+            kind = StepKind.CLOSE if span.closes else StepKind.BAR_END
+        elif not place and span.opens:
+            kind = StepKind.OPEN
+        return MarketStep(self.before + row + 1, self.at(row), kind, span.session, self.first_bar + number)
+
+    def next_edge(self, row: int) -> int:
+        """The first step after `row` that opens or closes a session; the number of steps when there is none."""
+        place = bisect_right(self.edges, row)
+        return self.edges[place] if place < len(self.edges) else len(self)
+
+
+class Shape(TypedDict, total=False):
+    """What bars are filled in with, where the history does not tell.
+
+    Attributes:
+        steps_per_session: for daily bars, at least 4: opening and close included, evenly spaced.
+        spread_bps: bid to ask in basis points of the last price, rounded to ticks, at least one tick.
+        volatility_days: sessions before a day whose returns tell how much its path moves.
+        default_volatility: of a day's return, where fewer than five returns are known.
+        dollar_volume: dollars that each symbol trades a day, or in an intraday bar, where the history knows no volume.
+    """
+
+    steps_per_session: int
+    spread_bps: Decimal
+    volatility_days: int
+    default_volatility: Decimal
+    dollar_volume: Decimal
+
+
+class PriceRows:
+    """Makes the blocks of a history."""
+
+    def __init__(
+        self,
+        history: PriceHistory,
+        calendar: Calendar,
+        *,
+        seed: int,
+        first_bar: int = 0,
+        realism: Realism = PLAIN,
+        steps_per_session: int = 13,
+        spread_bps: Decimal = Decimal(4),
+        volatility_days: int = 20,
+        default_volatility: Decimal = Decimal("0.02"),
+        dollar_volume: Decimal = Decimal(50_000_000),
+    ) -> None:
+        """Prepare the rows; nothing is made before it is asked for.
+
+        Args:
+            first_bar: the bar to begin with; those before it are past already.
+            realism: how spread and volume go through the day.
+            steps_per_session, spread_bps, volatility_days, default_volatility, dollar_volume: see `Shape`.
+
+        Raises:
+            ValueError: a parameter is out of range.
+        """
+        if steps_per_session < 4 or spread_bps < 0 or volatility_days < 1:
+            raise ValueError("at least 4 steps a session, 1 day for the volatility, and no negative spread")
+        if not 0 <= first_bar < len(history):
+            raise ValueError(f"the market cannot begin with bar {first_bar} of {len(history)}")
+        self._history = history
+        self._calendar = calendar
+        self._first_bar = first_bar
+        self._rows = steps_per_session
+        self._spread = float(spread_bps / _BASIS_POINTS)
+        self._window = volatility_days
+        self._default_sigma = float(default_volatility)
+        self._dollar_volume = int(dollar_volume) * MICROS
+        self._realism = realism
+        self._curve = () if realism.volume is None else (float(realism.volume.at_open), float(realism.volume.at_close))
+        self._ratios: NDArray[np.float64] | None = None
+        self._keys = keys(seed, tuple(f"path/{symbol}" for symbol in history.symbols))
+        self._previous = paths.previous_closes(history.close_micros, history.present)
+
+    def blocks(self) -> Iterator[Block]:
+        """The whole history from the first bar on, each block made when it is asked for."""
+        return self._daily_blocks() if self._history.is_daily else self._intraday_blocks()
+
+    def volume_of(self, bars: slice) -> Integers:
+        """Shares in each bar; [bars, N]."""
+        history = self._history
+        price = np.where(self._previous[bars] > 0, self._previous[bars], history.close_micros[bars])
+        made_up = self._dollar_volume // np.maximum(price, 1)
+        if history.volume is None:
+            return made_up
+        known = history.volume[bars]
+        return np.where(known == UNKNOWN_VOLUME, made_up, known)
+
+    def _traded(self, bars: slice, profile: Integers) -> Integers:
+        """Shares at each step, none of a symbol without a bar; [bars, rows, N]."""
+        return paths.spread_volume(self.volume_of(bars) * self._history.present[bars], profile)
+
+    # -- daily bars -----------------------------------------------------------------------------------------------
+
+    def _daily_blocks(self) -> Iterator[Block]:
+        history, rows = self._history, self._rows
+        squares = paths.squared_returns(history.close_micros, self._previous, history.present)
+        profile = paths.volume_profile(rows, *self._curve)
+        for bar in range(self._first_bar, len(history)):
+            bars = slice(bar, bar + 1)
+            sigma = paths.volatility(squares[max(bar - self._window, 0) : bar], self._default_sigma)
+            last = self._carried(self._daily_path(bar, sigma), bars)
+            bid, ask = self._daily_quotes(bar, last, sigma)
+            before = (bar - self._first_bar) * rows
+            yield Block(bar, before, [self._session_span(bar)], (last, bid, ask, self._traded(bars, profile)))
+
+    def _session_span(self, bar: int) -> Span:
+        day = self._history.dates[bar].item()
+        session = self._calendar.session_on(day)
+        if session is None:
+            raise MarketDataError(
+                f"the exchange is closed on {day}, but the history has a bar; use the same calendar for both"
+            )
+        return Span(session.open, session.close, session, opens=True, closes=True)
+
+    def _daily_path(self, bar: int, sigma: NDArray[np.float64]) -> Integers:
+        """[1, rows, N]."""
+        history = self._history
+        day = int(history.dates[bar].astype(np.int64))
+        noise = normals(self._keys, day, self._rows)
+        close = history.close_micros[bar]
+        if history.open_micros is None or history.high_micros is None or history.low_micros is None:
+            return paths.through_closes(self._previous[bar], close, sigma, noise)[np.newaxis]
+        opened, high, low = history.open_micros[bar], history.high_micros[bar], history.low_micros[bar]
+        return paths.through_bars(opened, high, low, close, sigma, noise)[np.newaxis]
+
+    def _daily_quotes(self, bar: int, last: Integers, sigma: NDArray[np.float64]) -> tuple[Integers, Integers]:
+        """Bid and ask of a daily bar; [1, rows, N]."""
+        model, session = self._realism.spread, self._calendar.session_on(self._history.dates[bar].item())
+        if model is None or session is None:
+            return paths.quotes_around(last, self._spread)
+        widths = spreads.of_day(model, self._spread, last[0], sigma, session.close - session.open)
+        return paths.quotes_around(last, widths[np.newaxis])
+
+    # -- intraday bars --------------------------------------------------------------------------------------------
+
+    def _intraday_blocks(self) -> Iterator[Block]:
+        before = 0
+        for begin in range(self._first_bar, len(self._history), _CHUNK):
+            bars = slice(begin, min(begin + _CHUNK, len(self._history)))
+            last = self._carried(self._intraday_paths(bars), bars)
+            rows = last.shape[1]
+            spans = self._spans(bars)
+            bid, ask = self._intraday_quotes(bars, last, spans)
+            traded = self._traded(bars, np.full(rows, 1_000_000 // rows))
+            yield Block(begin, before, spans, (last, bid, ask, traded))
+            before += rows * len(spans)
+
+    def _intraday_paths(self, bars: slice) -> Integers:
+        """[bars, 4 or 2, N]."""
+        history = self._history
+        close = history.close_micros[bars]
+        if history.open_micros is None or history.high_micros is None or history.low_micros is None:
+            previous = self._previous[bars]
+            return np.stack([np.where(previous > 0, previous, close), close], axis=1)
+        return paths.four_points(history.open_micros[bars], history.high_micros[bars], history.low_micros[bars], close)
+
+    def _intraday_quotes(self, bars: slice, last: Integers, spans: list[Span]) -> tuple[Integers, Integers]:
+        """Bid and ask of intraday bars; [bars, rows, N]."""
+        model, history = self._realism.spread, self._history
+        if model is None:
+            return paths.quotes_around(last, self._spread)
+        if self._ratios is None:
+            length = moment_of(history.axis.ends[0]) - moment_of(history.axis.starts[0])
+            squares = paths.squared_returns(history.close_micros, self._previous, history.present)
+            self._ratios = spreads.ratio_of_bars(squares, max(round(model.span / length), 1))
+        elapsed = np.array([_elapsed(span, last.shape[1]) for span in spans])
+        widths = (
+            spreads.opening(model, elapsed)[:, :, np.newaxis]
+            * spreads.following(model, self._ratios[bars])[:, np.newaxis]
+        )
+        return paths.quotes_around(last, self._spread * widths)
+
+    def _spans(self, bars: slice) -> list[Span]:
+        """When bars begin and end; those of a session know whether they open or close it."""
+        axis, first, last = self._history.axis, bars.start, bars.stop
+        starts = _moments(axis.starts[first : last + 1])
+        sessions = [self._calendar.session_at(start) for start in starts] + [None]
+        before = None if first == self._first_bar else self._calendar.session_at(moment_of(axis.starts[first - 1]))
+        spans = []
+        for place, end in enumerate(_moments(axis.ends[bars])):
+            session = sessions[place]
+            inside = session is not None
+            opens, closes = inside and before != session, inside and sessions[place + 1] != session
+            spans.append(Span(starts[place], end, session, opens, closes))
+            before = session
+        return spans
+
+    def _carried(self, last: Integers, bars: slice) -> Integers:
+        """Where a symbol has no bar, its last close stays; 0 before its first bar."""
+        present = self._history.present[bars]
+        return last if present.all() else np.where(present[:, np.newaxis], last, self._previous[bars][:, np.newaxis])
+
+
+def _elapsed(span: Span, rows: int) -> list[float]:
+    """Seconds since the opening at each step of a bar; infinite outside of a session."""
+    if span.session is None:
+        return [np.inf] * rows
+    length = span.end - span.start
+    return [(span.start + length * row / (rows - 1) - span.session.open).total_seconds() for row in range(rows)]
+
+
+def _moments(stamps: Stamps) -> list[datetime]:
+    return [moment.replace(tzinfo=UTC) for moment in stamps.astype("datetime64[us]").tolist()]

@@ -1,0 +1,47 @@
+"""Minute bars of made-up symbols, for runs that need many bars and no meaning."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.sessions import TradingCalendar
+from quant_trading_system.market.time_axis import intraday_axis
+
+_FIRST, _LAST = date(2015, 1, 2), date(2025, 12, 31)
+_MINUTE = timedelta(minutes=1)
+
+
+def minute_bars(
+    bars: int, symbols: tuple[str, ...] = ("AAA",), *, seed: int = 1, missing: float = 0.0, volatility: float = 0.0005
+) -> PriceHistory:
+    """`bars` minutes of the regular sessions from 2015 on; closes wander, and a bar begins where the last ended.
+
+    Args:
+        missing: share of bars that are left out, never the first.
+        volatility: of a minute's return.
+    """
+    random = np.random.default_rng(seed)
+    calendar = TradingCalendar.nyse(_FIRST, _LAST)
+    starts: list[np.ndarray] = []
+    count = 0
+    for session in calendar.sessions_between(_FIRST, _LAST):
+        minutes = (session.close - session.open) // _MINUTE
+        opened = np.datetime64(session.open.replace(tzinfo=None), "us")
+        starts.append(opened + np.arange(minutes) * np.timedelta64(60_000_000, "us"))
+        count += minutes
+        if count >= bars:
+            break
+    stamps = np.concatenate(starts)[:bars]
+    shape = (bars, len(symbols))
+    walk = 100 * np.exp(np.cumsum(random.normal(0, volatility, shape), axis=0))
+    close = np.rint(walk * 100).astype(np.int64) * 10_000
+    opened_at = np.vstack([close[:1], close[:-1]])
+    high, low = np.maximum(opened_at, close) + 10_000, np.minimum(opened_at, close) - 10_000
+    present = random.random(shape) >= missing
+    present[0] = True
+    axis = intraday_axis(stamps, _MINUTE, "start", calendar)
+    volume = np.full(shape, 50_000, dtype=np.int64)
+    return PriceHistory(symbols, axis, close, present, opened_at, high, low, volume)

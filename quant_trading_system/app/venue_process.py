@@ -1,4 +1,4 @@
-"""A `qts venue` in a process of its own whose time only we move, and what there is to know about its progress."""
+"""A `qts venue` in a process of its own; where only we move its time, what there is to know about its progress."""
 
 from __future__ import annotations
 
@@ -119,8 +119,24 @@ async def stepped_venue(options: Sequence[str]) -> AsyncIterator[SteppedVenue]:
     Raises:
         MarketDataError: it did not start; its own words are on standard error.
     """
+    async with (
+        venue_process((*options, "--stepped")) as (card, token),
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as session,
+    ):
+        yield SteppedVenue(card, token, session)
+
+
+@asynccontextmanager
+async def venue_process(options: Sequence[str]) -> AsyncIterator[tuple[Card, str]]:
+    """Start a venue, on a free port and without a limit on requests; it ends with the block.
+
+    Gives what it prints, and the token that opens its control surface.
+
+    Raises:
+        MarketDataError: it did not start; its own words are on standard error.
+    """
     token = secrets.token_urlsafe(16)
-    fixed = ("--stepped", "--port", "0", "--rate-limit", "0", "--end-with-stdin", "--json")
+    fixed = ("--port", "0", "--rate-limit", "0", "--end-with-stdin", "--json")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "quant_trading_system.cli.main", "venue", *options, *fixed),
         env={**os.environ, "QTS_VENUE_TOKEN": token},
@@ -129,9 +145,7 @@ async def stepped_venue(options: Sequence[str]) -> AsyncIterator[SteppedVenue]:
         start_new_session=True,  # Ctrl-C is for the engine, which then ends the venue
     )
     try:
-        card = await _first_line(process)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as session:
-            yield SteppedVenue(card, token, session)
+        yield await _first_line(process), token
     finally:
         await _end(process)
 

@@ -15,6 +15,7 @@ from quant_trading_system.cli import (
     check_command,
     console_command,
     demo_command,
+    drill_command,
     flatten_command,
     halt_commands,
     journal_commands,
@@ -70,6 +71,7 @@ strategy_commands.add_to(app)
 check_command.add_to(app)
 halt_commands.add_to(app)
 flatten_command.add_to(app)
+drill_command.add_to(app)
 status_command.add_to(app)
 limits_commands.add_to(app)
 journal_commands.add_to(app)

@@ -18,6 +18,7 @@ TradingError
   ApprovalRefused        the approval was not given, and nothing has changed; says what is missing
   ResetRefused           the kill switch stays active; says what is missing
     ResetPending           the approval is kept, and other persons have to follow
+  DrillFailed            a rehearsal could not be carried out; what it was to show is not shown
   NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent
   StrategyError          a strategy broke its contract; only that strategy stops
   InvalidCommand         a request to a running engine that cannot be read; nothing was done
@@ -141,6 +142,10 @@ class ResetRefused(TradingError):
 
 class ResetPending(ResetRefused):
     """The approval is kept in the latch; the kill switch is still active until other persons have approved, too."""
+
+
+class DrillFailed(TradingError):
+    """A rehearsal of the kill switch could not be carried out, so it has shown nothing; says what to look at."""
 
 
 class NotReconciled(TradingError):

@@ -5,58 +5,44 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import nullcontext
-from datetime import date, datetime
+from dataclasses import replace
 from decimal import Decimal
-from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from quant_trading_system.cli.replay_options import (
+    BUNDLED,
+    Cash,
+    First,
+    Last,
+    Limits,
+    Prices,
+    Seed,
+    Sort,
+    Spread,
+    Stamps,
+    StampsAre,
+    StrategyName,
+    Symbols,
+    Timezone,
+    UniverseFile,
+    chosen_prices,
+    chosen_setup,
+    chosen_span,
+    run_directory,
+)
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
-from quant_trading_system.cli.sizing_options import Policy, Sizers, chosen_sizing
-from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
-from quant_trading_system.core.numbers import exact, usd
+from quant_trading_system.cli.sizing_options import Policy, Sizers
+from quant_trading_system.core.numbers import usd
 
 if TYPE_CHECKING:
     from quant_trading_system.app.backtesting import BacktestResult
     from quant_trading_system.app.bootstrap import SimulatedAccount
-    from quant_trading_system.core.instruments import Universe
-    from quant_trading_system.market.history import PriceHistory
     from quant_trading_system.research.backtest import Progress
 
-_BUNDLED = "sp500"
-
-
-class Stamps(StrEnum):
-    """Which end of an intraday bar its time names."""
-
-    START = "start"
-    END = "end"
-
-
-StrategyName = Annotated[
-    str, typer.Argument(help="One that ships, such as momentum; FILE.py, FILE.py:CLASS or MODULE:CLASS.")
-]
-Prices = Annotated[str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices.")]
-Symbols = Annotated[str, typer.Option(help="Only these, separated by commas; for a file of one stock, its symbol.")]
-First = Annotated[
-    datetime | None,
-    typer.Option("--from", formats=["%Y-%m-%d"], help="First day to trade; earlier bars are the strategy's past."),
-]
-Last = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day to trade.")]
-Cash = Annotated[str, typer.Option(help="Dollars at the start.")]
-Seed = Annotated[int, typer.Option(help="Decides every random number of market and venue.")]
-Limits = Annotated[Path | None, typer.Option(help="Your risk_params.yaml instead of the shipped one.")]
-UniverseFile = Annotated[Path | None, typer.Option("--universe", help="CSV of what may be traded, with sectors.")]
-Timezone = Annotated[str, typer.Option(help="Of intraday times without a zone, such as America/New_York.")]
-StampsAre = Annotated[
-    Stamps, typer.Option("--timestamps", help="Whether intraday bars are labelled by their start or end.")
-]
-Sort = Annotated[bool, typer.Option("--sort", help="Sort unsorted rows instead of refusing them.")]
-Spread = Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points.")]
 Out = Annotated[
     Path | None, typer.Option(help="Directory for journal and report.", show_default="runs/backtest-NUMBER")
 ]
@@ -64,7 +50,7 @@ Out = Annotated[
 
 def backtest(
     strategy: StrategyName,
-    prices: Prices = _BUNDLED,
+    prices: Prices = BUNDLED,
     symbols: Symbols = "",
     first: First = None,
     last: Last = None,
@@ -86,30 +72,19 @@ def backtest(
     Example: [bold]qts backtest my_strategy.py --prices prices.csv --cash 50000[/bold]
     """
     from quant_trading_system.app.backtesting import report_path, write_report
-    from quant_trading_system.app.bootstrap import Costs, Setup, simulated_account
+    from quant_trading_system.app.bootstrap import simulated_account
     from quant_trading_system.app.latest_run import remember_run
     from quant_trading_system.app.strategy_loading import load_strategy
-    from quant_trading_system.config.loader import load_limits
 
     chosen = load_strategy(strategy)
-    history, may_trade, source = _prices(prices, symbols, stamps=stamps, timezone=timezone, sort=sort)
-    history, first_bar = _span(history, first, last)
-    sizer, worked = chosen_sizing(sizers, policy)
-    directory = _directory(out)
-    setup = Setup(
-        strategies=(chosen,),
-        cash=_dollars(cash, "--cash"),
-        seed=seed,
-        limits=load_limits(limits) if limits else None,
-        universe=_universe(universe) or may_trade,
-        sizer=sizer,
-        own_weights=sizer is None,
-        policy=worked,
-        costs=Costs(spread_bps=_dollars(spread, "--spread-bps")),
-        directory=directory,
-        first_bar=first_bar,
-        data=source,
-    )
+    history, may_trade, source = chosen_prices(prices, symbols, stamps=stamps, timezone=timezone, sort=sort)
+    history, first_bar = chosen_span(history, first, last)
+    described = chosen_setup(
+        cash=cash, seed=seed, limits=limits, universe=universe, may_trade=may_trade, spread=spread, sizers=sizers,
+        policy=policy, data=source,
+    )  # fmt: skip
+    directory = run_directory(out, "backtest")
+    setup = replace(described, strategies=(chosen,), directory=directory, first_bar=first_bar)
     account = simulated_account(history, setup)
     result = _run(account, quiet=as_json)
     write_report(result, report_path(directory), title=f"Backtest: {chosen.name}")
@@ -187,82 +162,6 @@ def _run(account: SimulatedAccount, *, quiet: bool) -> BacktestResult:
                 bar.update(task, completed=progress.done)
 
         return asyncio.run(run_account(account, watch))
-
-
-def _prices(
-    place: str, symbols: str, *, stamps: Stamps, timezone: str, sort: bool
-) -> tuple[PriceHistory, Universe | None, str]:
-    wanted = [symbol.strip().upper() for symbol in symbols.split(",") if symbol.strip()]
-    if place == _BUNDLED:
-        from quant_trading_system.market.bundled import SP500_SOURCE, load_sp500
-        from quant_trading_system.market.universes import sp500_20
-
-        return load_sp500(symbols=wanted or None), sp500_20(), SP500_SOURCE
-    from quant_trading_system.market.loading import load_prices
-
-    ends: Literal["start", "end"] = "end" if stamps is Stamps.END else "start"
-    load = partial(load_prices, Path(place), timestamps=ends, timezone=timezone or None, sort=sort)
-    try:
-        history = load()
-        if len(wanted) == len(history.symbols) == 1 and wanted != list(history.symbols):
-            history = load(symbol=wanted[0])
-    except MarketDataError as error:
-        raise MarketDataError(_in_words_of_the_command(str(error))) from None
-    return (history.select(wanted) if wanted else history), None, Path(place).name
-
-
-def _in_words_of_the_command(message: str) -> str:
-    """The library speaks of its arguments; people at a terminal know options."""
-    for argument, option in (("sort=True", "--sort"), ("timezone=", "--timezone "), ("symbol=", "--symbols ")):
-        message = message.replace(argument, option)
-    return message
-
-
-def _span(history: PriceHistory, first: datetime | None, last: datetime | None) -> tuple[PriceHistory, int]:
-    if first is not None and last is not None and first > last:
-        raise ConfigurationError(f"--from {first.date()} is after --to {last.date()}; swap them")
-    if last is not None:
-        begin, end = history.dates[0].item(), history.dates[-1].item()
-        if last.date() < begin:
-            raise ConfigurationError(f"--to {last.date()}: the prices cover {begin} to {end}; choose a day in between")
-        history = history.between(date.min, last.date())
-    return history, history.index_of(first.date()) if first is not None else 0
-
-
-def _universe(path: Path | None) -> Universe | None:
-    if path is None:
-        return None
-    from quant_trading_system.market.universes import load_universe
-
-    return load_universe(path)
-
-
-def _dollars(text: str, option: str) -> Decimal:
-    try:
-        value = exact(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option}: {error}") from None
-    if value <= 0:
-        raise ConfigurationError(f"{option}: {value} must be above zero")
-    return value
-
-
-def _directory(chosen: Path | None) -> Path:
-    """A directory that holds no run yet."""
-    if chosen is not None:
-        try:
-            chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-            is_empty = not any(chosen.iterdir())
-        except OSError as error:
-            why = "is a file" if chosen.is_file() else f"cannot be made or read ({error.strerror or error})"
-            raise ConfigurationError(f"--out {chosen} {why}; name a directory for the run") from error
-        if not is_empty:
-            raise ConfigurationError(f"{chosen} is not empty; a run needs a directory of its own")
-        return chosen
-    number = 1
-    while (path := Path("runs") / f"backtest-{number}").exists():
-        number += 1
-    return path
 
 
 def _data(result: BacktestResult) -> dict[str, object]:

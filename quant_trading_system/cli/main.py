@@ -30,6 +30,7 @@ from quant_trading_system.cli import (
     size_command,
     status_command,
     strategy_commands,
+    sweep_command,
     ticket_commands,
     token_commands,
     trade_command,
@@ -65,6 +66,7 @@ def options(
 
 demo_command.add_to(app)
 backtest_command.add_to(app)
+sweep_command.add_to(app)
 order_commands.add_to(app)
 ticket_commands.add_to(app)
 strategy_commands.add_to(app)

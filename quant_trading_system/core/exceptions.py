@@ -21,6 +21,7 @@ TradingError
   DrillFailed            a rehearsal could not be carried out; what it was to show is not shown
   NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent
   StrategyError          a strategy broke its contract; only that strategy stops
+  SweepInterrupted       a sweep ended early; what was finished is kept, and the same command goes on
   InvalidCommand         a request to a running engine that cannot be read; nothing was done
   EngineNotRunning       nobody listens at the door of the account
   EngineSilent           uncertain: the engine gave no answer; repeat the request with the same key
@@ -154,6 +155,10 @@ class NotReconciled(TradingError):
 
 class StrategyError(TradingError, ValueError):
     """A strategy asked for something that strategies may not do."""
+
+
+class SweepInterrupted(TradingError):
+    """A sweep ended before all of its trials; what was finished is kept, and the same command goes on from there."""
 
 
 class InvalidCommand(TradingError, ValueError):

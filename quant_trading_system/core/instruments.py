@@ -61,6 +61,9 @@ class Universe(Mapping[str, Instrument]):
             table[instrument.symbol] = instrument
         self._table = MappingProxyType(table)
 
+    def __reduce__(self) -> tuple[type[Universe], tuple[tuple[Instrument, ...]]]:
+        return Universe, (tuple(self._table.values()),)  # a mapping proxy cannot travel to other processes
+
     def __getitem__(self, symbol: str) -> Instrument:
         return self._table[symbol]
 

@@ -253,7 +253,11 @@ class PriceHistory:
         return simple_returns(self._floats)
 
     def fingerprint(self) -> str:
-        """Sixteen hex digits that depend on every time, symbol and number; the same on every machine."""
+        """Sixteen hex digits that depend on every time, symbol and number; the same on every machine; made once."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = blake2b("\x1f".join(self.symbols).encode(), digest_size=8)
         known = self.present.astype(np.int64)
         digest.update(np.ascontiguousarray(self.axis.ends).astype("<M8[ns]").tobytes())

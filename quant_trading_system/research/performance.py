@@ -196,7 +196,7 @@ def statistics(record: RunRecord, *, risk_free: float = 0.0) -> PerformanceRepor
     """
     growth = growth_curve(record)
     closes = daily_closes(record.times)
-    returns, days = _daily_returns(growth, closes, record.times)
+    returns, days = daily_returns(record)
     spell = _deepest(growth, record.times)
     annual_growth = ratios.cagr(returns)
     deepest = (spell.depth if spell else 0.0) if len(growth) > 1 else None
@@ -257,13 +257,16 @@ def daily_closes(times: Sequence[datetime]) -> list[int]:
     return sorted({0, *last, len(days) - 1})
 
 
-def _daily_returns(
-    growth: NDArray[np.float64], closes: list[int], times: Sequence[datetime]
-) -> tuple[NDArray[np.float64], list[date]]:
+def daily_returns(record: RunRecord) -> tuple[NDArray[np.float64], list[date]]:
+    """Time-weighted returns from one daily point to the next, and the UTC dates on which they were earned.
+
+    A lost account has no returns after the day that lost it.
+    """
+    growth, closes = growth_curve(record), daily_closes(record.times)
     daily = growth[closes]
-    alive = int(np.count_nonzero(daily > 0))  # a lost account has no returns after the day that lost it
+    alive = int(np.count_nonzero(daily > 0))
     daily = daily[: alive + 1]
-    return daily[1:] / daily[:-1] - 1, [_day(times[i]) for i in closes[1 : len(daily)]]
+    return daily[1:] / daily[:-1] - 1, [_day(record.times[i]) for i in closes[1 : len(daily)]]
 
 
 def _deepest(growth: NDArray[np.float64], times: Sequence[datetime]) -> DrawdownSpell | None:

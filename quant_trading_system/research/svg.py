@@ -155,15 +155,59 @@ def heat_map(columns: Sequence[str], rows: Sequence[HeatRow], *, label: str) -> 
     return tag("svg", *parts, class_="heat", role="img", aria_label=label, width="100%", height=22 + 34 * len(rows))
 
 
+def value_map(
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[float | None]]],
+    *,
+    text: Callable[[float], str],
+    label: str,
+) -> Markup:
+    """Values as tinted cells that deepen from the lowest to the highest; losses deepen downwards.
+
+    Args:
+        columns: their names; rows: a name, and a value for every column, None where there is none.
+        text: a value in a cell.
+        label: what a reader who cannot see the map is told.
+    """
+    known = [value for _, values in rows for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    width = 100 / (len(columns) + 1)
+    parts = [
+        tag("text", name, class_="tick", x=f"{width * (i + 1.5):.2f}%", y=14, text_anchor="middle")
+        for i, name in enumerate(columns)
+    ]
+    for number, (name, values) in enumerate(rows):
+        top = 24 + 34 * number
+        parts.append(tag("text", name, class_="tick year", x=0, y=top + 21))
+        for i, value in enumerate(values):
+            if value is not None:
+                told = f"{columns[i]}, {name}: {text(value)}"
+                parts.append(_tinted(told, text(value), value, _depth(value, low, high), width * (i + 1), width, top))
+    return tag("svg", *parts, class_="heat", role="img", aria_label=label, width="100%", height=22 + 34 * len(rows))
+
+
+def _depth(value: float, low: float, high: float) -> float:
+    """From 0 to 1: how far a gain is above the lowest one, or a loss below zero."""
+    if value < 0:
+        return value / low
+    floor_of_gains = max(low, 0.0)
+    return (value - floor_of_gains) / (high - floor_of_gains) if high > floor_of_gains else 0.5
+
+
 def _cell(name: str, value: float, share: float, left: float, width: float, top: int) -> Markup:
+    told = f"{name}: {percent(value, signed=True)}"
+    return _tinted(told, percent(value, 1).rstrip("%"), value, abs(share), left, width, top)
+
+
+def _tinted(told: str, text: str, value: float, depth: float, left: float, width: float, top: int) -> Markup:
     return tag(
         "g",
-        tag("title", f"{name}: {percent(value, signed=True)}"),
+        tag("title", told),
         tag(
             "rect", class_="gain" if value >= 0 else "loss", x=f"{left:.2f}%", y=top, width=f"{width:.2f}%", height=32,
-            rx=5, fill_opacity=f"{0.06 + 0.54 * abs(share):.2f}",
+            rx=5, fill_opacity=f"{0.06 + 0.54 * depth:.2f}",
         ),
-        tag("text", percent(value, 1).rstrip("%"), x=f"{left + width / 2:.2f}%", y=top + 21, text_anchor="middle"),
+        tag("text", text, x=f"{left + width / 2:.2f}%", y=top + 21, text_anchor="middle"),
         class_="tip",
     )  # fmt: skip
 

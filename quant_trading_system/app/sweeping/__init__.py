@@ -1,0 +1,1 @@
+"""Sweeps: many backtests of one strategy, on local processes or on a cluster, resumed where they were killed."""

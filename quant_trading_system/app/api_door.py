@@ -13,7 +13,8 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from quant_trading_system.app.door import PATIENCE
-from quant_trading_system.core.commands import AnyCommand, Outcome, Source
+from quant_trading_system.core.command import Source
+from quant_trading_system.core.commands import AnyCommand, Outcome
 from quant_trading_system.core.exceptions import (
     ConfigurationError,
     EngineNotRunning,

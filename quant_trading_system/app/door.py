@@ -12,7 +12,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
 
 from quant_trading_system.app.engine_door import COMMANDS_PATH, DOOR_FILE, place_of
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.commands import AnyCommand, Outcome, Request, Source
+from quant_trading_system.core.command import Source
+from quant_trading_system.core.commands import AnyCommand, Outcome, Request
 from quant_trading_system.core.exceptions import EngineNotRunning, EngineSilent, InvalidCommand
 from quant_trading_system.core.ids import run_id
 

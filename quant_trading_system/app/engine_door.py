@@ -19,8 +19,9 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from quant_trading_system.core.commands import MAX_REQUEST_BYTES, read_request
+from quant_trading_system.core.commands import MAX_REQUEST_BYTES
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidCommand
+from quant_trading_system.core.requests import read_request
 from quant_trading_system.journal.private_files import NOT_WRITABLE_BY_OTHERS, PRIVATE
 from quant_trading_system.trading.operations import Operations
 

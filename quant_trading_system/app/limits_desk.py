@@ -20,7 +20,8 @@ from quant_trading_system.config.reasons import shipped_reasons
 from quant_trading_system.config.risk_keys import KEYS
 from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalEnded, ApprovalGiven, ApprovalOutcome
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.commands import AnswerApproval, Outcome, ProposeLimits, Source
+from quant_trading_system.core.command import Source
+from quant_trading_system.core.commands import AnswerApproval, Outcome, ProposeLimits
 from quant_trading_system.core.events import RunStarted
 from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, JournalUnavailable
 from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded

@@ -15,7 +15,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import msgspec
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
+from quant_trading_system.core.roles import Role
 from quant_trading_system.journal.private_files import (
     NOT_READABLE_BY_OTHERS,
     PRIVATE,
@@ -40,20 +40,6 @@ _USED_EVERY = timedelta(minutes=1)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}")
 _NOBODY = sha256(b"").hexdigest()
 _MOST = 1000
-
-
-class Role(StrEnum):
-    """What a principal may do; each includes the ones before it."""
-
-    VIEWER = "viewer"  # looks
-    TRADER = "trader"  # halts, cancels, sends orders through the gate
-    RISK = "risk"  # changes limits, resumes, flattens, arms strategies
-    ADMIN = "admin"
-
-    def includes(self, needed: Role) -> bool:
-        """May somebody of this role do what takes `needed`?"""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,9 +65,10 @@ def console(
         ) from error
     from quant_trading_system.app.latest_run import account_directory
     from quant_trading_system.app.logs import Secrets, log_to
-    from quant_trading_system.app.tokens import TOKENS_FILE, Role, TokenStore
+    from quant_trading_system.app.tokens import TOKENS_FILE, TokenStore
     from quant_trading_system.config.settings import host_latch_path, state_directory
     from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.core.roles import Role
 
     if metrics_open and open_to_network:
         raise ConfigurationError("--metrics-open is for loopback only; give Prometheus a token of the role viewer")

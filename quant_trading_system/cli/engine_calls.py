@@ -77,7 +77,7 @@ def ask(command: AnyCommand, line: Line) -> Outcome:
     """
     from quant_trading_system.app.door import fresh_key
     from quant_trading_system.core.clock import SystemClock
-    from quant_trading_system.core.commands import Source
+    from quant_trading_system.core.command import Source
 
     key = line.key or fresh_key(SystemClock())
     by = line.by or getpass.getuser()

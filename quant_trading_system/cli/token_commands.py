@@ -41,7 +41,7 @@ def create(name: Principal, role: RoleOption, expires: Expires = "", as_json: As
 
     Example: [bold]qts token create alice --role trader --expires 90d[/bold]
     """
-    from quant_trading_system.app.tokens import Role
+    from quant_trading_system.core.roles import Role
 
     text = _store().create(name, Role(role.value), _lifetime(expires))
     if as_json:

@@ -16,12 +16,12 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.answers import Answered, Refusal, json_response, refusal_of
 from quant_trading_system.console.bodies import Nothing, from_body, from_query
 from quant_trading_system.console.desk import Desk
 from quant_trading_system.console.sessions import Caller
 from quant_trading_system.core.exceptions import TradingError
+from quant_trading_system.core.roles import Role
 
 KEY_HEADER = "idempotency-key"
 KEY_PATTERN = "^[A-Za-z0-9._:-]{8,64}$"

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from quant_trading_system.app.readings.readiness import readiness
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.answers import json_response
 from quant_trading_system.console.declared import admitted
 from quant_trading_system.console.desk import Desk
 from quant_trading_system.console.metrics import CONTENT_TYPE, exposition
+from quant_trading_system.core.roles import Role
 
 LIVES = "/health"
 NUMBERS = frozenset({"/ready", "/metrics"})

@@ -9,10 +9,11 @@ from http.cookies import CookieError, SimpleCookie
 
 import msgspec
 
-from quant_trading_system.app.tokens import Role, TokenStore, digest_of, new_secret
+from quant_trading_system.app.tokens import TokenStore, digest_of, new_secret
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.commands import Source
+from quant_trading_system.core.command import Source
 from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.roles import Role
 
 SESSION_LIFE = timedelta(hours=12)
 LOGIN_LIFE = timedelta(minutes=10)

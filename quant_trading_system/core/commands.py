@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn, get_args
+from typing import Annotated, ClassVar, get_args
 
 import msgspec
 
 from quant_trading_system.core.approval_events import ApprovalAnswer
+from quant_trading_system.core.command import Command, Fields, Identity, Key, Person, Reason, Source, require_printable
 from quant_trading_system.core.decisions import Decision
-from quant_trading_system.core.exceptions import InvalidCommand
-from quant_trading_system.core.numbers import ZERO, positive
+from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import (
     Order,
     OrderClass,
@@ -27,46 +27,15 @@ from quant_trading_system.core.orders import (
     TakeProfit,
     TimeInForce,
 )
+from quant_trading_system.core.roles import Role
 
 MAX_REQUEST_BYTES = 64 * 1024
 """Largest request that is read."""
 
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
-Identity = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
-"""Names one intention: whoever repeats a request repeats its key."""
-Person = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-
-class Source(StrEnum):
-    """The way in."""
-
-    CLI = "cli"
-    API = "api"
-    CONSOLE = "console"
-
-
-class Command(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="command"
-):
-    """Base of all commands. Every decimal is finite and above zero, every text one printable line.
-
-    Raises:
-        InvalidNumber, InvalidCommand: one that is not.
-    """
-
-    def __post_init__(self) -> None:
-        for field in self.__struct_fields__:
-            value = getattr(self, field)
-            if isinstance(value, Decimal) and value is not ZERO:  # the default of a field that was left out
-                positive(value)
-            elif isinstance(value, str):
-                _require_printable(field, value)
-
-    @property
-    def name(self) -> str:
-        """As it is called in requests, such as ``place_order``."""
-        return str(self.__struct_config__.tag)
+_ORDER: Fields = {"symbol": "KO", "side": "buy", "quantity": "10", "order_type": "limit", "limit_price": "60.10"}
+_ORDER_ID: Fields = {"order_id": "qts7-124bffc90666-12-0"}
+_PARENT_ID: Fields = {"parent_id": "qts7-124bffc90666-13"}
+_WHY: Fields = {"reason": "earnings tonight"}
 
 
 class Ticket(Command, frozen=True, kw_only=True):
@@ -103,9 +72,15 @@ class Ticket(Command, frozen=True, kw_only=True):
 class PlaceOrder(Ticket, frozen=True, kw_only=True, tag="place_order"):
     """Send an order, through the same gate as every other."""
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = _ORDER
+
 
 class Check(Ticket, frozen=True, kw_only=True, tag="check"):
     """Ask the gate what it would say to an order. Nothing is sent and nothing goes on record."""
+
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = _ORDER
 
 
 class ReplaceOrder(Command, frozen=True, kw_only=True, tag="replace_order"):
@@ -115,6 +90,9 @@ class ReplaceOrder(Command, frozen=True, kw_only=True, tag="replace_order"):
         quantity: shares in all, what has filled already included.
         trail: dollars or percent, whichever the trailing stop has.
     """
+
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {**_ORDER_ID, "limit_price": "60.05"}
 
     order_id: Identity
     quantity: Decimal | None = None
@@ -127,6 +105,10 @@ class ReplaceOrder(Command, frozen=True, kw_only=True, tag="replace_order"):
 class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
     """Cancel one order."""
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {**_ORDER_ID, **_WHY}
+    stops: ClassVar[bool] = True
+
     order_id: Identity
     reason: Reason = ""
 
@@ -138,6 +120,10 @@ class CancelAll(Command, frozen=True, kw_only=True, tag="cancel_all"):
         symbol, strategy: narrow it down; empty for all.
         keep_exits: leave orders alone that are proven to shrink a position.
     """
+
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {"symbol": "KO", "keep_exits": True, **_WHY}
+    stops: ClassVar[bool] = True
 
     symbol: str = ""
     strategy: str = ""
@@ -155,12 +141,20 @@ class StopLevel(StrEnum):
 class Halt(Command, frozen=True, kw_only=True, tag="halt"):
     """Stop orders now: activate the kill switch."""
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = _WHY
+    stops: ClassVar[bool] = True
+
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
     level: StopLevel = StopLevel.HALTED
 
 
 class Flatten(Command, frozen=True, kw_only=True, tag="flatten"):
     """Stop orders, cancel what is working and close every position."""
+
+    needs: ClassVar[Role] = Role.RISK
+    example: ClassVar[Fields] = _WHY
+    stops: ClassVar[bool] = True
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -177,6 +171,15 @@ class StartParent(Command, frozen=True, kw_only=True, tag="start_parent"):
         display: of ``iceberg`` and ``peg``, shares shown at once.
     """
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {
+        "symbol": "KO",
+        "side": "sell",
+        "quantity": "5000",
+        "algorithm": "twap",
+        "minutes": 60,
+    }
+
     symbol: Identity
     side: OrderSide
     quantity: Decimal
@@ -191,6 +194,10 @@ class StartParent(Command, frozen=True, kw_only=True, tag="start_parent"):
 class PauseParent(Command, frozen=True, kw_only=True, tag="pause_parent"):
     """Send no more slices and cancel the one that is out, until `ResumeParent`."""
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {**_PARENT_ID, **_WHY}
+    stops: ClassVar[bool] = True
+
     parent_id: Identity
     reason: Reason = ""
 
@@ -198,11 +205,17 @@ class PauseParent(Command, frozen=True, kw_only=True, tag="pause_parent"):
 class ResumeParent(Command, frozen=True, kw_only=True, tag="resume_parent"):
     """Let a paused parent order go on."""
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = _PARENT_ID
+
     parent_id: Identity
 
 
 class SpeedUpParent(Command, frozen=True, kw_only=True, tag="speed_up_parent"):
     """Trade `factor` times as fast from now on; its limits stay."""
+
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {**_PARENT_ID, "factor": "1.5"}
 
     parent_id: Identity
     factor: Decimal
@@ -211,12 +224,20 @@ class SpeedUpParent(Command, frozen=True, kw_only=True, tag="speed_up_parent"):
 class ReduceParent(Command, frozen=True, kw_only=True, tag="reduce_parent"):
     """Want only `quantity` shares of a parent order in all; what has filled stays."""
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {**_PARENT_ID, "quantity": "2500"}
+    stops: ClassVar[bool] = True
+
     parent_id: Identity
     quantity: Decimal
 
 
 class CancelParent(Command, frozen=True, kw_only=True, tag="cancel_parent"):
     """Stop a parent order for good; what has filled stays."""
+
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {**_PARENT_ID, **_WHY}
+    stops: ClassVar[bool] = True
 
     parent_id: Identity
     reason: Reason = ""
@@ -225,6 +246,9 @@ class CancelParent(Command, frozen=True, kw_only=True, tag="cancel_parent"):
 class ArmStrategy(Command, frozen=True, kw_only=True, tag="arm_strategy"):
     """Let a strategy speak again."""
 
+    needs: ClassVar[Role] = Role.RISK
+    example: ClassVar[Fields] = {"strategy": "Trend", **_WHY}
+
     strategy: Identity
     reason: Reason = ""
 
@@ -232,12 +256,19 @@ class ArmStrategy(Command, frozen=True, kw_only=True, tag="arm_strategy"):
 class DisarmStrategy(Command, frozen=True, kw_only=True, tag="disarm_strategy"):
     """Listen to a strategy no more, also after a restart, and cancel what it has working, but for exits."""
 
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {"strategy": "Trend", **_WHY}
+    stops: ClassVar[bool] = True
+
     strategy: Identity
     reason: Reason = ""
 
 
 class Reconcile(Command, frozen=True, kw_only=True, tag="reconcile"):
     """Compare the books with the broker's now."""
+
+    needs: ClassVar[Role] = Role.TRADER
+    example: ClassVar[Fields] = {}
 
 
 class ProposeLimits(Command, frozen=True, kw_only=True, tag="propose_limits"):
@@ -248,6 +279,9 @@ class ProposeLimits(Command, frozen=True, kw_only=True, tag="propose_limits"):
         until: raise them until this moment only; None changes them for good.
     """
 
+    needs: ClassVar[Role] = Role.RISK
+    example: ClassVar[Fields] = {"values": {"risk.max_position_pct": "0.08"}, "why": "earnings season"}
+
     values: dict[Identity, Annotated[str, msgspec.Meta(max_length=1000)]]
     why: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
@@ -255,6 +289,9 @@ class ProposeLimits(Command, frozen=True, kw_only=True, tag="propose_limits"):
 
 class AnswerApproval(Command, frozen=True, kw_only=True, tag="answer_approval"):
     """Say yes or no to what waits for people; a yes is to `content`, the hash of what the person was shown."""
+
+    needs: ClassVar[Role] = Role.RISK
+    example: ClassVar[Fields] = {"approval": "limits-3", "answer": "yes", "content": "5f1c9f86d081"}
 
     approval: Identity
     answer: ApprovalAnswer
@@ -286,11 +323,6 @@ AnyCommand = (
 COMMANDS: Mapping[str, type[Command]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyCommand)}
 """Every command by its name."""
 
-STOPPING: frozenset[type[Command]] = frozenset(
-    {Cancel, CancelAll, Halt, Flatten, PauseParent, ReduceParent, CancelParent, DisarmStrategy}
-)
-"""Commands that only stop something: they are carried out also when nothing can be recorded."""
-
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A command, and who gives it.
@@ -306,7 +338,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     command: AnyCommand
 
     def __post_init__(self) -> None:
-        _require_printable("principal", self.principal)
+        require_printable("principal", self.principal)
 
 
 class Result(StrEnum):
@@ -339,54 +371,3 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actual: Decimal | None = None
     orders: tuple[str, ...] = ()
     decision: Decision | None = None
-
-
-def read_request(body: bytes) -> Request:
-    """The request in a JSON object.
-
-    Raises:
-        InvalidCommand: no JSON, a command or field that does not exist, a float, or a value out of range.
-    """
-    request: Request = _converted(_plain(body), Request)
-    return request
-
-
-def read_command(name: str, body: bytes) -> AnyCommand:
-    """The command `name` from a JSON object of its fields.
-
-    Raises:
-        InvalidCommand: as `read_request`.
-    """
-    if name not in COMMANDS:
-        raise InvalidCommand(f"there is no command {name!r}; there are {', '.join(COMMANDS)}")
-    fields = _plain(body)
-    if not isinstance(fields, dict):
-        raise InvalidCommand("the fields of a command are one JSON object")
-    command: AnyCommand = _converted({**fields, "command": name}, AnyCommand)
-    return command
-
-
-def _require_printable(field: str, text: str) -> None:
-    if not text.isprintable():
-        raise InvalidCommand(f"{field}: one line of printable characters, not {text[:40]!r}")
-
-
-def _refuse_float(text: str) -> NoReturn:
-    raise ValueError(f'{text} is a float; write numbers with decimals as text, such as "{text}"')
-
-
-_PLAIN: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_refuse_float)
-
-
-def _plain(body: bytes) -> Any:
-    try:
-        return _PLAIN.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise InvalidCommand(f"not understood: {error}") from error
-
-
-def _converted(plain: Any, kind: Any) -> Any:
-    try:
-        return msgspec.convert(plain, kind)
-    except (msgspec.ValidationError, ArithmeticError) as error:
-        raise InvalidCommand(str(error)) from error

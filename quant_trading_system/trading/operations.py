@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,30 +17,20 @@ import msgspec
 
 from quant_trading_system.core.approval_events import ApprovalAnswer, ApprovalSubject
 from quant_trading_system.core.clock import wait_for_either
+from quant_trading_system.core.command import Command
 from quant_trading_system.core.commands import (
-    STOPPING,
     AnswerApproval,
     ArmStrategy,
-    Cancel,
-    CancelAll,
-    CancelParent,
     Check,
-    Command,
     DisarmStrategy,
     Flatten,
     Halt,
     Outcome,
-    PauseParent,
     PlaceOrder,
     ProposeLimits,
     Reconcile,
-    ReduceParent,
-    ReplaceOrder,
     Request,
     Result,
-    ResumeParent,
-    SpeedUpParent,
-    StartParent,
 )
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import HaltLevel
@@ -55,7 +45,7 @@ from quant_trading_system.core.operator_events import OperatorActed, OperatorAns
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.trading import operator_limits
 from quant_trading_system.trading.held_orders import HeldOrders
-from quant_trading_system.trading.operator_orders import PATIENCE, Act, OrderOperations
+from quant_trading_system.trading.operator_orders import PATIENCE, Act, Handler, OrderOperations
 from quant_trading_system.trading.operator_parents import ParentOperations
 from quant_trading_system.trading.reconciler import Reconciler
 from quant_trading_system.trading.system import TradingSystem
@@ -65,7 +55,6 @@ REMEMBERED = 1000
 _LOOK = timedelta(milliseconds=100)
 _LOOK_PATIENCE = timedelta(seconds=60)
 
-Handler = Callable[[Any, Act], Awaitable[Outcome]]
 Plain = dict[str, Any]
 """A command as plain data, as it is on record."""
 
@@ -102,19 +91,10 @@ class Operations:
         orders, parents = OrderOperations(system, self._until, self._held), ParentOperations(system, self._until)
         self._orders = orders
         self._handlers: dict[type[Command], Handler] = {
-            PlaceOrder: orders.send,
-            Check: orders.check,
-            ReplaceOrder: orders.replace,
-            Cancel: orders.cancel,
-            CancelAll: orders.cancel_all,
+            **orders.handlers(),
+            **parents.handlers(),
             Halt: self._halt,
             Flatten: self._flatten,
-            StartParent: parents.start,
-            PauseParent: parents.pause,
-            ResumeParent: parents.resume,
-            SpeedUpParent: parents.speed_up,
-            ReduceParent: parents.reduce,
-            CancelParent: parents.cancel,
             ArmStrategy: self._arm,
             DisarmStrategy: self._disarm,
             Reconcile: self._reconcile,
@@ -155,7 +135,7 @@ class Operations:
         try:
             act = act._replace(seq=self._record(request, order_id))
         except JournalError as error:
-            if type(command) not in STOPPING:
+            if not command.stops:
                 return Outcome(result=Result.REFUSED, message=f"it cannot be recorded, so nothing was done: {error}")
         outcome = await self._try(request, act)
         self._remember(request, outcome)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from quant_trading_system.core.command import Command
 from quant_trading_system.core.commands import Cancel, CancelAll, Check, Outcome, PlaceOrder, ReplaceOrder, Result
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.exceptions import ApprovalRefused, JournalError, UnknownOrder
@@ -45,6 +46,10 @@ class Act(NamedTuple):
     by: str
 
 
+Handler = Callable[[Any, Act], Awaitable[Outcome]]
+"""Carries out one kind of command."""
+
+
 class OrderOperations:
     """Carries out commands about orders, through the order manager and its gate."""
 
@@ -54,6 +59,16 @@ class OrderOperations:
         self._held = held
         self._orders = system.orders
         self._until = until
+
+    def handlers(self) -> dict[type[Command], Handler]:
+        """Who carries out what."""
+        return {
+            PlaceOrder: self.send,
+            Check: self.check,
+            ReplaceOrder: self.replace,
+            Cancel: self.cancel,
+            CancelAll: self.cancel_all,
+        }
 
     async def send(self, command: PlaceOrder, act: Act) -> Outcome:
         """Send an order, and wait until the broker has shown it, or filled it where it should trade at once.

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
+from quant_trading_system.core.command import Command
 from quant_trading_system.core.commands import (
     CancelParent,
     Outcome,
@@ -23,7 +24,7 @@ from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.algo.parent import Algorithm, ParentLimits, ParentOrder, ParentState, ParentStatus
 from quant_trading_system.execution.algo.slicing import whole_lots
 from quant_trading_system.trading.algo_planning import AUTO, EXECUTIONS, ONCE
-from quant_trading_system.trading.operator_orders import PATIENCE, Act, Until, reason_of
+from quant_trading_system.trading.operator_orders import PATIENCE, Act, Handler, Until, reason_of
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.system import TradingSystem
 
@@ -40,6 +41,17 @@ class ParentOperations:
         self._system = system
         self._desk = system.desk
         self._until = until
+
+    def handlers(self) -> dict[type[Command], Handler]:
+        """Who carries out what."""
+        return {
+            StartParent: self.start,
+            PauseParent: self.pause,
+            ResumeParent: self.resume,
+            SpeedUpParent: self.speed_up,
+            ReduceParent: self.reduce,
+            CancelParent: self.cancel,
+        }
 
     async def start(self, command: StartParent, act: Act) -> Outcome:
         """Begin a parent order: planned now, judged as a whole by the gate.

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from quant_trading_system.app.tokens import TOKENS_FILE, Role, TokenStore
+from quant_trading_system.app.tokens import TOKENS_FILE, TokenStore
 from quant_trading_system.core.clock import SystemClock
+from quant_trading_system.core.roles import Role
 from tests.support.demo_journal import Scribe, short_demo
 
 ROOT = Path(__file__).resolve().parents[2]

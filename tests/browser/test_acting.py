@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 
 from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.limits_desk import changing
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.core.clock import SystemClock
 from quant_trading_system.core.decisions import Unit
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.risk_now import LimitUse, RiskNow
+from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.latch import look_at
 from tests.browser.conftest import LAPTOP, OFFICER, Desk
 

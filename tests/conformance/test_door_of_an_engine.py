@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.app.door import EngineDoor
+from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import (
     Cancel,
     CancelAll,
@@ -20,7 +21,6 @@ from quant_trading_system.core.commands import (
     Reconcile,
     ReplaceOrder,
     Result,
-    Source,
     StartParent,
 )
 from quant_trading_system.core.exceptions import EngineNotRunning

@@ -6,10 +6,11 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
-from quant_trading_system.app.tokens import Role, TokenStore
+from quant_trading_system.app.tokens import TokenStore
 from quant_trading_system.console.desk import Desk
 from quant_trading_system.console.server import create_app
 from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.roles import Role
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would like another library beneath it; the one it uses is maintained, too

@@ -8,7 +8,8 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from quant_trading_system.core.commands import AnyCommand, Outcome, Request, Source
+from quant_trading_system.core.command import Source
+from quant_trading_system.core.commands import AnyCommand, Outcome, Request
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.trading.operations import Operations
 from tests.support.desk import Account

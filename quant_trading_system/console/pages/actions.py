@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from quant_trading_system.app.limits_desk import changing
 from quant_trading_system.app.readings.engine import HaltReading, halt_reading
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.sessions import Caller
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ResetRefused
+from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.kill_switch import KillSwitch
 
 NEEDS = {HaltLevel.REDUCING: Role.TRADER, HaltLevel.HALTED: Role.TRADER, HaltLevel.FLATTENING: Role.RISK}

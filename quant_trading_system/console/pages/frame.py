@@ -10,13 +10,13 @@ from nicegui import ui
 
 from quant_trading_system.app.readings.engine import EngineReading, EngineState, HaltReading
 from quant_trading_system.app.readings.overview import Overview
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.halting import HaltDialog, ResumeDialog
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables
 from quant_trading_system.console.pages.words import money, percent, signed_money
 from quant_trading_system.console.sessions import Caller
+from quant_trading_system.core.roles import Role
 from quant_trading_system.research.markup import Markup, join, tag
 
 PLACES = (

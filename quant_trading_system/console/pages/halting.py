@@ -5,11 +5,11 @@ from __future__ import annotations
 from nicegui import ui
 
 from quant_trading_system.app.readings.engine import HaltReading
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import TradingError
+from quant_trading_system.core.roles import Role
 from quant_trading_system.research.markup import join
 
 _LEVELS = {

@@ -9,7 +9,6 @@ from nicegui import ui
 
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.limits import LimitLine, PendingApproval, limits_reading
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.config.scalars import OFF
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.hub import Hub
@@ -17,6 +16,7 @@ from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, 
 from quant_trading_system.console.pages.words import moment, percent, shares
 from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.core.numbers import plain
+from quant_trading_system.core.roles import Role
 from quant_trading_system.research.markup import Markup, join, tag
 
 _COLUMNS = (

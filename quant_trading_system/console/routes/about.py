@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from quant_trading_system import __version__
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.declared import Ask, RouteTable
+from quant_trading_system.core.roles import Role
 
 ABOUT = RouteTable("About")
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 
 from quant_trading_system.app.alerting.book import Alert, AlertBook
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.declared import Ask, RouteTable
+from quant_trading_system.core.roles import Role
 
 ALERTS = RouteTable("Alerts")
 

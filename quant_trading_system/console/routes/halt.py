@@ -11,15 +11,16 @@ from typing import Annotated, Any
 
 import msgspec
 
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.answers import Answered, Refusal
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.console.desk import Desk
-from quant_trading_system.core.commands import Person, StopLevel
+from quant_trading_system.core.command import Person
+from quant_trading_system.core.commands import StopLevel
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ResetPending
 from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.halt_state import Halt, LatchState
 from quant_trading_system.risk.latch import look_at
 from quant_trading_system.risk.reset import standing

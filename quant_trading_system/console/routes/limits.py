@@ -9,9 +9,9 @@ import msgspec
 
 from quant_trading_system.app.limits_desk import Governed, LimitLine, Version, lines_of, read_governed, version_in_force
 from quant_trading_system.app.readings.headroom import Headroom
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.console.routes.reads import account_overview
+from quant_trading_system.core.roles import Role
 from quant_trading_system.journal.approval_fold import ApprovalView
 
 LIMITS = RouteTable("Limits")

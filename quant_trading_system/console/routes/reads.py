@@ -24,9 +24,9 @@ from quant_trading_system.app.readings.orders import (
 from quant_trading_system.app.readings.overview import Money, Overview, overview
 from quant_trading_system.app.readings.positions import Holdings, holdings
 from quant_trading_system.app.readings.readiness import Readiness, readiness
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.exceptions import UnknownOrder
+from quant_trading_system.core.roles import Role
 from quant_trading_system.execution.tca_report import TcaReport
 
 READS = RouteTable("State")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import (
     AnyCommand,
     ArmStrategy,
@@ -22,7 +23,6 @@ from quant_trading_system.core.commands import (
     Reconcile,
     Request,
     Result,
-    Source,
     StartParent,
 )
 from quant_trading_system.core.orders import OrderClass, OrderSide, OrderType, StopLoss, TakeProfit

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from quant_trading_system.app.api_door import ApiDoor, read_token
-from quant_trading_system.core.commands import Outcome, PlaceOrder, Reconcile, Result, Source
+from quant_trading_system.core.command import Source
+from quant_trading_system.core.commands import Outcome, PlaceOrder, Reconcile, Result
 from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, EngineSilent, InvalidCommand
 from quant_trading_system.core.orders import OrderSide
 

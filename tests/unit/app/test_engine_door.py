@@ -16,16 +16,8 @@ from aiohttp import ClientSession, UnixConnector
 
 from quant_trading_system.app.door import EngineDoor
 from quant_trading_system.app.engine_door import DOOR_FILE, open_door, place_of
-from quant_trading_system.core.commands import (
-    MAX_REQUEST_BYTES,
-    Cancel,
-    Check,
-    Halt,
-    PlaceOrder,
-    Reconcile,
-    Result,
-    Source,
-)
+from quant_trading_system.core.command import Source
+from quant_trading_system.core.commands import MAX_REQUEST_BYTES, Cancel, Check, Halt, PlaceOrder, Reconcile, Result
 from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, EngineSilent, InvalidCommand
 from quant_trading_system.core.orders import OrderSide, OrderType
 from tests.support.operator import Operator, fresh_key

@@ -11,9 +11,10 @@ from unittest import mock
 
 import pytest
 
-from quant_trading_system.app.tokens import TOKEN, Role, TokenStore
+from quant_trading_system.app.tokens import TOKEN, TokenStore
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.roles import Role
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

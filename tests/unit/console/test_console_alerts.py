@@ -5,8 +5,8 @@ from __future__ import annotations
 from quant_trading_system.app.alerting.book import AlertBook
 from quant_trading_system.app.readings.alert_fold import alert_line
 from quant_trading_system.app.readings.alert_kinds import AlertKind
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.server import create_app
+from quant_trading_system.core.roles import Role
 from tests.support.console_desk import MONDAY, URL, Office, TestClient
 
 

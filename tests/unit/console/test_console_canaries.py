@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from quant_trading_system.app.logs import Secrets, log_to
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.server import ROUTES
+from quant_trading_system.core.roles import Role
 from tests.support.console_desk import URL
 from tests.support.demo_journal import Scribe
 

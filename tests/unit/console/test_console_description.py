@@ -16,9 +16,9 @@ with warnings.catch_warnings():
     from schemathesis import GenerationMode
     from schemathesis.checks import CHECKS, load_all_checks
 
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.server import ROUTES
 from quant_trading_system.core.commands import Outcome, Result
+from quant_trading_system.core.roles import Role
 from tests.support.console_desk import Office
 from tests.support.demo_journal import short_demo
 

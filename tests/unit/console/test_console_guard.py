@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.websockets import WebSocketDisconnect
 
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.guard import MAX_BODY, Guard
+from quant_trading_system.core.roles import Role
 from tests.support.console_desk import URL, TestClient
 
 HALT = {"reason": "test"}

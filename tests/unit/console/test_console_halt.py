@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console import desk as desk_module
 from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.halt_state import ResetPolicy
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch

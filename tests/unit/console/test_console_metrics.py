@@ -13,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Heartbeat, Vitals, write_heartbeat
 from quant_trading_system.app.readings.quality_fold import BOUNDS_MS, Latency, QualityFold, Stage
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.metrics import METRICS, Kind
 from quant_trading_system.console.server import create_app
 from quant_trading_system.core.book_events import Reconciled
@@ -21,6 +20,7 @@ from quant_trading_system.core.decisions import Decision, ExecutionPlan, Rule
 from quant_trading_system.core.events import FillEvent, OrderEvent, SignalEvent
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.roles import Role
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch

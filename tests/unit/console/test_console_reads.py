@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.server import ROUTES
+from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch
 from tests.support.console_desk import Office

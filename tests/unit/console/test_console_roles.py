@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from fastapi.routing import APIRoute
 
-from quant_trading_system.app.tokens import Role
 from quant_trading_system.console.server import ROUTES
+from quant_trading_system.core.roles import Role
 
 PUBLIC = {"/login", "/login.js", "/login.css", "/login/session"}
 PROBES = {"/health", "/ready", "/metrics"}

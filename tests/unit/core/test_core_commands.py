@@ -6,19 +6,17 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import (
     COMMANDS,
-    STOPPING,
     Cancel,
-    PlaceOrder,
     Request,
-    Source,
     SpeedUpParent,
-    read_command,
-    read_request,
 )
 from quant_trading_system.core.exceptions import InvalidCommand
 from quant_trading_system.core.orders import OrderSide, OrderType
+from quant_trading_system.core.requests import read_request
+from quant_trading_system.core.roles import Role
 
 GOOD = {
     "key": "intention-1",
@@ -93,18 +91,15 @@ def test_what_is_not_understood_is_refused_whole(text, said):
         read_request(text)
 
 
-def test_a_command_by_its_name_takes_the_same_fields():
-    command = read_command("place_order", b'{"symbol": "KO", "side": "sell", "quantity": 5}')
-    assert command == PlaceOrder(symbol="KO", side=OrderSide.SELL, quantity=Decimal(5))
-    assert read_command("reconcile", b"{}") == COMMANDS["reconcile"]()
-    with pytest.raises(InvalidCommand, match="there is no command 'explode'; there are place_order"):
-        read_command("explode", b"{}")
-    with pytest.raises(InvalidCommand, match="one JSON object"):
-        read_command("reconcile", b"[]")
-    with pytest.raises(InvalidCommand, match="float"):
-        read_command("speed_up_parent", b'{"parent_id": "run-1", "factor": 1.5}')
+def test_every_command_says_who_may_give_it_and_what_one_looks_like():
+    for name, kind in COMMANDS.items():
+        command = msgspec.convert(kind.example, kind)
+        assert command.name == name
+        assert kind.needs.includes(Role.TRADER)
 
 
-def test_every_command_has_a_name_and_what_stops_is_among_them():
-    assert {kind.__name__ for kind in COMMANDS.values()} >= {kind.__name__ for kind in STOPPING}
-    assert COMMANDS["place_order"](symbol="KO", side=OrderSide.BUY, quantity=Decimal(1)).name == "place_order"
+def test_to_stop_something_takes_less_than_to_let_it_go_on():
+    stopping = {kind.__name__ for kind in COMMANDS.values() if kind.stops}
+    assert stopping >= {"Halt", "Flatten", "Cancel", "CancelAll", "PauseParent", "DisarmStrategy"}
+    assert not stopping & {"PlaceOrder", "ResumeParent", "ArmStrategy", "ProposeLimits"}
+    assert COMMANDS["arm_strategy"].needs.includes(COMMANDS["disarm_strategy"].needs)

@@ -7,21 +7,8 @@ from typing import Annotated
 
 import typer
 
-from quant_trading_system.cli.engine_calls import (
-    Api,
-    By,
-    Directory,
-    Key,
-    Line,
-    Name,
-    TokenFile,
-    Why,
-    Yes,
-    ask,
-    confirm,
-    tell,
-)
-from quant_trading_system.cli.screen import AsJson
+from quant_trading_system.cli.engine_calls import Line, Why, Yes, confirm, send
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.ticket_commands import ReduceOnly, Side, Symbol, number
 from quant_trading_system.core.exceptions import ConfigurationError
 
@@ -43,13 +30,8 @@ def start(
     display: Annotated[str, typer.Option(help="Of iceberg and peg: shares shown at once.", show_default=False)] = "",
     reduce_only: ReduceOnly = False,
     yes: Yes = False,
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Trade a quantity by an execution algorithm; the gate judges all of it first. `qts algo plan` shows the ways.
 
@@ -69,19 +51,14 @@ def start(
         reduce_only=reduce_only,
     )
     confirm(f"{side.value} {quantity} {command.symbol} by {use}?", yes=yes)
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def pause(
     parent: Parent,
     reason: Why = "",
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Send no more slices and cancel the one that is out; it stays paused over restarts. Exit code 3 while one is out.
 
@@ -90,18 +67,13 @@ def pause(
     from quant_trading_system.core.commands import PauseParent
 
     command = PauseParent(parent_id=parent, reason=reason)
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def resume(
     parent: Parent,
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Let a paused parent order go on; what it missed is spread over the time that is left.
 
@@ -109,19 +81,14 @@ def resume(
     """
     from quant_trading_system.core.commands import ResumeParent
 
-    tell(ask(ResumeParent(parent_id=parent), Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(ResumeParent(parent_id=parent), line)
 
 
 def speed_up(
     parent: Parent,
     factor: Annotated[str, typer.Argument(metavar="FACTOR", help="So many times as fast, above 1.")],
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Trade faster from now on; price limit and participation stay.
 
@@ -130,19 +97,14 @@ def speed_up(
     from quant_trading_system.core.commands import SpeedUpParent
 
     command = SpeedUpParent(parent_id=parent, factor=_needed(factor, "FACTOR"))
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def reduce(
     parent: Parent,
     quantity: Annotated[str, typer.Argument(metavar="QTY", help="Shares wanted in all, filled ones included.")],
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Want less of a parent order; what has filled beyond it stays.
 
@@ -151,19 +113,14 @@ def reduce(
     from quant_trading_system.core.commands import ReduceParent
 
     command = ReduceParent(parent_id=parent, quantity=_needed(quantity, "QTY"))
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def cancel(
     parent: Parent,
     reason: Why = "",
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Stop a parent order for good; what has filled stays. Exit code 3 while a slice is out.
 
@@ -172,14 +129,14 @@ def cancel(
     from quant_trading_system.core.commands import CancelParent
 
     command = CancelParent(parent_id=parent, reason=reason)
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     for command in (start, pause, resume, reduce, cancel):
-        app.command()(command)
-    app.command("speed-up")(speed_up)
+        app.command()(grouped(command))
+    app.command("speed-up")(grouped(speed_up))
 
 
 def _needed(text: str, what: str) -> Decimal:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from quant_trading_system.cli.screen import print_json, screen
+from quant_trading_system.cli.screen import AsJson, print_json, screen
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,14 +58,16 @@ class Line(NamedTuple):
         api, token_file: of a console instead.
         key: of the intention; a fresh one when empty.
         by: who answers for it; the user of this terminal when empty.
+        as_json: the answer is printed for a program.
     """
 
-    name: str = "default"
-    directory: Path | None = None
-    api: str = ""
-    token_file: Path | None = None
-    key: str = ""
-    by: str = ""
+    name: Name = "default"
+    directory: Directory = None
+    api: Api = ""
+    token_file: TokenFile = None
+    key: Key = ""
+    by: By = ""
+    as_json: AsJson = False
 
 
 def ask(command: AnyCommand, line: Line) -> Outcome:
@@ -82,6 +84,11 @@ def ask(command: AnyCommand, line: Line) -> Outcome:
     key = line.key or fresh_key(SystemClock())
     by = line.by or getpass.getuser()
     return asyncio.run(_door(line).ask(command, key=key, principal=by, source=Source.CLI))
+
+
+def send(command: AnyCommand, line: Line) -> None:
+    """Ask the engine, print what it answers, and end with the exit code of that."""
+    tell(ask(command, line), as_json=line.as_json)
 
 
 def tell(outcome: Outcome, *, as_json: bool) -> None:

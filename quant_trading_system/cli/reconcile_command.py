@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.engine_calls import Api, By, Directory, Key, Line, Name, TokenFile, ask, tell
-from quant_trading_system.cli.screen import AsJson, key_of, print_json, screen, table
+from quant_trading_system.cli.engine_calls import Line, ask, tell
+from quant_trading_system.cli.option_groups import grouped
+from quant_trading_system.cli.screen import key_of, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError, JournalUnavailable
 from quant_trading_system.core.numbers import plain, usd
 
@@ -28,14 +29,9 @@ def reconcile(
     adopt: Adopt = "",
     reason: Reason = "",
     now: Now = False,
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
     credentials: Keys = None,
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Compare the account's journal with the broker, also while an engine runs; exit code 3 if a break shuts new risk.
 
@@ -46,17 +42,17 @@ def reconcile(
     """
     from quant_trading_system.config.settings import state_directory
 
-    if now or api:
+    if now or line.api:
         if adopt or credentials is not None:
             raise ConfigurationError("--now and --api ask the engine, which has its own keys and adopts nothing")
-        _by_the_engine(Line(name, directory, api, token_file, key, by), as_json=as_json)
+        _by_the_engine(line)
         return
-    if directory is not None:
+    if line.directory is not None:
         raise ConfigurationError("--directory goes with --now; without it, --name says which account")
     if adopt and not reason.strip():
         raise ConfigurationError("--adopt needs --reason: say why in a few words, it goes on record")
-    report = asyncio.run(_report(state_directory() / name, credentials, adopt.strip(), reason.strip()))
-    if as_json:
+    report = asyncio.run(_report(state_directory() / line.name, credentials, adopt.strip(), reason.strip()))
+    if line.as_json:
         print_json(report)
     else:
         _show(report)
@@ -64,18 +60,18 @@ def reconcile(
         raise typer.Exit(3)
 
 
-def _by_the_engine(line: Line, *, as_json: bool) -> None:
+def _by_the_engine(line: Line) -> None:
     from quant_trading_system.core.commands import Reconcile
 
     outcome = ask(Reconcile(), line)
-    tell(outcome, as_json=as_json)
+    tell(outcome, as_json=line.as_json)
     if outcome.status == "differ":
         raise typer.Exit(3)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
-    app.command()(reconcile)
+    app.command()(grouped(reconcile))
 
 
 async def _report(directory: Path, credentials: Path | None, person: str, reason: str) -> Report:

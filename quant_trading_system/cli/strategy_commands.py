@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from quant_trading_system.cli.engine_calls import Api, By, Directory, Key, Line, Name, TokenFile, Why, ask, tell
+from quant_trading_system.cli.engine_calls import Line, Why, send
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.screen import AsJson, JournalPath, print_json, reading, screen, table
 
 Strategy = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name; `qts strategy list` shows them.")]
@@ -39,16 +40,12 @@ def show(journal: JournalPath = None, as_json: AsJson = False) -> None:
 
 
 @strategy.command()
+@grouped
 def arm(
     name_: Strategy,
     reason: Why = "",
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Let a strategy speak again, from the next bar on; also one that has failed.
 
@@ -57,20 +54,16 @@ def arm(
     from quant_trading_system.core.commands import ArmStrategy
 
     command = ArmStrategy(strategy=name_, reason=reason)
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 @strategy.command()
+@grouped
 def disarm(
     name_: Strategy,
     reason: Why = "",
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Listen to a strategy no more, also after a restart, and cancel what it has working, but for its exits.
 
@@ -79,7 +72,7 @@ def disarm(
     from quant_trading_system.core.commands import DisarmStrategy
 
     command = DisarmStrategy(strategy=name_, reason=reason)
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def add_to(app: typer.Typer) -> None:

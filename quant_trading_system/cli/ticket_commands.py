@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from quant_trading_system.cli.engine_calls import (
-    Api,
-    By,
-    Directory,
-    Key,
-    Line,
-    Name,
-    TokenFile,
-    Why,
-    Yes,
-    ask,
-    confirm,
-    tell,
-)
-from quant_trading_system.cli.screen import AsJson, screen, table
+from quant_trading_system.cli.engine_calls import Line, Why, Yes, ask, confirm, send, tell
+from quant_trading_system.cli.option_groups import grouped
+from quant_trading_system.cli.screen import screen, table
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
 from quant_trading_system.core.numbers import exact, plain, usd
 from quant_trading_system.core.orders import OrderSide, TimeInForce
@@ -59,7 +47,7 @@ order = typer.Typer(
 
 
 def _sender(side: OrderSide) -> Any:
-    def send(
+    def place(
         symbol: Symbol,
         quantity: Quantity = "",
         limit: Limit = "",
@@ -75,39 +63,33 @@ def _sender(side: OrderSide) -> Any:
         repeat: Repeat = False,
         dry_run: DryRun = False,
         yes: Yes = False,
-        name: Name = "default",
-        directory: Directory = None,
-        api: Api = "",
-        token_file: TokenFile = None,
-        key: Key = "",
-        by: By = "",
-        as_json: AsJson = False,
+        *,
+        line: Line,
     ) -> None:
         from quant_trading_system.core.commands import Check, PlaceOrder
 
         prices = _Prices(limit, stop, notional, trail_price, trail_percent, take_profit, stop_loss)
         flags: dict[str, Any] = {"extended_hours": extended_hours, "reduce_only": reduce_only, "repeat": repeat}
-        line = Line(name, directory, api, token_file, key, by)
         if dry_run:
             found = ask(prices.ticket(Check, side, symbol, quantity, tif, flags), line)
-            if not as_json:
+            if not line.as_json:
                 _show_gate(found)
-            tell(found, as_json=as_json)
+            tell(found, as_json=line.as_json)
             return
         if not yes:
             _preview(ask(prices.ticket(Check, side, symbol, quantity, tif, flags), line))
             confirm("Send it?", yes=False)
-        tell(ask(prices.ticket(PlaceOrder, side, symbol, quantity, tif, flags), line), as_json=as_json)
+        send(prices.ticket(PlaceOrder, side, symbol, quantity, tif, flags), line)
 
-    send.__doc__ = f"""Send an order to {side.value}. Shows what the gate would say first, and asks, unless --yes.
+    place.__doc__ = f"""Send an order to {side.value}. Shows what the gate would say first, and asks, unless --yes.
 
     Example: [bold]qts order {side.value} KO 100 --limit 60.10 --tif gtc[/bold]
     """
-    return send
+    return place
 
 
-order.command("buy")(_sender(OrderSide.BUY))
-order.command("sell")(_sender(OrderSide.SELL))
+order.command("buy")(grouped(_sender(OrderSide.BUY)))
+order.command("sell")(grouped(_sender(OrderSide.SELL)))
 
 
 def replace(
@@ -121,13 +103,8 @@ def replace(
         str, typer.Option("--trail", help="Dollars or percent, whichever it has.", show_default=False)
     ] = "",
     tif: Annotated[TimeInForce | None, typer.Option("--tif", help="Time in force.", show_default=False)] = None,
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Put a changed order in the place of an open one, through the same gate; refused, it works on as it is.
 
@@ -143,7 +120,7 @@ def replace(
         trail=number(trail, "--trail"),
         time_in_force=tif,
     )
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def cancel(
@@ -153,13 +130,8 @@ def cancel(
     strategy: Annotated[str, typer.Option("--strategy", help="Those of a strategy.", show_default=False)] = "",
     keep_exits: Annotated[bool, typer.Option("--keep-exits", help="Leave orders that shrink a position.")] = False,
     reason: Why = "",
-    name: Name = "default",
-    directory: Directory = None,
-    api: Api = "",
-    token_file: TokenFile = None,
-    key: Key = "",
-    by: By = "",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Cancel one order, or many, and wait until the broker confirms it; exit code 3 while it has not.
 
@@ -177,14 +149,14 @@ def cancel(
         if order_id
         else CancelAll(symbol=symbol.strip().upper(), strategy=strategy, keep_exits=keep_exits, reason=reason)
     )
-    tell(ask(command, Line(name, directory, api, token_file, key, by)), as_json=as_json)
+    send(command, line)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.add_typer(order, name="order")
     for command in (replace, cancel):
-        app.command()(command)
+        app.command()(grouped(command))
 
 
 def number(text: str, option: str) -> Decimal | None:

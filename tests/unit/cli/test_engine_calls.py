@@ -10,33 +10,33 @@ import pytest
 from typer.testing import CliRunner
 
 from quant_trading_system.cli import engine_calls
-from quant_trading_system.cli.engine_calls import Line
 from quant_trading_system.cli.main import app
+from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import AnyCommand, Outcome, Result
 from quant_trading_system.core.exceptions import ConfigurationError
 from tests.support.operator import Operator
 
 
 class Engine:
-    """Answers in the place of a running engine, and remembers what it was asked."""
+    """Answers in the place of a running engine, and remembers what it was asked and by whom."""
 
     def __init__(self) -> None:
         self.operator = Operator()
         self.asked: list[AnyCommand] = []
-        self.lines: list[Line] = []
+        self.names: list[tuple[str, str]] = []
         self.answer: Outcome | None = None
 
-    def ask(self, command: AnyCommand, line: Line) -> Outcome:
+    async def ask(self, command: AnyCommand, *, key: str, principal: str, source: Source) -> Outcome:
+        assert source is Source.CLI
         self.asked.append(command)
-        self.lines.append(line)
-        return self.answer or self.operator.ask(command)
+        self.names.append((key, principal))
+        return self.answer or await self.operator.asked(command)
 
 
 @pytest.fixture
 def engine(monkeypatch):
     made = Engine()
-    for module in ("ticket_commands", "algo_control", "strategy_commands", "reconcile_command"):
-        monkeypatch.setattr(f"quant_trading_system.cli.{module}.ask", made.ask)
+    monkeypatch.setattr(engine_calls, "_door", lambda _: made)
     return made
 
 
@@ -70,7 +70,7 @@ def test_a_ticket_is_what_was_typed(engine, arguments, expected):
     (command,) = engine.asked
     assert (command.name, command.symbol, command.side) == ("place_order", "KO", "buy")
     assert {name: getattr(command, name) for name in expected} == expected
-    assert (engine.lines[0].key, engine.lines[0].by) == ("my-key-123", "anna")
+    assert engine.names == [("my-key-123", "anna")]
 
 
 def test_without_yes_the_gate_is_asked_first_and_a_refusal_ends_it(engine):

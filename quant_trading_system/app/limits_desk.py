@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
-from quant_trading_system.app.door import EngineDoor
 from quant_trading_system.app.governing import governance_of
 from quant_trading_system.config.loader import default_limits, limits_as_text, limits_from_text
 from quant_trading_system.config.reasons import shipped_reasons
@@ -21,7 +21,7 @@ from quant_trading_system.config.risk_keys import KEYS
 from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalEnded, ApprovalGiven, ApprovalOutcome
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.command import Source
-from quant_trading_system.core.commands import AnswerApproval, Outcome, ProposeLimits
+from quant_trading_system.core.commands import AnswerApproval, AnyCommand, Outcome, ProposeLimits
 from quant_trading_system.core.events import RunStarted
 from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, JournalUnavailable
 from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
@@ -172,12 +172,27 @@ def approved_texts(governed: Governed) -> dict[str, str]:
     return limits_as_text(default_limits()) | changed(governed.book.approved, ())
 
 
-async def carry_out(
-    directory: Path, command: ProposeLimits | AnswerApproval, by: str, key: str, clock: Clock
+class Door(Protocol):
+    """A way to a running engine."""
+
+    async def ask(self, command: AnyCommand, *, key: str, principal: str, source: Source) -> Outcome:
+        """Have `command` carried out, as `EngineDoor.ask`."""
+
+
+async def change_limits(
+    door: Door,
+    directory: Path,
+    command: ProposeLimits | AnswerApproval,
+    by: str,
+    source: Source,
+    key: str,
+    clock: Clock,
 ) -> Outcome:
     """Have a change made by the engine of an account, or here where none runs.
 
     Args:
+        door: of the engine; `directory`: of its account.
+        by: who answers for it; `source`: the way in.
         key: names the intention, so that a repeat acts once.
 
     Raises:
@@ -185,12 +200,12 @@ async def carry_out(
         ConfigurationError, ApprovalRefused: it cannot be done, and why.
     """
     try:
-        return await EngineDoor(directory).ask(command, key=key, principal=by, source=Source.CLI)
+        return await door.ask(command, key=key, principal=by, source=source)
     except EngineNotRunning:
         with changing(directory, clock) as governance:
             if isinstance(command, ProposeLimits):
-                return operator_limits.propose(governance, command, by, Source.CLI)
-            return operator_limits.answer(governance, command, by, Source.CLI)
+                return operator_limits.propose(governance, command, by, source)
+            return operator_limits.answer(governance, command, by, source)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from quant_trading_system.cli.engine_calls import Line, Why, Yes, confirm, send
 from quant_trading_system.cli.option_groups import grouped
-from quant_trading_system.cli.ticket_commands import ReduceOnly, Side, Symbol, number
+from quant_trading_system.cli.ticket_commands import ReduceOnly, Side, Symbol
 from quant_trading_system.core.exceptions import ConfigurationError
 
 Parent = Annotated[str, typer.Argument(metavar="PARENT", help="Id of the parent order; `qts algo status` lists them.")]
@@ -37,6 +37,7 @@ def start(
 
     Example: [bold]qts algo start KO buy 5000 --use vwap --limit 61.00[/bold]
     """
+    from quant_trading_system.app.ticket_text import number
     from quant_trading_system.core.commands import StartParent
 
     command = StartParent(
@@ -140,6 +141,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _needed(text: str, what: str) -> Decimal:
+    from quant_trading_system.app.ticket_text import number
+
     found = number(text, what)
     if found is None:
         raise ConfigurationError(f"{what} is empty")

@@ -245,15 +245,18 @@ def _given(why: str) -> str:
 
 def _act(name: str, command: ProposeLimits | AnswerApproval, by: str, as_json: bool) -> None:
     """Have it done by the account's engine, or here where none runs."""
-    from quant_trading_system.app.door import fresh_key
-    from quant_trading_system.app.limits_desk import carry_out
+    from quant_trading_system.app.door import EngineDoor, fresh_key
+    from quant_trading_system.app.limits_desk import change_limits
     from quant_trading_system.config.settings import state_directory
     from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.core.command import Source
     from quant_trading_system.core.commands import Result
 
     directory, person = state_directory() / name, by.strip() or getpass.getuser()
     clock = SystemClock()
-    outcome = asyncio.run(carry_out(directory, command, person, fresh_key(clock), clock))
+    outcome = asyncio.run(
+        change_limits(EngineDoor(directory), directory, command, person, Source.CLI, fresh_key(clock), clock)
+    )
     if outcome.result in (Result.REFUSED, Result.FAILED):
         raise ApprovalRefused(outcome.message)
     if as_json:

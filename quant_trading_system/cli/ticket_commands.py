@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quant_trading_system.cli.engine_calls import Line, Why, Yes, ask, confirm, send, tell
 from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.screen import screen, table
-from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
-from quant_trading_system.core.numbers import exact, plain, usd
+from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.numbers import plain, usd
 from quant_trading_system.core.orders import OrderSide, TimeInForce
 
 if TYPE_CHECKING:
-    from quant_trading_system.core.commands import Outcome, Ticket
-
-    Kind = TypeVar("Kind", bound=Ticket)
+    from quant_trading_system.core.commands import Outcome
 
 Symbol = Annotated[str, typer.Argument(help="Such as KO.")]
 Side = Annotated[OrderSide, typer.Argument(help="buy or sell.")]
@@ -40,6 +37,17 @@ Repeat = Annotated[bool, typer.Option("--repeat", help="Yes, the same order agai
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only ask the gate of the engine; nothing is sent.")]
 
+_NAMES = {
+    "quantity": "QTY",
+    "notional": "--notional",
+    "limit": "--limit",
+    "stop": "--stop",
+    "trail_price": "--trail-price",
+    "trail_percent": "--trail-percent",
+    "take_profit": "--take-profit",
+    "stop_loss": "--stop-loss",
+}
+
 order = typer.Typer(
     help="Send an order by hand, through a running engine and its gate. Example: [bold]qts order buy KO 100[/bold]",
     no_args_is_help=True,
@@ -47,7 +55,7 @@ order = typer.Typer(
 
 
 def _sender(side: OrderSide) -> Any:
-    def place(
+    def trade(
         symbol: Symbol,
         quantity: Quantity = "",
         limit: Limit = "",
@@ -66,26 +74,27 @@ def _sender(side: OrderSide) -> Any:
         *,
         line: Line,
     ) -> None:
+        from quant_trading_system.app.ticket_text import TicketText
         from quant_trading_system.core.commands import Check, PlaceOrder
 
-        prices = _Prices(limit, stop, notional, trail_price, trail_percent, take_profit, stop_loss)
-        flags: dict[str, Any] = {"extended_hours": extended_hours, "reduce_only": reduce_only, "repeat": repeat}
+        text = TicketText(quantity, notional, limit, stop, trail_price, trail_percent, take_profit, stop_loss)
+        flags = {"extended_hours": extended_hours, "reduce_only": reduce_only, "repeat": repeat}
         if dry_run:
-            found = ask(prices.ticket(Check, side, symbol, quantity, tif, flags), line)
+            found = ask(text.ticket(Check, side, symbol, tif, flags, _NAMES), line)
             if not line.as_json:
                 _show_gate(found)
             tell(found, as_json=line.as_json)
             return
         if not yes:
-            _preview(ask(prices.ticket(Check, side, symbol, quantity, tif, flags), line))
+            _preview(ask(text.ticket(Check, side, symbol, tif, flags, _NAMES), line))
             confirm("Send it?", yes=False)
-        send(prices.ticket(PlaceOrder, side, symbol, quantity, tif, flags), line)
+        send(text.ticket(PlaceOrder, side, symbol, tif, flags, _NAMES), line)
 
-    place.__doc__ = f"""Send an order to {side.value}. Shows what the gate would say first, and asks, unless --yes.
+    trade.__doc__ = f"""Send an order to {side.value}. Shows what the gate would say first, and asks, unless --yes.
 
     Example: [bold]qts order {side.value} KO 100 --limit 60.10 --tif gtc[/bold]
     """
-    return place
+    return trade
 
 
 order.command("buy")(grouped(_sender(OrderSide.BUY)))
@@ -110,6 +119,7 @@ def replace(
 
     Example: [bold]qts replace 3f2a91c07b1e-12-0 --limit 60.25[/bold]
     """
+    from quant_trading_system.app.ticket_text import number
     from quant_trading_system.core.commands import ReplaceOrder
 
     command = ReplaceOrder(
@@ -159,83 +169,6 @@ def add_to(app: typer.Typer) -> None:
         app.command()(grouped(command))
 
 
-def number(text: str, option: str) -> Decimal | None:
-    """The exact number in an option, None when it was not given.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    if not text:
-        return None
-    try:
-        return exact(text)
-    except InvalidNumber as error:
-        raise ConfigurationError(f"{option} {text}: {error}") from error
-
-
-class _Prices:
-    """The numbers of a ticket as they were typed."""
-
-    def __init__(
-        self,
-        limit: str,
-        stop: str,
-        notional: str,
-        trail_price: str,
-        trail_percent: str,
-        take_profit: str,
-        stop_loss: str,
-    ) -> None:
-        self.limit = number(limit, "--limit")
-        self.stop = number(stop, "--stop")
-        self.notional = number(notional, "--notional")
-        self.trail_price = number(trail_price, "--trail-price")
-        self.trail_percent = number(trail_percent, "--trail-percent")
-        self.take_profit = number(take_profit, "--take-profit")
-        self.stop_loss = number(stop_loss, "--stop-loss")
-
-    def ticket(
-        self, kind: type[Kind], side: OrderSide, symbol: str, quantity: str, tif: TimeInForce, flags: dict[str, Any]
-    ) -> Kind:
-        """The order as a command.
-
-        Raises:
-            ConfigurationError: neither shares nor dollars were given.
-        """
-        from quant_trading_system.core.orders import OrderClass, StopLoss, TakeProfit
-
-        shares = number(quantity, "QTY")
-        if (shares is None) == (self.notional is None):
-            raise ConfigurationError("give QTY (shares) or --notional (dollars), one of them")
-        size: dict[str, Any] = {"notional": self.notional} if shares is None else {"quantity": shares}
-        exits = [self.take_profit, self.stop_loss]
-        given = sum(price is not None for price in exits)
-        return kind(
-            symbol=symbol.strip().upper(),
-            side=side,
-            order_type=self._type(),
-            time_in_force=tif,
-            limit_price=self.limit,
-            stop_price=self.stop,
-            trail_price=self.trail_price,
-            trail_percent=self.trail_percent,
-            order_class=(OrderClass.SIMPLE, OrderClass.OTO, OrderClass.BRACKET)[given],
-            take_profit=None if self.take_profit is None else TakeProfit(limit_price=self.take_profit),
-            stop_loss=None if self.stop_loss is None else StopLoss(stop_price=self.stop_loss),
-            **size,
-            **flags,
-        )
-
-    def _type(self) -> Any:
-        from quant_trading_system.core.orders import OrderType
-
-        if self.trail_price is not None or self.trail_percent is not None:
-            return OrderType.TRAILING_STOP
-        if self.stop is not None:
-            return OrderType.STOP if self.limit is None else OrderType.STOP_LIMIT
-        return OrderType.MARKET if self.limit is None else OrderType.LIMIT
-
-
 def _preview(found: Outcome) -> None:
     """What the gate would say; a refusal ends here."""
     from quant_trading_system.core.commands import Result
@@ -248,6 +181,8 @@ def _preview(found: Outcome) -> None:
 
 def _show_gate(found: Outcome) -> None:
     """The numbers that the gate sees, with the limits that are nearest."""
+    from quant_trading_system.app.check_lines import nearest
+
     decision, out = found.decision, screen()
     if decision is None:
         return
@@ -261,20 +196,8 @@ def _show_gate(found: Outcome) -> None:
         out.print(f"expected  {plain(plan.expected_price)} a share{cost}", markup=False)
     out.print(f"account   equity {usd(decision.equity)}, {plain(decision.position)} shares held", markup=False)
     shown = table("limit", "would be", "allowed", "used", right=("would be", "allowed", "used"))
-    for check_, used in _nearest(decision.checks):
-        style = None if check_.passed else "red"
-        shown.add_row(check_.rule.value, plain(check_.actual), plain(check_.limit), f"{used:.0%}", style=style)
+    for use in nearest(decision.checks):
+        style = None if use.check.passed else "red"
+        shown.add_row(use.check.rule.value, plain(use.actual), plain(use.limit), f"{use.share:.0%}", style=style)
     if shown.row_count:
         out.print(shown)
-
-
-def _nearest(checks: Any) -> list[tuple[Any, Decimal]]:
-    """Checks with numbers and a ceiling, the fullest first; those that refuse before all."""
-    from quant_trading_system.core.decisions import MINIMUM_RULES
-
-    found = [
-        (check_, check_.actual / check_.limit)
-        for check_ in checks
-        if check_.actual is not None and check_.limit and check_.rule not in MINIMUM_RULES
-    ]
-    return sorted(found, key=lambda pair: (pair[0].passed, -pair[1]))[:6]

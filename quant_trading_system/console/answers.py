@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from quant_trading_system.core.commands import Outcome
 from quant_trading_system.core.exceptions import (
+    AnotherActivation,
     ConfigurationError,
     EngineNotRunning,
     EngineSilent,
@@ -20,6 +21,7 @@ from quant_trading_system.core.exceptions import (
     InvalidOrder,
     JournalError,
     KillSwitchIncomplete,
+    NotAllowed,
     NotReconciled,
     NotReplaceable,
     OrderRefused,
@@ -95,6 +97,8 @@ _KNOWN: tuple[tuple[type[TradingError], int, str, str], ...] = (
     (OutcomeUnknown, 504, "outcome_unknown", "it may have happened; look at the order before you ask again"),
     (NotReplaceable, 409, "not_replaceable", "the order works on as it is"),
     (OrderRefused, 409, "order_refused", ""),
+    (NotAllowed, 403, "not_allowed", "ask somebody of that role, or for a token with it"),
+    (AnotherActivation, 409, "another_activation", "GET /v1/halt, and decide about what it says now"),
     (ResetRefused, 409, "reset_refused", "the kill switch is still active"),
     (KillSwitchIncomplete, 500, "halt_incomplete", "orders are stopped in this process only; act by hand"),
     (NotReconciled, 409, "not_reconciled", "POST /v1/commands/reconcile, then look at the breaks"),

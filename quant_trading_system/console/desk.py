@@ -14,15 +14,22 @@ from typing import Any
 import msgspec
 from fastapi.concurrency import run_in_threadpool
 
+from quant_trading_system.app.alerting.book import AlertBook
 from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.door import EngineDoor
-from quant_trading_system.app.readings.engine import EngineReading, EngineWatch, halt_reading
+from quant_trading_system.app.limits_desk import change_limits
+from quant_trading_system.app.readings.engine import EngineReading, EngineWatch, halt_reading, scope_readings
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.reset_facts import obstacles_on_record
 from quant_trading_system.app.tokens import TokenStore
 from quant_trading_system.console.answers import Refusal
-from quant_trading_system.console.sessions import Sessions
+from quant_trading_system.console.sessions import Caller, Sessions
 from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.commands import AnswerApproval, AnyCommand, Outcome, ProposeLimits
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.exceptions import AnotherActivation
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
+from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch, look_at
 from quant_trading_system.risk.reset import file_obstacles
@@ -42,6 +49,7 @@ class Desk:
         host_latch: the latch of everything on this machine.
         tokens, sessions: who may ask.
         door: of the engine, for commands.
+        alerts: with what became of them; `follow` it before use.
         follower: of the journal; `books` brings it up to date.
         description: of the interface, once the server has made it.
         waiting: requests that wait for a place to read.
@@ -57,6 +65,7 @@ class Desk:
         self.sessions = Sessions(tokens, clock, cookie=f"qts_session_{_short(directory)}")
         self.stopping = ThreadPoolExecutor(max_workers=2, thread_name_prefix="halt")
         self.door = EngineDoor(directory)
+        self.alerts = AlertBook(directory)
         self.description: Mapping[str, Any] = {}
         self.follower = Follower(directory)
         self._watch = EngineWatch(directory, host_latch)
@@ -81,6 +90,57 @@ class Desk:
         obstacles = obstacles_on_record(self.directory / JOURNAL_FILE, latch)
         return KillSwitch(latch=latch, clock=self.clock, obstacles=obstacles)
 
+    def halt(
+        self, reason: str, by: str, level: HaltLevel, *, scope: HaltScope = ACCOUNT, whole_machine: bool = False
+    ) -> LatchState:
+        """Stop orders now; what the latch then holds.
+
+        Raises:
+            OSError: the latch cannot be made; orders are not stopped.
+            KillSwitchIncomplete: it is active in part; the message says what to do.
+        """
+        switch = self.switch(whole_machine=whole_machine)
+        switch.activate(reason, level=level, activated_by=by, scope=scope)
+        return switch.state
+
+    def resume(
+        self,
+        activation: int,
+        reason: str,
+        by: str,
+        *,
+        scope: HaltScope = ACCOUNT,
+        whole_machine: bool = False,
+        accept_loss: bool = False,
+    ) -> LatchState:
+        """Let orders leave again, or keep the approval, for the very `activation` that the person has looked at.
+
+        Raises:
+            AnotherActivation: another halt has taken its place.
+            ResetPending: the approval is kept, and others are missing.
+            ResetRefused: authority, a reason or a clean state is missing; the switch stays active.
+        """
+        switch = self.switch(whole_machine=whole_machine)
+        now = switch.state.halt_of(scope)
+        if now.activation != activation:
+            raise AnotherActivation(
+                f"the activation is {now.activation} and not {activation}: {now.reason or 'not active'}"
+            )
+        switch.reset(by, reason, scope=scope, accept_loss=accept_loss)
+        return switch.state
+
+    async def carry_out(self, command: AnyCommand, key: str, caller: Caller) -> Outcome:
+        """Have the engine carry it out; limits are changed and approved also while none runs.
+
+        Raises:
+            EngineNotRunning, EngineSilent, InvalidCommand: as `EngineDoor.ask`.
+            ConfigurationError, ApprovalRefused, JournalUnavailable: of limits, why not.
+        """
+        door, by, source = self.door, caller.principal, caller.source
+        if isinstance(command, ProposeLimits | AnswerApproval):
+            return await change_limits(door, self.directory, command, by, source, key, self.clock)
+        return await door.ask(command, key=key, principal=by, source=source)
+
     def books(self) -> Follower:
         """The account as its journal has it now; a long journal is taken in by `follow`, not by a request."""
         self.follower.poll(_AT_ONCE)
@@ -90,8 +150,13 @@ class Desk:
         """The last look at the engine, and the latches as they are now."""
         if self._engine is None:
             self._engine = self._watch.look(self.follower)
-        halt, host = (halt_reading(look_at(latch)) for latch in (self.latch, self.host_latch))
-        return msgspec.structs.replace(self._engine, halt=halt, host=host)
+        state = look_at(self.latch)
+        return msgspec.structs.replace(
+            self._engine,
+            halt=halt_reading(state),
+            host=halt_reading(look_at(self.host_latch)),
+            scopes=scope_readings(state),
+        )
 
     async def follow(self) -> None:
         """Take in the journal as it grows, and look at the engine once a second, for ever."""

@@ -18,6 +18,8 @@ TradingError
   ApprovalRefused        the approval was not given, and nothing has changed; says what is missing
   ResetRefused           the kill switch stays active; says what is missing
     ResetPending           the approval is kept, and other persons have to follow
+    AnotherActivation      the halt is another one than the person has looked at
+  NotAllowed             who asks may not do this; nothing was done
   DrillFailed            a rehearsal could not be carried out; what it was to show is not shown
   NotReconciled          our books and the broker's differ, or could not be compared; nothing is sent
   StrategyError          a strategy broke its contract; only that strategy stops
@@ -143,6 +145,14 @@ class ResetRefused(TradingError):
 
 class ResetPending(ResetRefused):
     """The approval is kept in the latch; the kill switch is still active until other persons have approved, too."""
+
+
+class AnotherActivation(ResetRefused):
+    """The halt is another one than whoever wants to lift it has looked at; it is still active."""
+
+
+class NotAllowed(TradingError):
+    """Who asks may not do this, or is not known any more; nothing was done."""
 
 
 class DrillFailed(TradingError):

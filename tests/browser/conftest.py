@@ -16,13 +16,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from quant_trading_system.app.tokens import TOKENS_FILE, TokenStore
 from quant_trading_system.core.clock import SystemClock
 from quant_trading_system.core.roles import Role
-from tests.support.demo_journal import Scribe, short_demo
+from tests.support.demo_journal import OFFICER, Scribe, short_demo
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LAPTOP, PHONE = (1366, 768), (390, 844)
-OFFICER = "risk.officer@example.com"
-"""Whom the demonstration's limits allow to reset the kill switch."""
 
 
 class Console:

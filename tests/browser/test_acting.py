@@ -16,7 +16,8 @@ from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.risk_now import LimitUse, RiskNow
 from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.latch import look_at
-from tests.browser.conftest import LAPTOP, OFFICER, Desk
+from tests.browser.conftest import LAPTOP, Desk
+from tests.support.demo_journal import OFFICER
 
 WITHIN_MS = 1500
 """A second, and half of one for a machine that runs other tests."""

@@ -17,6 +17,7 @@ PAGES = {
     "/orders?group=refused": "Orders",
     "/positions": "Positions",
     "/algorithms": "Algorithms",
+    "/strategies": "Strategies",
     "/risk": "Risk",
     "/costs": "Costs (TCA)",
     "/limits": "Limits",

@@ -10,7 +10,16 @@ from pathlib import Path
 from quant_trading_system.app.backtesting import run_account
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
 from quant_trading_system.app.demo import DemoPlan, demo_account
-from quant_trading_system.core.events import AnyEvent, CashMoved, FillEvent, OrderEvent, RiskEvent, RiskEventKind
+from quant_trading_system.config.loader import default_limits, limits_as_text
+from quant_trading_system.core.events import (
+    AnyEvent,
+    CashMoved,
+    FillEvent,
+    OrderEvent,
+    RiskEvent,
+    RiskEventKind,
+    RunStarted,
+)
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.journal.keys import journal_key
@@ -18,6 +27,8 @@ from quant_trading_system.journal.sqlite_store import SqliteJournal
 
 NOON = datetime(2024, 1, 2, 17, 0, tzinfo=UTC)
 CASH = Decimal(100_000)
+OFFICER = "risk.officer@example.com"
+"""Whom the demonstration's limits allow to reset the kill switch and to approve."""
 
 
 def short_demo(directory: Path) -> None:
@@ -44,6 +55,23 @@ class Scribe:
         seq = self.journal.append(event)
         self.journal.sync()
         return seq
+
+    def begin(self, *strategies: str) -> None:
+        """A run of these strategies begins, with the shipped limits."""
+        limits = default_limits()
+        self.write(
+            RunStarted(
+                at=self.now,
+                run="run",
+                mode="local",
+                strategies=strategies,
+                seed=0,
+                version="0",
+                limits=limits_as_text(limits),
+                limits_version=limits.version,
+                universe=(),
+            )
+        )
 
     def send(self, symbol: str = "KO", quantity: int = 10) -> str:
         """An order that the broker has."""

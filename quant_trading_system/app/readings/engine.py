@@ -13,10 +13,11 @@ from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Phase, Pulse, Vitals, read_heartbeat
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.journal.private_files import beside
 from quant_trading_system.journal.reserve import RESERVE_BYTES, RESERVE_SUFFIX
 from quant_trading_system.journal.sqlite_store import LOCK_SUFFIX
-from quant_trading_system.risk.halt_state import LatchState
+from quant_trading_system.risk.halt_state import Halt, LatchState
 from quant_trading_system.risk.latch import look_at
 
 QUIET_LOOKS = 5
@@ -51,6 +52,7 @@ class HaltReading(msgspec.Struct, frozen=True, kw_only=True):
         level: ``running``, ``reducing``, ``halted`` or ``flattening``.
         at: when it was set, ISO 8601; empty while nobody ever did.
         authorized: who may let orders leave again; any named person when empty.
+        scope: which orders it is about.
     """
 
     level: str = "running"
@@ -61,6 +63,7 @@ class HaltReading(msgspec.Struct, frozen=True, kw_only=True):
     activation: int = 0
     numbers: dict[str, str] = {}
     authorized: tuple[str, ...] = ()
+    scope: HaltScope = ACCOUNT
 
     @property
     def is_active(self) -> bool:
@@ -73,7 +76,7 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         says: one sentence for people, with what to do.
-        halt: of the account; `host`: of everything on this machine.
+        halt: of the account; `host`: of everything on this machine; `scopes`: of parts of the account.
         is_watched: a watchdog gives signs of life.
         last_entry_at: time of the newest entry of the journal; `seq`: its number.
         beat_age_s: seconds of looking since the heartbeat changed; None without one.
@@ -85,8 +88,9 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     halt: HaltReading
     host: HaltReading
-    is_watched: bool
-    directory: str
+    scopes: tuple[HaltReading, ...] = ()
+    is_watched: bool = False
+    directory: str = ""
     pid: int = 0
     epoch: int = 0
     run: str = ""
@@ -127,12 +131,13 @@ class EngineWatch:
             self._quiet = 0 if follower.seq != self._seq else self._quiet + 1
             self._seq = follower.seq
         state, pid = self._state(is_finished=finished is not None, has_run=run is not None)
-        beat = self._engine.last
+        beat, latch = self._engine.last, look_at(self._directory / LATCH_FILE)
         return EngineReading(
             state=state,
             says=_SENTENCES[state],
-            halt=halt_reading(look_at(self._directory / LATCH_FILE)),
+            halt=halt_reading(latch),
             host=halt_reading(look_at(self._host_latch)),
+            scopes=scope_readings(latch),
             is_watched=self._watchdog.last is not None
             and self._watchdog.last.phase is Phase.ALIVE
             and self._watchdog.silent < QUIET_LOOKS
@@ -168,16 +173,26 @@ class EngineWatch:
 
 
 def halt_reading(state: LatchState) -> HaltReading:
-    """What a latch says."""
+    """What a latch says about the account, or the machine."""
+    return _reading_of(state.halt_of(), state)
+
+
+def scope_readings(state: LatchState) -> tuple[HaltReading, ...]:
+    """What a latch says about parts of the account that are stopped."""
+    return tuple(_reading_of(halt, state) for halt in state.stopped_scopes)
+
+
+def _reading_of(halt: Halt, state: LatchState) -> HaltReading:
     return HaltReading(
-        level=state.level.name.lower(),
-        reason=state.reason,
-        by=state.by,
-        at=state.at,
-        trigger=state.trigger,
-        activation=state.activation,
-        numbers=state.numbers,
+        level=halt.level.name.lower(),
+        reason=halt.reason,
+        by=halt.by,
+        at=halt.at,
+        trigger=halt.trigger,
+        activation=halt.activation,
+        numbers=halt.numbers,
         authorized=state.authorized,
+        scope=halt.scope,
     )
 
 

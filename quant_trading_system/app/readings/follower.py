@@ -13,6 +13,7 @@ from threading import RLock
 from typing import NamedTuple
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.readings.strategies import STRATEGY_KINDS
 from quant_trading_system.app.readings.views import Views
 from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalUnavailable
 from quant_trading_system.core.numbers import LEDGER
@@ -123,6 +124,10 @@ class Follower:
             self.books = unpacked(path.read_bytes(), reader, journal_key(self.path), reader.about)
         self.seq = max(min(self.books.seq, reader.head[0] - TAIL), 0)
         self.views.begins_at = self.seq + 1
+        for entry in reader.entries(kinds=STRATEGY_KINDS) if self.seq else ():
+            if entry.seq > self.seq:
+                break
+            self.views.roster.take(entry.event)
 
     def _take(self, reader: JournalReader, at_most: int) -> int:
         taken = 0

@@ -6,12 +6,13 @@ from datetime import datetime
 
 import msgspec
 
-from quant_trading_system.core.events import RunFinished, RunStarted, StrategyStopped
+from quant_trading_system.core.events import AnyEvent, RunFinished, RunStarted, StrategyStopped
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.journal.store import JournalSource
 
 ARMED, DISARMED, FAILED = "armed", "disarmed", "failed"
-_KINDS = ("run_started", "run_finished", "strategy_stopped", "strategy_switched")
+STRATEGY_KINDS = ("run_started", "run_finished", "strategy_stopped", "strategy_switched")
+"""Entries that say something about strategies."""
 
 
 class StrategyReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,24 +32,40 @@ class StrategyReading(msgspec.Struct, frozen=True, kw_only=True):
     runs: bool = False
 
 
+class StrategyFold:
+    """Which strategies are listened to, kept up to date entry by entry."""
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._runs = False
+        self._switched: dict[str, StrategySwitched] = {}
+        self._failed: dict[str, StrategyStopped] = {}
+
+    def take(self, event: AnyEvent) -> None:
+        """The next entry; most are about something else."""
+        if isinstance(event, RunStarted):
+            self._names, self._runs, self._failed = event.strategies, True, {}
+        elif isinstance(event, RunFinished):
+            self._runs = False
+        elif isinstance(event, StrategyStopped):
+            self._failed[event.strategy] = event
+        elif isinstance(event, StrategySwitched):
+            self._switched[event.strategy] = event
+            self._failed.pop(event.strategy, None)
+
+    def lines(self) -> list[StrategyReading]:
+        """Every strategy of the last run, in its order."""
+        return [
+            _reading(name, self._switched.get(name), self._failed.get(name), runs=self._runs) for name in self._names
+        ]
+
+
 def strategies(source: JournalSource) -> list[StrategyReading]:
     """Every strategy of the last run, in its order."""
-    names: tuple[str, ...] = ()
-    runs = False
-    switched: dict[str, StrategySwitched] = {}
-    failed: dict[str, StrategyStopped] = {}
-    for entry in source.entries(kinds=_KINDS):
-        event = entry.event
-        if isinstance(event, RunStarted):
-            names, runs, failed = event.strategies, True, {}
-        elif isinstance(event, RunFinished):
-            runs = False
-        elif isinstance(event, StrategyStopped):
-            failed[event.strategy] = event
-        elif isinstance(event, StrategySwitched):
-            switched[event.strategy] = event
-            failed.pop(event.strategy, None)
-    return [_reading(name, switched.get(name), failed.get(name), runs=runs) for name in names]
+    fold = StrategyFold()
+    for entry in source.entries(kinds=STRATEGY_KINDS):
+        fold.take(entry.event)
+    return fold.lines()
 
 
 def _reading(

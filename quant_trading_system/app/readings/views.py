@@ -14,6 +14,7 @@ from quant_trading_system.app.order_list import OrderLines
 from quant_trading_system.app.readings.alert_fold import AlertFold
 from quant_trading_system.app.readings.curve import Curve
 from quant_trading_system.app.readings.quality_fold import QualityFold
+from quant_trading_system.app.readings.strategies import StrategyFold
 from quant_trading_system.core.book_events import Reconciled
 from quant_trading_system.core.decisions import CheckResult, Rule
 from quant_trading_system.core.events import (
@@ -65,6 +66,7 @@ class Views:
     Attributes:
         begins_at: the first entry that lists and curves know of.
         curve: equity and drawdown; `orders`: the newest orders; `parents`: the newest parent orders; `alerts`: theirs.
+        roster: which strategies are listened to.
         quality: of execution; `returns`: of the last days, fractions; `checks`: the gate's last answer by rule.
         marks: last known price by symbol.
         run, today: counts of orders and fills; `refusals`: of the run, by rule.
@@ -80,6 +82,7 @@ class Views:
         self.parents = ParentHistories(KEPT_PARENTS)
         self.alerts = AlertFold()
         self.quality = QualityFold()
+        self.roster = StrategyFold()
         self.fills: deque[FillEvent] = deque(maxlen=KEPT_FILLS)
         self.returns: deque[Decimal] = deque(maxlen=KEPT_DAYS)
         self.checks: dict[Rule, CheckResult] = {}
@@ -114,6 +117,7 @@ class Views:
         if taker is not None:
             taker(event)
         self.alerts.take(seq, event)
+        self.roster.take(event)
 
     def differ(self, at: datetime, differences: Iterable[Difference]) -> None:
         """Where an entry contradicts the books: an alarm each."""

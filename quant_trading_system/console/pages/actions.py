@@ -4,104 +4,116 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-from quant_trading_system.app.limits_desk import changing
-from quant_trading_system.app.readings.engine import HaltReading, halt_reading
+from quant_trading_system.app.door import fresh_key
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.sessions import Caller
+from quant_trading_system.core.commands import AnyCommand, Outcome, Result
 from quant_trading_system.core.events import HaltLevel
-from quant_trading_system.core.exceptions import ResetRefused
+from quant_trading_system.core.exceptions import NotAllowed, ResetPending
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.roles import Role
-from quant_trading_system.risk.kill_switch import KillSwitch
 
+T = TypeVar("T")
 NEEDS = {HaltLevel.REDUCING: Role.TRADER, HaltLevel.HALTED: Role.TRADER, HaltLevel.FLATTENING: Role.RISK}
 
 
 class Actions:
-    """Of one browser session. The latch is moved by threads that do nothing else, whether or not an engine runs."""
+    """Of one browser session.
+
+    The latch is moved by threads that do nothing else, whether or not an engine runs; everything else is asked of the
+    engine at its door, as by `qts`.
+    """
 
     def __init__(self, hub: Hub, caller: Caller) -> None:
         """Act for `caller`."""
         self._hub = hub
         self._caller = caller
 
-    @property
-    def caller(self) -> Caller:
-        """Who acts, as the session stands now.
-
-        Raises:
-            ResetRefused: the session is over.
-        """
-        caller = self._hub.desk.sessions.caller(self._caller.session)
-        if caller is None:
-            raise ResetRefused("your session is over; log in again")
-        return caller
-
     def may(self, role: Role) -> bool:
         """The session has that role, or one that includes it."""
         return self._caller.role.includes(role)
 
-    async def halt(self, reason: str, level: HaltLevel, *, whole_machine: bool = False) -> HaltReading:
+    async def give(self, command: AnyCommand) -> Outcome:
+        """Have a command carried out; its answer tells the effect.
+
+        Raises:
+            NotAllowed: the session is over, or its role is too low.
+            EngineNotRunning, EngineSilent, InvalidCommand: as `EngineDoor.ask`.
+        """
+        caller, desk = self._admitted(command.needs), self._hub.desk
+        try:
+            return await desk.carry_out(command, fresh_key(desk.clock), caller)
+        finally:
+            self._hub.look()
+
+    async def halt(
+        self, reason: str, level: HaltLevel, *, scope: HaltScope = ACCOUNT, whole_machine: bool = False
+    ) -> Outcome:
         """Stop orders now; the answer is what holds from here on.
 
         Raises:
-            ResetRefused: the session is over, or its role is too low.
+            NotAllowed: the session is over, or its role is too low.
             KillSwitchIncomplete: it is active in part; the message says what to do.
         """
-        by = self._signature(NEEDS[level])
-        return await self._move(
-            lambda switch: switch.activate(reason, level=level, activated_by=by), whole_machine=whole_machine
+        caller, desk = self._admitted(NEEDS[level]), self._hub.desk
+        by = f"{caller.principal} ({caller.source.value})"
+        state = await self._at_once(partial(desk.halt, reason, by, level, scope=scope, whole_machine=whole_machine))
+        engine = "the engine acts on it now" if self._hub.engine.is_running else "an engine that starts will find it"
+        what = "everything on this machine" if whole_machine else str(scope)
+        message = f"{what} is {state.halt_of(scope).level.name.lower()}; {engine}"
+        return Outcome(result=Result.DONE, message=message)
+
+    async def resume(
+        self,
+        activation: int,
+        reason: str,
+        *,
+        scope: HaltScope = ACCOUNT,
+        whole_machine: bool = False,
+        accept_loss: bool = False,
+    ) -> Outcome:
+        """Let orders leave again, or approve it.
+
+        Raises:
+            NotAllowed: the session is over, or its role is too low.
+            ResetRefused: authority, a reason or a clean state is missing, or the halt is another one now.
+        """
+        by, desk = self._admitted(Role.RISK).principal, self._hub.desk
+        work = partial(
+            desk.resume, activation, reason, by, scope=scope, whole_machine=whole_machine, accept_loss=accept_loss
         )
-
-    async def resume(self, reason: str, *, whole_machine: bool = False) -> HaltReading:
-        """Let orders leave again.
-
-        Raises:
-            ResetRefused: authority, approvals or a reason are missing; the switch stays active.
-        """
-        by = self.caller.principal
-        self._signature(Role.RISK)
-        return await self._move(lambda switch: switch.reset(by, reason), whole_machine=whole_machine)
-
-    async def answer(self, approval: str, content: str, reason: str, *, yes: bool) -> str:
-        """Say yes to exactly `content`, or no; the answer says what came of it. Works while no engine runs.
-
-        Raises:
-            ResetRefused: the session is over, or its role is too low.
-            ApprovalRefused: the person may not, or what was shown is not what is asked any more.
-            JournalUnavailable: an engine keeps the journal.
-        """
-        by = self.caller.principal
-        self._signature(Role.RISK)
-        desk = self._hub.desk
-
-        def work() -> str:
-            with changing(desk.directory, desk.clock) as governance:
-                if not yes:
-                    governance.approvals.refuse(approval, by=by, reason=reason, source="console")
-                    return "Refused."
-                granted = governance.approve(approval, by=by, content=content, reason=reason, source="console")
-                return (
-                    "Approved, and in force." if granted else "Your yes is on record; others have to approve it, too."
-                )
-
-        return await asyncio.get_running_loop().run_in_executor(None, work)
-
-    def _signature(self, needed: Role) -> str:
-        caller = self.caller
-        if not caller.role.includes(needed):
-            raise ResetRefused(f"{caller.principal} is {caller.role.value}, and this takes {needed.value}")
-        return f"{caller.principal} ({caller.source.value})"
-
-    async def _move(self, move: Callable[[KillSwitch], None], *, whole_machine: bool) -> HaltReading:
-        desk = self._hub.desk
-
-        def work() -> HaltReading:
-            switch = desk.switch(whole_machine=whole_machine)
-            move(switch)
-            return halt_reading(switch.state)
-
         try:
-            return await asyncio.get_running_loop().run_in_executor(desk.stopping, work)
+            await self._at_once(work)
+        except ResetPending as pending:
+            return Outcome(result=Result.PENDING, message=f"your approval is kept; {pending}")
+        return Outcome(result=Result.DONE, message="orders may leave again")
+
+    async def acknowledge(self, key: str, note: str) -> Outcome:
+        """Take notice of an alert, so that nobody else is woken.
+
+        Raises:
+            NotAllowed: the session is over, or its role is too low.
+            UnknownOrder: there is no such alert.
+        """
+        caller, desk = self._admitted(Role.TRADER), self._hub.desk
+        desk.alerts.follow()
+        alert = desk.alerts.acknowledge(key, caller.principal, caller.source.value, desk.clock.now(), note)
+        return Outcome(result=Result.DONE, message=f"{alert.line.what}: {caller.principal} has taken notice")
+
+    def _admitted(self, needed: Role) -> Caller:
+        """Who acts, as the session stands now."""
+        caller = self._hub.desk.sessions.caller(self._caller.session)
+        if caller is None:
+            raise NotAllowed("your session is over; log in again")
+        if not caller.role.includes(needed):
+            raise NotAllowed(f"{caller.principal} is {caller.role.value}, and this takes {needed.value}")
+        return caller
+
+    async def _at_once(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._hub.desk.stopping, work)
         finally:
             self._hub.look()

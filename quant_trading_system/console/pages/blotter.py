@@ -8,10 +8,15 @@ from nicegui import ui
 
 from quant_trading_system.app.order_list import OrderLine
 from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, OrderPage, order_page
+from quant_trading_system.console.pages.actions import Actions
+from quant_trading_system.console.pages.asking import button
 from quant_trading_system.console.pages.hub import Hub
+from quant_trading_system.console.pages.order_deeds import OrderDeeds, order_buttons
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, row
+from quant_trading_system.console.pages.ticket import TicketDialog
 from quant_trading_system.console.pages.words import count, moment, price, shares
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
+from quant_trading_system.core.roles import Role
 from quant_trading_system.research.markup import Markup, join, tag
 
 COLUMNS = (
@@ -37,17 +42,25 @@ class BlotterPage:
 
     title = "Orders"
 
-    def __init__(self, hub: Hub, wanted: OrderFilter, offset: int) -> None:
-        """Show the page after `offset` newer orders."""
+    def __init__(self, hub: Hub, actions: Actions, wanted: OrderFilter, offset: int) -> None:
+        """Show the page after `offset` newer orders, with the way to act on them for those who may."""
         self._hub = hub
+        self._actions = actions
+        self._acts = actions.may(Role.TRADER)
         self._wanted = wanted
         self._offset = max(offset, 0)
 
     def build(self, sheet: Sheet) -> None:
         slots, tables = self.slots(), self.tables()
+        if self._acts:
+            deeds = OrderDeeds(self._hub, self._actions)
+            with ui.element("div").classes("bar-of-buttons"):
+                button("New order…", TicketDialog(self._actions).open_new, kind="plain do", id_="new-order")
+                button("Cancel all…", deeds.cancel_all, id_="cancel-all")
         ui.html(sheet.slot("tabs", slots["tabs"], "div", class_="tabs"), sanitize=False)
         ui.html(self._form(), sanitize=False)
-        table = sheet.table("orders", COLUMNS, tables["orders"], "Orders, the newest first")
+        columns = (*COLUMNS, Column("", is_number=True)) if self._acts else COLUMNS
+        table = sheet.table("orders", columns, tables["orders"], "Orders, the newest first")
         below = join(
             sheet.slot("none", slots["none"], "div"), sheet.slot("pager", slots["pager"], "div", class_="pager")
         )
@@ -58,7 +71,7 @@ class BlotterPage:
         return {"tabs": self._tabs(page), "pager": self._pager(page), "none": self._none(page)}
 
     def tables(self) -> Tables:
-        return {"orders": [order_row(line) for line in self._page().rows]}
+        return {"orders": [order_row(line, acts=self._acts) for line in self._page().rows]}
 
     def redraw(self) -> None:
         """It has no charts."""
@@ -129,8 +142,8 @@ class BlotterPage:
         return join(tag("span", newer), tag("span", said), tag("span", further))
 
 
-def order_row(line: OrderLine) -> Row:
-    """An order as a row; a refusal says why in a sentence of its own."""
+def order_row(line: OrderLine, *, acts: bool = False) -> Row:
+    """An order as a row; a refusal says why in a sentence of its own. With `acts`, an open one has its buttons."""
     said = line.refusal or (line.why if line.status in (OrderStatus.REJECTED, OrderStatus.IN_DOUBT) else "")
     what = join(
         tag("a", line.what, href=f"/orders/{line.order_id}"),
@@ -149,6 +162,7 @@ def order_row(line: OrderLine) -> Row:
         cell(price(line.average_price), "average", "num"),
         cell(status_of(line.status, line.pending)),
         cell(tag("span", line.strategy, class_="soft")),
+        *((cell(order_buttons(line.order_id, line.what, line.status), kind="num"),) if acts else ()),
         kind="refused" if refused else "",
     )
 

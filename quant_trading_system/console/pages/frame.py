@@ -24,6 +24,7 @@ PLACES = (
     ("/orders", "Orders"),
     ("/positions", "Positions"),
     ("/algorithms", "Algorithms"),
+    ("/strategies", "Strategies"),
     ("/risk", "Risk"),
     ("/costs", "Costs (TCA)"),
     ("/limits", "Limits"),
@@ -63,7 +64,7 @@ def show(hub: Hub, request: Request, here: str, view: View) -> None:
     assert page is not None
     page.parent.props('role="presentation"')  # NiceGUI puts everything into one main; ours begins below the frame
     theme = ui.dark_mode(_THEMES.get(request.cookies.get(THEME_COOKIE, "")))
-    halting, resuming = HaltDialog(hub, actions), ResumeDialog(hub, actions)
+    halting, resuming = HaltDialog(actions), ResumeDialog(hub, actions)
     _top(hub, sheet, halting, theme, caller)
     banner = _banner(hub, sheet, actions, halting, resuming)
     with ui.element("div").classes("body"):
@@ -103,7 +104,7 @@ def _top(hub: Hub, sheet: Sheet, halting: HaltDialog, theme: ui.dark_mode, calle
         look.on("click", lambda: _turn(theme))
         halt = ui.html("HALT", sanitize=False, tag="button").classes("halt")
         halt.props('type="button" id="halt" aria-keyshortcuts="Shift+H" title="Stop orders now (Shift+H)"')
-        halt.on("click", halting.open)
+        halt.on("click", halting.open_halt)
 
 
 def _turn(theme: ui.dark_mode) -> None:
@@ -121,11 +122,11 @@ def _banner(
         flatten = ui.html("Flatten…", sanitize=False, tag="button").classes("plain").props('type="button" id="flatten"')
         flatten.on("click", halting.open_flatten)
         resume = ui.html("Resume…", sanitize=False, tag="button").classes("plain").props('type="button" id="resume"')
-        resume.on("click", resuming.open)
+        resume.on("click", resuming.open_latest)
 
     def update() -> None:
         halt, host = hub.engine.halt, hub.engine.host
-        banner.set_visibility(halt.is_active or host.is_active)
+        banner.set_visibility(halt.is_active or host.is_active or bool(hub.engine.scopes))
         flatten.set_visibility(halt.is_active and halt.level != "flattening" and actions.may(Role.RISK))
         resume.set_visibility(actions.may(Role.RISK))
 
@@ -152,6 +153,9 @@ def _engine_chip(engine: EngineReading) -> Markup:
 
 def _halt_chip(engine: EngineReading) -> Markup:
     level = engine.host.level if engine.host.is_active and not engine.halt.is_active else engine.halt.level
+    if level == "running" and engine.scopes:
+        parts = ", ".join(str(halt.scope) for halt in engine.scopes)
+        return tag("span", tag("i"), "Partly halted", class_="chip warn", title=f"stopped: {parts}")
     if level == "running":
         return tag("span", tag("i"), "Orders may leave", class_="chip good", title="The kill switch is not active.")
     return tag("span", tag("i"), level.upper(), class_="chip danger")
@@ -167,11 +171,9 @@ def _equity_chip(shown: Overview) -> Markup:
 
 
 def _stopped(engine: EngineReading) -> Markup:
-    parts = [
-        _halt_line(halt, whose)
-        for halt, whose in ((engine.halt, "This account"), (engine.host, "Everything on this machine"))
-        if halt.is_active
-    ]
+    whole = ((engine.halt, "This account"), (engine.host, "Everything on this machine"))
+    narrow = ((halt, f"Of this account, {halt.scope}") for halt in engine.scopes)
+    parts = [_halt_line(halt, whose) for halt, whose in (*whole, *narrow) if halt.is_active]
     return join(*parts)
 
 

@@ -11,9 +11,12 @@ from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.limits import LimitLine, PendingApproval, limits_reading
 from quant_trading_system.config.scalars import OFF
 from quant_trading_system.console.pages.actions import Actions
+from quant_trading_system.console.pages.asking import note
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
 from quant_trading_system.console.pages.words import moment, percent, shares
+from quant_trading_system.core.approval_events import ApprovalAnswer
+from quant_trading_system.core.commands import AnswerApproval
 from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.roles import Role
@@ -86,11 +89,14 @@ class LimitsPage:
                     button.on("click", partial(self._answer, one, reason, yes))
 
     async def _answer(self, one: PendingApproval, reason: ui.input, yes: bool) -> None:
+        answer = ApprovalAnswer.YES if yes else ApprovalAnswer.NO
+        command = AnswerApproval(
+            approval=one.approval, answer=answer, content=one.content if yes else "", reason=str(reason.value or "")
+        )
         try:
-            said = await self._actions.answer(one.approval, one.content, str(reason.value or ""), yes=yes)
+            note((await self._actions.give(command)).message)
         except TradingError as error:
-            said = str(error)
-        ui.notify(said, position="bottom", timeout=8000, classes="note")
+            note(str(error))
 
 
 def _row(line: LimitLine, used: Headroom | None) -> Row:

@@ -25,6 +25,7 @@ from quant_trading_system.console.pages.order import OrderView
 from quant_trading_system.console.pages.overview import OverviewPage
 from quant_trading_system.console.pages.positions import PositionsPage
 from quant_trading_system.console.pages.risk import RiskPage
+from quant_trading_system.console.pages.strategies import StrategiesPage
 
 STATIC = Path(__file__).parent / "static"
 _HEAD = (
@@ -47,12 +48,14 @@ def mount(server: FastAPI, desk: Desk) -> None:
 
 
 def _add_pages(hub: Hub) -> None:
-    plain: dict[str, tuple[str, Callable[[], View]]] = {
-        "/": ("Overview", lambda: OverviewPage(hub)),
-        "/positions": ("Positions", lambda: PositionsPage(hub)),
-        "/risk": ("Risk", lambda: RiskPage(hub)),
-        "/costs": ("Costs", lambda: CostsPage(hub)),
-        "/alerts": ("Alerts", lambda: AlertsPage(hub)),
+    plain: dict[str, tuple[str, Callable[[Actions], View]]] = {
+        "/": ("Overview", lambda actions: OverviewPage(hub, actions)),
+        "/positions": ("Positions", lambda _: PositionsPage(hub)),
+        "/strategies": ("Strategies", lambda actions: StrategiesPage(hub, actions)),
+        "/risk": ("Risk", lambda _: RiskPage(hub)),
+        "/costs": ("Costs", lambda _: CostsPage(hub)),
+        "/limits": ("Limits", lambda actions: LimitsPage(hub, actions)),
+        "/alerts": ("Alerts", lambda actions: AlertsPage(hub, actions)),
     }
     for path, (title, make) in plain.items():
         _add(hub, path, title, make)
@@ -63,26 +66,26 @@ def _add_pages(hub: Hub) -> None:
     ) -> None:
         chosen = OrderGroup(group) if group in set(OrderGroup) else OrderGroup.ALL
         wanted = OrderFilter(group=chosen, symbol=symbol.upper(), strategy=strategy, text=text[:100])
-        show(hub, request, "/orders", BlotterPage(hub, wanted, offset))
+        show(hub, request, "/orders", BlotterPage(hub, _actions(hub, request), wanted, offset))
 
     @ui.page("/orders/{order_id}", title="Order")
     def order(request: Request, order_id: str) -> None:
-        show(hub, request, "/orders", OrderView(hub, order_id))
+        show(hub, request, "/orders", OrderView(hub, _actions(hub, request), order_id))
 
     @ui.page("/algorithms", title="Algorithms")
     def parents(request: Request, parent: str = "") -> None:
-        show(hub, request, "/algorithms", AlgorithmsPage(hub, parent))
-
-    @ui.page("/limits", title="Limits")
-    def limits(request: Request) -> None:
-        show(hub, request, "/limits", LimitsPage(hub, Actions(hub, request.state.caller)))
+        show(hub, request, "/algorithms", AlgorithmsPage(hub, _actions(hub, request), parent))
 
     @ui.page("/journal", title="Journal")
     def journal(request: Request, before: int = 0, kind: str = "", subject: str = "") -> None:
         show(hub, request, "/journal", EntriesPage(hub, before=before, kind=kind, subject=subject.strip()))
 
 
-def _add(hub: Hub, path: str, title: str, make: Callable[[], View]) -> None:
+def _actions(hub: Hub, request: Request) -> Actions:
+    return Actions(hub, request.state.caller)
+
+
+def _add(hub: Hub, path: str, title: str, make: Callable[[Actions], View]) -> None:
     @ui.page(path, title=title)
     def page(request: Request) -> None:
-        show(hub, request, path, make())
+        show(hub, request, path, make(_actions(hub, request)))

@@ -9,12 +9,15 @@ from quant_trading_system.app.decision_record import Answer, DecisionRecord
 from quant_trading_system.app.order_list import order_in_words
 from quant_trading_system.app.readings.orders import order_record
 from quant_trading_system.app.refusal import number_in, refusal_sentence
+from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.blotter import status_of
 from quant_trading_system.console.pages.hub import Hub
+from quant_trading_system.console.pages.order_deeds import OrderDeeds, order_buttons
 from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables, empty, panel
 from quant_trading_system.console.pages.words import moment, shares
 from quant_trading_system.core.decisions import MINIMUM_RULES
 from quant_trading_system.core.exceptions import TradingError
+from quant_trading_system.core.roles import Role
 from quant_trading_system.research.markup import Markup, join, tag
 
 _STEPS = {1: "Risk assessment", 2: "Order validation", 3: "Execution strategy", 4: "Afterwards"}
@@ -24,13 +27,16 @@ _MARKS = {True: ("yes", "✓", "passed"), False: ("no", "✗", "refused"), None:
 class OrderView:
     """The decision record of one order."""
 
-    def __init__(self, hub: Hub, order_id: str) -> None:
+    def __init__(self, hub: Hub, actions: Actions, order_id: str) -> None:
         """Of the order with that client order id."""
         self.title = "Order"
         self._hub = hub
+        self._actions = actions
         self._order_id = order_id
 
     def build(self, sheet: Sheet) -> None:
+        if self._actions.may(Role.TRADER):
+            OrderDeeds(self._hub, self._actions)
         ui.html(sheet.slot("record", self.slots()["record"], "div"), sanitize=False)
 
     def slots(self) -> Slots:
@@ -38,7 +44,10 @@ class OrderView:
             record = order_record(self._hub.follower, self._order_id)
         except TradingError as error:
             return {"record": panel("", empty(str(error), tag("a", "All orders", href="/orders")))}
-        return {"record": _record(record)}
+        acts = join()
+        if self._actions.may(Role.TRADER):
+            acts = order_buttons(record.order_id, order_in_words(record.order), record.status)
+        return {"record": _record(record, acts)}
 
     def tables(self) -> Tables:
         return {}
@@ -47,12 +56,12 @@ class OrderView:
         """It has no charts."""
 
 
-def _record(record: DecisionRecord) -> Markup:
+def _record(record: DecisionRecord, acts: Markup) -> Markup:
     steps = (_step(number, answers) for number, answers in record.steps.items())
-    return join(_verdict(record), tag("div", *steps, _family(record), _source(record), class_="grid"))
+    return join(_verdict(record, acts), tag("div", *steps, _family(record), _source(record), class_="grid"))
 
 
-def _verdict(record: DecisionRecord) -> Markup:
+def _verdict(record: DecisionRecord, acts: Markup) -> Markup:
     checks = [check for answers in record.steps.values() for answer in answers for check in answer.checks]
     refused = next((check for check in checks if check.rule is record.refused_by and not check.passed), None)
     why = refusal_sentence(refused) if refused is not None else record.message
@@ -79,6 +88,7 @@ def _verdict(record: DecisionRecord) -> Markup:
         rule,
         asked,
         tag("p", f"{moment(record.at)} UTC, order ", tag("code", record.order_id), class_="soft"),
+        acts,
         class_=f"verdict {kind}",
     )
 

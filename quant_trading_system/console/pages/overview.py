@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from nicegui import ui
 
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, order_page
 from quant_trading_system.app.readings.overview import Health, Overview
 from quant_trading_system.console.pages import charts
+from quant_trading_system.console.pages.actions import Actions
+from quant_trading_system.console.pages.asking import Question, button
 from quant_trading_system.console.pages.blotter import COLUMNS, order_row
 from quant_trading_system.console.pages.hub import Hub
+from quant_trading_system.console.pages.reconciling import ask_to_reconcile
 from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables, empty, panel
 from quant_trading_system.console.pages.words import count, moment, money, percent, signed_money, signed_percent
+from quant_trading_system.core.commands import Reconcile
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.research.markup import Markup, join, tag
 
@@ -24,8 +30,10 @@ class OverviewPage:
 
     title = "Overview"
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, actions: Actions) -> None:
+        """With the way to compare the books, for those who may."""
         self._hub = hub
+        self._actions = actions
 
     def build(self, sheet: Sheet) -> None:
         slots, tables = self.slots(), self.tables()
@@ -44,8 +52,15 @@ class OverviewPage:
                 self._drawdown = ui.echart(charts.line_chart([], percent=True), renderer="svg").classes("chart low")
                 self._drawdown.props('role="img" aria-label="Drawdown over time"')
             limits = panel("Room left in the limits", sheet.slot("limits", slots["limits"], "div"), size="s12")
-            health = panel("Health", sheet.slot("health", slots["health"], "div"), size="s12")
-            ui.html(limits + health, sanitize=False).classes("s4 grid")
+            with ui.element("div").classes("s4 grid"):
+                ui.html(limits, sanitize=False).classes("s12")
+                with ui.element("section").classes("panel s12"):
+                    ui.html("Health", sanitize=False, tag="h2")
+                    ui.html(sheet.slot("health", slots["health"], "div"), sanitize=False)
+                    if self._actions.may(Reconcile.needs):
+                        question = Question()
+                        ask = partial(ask_to_reconcile, question, self._actions)
+                        button("Compare with the broker…", ask, kind="plain small", id_="reconcile")
             newest = sheet.table("refused", COLUMNS, tables["refused"], "Newest refused orders")
             more = tag("a", "All refused orders", href="/orders?group=refused")
             ui.html(panel("Newest refusals", newest, tag("div", more, class_="pager")), sanitize=False).classes("s12")

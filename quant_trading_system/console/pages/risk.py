@@ -157,4 +157,6 @@ def _uses(now: RiskNow) -> list[Row]:
 
 def _amount(use: LimitUse, *, used: bool) -> str:
     value = use.actual if used else use.limit
-    return money(value) if use.unit is Unit.USD else f"{plain(value)} {use.unit}".strip()
+    if use.unit is Unit.USD:
+        return money(value)
+    return plain(value) if use.unit in (Unit.COUNT, Unit.RATIO) else f"{plain(value)} {use.unit}".strip()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from quant_trading_system.app.alerting.book import Alert, AlertBook
+from quant_trading_system.app.alerting.book import Alert
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.roles import Role
 
@@ -26,12 +26,14 @@ def open_alerts(ask: Ask[Any]) -> tuple[Alert, ...]:
 
     They are recorded while `qts alerts watch`, or a console with an `alerts.yaml`, watches the account.
     """
-    return AlertBook(ask.desk.directory).open()
+    ask.desk.alerts.follow()
+    return ask.desk.alerts.open()
 
 
 @ALERTS.write("/v1/alerts/ack", Role.TRADER, Alert, takes=Notice, needs_key=False)
 def acknowledge(ask: Ask[Notice]) -> Alert:
     """Take notice of an alert, so that nobody else is woken; twice is as good as once."""
     now, caller = ask.desk.clock.now(), ask.caller
-    book = AlertBook(ask.desk.directory)
+    book = ask.desk.alerts
+    book.follow()
     return book.acknowledge(ask.given.key, caller.principal, caller.source.value, now, ask.given.note)

@@ -22,7 +22,7 @@ ACTS = RouteTable("Commands")
 async def carry_out(ask: Ask[Any]) -> Answered:
     """Hand the command to the engine, and tell what came of it."""
     command = cast(AnyCommand, ask.given)
-    outcome = await ask.desk.door.ask(command, key=ask.key, principal=ask.caller.principal, source=ask.caller.source)
+    outcome = await ask.desk.carry_out(command, ask.key, ask.caller)
     if outcome.result in (Result.REFUSED, Result.FAILED):
         is_refused = outcome.result is Result.REFUSED
         hint = "nothing was done" if is_refused else "not all of it was done, or nobody knows; look before you repeat"

@@ -57,10 +57,15 @@ class Scoped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return scope
 
 
-class HaltOrder(Scoped, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to stop, and why; the reason goes on record."""
+class FlattenOrder(Scoped, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to close, and why; the reason goes on record."""
 
     reason: Reason
+
+
+class HaltOrder(FlattenOrder, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to stop, how much, and why."""
+
     level: StopLevel = StopLevel.HALTED
 
 
@@ -130,7 +135,19 @@ async def halt(ask: Ask[HaltOrder]) -> HaltView:
 
     No idempotency key is asked for: to halt twice is to halt once, and nobody should have to think of a key then.
     """
-    return await asyncio.get_running_loop().run_in_executor(ask.desk.stopping, _halt, ask)
+    level = HaltLevel[ask.given.level.name]
+    return await asyncio.get_running_loop().run_in_executor(ask.desk.stopping, _stop, ask, ask.given, level)
+
+
+@HALT.write("/v1/flatten", Role.RISK, HaltView, takes=FlattenOrder, needs_key=False)
+async def flatten_now(ask: Ask[FlattenOrder]) -> HaltView:
+    """Stop orders, and have a running engine cancel what works and close every position; also of a part.
+
+    It works like a halt, and an engine that starts later finds it, too. GET /v1/positions shows how far it is.
+    """
+    return await asyncio.get_running_loop().run_in_executor(
+        ask.desk.stopping, _stop, ask, ask.given, HaltLevel.FLATTENING
+    )
 
 
 @HALT.read("/v1/halt", Role.VIEWER, HaltsNow)
@@ -154,29 +171,29 @@ def resume(ask: Ask[ResumeOrder]) -> Answered:
     and others are missing. A halt that somebody has set since you looked stays.
     """
     given, desk = ask.given, ask.desk
-    switch = desk.switch(whole_machine=given.whole_machine)
-    before = switch.state.halt_of(given.scope)
-    if before.activation != given.activation:
-        message = f"the activation is {before.activation} and not {given.activation}: {before.reason or 'not active'}"
-        raise Refusal(409, "another_activation", message, "GET /v1/halt, and decide about what it says now")
     status = 200
     try:
-        switch.reset(ask.caller.principal, given.reason, scope=given.scope, accept_loss=given.accept_loss)
+        state = desk.resume(
+            given.activation,
+            given.reason,
+            ask.caller.principal,
+            scope=given.scope,
+            whole_machine=given.whole_machine,
+            accept_loss=given.accept_loss,
+        )
     except ResetPending:
-        status = 202
-    return Answered(status, _view(desk, switch.state, switch.state.halt_of(given.scope)))
+        status, state = 202, desk.switch(whole_machine=given.whole_machine).state
+    return Answered(status, _view(desk, state, state.halt_of(given.scope)))
 
 
-def _halt(ask: Ask[HaltOrder]) -> HaltView:
-    given, desk = ask.given, ask.desk
+def _stop(ask: Ask[Any], given: FlattenOrder, level: HaltLevel) -> HaltView:
+    desk, by = ask.desk, f"{ask.caller.principal} ({ask.caller.source.value})"
     try:
-        switch = desk.switch(whole_machine=given.whole_machine)
+        state = desk.halt(given.reason, by, level, scope=given.scope, whole_machine=given.whole_machine)
     except OSError as error:
         message = f"orders are NOT stopped: the latch cannot be kept ({error.strerror or error})"
         raise Refusal(500, "halt_failed", message, "end the engine's process, and cancel at the broker") from error
-    by = f"{ask.caller.principal} ({ask.caller.source.value})"
-    switch.activate(given.reason, level=HaltLevel[given.level.name], activated_by=by, scope=given.scope)
-    return _view(desk, switch.state, switch.state.halt_of(given.scope))
+    return _view(desk, state, state.halt_of(given.scope))
 
 
 def _view(desk: Desk, state: LatchState, halt: Halt) -> HaltView:

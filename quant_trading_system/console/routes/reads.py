@@ -24,6 +24,8 @@ from quant_trading_system.app.readings.orders import (
 from quant_trading_system.app.readings.overview import Money, Overview, overview
 from quant_trading_system.app.readings.positions import Holdings, holdings
 from quant_trading_system.app.readings.readiness import Readiness, readiness
+from quant_trading_system.app.readings.risk import RiskReading, risk_reading
+from quant_trading_system.app.readings.strategies import StrategyReading
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.exceptions import UnknownOrder
 from quant_trading_system.core.roles import Role
@@ -84,6 +86,7 @@ class RiskNumbers(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         gross: value of all positions, short ones too; `sectors`: the same by sector (dollars).
         refusals: orders refused in this run, by rule.
+        measured: value at risk, stresses and the use of every limit, once a minute; None while no live engine has run.
     """
 
     money: Money
@@ -92,6 +95,7 @@ class RiskNumbers(msgspec.Struct, frozen=True, kw_only=True):
     sectors: dict[str, Decimal]
     refusals: dict[str, int]
     breaks: tuple[str, ...]
+    measured: RiskReading | None
 
 
 @READS.read("/v1/overview", Role.VIEWER, Overview)
@@ -149,9 +153,17 @@ def algo(ask: Ask[ParentName]) -> AlgorithmReading:
     return found
 
 
+@READS.read("/v1/strategies", Role.VIEWER, tuple[StrategyReading, ...])
+def strategies(ask: Ask[Any]) -> tuple[StrategyReading, ...]:
+    """The strategies of the last run: who is listened to, who put whom to silence, and who has failed."""
+    books = ask.desk.books()
+    with books.lock:
+        return tuple(books.views.roster.lines())
+
+
 @READS.read("/v1/risk", Role.VIEWER, RiskNumbers)
 def risk(ask: Ask[Any]) -> RiskNumbers:
-    """Loss, drawdown, exposure and sectors against their limits, and which rules refuse orders."""
+    """Loss, drawdown, exposure and sectors against their limits, what may be lost, and which rules refuse orders."""
     seen = account_overview(ask)
     return RiskNumbers(
         money=seen.money,
@@ -160,6 +172,7 @@ def risk(ask: Ask[Any]) -> RiskNumbers:
         sectors=seen.holdings.sectors,
         refusals=seen.refusals,
         breaks=seen.breaks,
+        measured=risk_reading(ask.desk.follower),
     )
 
 

@@ -160,3 +160,16 @@ def test_it_works_while_every_place_for_reading_is_taken(fresh, monkeypatch):
         assert halt(fresh).json()["level"] == "halted"
         release.set()
         assert {read.result().status_code for read in reads} == {503}
+
+
+# -- closing positions
+
+
+def test_a_part_of_the_account_is_flattened_without_an_engine(fresh):
+    order = {"reason": "bad news", "symbol": "ko"}
+    told = fresh.client.post("/v1/flatten", json=order, headers=fresh.headers(Role.RISK)).json()
+    assert (told["scope"], told["level"], told["by"]) == ("symbol KO", "flattening", "risk (api)")
+    (halt_,) = fresh.get("/v1/halt").json()["scopes"]
+    assert (halt_["level"], halt_["reason"]) == ("flattening", "bad news")
+    (seen,) = fresh.get("/v1/engine").json()["scopes"]
+    assert (seen["scope"], seen["level"]) == ({"symbol": "KO"}, "flattening")

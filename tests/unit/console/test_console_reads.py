@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.console.server import ROUTES
+from quant_trading_system.core.events import StrategyStopped
+from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch
@@ -134,3 +136,17 @@ def test_a_damaged_journal_is_told_and_does_not_stop_the_server(fresh):
     assert fresh.get("/v1/journal").status_code == 503
     assert "journal" in fresh.get("/v1/overview").json()["problem"]
     assert fresh.client.post("/v1/halt", json={"reason": "x"}, headers=fresh.headers(Role.TRADER)).status_code == 200
+
+
+def test_strategies_tell_who_is_listened_to_and_who_put_whom_to_silence(fresh):
+    scribe = Scribe(fresh.directory)
+    assert fresh.get("/v1/strategies").json() == []
+    scribe.begin("Trend", "Pairs")
+    scribe.write(StrategySwitched(at=scribe.now, strategy="Trend", armed=False, by="ana", reason="it misbehaves"))
+    scribe.write(StrategyStopped(at=scribe.now, strategy="Pairs", error="ZeroDivisionError"))
+    trend, pairs = fresh.get("/v1/strategies").json()
+    assert (trend["state"], trend["by"], trend["reason"]) == ("disarmed", "ana", "it misbehaves")
+    assert (pairs["state"], pairs["reason"]) == ("failed", "ZeroDivisionError")
+    scribe.write(StrategySwitched(at=scribe.now, strategy="Pairs", armed=True, by="ben"))
+    assert fresh.get("/v1/strategies").json()[1]["state"] == "armed"
+    scribe.close()

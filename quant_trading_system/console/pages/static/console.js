@@ -41,3 +41,8 @@ document.addEventListener("keydown", (event) => {
     document.getElementById("halt")?.click();
   }
 });
+/* A button in a table tells the page what it is for; the page's own code does it. */
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-deed]");
+  if (button) emitEvent("deed", { deed: button.dataset.deed, subject: button.dataset.subject });
+});

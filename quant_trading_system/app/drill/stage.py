@@ -23,7 +23,8 @@ from quant_trading_system.app.venue_process import Card, venue_process
 from quant_trading_system.config.loader import default_limits, limits_as_text
 from quant_trading_system.config.settings import DEFAULT_ACCOUNT, HOST_LATCH_FILE
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.commands import AnyCommand, Outcome, Source
+from quant_trading_system.core.command import Source
+from quant_trading_system.core.commands import AnyCommand, Outcome
 from quant_trading_system.core.exceptions import DrillFailed
 from quant_trading_system.core.numbers import ONE
 from quant_trading_system.execution.stream_session import within

@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
+from quant_trading_system.config.further_keys import FURTHER_KEYS
 from quant_trading_system.config.key_ranges import BARS, DAY_S, HOURS_S, SHARE, WAIT, count, up_to
 from quant_trading_system.config.kill_switch_keys import KILL_SWITCH_KEYS
 from quant_trading_system.config.limit_key import FRACTION, LimitKey, Range
@@ -242,6 +243,7 @@ KEYS: tuple[LimitKey, ...] = (
         "approvals", "max_raise_s", read_number, WAIT, "seconds",
         "Longest that a limit may be raised for a while.", Looser.HIGHER,
     ),
+    *FURTHER_KEYS,
     LimitKey(
         "soft", "soft_limits", read_soft_limit, None, "list of keys and values",
         "Values below the hard limits, from which on a person has to approve an order.",

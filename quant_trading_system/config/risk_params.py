@@ -85,6 +85,19 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
             and without.
         approval_expiry_s: seconds that looser limits wait for people.
         max_raise_s: longest that a limit may be raised for a while, seconds.
+        allowed_symbols: the only symbols that may be traded: who says so, until when, and why; empty for all approved.
+        max_order_multiple: largest order, times the median of its strategy's latest orders; None when it is off.
+        max_cancel_ratio: cancels and changes for each new order of the last minute, asked from `cancel_ratio_from` of
+            them on; None when it is off.
+        use_unsettled_cash: the proceeds of a sale may buy before they have settled.
+        max_margin_use_pct: largest worst-case maintenance margin of all positions, fraction of equity; None when it is
+            off.
+        max_day_trades: positions that may be opened and closed on one day, within five sessions; None when it is off.
+        max_beta_exposure: largest worst-case sum of positions times their betas, fraction of equity; None when it is
+            off.
+        max_var_95_pct, max_es_95_pct: value at risk and expected shortfall (95 %, one bar) with the order, fraction of
+            equity; None when it is off.
+        strategy_budgets: what each strategy may use of the account.
         soft_limits: keys and lower values, from which on `soft_limit_approvals` persons have to approve an order
             within `soft_limit_expiry_s` seconds.
     """
@@ -163,6 +176,17 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     paper_loosening_approvals: int
     approval_expiry_s: Decimal
     max_raise_s: Decimal
+    allowed_symbols: tuple[str, ...]
+    max_order_multiple: Decimal | None
+    max_cancel_ratio: Decimal | None
+    cancel_ratio_from: int
+    use_unsettled_cash: bool
+    max_margin_use_pct: Decimal | None
+    max_day_trades: int | None
+    max_beta_exposure: Decimal | None
+    max_var_95_pct: Decimal | None
+    max_es_95_pct: Decimal | None
+    strategy_budgets: tuple[str, ...]
     soft_limits: tuple[str, ...]
     soft_limit_approvals: int
     soft_limit_expiry_s: Decimal

@@ -12,6 +12,8 @@ from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import ONE
 
 UNKNOWN_SECTOR = "Unknown"
+USUAL_MAINTENANCE = Decimal("0.30")
+"""Maintenance margin of most stocks."""
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +26,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         fractionable: fractions of a share may be traded (DAY orders, simple class only).
         shortable: may be sold short; `easy_to_borrow`: the broker has the shares at hand.
         marginable: may be bought with borrowed money.
+        maintenance_margin: fraction of a position's value that the broker wants covered by equity at any time.
         tradable: False while the broker or the exchange suspends it; `active`: False once it is no longer listed.
     """
 
@@ -37,6 +40,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     easy_to_borrow: bool = True
     marginable: bool = True
     active: bool = True
+    maintenance_margin: Decimal = USUAL_MAINTENANCE
 
 
 class Universe(Mapping[str, Instrument]):

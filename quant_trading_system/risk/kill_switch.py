@@ -70,7 +70,7 @@ class KillSwitch:
         authorized_resetters: Collection[str] = (),
         policy: ResetPolicy | None = None,
         obstacles: Obstacles = lambda _: (),
-        record: Callable[[KillSwitchEvent], None] | None = None,
+        record: Callable[[KillSwitchEvent], object] | None = None,
     ) -> None:
         """Join the switch that `latch` remembers.
 

@@ -161,7 +161,7 @@ class PreTradeRiskChecker:
         self._soft = soft_under(limits)
         self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in asked)
         self._restrictions = restrictions_in(limits.restricted_symbols)
-        self.traffic.look_back(limits.repeat_window_s)
+        self.traffic.look_back(limits.repeat_window_s, keep_sizes=limits.max_order_multiple is not None)
         self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
         if limits.max_concentration is not None:
             self._portfolio.keep_squares()

@@ -18,6 +18,7 @@ from quant_trading_system.core.exceptions import JournalFull
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.risk import metrics
+from quant_trading_system.risk.gate_tail import GateTail
 from quant_trading_system.risk.limit_use import limit_uses
 from quant_trading_system.risk.live_tail import LiveTail
 from quant_trading_system.risk.monitor import RiskMonitor
@@ -71,7 +72,11 @@ def backtest_of(name: str, record: str) -> VarBacktest:
 
 
 class RiskBook:
-    """Measures the account; hands the worst stress to the monitor, which may trip on it."""
+    """Measures the account; hands the worst stress to the monitor, which may trip on it.
+
+    Attributes:
+        gate_tail: the tail of books that the gate asks about.
+    """
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class RiskBook:
         self._emit = emit
         self._is_daily = returns.is_daily
         self._tail = LiveTail(returns.symbols, returns.recent, bars=BARS)
+        self.gate_tail = GateTail(LiveTail(returns.symbols, returns.recent, bars=BARS))
         self._seed = seed
         self._next = clock.monotonic()
         self._forecast: dict[str, Decimal | None] = {}
@@ -111,6 +117,11 @@ class RiskBook:
     def next_bar(self) -> None:
         """A bar has ended; the tail is drawn from the bars up to it."""
         self._tail.next_bar()
+        self.gate_tail.next_bar()
+
+    def beta(self, symbol: str) -> Decimal | None:
+        """Of its returns against the average of all symbols; None if not measurable."""
+        return self._tail.beta(symbol)
 
     def tick(self) -> None:
         """Measure and put on record, if it is time; costs nothing otherwise."""

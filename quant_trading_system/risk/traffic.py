@@ -16,6 +16,7 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.usual_sizes import UsualSizes
 
 MINUTE_S = 60.0
 """Length of the window that the limits by the minute speak of, seconds."""
@@ -35,6 +36,8 @@ class Left(NamedTuple):
         day_orders, day_notional: orders and dollars of the exchange's day.
         symbol_shares: shares of all orders of this symbol on the exchange's day.
         repeats: orders of this strategy, symbol and side within the window that took risk.
+        strategy_orders: orders and changes of this strategy on the exchange's day.
+        usual: dollars of its usual order; None while that is not kept or there were too few.
         disarmed: why the strategy may take no more risk, empty while it may.
     """
 
@@ -47,6 +50,8 @@ class Left(NamedTuple):
     symbol_shares: Decimal
     repeats: int
     disarmed: str
+    strategy_orders: int = 0
+    usual: Decimal | None = None
 
 
 class Past(NamedTuple):
@@ -65,6 +70,7 @@ class Traffic:
 
     Attributes:
         disarmed: strategies that were stopped as runaways, and why; only a person arms them again.
+        usual: sizes of the latest orders; None while nobody asks about them.
     """
 
     def __init__(self, clock: Clock, calendar: Calendar, repeat_window_s: Decimal) -> None:
@@ -74,6 +80,7 @@ class Traffic:
             repeat_window_s: how long an order counts among the repeats, seconds.
         """
         self.disarmed: dict[str, str] = {}
+        self.usual: UsualSizes | None = None
         self._clock = clock
         self._calendar = calendar
         self._start = (clock.now(), clock.monotonic())
@@ -86,10 +93,16 @@ class Traffic:
         self._day_orders = 0
         self._day_notional = ZERO
         self._day_shares: dict[str, Decimal] = {}
+        self._day_by_strategy: dict[str, int] = {}
 
-    def look_back(self, repeat_window_s: Decimal) -> None:
-        """Count repeats over another window from now on; what a shorter one has forgotten stays forgotten."""
+    def look_back(self, repeat_window_s: Decimal, *, keep_sizes: bool = False) -> None:
+        """Count repeats over another window from now on; what a shorter one has forgotten stays forgotten.
+
+        Args:
+            keep_sizes: remember what orders are usually worth.
+        """
         self._repeats.span = float(repeat_window_s)
+        self.usual = (self.usual or UsualSizes()) if keep_sizes else None
 
     def seen(self, order: Order) -> Left:
         """The counts before `order` leaves.
@@ -110,6 +123,8 @@ class Traffic:
             self._day_shares.get(order.symbol, ZERO),
             self._repeats.count(now, _intent(order)),
             self.disarmed.get(order.strategy, ""),
+            self._day_by_strategy.get(order.strategy, 0),
+            None if self.usual is None else self.usual.of(order.strategy),
         )
 
     def sent(self, order: Order, value: Decimal, shares: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
@@ -117,7 +132,7 @@ class Traffic:
         now = self._clock.monotonic()
         self._turn_day(now)
         self._count(now, order, value, is_replace=is_replace, takes_risk=takes_risk)
-        self._count_day(order.symbol, value, shares)
+        self._count_day(order, value, shares)
 
     def cancel_asked(self) -> None:
         """Count a request to cancel; asks nothing of anybody, so that a cancel cannot fail here."""
@@ -153,7 +168,7 @@ class Traffic:
                 left_at, request.order, request.value, is_replace=request.is_replace, takes_risk=request.takes_risk
             )
             if self._calendar.trade_date(request.at) >= self._day:
-                self._count_day(request.order.symbol, request.value, request.shares)
+                self._count_day(request.order, request.value, request.shares)
 
     def _count(self, at: float, order: Order, value: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
         self._orders.add(at, value)
@@ -162,10 +177,14 @@ class Traffic:
             self._replaces.add(at)
         if takes_risk:
             self._repeats.add(at, _intent(order))
+            if self.usual is not None:
+                self.usual.add(order.strategy, value)
 
-    def _count_day(self, symbol: str, value: Decimal, shares: Decimal) -> None:
+    def _count_day(self, order: Order, value: Decimal, shares: Decimal) -> None:
+        symbol, strategy = order.symbol, order.strategy
         self._day_orders += 1
         self._day_notional += value
+        self._day_by_strategy[strategy] = self._day_by_strategy.get(strategy, 0) + 1
         self._day_shares[symbol] = self._day_shares.get(symbol, ZERO) + shares
 
     def _turn_day(self, now: float) -> None:
@@ -180,6 +199,7 @@ class Traffic:
         if day > self._day:
             self._day, self._day_orders, self._day_notional = day, 0, ZERO
             self._day_shares.clear()
+            self._day_by_strategy.clear()
 
 
 class RecentOrders:

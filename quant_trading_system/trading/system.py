@@ -13,7 +13,7 @@ from typing import Protocol
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.attribution import Attribution
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import AnyEvent, CashMoved, KillSwitchEvent
+from quant_trading_system.core.events import AnyEvent, CashMoved
 from quant_trading_system.core.ids import IntentCounter
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import use_exact_arithmetic
@@ -26,8 +26,8 @@ from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.market.quotes import QuoteSource, VolumeSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks.case import Sources
 from quant_trading_system.risk.correlation import CorrelationSource
+from quant_trading_system.risk.fill_history import FillHistory
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.risk.limits_governance import LimitsGovernance
@@ -42,7 +42,8 @@ from quant_trading_system.risk.second_marks import quote_times
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_market import AlgoMarket
 from quant_trading_system.trading.closing import ClosingParts
-from quant_trading_system.trading.limits_swap import new_governance, swap_of
+from quant_trading_system.trading.gate_facts import fills_before, let_gate_measure, noted, sources_of
+from quant_trading_system.trading.limits_swap import durable_record, new_governance, swap_of
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
@@ -109,6 +110,7 @@ class RiskParts:
     monitor: RiskMonitor
     checker: PreTradeRiskChecker
     agreement: Agreement
+    fills: FillHistory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +236,7 @@ def _take_up(
         calendar=ports.calendar,
         now=ports.clock.now(),
     )
+    risk.fills.recall(fills_before(past.source, past.books.seq, ports.clock.now()))
     close_missed_day(past.books.baselines, risk.monitor, ports.calendar, ports.clock.now())
     engine.were_disarmed(past.books.disarmed)
     tracker.attribution = Attribution.from_state(past.books.attribution.state())
@@ -250,13 +253,13 @@ def _judges(
     limits, clock = governance.limits, ports.clock
     resets = policy_of(limits, live=governance.is_live)
     portfolio = Portfolio(cash, universe.sectors)
-    agreement = Agreement()
+    agreement, fills = Agreement(), FillHistory(ports.calendar, clock)
     kill_switch = KillSwitch(
         latch=ports.latch,
         clock=clock,
         authorized_resetters=limits.authorized_resetters,
         policy=resets,
-        record=_recorder(ports.journal),
+        record=durable_record(ports.journal),
     )
     monitor = RiskMonitor(
         limits=limits,
@@ -279,11 +282,16 @@ def _judges(
         unsupported=ports.broker.unsupported,
         unwatched=ports.unwatched,
         agreement=agreement,
-        sources=Sources(is_halted=ports.is_halted, average_volume=market.average_volume),
+        sources=sources_of(ports.is_halted, market.average_volume, universe, fills),
     )
     kill_switch.obstacles = obstacles_of(portfolio, monitor, agreement, ports.latch)
     return RiskParts(
-        portfolio=portfolio, kill_switch=kill_switch, monitor=monitor, checker=checker, agreement=agreement
+        portfolio=portfolio,
+        kill_switch=kill_switch,
+        monitor=monitor,
+        checker=checker,
+        agreement=agreement,
+        fills=fills,
     )
 
 
@@ -293,7 +301,7 @@ def _senders(
     tracker = PositionTracker(
         portfolio=risk.portfolio,
         monitor=risk.monitor,
-        emit=ports.journal.append,
+        emit=noted(risk.fills, ports.journal.append),
         clock=ports.clock,
         remembered=None if history is None else REMEMBERED,
     )
@@ -307,6 +315,7 @@ def _senders(
         clock=ports.clock,
         ids=ids,
     )
+    risk.checker.know(shares_of=lambda strategy: tracker.attribution.of(strategy))
     orders.lives.watch.on_answer(risk.monitor.answered)
     if history is not None:
         orders.lives.remember(REMEMBERED, recall_from(history))
@@ -385,14 +394,5 @@ def _drivers(
         clock=ports.clock,
         risk_book=book_of(ports.returns, (risk.portfolio, risk.monitor), ports.clock, ports.journal.append, last_day),
     )
+    let_gate_measure(risk.checker, engine.risk_book)
     return halt, engine
-
-
-def _recorder(journal: DurableJournal) -> Callable[[KillSwitchEvent], None]:
-    """The kill switch is on record durably before it acts."""
-
-    def record(event: KillSwitchEvent) -> None:
-        journal.append(event)
-        journal.sync()
-
-    return record

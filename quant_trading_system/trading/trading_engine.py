@@ -49,7 +49,11 @@ Wish = Signal | Order | ParentOrder
 
 
 class TradingEngine:
-    """One account, its strategies and its day."""
+    """One account, its strategies and its day.
+
+    Attributes:
+        risk_book: measures the book; None where no past returns are known.
+    """
 
     def __init__(
         self,
@@ -97,7 +101,7 @@ class TradingEngine:
         self._calendar = calendar
         self._journal = journal
         self._clock = clock
-        self._risk_book = risk_book
+        self.risk_book = risk_book
         self._signals = SignalGenerator()
         self._given: list[Order | ParentOrder] = []
         self._bar = 0
@@ -115,7 +119,7 @@ class TradingEngine:
         """A step would do nothing but value positions and watch losses, whatever prices do."""
         lives = self._orders.lives
         is_worried = lives.watch.suspects or lives.watch.doubtful or lives.groups.has_flaws
-        return self.is_idle and not (is_worried or self._risk_book)
+        return self.is_idle and not (is_worried or self.risk_book)
 
     @property
     def wake_at(self) -> datetime | None:
@@ -129,8 +133,8 @@ class TradingEngine:
     async def close_day(self) -> None:
         """A trading day ends: its numbers and the books go on record."""
         self._monitor.close_day()
-        if self._risk_book is not None:
-            self._risk_book.close_day()
+        if self.risk_book is not None:
+            self.risk_book.close_day()
         self._journal.append(self.state())
         await self._journal.durable()
 
@@ -155,8 +159,8 @@ class TradingEngine:
     async def _watch(self) -> None:
         self.mark_positions()
         try:
-            if self._risk_book is not None:
-                self._risk_book.tick()
+            if self.risk_book is not None:
+                self.risk_book.tick()
             self._monitor.observe()
         finally:  # a halt is carried out even when it could not be told to everybody
             if self._kill_switch.stops_something:
@@ -169,8 +173,8 @@ class TradingEngine:
             look: values positions, where that was left until a strategy asks what they are worth.
         """
         self._bar += 1
-        if self._risk_book is not None:
-            self._risk_book.next_bar()
+        if self.risk_book is not None:
+            self.risk_book.next_bar()
         self._path.see(history)
         self._desk.market.learn(history)
         for strategy in list(self._running):

@@ -29,17 +29,25 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     halted                the exchange has halted the symbol
     adv=100000            shares that the symbol trades on an average day; unknown unless given
     parent=1              a slice, with which those of its parent ask for one share too many
+    rate=KO:0.5           maintenance margin of a symbol as the broker says it
+    beta=KO:1.2           its beta; unknown unless given
+    tail=0.02             of each dollar held, net, this is at risk (and twice as much is the shortfall)
+    unsettled=500         dollars of sales that have not settled; unknown unless given
+    day_trades=2          those that there may be by tonight, this order counted; unknown unless given
+    usual=12@100          so many orders of that value have left before
+    realized=-50          dollars that the strategy gained today; unknown unless given
+    shares=KO:10          shares of the strategy
     flags=marginable      what the instrument is not: marginable, easy_to_borrow or active
     roomy                 limits on position, sector and gross exposure out of the way
     any key of risk_params.yaml, ``off`` for no limit; in lists "+" stands for a blank
 
 Orders: ``buy 10``, ``sell 1.5``, ``buy $1000``, then ``limit 100``, ``stop 99``, ``trail 1``, ``of PEP``, a time in
-force, ``extended``, ``reduce_only``, ``repeat``.
+force, ``extended``, ``reduce_only``, ``repeat``, ``by Trend``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal, getcontext, localcontext
 from typing import Any, NamedTuple
@@ -52,8 +60,8 @@ from quant_trading_system.core.breaks import Break, BreakKind
 from quant_trading_system.core.decisions import ExecutionPlan, Rejection
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.core.instruments import Universe
-from quant_trading_system.core.numbers import ONE
+from quant_trading_system.core.instruments import Instrument, Universe
+from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
@@ -134,8 +142,8 @@ def parse_order(text: str) -> Order:
 def _order_field(word: str, rest: Iterator[str]) -> dict[str, Any]:
     if word in {"limit", "stop", "trail"}:
         return {f"{word}_price": Decimal(next(rest))}
-    if word == "of":
-        return {"symbol": next(rest)}
+    if word in {"of", "by"}:
+        return {"symbol" if word == "of" else "strategy": next(rest)}
     if word in {"reduce_only", "repeat", "extended"}:
         return {"extended_hours" if word == "extended" else word: True}
     return {"time_in_force": TimeInForce(word)}
@@ -157,6 +165,9 @@ class _Given:
     def all(self, key: str) -> list[str]:
         return [value for name, value in self._pairs if name == key]
 
+    def pairs(self, key: str) -> dict[str, str]:
+        return dict(value.split(":", 1) for value in self.all(key))  # type: ignore[misc]
+
     @property
     def limits(self) -> RiskLimits:
         limits = default_limits()
@@ -166,7 +177,7 @@ class _Given:
 
 def _like(value: object, text: str) -> object:
     if isinstance(value, tuple):
-        return (text.replace("+", " "),)
+        return tuple(text.replace("+", " ").split(","))
     if text == "off":
         return None
     if isinstance(value, bool):
@@ -188,6 +199,7 @@ def _desk(given: _Given, order: Order) -> Desk:
     parent = given.one("parent", "unknown")
     excess = None if parent == "unknown" else Decimal(parent)
     desk.checker._sources = Sources(lambda _: given.has("halted"), lambda _: volume, lambda _: excess)
+    _know(desk, given)
     now = given.one("now")
     if now:
         desk.clock._now = moment(now)  # also before noon, which `move_to` would refuse
@@ -206,6 +218,30 @@ def _desk(given: _Given, order: Order) -> Desk:
     if broken in {"quotes", "correlations"}:
         setattr(desk.checker, f"_{broken}", _Broken())
     return desk
+
+
+def _know(desk: Desk, given: _Given) -> None:
+    """What the rules ask that most orders never meet."""
+    betas, rates = given.pairs("beta"), given.pairs("rate")
+    shares = {symbol: Decimal(number) for symbol, number in given.pairs("shares").items()}
+    share = Decimal(given.one("tail", "0"))
+
+    def instrument(symbol: str) -> Instrument:
+        return msgspec.structs.replace(UNIVERSE[symbol], maintenance_margin=Decimal(rates.get(symbol, "0.30")))
+
+    def tail(values: Mapping[str, Decimal]) -> tuple[Decimal, Decimal] | None:
+        at_risk = abs(sum(values.values(), ZERO)) * share
+        return (at_risk, 2 * at_risk) if given.has("tail") else None
+
+    desk.checker.know(
+        instrument=instrument,
+        beta=lambda symbol: Decimal(betas[symbol]) if symbol in betas else None,
+        tail=tail,
+        unsettled=lambda: Decimal(given.one("unsettled")) if given.has("unsettled") else None,
+        day_trades=lambda _: int(given.one("day_trades")) if given.has("day_trades") else None,
+        realized_today=lambda _: Decimal(given.one("realized")) if given.has("realized") else None,
+        shares_of=lambda _: shares,
+    )
 
 
 def _universe(given: _Given) -> Universe:
@@ -280,6 +316,10 @@ def _send_others_before(desk: Desk, given: _Given, order: Order) -> None:
         for _ in range(int(number)):
             traffic.sent(order, Decimal(value), order.quantity, is_replace=False, takes_risk=True)
         desk.clock._now = now
+    number, _, value = given.one("usual", "0@0").partition("@")
+    for _ in range(int(number)):
+        assert traffic.usual is not None
+        traffic.usual.add(order.strategy, Decimal(value))
     for _ in range(int(given.one("changed", "0"))):
         traffic.sent(order, Decimal(0), Decimal(0), is_replace=True, takes_risk=False)
     for _ in range(int(given.one("canceled", "0"))):

@@ -6,6 +6,8 @@ refuses. A way out is never too large: orders proven to shrink a position pass t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.risk.checks.account import (
@@ -17,6 +19,8 @@ from quant_trading_system.risk.checks.account import (
     check_reconciled,
     check_watched,
 )
+from quant_trading_system.risk.checks.budgets import check_strategy_loss, check_strategy_orders, check_strategy_value
+from quant_trading_system.risk.checks.capital import check_day_trades, check_margin_use, check_settled_cash
 from quant_trading_system.risk.checks.case import Case, Check
 from quant_trading_system.risk.checks.exposure import (
     check_buying_power,
@@ -47,6 +51,7 @@ from quant_trading_system.risk.checks.market import (
     check_trading_hours,
 )
 from quant_trading_system.risk.checks.order import (
+    check_allowed,
     check_approved_universe,
     check_duplicate,
     check_instrument_tradable,
@@ -66,10 +71,13 @@ from quant_trading_system.risk.checks.order import (
     check_within_parent,
 )
 from quant_trading_system.risk.checks.soft import SoftLimits, check_soft_limits, with_soft_limits
+from quant_trading_system.risk.checks.tails import check_beta, check_shortfall, check_var
 from quant_trading_system.risk.checks.traffic import (
+    check_cancel_ratio,
     check_messages_per_minute,
     check_notional_per_day,
     check_notional_per_minute,
+    check_order_multiple,
     check_orders_per_day,
     check_orders_per_minute,
     check_repeated_orders,
@@ -90,6 +98,7 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MAX_DAILY_LOSS, check_daily_loss),
     (Rule.MAX_DRAWDOWN, check_drawdown),
     (Rule.RESTRICTED, check_restricted),
+    (Rule.ALLOWED, check_allowed),
     (Rule.APPROVED_UNIVERSE, check_approved_universe),
     (Rule.INSTRUMENT_TRADABLE, check_instrument_tradable),
     (Rule.ORDER_SUPPORTED, check_order_supported),
@@ -109,6 +118,7 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MIN_NOTIONAL, check_min_notional),
     (Rule.MAX_NOTIONAL, check_max_notional),
     (Rule.WITHIN_PARENT, check_within_parent),
+    (Rule.MAX_ORDER_MULTIPLE, check_order_multiple),
     (Rule.MAX_ORDER_ADV, check_order_volume),
     (Rule.MAX_PARTICIPATION, check_participation),
     (Rule.MAX_OPEN_ORDERS, check_open_orders),
@@ -119,6 +129,7 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MAX_NOTIONAL_PER_MINUTE, check_notional_per_minute),
     (Rule.MAX_MESSAGES_PER_MINUTE, check_messages_per_minute),
     (Rule.MAX_REPLACES_PER_MINUTE, check_replaces_per_minute),
+    (Rule.MAX_CANCEL_RATIO, check_cancel_ratio),
     (Rule.MAX_REPEATED_ORDERS, check_repeated_orders),
     (Rule.MAX_ORDERS_PER_DAY, check_orders_per_day),
     (Rule.MAX_NOTIONAL_PER_DAY, check_notional_per_day),
@@ -138,22 +149,43 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MAX_CORRELATION, check_correlation),
     (Rule.BUYING_POWER, check_buying_power),
     (Rule.MARGINABLE, check_marginable),
+    (Rule.SETTLED_CASH, check_settled_cash),
+    (Rule.MAX_MARGIN_USE, check_margin_use),
+    (Rule.MAX_DAY_TRADES, check_day_trades),
+    (Rule.MAX_BETA, check_beta),
+    (Rule.MAX_VAR, check_var),
+    (Rule.MAX_ES, check_shortfall),
+    (Rule.STRATEGY_VALUE, check_strategy_value),
+    (Rule.STRATEGY_LOSS, check_strategy_loss),
+    (Rule.STRATEGY_ORDERS, check_strategy_orders),
     (Rule.SOFT_LIMITS, check_soft_limits),
 )
 """Every rule once, in the order of the checklist; the first refusal is the verdict."""
 
 
-_SILENT_WHEN_EMPTY = frozenset({Rule.SOFT_LIMITS})
+_BUDGETS = "strategy_budgets"
+KEYS_OF: Mapping[Rule, str] = {
+    Rule.STRATEGY_VALUE: _BUDGETS,
+    Rule.STRATEGY_LOSS: _BUDGETS,
+    Rule.STRATEGY_ORDERS: _BUDGETS,
+}
+"""The key that puts a rule in force, where it bears another name."""
+
+_LISTS = frozenset({*KEYS_OF, Rule.SOFT_LIMITS, Rule.ALLOWED})
+"""Rules that ask nothing while their list is empty."""
 
 
 def asked_under(limits: RiskLimits) -> tuple[tuple[Rule, Check], ...]:
-    """The rules that there is something to ask about: a limit that is off asks nothing, nor do no soft limits."""
+    """The rules that there is something to ask about: a limit that is off asks nothing, nor does an empty list."""
+    return tuple((rule, check) for rule, check in CHECKS if is_asked(rule, limits))
 
-    def is_asked(rule: Rule) -> bool:
-        limit = getattr(limits, rule.value, True)
-        return limit is not None and not (limit == () and rule in _SILENT_WHEN_EMPTY)
 
-    return tuple((rule, check) for rule, check in CHECKS if is_asked(rule))
+def is_asked(rule: Rule, limits: RiskLimits) -> bool:
+    """True while `limits` put `rule` in force."""
+    if rule is Rule.SETTLED_CASH:
+        return not limits.use_unsettled_cash
+    limit = getattr(limits, KEYS_OF.get(rule, rule.value), True)
+    return limit is not None and not (limit == () and rule in _LISTS)
 
 
 def soft_under(limits: RiskLimits) -> SoftLimits | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,12 +53,28 @@ class Sources(NamedTuple):
         average_volume: shares that a symbol trades on an average day; None while unknown.
         parent_excess: shares that the children of a parent ask for beyond what it wants, the one that is judged
             included; None for a parent that nothing is kept for.
+        instrument: what a symbol is; None for one that is not approved.
+        beta: of a symbol; None while it cannot be measured.
+        tail: value at risk and expected shortfall (95 %, one bar, dollars) of a book of signed dollars; None while the
+            past returns of a symbol in it are unknown.
+        unsettled: dollars of sales that have not settled; None while past fills are unknown.
+        day_trades: round trips within a day of the last five sessions, should every position of today and one of this
+            symbol be closed today; None likewise.
+        realized_today: dollars that a strategy gained today in what it closed, less fees; None likewise.
+        shares_of: signed shares of a strategy by symbol.
         waiver: what an approval of that id lets through; None when it lets nothing through, or not any more.
     """
 
     is_halted: Callable[[str], bool] = lambda _: False
     average_volume: Callable[[str], Decimal | None] = lambda _: None
     parent_excess: Callable[[str], Decimal | None] = lambda _: None
+    instrument: Callable[[str], Instrument | None] = lambda _: None
+    beta: Callable[[str], Decimal | None] = lambda _: None
+    tail: Callable[[Mapping[str, Decimal]], tuple[Decimal, Decimal] | None] = lambda _: None
+    unsettled: Callable[[], Decimal | None] = lambda: None
+    day_trades: Callable[[str], int | None] = lambda _: None
+    realized_today: Callable[[str], Decimal | None] = lambda _: None
+    shares_of: Callable[[str], dict[str, Decimal]] = lambda _: {}
     waiver: Callable[[str], Waiver | None] = lambda _: None
 
 
@@ -169,6 +185,11 @@ Check = Callable[[Case], CheckResult | None]
 def at_most(rule: Rule, actual: Decimal, limit: Decimal, unit: Unit, detail: str = "") -> CheckResult:
     """The answer to: is `actual` within `limit`? The limit itself passes."""
     return CheckResult(rule, actual <= limit, actual, limit, unit, detail)
+
+
+def at_stake(case: Case) -> Decimal:
+    """Shares that may still trade: of the order, or of the one that makes way for it if those are more."""
+    return case.quantity if case.replaced is None else max(case.quantity, case.replaced.leaves)
 
 
 def whole_quantity(case: Case) -> Decimal:

@@ -164,8 +164,10 @@ def _of_volume(rule: Rule, case: Case, before: Decimal, share: Decimal | None) -
 
 
 def check_spread(case: Case) -> CheckResult | None:
-    """The spread is within `max_spread_pct` of the mid."""
+    """The spread is within `max_spread_pct` of the mid, or the order is a way out."""
     quote = case.quote
+    if case.shrinks:
+        return None
     if quote is None or case.price is None:
         return CheckResult(Rule.MAX_SPREAD, False, None, case.limits.max_spread_pct, Unit.RATIO, "no usable quote")
     return at_most(Rule.MAX_SPREAD, quote.ask - quote.bid, case.limits.max_spread_pct * quote.mid, Unit.USD)

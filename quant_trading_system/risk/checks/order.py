@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from decimal import Decimal
 
+from quant_trading_system.config.named_entries import last_days_in
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_groups import legs_of
@@ -109,6 +111,19 @@ def check_restricted(case: Case) -> CheckResult | None:
     if found is None or (case.shrinks and found.reduce_only):
         return None
     return CheckResult(Rule.RESTRICTED, False, detail=f"{case.order.symbol} is {found}")
+
+
+def check_allowed(case: Case) -> CheckResult | None:
+    """The symbol is on the list of those that somebody has allowed until today at least, or it is a way out."""
+    if case.shrinks or not case.limits.allowed_symbols:
+        return None
+    symbol = case.order.symbol
+    until = last_days_in(case.limits.allowed_symbols).get(symbol)
+    if until is None:
+        return CheckResult(Rule.ALLOWED, False, detail=f"{symbol} is not on the list")
+    if case.now.astimezone(UTC).date() <= until:
+        return None
+    return CheckResult(Rule.ALLOWED, False, detail=f"{symbol} was allowed until {until}")
 
 
 def check_symbol_in_doubt(case: Case) -> CheckResult | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
-from quant_trading_system.risk.checks.case import Case, whole_quantity
+from quant_trading_system.risk.checks.case import Case, at_most, whole_quantity
 
 
 def check_strategy_armed(case: Case) -> CheckResult | None:
@@ -39,6 +39,37 @@ def check_replaces_per_minute(case: Case) -> CheckResult | None:
     if case.replaced is None:
         return None
     return _counted(Rule.MAX_REPLACES_PER_MINUTE, case, case.left.replaces, case.limits.max_replaces_per_minute)
+
+
+def check_cancel_ratio(case: Case) -> CheckResult | None:
+    """For each new order of the last minute, this one included, at most `max_cancel_ratio` cancels and changes left.
+
+    Asked from `cancel_ratio_from` cancels and changes on: fewer say nothing.
+    """
+    limit, left = case.limits.max_cancel_ratio, case.left
+    if limit is None:
+        return None
+    is_change = case.replaced is not None
+    undone = left.messages - left.orders + left.replaces + is_change
+    if undone < case.limits.cancel_ratio_from:
+        return None
+    begun = max(left.orders - left.replaces + (not is_change), 1)
+    return CheckResult(
+        Rule.MAX_CANCEL_RATIO, undone <= limit * begun or case.shrinks, Decimal(undone), limit * begun, Unit.COUNT
+    )
+
+
+def check_order_multiple(case: Case) -> CheckResult | None:
+    """The order is at most `max_order_multiple` times the median of its strategy's latest orders, or a way out.
+
+    Asked from as many orders on as `UsualSizes` needs to call something usual.
+    """
+    multiple, usual = case.limits.max_order_multiple, case.left.usual
+    if case.shrinks or multiple is None or usual is None:
+        return None
+    if case.price is None:
+        return CheckResult(Rule.MAX_ORDER_MULTIPLE, False, None, multiple * usual, Unit.USD, "no usable quote")
+    return at_most(Rule.MAX_ORDER_MULTIPLE, whole_quantity(case) * case.price, multiple * usual, Unit.USD)
 
 
 def check_orders_per_day(case: Case) -> CheckResult | None:

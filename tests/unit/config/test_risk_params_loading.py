@@ -47,7 +47,7 @@ RISK_KEYS = (
 )
 SECTION_NAMES = (
     "risk, account, orders, traffic, prices, clock, book, liquidity, times, permissions, halt, triggers, reset, "
-    "liquidation, correlation, approvals, soft"
+    "liquidation, correlation, approvals, allow, habits, capital, tails, strategies, soft"
 )
 
 
@@ -141,6 +141,17 @@ def test_shipped_values():
         "approvals.paper_loosening_approvals": "1",
         "approvals.approval_expiry_s": "86400",
         "approvals.max_raise_s": "28800",
+        "allow.allowed_symbols": "[]",
+        "habits.max_order_multiple": "off",
+        "habits.max_cancel_ratio": "off",
+        "habits.cancel_ratio_from": "32",
+        "capital.use_unsettled_cash": "true",
+        "capital.max_margin_use_pct": "off",
+        "capital.max_day_trades": "off",
+        "tails.max_beta_exposure": "off",
+        "tails.max_var_95_pct": "off",
+        "tails.max_es_95_pct": "off",
+        "strategies.strategy_budgets": "[]",
         "soft.soft_limits": "[]",
         "soft.soft_limit_approvals": "1",
         "soft.soft_limit_expiry_s": "900",
@@ -397,6 +408,8 @@ RESTRICTIONS = st.sampled_from(
 )
 
 
+ALLOWANCES = st.sampled_from(["KO by Ana because core", "GME until 2027-01-31 by Ben because trial"])
+BUDGETS = st.sampled_from(["Trend value 50000", "Trend loss 900.5 orders 3", "Other value 1 loss 2 orders 3"])
 SOFT_LIMITS = st.sampled_from(["max_open_orders 1", "max_portfolio_positions 1", "max_orders_per_day 1"])
 
 
@@ -407,6 +420,10 @@ def values_of(key: LimitKey) -> st.SearchStrategy[str]:
     if key.range is None:
         if key.name == "restricted_symbols":
             return st.lists(RESTRICTIONS, unique=True, max_size=3).map(lambda texts: f"[{', '.join(texts)}]")
+        if key.name == "allowed_symbols":
+            return st.lists(ALLOWANCES, unique=True).map(lambda texts: f"[{', '.join(texts)}]")
+        if key.name == "strategy_budgets":
+            return st.lists(BUDGETS, unique=True).map(lambda texts: f"[{', '.join(texts)}]")
         if key.name == "soft_limits":
             return st.lists(SOFT_LIMITS, unique=True).map(lambda texts: f"[{', '.join(texts)}]")
         if key.is_list:
@@ -482,7 +499,7 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "c382cfa069f1"
+    assert default_limits().version == "a05452178c4c"
 
 
 @given(limit_files())

@@ -101,6 +101,17 @@ restricted_symbols=KO+blocked+by+Ana+because+board                              
 restricted_symbols=KO+blocked+until+2024-01-07+by+Ana+because+board                             | buy 1        | ok  # it is the 8th
 restricted_symbols=KO+blocked+until+2024-01-08+by+Ana+because+board                             | buy 1        | restricted_symbols
 """,  # noqa: E501 - a row of a table is read as one line
+    Rule.ALLOWED: """
+                                                                                | buy 1         | ok
+allowed_symbols=KO+by+Ana+because+core                                          | buy 1         | ok
+allowed_symbols=KO+by+Ana+because+core                                          | buy 1 of PEP  | allowed_symbols
+allowed_symbols=KO+by+Ana+because+core,PEP+by+Ben+because+core                  | buy 1 of PEP  | ok
+allowed_symbols=KO+until+2024-01-08+by+Ana+because+core                         | buy 1         | ok               # its last day
+allowed_symbols=KO+until+2024-01-07+by+Ana+because+core                         | buy 1         | allowed_symbols
+allowed_symbols=KO+until+2024-01-07+by+Ana+because+x,KO+by+Ben+because+y        | buy 1         | ok               # the later one
+allowed_symbols=PEP+by+Ana+because+core held=KO:10@100                          | sell 10       | ok               # a way out
+allowed_symbols=PEP+by+Ana+because+core held=KO:10@100 allow_short=true         | sell 11       | allowed_symbols
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.APPROVED_UNIVERSE: """
  | buy 1 of PEP   | ok
  | buy 1 of TSLA  | approved_universe
@@ -238,7 +249,7 @@ quote=99.01/101.00                  | buy 1  | ok
 quote=99.00/101.00                  | buy 1  | ok              # 2 of 100
 quote=98.99/101.00                  | buy 1  | max_spread_pct
 quote=98.99/101.00 allow_short=true | sell 1 | max_spread_pct
-quote=98.99/101.00 held=KO:1@100    | sell 1 | max_spread_pct
+quote=98.99/101.00 held=KO:1@100    | sell 1 | ok
 """,
     Rule.PRICE_COLLAR: """
 quote=99.98/100.00                            | buy 1 limit 104.99             | ok
@@ -293,6 +304,16 @@ parent=0                    | buy 1  | ok
 parent=1                    | buy 1  | within_parent
 parent=unknown              | buy 1  | ok  # nothing is kept for it
 parent=1 held=KO:1@100      | sell 1 | ok
+""",
+    Rule.MAX_ORDER_MULTIPLE: """
+max_order_multiple=off                                      | buy 90 limit 100 | ok
+max_order_multiple=10 usual=11@100                          | buy 9 limit 100  | ok
+max_order_multiple=10 usual=11@100                          | buy 10 limit 100 | ok
+max_order_multiple=10 usual=11@100                          | buy 11 limit 100 | max_order_multiple
+max_order_multiple=10 usual=10@100                          | buy 90 limit 100 | ok  # too few to call anything usual
+max_order_multiple=10 usual=11@100 held=KO:90@100           | sell 90          | ok
+max_order_multiple=10 usual=11@100 cash=-500 held=KO:90@100 | sell 90          | ok
+max_order_multiple=10 usual=11@100 quote=NaN/100            | buy 1            | quote_sane
 """,
     Rule.MAX_ORDER_ADV: """
 adv=10000 max_order_adv_pct=0.01                    | buy 99  limit 100 | ok
@@ -371,6 +392,17 @@ max_replaces_per_minute=2 changed=1 replaces=10@99 | buy 10 limit 99.5 | ok
 max_replaces_per_minute=2 changed=2 replaces=10@99 | buy 10 limit 99.5 | max_replaces_per_minute
 max_replaces_per_minute=2 changed=2 replaces=10@99 | buy 9 limit 99  | ok                      # only takes risk away
 max_replaces_per_minute=2 changed=2                | buy 1           | ok                      # changes nothing
+""",
+    Rule.MAX_CANCEL_RATIO: """
+max_cancel_ratio=2 cancel_ratio_from=2 left=1@100 canceled=3             | buy 1   | ok
+max_cancel_ratio=2 cancel_ratio_from=2 left=1@100 canceled=4             | buy 1   | ok
+max_cancel_ratio=2 cancel_ratio_from=2 left=1@100 canceled=5             | buy 1   | max_cancel_ratio
+max_cancel_ratio=2 cancel_ratio_from=6 left=1@100 canceled=5             | buy 1   | ok               # too few
+max_cancel_ratio=2 cancel_ratio_from=2 left=1@100 changed=2 canceled=3   | buy 1   | max_cancel_ratio # changes count
+max_cancel_ratio=2 cancel_ratio_from=2 left=1@100 canceled=1 replaces=1@100 | buy 2 limit 100 | ok
+max_cancel_ratio=2 cancel_ratio_from=2 left=1@100 canceled=2 replaces=1@100 | buy 2 limit 100 | max_cancel_ratio
+max_cancel_ratio=off canceled=99                                         | buy 1   | ok
+max_cancel_ratio=2 cancel_ratio_from=2 canceled=9 held=KO:10@100         | sell 10 | ok
 """,
     Rule.MAX_REPEATED_ORDERS: """
 max_repeated_orders=3 left=1@100                                   | buy 1  | ok
@@ -563,6 +595,111 @@ held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable     
 held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | buy 50 limit 100 | ok
 held=XOM:50@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | buy 51 limit 100 | marginable
 held=KO:150@100 cash=10000 roomy buying_power_multiplier=2 flags=marginable           | sell 5           | ok
+""",
+    Rule.SETTLED_CASH: """
+use_unsettled_cash=true                                                     | buy 90 limit 100 | ok
+use_unsettled_cash=false unsettled=91000                                    | buy 89 limit 100 | ok
+use_unsettled_cash=false unsettled=91000                                    | buy 90 limit 100 | ok
+use_unsettled_cash=false unsettled=91000                                    | buy 91 limit 100 | settled_cash
+use_unsettled_cash=false unsettled=91000 open=XOM:40@100                    | buy 51 limit 100 | settled_cash  # open buys
+use_unsettled_cash=false unsettled=91000 open=XOM:-40@100 held=XOM:40@100   | buy 50 limit 100 | ok  # a sale brings nothing yet
+use_unsettled_cash=false unsettled=91000 replaces=90@100                    | buy 90 limit 100 | ok            # not both
+use_unsettled_cash=false unsettled=91000 replaces=90@100                    | buy 91 limit 100 | settled_cash
+use_unsettled_cash=false                                                    | buy 1            | settled_cash  # nobody knows
+use_unsettled_cash=false unsettled=0 quote=NaN/100                          | buy 1            | quote_sane
+use_unsettled_cash=false allow_short=true                                   | sell 1           | ok
+use_unsettled_cash=false cash=-500 held=KO:9@100                            | sell 9           | ok
+""",  # noqa: E501 - a row of a table is read as one line
+    Rule.MAX_MARGIN_USE: """
+max_margin_use_pct=0.03                                             | buy 99 limit 100   | ok
+max_margin_use_pct=0.03                                             | buy 100 limit 100  | ok
+max_margin_use_pct=0.03 roomy                                       | buy 101 limit 100  | max_margin_use_pct
+max_margin_use_pct=0.03 rate=KO:0.5                                 | buy 61 limit 100   | max_margin_use_pct
+max_margin_use_pct=0.03 held=XOM:50@100                             | buy 51 limit 100   | max_margin_use_pct
+max_margin_use_pct=0.03 open=XOM:50@100                             | buy 51 limit 100   | max_margin_use_pct
+max_margin_use_pct=0.03 quote=2.39/2.40                             | buy 1250 limit 2.4 | ok                 # cheap: all of it
+max_margin_use_pct=0.03 quote=2.39/2.40                             | buy 1251 limit 2.4 | max_margin_use_pct
+max_margin_use_pct=0.03 quote=3.99/4.00 allow_short=true            | sell 752           | max_margin_use_pct # short: all
+max_margin_use_pct=0.03 quote=9.99/10.00 allow_short=true           | sell 600           | ok                 # 5 a share
+max_margin_use_pct=0.03 quote=9.99/10.00 allow_short=true           | sell 601           | max_margin_use_pct
+max_margin_use_pct=0.001 held=KO:100@100                            | sell 50            | ok
+max_margin_use_pct=0.03 cash=-500                                   | buy 1              | account_known
+max_margin_use_pct=0.03 quote=NaN/100                               | buy 1              | quote_sane
+""",  # noqa: E501 - a row of a table is read as one line
+    Rule.MAX_DAY_TRADES: """
+max_day_trades=off                           | buy 1   | ok
+max_day_trades=3 day_trades=2                | buy 1   | ok
+max_day_trades=3 day_trades=3                | buy 1   | ok
+max_day_trades=3 day_trades=4                | buy 1   | max_day_trades
+max_day_trades=3                             | buy 1   | max_day_trades  # nobody knows
+max_day_trades=0 day_trades=1                | buy 1   | max_day_trades
+max_day_trades=3 day_trades=4 held=KO:10@100 | sell 10 | ok              # getting out is never refused
+""",
+    Rule.MAX_BETA: """
+max_beta_exposure=off                                                       | buy 1            | ok
+max_beta_exposure=0.1 beta=KO:1                                             | buy 100 limit 100 | ok
+max_beta_exposure=0.1 beta=KO:1 roomy                                       | buy 101 limit 100 | max_beta_exposure
+max_beta_exposure=0.1 beta=KO:2                                             | buy 50 limit 100 | ok
+max_beta_exposure=0.1 beta=KO:2                                             | buy 51 limit 100 | max_beta_exposure
+max_beta_exposure=0.1 beta=KO:2 beta=XOM:1 held=XOM:-50@100 allow_short=true | buy 75 limit 100 | ok  # a hedge
+max_beta_exposure=0.1 beta=KO:2 beta=XOM:1 held=XOM:-50@100 allow_short=true | buy 76 limit 100 | max_beta_exposure
+max_beta_exposure=0.1 beta=KO:2 beta=XOM:1 open=XOM:-50@100 allow_short=true | buy 51 limit 100 | max_beta_exposure  # open
+max_beta_exposure=0.1 beta=KO:-2 allow_short=true                           | sell 50 limit 100.01 | max_beta_exposure
+max_beta_exposure=0.1 beta=KO:2 allow_short=true                            | sell 51 limit 100 | max_beta_exposure
+max_beta_exposure=0.1                                                       | buy 1            | max_beta_exposure  # unknown
+max_beta_exposure=0.1 beta=KO:1 held=XOM:1@100                              | buy 1            | max_beta_exposure  # of XOM
+max_beta_exposure=0.1 held=KO:10@100                                        | sell 10          | ok
+max_beta_exposure=0.1 beta=KO:1 quote=NaN/100                               | buy 1            | quote_sane
+max_beta_exposure=0.1 beta=KO:1 cash=-500                                   | buy 1            | account_known
+""",  # noqa: E501 - a row of a table is read as one line
+    Rule.MAX_VAR: """
+max_var_95_pct=off                                                       | buy 1             | ok
+max_var_95_pct=0.002 tail=0.02                                           | buy 99 limit 100  | ok
+max_var_95_pct=0.002 tail=0.02                                           | buy 100 limit 100 | ok
+max_var_95_pct=0.002 tail=0.02 roomy                                     | buy 101 limit 100 | max_var_95_pct
+max_var_95_pct=0.002 tail=0.02 held=XOM:50@100                           | buy 51 limit 100  | max_var_95_pct
+max_var_95_pct=0.002 tail=0.02 open=XOM:50@100                           | buy 51 limit 100  | max_var_95_pct
+max_var_95_pct=0.001 tail=0.02 held=XOM:-90@100 allow_short=true         | buy 30 limit 100  | ok  # beyond, but less so
+max_var_95_pct=0.001                                                     | buy 1             | max_var_95_pct  # unknown
+max_var_95_pct=0.001 held=KO:90@100                                      | sell 9            | ok
+max_var_95_pct=0.001 tail=0.02 quote=NaN/100                             | buy 1             | quote_sane
+max_var_95_pct=0.001 tail=0.02 cash=-500                                 | buy 1             | account_known
+""",
+    Rule.MAX_ES: """
+max_es_95_pct=off                                                        | buy 1             | ok
+max_es_95_pct=0.004 tail=0.02                                            | buy 100 limit 100 | ok
+max_es_95_pct=0.004 tail=0.02 roomy                                      | buy 101 limit 100 | max_es_95_pct
+max_es_95_pct=0.004                                                      | buy 1             | max_es_95_pct
+max_es_95_pct=0.004 held=KO:90@100                                       | sell 9            | ok
+""",
+    Rule.STRATEGY_VALUE: """
+strategy_budgets=T+value+5000                                            | buy 49 limit 100 by T | ok
+strategy_budgets=T+value+5000                                            | buy 50 limit 100 by T | ok
+strategy_budgets=T+value+5000                                            | buy 51 limit 100 by T | strategy_value
+strategy_budgets=T+value+5000                                            | buy 51 limit 100 by U | ok  # no budget of its own
+strategy_budgets=T+value+5000 shares=XOM:20 held=XOM:20@100              | buy 31 limit 100 by T | strategy_value
+strategy_budgets=T+value+5000 shares=XOM:-20 held=XOM:-20@100            | buy 31 limit 100 by T | strategy_value
+strategy_budgets=T+value+5000 resting=buy_20_limit_100_of_XOM_by_T       | buy 31 limit 100 by T | strategy_value
+strategy_budgets=T+value+5000 resting=buy_20_limit_100_of_XOM_by_U       | buy 31 limit 100 by T | ok
+strategy_budgets=T+value+9000,T+value+5000                               | buy 51 limit 100 by T | strategy_value  # the tighter
+strategy_budgets=T+value+50 held=KO:10@100                               | sell 10 by T          | ok
+strategy_budgets=T+value+50 quote=NaN/100                                | buy 1 by T            | quote_sane
+""",  # noqa: E501 - a row of a table is read as one line
+    Rule.STRATEGY_LOSS: """
+strategy_budgets=T+loss+50 realized=-49.99                               | buy 1 by T  | ok
+strategy_budgets=T+loss+50 realized=-50                                  | buy 1 by T  | ok
+strategy_budgets=T+loss+50 realized=-50.01                               | buy 1 by T  | strategy_loss
+strategy_budgets=T+loss+50 realized=-50.01                               | buy 1 by U  | ok
+strategy_budgets=T+loss+50 realized=100                                  | buy 1 by T  | ok
+strategy_budgets=T+loss+50                                               | buy 1 by T  | strategy_loss  # nobody knows
+strategy_budgets=T+loss+50 realized=-50.01 held=KO:10@100                | sell 9 by T | ok
+""",
+    Rule.STRATEGY_ORDERS: """
+strategy_budgets=T+orders+3 left=1@100                                   | buy 1 by T  | ok
+strategy_budgets=T+orders+3 left=2@100                                   | buy 1 by T  | ok
+strategy_budgets=T+orders+3 left=3@100                                   | buy 1 by T  | strategy_orders
+strategy_budgets=T+orders+3 left=3@100                                   | buy 1 by U  | ok
+strategy_budgets=T+orders+3 left=3@100 held=KO:10@100                    | sell 9 by T | ok
 """,
     Rule.SOFT_LIMITS: """
 soft_limits=max_order_notional+5000                            | buy 49 limit 100  | ok

@@ -72,7 +72,8 @@ def test_every_question_is_asked_in_the_order_of_the_rules():
 def test_a_limit_that_is_off_is_not_asked_about():
     off = {rule for rule, _ in CHECKS} - set(QUESTIONS)
     unset = {Rule(key.name) for key in KEYS if key.may_be_off and getattr(default_limits(), key.name) is None}
-    assert off == unset | {Rule.SOFT_LIMITS}
+    lists = {Rule.ALLOWED, Rule.STRATEGY_VALUE, Rule.STRATEGY_LOSS, Rule.STRATEGY_ORDERS, Rule.SOFT_LIMITS}
+    assert off == unset | lists | {Rule.SETTLED_CASH}
     asked = Desk(limits=limits_with(max_quote_deviation_pct=None)).check(buy(1)).decision.checks
     assert Rule.MAX_QUOTE_DEVIATION not in {found.rule for found in asked}
 
@@ -265,6 +266,17 @@ max_participation_pct       0.01      0.009     adv=1000 left=9@100             
 no_trade_after_open_s       60        61        now=2024-01-08T14:31                buy 1
 no_trade_before_close_s     60        61        now=2024-01-08T20:59                buy 1
 restricted_symbols          PEP+blocked+by+Ana+because+x   KO+blocked+by+Ana+because+x   cash=2000       buy 1
+allowed_symbols             KO+by+Ana+because+x   PEP+by+Ana+because+x   cash=2000              buy 1
+max_order_multiple          2         1         usual=11@50                         buy 1 limit 100
+max_cancel_ratio            2         1         cancel_ratio_from=2 canceled=2      buy 1
+cancel_ratio_from           3         2         max_cancel_ratio=1 canceled=2       buy 1
+use_unsettled_cash          true      false     unsettled=99999                     buy 1
+max_margin_use_pct          0.1       0.0001    cash=2000                           buy 1
+max_day_trades              2         1         day_trades=2                        buy 1
+max_beta_exposure           0.1       0.001     beta=KO:2                           buy 1 limit 100
+max_var_95_pct              0.1       0.0001    tail=0.2                            buy 1 limit 100
+max_es_95_pct               0.1       0.0001    tail=0.2                            buy 1 limit 100
+strategy_budgets            T+value+100   T+value+99   cash=2000                    buy 1 limit 100 by T
 soft_limits                 max_order_notional+101   max_order_notional+99   cash=2000             buy 1 limit 100
 allow_hard_to_borrow        true      false     allow_short=true flags=easy_to_borrow  sell 1
 max_spread_pct              0.03      0.02      quote=99/102                        buy 1
@@ -507,6 +519,9 @@ def test_a_key_decides_about_an_order(line: str) -> None:
         "buying_power_multiplier": "buying_power",
         "repeat_window_s": "max_repeated_orders",
         "allow_hard_to_borrow": "short_eligible",
+        "cancel_ratio_from": "max_cancel_ratio",
+        "use_unsettled_cash": "settled_cash",
+        "strategy_budgets": "strategy_value",
     }.get(key, key)
     assert named == _verdict(key, tight, given, order)
 

@@ -293,7 +293,7 @@ def test_a_closing_order_in_doubt_is_not_repeated():
 def test_a_refused_closing_order_is_tried_again():
     account = Account()
     account.hold("KO", 10)
-    account.offer("90.00", "110.00", "KO")  # a spread that the gate refuses
+    account.clock.move_to(account.clock.now() + timedelta(seconds=16))  # quotes too old for the gate
     account.kill_switch.activate("get out", level=FLATTENING)
     advance(account)
     assert closings(account) == []

@@ -26,7 +26,7 @@ MAX_DECISIONS = 2_000
 """Decisions kept for the report; more are in the journal only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BacktestResult:
     """What trading history has come to.
 
@@ -46,8 +46,20 @@ class BacktestResult:
     statistics: PerformanceReport
     quality: QualityNumbers
     position_concentration: Decimal | None
-    journal_entries: int
-    journal_head: str
+
+    def __repr__(self) -> str:
+        end = self.account.system.portfolio.equity
+        return f"BacktestResult({len(self.record.fills)} fills, equity {end}, {len(self.account.history)} bars)"
+
+    @property
+    def journal_entries(self) -> int:
+        """How many entries the run has left."""
+        return self.account.journal.head[0]
+
+    @property
+    def journal_head(self) -> str:
+        """The digest of the last one, hex: runs with the same head are the same to the last bit."""
+        return self.account.journal.head[1]
 
 
 def backtest(
@@ -96,10 +108,9 @@ async def result_of(
     try:
         await run
         account.journal.sync()
-        entries, head = account.journal.head
     finally:
         account.journal.close()
-    return _result(account, curve(), heard, entries, head)
+    return _result(account, curve(), heard)
 
 
 class _Heard:
@@ -122,7 +133,7 @@ class _Heard:
             self.stopped.append(event)
 
 
-def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard, entries: int, head: str) -> BacktestResult:
+def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard) -> BacktestResult:
     system = account.system
     quality = measure(system.orders.orders())
     record = RunRecord(
@@ -140,7 +151,7 @@ def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard, ent
         halts=heard.halts,
         limits=limits_as_text(system.limits),
         limits_version=system.limits.version,
-        journal=_seal(account.journal, entries, head),
+        journal=_seal(account.journal),
     )
     values = {symbol: position.market_value for symbol, position in system.portfolio.positions.items()}
     return BacktestResult(
@@ -151,8 +162,6 @@ def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard, ent
         statistics=statistics(record),
         quality=quality,
         position_concentration=_rounded(position_concentration(values, system.portfolio.equity)),
-        journal_entries=entries,
-        journal_head=head,
     )
 
 
@@ -176,9 +185,10 @@ def _equal_parts(account: ReplayAccount, points: int) -> list[float] | None:
     return [float(value) for value in (daily / daily[0]).mean(axis=1)]
 
 
-def _seal(journal: object, entries: int, head: str) -> JournalSeal | None:
+def _seal(journal: object) -> JournalSeal | None:
     if not isinstance(journal, SqliteJournal):
         return None
+    entries, head = journal.head
     report = verify(journal.path, journal.key)
     return JournalSeal(
         path=str(journal.path), entries=entries, head=head, verified=report.is_sound and report.head == head

@@ -263,7 +263,7 @@ def _correlations(history: PriceHistory, market: SimulatedMarket, limits: RiskLi
 def _stores(setup: Setup) -> tuple[Journal, Latch]:
     directory = setup.directory
     if directory is None:
-        return MemoryJournal(key_from_seed(setup.seed)), MemoryLatch()
+        return MemoryJournal(key_from_seed(setup.seed), late=True), MemoryLatch()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / JOURNAL_FILE
     if path.exists():

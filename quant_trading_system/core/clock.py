@@ -60,7 +60,7 @@ class ManualClock:
         return self._now
 
     def monotonic(self) -> float:
-        return self.monotonic_at(self._now)
+        return (self._now - self._start).total_seconds()
 
     def monotonic_at(self, moment: datetime) -> float:
         """What `monotonic` answers at `moment`."""

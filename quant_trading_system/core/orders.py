@@ -6,6 +6,7 @@ an instrument, the account or the time of day is the gate's business.
 
 from __future__ import annotations
 
+from copy import copy
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -132,7 +133,7 @@ EXTERNAL = "external"
 """The strategy of orders that a person or the broker placed; no strategy of ours is credited with them."""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One order to buy or sell, checked against `LEGAL_COMBINATIONS` when it is made.
 
     Numbers may be given as `Decimal`, `int` or text, never as float.
@@ -191,8 +192,23 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.notional is not None or bool(self.quantity % ONE)
 
     def with_id(self, client_order_id: str) -> Order:
-        """The same order under another client order id."""
-        return msgspec.structs.replace(self, client_order_id=client_order_id)
+        """The same order under another client order id.
+
+        Raises:
+            InvalidOrder: the id is too long, or not printable ASCII.
+        """
+        named = copy(self)  # everything else has been checked
+        msgspec.structs.force_setattr(named, "client_order_id", client_order_id)
+        _require_identity(named)
+        return named
+
+    def signed_by(self, strategy: str) -> Order:
+        """The same order as the wish of `strategy`."""
+        if self.strategy == strategy:
+            return self
+        signed = copy(self)
+        msgspec.structs.force_setattr(signed, "strategy", strategy)
+        return signed
 
 
 _ENUMS: tuple[tuple[str, type[StrEnum]], ...] = (
@@ -217,6 +233,10 @@ def _require_words(order: Order) -> None:
     symbol = order.symbol
     if type(symbol) is not str or not symbol or len(symbol) > 32 or not symbol.isprintable() or " " in symbol:
         raise InvalidOrder("symbol", f"{symbol!r} is not a symbol")
+    _require_identity(order)
+
+
+def _require_identity(order: Order) -> None:
     identity, longest = order.client_order_id, MAX_CLIENT_ORDER_ID
     if order.order_class is not OrderClass.SIMPLE:
         longest -= _LEG_MARK  # the ids of its legs begin with it

@@ -20,7 +20,7 @@ from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 
 
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
+class Execution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution as the broker reports it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal = ZERO
 
 
-class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as the broker sees it.
 
     Attributes:
@@ -54,7 +54,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     legs: tuple[BrokerOrder, ...] = ()
 
 
-class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message of the broker's stream about one order.
 
     Attributes:

@@ -160,7 +160,7 @@ class Journal(ABC):
         """The row of the next entry; the caller holds the lock and keeps the row."""
         seq = self._seq + 1
         if cause is not None and not 0 < cause < seq:
-            raise JournalError(f"entry {seq} cannot be caused by entry {cause}; the last one is {self._seq}")
+            raise _no_cause(seq, cause)
         body, kind, subject, config = encode(event), kind_of(event), subject_of(event), self._config
         if event.at is not self._moment:  # what happens in one step shares its time
             self._moment, self._moment_text = event.at, time_text(event)
@@ -173,26 +173,52 @@ class Journal(ABC):
 class MemoryJournal(Journal):
     """A journal for backtests and tests: chained like any other, durable as long as the process lives."""
 
-    def __init__(self, key: bytes | None = None) -> None:
+    def __init__(self, key: bytes | None = None, *, late: bool = False) -> None:
+        """Begin an empty journal.
+
+        Args:
+            late: entries are encoded and chained when somebody looks at them, and not when they are appended; an event
+                that cannot be encoded is refused then.
+        """
         super().__init__(key_from_seed(0) if key is None else key)
+        self._late = late
+        self._noted: list[tuple[AnyEvent, int | None, str]] = []
         self._rows: list[Row] = []
         self._snapshot = b""
 
     def append(self, event: AnyEvent, cause: int | None = None) -> int:
         with self._lock:
-            row = self._chain(event, cause)
-            self._rows.append(row)
-            if self._announcer.has_listeners:
-                self._announcer.add([(row[0], event)])
+            seq = len(self._rows) + len(self._noted) + 1
+            if not self._late:
+                self._rows.append(self._chain(event, cause))
+            elif cause is None or 0 < cause < seq:
+                self._noted.append((event, cause, self._config))
             else:
-                return row[0]
+                raise _no_cause(seq, cause)
+            if not self._announcer.has_listeners:
+                return seq
+            self._announcer.add([(seq, event)])
         self._announcer.tell()
-        return row[0]
+        return seq
+
+    def _settle(self) -> None:
+        """Encode and chain what was only noted so far."""
+        with self._lock:
+            noted, self._noted, config = self._noted, [], self._config
+            for event, cause, self._config in noted:
+                self._rows.append(self._chain(event, cause))
+            self._config = config
+
+    @property
+    def head(self) -> tuple[int, str]:
+        self._settle()
+        return super().head
 
     def sync(self) -> None:
         """Nothing to wait for."""
 
     def entries(self, start: int = 1, kinds: Collection[str] | None = None) -> Iterator[Entry]:
+        self._settle()
         index = max(start, 1) - 1
         while index < len(self._rows):
             row = self._rows[index]
@@ -201,9 +227,11 @@ class MemoryJournal(Journal):
                 yield entry_from(row)
 
     def entry(self, seq: int) -> Entry | None:
+        self._settle()
         return entry_from(self._rows[seq - 1]) if 0 < seq <= len(self._rows) else None
 
     def about(self, order_id: str) -> list[Entry]:
+        self._settle()
         return with_signal([entry_from(row) for row in self._rows if row[5] == order_id], self.entry)
 
     def read_snapshot(self) -> bytes:
@@ -214,6 +242,10 @@ class MemoryJournal(Journal):
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _no_cause(seq: int, cause: int) -> JournalError:
+    return JournalError(f"entry {seq} cannot be caused by entry {cause}; the last one is {seq - 1}")
 
 
 def with_signal(found: list[Entry], entry: Callable[[int], Entry | None]) -> list[Entry]:

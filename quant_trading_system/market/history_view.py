@@ -34,7 +34,7 @@ class HistoryView:
         Raises:
             IndexError: there is no such bar.
         """
-        if not 0 <= index < len(history):
+        if not 0 <= index < len(history.axis.ends):
             raise IndexError(f"no bar {index} among {len(history)} bars; they are numbered from 0")
         self._history = history
         self._end = index + 1

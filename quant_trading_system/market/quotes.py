@@ -15,7 +15,7 @@ from quant_trading_system.core.numbers import ZERO
 _HALF = Decimal("0.5")
 
 
-class Quote(msgspec.Struct, frozen=True):
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """Best bid and offer of one symbol.
 
     Attributes:

@@ -117,8 +117,8 @@ class Backtest:
         for row, bar in stretch.bar_ends():
             self._clock.move_to(stretch.block.at(row))
             self._correlations.next_bar()
-            await self._system.engine.on_bar(HistoryView(self._history, bar), partial(self._look, row))
-            if not self._system.engine.is_quiet:
+            spoken = await self._system.engine.on_bar(HistoryView(self._history, bar), partial(self._look, row))
+            if spoken and not self._system.engine.is_quiet:
                 self._arrive(stretch, row)
                 return True
         self._arrive(stretch, stretch.end - 1)

@@ -8,6 +8,7 @@ and shares whole numbers of their smallest part, so that the journal is the same
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -51,10 +52,6 @@ class Stretch:
         self._places = places
         self._cash = cash
 
-    def equity(self, row: int) -> Decimal:
-        """Dollars at a step of the block."""
-        return self._cash if self._values is None else self._in_dollars(self._values.item(row - self.begin))
-
     def range(self, end: int) -> tuple[Decimal, Decimal]:
         """The lowest and the highest equity before the step `end`, dollars."""
         if self._values is None:
@@ -74,17 +71,17 @@ class Stretch:
 
         Those that a later one reaches are left out.
         """
+        block, now = self.block, clock.monotonic_at(self.block.at(row))
+        if self._values is None:
+            return [(now, self._cash)]
+        rows = range(self.begin, row + 1)
+        first = bisect_left(rows, now - span_s, key=lambda earlier: clock.monotonic_at(block.at(earlier)))
         found: list[tuple[float, Decimal]] = []
-        now = clock.monotonic_at(self.block.at(row))
-        for earlier in range(row, self.begin - 1, -1):
-            at = clock.monotonic_at(self.block.at(earlier))
-            if now - at > span_s:
-                break
-            equity = self.equity(earlier)
-            if not found or equity > found[-1][1]:
-                found.append((at, equity))
-            if self._values is None:
-                break
+        highest = None
+        for place, value in reversed(list(enumerate(self._values[first : len(rows)].tolist(), self.begin + first))):
+            if highest is None or value > highest:
+                highest = value
+                found.append((clock.monotonic_at(block.at(place)), self._in_dollars(value)))
         return found[::-1]
 
     def _in_dollars(self, value: int) -> Decimal:

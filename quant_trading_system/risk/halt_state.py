@@ -107,7 +107,7 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stops_something(self) -> bool:
         """True while the account or a part of it is stopped."""
-        return bool(self.level) or any(halt.level for halt in self.scopes)
+        return bool(self.level) or (bool(self.scopes) and any(halt.level for halt in self.scopes))
 
     def halt_of(self, scope: HaltScope = ACCOUNT) -> Halt:
         """The halt of the account or of exactly this scope; level RUNNING when there is none."""

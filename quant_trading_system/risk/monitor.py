@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import mul
 
 import msgspec
 
@@ -184,8 +185,7 @@ class RiskMonitor:
         """No loss is near its limit, and neither is that of the worst stress."""
         if self.stress_loss and self.stress_loss > self._near.stress * equity:
             return False
-        losses = zip(bases, self._near.losses, strict=False)  # none while equity is not known
-        return all(base - equity <= share * base for base, share in losses)
+        return all(map(equity.__ge__, map(mul, self._near.floors, bases)))  # no bases while equity is not known
 
     def stays_calm(self, lowest: Decimal, highest: Decimal) -> bool:
         """`observe` would do nothing while equity moves between these dollars; tell `went_through` afterwards."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Unit
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
-from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.numbers import ONE, ZERO
 
 _BUCKETS = 30
 _MOST = 10_000
@@ -107,9 +107,13 @@ class Measure(NamedTuple):
 
 
 class Near(NamedTuple):
-    """Where warnings begin: shares of the limits, as a quick look needs them; `losses` in the order of `TRIGGERS`."""
+    """Where warnings begin, as a quick look needs it: shares of the limits.
 
-    losses: tuple[Decimal, ...]
+    Attributes:
+        floors: for each loss in the order of `TRIGGERS`, the part of its base that equity has to keep.
+    """
+
+    floors: tuple[Decimal, ...]
     silence: Decimal
     drift: Decimal
     stress: Decimal
@@ -121,7 +125,7 @@ def near(limits: RiskLimits) -> Near:
     """The share `warn_at_share` of each limit."""
     share = limits.warn_at_share
     return Near(
-        losses=tuple(getattr(limits, trigger.rule) * share for trigger in TRIGGERS[: len(LOSSES)]),
+        floors=tuple(ONE - getattr(limits, trigger.rule) * share for trigger in TRIGGERS[: len(LOSSES)]),
         silence=limits.max_feed_silence_s * share,
         drift=limits.max_clock_drift_s * share,
         stress=limits.max_stress_loss_pct * share,

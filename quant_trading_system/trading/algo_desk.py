@@ -93,6 +93,8 @@ class AlgoDesk:
     @property
     def wake_at(self) -> datetime | None:
         """When `step` has something to do though nothing happens; None while there is no such moment."""
+        if not self._book.open:
+            return None
         return min((p.wake_at for p in self._book.open.values() if p.wake_at is not None), default=None)
 
     def parents(self) -> list[ParentState]:

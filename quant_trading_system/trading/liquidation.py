@@ -32,6 +32,8 @@ class HaltProcedure:
     @property
     def is_done(self) -> bool:
         """Nothing left to do: running, or cancels confirmed and, when flattening, the broker shows flat."""
+        if not self._parts.kill_switch.stops_something:
+            return True
         return all(self.is_carried_out(halt.scope) for halt in self._halts())
 
     def is_carried_out(self, scope: HaltScope) -> bool:

@@ -27,6 +27,7 @@ class SwitchMoves:
         self._seen: dict[HaltScope, tuple[int, HaltLevel]] = {
             halt.scope: (halt.activation, HaltLevel.RUNNING) for halt in _halts(kill_switch)
         }
+        self._all_seen: object = None
         self._approvals: dict[tuple[HaltScope, int], int] = {}
 
     @property
@@ -36,26 +37,34 @@ class SwitchMoves:
 
     def begin_with(self, halts: Iterable[RecordedHalt]) -> None:
         """These are on record; whatever differs from them was done by somebody else since."""
+        self._all_seen = None
         for halt in halts:
             self._seen[halt.scope] = (halt.activation, halt.level)
 
     def saw(self, event: KillSwitchEvent) -> None:
         """This move is on record."""
+        self._all_seen = None
         self._seen[event.scope] = (event.activation, event.level)
 
     def unseen(self) -> Iterator[KillSwitchEvent]:
         """Moves that are not on record yet, for whoever records them; approvals are put on record on the way."""
+        state = self._kill_switch.state
+        if state is self._all_seen:  # nothing can be changed in it
+            return
         self._make_lasting()
-        present = set()
+        present, found = set(), False
         for halt in _halts(self._kill_switch):
             present.add(halt.scope)
             self._note_approvals(halt)
             if (halt.activation, halt.level) != self._seen.get(halt.scope, (0, HaltLevel.RUNNING)):
                 yield event_of(halt, self._clock, "" if halt.level else halt.reason or _RESET_ELSEWHERE)
+                found = True
         for scope, (activation, level) in list(self._seen.items()):
             if level and scope not in present:  # so long ago that the latch has forgotten who lifted it
                 gone = Halt(scope=scope, activation=activation, trigger=HaltTrigger.RESET)
                 yield event_of(gone, self._clock, _RESET_ELSEWHERE)
+                found = True
+        self._all_seen = None if found else state
 
     def _make_lasting(self) -> None:
         """A halt that the file HALT asks for outlives the file."""

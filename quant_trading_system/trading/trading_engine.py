@@ -166,12 +166,13 @@ class TradingEngine:
             if self._kill_switch.stops_something:
                 await self._halt.advance()
 
-    async def on_bar(self, history: HistoryView, look: Callable[[], object] | None = None) -> None:
-        """A bar ended: ask every running strategy what it wants.
+    async def on_bar(self, history: HistoryView, look: Callable[[], object] | None = None) -> bool:
+        """A bar ended: ask every running strategy what it wants; whether any said something.
 
         Args:
             look: values positions, where that was left until a strategy asks what they are worth.
         """
+        spoken = False
         self._bar += 1
         if self.risk_book is not None:
             self.risk_book.next_bar()
@@ -183,11 +184,16 @@ class TradingEngine:
                 wanted = self._wishes(strategy, strategy.on_bar(view) or ())
             except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
                 self._stop(strategy.name, error)
+                spoken = True
                 continue
+            if not wanted:
+                continue
+            spoken = True
             try:
                 self._accept(strategy, wanted)
             except JournalFull:
                 continue  # nothing new is begun; what was begun goes on, and people have been told
+        return spoken
 
     def state(self) -> StateRecorded:
         """The books of this moment, for the journal: what a replay must arrive at."""
@@ -391,4 +397,4 @@ class TradingEngine:
 
 
 def _signed_by(order: Order | ParentOrder, strategy: str) -> Order | ParentOrder:
-    return msgspec.structs.replace(order, strategy=strategy)
+    return order.signed_by(strategy) if isinstance(order, Order) else msgspec.structs.replace(order, strategy=strategy)

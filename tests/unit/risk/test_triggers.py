@@ -347,12 +347,12 @@ def test_orders_that_the_broker_refuses_or_does_not_answer_are_counted_on_the_ro
     account = Account(limits=limits_with(rejection_min_orders=3, max_broker_errors=1, duplicate_window_s=D(0)))
     account.broker.answers.append("reject")
     account.submit(buy(1))
-    assert account.system.monitor._refusals.counts(account.clock.monotonic()) == (1, 1)
+    assert account.system.monitor._orders._refusals.counts(account.clock.monotonic()) == (1, 1)
     account.broker.answers.append("time_out")
     account.submit(buy(2))
-    assert account.system.monitor._errors.counts(account.clock.monotonic()) == (2, 1)
+    assert account.system.monitor._orders._errors.counts(account.clock.monotonic()) == (2, 1)
     account.submit(buy(3, symbol="XOM"))
-    assert account.system.monitor._refusals.counts(account.clock.monotonic()) == (2, 1)
+    assert account.system.monitor._orders._refusals.counts(account.clock.monotonic()) == (2, 1)
 
 
 # -- fills -------------------------------------------------------------------------------------------------------------

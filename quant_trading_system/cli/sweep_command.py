@@ -54,6 +54,10 @@ SamplerName = Annotated[Sampler, typer.Option("--sampler", help="tpe learns as i
 Trials = Annotated[int | None, typer.Option(help="How many to draw, with random and tpe.", show_default=False)]
 MetricName = Annotated[Metric, typer.Option("--metric", help="What the best trial is best in.")]
 Jobs = Annotated[int, typer.Option(help="Processes on this machine.", show_default="one for each core")]
+RayAddress = Annotated[
+    str,
+    typer.Option("--ray", help="A Ray cluster, such as 10.0.0.5:6379, instead of --jobs.", show_default=False),
+]
 Seed = Annotated[int, typer.Option(help="Decides every random number of market, venue and sampler.")]
 Folds = Annotated[int, typer.Option("--walk-forward", help="Choose and trade on so many windows, one after the other.")]
 Purge = Annotated[int, typer.Option(help="Days before each test that choosing may not see.")]
@@ -71,6 +75,7 @@ def sweep(
     trials: Trials = None,
     metric: MetricName = Metric.SHARPE,
     jobs: Jobs = 0,
+    ray: RayAddress = "",
     folds: Folds = 0,
     purge: Purge = 0,
     embargo: Embargo = 0,
@@ -117,14 +122,14 @@ def sweep(
         purge=purge,
         embargo=embargo,
     )  # fmt: skip
-    _sweep(Sweep(plan, history), out or free_directory("sweep"), jobs=jobs, as_json=as_json)
+    _sweep(Sweep(plan, history), out or free_directory("sweep"), jobs=jobs, ray=ray, as_json=as_json)
 
 
-def _sweep(prepared: Sweep, directory: Path, *, jobs: int, as_json: bool) -> None:
+def _sweep(prepared: Sweep, directory: Path, *, jobs: int, ray: str, as_json: bool) -> None:
     """Run it, and write and tell what it came to."""
     from quant_trading_system.app.sweeping.results import summary, write_results, write_sweep_report
 
-    result = _run(prepared, directory, jobs=jobs, quiet=as_json)
+    result = _run(prepared, directory, jobs=jobs, ray=ray, quiet=as_json)
     write_results(result, directory)
     write_sweep_report(result, directory)
     if as_json:
@@ -139,10 +144,10 @@ def add_to(app: typer.Typer) -> None:
     app.command()(sweep)
 
 
-def _run(prepared: Sweep, directory: Path, *, jobs: int, quiet: bool) -> SweepResult:
+def _run(prepared: Sweep, directory: Path, *, jobs: int, ray: str, quiet: bool) -> SweepResult:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    pool = _pool(prepared, directory, jobs=jobs)
+    pool = _pool(prepared, directory, jobs=jobs, ray=ray)
     if not quiet:
         count = "1 trial" if prepared.total == 1 else f"{prepared.total:,} trials"
         screen().print(f"{count}; after an interruption go on with --out {directory}", markup=False)
@@ -173,12 +178,18 @@ def _run(prepared: Sweep, directory: Path, *, jobs: int, quiet: bool) -> SweepRe
             raise SweepInterrupted(f"{why}; {kept}: the same command with --out {directory} goes on") from None
 
 
-def _pool(prepared: Sweep, directory: Path, *, jobs: int) -> Pool:
+def _pool(prepared: Sweep, directory: Path, *, jobs: int, ray: str) -> Pool:
     """Where the trials run."""
     from quant_trading_system.app.sweeping.pools import InProcess, Processes
 
     if jobs < 0:
         raise ConfigurationError(f"--jobs {jobs}: give the number of processes, 1 or more")
+    if ray and jobs:
+        raise ConfigurationError("--ray and --jobs exclude each other; a cluster has as many processes as processors")
+    if ray:
+        from quant_trading_system.app.sweeping.cluster import RayCluster
+
+        return RayCluster(prepared.work, prepared.history, address=ray)
     count = min(jobs or os.cpu_count() or 1, prepared.total)
     if count == 1:
         return InProcess(prepared.work, prepared.history)

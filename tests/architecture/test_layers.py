@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.architecture.conftest import Source
 
@@ -23,9 +25,14 @@ MODULE_OF = {
 """Libraries whose module has another name than the library."""
 
 HEAVY = {
-    "aiohttp", "click", "cvxpy", "exchange_calendars", "numpy", "pandas", "plotly", "polars", "pyarrow",
-    "rich", "scipy", "skfolio", "sklearn", "structlog", "typer",
+    "aiohttp", "apprise", "cvxpy", "exchange_calendars", "fastapi", "nicegui", "numba", "numpy", "optuna", "pandas",
+    "playwright", "plotly", "polars", "prometheus_client", "pyarrow", "ray", "scipy", "skfolio", "sklearn", "starlette",
+    "structlog", "uvicorn", "yaml",
 }  # fmt: skip
+
+
+TERMINAL = {"click", "rich", "typer"}
+"""What the command line is made of."""
 
 
 def test_every_directory_of_the_package_is_a_layer(sources: tuple[Source, ...], layers: list[str]) -> None:
@@ -65,9 +72,21 @@ def test_declared_libraries_are_the_imported_ones(sources: tuple[Source, ...], p
     assert sorted(MODULE_OF.get(name, name) for name in names) == sorted(imported - {PACKAGE, *sys.stdlib_module_names})
 
 
-def test_the_door_to_the_limits_opens_at_once(root: Path) -> None:
-    """Importing the kill switch loads no heavy library, so that a script that wants to stop trading starts at once."""
-    program = f"import json, sys, {PACKAGE}.risk.limits; print(json.dumps(sorted(sys.modules)))"
-    answer = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("module", ["", ".risk.limits", ".risk.pre_trade"])
+def test_the_gate_opens_at_once(root: Path, module: str) -> None:
+    """Kill switch, gate and order road load no heavy library, so that a script that must stop trading starts now."""
+    assert [] == sorted((HEAVY | TERMINAL) & loaded_by(root, f"import {PACKAGE}{module}"))
+
+
+def test_the_command_line_opens_at_once(root: Path) -> None:
+    """`qts --help`, and every command until it begins its work, loads what draws on a terminal and nothing else."""
+    program = f"from {PACKAGE}.cli.main import app; app(['--help'], standalone_mode=False)"
+    assert [] == sorted(HEAVY & loaded_by(root, program))
+
+
+def loaded_by(root: Path, program: str) -> set[str]:
+    """The modules that a program has loaded at its end."""
+    told = f"{program}\nimport json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    answer = subprocess.run([sys.executable, "-c", told], cwd=root, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    assert [] == sorted(HEAVY & set(json.loads(answer.stdout)))
+    return set(json.loads(answer.stderr))

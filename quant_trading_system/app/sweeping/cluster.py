@@ -1,0 +1,96 @@
+"""Trials on a Ray cluster. The outcomes are those of one process; only the time differs.
+
+Every machine of the cluster needs this package in the same version. Prices go to each of them once; the text of
+a strategy's file goes with them. A trial whose machine dies is run again elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from quant_trading_system import __version__
+from quant_trading_system.app.sweeping.pools import IN_FLIGHT
+from quant_trading_system.app.sweeping.work import Work, run_task
+from quant_trading_system.core.exceptions import ConfigurationError, SweepInterrupted
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.research.sweep import Outcome, Task
+
+PATIENCE_S = 10.0
+"""Seconds for the cluster to answer a first call."""
+
+RETRIES = 3
+"""How often a trial is begun again when its process or machine dies."""
+
+
+class RayCluster:
+    """A cluster that somebody else has started; it is left running."""
+
+    def __init__(self, work: Work, history: PriceHistory, *, address: str) -> None:
+        """Connect.
+
+        Args:
+            address: ``HOST:PORT`` of the cluster, or ``auto`` for the one on this machine.
+
+        Raises:
+            ConfigurationError: Ray is not installed, or no cluster answers there.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+        try:
+            import ray
+        except ImportError:
+            raise ConfigurationError("--ray needs Ray; install the extra `cluster`") from None
+        _require_somebody(address)
+        try:
+            ray.init(address=address, log_to_driver=False, configure_logging=False)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ConfigurationError(
+                f"--ray {address}: no cluster answers ({why}); start one with `ray start`"
+            ) from None
+        self._ray: Any = ray
+        self._work, self._history = ray.put(work), ray.put(history)
+        self._trial: Any = ray.remote(max_retries=RETRIES)(_trial)
+        self._in_flight = max(int(self._ray.cluster_resources().get("CPU", 1)), 1) * IN_FLIGHT
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """As they come; only a few are handed out ahead of the processors."""
+        left = iter(tasks)
+        waiting: list[Any] = []
+        try:
+            while True:
+                more = islice(left, self._in_flight - len(waiting))
+                waiting += [self._trial.remote(__version__, self._work, self._history, task) for task in more]
+                if not waiting:
+                    return
+                done, waiting = self._ray.wait(waiting)
+                yield from self._ray.get(done)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except self._ray.exceptions.RayError as error:
+            raise SweepInterrupted(f"the cluster failed: {str(error).splitlines()[0]}") from error
+
+    def close(self) -> None:
+        """Leave the cluster; trials that run there are cancelled."""
+        self._ray.shutdown()
+
+
+def _require_somebody(address: str) -> None:
+    """Ray itself would wait for minutes where nobody answers."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return  # `auto`: Ray knows what runs on this machine
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--ray {address}: no cluster answers ({error}); start one with `ray start`") from None
+
+
+def _trial(version: str, work: Work, history: PriceHistory, task: Task) -> Outcome:
+    """One trial on a machine of the cluster."""
+    if version != __version__:
+        raise ConfigurationError(f"the sweep is of version {version}, a machine of the cluster has {__version__}")
+    return run_task(work, history, task)

@@ -10,7 +10,7 @@ from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.approval_events import ApprovalAsked, ApprovalEnded, ApprovalGiven
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import AnyEvent, RunStarted
-from quant_trading_system.core.limit_events import LimitChange, LimitsRaised, LimitsSet, RaiseEnded
+from quant_trading_system.core.limit_events import LimitChange, LimitsFileRefused, LimitsRaised, LimitsSet, RaiseEnded
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.risk.limit_changes import starting_limits
@@ -75,6 +75,8 @@ def told(event: AnyEvent) -> str:
             return f"limits raised until {until:%Y-%m-%d %H:%M:%S} UTC: {_list(changes)}"
         case RaiseEnded(keys=keys, reason=reason):
             return f"no longer raised: {', '.join(keys)} ({reason})"
+        case LimitsFileRefused(name=name, why=why):
+            return f"{name} is not understood, so no limit changes: {why}"
         case ApprovalAsked(approval=approval, needed=needed, text=text):
             return f"{approval} waits for {needed} to approve it: {text}; see `qts approvals list`"
         case ApprovalGiven(approval=approval, by=by):

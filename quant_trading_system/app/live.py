@@ -7,7 +7,7 @@ strategy speak.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from quant_trading_system.app.alarms import Alarms
 from quant_trading_system.app.crash_loop import refuse_crash_loop
+from quant_trading_system.app.limits_file import LimitsFile
 from quant_trading_system.app.live_parts import (
     LiveSetup,
     MeasuredBars,
@@ -221,6 +222,8 @@ class LiveAccount:
         run, system, past = await assemble_live(setup, ports, journal, broker, sender, record, tell)
         correlations.use_limits(system.limits)
         system.governance.on_change(correlations.use_limits)
+        if not around.is_stepped:  # then prices are those of a recorded market
+            system.monitor.doubt_single_prices()
         alarms.kill_switch = guard.kill_switch = system.kill_switch
         guard.vitals = partial(vitals_of, clock, system.monitor, {"orders": broker.session, "prices": feed.session})
         system.orders.lives.watch.on_notice(alarms)
@@ -288,6 +291,7 @@ class LiveAccount:
             await self._reconciliation.start(self._setup.adopted_by)
             if not self._around.is_stepped:
                 self._streams.append(asyncio.ensure_future(self._reconciliation.reconciler.run()))
+                self._streams += [asyncio.ensure_future(file.run()) for file in self._limits_files()]
             self._tell(f"reconciled; trading with {', '.join(s.name for s in self._setup.strategies)}")
             tell_what_stands_still(self.system, self._tell)
             async with self._around.open_door(self._setup.directory, self._operations(loop), self._tell):
@@ -312,6 +316,19 @@ class LiveAccount:
             if clock.monotonic() - began > DOUBT_PATIENCE.total_seconds():
                 return  # the reconciliation names what is left
             await clock.sleep(_LOOK)
+
+    def _limits_files(self) -> Iterator[LimitsFile]:
+        """What is watched for changes: the limits file that was named, if any."""
+        setup, ports = self._setup, self.system.ports
+        if setup.limits_path is not None:
+            yield LimitsFile(
+                setup.limits_path,
+                self.system.governance,
+                self._journal,
+                ports.clock,
+                by=setup.operator,
+                tell=self._tell,
+            )
 
     def _loop(self) -> LiveLoop:
         loop = LiveLoop(

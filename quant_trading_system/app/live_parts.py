@@ -80,6 +80,7 @@ class LiveSetup:
         watchdog: the command that starts the account's watchdog; empty to do without, which goes on record.
         limits: what the limits file wants; what lets more through than was approved waits for people.
         limits_name: how that file is called on record; `operator`: who started the run.
+        limits_path: the file to watch while the account trades; None watches none.
     """
 
     access: Access
@@ -103,6 +104,7 @@ class LiveSetup:
     policy: ExecutionPolicy | None = None
     watchdog: Sequence[str] = ()
     limits_name: str = SHIPPED
+    limits_path: Path | None = None
     operator: str = "whoever started the run"
 
 

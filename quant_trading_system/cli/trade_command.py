@@ -113,6 +113,7 @@ def trade(
         universe=_universe(universe, symbols),
         limits=load_limits(limits) if limits else default_limits(),
         limits_name=str(limits) if limits else SHIPPED,
+        limits_path=limits.absolute() if limits else None,
         operator=getpass.getuser(),
         account_id=account,
         armed=arm_live,

@@ -83,6 +83,15 @@ def limits_as_text(limits: RiskLimits) -> dict[str, str]:
     return {key.path: value_as_text(getattr(limits, key.name)) for key in KEYS}
 
 
+def limits_as_file(limits: RiskLimits) -> str:
+    """A limits file, complete and without comments, that says these."""
+    sections: dict[str, list[str]] = {}
+    for key in KEYS:
+        text = value_as_text(getattr(limits, key.name))
+        sections.setdefault(key.section, []).append(f"  {key.name}: {text}")
+    return "".join(f"{section}:\n" + "\n".join(lines) + "\n" for section, lines in sections.items())
+
+
 def limits_from_text(texts: Mapping[str, str], source: str, *, contradictory: bool = False) -> RiskLimits:
     """The limits that `limits_as_text` wrote; messages call them `source`.
 

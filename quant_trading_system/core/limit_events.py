@@ -80,7 +80,14 @@ class RaiseEnded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="rais
     reason: str
 
 
+class LimitsFileRefused(Event, frozen=True, kw_only=True, tag="limits_file_refused"):
+    """The limits file of a running account was changed and is not understood; everything in force stays in force."""
+
+    name: str
+    why: str
+
+
 AnyLimitEvent = LimitsSet | LimitsProposed | LimitsRaised | RaiseEnded
-
-
-AnyLimitsEvent = LimitsSet | LimitsProposed | LimitsRaised | RaiseEnded
+"""What the limits of an account follow from."""
+AnyLimitsEvent = AnyLimitEvent | LimitsFileRefused
+"""Every entry about limits."""

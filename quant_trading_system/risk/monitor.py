@@ -22,15 +22,8 @@ from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.order_quality import OrderQuality
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.second_marks import SecondMarks
-from quant_trading_system.risk.triggers import (
-    LOSSES,
-    TRIGGERS,
-    Answer,
-    Measure,
-    RecentHigh,
-    near,
-)
+from quant_trading_system.risk.second_marks import AgreedEquity, SecondMarks
+from quant_trading_system.risk.triggers import LOSSES, TRIGGERS, Answer, Measure, RecentHigh, near
 
 _SIX = Decimal("1E-6")
 
@@ -77,6 +70,7 @@ class RiskMonitor:
         self._told = False
         self._known_at: Decimal | None = None
         self._second_marks = SecondMarks(clock, quoted_at)
+        self._agreed: AgreedEquity | None = None
         self.use_limits(limits)
 
     def use_limits(self, limits: RiskLimits) -> None:
@@ -85,6 +79,10 @@ class RiskMonitor:
         self._high.look_back(limits.rapid_loss_window_s)
         self._orders.use_limits(limits)
         self._near = near(limits)
+
+    def doubt_single_prices(self) -> None:
+        """From now on peak and recent high are what two looks agree on; recorded prices can be believed at once."""
+        self._agreed = AgreedEquity(self._clock, self._second_marks.quoted_at)
 
     # -- days ----------------------------------------------------------------------------------------------------
 
@@ -228,10 +226,12 @@ class RiskMonitor:
             equity = portfolio.equity
             if portfolio.unmarked:
                 return equity, ()
-            if equity > portfolio.peak_equity:
-                portfolio.peak_equity = equity
             flows = portfolio.flows
-            high = self._high.see(self._clock.monotonic(), equity - flows) + flows
+            lasting = equity - flows
+            if self._agreed is not None:
+                lasting = self._agreed.see(lasting, portfolio.peak_equity - flows)
+            portfolio.peak_equity = max(portfolio.peak_equity, lasting + flows)
+            high = self._high.see(self._clock.monotonic(), lasting) + flows
             return equity, (
                 portfolio.day_start_equity,
                 portfolio.week_start_equity,

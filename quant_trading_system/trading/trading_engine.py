@@ -16,7 +16,6 @@ import msgspec
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
 from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull, StrategyError
-from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.orders import EXTERNAL, Order
 from quant_trading_system.core.signals import Direction, Signal
@@ -29,6 +28,7 @@ from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.marks import mark_of
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_book import RiskBook
@@ -353,11 +353,9 @@ class TradingEngine:
                 ahead = max(ahead, quote.at - now)
             if quote.flaw:
                 continue
-            last = quote.last
-            if last is not None and last.is_finite() and last > ZERO:
-                self._portfolio.mark(symbol, min(max(last, quote.bid), quote.ask))  # the last trade may be long ago
-            elif quote.ask - quote.bid <= self._monitor.limits.max_spread_pct * quote.mid:
-                self._portfolio.mark(symbol, quote.mid)  # between wider quotes nobody knows the price
+            price = mark_of(quote, self._portfolio.position(symbol), self._monitor.limits)
+            if price is not None:
+                self._portfolio.mark(symbol, price)
         self._tell_feed(now, newest, ahead)
 
     def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta) -> None:

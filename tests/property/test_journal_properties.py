@@ -39,7 +39,14 @@ from quant_trading_system.core.events import (
 )
 from quant_trading_system.core.halt_events import LiquidationEvent, LiquidationState, ResetApproved
 from quant_trading_system.core.halt_scope import HaltScope
-from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
+from quant_trading_system.core.limit_events import (
+    LimitChange,
+    LimitsFileRefused,
+    LimitsProposed,
+    LimitsRaised,
+    LimitsSet,
+    RaiseEnded,
+)
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -228,6 +235,7 @@ events = st.one_of(
     ),
     st.builds(LimitsRaised, at=moments, approval=words, changes=limit_changes, until=moments, by=words, why=words),
     st.builds(RaiseEnded, at=moments, keys=st.lists(words, max_size=2).map(tuple), reason=words),
+    st.builds(LimitsFileRefused, at=moments, name=words, why=words),
     st.builds(StrategyStopped, at=moments, strategy=words, error=words),
     st.builds(StrategySwitched, at=moments, strategy=words, armed=st.booleans(), by=words, reason=words),
     st.builds(

@@ -20,7 +20,7 @@ from quant_trading_system.app.drill import trader
 from quant_trading_system.app.drill.venue_books import VenueReader, session
 from quant_trading_system.app.heartbeat import WATCHDOG_FILE, read_heartbeat
 from quant_trading_system.app.venue_process import Card, venue_process
-from quant_trading_system.config.loader import default_limits, limits_as_text
+from quant_trading_system.config.loader import default_limits, limits_as_file
 from quant_trading_system.config.settings import DEFAULT_ACCOUNT, HOST_LATCH_FILE
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.command import Source
@@ -258,8 +258,4 @@ def drill_limits() -> str:
         max_messages_per_minute=100_000,
         duplicate_window_s=ONE * 0,
     )
-    sections: dict[str, list[str]] = {}
-    for path, text in limits_as_text(roomy).items():
-        section, _, key = path.partition(".")
-        sections.setdefault(section, []).append(f"  {key}: {text}")
-    return "\n".join(line for section, lines in sections.items() for line in (f"{section}:", *lines)) + "\n"
+    return limits_as_file(roomy)

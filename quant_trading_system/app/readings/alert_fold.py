@@ -22,6 +22,7 @@ from quant_trading_system.core.events import (
     StrategyStopped,
     WatchdogActed,
 )
+from quant_trading_system.core.limit_events import LimitsFileRefused
 from quant_trading_system.journal.projection import Difference
 
 KEPT = 500
@@ -96,6 +97,7 @@ class AlertFold:
             StrategyStopped: self._strategy,
             WatchdogActed: self._watchdog,
             RiskEvent: self._risk,
+            LimitsFileRefused: self._limits_file,
             ApprovalAsked: self._asked,
             ApprovalEnded: self._ended,
         }
@@ -150,6 +152,9 @@ class AlertFold:
         numbers = f"{event.rule}: {event.actual} against a limit of {event.limit}"
         kind = AlertKind.LIMIT_NEARED if event.reason is RiskEventKind.LIMIT_NEARED else AlertKind.LIMIT_BROKEN
         return alert_line(kind, event.rule, event.at, numbers, order_id=event.order_id)
+
+    def _limits_file(self, event: LimitsFileRefused) -> AlertLine:
+        return alert_line(AlertKind.LIMITS_FILE_REFUSED, event.name, event.at, f"no limit changes: {event.why}")
 
     def _asked(self, event: ApprovalAsked) -> AlertLine:
         told = f"{event.text} (asked by {event.asked_by}, until {event.expires_at:%Y-%m-%d %H:%M})"

@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     EXITS_RESTORED = "exits_restored"
     LIMIT_NEARED = "limit_neared"
     LIMIT_BROKEN = "limit_broken"
+    LIMITS_FILE_REFUSED = "limits_file_refused"
     STRATEGY_STOPPED = "strategy_stopped"
     WATCHDOG_ACTED = "watchdog_acted"
     WATCHDOG_GONE = "watchdog_gone"
@@ -68,6 +69,7 @@ KINDS: dict[AlertKind, Usual] = {
     K.EXITS_RESTORED: Usual(W.INFO, "exits are in order again"),
     K.LIMIT_NEARED: Usual(W.WARNING, "a limit is near"),
     K.LIMIT_BROKEN: Usual(W.CRITICAL, "a risk limit was broken"),
+    K.LIMITS_FILE_REFUSED: Usual(W.WARNING, "a limits file is not understood"),
     K.STRATEGY_STOPPED: Usual(W.WARNING, "a strategy was stopped"),
     K.WATCHDOG_ACTED: Usual(W.PAGE, "the watchdog acted"),
     K.WATCHDOG_GONE: Usual(W.CRITICAL, "no watchdog"),

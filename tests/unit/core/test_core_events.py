@@ -54,7 +54,14 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.halt_events import LiquidationEvent, LiquidationState, ResetApproved
 from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.instruments import Instrument
-from quant_trading_system.core.limit_events import LimitChange, LimitsProposed, LimitsRaised, LimitsSet, RaiseEnded
+from quant_trading_system.core.limit_events import (
+    LimitChange,
+    LimitsFileRefused,
+    LimitsProposed,
+    LimitsRaised,
+    LimitsSet,
+    RaiseEnded,
+)
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
@@ -475,6 +482,10 @@ GOLDEN = {
         RaiseEnded(at=AT, keys=("risk.max_position_pct",), reason="its time is over"),
         '{"kind":"raise_ended","at":"2024-01-02T14:30:00.250000Z","keys":["risk.max_position_pct"],'
         '"reason":"its time is over"}',
+    ),
+    "limits_file_refused": (
+        LimitsFileRefused(at=AT, name="limits.yaml", why="it is empty"),
+        '{"kind":"limits_file_refused","at":"2024-01-02T14:30:00.250000Z","name":"limits.yaml","why":"it is empty"}',
     ),
     "parent": (
         ParentEvent(

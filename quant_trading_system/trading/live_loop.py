@@ -1,4 +1,4 @@
-"""Runs an account on real time: wakes for quotes and reports, follows the trading day, and stops in good order.
+"""Runs an account on real time: wakes when something happens or is due, and stops in good order.
 
 The same engine as in a backtest; only who calls it differs. Whatever fails here halts the account before it
 ends the process: nothing that was sent is left without somebody to watch it.
@@ -37,6 +37,7 @@ SETTLE = timedelta(seconds=10)
 
 ASK_AGAIN = timedelta(seconds=15)
 """How often the broker is asked about orders in doubt."""
+_NO_TIME = timedelta(0)
 _NO_ANSWER = (OutcomeUnknown, MarketDataError, BrokerRejected, NotSent)
 
 
@@ -138,8 +139,15 @@ class LiveLoop:
     async def _turns(self) -> None:
         while not self._stopping:
             await self.turn()
-            await wait_for_either(self._system.ports.clock, self._wake, self._tick)
+            await wait_for_either(self._system.ports.clock, self._wake, self._until_due())
             self._wake.clear()
+
+    def _until_due(self) -> timedelta:
+        """How long nothing is to be done: an algorithm is woken at its own moment, whatever the tick is."""
+        due = self._system.engine.wake_at
+        if due is None:
+            return self._tick
+        return max(min(self._tick, due - self._system.ports.clock.now()), _NO_TIME)
 
     async def _guard(self) -> None:
         """Beside a turn that waits for the broker, limits are watched and a halt is carried out all the same."""

@@ -9,11 +9,15 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind, RunFinished
 from quant_trading_system.core.exceptions import JournalUnavailable, OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import EXTERNAL
-from quant_trading_system.trading.live_loop import LiveLoop, OnStop
+from quant_trading_system.execution.algo.parent import Placement
+from quant_trading_system.execution.algo.schedule import twap_schedule
+from quant_trading_system.trading.live_loop import TICK, LiveLoop, OnStop
+from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account
 from tests.support.orders import buy
 
@@ -35,15 +39,16 @@ class NoBars:
 class Run:
     """A loop beside the test; time passes when the test says so."""
 
-    def __init__(self, on_stop: OnStop = OnStop.CANCEL) -> None:
+    def __init__(self, on_stop: OnStop = OnStop.CANCEL, tick: timedelta = TICK) -> None:
         self.clock = ManualClock(MORNING)
         self.account = Account(clock=self.clock)
         self.bars = NoBars()
         self.told: list[str] = []
         self.beats = 0
         self.loop = LiveLoop(
-            self.account.system, self.bars, run="run", on_stop=on_stop, heartbeat=self._beat, tell=self.told.append
-        )
+            self.account.system, self.bars, run="run", on_stop=on_stop, heartbeat=self._beat, tell=self.told.append,
+            tick=tick,
+        )  # fmt: skip
 
     def _beat(self) -> None:
         self.beats += 1
@@ -157,6 +162,38 @@ def test_a_failure_halts_and_withdraws_what_is_working():
         asyncio.run(run.until(timedelta(seconds=3)))
     assert run.account.kill_switch.is_active()
     assert record.status is OrderStatus.CANCELED
+
+
+def test_an_algorithm_is_woken_when_its_slice_is_due_and_not_by_the_tick():
+    """The loop looks around once an hour here; the slices leave every ten minutes all the same, to the moment."""
+    start = MORNING + 10 * MINUTE
+    run = Run(tick=timedelta(hours=1))
+    run.clock.move_to(start)
+    run.account.offer()
+    schedule = twap_schedule(Decimal(60), start, start + timedelta(hours=1), slices=6)
+    parent = twap_parent("60", 6, start=start, end=schedule.end, schedule=schedule, placement=Placement.AGGRESSIVE)
+    assert not isinstance(run.account.system.desk.start(parent), Rejection)
+    sent: list[tuple[timedelta, Decimal]] = []
+
+    async def fills(approved) -> None:
+        sent.append((run.clock.now() - start, approved.quantity))
+        run.account.broker.fill(approved.order.client_order_id, approved.quantity, "100.01")
+
+    run.account.broker.answers.extend([fills] * 6)
+
+    async def story() -> None:
+        task = asyncio.ensure_future(run.loop.run())
+        for _ in range(3_599):
+            run.account.offer()  # fresh quotes, of which nobody tells the loop
+            await run._a_second()
+        run.loop.stop()
+        while not task.done():
+            await run._a_second()
+        await task
+
+    asyncio.run(story())
+    assert sent == [(ten * 10 * MINUTE, 10) for ten in range(6)]
+    assert run.beats < 20
 
 
 def test_bars_that_cannot_be_read_are_told_and_asked_for_again():

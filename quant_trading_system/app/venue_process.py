@@ -83,9 +83,9 @@ class SteppedVenue:
         """Let everything arrive that is on its way."""
         return await self._command("settle", None)
 
-    async def go_to(self, moment: datetime) -> VenueMoment:
-        """Go on to `moment`."""
-        return await self._command("time", TimeCommand(to=moment))
+    async def go_to(self, moment: datetime, *, confirm: bool = False) -> VenueMoment:
+        """Go on to `moment`; `confirm`: hear the quotes of then also where no price came."""
+        return await self._command("time", TimeCommand(to=moment, confirm=confirm))
 
     async def _command(self, name: str, command: msgspec.Struct | None) -> VenueMoment:
         url = f"{self.card.trading_url}/_venue/{name}"

@@ -128,9 +128,11 @@ class WireRun:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _next(self, moment: VenueMoment, last: date) -> datetime | None:
-        """When to look next: at the next price, or after the close when there is none before it."""
-        session = self.account.system.ports.calendar.session_at(moment.now)
+        """When to look next: at the next price or slice, or after the close when there is none before it."""
+        session, wake = self.account.system.ports.calendar.session_at(moment.now), self.account.system.engine.wake_at
         due = moment.next_price
+        if wake is not None and due is not None and moment.now < wake < due:
+            due = wake
         if session is not None and (due is None or due >= session.close):
             return session.close + AFTER_CLOSE
         return None if due is None or due.astimezone(NEW_YORK).date() > last else due
@@ -140,7 +142,8 @@ class WireRun:
         calendar = self.account.system.ports.calendar
         before = calendar.session_at(self.clock.now())
         self.clock.move_to(step)  # first: what the venue sends is stamped with the time at which it comes
-        return await self._venue.go_to(step), before is not None and step > before.close
+        waits = self.account.system.engine.wake_at is not None  # parents look at the market between its prices, too
+        return await self._venue.go_to(step, confirm=waits), before is not None and step > before.close
 
     async def _turn(self, loop: LiveLoop, moment: VenueMoment) -> None:
         """Let the engine act until nobody has anything more to say at this moment."""

@@ -47,6 +47,16 @@ class Broadcast:
                 posts.append(Post("trades", "t", symbol, trade_row(tick, tape)))
         self._publish(posts)
 
+    def confirm(self) -> None:
+        """The quotes that have not moved at this very moment, once more."""
+        posts = []
+        for symbol in self._market.symbols:
+            tick = self._market.tick(symbol)
+            if tick is not None and tick.at < self._market.now_ns and self._hub.wants("quotes", symbol):
+                row = quote_row(tick._replace(at=self._market.now_ns), self._tapes[symbol])
+                posts.append(Post("quotes", "q", symbol, row))
+        self._publish(posts)
+
     def minute(self, end: datetime, session: Session) -> None:
         """The bars of the minute that ends now, those of the day so far, and the bands of the next minute."""
         if not self._hub.is_heard("bars", "dailyBars", "lulds"):

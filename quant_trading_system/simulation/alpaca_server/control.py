@@ -137,6 +137,9 @@ class Control:
             clock.leap_to(_within_calendar(clock.now() + timedelta(seconds=command.seconds)))
         else:
             raise malformed("give seconds above 0, a time with its zone, or ticks")
+        if command.confirm:
+            await self._host.follow()
+            self._host.confirm_quotes()
         return await self._settle(b"")
 
     async def _step(self, ticks: int, clock: SteppedClock) -> None:

@@ -35,11 +35,16 @@ class StreamName(StrEnum):
 
 
 class TimeCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Exactly one of them: seconds to go on, a moment to go on to, or prices to go on by."""
+    """Exactly one of them: seconds to go on, a moment to go on to, or prices to go on by.
+
+    Attributes:
+        confirm: tell the quotes of then anew, where no price came at that moment.
+    """
 
     seconds: float = 0.0
     to: datetime | None = None
     ticks: int = 0
+    confirm: bool = False
 
 
 class HoldCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -155,6 +155,11 @@ class Host:
             self._happen(due)
         self._settle_until(until)
 
+    def confirm_quotes(self) -> None:
+        """Tell that the quotes of the session stand as they are, as a feed does that is never silent for long."""
+        if self.session is not None:
+            self.broadcast.confirm()
+
     def intervene(self, symbol: str, act: Intervention) -> Intervention:
         """Let an operator's doing change the market of a symbol."""
         done = self.tape.intervene(symbol, act)

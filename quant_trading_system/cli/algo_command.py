@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli import algo_control
+from quant_trading_system.cli import algo_compare_command, algo_control
 from quant_trading_system.cli.parent_commands import status
+from quant_trading_system.cli.price_lookup import Adv, Price, Prices, Seen, Spread, Volatility, number_of, usual_spread
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError
-from quant_trading_system.core.numbers import exact, plain, usd
+from quant_trading_system.core.numbers import plain, usd
 from quant_trading_system.core.orders import OrderSide
 
 if TYPE_CHECKING:
     from quant_trading_system.execution.algo.advice import Alternative, ExecutionAdvice, PlanRequest
-    from quant_trading_system.execution.algo.profile import VolumeProfile
-    from quant_trading_system.market.history import PriceHistory
     from quant_trading_system.market.sessions import Session
 
 
@@ -40,17 +39,6 @@ class Way(StrEnum):
 Symbol = Annotated[str, typer.Argument(help="Such as KO.")]
 Side = Annotated[OrderSide, typer.Argument(help="buy or sell.")]
 Quantity = Annotated[str, typer.Argument(metavar="QTY", help="Shares.")]
-Prices = Annotated[
-    str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices: price, volatility and volume.")
-]
-Price = Annotated[str, typer.Option(help="Dollars a share; by default the last close.", show_default=False)]
-Adv = Annotated[str, typer.Option("--adv", help="Average shares a day; by default from the file.", show_default=False)]
-Volatility = Annotated[
-    str, typer.Option(help="Of a day, such as 0.015; by default from the closes.", show_default=False)
-]
-Spread = Annotated[
-    str, typer.Option("--spread-bps", help="Quoted spread; by default that of the liquidity.", show_default=False)
-]
 At = Annotated[
     datetime | None,
     typer.Option(
@@ -69,8 +57,6 @@ HalfLife = Annotated[int, typer.Option("--alpha-half-life", help="Minutes in whi
 Use = Annotated[Way | None, typer.Option(help="Show this one instead of the best.", show_default=False)]
 Svg = Annotated[Path | None, typer.Option("--html", help="Write the schedule as a picture.", show_default=False)]
 
-_DAYS_OF_VOLUME = 21
-_DAYS_OF_VOLATILITY = 63
 _BAR = 40
 _TEN_DAYS = timedelta(days=10)
 
@@ -105,24 +91,24 @@ def plan(
     name = symbol.strip().upper()
     given = None if at is None else _given_moment(at)
     needed = not (price and adv and volatility)
-    seen = _Seen(name, prices, needed=needed, until=None if given is None else given[1])
+    seen = Seen(name, prices, needed=needed, until=None if given is None else given[1])
     session, now = given or _usual_moment(seen.last_day)
     mid, daily = seen.price(price), seen.volume(adv)
     request = PlanRequest(
         symbol=name,
         side=side,
-        quantity=_number(quantity, "QTY"),
+        quantity=number_of(quantity, "QTY"),
         mid=mid,
-        spread=_spread(spread, mid, daily),
+        spread=usual_spread(spread, mid, daily),
         daily_volume=daily,
         volatility=seen.volatility(volatility),
         now=now,
         session=session,
         horizon=None if minutes is None else timedelta(minutes=minutes),
         slice_length=timedelta(minutes=slice_minutes),
-        participation=_number(participation, "--participation"),
-        risk_aversion=_number(risk_aversion, "--risk-aversion") if risk_aversion else None,
-        alpha_bps=_number(alpha_bps, "--alpha-bps"),
+        participation=number_of(participation, "--participation"),
+        risk_aversion=number_of(risk_aversion, "--risk-aversion") if risk_aversion else None,
+        alpha_bps=number_of(alpha_bps, "--alpha-bps"),
         alpha_half_life=timedelta(minutes=alpha_half_life),
         profile=seen.profile(),
     )
@@ -145,6 +131,7 @@ def add_to(app: typer.Typer) -> None:
         help="Plan, start and steer parent orders. Example: [bold]qts algo plan KO buy 5000 --adv 12000000[/bold]",
     )
     group.command()(plan)
+    group.command()(algo_compare_command.compare)
     group.command()(status)
     algo_control.add_to(group)
     group.callback()(_algo)
@@ -156,90 +143,6 @@ def _algo() -> None:
 
     Example: [bold]qts algo plan KO buy 100000 --adv 12000000[/bold]
     """
-
-
-class _Seen:
-    """What a price file tells of a symbol, read only when something is missing on the command line."""
-
-    def __init__(self, symbol: str, place: str, *, needed: bool, until: datetime | None) -> None:
-        self._symbol = symbol
-        self._history: PriceHistory | None = _history(symbol, place) if needed else None
-        if self._history is not None and until is not None:
-            self._history = self._history.between(date.min, until)
-
-    @property
-    def last_day(self) -> date | None:
-        """The day of the last bar."""
-        if self._history is None:
-            return None
-        day: date = self._history.dates[-1].item()
-        return day
-
-    def price(self, given: str) -> Decimal:
-        if given or self._history is None:
-            return _number(given, "--price")
-        return next(
-            close
-            for row in range(len(self._history) - 1, -1, -1)
-            if (close := self._history.close(self._symbol, row)) is not None
-        )
-
-    def volume(self, given: str) -> Decimal:
-        if given or self._history is None:
-            return _number(given, "--adv")
-        if self._history.volume is None:
-            raise ConfigurationError("the prices carry no volume: give the average shares a day with --adv")
-        known = self._history.volume[:, self._history.column_of(self._symbol)]
-        by_day: dict[date, int] = {}
-        for day, shares in zip(self._history.dates.tolist(), known.tolist(), strict=True):
-            if shares > 0:
-                by_day[day] = by_day.get(day, 0) + shares
-        latest = list(by_day.values())[-_DAYS_OF_VOLUME:]
-        if not latest:
-            raise ConfigurationError(f"no volume of {self._symbol} is known: give the average shares a day with --adv")
-        return Decimal(sum(latest) // len(latest))
-
-    def volatility(self, given: str) -> Decimal:
-        if given or self._history is None:
-            return _number(given, "--volatility")
-        from itertools import pairwise
-        from math import isnan
-        from statistics import stdev
-
-        from quant_trading_system.core.numbers import from_float
-
-        column = self._history.closes_as_float()[:, self._history.column_of(self._symbol)]
-        days = zip(self._history.dates.tolist(), column.tolist(), strict=True)
-        closes = {day: close for day, close in days if not isnan(close)}  # the last one of each day
-        latest = list(closes.values())[-_DAYS_OF_VOLATILITY - 1 :]
-        if len(latest) < 3:
-            raise ConfigurationError("too few days for a volatility: give that of a day with --volatility, as 0.015")
-        return from_float(stdev(b / a - 1 for a, b in pairwise(latest)), 6)
-
-    def profile(self) -> VolumeProfile:
-        """The profile of the day where intraday volumes tell it, else a usual one."""
-        from quant_trading_system.execution.algo.advice import USUAL_PROFILE
-        from quant_trading_system.execution.algo.profile import profile_from_bars
-        from quant_trading_system.market.sessions import TradingCalendar
-
-        history = self._history
-        if history is None or history.is_daily or history.volume is None:
-            return USUAL_PROFILE
-        first, last = history.dates[0].item(), history.dates[-1].item()
-        return profile_from_bars(history, self._symbol, TradingCalendar.nyse(first, last), 13)
-
-
-def _history(symbol: str, place: str) -> PriceHistory:
-    if place == "sp500":
-        from quant_trading_system.market.bundled import load_sp500
-
-        return load_sp500(symbols=[symbol])
-    from quant_trading_system.market.loading import load_prices
-
-    history = load_prices(Path(place))
-    if len(history.symbols) == 1 and history.symbols != (symbol,):
-        history = load_prices(Path(place), symbol=symbol)
-    return history.select([symbol])
 
 
 def _given_moment(at: datetime) -> tuple[Session, datetime]:
@@ -262,23 +165,6 @@ def _usual_moment(last_day: date | None) -> tuple[Session, datetime]:
     day = last_day or SystemClock().now().astimezone(NEW_YORK).date()
     session = TradingCalendar.nyse(day, day + _TEN_DAYS).sessions_between(day, day + _TEN_DAYS)[0]
     return session, session.open + timedelta(minutes=30)
-
-
-def _spread(given: str, mid: Decimal, daily: Decimal) -> Decimal:
-    from quant_trading_system.core.numbers import BASIS_POINT, from_float, tick_of
-    from quant_trading_system.execution.algo.impact import DEFAULTS, liquidity_of
-
-    if given:
-        return _number(given, "--spread-bps") * BASIS_POINT * mid
-    usual = from_float(DEFAULTS[liquidity_of(float(mid), float(daily))].spread, 6)
-    return max((usual * mid).quantize(tick_of(mid)), tick_of(mid))
-
-
-def _number(text: str, option: str) -> Decimal:
-    try:
-        return exact(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option}: {error}") from None
 
 
 def _chosen(advice: ExecutionAdvice, use: Way | None) -> Alternative:

@@ -157,9 +157,12 @@ class Backtest:
                 self._venue.on_quote(quote, self._market.volume(symbol))
 
     async def _run_venue_until(self, moment: datetime) -> None:
-        """Let everything that is on its way arrive, in time; the engine acts on each arrival, and when it wakes up."""
+        """Let everything that is on its way arrive, in time; the engine acts on each arrival, and when it wakes up.
+
+        What it is woken for at `moment` itself waits for the prices of that moment.
+        """
         engine = self._system.engine
-        while (due := _earlier(self._venue.next_event_at(), engine.wake_at)) is not None and due <= moment:
+        while (due := self._next_due(moment)) is not None:
             due = max(due, self._clock.now())
             self._clock.move_to(due)
             if engine.wake_at is not None:  # parents look at the market between its steps, too
@@ -167,6 +170,14 @@ class Backtest:
             self._venue.run_until(due)
             if not engine.is_idle:
                 await engine.on_step()
+
+    def _next_due(self, moment: datetime) -> datetime | None:
+        event, wake = self._venue.next_event_at(), self._system.engine.wake_at
+        if event is not None and event > moment:
+            event = None
+        if wake is not None and wake >= moment:
+            wake = None
+        return _earlier(event, wake)
 
     async def _end_day(self, moment: datetime) -> None:
         portfolio = self._system.portfolio

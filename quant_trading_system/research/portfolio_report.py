@@ -10,13 +10,13 @@ import msgspec
 from quant_trading_system import __version__
 from quant_trading_system.research import svg
 from quant_trading_system.research.markup import Markup, tag
+from quant_trading_system.research.plane import Dot, plane
 from quant_trading_system.research.report import page_of, save_page, tile
 from quant_trading_system.research.report_tables import section
 from quant_trading_system.research.wording import axis_percent, number, percent
 from quant_trading_system.risk.portfolio_optimizer import Portfolio
 
 DAYS_PER_YEAR = 252
-_HEIGHT, _ABOVE, _BELOW = 280, 10, 40
 
 
 class PortfolioPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,55 +110,18 @@ def frontier_chart(frontier: Sequence[Portfolio], chosen: Portfolio) -> Markup:
     """Expected return over volatility, per year: the frontier as a curve, and the chosen portfolio as a dot."""
     curve = [_point(portfolio) for portfolio in frontier]
     dot = _point(chosen)
-    across = svg.nice_ticks(min(x for x, _ in [*curve, dot]), max(x for x, _ in [*curve, dot]), 6)
-    up = svg.nice_ticks(min(y for _, y in [*curve, dot]), max(y for _, y in [*curve, dot]))
-
-    def left(x: float) -> float:
-        return (x - across[0]) / (across[-1] - across[0])
-
-    def top(y: float) -> float:
-        return _ABOVE + _HEIGHT * (up[-1] - y) / (up[-1] - up[0])
-
-    line = "L".join(f"{1000 * left(x):.1f} {top(y):.1f}" for x, y in curve)
-    plot = tag(
-        "svg",
-        tag("path", class_="grid", d="".join(f"M0 {top(y):.1f}H1000" for y in up)),
-        tag("path", class_="line main", d=f"M{line}"),
-        viewBox=f"0 0 1000 {_HEIGHT + _ABOVE}",
-        preserveAspectRatio="none",
-        width="100%",
-        height=_HEIGHT + _ABOVE,
-    )
-    marks = [_dot(left(x), top(y), "main", f"{percent(y)} at a volatility of {percent(x)}") for x, y in curve]
-    marks.append(
-        _dot(left(dot[0]), top(dot[1]), "reference", f"{chosen.method}: {percent(dot[1])} at {percent(dot[0])}")
-    )
-    return tag(
-        "svg",
-        plot,
-        *(tag("text", axis_percent(y), class_="tick y", x=-10, y=f"{top(y) + 4:.1f}") for y in up),
-        *(
-            tag("text", axis_percent(x), class_="tick x", x=f"{100 * left(x):.2f}%", y=_HEIGHT + _ABOVE + 20)
-            for x in across
-        ),
-        *marks,
-        class_="chart",
-        role="img",
-        aria_label="Efficient frontier: expected return over volatility, per year",
-        width="100%",
-        height=_HEIGHT + _ABOVE + _BELOW,
+    dots = [Dot(x, y, "main", f"{percent(y)} at a volatility of {percent(x)}") for x, y in curve]
+    told = f"{chosen.method}: {percent(dot[1])} at {percent(dot[0])}"
+    return plane(
+        curve,
+        [*dots, Dot(*dot, "reference", told)],
+        label="Efficient frontier: expected return over volatility, per year",
+        axis_text=axis_percent,
     )
 
 
 def _point(portfolio: Portfolio) -> tuple[float, float]:
     return portfolio.volatility * DAYS_PER_YEAR**0.5, (portfolio.expected_return or 0.0) * DAYS_PER_YEAR
-
-
-def _dot(left: float, top: float, style: str, told: str) -> Markup:
-    radius = 6 if style == "reference" else 3
-    return tag(
-        "circle", tag("title", told), class_=f"dot tip {style}", cx=f"{100 * left:.2f}%", cy=f"{top:.1f}", r=radius
-    )
 
 
 def _how(page: PortfolioPage) -> Markup:

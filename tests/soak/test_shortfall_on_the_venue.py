@@ -1,4 +1,4 @@
-"""The frontier with thousands of paths; ``make soak SEEDS=5 ARGS="-k shortfall" MINUTES=10`` says how many."""
+"""The frontier with thousands of days; ``make soak SEEDS=5 ARGS="-k shortfall" MINUTES=10`` says how many."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.support.shortfall_experiments import frontier_point
+from quant_trading_system.research.execution_study import frontier
+from tests.support.studies import STUDY
 
 PATHS = 1_000
 
@@ -15,22 +16,22 @@ pytestmark = pytest.mark.soak
 
 
 @pytest.mark.parametrize("urgency", [0.01, 1.0, 2.0, 3.0, 5.0])
-def test_the_shortfall_of_many_paths_lies_on_the_frontier(urgency):
+def test_the_shortfall_of_many_days_lies_on_the_frontier(urgency):
     """The mean over all seeds within four standard errors, and so the deviation."""
     deadline = time.monotonic() + 60 * float(os.environ.get("MINUTES", "10"))
     points = []
     for seed in range(int(os.environ.get("SEEDS", "20"))):
         if points and time.monotonic() > deadline:
             break
-        points.append(frontier_point(urgency, PATHS, seed))
-    theory = points[0][0]
-    count = len(points)
-    mean, deviation = (sum(seen[place] for _, seen in points) / count for place in (0, 2))
-    error, deviation_error = points[0][1].error / count**0.5, points[0][1].deviation_error / count**0.5
+        points += frontier(STUDY, [urgency], PATHS, seed)
+    count, first = len(points), points[0]
+    mean = sum(point.seen.mean for point in points) / count
+    deviation = sum(point.seen.deviation for point in points) / count
+    error, deviation_error = first.seen.error / count**0.5, first.seen.deviation_error / count**0.5
     print(
-        f"κT {urgency}: {count * PATHS} paths, cost {mean:,.0f} ± {error:,.0f} of {theory.expected_cost:,.0f}, "
-        f"risk {deviation:,.0f} ± {deviation_error:,.0f} of {theory.deviation:,.0f}",
+        f"κT {urgency}: {count * PATHS} days, cost {mean:,.0f} ± {error:,.0f} of {first.expected_cost:,.0f}, "
+        f"risk {deviation:,.0f} ± {deviation_error:,.0f} of {first.expected_risk:,.0f}",
         flush=True,
     )
-    assert abs(mean - theory.expected_cost) < 4 * error
-    assert abs(deviation - theory.deviation) < 4 * deviation_error
+    assert abs(mean - first.expected_cost) < 4 * error
+    assert abs(deviation - first.expected_risk) < 4 * deviation_error

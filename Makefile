@@ -3,10 +3,10 @@
 .DEFAULT_GOAL := help
 SEEDS ?= 20
 MINUTES ?= 10
-.PHONY: help setup demo test lint format bench soak lock clean
+.PHONY: help setup demo test lint format bench bench-peers soak lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## build the environment .venv (PYTHON=python3.12 chooses the Python); done by the others when needed
 	@tools/setup.sh
@@ -25,6 +25,9 @@ format: setup ## put all Python files into the common format
 
 bench: setup ## measure the speed of orders and backtests (ARGS="-k order" for some of it)
 	@.venv/bin/python -m pytest tests/bench --timeout=1800 $(ARGS)
+
+bench-peers: ## do the same work in other projects' libraries, side by side (ARGS=optimisers for one family of it)
+	@tools/peers/run.sh $(ARGS)
 
 soak: setup ## run the long simulations (SEEDS=100 and MINUTES=30 bound each of them)
 	@SEEDS=$(SEEDS) MINUTES=$(MINUTES) .venv/bin/python -m pytest tests/soak -m soak -s --timeout=0 $(ARGS)

@@ -22,6 +22,7 @@ from quant_trading_system.cli import (
     limits_commands,
     optimize_command,
     order_commands,
+    rebalance_command,
     reconcile_command,
     report_command,
     risk_command,
@@ -79,6 +80,7 @@ limits_commands.add_to(app)
 journal_commands.add_to(app)
 optimize_command.add_to(app)
 size_command.add_to(app)
+rebalance_command.add_to(app)
 trade_command.add_to(app)
 reconcile_command.add_to(app)
 venue_command.add_to(app)

@@ -27,6 +27,8 @@ from quant_trading_system.core.orders import (
     TakeProfit,
     TimeInForce,
 )
+from quant_trading_system.core.rebalance_commands import PreviewRebalance, Rebalance
+from quant_trading_system.core.rebalance_shown import RebalanceShown
 from quant_trading_system.core.roles import Role
 
 MAX_REQUEST_BYTES = 64 * 1024
@@ -315,6 +317,8 @@ AnyCommand = (
     | CancelParent
     | ArmStrategy
     | DisarmStrategy
+    | PreviewRebalance
+    | Rebalance
     | Reconcile
     | ProposeLimits
     | AnswerApproval
@@ -359,6 +363,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         rule, limit, actual: of a refusal by the gate.
         orders: ids of the orders that a command about several has asked to end.
         decision: every answer of the gate; of `Check` only.
+        rebalance: the trades that were planned, with cost and risk.
     """
 
     result: Result
@@ -371,3 +376,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     actual: Decimal | None = None
     orders: tuple[str, ...] = ()
     decision: Decision | None = None
+    rebalance: RebalanceShown | None = None

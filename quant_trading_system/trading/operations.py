@@ -21,6 +21,7 @@ from quant_trading_system.core.command import Command
 from quant_trading_system.core.commands import (
     AnswerApproval,
     ArmStrategy,
+    CancelAll,
     Check,
     DisarmStrategy,
     Flatten,
@@ -42,11 +43,13 @@ from quant_trading_system.core.exceptions import (
     TradingError,
 )
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, subject_of_key
+from quant_trading_system.core.rebalance_commands import PreviewRebalance
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.trading import operator_limits
 from quant_trading_system.trading.held_orders import HeldOrders
 from quant_trading_system.trading.operator_orders import PATIENCE, Act, Handler, OrderOperations
 from quant_trading_system.trading.operator_parents import ParentOperations
+from quant_trading_system.trading.operator_rebalance import RebalanceOperations
 from quant_trading_system.trading.reconciler import Reconciler
 from quant_trading_system.trading.system import TradingSystem
 
@@ -90,9 +93,12 @@ class Operations:
         self._held = HeldOrders(system)
         orders, parents = OrderOperations(system, self._until, self._held), ParentOperations(system, self._until)
         self._orders = orders
+        self._rebalances = RebalanceOperations(system, self._until, self._answer_late)
         self._handlers: dict[type[Command], Handler] = {
             **orders.handlers(),
             **parents.handlers(),
+            **self._rebalances.handlers(),
+            CancelAll: self._cancel_all,
             Halt: self._halt,
             Flatten: self._flatten,
             ArmStrategy: self._arm,
@@ -112,7 +118,7 @@ class Operations:
         Whoever stops waiting does not stop the work; the same key asks for its outcome again.
         """
         command, key = request.command, request.key
-        if isinstance(command, Check):
+        if isinstance(command, Check | PreviewRebalance):
             return await self._try(request, Act(None, "", request.principal))
         known = self._running.get(key)
         if known is None:
@@ -131,23 +137,35 @@ class Operations:
     async def _once(self, request: Request) -> Outcome:
         command = request.command
         order_id = self._system.ids.next_order_id() if isinstance(command, PlaceOrder) else ""
-        act = Act(None, order_id, request.principal)
+        act = Act(None, order_id, request.principal, request.key)
         try:
             act = act._replace(seq=self._record(request, order_id))
         except JournalError as error:
             if not command.stops:
                 return Outcome(result=Result.REFUSED, message=f"it cannot be recorded, so nothing was done: {error}")
         outcome = await self._try(request, act)
-        self._remember(request, outcome)
+        self._remember(request.key, msgspec.to_builtins(command), outcome)
         try:
-            self._system.ports.journal.append(
-                OperatorAnswered(at=self._system.ports.clock.now(), key=request.key, outcome=outcome), act.seq
-            )
+            self._note(act, outcome)
             await self._system.ports.journal.durable()
         except JournalError as error:
             message = f"{outcome.message}; the outcome could not be recorded: {error}"
             return msgspec.structs.replace(outcome, message=message)
         return outcome
+
+    def _note(self, act: Act, outcome: Outcome) -> None:
+        answered = OperatorAnswered(at=self._system.ports.clock.now(), key=act.key, outcome=outcome)
+        self._system.ports.journal.append(answered, act.seq)
+
+    def _answer_late(self, act: Act, outcome: Outcome) -> None:
+        """What was pending has come to its end; whoever repeats the request with its key is told."""
+        known = self._answered.get(act.key)
+        if known is not None:
+            self._remember(act.key, known[0], outcome)
+        try:
+            self._note(act, outcome)
+        except JournalError:
+            return  # the journal has told people; the answer is known until a restart
 
     def _record(self, request: Request, order_id: str) -> int:
         fields = msgspec.to_builtins(request.command)
@@ -173,6 +191,7 @@ class Operations:
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
+        await self._rebalances.close()
 
     async def _try(self, request: Request, act: Act) -> Outcome:
         handler = self._handlers[type(request.command)]
@@ -195,8 +214,8 @@ class Operations:
         finally:
             self._wake()
 
-    def _remember(self, request: Request, outcome: Outcome) -> None:
-        self._answered[request.key] = (msgspec.to_builtins(request.command), outcome)
+    def _remember(self, key: str, command: Plain, outcome: Outcome) -> None:
+        self._answered[key] = (command, outcome)
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
 
@@ -229,6 +248,10 @@ class Operations:
         return condition()
 
     # -- the account ---------------------------------------------------------------------------------------------
+
+    async def _cancel_all(self, command: CancelAll, act: Act) -> Outcome:
+        self._rebalances.stop(f"all orders were cancelled by {act.by}")
+        return await self._orders.cancel_all(command, act)
 
     async def _halt(self, command: Halt, act: Act) -> Outcome:
         return await self._stop(HaltLevel[command.level.name], command.reason, act)

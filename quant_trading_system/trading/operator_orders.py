@@ -38,12 +38,13 @@ class Act(NamedTuple):
     Attributes:
         seq: its journal entry, None when it could not be recorded.
         order_id: the id of the order that it may place.
-        by: who gave it.
+        by: who gave it; `key`: names the intention.
     """
 
     seq: int | None
     order_id: str
     by: str
+    key: str = ""
 
 
 Handler = Callable[[Any, Act], Awaitable[Outcome]]

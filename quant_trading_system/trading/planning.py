@@ -16,6 +16,7 @@ from quant_trading_system.market.quotes import Quote
 
 _TENTH_BP = Decimal("0.1")
 _SHORTEST = timedelta(seconds=30)
+_MOST_PERSONS = 5
 
 
 class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
             and an algorithm; None leaves that to strategies. Where the daily volume is unknown it is one order.
         slice_length: of a schedule; `participation`: own shares per share of others, at most.
         horizon: the longest that an algorithm may take; None leaves that to the planner.
+        rebalance_approvals: persons who must approve a rebalance that a person asks for; 0 for none.
         after_crash: what becomes of parent orders that were working when the engine died; paused ones stay paused.
 
     Raises:
@@ -51,6 +53,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     participation: Decimal = Decimal("0.1")
     horizon: timedelta | None = None
     after_crash: AfterCrash = AfterCrash.CANCEL
+    rebalance_approvals: int = 0
 
     def __post_init__(self) -> None:
         for name in ("entry_urgency", "min_trade_pct", "drift_band", "participation"):
@@ -61,6 +64,8 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 "participation and algorithm_from_adv must be above 0, market_spread_bps not below"
             )
+        if not 0 <= self.rebalance_approvals <= _MOST_PERSONS:
+            raise ConfigurationError(f"rebalance_approvals: {self.rebalance_approvals} is not 0 to {_MOST_PERSONS}")
         if self.slice_length < _SHORTEST or (self.horizon is not None and self.horizon < self.slice_length):
             raise ConfigurationError(f"a slice takes {_SHORTEST.seconds} s or longer, the horizon one slice or longer")
 

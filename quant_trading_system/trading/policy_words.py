@@ -45,7 +45,7 @@ def read_policy(texts: Iterable[str], base: ExecutionPolicy) -> ExecutionPolicy:
     return msgspec.structs.replace(base, **changes)
 
 
-def _read(key: str, text: str) -> Decimal | bool | timedelta | AfterCrash | None:
+def _read(key: str, text: str) -> Decimal | bool | int | timedelta | AfterCrash | None:
     if _NONE.get(key) == text:
         return None
     if key == "after_crash":
@@ -60,4 +60,8 @@ def _read(key: str, text: str) -> Decimal | bool | timedelta | AfterCrash | None
         number = exact(text)
     except InvalidNumber as error:
         raise ConfigurationError(f"{key}: {error}") from None
+    if key == "rebalance_approvals":
+        if number % 1:
+            raise ConfigurationError(f"rebalance_approvals: {text} is no number of persons")
+        return int(number)
     return timedelta(seconds=int(number * 60)) if key in _MINUTES else number

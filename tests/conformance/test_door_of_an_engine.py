@@ -126,8 +126,12 @@ def test_everything_can_be_done_from_the_command_line(engine):
         (listed,) = engine.ask("strategy", "list")
         assert (listed["strategy"], listed["state"], listed["reason"]) == ("Quiet", "disarmed", "a test")
         assert engine.ask("strategy", "arm", "Quiet")["status"] == "armed"
-        assert engine.ask("reconcile", "--now")["status"] == "agree"
         assert engine.ask("cancel", "--all")["result"] == "done"
+        planned = engine.ask("rebalance", "PEP=0.05", "--preview")["rebalance"]
+        assert [trade["why"] for trade in planned["trades"]] == ["closed", "to target"]
+        assert engine.ask("rebalance", "PEP=0.05", "--yes")["result"] == "done"
+        assert [row["symbol"] for row in engine.ask("positions")["positions"]] == ["PEP"]
+        assert engine.ask("reconcile", "--now")["status"] == "agree"
         process.send_signal(signal.SIGINT)
         engine.told(process, "stopped")
         assert process.wait() == 0

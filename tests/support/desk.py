@@ -26,6 +26,7 @@ from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, PositionSizer
 from quant_trading_system.risk.pre_trade import ApprovedOrder, PreTradeRiskChecker
+from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.system import Ports, TradingSystem, assemble
 from tests.support.list_journal import ListJournal
@@ -122,6 +123,7 @@ class Account:
         strategies: Sequence[Strategy] = (),
         sizer: PositionSizer | None = None,
         clock: ManualClock | None = None,
+        policy: ExecutionPolicy | None = None,
     ) -> None:
         self.calls: list[str] = []
         self.clock = clock or ManualClock(NOON)
@@ -146,6 +148,7 @@ class Account:
             universe=UNIVERSE,
             strategies=strategies,
             sizer=sizer or OwnWeight(EqualWeight()),
+            policy=policy,
         )
         self.broker.holds = lambda: {name: position.quantity for name, position in self.portfolio.positions.items()}
         self.offer()

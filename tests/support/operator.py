@@ -39,6 +39,34 @@ class Operator:
         """The answer; time passes and the engine turns until it is there."""
         return asyncio.run(self.asked(command, key))
 
+    def ask_within_one_loop(
+        self,
+        command: AnyCommand,
+        *,
+        then: Callable[[], object],
+        minutes: int = 1,
+        last: str = "",
+        asked: AnyCommand | None = None,
+    ) -> tuple[Outcome, Outcome]:
+        """The answer, and after `then` and some minutes the answer to the same request, or to that of key `last`."""
+        key = fresh_key()
+
+        async def story() -> tuple[Outcome, Outcome]:
+            first = await self.asked(command, key)
+            then()
+            for second in range(minutes * 60):
+                for _ in range(8):
+                    await asyncio.sleep(0)
+                self.account.offer()
+                await self.account.system.engine.on_step()
+                self.news()
+                await self.account.clock.advance(_TENTH * 10)
+                if second % 60 == 0 and self.account.system.engine.is_idle and second:
+                    break
+            return first, await self.asked(asked or command, last or key)
+
+        return asyncio.run(story())
+
     async def asked(self, command: AnyCommand, key: str = "") -> Outcome:
         """The same within a running loop."""
         answer = asyncio.ensure_future(self.operations.carry_out(request(command, key)))

@@ -128,6 +128,11 @@ def test_the_exit_code_tells_the_result(engine, result, code):
         (("strategy", "arm", "momentum"), "arm_strategy", {"strategy": "momentum"}),
         (("strategy", "disarm", "me", "--reason", "x"), "disarm_strategy", {"strategy": "me", "reason": "x"}),
         (("reconcile", "--now"), "reconcile", {}),
+        (("rebalance", "ko=0.05", "XOM=-0.01", "--cash-kept", "0.02", "--use", "vwap", "--yes"), "rebalance",
+         {"weights": {"KO": Decimal("0.05"), "XOM": Decimal("-0.01")}, "cash_kept": Decimal("0.02"),
+          "execution": "vwap"}),
+        (("rebalance", "KO=0", "--keep-others", "--drift-band", "0.1", "--yes"), "rebalance",
+         {"weights": {"KO": Decimal(0)}, "keep_others": True, "drift_band": Decimal("0.1")}),
     ],
 )  # fmt: skip
 def test_every_command_sends_what_it_says(engine, arguments, name, expected):
@@ -150,6 +155,10 @@ def test_every_command_sends_what_it_says(engine, arguments, name, expected):
         (("cancel", "run-1-0", "--all"), "say what to cancel"),
         (("cancel", "run-1-0", "--keep-exits"), "--keep-exits goes with"),
         (("algo", "start", "KO", "buy", "x"), "QTY x"),
+        (("rebalance",), "name the weights as SYMBOL=WEIGHT, or a file with --from"),
+        (("rebalance", "KO", "--yes"), "write SYMBOL=WEIGHT once for each symbol, not 'KO'"),
+        (("rebalance", "KO=a tenth", "--yes"), "KO: 'a tenth' is not a number"),
+        (("rebalance", "--from", "nowhere.json", "--yes"), "--from nowhere.json cannot be read"),
         (("reconcile", "--now", "--adopt", "anna", "--reason", "x"), "adopts nothing"),
     ],
 )
@@ -163,3 +172,30 @@ def test_a_slip_of_the_keyboard_is_named(engine, arguments, said):
 def test_books_that_differ_have_an_exit_code_of_their_own(engine):
     engine.answer = Outcome(result=Result.DONE, message="our books and the broker's differ: cash", status="differ")
     assert qts("reconcile", "--now").exit_code == 3
+
+
+def test_a_rebalance_is_shown_before_it_is_asked_for(engine, tmp_path):
+    engine.operator.account.hold("KO", 50)
+    file = tmp_path / "weights.json"
+    file.write_text('{"method": "min-variance", "weights": {"PEP": "0.05", "XOM": 0.01}}')
+    shown = qts("rebalance", "--from", str(file), "--preview")
+    assert shown.exit_code == 0, shown.output
+    (command,) = engine.asked
+    assert command.name == "preview_rebalance"
+    assert "-50" in shown.output
+    assert "nothing was sent" in shown.output
+    assert json.loads(qts("rebalance", "--from", str(file), "--preview", "--json").stdout)["rebalance"]["equity"]
+    refused = qts("rebalance", "KO=0.02")
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "repeat the command with --yes" in str(refused.exception)
+    assert {asked.name for asked in engine.asked} == {"preview_rebalance"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "is no JSON"), ("[1]", "no object such"), ('{"weights": {"KO": null}}', "no object such")]
+)
+def test_a_file_of_weights_that_is_none_is_named(engine, tmp_path, text, said):
+    file = tmp_path / "weights.json"
+    file.write_text(text)
+    assert said in str(qts("rebalance", "--from", str(file), "--yes").exception)
+    assert engine.asked == []

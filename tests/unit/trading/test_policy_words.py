@@ -24,6 +24,7 @@ VALUES = {
     "participation": ("0.05", D("0.05")),
     "horizon_minutes": ("90", timedelta(minutes=90)),
     "after_crash": ("resume", AfterCrash.RESUME),
+    "rebalance_approvals": ("2", 2),
 }
 
 
@@ -58,6 +59,8 @@ def test_what_is_not_said_stays():
         ("slice_minutes=0.4", "30 s or longer"),
         ("slice_minutes=10,horizon_minutes=9", "one slice or longer"),
         ("after_crash=pray", "resume or cancel"),
+        ("rebalance_approvals=6", "not 0 to 5"),
+        ("rebalance_approvals=1.5", "no number of persons"),
         ("fit_to_limits=yes", "true or false"),
     ],
 )

@@ -326,7 +326,7 @@ def _limits(count: int) -> RiskLimits:
 def _random_days(study: Study, count: int, seed: int) -> PriceHistory:
     """Two closes of `count` stocks: the price, and one that is normal around it; the path between is a random walk."""
     symbols = tuple(f"P{number:05}" for number in range(count))
-    moves = np.random.default_rng(seed).normal(0.0, study.volatility, count)
+    moves = np.random.Generator(np.random.PCG64(seed)).normal(0.0, study.volatility, count)
     first = np.full(count, int(study.price * _FINE * MICROS))
     close = np.stack([first, np.rint(first * (1 + moves) / 10_000).astype(np.int64) * 10_000])
     dates = np.array([_YESTERDAY, _TODAY], dtype="datetime64[D]")

@@ -29,6 +29,7 @@ _HOME = {
     "Signal": "core.signals",
     "StopLoss": "core.orders",
     "Strategy": "trading.strategy",
+    "VectorStrategy": "trading.vector_strategy",
     "TakeProfit": "core.orders",
     "TimeInForce": "core.orders",
 }
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from quant_trading_system.execution.position_tracker import PositionTracker
     from quant_trading_system.risk.limits import KillSwitch, PreTradeRiskChecker
     from quant_trading_system.trading.strategy import Strategy
+    from quant_trading_system.trading.vector_strategy import VectorStrategy
 
 __all__ = [
     "Direction",
@@ -72,6 +74,7 @@ __all__ = [
     "Strategy",
     "TakeProfit",
     "TimeInForce",
+    "VectorStrategy",
 ]
 
 

@@ -21,6 +21,7 @@ from quant_trading_system.research.backtest import Backtest, EquityPoint, Watche
 from quant_trading_system.research.performance import JournalSeal, PerformanceReport, RunRecord, statistics
 from quant_trading_system.risk.metrics import position_concentration
 from quant_trading_system.trading.strategy import Strategy
+from quant_trading_system.trading.vector_strategy import speaking_bars
 
 MAX_DECISIONS = 2_000
 """Decisions kept for the report; more are in the journal only."""
@@ -90,6 +91,7 @@ async def run_account(account: SimulatedAccount, watch: Watcher | None = None) -
         history=account.history,
         correlations=account.correlations,
         watch=watch,
+        speaking=speaking_bars(account.strategies, account.history, account.first_bar),
     )
     start = EquityPoint(account.clock.now(), account.system.portfolio.equity, ZERO, 0)
     return await result_of(account, test.run(), lambda: [start, *test.curve])

@@ -13,6 +13,9 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import RunFinished
 from quant_trading_system.core.numbers import ZERO
@@ -64,8 +67,14 @@ class Backtest:
         history: PriceHistory,
         correlations: RollingCorrelations,
         watch: Watcher | None = None,
+        speaking: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Join the parts; `watch` is called after every step of the market."""
+        """Join the parts.
+
+        Args:
+            watch: called after every step of the market, none of which is passed over then.
+            speaking: the bars at which a strategy may say something, bool [bars]; None when all must be asked always.
+        """
         self._run = run
         self._system = system
         self._clock = clock
@@ -75,6 +84,8 @@ class Backtest:
         self._correlations = correlations
         self._watch = watch
         self._stretches = Stretches(market, history, system.portfolio, system.monitor)
+        self._speaking = None if watch is not None else speaking
+        self._asked_bar = market.finished_bars - 1
         self._first_bar = market.finished_bars
         self.curve: list[EquityPoint] = []
 
@@ -103,6 +114,7 @@ class Backtest:
             await self._run_venue_until(step.at)
         if step.ends_bar:
             self._correlations.next_bar()
+            self._asked_bar = step.bar
             await engine.on_bar(HistoryView(self._history, step.bar))
         if step.kind is StepKind.CLOSE:
             await self._end_day(step.at)
@@ -114,9 +126,10 @@ class Backtest:
         stretch = self._stretches.next() if self._is_quiet else None
         if stretch is None:
             return False
-        for row, bar in stretch.bar_ends():
+        for row, bar in stretch.bar_ends(self._speaking):
             self._clock.move_to(stretch.block.at(row))
             self._correlations.next_bar()
+            self._asked_bar = bar
             spoken = await self._system.engine.on_bar(HistoryView(self._history, bar), partial(self._look, row))
             if spoken and not self._system.engine.is_quiet:
                 self._arrive(stretch, row)
@@ -140,6 +153,11 @@ class Backtest:
 
     def _arrive(self, stretch: Stretch, row: int) -> None:
         """Be at a step of the stretch as if every step up to it had been taken."""
+        latest = stretch.last_bar(row)
+        if latest > self._asked_bar:
+            self._asked_bar = latest
+            self._correlations.next_bar()
+            self._system.engine.learn(HistoryView(self._history, latest))
         self._clock.move_to(stretch.block.at(row))
         self._look(row)
         monitor = self._system.monitor

@@ -59,12 +59,17 @@ class Stretch:
         seen = self._values[: end - self.begin]
         return self._in_dollars(seen.min().item()), self._in_dollars(seen.max().item())
 
-    def bar_ends(self) -> Iterator[tuple[int, int]]:
-        """The steps that end a bar, each with the number of that bar."""
-        rows = self.block.rows
-        first = self.begin // rows
-        for number in range(first, self.end // rows):
-            yield (number + 1) * rows - 1, self.block.first_bar + number
+    def bar_ends(self, speaking: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, int]]:
+        """The steps that end a bar, each with the number of that bar; of `speaking` bars only, if given."""
+        rows, first = self.block.rows, self.block.first_bar
+        bars = range(first + self.begin // rows, first + self.end // rows)
+        chosen = bars if speaking is None else (np.flatnonzero(speaking[bars.start : bars.stop]) + bars.start).tolist()
+        for bar in chosen:
+            yield (bar - first + 1) * rows - 1, bar
+
+    def last_bar(self, row: int) -> int:
+        """The last bar that is complete at a step."""
+        return self.block.first_bar + (row + 1) // self.block.rows - 1
 
     def latest(self, row: int, span_s: float, clock: ManualClock) -> list[tuple[float, Decimal]]:
         """Moments and equity of the steps up to `row` and at most so long before it, oldest first.
@@ -132,8 +137,11 @@ class Stretches:
         )
         if len(absent):
             end = min(end, (first + int(absent[0]) - block.first_bar) * block.rows)
-        bid, ask = block.bid[begin:end, columns], block.ask[begin:end, columns]
-        flawed = np.flatnonzero(((bid <= 0) | (bid >= ask)).any(axis=1))
+        last, bid, ask = (side[begin:end, columns] for side in (block.last, block.bid, block.ask))
+        allowed = self._monitor.limits.max_quote_deviation_pct
+        away = np.maximum(np.maximum(bid - last, last - ask), 0)
+        doubtful = away * 2.0 > float(allowed or 1) * last  # long before a mark would depend on the one before it
+        flawed = np.flatnonzero(((bid <= 0) | (bid >= ask) | doubtful).any(axis=1))
         return begin + int(flawed[0]) if len(flawed) else end
 
     def _valued(self, block: Block, begin: int, end: int, held: dict[str, Decimal]) -> Stretch | None:

@@ -190,7 +190,7 @@ class RiskMonitor:
         with self._portfolio.lock:
             if self._known_at == lowest == highest:  # whatever is broken or near a limit is known, and stays so
                 return not self._agreement.broker_lost and self._kill_switch.level >= self.limits.halt_level
-            if self._portfolio.unmarked or not self._is_calm_apart_from_losses():
+            if self._agreed or self._portfolio.unmarked or not self._is_calm_apart_from_losses():
                 return False
             day, week, month, peak, high = self._equity_and_bases()[1]
             return self._are_far(lowest, (day, week, month, max(peak, highest), max(high, highest)))

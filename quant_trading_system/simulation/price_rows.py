@@ -8,7 +8,7 @@ seed, the symbol and the day alone, so that another universe or another span of 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, PriceHistory
 from quant_trading_system.market.sessions import Calendar, Session
-from quant_trading_system.market.time_axis import Stamps, moment_of
+from quant_trading_system.market.time_axis import Stamps, moment_of, stamp_of
 from quant_trading_system.simulation import paths, spreads
 from quant_trading_system.simulation.noise import keys, normals
 from quant_trading_system.simulation.realism import PLAIN, Realism
@@ -29,6 +29,8 @@ from quant_trading_system.simulation.realism import PLAIN, Realism
 Integers = NDArray[np.int64]
 
 _CHUNK = 256
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _BASIS_POINTS = 10_000
 
 
@@ -63,62 +65,92 @@ class MarketStep(msgspec.Struct, frozen=True):
         return self.kind is StepKind.BAR_END or self.kind is StepKind.CLOSE
 
 
-class Span(msgspec.Struct, frozen=True):
-    """When a bar begins and ends, and what it is to its session."""
+class Times:
+    """When some bars begin and end, and what each is to its session.
 
-    start: datetime
-    end: datetime
-    session: Session | None
-    opens: bool
-    closes: bool
+    Attributes:
+        opens, closes: bool [bars], the bar opens or closes its session.
+    """
+
+    __slots__ = ("_ends", "_of", "_sessions", "_starts", "closes", "opens")
+
+    def __init__(
+        self, starts: Stamps, ends: Stamps, sessions: Sequence[Session], goes_on: tuple[bool, bool] = (False, False)
+    ) -> None:
+        """Find the session of each bar among `sessions`, rising; there is at least one.
+
+        Args:
+            goes_on: the first bar goes on with the session of the bar before, and the last is followed by another
+                one of its session.
+        """
+        self._starts, self._ends, self._sessions = _micros(starts), _micros(ends), sessions
+        place = np.searchsorted(_micros_of([one.open for one in sessions]), self._starts, side="right") - 1
+        closing = _micros_of([one.close for one in sessions])
+        self._of = np.where((place >= 0) & (self._starts < closing[place]), place, -1)
+        changes = self._of[1:] != self._of[:-1]
+        inside = self._of >= 0
+        self.opens = inside & np.concatenate(([not goes_on[0]], changes))
+        self.closes = inside & np.concatenate((changes, [not goes_on[1]]))
+
+    def start(self, bar: int) -> datetime:
+        """Aware, UTC."""
+        return _EPOCH + timedelta(microseconds=self._starts.item(bar))
+
+    def end(self, bar: int) -> datetime:
+        """Aware, UTC."""
+        return _EPOCH + timedelta(microseconds=self._ends.item(bar))
+
+    def session(self, bar: int) -> Session | None:
+        """The regular session in which it begins, None outside of one."""
+        place = self._of.item(bar)
+        return None if place < 0 else self._sessions[place]
 
 
 class Block:
     """Some bars in a row: the prices of N symbols at their K steps.
 
     Attributes:
-        first_bar: the bar of the history that it begins with; `rows`: steps in each bar; `spans`: of each bar.
+        first_bar: the bar of the history that it begins with; `rows`: steps in each bar; `times`: of the bars.
         before: how many steps there were before it.
         last, bid, ask: micro-dollars; `volume`: shares until the next step; int64 [K, N].
         edges: the steps that open or close a session, rising.
     """
 
-    __slots__ = ("ask", "before", "bid", "edges", "first_bar", "last", "rows", "spans", "volume")
+    __slots__ = ("ask", "before", "bid", "edges", "first_bar", "last", "rows", "times", "volume")
 
     def __init__(
-        self, first_bar: int, before: int, spans: list[Span], prices: tuple[Integers, Integers, Integers, Integers]
+        self, first_bar: int, before: int, times: Times, prices: tuple[Integers, Integers, Integers, Integers]
     ) -> None:
         """Join bars with their prices: last, bid, ask and volume, each [bars, rows, N]."""
         self.first_bar = first_bar
         self.before = before
-        self.spans = spans
+        self.times = times
         self.rows: int = prices[0].shape[1]
         self.last, self.bid, self.ask, self.volume = (side.reshape(-1, side.shape[-1]) for side in prices)
-        opening = [number * self.rows for number, span in enumerate(spans) if span.opens]
-        closing = [(number + 1) * self.rows - 1 for number, span in enumerate(spans) if span.closes]
-        self.edges = sorted(opening + closing)
+        opening = np.flatnonzero(times.opens) * self.rows
+        closing = (np.flatnonzero(times.closes) + 1) * self.rows - 1
+        self.edges: list[int] = np.sort(np.concatenate((opening, closing))).tolist()
 
     def __len__(self) -> int:
         return len(self.last)
 
     def at(self, row: int) -> datetime:
         """When that step is; the steps of a bar are evenly spaced from its start to its end."""
-        number, place = divmod(row, self.rows)
-        span = self.spans[number]
+        bar, place = divmod(row, self.rows)
         if place == self.rows - 1:
-            return span.end
-        passed: timedelta = (span.end - span.start) * place / (self.rows - 1)
-        return span.start + passed
+            return self.times.end(bar)
+        start = self.times.start(bar)
+        return start + (self.times.end(bar) - start) * place / (self.rows - 1) if place else start
 
     def step(self, row: int) -> MarketStep:
         """That step."""
-        number, place = divmod(row, self.rows)
-        span, kind = self.spans[number], StepKind.INTRADAY
+        bar, place = divmod(row, self.rows)
+        times, kind = self.times, StepKind.INTRADAY
         if place == self.rows - 1:
-            kind = StepKind.CLOSE if span.closes else StepKind.BAR_END
-        elif not place and span.opens:
+            kind = StepKind.CLOSE if times.closes[bar] else StepKind.BAR_END
+        elif not place and times.opens[bar]:
             kind = StepKind.OPEN
-        return MarketStep(self.before + row + 1, self.at(row), kind, span.session, self.first_bar + number)
+        return MarketStep(self.before + row + 1, self.at(row), kind, times.session(bar), self.first_bar + bar)
 
     def next_edge(self, row: int) -> int:
         """The first step after `row` that opens or closes a session; the number of steps when there is none."""
@@ -219,16 +251,18 @@ class PriceRows:
             last = self._carried(self._daily_path(bar, sigma), bars)
             bid, ask = self._daily_quotes(bar, last, sigma)
             before = (bar - self._first_bar) * rows
-            yield Block(bar, before, [self._session_span(bar)], (last, bid, ask, self._traded(bars, profile)))
+            times = self._session_times(bar)
+            yield Block(bar, before, times, (last, bid, ask, self._traded(bars, profile)))
 
-    def _session_span(self, bar: int) -> Span:
+    def _session_times(self, bar: int) -> Times:
         day = self._history.dates[bar].item()
         session = self._calendar.session_on(day)
         if session is None:
             raise MarketDataError(
                 f"the exchange is closed on {day}, but the history has a bar; use the same calendar for both"
             )
-        return Span(session.open, session.close, session, opens=True, closes=True)
+        start, end = (np.array([stamp_of(moment)]) for moment in (session.open, session.close))
+        return Times(start, end, (session,))
 
     def _daily_path(self, bar: int, sigma: NDArray[np.float64]) -> Integers:
         """[1, rows, N]."""
@@ -252,16 +286,17 @@ class PriceRows:
     # -- intraday bars --------------------------------------------------------------------------------------------
 
     def _intraday_blocks(self) -> Iterator[Block]:
-        before = 0
+        before, dates = 0, self._history.dates
+        sessions = self._calendar.sessions_between(dates[0].item(), dates[-1].item())
         for begin in range(self._first_bar, len(self._history), _CHUNK):
             bars = slice(begin, min(begin + _CHUNK, len(self._history)))
             last = self._carried(self._intraday_paths(bars), bars)
             rows = last.shape[1]
-            spans = self._spans(bars)
-            bid, ask = self._intraday_quotes(bars, last, spans)
+            times = self.times_of(bars, sessions)
+            bid, ask = self._intraday_quotes(bars, last, times)
             traded = self._traded(bars, np.full(rows, 1_000_000 // rows))
-            yield Block(begin, before, spans, (last, bid, ask, traded))
-            before += rows * len(spans)
+            yield Block(begin, before, times, (last, bid, ask, traded))
+            before += rows * len(last)
 
     def _intraday_paths(self, bars: slice) -> Integers:
         """[bars, 4 or 2, N]."""
@@ -272,7 +307,7 @@ class PriceRows:
             return np.stack([np.where(previous > 0, previous, close), close], axis=1)
         return paths.four_points(history.open_micros[bars], history.high_micros[bars], history.low_micros[bars], close)
 
-    def _intraday_quotes(self, bars: slice, last: Integers, spans: list[Span]) -> tuple[Integers, Integers]:
+    def _intraday_quotes(self, bars: slice, last: Integers, times: Times) -> tuple[Integers, Integers]:
         """Bid and ask of intraday bars; [bars, rows, N]."""
         model, history = self._realism.spread, self._history
         if model is None:
@@ -281,27 +316,22 @@ class PriceRows:
             length = moment_of(history.axis.ends[0]) - moment_of(history.axis.starts[0])
             squares = paths.squared_returns(history.close_micros, self._previous, history.present)
             self._ratios = spreads.ratio_of_bars(squares, max(round(model.span / length), 1))
-        elapsed = np.array([_elapsed(span, last.shape[1]) for span in spans])
+        elapsed = np.array([_elapsed(times, bar, last.shape[1]) for bar in range(len(last))])
         widths = (
             spreads.opening(model, elapsed)[:, :, np.newaxis]
             * spreads.following(model, self._ratios[bars])[:, np.newaxis]
         )
         return paths.quotes_around(last, self._spread * widths)
 
-    def _spans(self, bars: slice) -> list[Span]:
-        """When bars begin and end; those of a session know whether they open or close it."""
+    def times_of(self, bars: slice, sessions: Sequence[Session]) -> Times:
+        """When bars begin and end; `sessions`: at least those of their dates."""
         axis, first, last = self._history.axis, bars.start, bars.stop
-        starts = _moments(axis.starts[first : last + 1])
-        sessions = [self._calendar.session_at(start) for start in starts] + [None]
-        before = None if first == self._first_bar else self._calendar.session_at(moment_of(axis.starts[first - 1]))
-        spans = []
-        for place, end in enumerate(_moments(axis.ends[bars])):
-            session = sessions[place]
-            inside = session is not None
-            opens, closes = inside and before != session, inside and sessions[place + 1] != session
-            spans.append(Span(starts[place], end, session, opens, closes))
-            before = session
-        return spans
+        at = self._calendar.session_at
+        before = None if first == self._first_bar else at(moment_of(axis.starts[first - 1]))
+        after = None if last == len(self._history) else at(moment_of(axis.starts[last]))
+        ends = at(moment_of(axis.starts[first])), at(moment_of(axis.starts[last - 1]))
+        goes_on = before is not None and before == ends[0], after is not None and after == ends[1]
+        return Times(axis.starts[bars], axis.ends[bars], sessions, goes_on)
 
     def _carried(self, last: Integers, bars: slice) -> Integers:
         """Where a symbol has no bar, its last close stays; 0 before its first bar."""
@@ -309,13 +339,19 @@ class PriceRows:
         return last if present.all() else np.where(present[:, np.newaxis], last, self._previous[bars][:, np.newaxis])
 
 
-def _elapsed(span: Span, rows: int) -> list[float]:
+def _elapsed(times: Times, bar: int, rows: int) -> list[float]:
     """Seconds since the opening at each step of a bar; infinite outside of a session."""
-    if span.session is None:
+    session, start = times.session(bar), times.start(bar)
+    if session is None:
         return [np.inf] * rows
-    length = span.end - span.start
-    return [(span.start + length * row / (rows - 1) - span.session.open).total_seconds() for row in range(rows)]
+    length = times.end(bar) - start
+    return [(start + length * row / (rows - 1) - session.open).total_seconds() for row in range(rows)]
 
 
-def _moments(stamps: Stamps) -> list[datetime]:
-    return [moment.replace(tzinfo=UTC) for moment in stamps.astype("datetime64[us]").tolist()]
+def _micros(stamps: Stamps) -> Integers:
+    """Microseconds since 1970."""
+    return stamps.astype("datetime64[us]").astype(np.int64)
+
+
+def _micros_of(moments: list[datetime]) -> Integers:
+    return np.array([(moment - _EPOCH) // _MICROSECOND for moment in moments], dtype=np.int64)

@@ -90,6 +90,15 @@ class MarketView:
         """The last `bars` closes or fewer, oldest first, for statistics; NaN where a bar is missing."""
         return self._history.closes(symbol, bars)
 
+    @property
+    def known_bars(self) -> int:
+        """How many bars are known by now, those from before this run included."""
+        return len(self._history)
+
+    def all_closes(self) -> NDArray[np.float64]:
+        """All closes known by now, shape [known_bars, symbols], for statistics; NaN where a bar is missing."""
+        return self._history.all_closes()
+
     def returns(self, bars: int) -> NDArray[np.float64]:
         """The last `bars` simple returns of all symbols or fewer, shape [bars, symbols]."""
         return self._history.returns(bars)

@@ -8,8 +8,7 @@ that strategy and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 
 import msgspec
 
@@ -28,21 +27,17 @@ from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.marks import mark_of
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_book import RiskBook
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_planning import EXECUTIONS
 from quant_trading_system.trading.liquidation import HaltProcedure
+from quant_trading_system.trading.marking import Marking
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.signal_generator import SignalGenerator
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from quant_trading_system.trading.switch_moves import SwitchMoves
-
-_NO_TIME, _MILLISECOND, _SECOND = timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1)
-_QUIET = timedelta(seconds=1)
-"""A feed that is mute for less is not looked into."""
 
 Wish = Signal | Order | ParentOrder
 """What a strategy may say."""
@@ -102,9 +97,10 @@ class TradingEngine:
         self._journal = journal
         self._clock = clock
         self.risk_book = risk_book
+        self._marking = Marking(portfolio, quotes, monitor, calendar, clock)
         self._signals = SignalGenerator()
         self._given: list[Order | ParentOrder] = []
-        self._bar = 0
+        self._bar = self._known_bars = 0
         self._moves = SwitchMoves(kill_switch, clock, journal)
         kill_switch.subscribe(self._on_kill_switch)
 
@@ -166,6 +162,15 @@ class TradingEngine:
             if self._kill_switch.stops_something:
                 await self._halt.advance()
 
+    def learn(self, history: HistoryView) -> None:
+        """Bars have ended at which no strategy need be asked; the last one is the present one of `history`."""
+        self._bar += max(len(history) - self._known_bars, 1) if self._bar else 1
+        self._known_bars = len(history)
+        if self.risk_book is not None:
+            self.risk_book.next_bar()
+        self._path.see(history)
+        self._desk.market.learn(history)
+
     async def on_bar(self, history: HistoryView, look: Callable[[], object] | None = None) -> bool:
         """A bar ended: ask every running strategy what it wants; whether any said something.
 
@@ -173,11 +178,7 @@ class TradingEngine:
             look: values positions, where that was left until a strategy asks what they are worth.
         """
         spoken = False
-        self._bar += 1
-        if self.risk_book is not None:
-            self.risk_book.next_bar()
-        self._path.see(history)
-        self._desk.market.learn(history)
+        self.learn(history)
         for strategy in list(self._running):
             try:
                 view = MarketView(history, self._portfolio, strategy.name, self._bar, look)
@@ -342,30 +343,7 @@ class TradingEngine:
 
     def mark_positions(self) -> None:
         """Value what is held at the latest prices that can be believed."""
-        now, newest, ahead = self._clock.now(), None, _NO_TIME
-        for symbol in sorted(self._portfolio.open_symbols):
-            quote = self._quotes.quote(symbol)
-            if quote is None:
-                continue
-            if newest is None or quote.received_at > newest:
-                newest = quote.received_at
-            if quote.at > now:
-                ahead = max(ahead, quote.at - now)
-            if quote.flaw:
-                continue
-            price = mark_of(quote, self._portfolio.position(symbol), self._monitor.limits)
-            if price is not None:
-                self._portfolio.mark(symbol, price)
-        self._tell_feed(now, newest, ahead)
-
-    def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta) -> None:
-        """For how long the exchange has been open without a quote of anything held, and how far our clock is behind."""
-        silent = _NO_TIME
-        if newest is not None and now - newest > _QUIET:
-            session = self._calendar.session_at(now)
-            silent = _NO_TIME if session is None else min(now - newest, now - session.open)
-        self._monitor.feed_silence = Decimal(silent // _SECOND)
-        self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3)
+        self._marking.mark()
 
     def switch_was(self, halt: RecordedHalt, scoped: Iterable[RecordedHalt]) -> None:
         """Where the journal left the kill switch; whatever differs from it was done by somebody else since."""

@@ -273,9 +273,10 @@ class _OneSymbol(PriceRows):
         starts, ends = history.axis.starts[chosen], history.axis.ends[chosen]
         at = starts[:, np.newaxis] + (ends - starts)[:, np.newaxis] * np.arange(rows) // (rows - 1)
         at[:, -1] -= np.timedelta64(_BEFORE_THE_END_US, "us")
-        bid, ask = (side[inside, :, 0] for side in self._intraday_quotes(bars, whole, self._spans(bars)))
-        times = at.astype("datetime64[ns]").astype(np.int64)
-        return Ticks(times.ravel(), last.ravel(), bid.ravel(), ask.ravel(), size.ravel())
+        times = self.times_of(bars, self._calendar.sessions_between(day, day))
+        bid, ask = (side[inside, :, 0] for side in self._intraday_quotes(bars, whole, times))
+        moments = at.astype("datetime64[ns]").astype(np.int64)
+        return Ticks(moments.ravel(), last.ravel(), bid.ravel(), ask.ravel(), size.ravel())
 
 
 def _seconds(session: Session) -> int:

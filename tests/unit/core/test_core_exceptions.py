@@ -7,10 +7,12 @@ import pytest
 
 from quant_trading_system.core import exceptions
 from quant_trading_system.core.exceptions import (
+    AnotherActivation,
     ApprovalRefused,
     BrokerRejected,
     BrokerTimeout,
     ConfigurationError,
+    DrillFailed,
     DuplicateOrderId,
     EngineNotRunning,
     EngineSilent,
@@ -28,6 +30,7 @@ from quant_trading_system.core.exceptions import (
     KillSwitchActiveError,
     KillSwitchIncomplete,
     MarketDataError,
+    NotAllowed,
     NotReconciled,
     NotReplaceable,
     NotSent,
@@ -38,6 +41,7 @@ from quant_trading_system.core.exceptions import (
     ResetRefused,
     SolverFailed,
     StrategyError,
+    SweepInterrupted,
     TradingError,
     UnknownOrder,
 )
@@ -61,6 +65,10 @@ SAMPLES = [
     (KillSwitchIncomplete("latch not written"), "latch not written", {}),
     (ApprovalRefused("Cid is not on the list"), "Cid is not on the list", {}),
     (ResetRefused("a reason is missing"), "a reason is missing", {}),
+    (AnotherActivation("it was halted again"), "it was halted again", {}),
+    (NotAllowed("Dan is not known any more"), "Dan is not known any more", {}),
+    (DrillFailed("the venue did not start"), "the venue did not start", {}),
+    (SweepInterrupted("7 of 9 trials"), "7 of 9 trials", {}),
     (ResetPending("1 of 2 approvals"), "1 of 2 approvals", {}),
     (NotReconciled("positions differ"), "positions differ", {}),
     (StrategyError("asked for cash"), "asked for cash", {}),

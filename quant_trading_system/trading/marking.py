@@ -1,0 +1,58 @@
+"""What positions are worth now, and what the quotes of them say about feed and clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.marks import mark_of
+from quant_trading_system.risk.monitor import RiskMonitor
+from quant_trading_system.risk.portfolio import Portfolio
+
+_NO_TIME, _MILLISECOND, _SECOND = timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1)
+_QUIET = timedelta(seconds=1)
+"""A feed that is mute for less is not looked into."""
+
+
+class Marking:
+    """Marks the portfolio, and tells the monitor how old and how early the quotes are."""
+
+    def __init__(
+        self, portfolio: Portfolio, quotes: QuoteSource, monitor: RiskMonitor, calendar: Calendar, clock: Clock
+    ) -> None:
+        """Join the parts."""
+        self._portfolio = portfolio
+        self._quotes = quotes
+        self._monitor = monitor
+        self._calendar = calendar
+        self._clock = clock
+
+    def mark(self) -> None:
+        """Value what is held at the latest prices that can be believed."""
+        now, newest, ahead = self._clock.now(), None, _NO_TIME
+        for symbol in sorted(self._portfolio.open_symbols):
+            quote = self._quotes.quote(symbol)
+            if quote is None:
+                continue
+            if newest is None or quote.received_at > newest:
+                newest = quote.received_at
+            if quote.at > now:
+                ahead = max(ahead, quote.at - now)
+            if quote.flaw:
+                continue
+            price = mark_of(quote, self._portfolio.position(symbol), self._monitor.limits)
+            if price is not None:
+                self._portfolio.mark(symbol, price)
+        self._tell_feed(now, newest, ahead)
+
+    def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta) -> None:
+        """For how long the exchange has been open without a quote of anything held, and how far our clock is behind."""
+        silent = _NO_TIME
+        if newest is not None and now - newest > _QUIET:
+            session = self._calendar.session_at(now)
+            silent = _NO_TIME if session is None else min(now - newest, now - session.open)
+        self._monitor.feed_silence = Decimal(silent // _SECOND)
+        self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3)

@@ -24,7 +24,9 @@ format: setup ## put all Python files into the common format
 	@.venv/bin/ruff check --fix --exit-zero --quiet . && .venv/bin/ruff format .
 
 bench: setup ## measure the speed of orders and backtests (ARGS="-k order" for some of it)
-	@.venv/bin/python -m pytest tests/bench --timeout=1800 $(ARGS)
+	@mkdir -p build
+	@.venv/bin/python -m pytest tests/bench --timeout=3600 --benchmark-json=build/bench.json $(ARGS)
+	@.venv/bin/python tools/write_performance.py build/bench.json
 
 bench-peers: ## do the same work in other projects' libraries, side by side (ARGS=optimisers for one family of it)
 	@tools/peers/run.sh $(ARGS)

@@ -53,7 +53,7 @@ def test_most_pages_have_examples():
     silent = {
         page.name for page in pages() if not any(b.prints or b.language == "console" for b in blocks_of(_text(page)))
     }
-    made = {"cli.md", "controls.md", "metrics.md", "rejections.md", "tear-sheets.md"}
+    made = {"cli.md", "controls.md", "metrics.md", "performance.md", "rejections.md", "tear-sheets.md"}
     words = made | {"console.md", "glossary.md", "live.md", "operations.md", "venue.md", "why.md"}
     assert silent == words | {"simulation.md", "faults.md", "naive-client.md"}
 

@@ -1,0 +1,97 @@
+"""Speed as a ratio to a bare loop that runs beside it, and a gate: no ratio may grow far beyond the accepted one."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ACCEPTED = Path(__file__).parent / "accepted_ratios.json"
+MAY_GROW = 1.5
+"""A ratio above the accepted one by more than this is refused; what is below is noise of shared machines."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of `make bench`."""
+    parser.addoption("--full", action="store_true", help="workloads in their full size: a million bars, for instance")
+    parser.addoption("--accept", action="store_true", help="accept the ratios of this run for later ones")
+
+
+@pytest.fixture
+def size(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """The size of a workload: a usual and a full one."""
+    return lambda usual, full: full if request.config.getoption("--full") else usual
+
+
+class Measured(NamedTuple):
+    """What a comparison gave: the results of both."""
+
+    ours: Any
+    bare: Any
+
+
+@pytest.fixture
+def against(
+    benchmark: Any, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Measured]:
+    """Measures work beside a bare loop, tells the ratio, and holds it to the accepted one.
+
+    Seconds are those of processors, child processes included, which other programs on the machine hardly disturb.
+    """
+    whole = request.config.getoption("--full")
+
+    def compare(
+        ours: Callable[[], Any], bare: Callable[[], Any], *, units: int, unit: str, rounds: int = 1 if whole else 3
+    ) -> Measured:
+        told, before = _quickest(bare, 5)
+        found: list[tuple[Any, float]] = []
+        benchmark.pedantic(lambda: found.append(_quickest(ours, 1)), rounds=rounds)
+        _, after = _quickest(bare, 5)
+        seconds, bare_seconds = min(span for _, span in found), min(before, after)
+        ratio = seconds / bare_seconds
+        wall = benchmark.stats.stats.min
+        benchmark.extra_info.update(
+            units=units, unit=unit, seconds=seconds, bare_seconds=bare_seconds, ratio=ratio, wall=wall
+        )
+        with capsys.disabled():
+            each = f"{seconds / units * 1e6:,.2f} us a {unit}"
+            print(
+                f"\n{request.node.name}: {units:,} {unit}{'s' * (units > 1)}, {each}, {ratio:,.1f} times the bare one"
+            )
+        _hold(request, ratio)
+        return Measured(found[-1][0], told)
+
+    return compare
+
+
+def _quickest(work: Callable[[], Any], tries: int) -> tuple[Any, float]:
+    """The result, and processor seconds of the quickest try."""
+    spans, result = [], None
+    for _ in range(tries):
+        began = _processor_seconds()
+        result = work()
+        spans.append(_processor_seconds() - began)
+    return result, min(spans)
+
+
+def _processor_seconds() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def _hold(request: pytest.FixtureRequest, ratio: float) -> None:
+    """Sizes have ratios of their own, for what is paid once counts less in a long run."""
+    name = request.node.name + (" (full)" if request.config.getoption("--full") else "")
+    accepted = json.loads(ACCEPTED.read_text(encoding="utf-8")) if ACCEPTED.exists() else {}
+    if request.config.getoption("--accept"):
+        accepted[name] = float(f"{ratio:.3g}")
+        ACCEPTED.write_text(json.dumps(accepted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        return
+    if name in accepted:
+        most = accepted[name] * MAY_GROW
+        assert ratio <= most, f"{ratio:.1f} times the bare loop; accepted are {accepted[name]}, so {most:.1f} at most"

@@ -1,0 +1,130 @@
+"""The workloads by which speed is measured, each with a bare loop that says what must come out.
+
+Prices are made up and seeded; costs are such that a bare loop can know them: no latency, the narrowest spread, half a
+cent a share. Limits on pace and on losing streaks are out of the way, for nobody trades like this; every check is
+asked all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+
+from quant_trading_system.app.backtesting import BacktestResult, backtest
+from quant_trading_system.app.bootstrap import Costs, Setup
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.simulation.fees import FeeSchedule, Rate
+from quant_trading_system.simulation.models import LatencyModel, SlippageModel
+from quant_trading_system.trading.strategy import MarketView, Strategy
+from tests.support.bare_loops import CASH_CENTS, SHARES, Told
+from tests.support.desk import UNHURRIED, limits_with
+from tests.support.minute_bars import minute_bars
+
+FEE_A_SHARE = Decimal("0.005")
+PAST = 60
+ROOMY = {"max_consecutive_losses": 1000, "max_portfolio_positions": 500, "max_correlation": Decimal(1)}
+_QUANTITY = Decimal(SHARES)
+
+
+def prices(bars: int, symbols: int = 1, seed: int = 1) -> PriceHistory:
+    """Minute bars of symbols that wander on their own: `PAST` of them to know correlations by, then `bars` to trade."""
+    return minute_bars(PAST + bars, tuple(f"S{number:03d}" for number in range(symbols)), seed=seed)
+
+
+def cents(history: PriceHistory) -> list[list[int]]:
+    """Closes as a bare loop wants them: a row of cents for each bar that is traded."""
+    return (history.close_micros[PAST:] // 10_000).tolist()
+
+
+def setup() -> Setup:
+    """An account with ten million dollars and costs that a bare loop knows."""
+    return Setup(
+        cash=Decimal(CASH_CENTS) / 100,
+        limits=limits_with(**UNHURRIED, **ROOMY),
+        first_bar=PAST,
+        costs=Costs(
+            spread_bps=Decimal(0),
+            fees=FeeSchedule((), (), (Rate(date(2000, 1, 1), FEE_A_SHARE),)),
+            latency=LatencyModel(),
+            slippage=SlippageModel(),
+        ),
+    )
+
+
+def traded(strategy: Strategy, history: PriceHistory) -> BacktestResult:
+    """The whole backtest of a workload."""
+    return backtest(strategy, history, setup())
+
+
+def told(result: BacktestResult) -> Told:
+    """Orders that were sent, fills, and equity at the end in cents, exactly.
+
+    Raises:
+        AssertionError: an order was refused, a strategy stopped, or the equity is no whole number of cents.
+    """
+    assert (result.quality.rejections, result.stopped, result.record.halts) == ({}, (), [])
+    equity = result.account.system.portfolio.equity * 100
+    assert equity == int(equity)
+    return Told(result.quality.submitted, result.statistics.fills, int(equity))
+
+
+class EmaCross(Strategy):
+    """W1, W2, W7: a hundred shares while the fast exponential mean is above the slow one."""
+
+    def __init__(self, fast: int = 10, slow: int = 20) -> None:
+        self.fast, self.slow = fast, slow
+        self._means: dict[str, tuple[float, float]] = {}
+        self._held: dict[str, bool] = {}
+
+    def on_bar(self, market: MarketView) -> Iterable[Order]:
+        """One order for each crossing."""
+        quick, lazy = 2 / (self.fast + 1), 2 / (self.slow + 1)
+        for symbol in market.symbols:
+            close = market.closes(symbol, 1).item()
+            before = self._means.get(symbol)
+            if before is None:
+                self._means[symbol] = (close, close)
+                continue
+            fast, slow = before
+            fast += quick * (close - fast)
+            slow += lazy * (close - slow)
+            self._means[symbol] = (fast, slow)
+            rising = fast > slow
+            if rising is not self._held.get(symbol, False):
+                self._held[symbol] = rising
+                yield market_order(symbol, OrderSide.BUY if rising else OrderSide.SELL)
+
+
+class EveryBar(Strategy):
+    """W3: buys and sells in turn, one order on each bar."""
+
+    def __init__(self, bars: int) -> None:
+        self.bars = bars
+
+    def on_bar(self, market: MarketView) -> Iterable[Order]:
+        """None on the last bar, whose order nobody would fill."""
+        if market.bar < self.bars:
+            yield market_order(market.symbols[0], OrderSide.BUY if market.bar % 2 else OrderSide.SELL)
+
+
+def market_order(symbol: str, side: OrderSide) -> Order:
+    """A hundred shares at the market; repetition is declared, for it is meant."""
+    return Order(
+        symbol=symbol,
+        side=side,
+        quantity=_QUANTITY,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        repeat=True,
+    )
+
+
+def quote_pairs(count: int, seed: int = 1) -> list[tuple[float, float]]:
+    """Bids and asks that wander, a cent apart."""
+    steps = np.random.default_rng(seed).integers(-1, 2, count)
+    bids = (10_000 + np.cumsum(steps)) / 100
+    return [(bid, round(bid + 0.01, 2)) for bid in bids.tolist()]

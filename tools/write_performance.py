@@ -1,0 +1,127 @@
+"""Writes docs/performance.md from a run of `make bench`, and keeps what it was made from beside it.
+
+python tools/write_performance.py build/bench.json     take a new run
+python tools/write_performance.py                      write the page anew from the run that is kept
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+RUN = ROOT / "docs" / "performance-run.json"
+LIBRARIES = ("numpy", "msgspec", "polars")
+
+WORKLOADS = {
+    "w1": "an EMA cross with fees, one symbol of minute bars",
+    "w2": "the same on a hundred symbols in one portfolio",
+    "w3_": "a market order on every bar",
+    "w3b": "limit orders that rest and are cancelled",
+    "w5": "quotes to a strategy that does nothing",
+    "w7": "a sweep of parameter pairs, each a whole backtest",
+}
+
+HEAD = """# Performance
+
+What the workloads of `make bench` cost, as measured in one run. `python tools/write_performance.py` made this page from
+that run.
+
+Every order of every workload goes the whole way: strategy, gate with all its checks, reservation, kill switch, order
+manager, journal in memory, venue, fill, books, risk limits; prices and money are exact decimals. The *bare loop* beside
+each is plain Python that does next to nothing: slotted objects, six comparisons of floats, integer cents, no gate, no
+journal. Orders and fills of both are the same, and the equity at the end is, to the cent; a run in which they differ
+fails.
+
+Seconds are those of processors, child processes included, so that other programs on the machine disturb little.
+
+Only ratios taken in one run can be compared. `make bench` holds each of them to the accepted one of
+`tests/bench/accepted_ratios.json` and fails when one has grown by half; `make bench ARGS=--accept` accepts what it
+measures. `make bench ARGS="-k workloads --full"` takes a million bars instead of some thousands.
+"""
+
+
+def main(wanted: list[str]) -> int:
+    if wanted:
+        run = json.loads(Path(wanted[0]).read_text(encoding="utf-8"))
+        names = [one["name"] for one in run["benchmarks"]]
+        missing = [key for key in ("start", *WORKLOADS) if not any(name.startswith(f"test_{key}") for name in names)]
+        if missing:
+            print(f"that run did not measure {', '.join(missing)}; docs/performance.md stays as it is")
+            return 0
+        RUN.write_text(json.dumps(_kept(run), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    PAGE.write_text(page(json.loads(RUN.read_text(encoding="utf-8"))), encoding="utf-8")
+    print(f"{PAGE.relative_to(ROOT)} is written")
+    return 0
+
+
+def page(run: dict[str, Any]) -> str:
+    """The page that a kept run makes."""
+    rows = run["measured"]
+    parts = [HEAD, "## The run\n", *_machine(run), "", "## Workloads\n", *_workloads(rows)]
+    starts = [row for row in rows if row["name"].startswith("test_start")]
+    if starts:
+        parts += ["", "## Start-up\n", *_starts(starts)]
+    return "\n".join(parts) + "\n"
+
+
+def _machine(run: dict[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
+    return [
+        f"| when | {run['when'][:10]} |",
+        "| --- | --- |",
+        f"| processor | {run['processor']}, {run['cores']} cores |",
+        f"| system | {run['system']} |",
+        f"| versions | {run['python']}, {versions} |",
+        f"| load average when it ended | {run['load']:.1f} |",
+    ]
+
+
+def _workloads(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["| | size | microseconds each | bare loop | ratio |", "| --- | --: | --: | --: | --: |"]
+    for row in rows:
+        key = next((key for key in WORKLOADS if row["name"].startswith(f"test_{key}")), None)
+        if key is None:
+            continue
+        jobs = " on two processes" if row["name"].endswith("[2]") else ""
+        each, bare = (row[name] / row["units"] * 1e6 for name in ("seconds", "bare_seconds"))
+        size = f"{row['units']:,} {row['unit']}s"
+        told = f"{key.rstrip('_').upper()}: {WORKLOADS[key]}{jobs}"
+        lines.append(f"| {told} | {size} | {each:,.2f} | {bare:,.3f} | {row['ratio']:,.0f} |")
+    return lines
+
+
+def _starts(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["| | milliseconds | beyond the interpreter alone |", "| --- | --: | --: |"]
+    for row in rows:
+        name = row["name"].partition("[")[2].rstrip("]")
+        beyond = (row["seconds"] - row["bare_seconds"]) * 1000
+        lines.append(f"| {name} | {row['seconds'] * 1000:,.0f} | {beyond:,.0f} |")
+    return lines
+
+
+def _kept(run: dict[str, Any]) -> dict[str, Any]:
+    """What the page needs of a run of pytest-benchmark."""
+    cpu = run["machine_info"].get("cpu", {})
+    return {
+        "when": run["datetime"],
+        "processor": cpu.get("brand_raw") or platform.processor() or run["machine_info"]["machine"],
+        "cores": os.cpu_count(),
+        "system": f"{run['machine_info']['system']} {run['machine_info']['machine']}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "versions": {name: version(name) for name in LIBRARIES},
+        "load": os.getloadavg()[0],
+        "measured": [
+            {"name": one["name"], **one["extra_info"]} for one in run["benchmarks"] if "ratio" in one["extra_info"]
+        ],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -35,6 +35,7 @@ from quant_trading_system.core.orders import LEGAL_COMBINATIONS, TimeInForce
 from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.risk import controls
 from quant_trading_system.risk.checks import CHECKS
+from quant_trading_system.risk.checks.exits import EXITS_ASKED
 from quant_trading_system.risk.triggers import TRIGGERS
 from quant_trading_system.simulation import fees
 from quant_trading_system.simulation.storm.catalogue import CATALOGUE, NAMES
@@ -120,6 +121,11 @@ def rules() -> str:
         for number, rule in enumerate(Rule, 1)
     ]
     return table(("", "rule", "step", "the order passes when"), rows)
+
+
+def exits() -> str:
+    """The rules that may refuse a way out."""
+    return table(("rule", "also for exits, because"), [(f"`{rule.value}`", why) for rule, why in EXITS_ASKED.items()])
 
 
 def rule(name: str) -> str:
@@ -387,6 +393,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "contradictions": contradictions,
     "risk_params.yaml": shipped_file,
     "rules": rules,
+    "exits": exits,
     "rule": rule,
     "checklist": checklist,
     "triggers": triggers,

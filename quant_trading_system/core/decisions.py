@@ -131,6 +131,13 @@ class CheckResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
     detail: str = ""
 
     @property
+    def by_numbers(self) -> bool | None:
+        """What the two numbers say: True when they let the order pass; None without both."""
+        if self.actual is None or self.limit is None:
+            return None
+        return self.actual >= self.limit if self.rule in MINIMUM_RULES else self.actual <= self.limit
+
+    @property
     def headroom(self) -> Decimal | None:
         """How much was left; negative when the limit was broken."""
         if self.actual is None or self.limit is None:
@@ -211,6 +218,17 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     quote: QuoteSeen | None = None
     plan: ExecutionPlan | None = None
     refused_by: Rule | None = None
+
+    @property
+    def judged_again(self) -> Rule | None:
+        """The verdict that follows from this record alone: the first rule that refuses, None when none does.
+
+        An answer refuses when its numbers do; one without numbers, or with other reasons than they, says why in words.
+        """
+        for check in self.checks:
+            if not check.passed and (check.by_numbers is False or check.detail):
+                return check.rule
+        return None
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):

@@ -317,9 +317,9 @@ def _send_others_before(desk: Desk, given: _Given, order: Order) -> None:
             traffic.sent(order, Decimal(value), order.quantity, is_replace=False, takes_risk=True)
         desk.clock._now = now
     number, _, value = given.one("usual", "0@0").partition("@")
-    for _ in range(int(number)):
-        assert traffic.usual is not None
-        traffic.usual.add(order.strategy, Decimal(value))
+    if traffic.usual is not None:
+        for _ in range(int(number)):
+            traffic.usual.add(order.strategy, Decimal(value))
     for _ in range(int(given.one("changed", "0"))):
         traffic.sent(order, Decimal(0), Decimal(0), is_replace=True, takes_risk=False)
     for _ in range(int(given.one("canceled", "0"))):

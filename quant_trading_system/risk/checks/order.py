@@ -66,7 +66,7 @@ def check_min_notional(case: Case) -> CheckResult | None:
     """At least `min_order_notional` dollars, unless it is a way out."""
     rule, limit = Rule.MIN_NOTIONAL, case.limits.min_order_notional
     if case.price is None:
-        return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
+        return None if case.shrinks else CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
     value = case.quantity * case.price
     return CheckResult(rule, value >= limit or case.shrinks, value, limit, Unit.USD)
 
@@ -209,11 +209,21 @@ def check_short_eligible(case: Case) -> CheckResult | None:
 
 def check_reduce_only(case: Case) -> CheckResult | None:
     """A reduce-only or OCO order shrinks the position even if every exit fills first; a buy never crosses zero."""
-    order, held = case.order, case.holding.position.quantity
-    if order.order_class is OrderClass.OCO and not case.shrinks:
-        return CheckResult(Rule.REDUCE_ONLY, False, case.quantity, abs(held), Unit.SHARES, _OCO_CLOSES)
-    if order.reduce_only and not case.shrinks:
-        return CheckResult(Rule.REDUCE_ONLY, False, case.quantity, abs(held), Unit.SHARES, "would not only reduce")
-    if order.side is OrderSide.BUY and held < 0 and not case.shrinks:
-        return CheckResult(Rule.REDUCE_ONLY, False, case.quantity, -held, Unit.SHARES, _CROSSES_ZERO)
+    order, rule = case.order, Rule.REDUCE_ONLY
+    if case.shrinks:
+        return None
+    free = _free_to_close(case)
+    if order.order_class is OrderClass.OCO:
+        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, _OCO_CLOSES)
+    if order.reduce_only:
+        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, "would not only reduce")
+    if order.side is OrderSide.BUY and case.holding.position.quantity < 0:
+        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, _CROSSES_ZERO)
     return None
+
+
+def _free_to_close(case: Case) -> Decimal:
+    """Shares held that an order of this side can close, less those that are being closed already."""
+    held = case.holding.position.quantity
+    free = held - case.holding.sells if case.order.side is OrderSide.SELL else -held - case.holding.buys
+    return max(free, ZERO)

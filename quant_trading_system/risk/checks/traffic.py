@@ -103,8 +103,8 @@ def _counted(rule: Rule, case: Case, before: int, limit: int) -> CheckResult:
     return CheckResult(rule, count <= limit or case.shrinks, Decimal(count), Decimal(limit), Unit.COUNT)
 
 
-def _valued(rule: Rule, case: Case, before: Decimal, limit: Decimal) -> CheckResult:
+def _valued(rule: Rule, case: Case, before: Decimal, limit: Decimal) -> CheckResult | None:
     if case.price is None:
-        return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
+        return None if case.shrinks else CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
     total = before + whole_quantity(case) * case.price
     return CheckResult(rule, total <= limit or case.shrinks, total, limit, Unit.USD)

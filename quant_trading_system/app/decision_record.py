@@ -102,7 +102,8 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
         order_id=order_id,
         order=first.order,
         status=orders[-1].status,
-        message=_in_plain_numbers(next((event.reason for event in reversed(orders) if event.reason), "")),
+        message=_in_plain_numbers(next((event.reason for event in reversed(orders) if event.reason), ""))
+        + _contradiction(decision),
         at=decision.at,
         limits_version=decision.limits_version,
         refused_by=decision.refused_by,
@@ -113,6 +114,15 @@ def decision_record(journal: JournalSource, order_id: str) -> DecisionRecord:
         group=_group(journal, first.order, order_id),
         alarms=tuple(event for event in events if isinstance(event, GroupAlarm)),
     )
+
+
+def _contradiction(decision: Decision) -> str:
+    """What people should know of a record whose own answers give another verdict; empty for all others."""
+    again = decision.judged_again
+    if again is decision.refused_by:
+        return ""
+    found = "no rule refuses it" if again is None else f"{again} refuses it"
+    return f"; this record does not bear out its verdict: by its own answers {found}"
 
 
 def _unjudged(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.decisions import CheckResult, Rejection, Rule
 from quant_trading_system.core.exceptions import DuplicateOrderId
 from quant_trading_system.core.order_groups import legs_of
 from quant_trading_system.core.orders import Order
@@ -18,12 +18,15 @@ from quant_trading_system.risk.traffic import Traffic
 
 def halted(order: Order, approved: Approval) -> Rejection:
     """The gate approved, and then the kill switch said no."""
-    decision = msgspec.structs.replace(approved.decision, refused_by=Rule.KILL_SWITCH)
+    why = f"the switch was set while {order.symbol} was being checked"
+    answer = CheckResult(Rule.KILL_SWITCH, False, detail=why)
+    checks = tuple(answer if check.rule is answer.rule else check for check in approved.decision.checks)
+    decision = msgspec.structs.replace(approved.decision, checks=checks, refused_by=answer.rule)
     return Rejection(
         order_id=order.client_order_id,
         symbol=order.symbol,
         rule=Rule.KILL_SWITCH,
-        message=f"{Rule.KILL_SWITCH}: the switch was set while {order.symbol} was being checked",
+        message=f"{answer.rule}: {why}",
         limit=None,
         actual=None,
         decision=decision,

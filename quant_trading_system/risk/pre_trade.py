@@ -99,7 +99,7 @@ class PreTradeRiskChecker:
     the reservation. Calling it alone answers "what if".
 
     Attributes:
-        traffic: what has left lately.
+        traffic: what has left lately; `lock`: of the account, held while it judges.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class PreTradeRiskChecker:
         self._sources = sources or Sources()
         self._planted = checks
         self._universe = universe
-        self._portfolio = portfolio
+        self._portfolio, self.lock = portfolio, portfolio.lock
         self._quotes = quotes
         self._calendar = calendar
         self._kill_switch = kill_switch
@@ -178,7 +178,7 @@ class PreTradeRiskChecker:
             plan: how the order is to be worked; kept in the decision record.
         """
         with self._portfolio.lock:
-            case = self._case(order)
+            case = self.case_of(order)
             decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
                 return ApprovedOrder(order, decision, case, case.price, seal=_SEAL)
@@ -192,7 +192,7 @@ class PreTradeRiskChecker:
         Until the broker has decided either of the two may fill, so the worse of them counts, and never both.
         """
         with self._portfolio.lock:
-            case = self._case(order)
+            case = self.case_of(order)
             case.replaced = replaced
             decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
@@ -237,7 +237,7 @@ class PreTradeRiskChecker:
 
     # -- gathering what the checks read --------------------------------------------------------------------------
 
-    def _case(self, order: Order) -> Case:
+    def case_of(self, order: Order) -> Case:
         """The case as far as it can be laid out without asking anybody else."""
         case = Case()
         portfolio = case.portfolio = self._portfolio

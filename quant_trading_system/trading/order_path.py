@@ -28,7 +28,6 @@ from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import Quote, QuoteSource
-from quant_trading_system.risk.checks.soft import with_soft_limits
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import Around, PositionSizer, Sizing, SizingRequest, Wanted, room_for
@@ -306,8 +305,7 @@ class OrderPath:
             return order, plan
         near = quote.ask if change > 0 else quote.bid
         price = order.limit_price if change > 0 and order.limit_price is not None else near
-        limits = with_soft_limits(self._checker.limits_in_force)
-        room = room_for(symbol, change, price, instrument.lot, portfolio=self._portfolio, limits=limits)
+        room = room_for(symbol, change, price, instrument.lot, checker=self._checker, strategy=pursuit.signal.source)
         if room.rule is None:
             return order, plan
         if not room.quantity:

@@ -119,8 +119,7 @@ def test_orders_that_were_sized_within_the_limits_pass_the_gate(market, sizer, f
         assert sizing.quantity * request.signal.direction.sign >= 0
         if not sizing.quantity:
             continue
-        limits = desk.checker.limits
-        room = room_for(symbol, sizing.quantity, request.price, lot, portfolio=desk.portfolio, limits=limits)
+        room = room_for(symbol, sizing.quantity, request.price, lot, checker=desk.checker)
         if room.quantity:
             order = Order(
                 symbol=symbol,

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 
 import msgspec
+import numpy as np
 
 from quant_trading_system.core.exceptions import ConfigurationError, TradingError
 from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.risk.covariance import CovarianceModel
 from quant_trading_system.risk.portfolio_optimizer import Constraints, Method, Portfolio, Problem, optimize
+from quant_trading_system.risk.portfolio_optimizer.resolved import breaches, resolve
 from quant_trading_system.risk.sizing.estimates import wanted_returns
 from quant_trading_system.risk.sizing.once import OncePerWalk
 from quant_trading_system.risk.sizing.request import PLACES, Sizing, SizingRequest, nothing, of_weight
@@ -119,21 +121,14 @@ def account_constraints(request: SizingRequest, symbols: Sequence[str], gross: D
 
 def _within(free: Portfolio, problem: Problem, limits: Constraints) -> Portfolio:
     """The free optimum where it keeps the limits, else that within them, else the free one for others to cut."""
-    if _keeps(free, limits) or not limits.invested:
+    if not limits.invested:
         return free
+    limited = msgspec.structs.replace(problem, constraints=limits)
+    weights = np.array([free.weights[symbol] for symbol in problem.covariance.symbols])
     try:
-        return optimize(msgspec.structs.replace(problem, constraints=limits))
+        return optimize(limited) if breaches(resolve(limited), weights) else free
     except TradingError:  # of a method without constraints, such as the hierarchical ones
         return free
-
-
-def _keeps(portfolio: Portfolio, limits: Constraints) -> bool:
-    sums = dict.fromkeys(limits.sector_caps, 0.0)
-    for symbol, weight in portfolio.weights.items():
-        sums[limits.sectors[symbol]] += weight
-    assert isinstance(limits.max_weight, float), "one for all"
-    fits = max(portfolio.weights.values()) <= limits.max_weight
-    return fits and all(total <= limits.sector_caps[sector] for sector, total in sums.items())
 
 
 def _cut_from(sizing: Sizing, request: SizingRequest, free: Decimal) -> Sizing:

@@ -1,7 +1,7 @@
 """The room that the limits leave for one order at this moment, in shares.
 
-It asks the books the same questions as the gate does, with worst cases and open orders counted, so that what fits
-here passes there. The gate stays the judge: this only saves it from having to refuse.
+The gate's own checks on size are asked about orders of other sizes, so that what fits here passes there. The gate
+stays the judge: this only saves it from having to refuse.
 """
 
 from __future__ import annotations
@@ -9,11 +9,44 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
-from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Rule
+from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.risk.holding import Holding
-from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.risk.checks import CHECKS, is_asked
+from quant_trading_system.risk.checks.case import Case
+from quant_trading_system.risk.checks.soft import with_soft_limits
+from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
+
+ON_SIZE = frozenset(
+    {
+        Rule.MAX_QUANTITY,
+        Rule.MAX_NOTIONAL,
+        Rule.MAX_ORDER_MULTIPLE,
+        Rule.MAX_ORDER_ADV,
+        Rule.MAX_PARTICIPATION,
+        Rule.MAX_NOTIONAL_PER_MINUTE,
+        Rule.MAX_NOTIONAL_PER_DAY,
+        Rule.MAX_TURNOVER,
+        Rule.MAX_POSITION_QUANTITY,
+        Rule.MAX_POSITION,
+        Rule.MAX_POSITION_NOTIONAL,
+        Rule.MAX_CONCENTRATION,
+        Rule.MAX_POSITIONS,
+        Rule.MAX_SECTOR,
+        Rule.MAX_GROSS,
+        Rule.MAX_NET,
+        Rule.BUYING_POWER,
+        Rule.MARGINABLE,
+        Rule.SETTLED_CASH,
+        Rule.MAX_MARGIN_USE,
+        Rule.MAX_BETA,
+        Rule.MAX_VAR,
+        Rule.MAX_ES,
+        Rule.STRATEGY_VALUE,
+    }
+)
+"""Rules that a smaller order of the same side may pass."""
 
 
 class Room(NamedTuple):
@@ -24,60 +57,85 @@ class Room(NamedTuple):
 
 
 def room_for(
-    symbol: str, change: Decimal, price: Decimal, lot: Decimal, *, portfolio: Portfolio, limits: RiskLimits
+    symbol: str, change: Decimal, price: Decimal, lot: Decimal, *, checker: PreTradeRiskChecker, strategy: str = ""
 ) -> Room:
     """The largest order of the same side, in whole lots, that is at most `change` and within all limits on size.
+
+    Soft limits count like hard ones: a size that was chosen here needs nobody's approval.
 
     Args:
         change: signed shares that are wanted, a multiple of `lot`.
         price: dollars a share at which the gate will value the order.
+        strategy: whose order it is, for its budget.
     """
-    with portfolio.lock:
-        holding = portfolio.peek(symbol)
-        if _broken(holding, change, price, portfolio, limits) is None:
+    probe = _Probe(checker, symbol, price, strategy)
+    with checker.lock:
+        if probe.broken(change) is None:
             return Room(change)
-        lots = _most_lots(holding, change, price, lot, portfolio, limits)
-        rule = _broken(holding, ((lots + 1) * lot).copy_sign(change), price, portfolio, limits)
-    quantity = (lots * lot).copy_sign(change)
-    too_small = quantity and not holding.shrinks(quantity) and abs(quantity) * price < limits.min_order_notional
+        lots = _most_lots(probe, change, lot)
+        rule = probe.broken(((lots + 1) * lot).copy_sign(change))
+        quantity = (lots * lot).copy_sign(change)
+        too_small = quantity and probe.is_too_small(quantity)
     return Room(ZERO, Rule.MIN_NOTIONAL) if too_small else Room(quantity, rule)
 
 
-def _most_lots(
-    holding: Holding, change: Decimal, price: Decimal, lot: Decimal, portfolio: Portfolio, limits: RiskLimits
-) -> Decimal:
-    """By bisection: what fits is an interval from zero, for every limit grows with the order."""
+def _most_lots(probe: _Probe, change: Decimal, lot: Decimal) -> Decimal:
+    """By bisection: what fits is an interval from zero, for every limit grows with the order.
+
+    Beta, value at risk and shortfall may fall first where the order hedges; what fits is then found all the same, as
+    long as the book is within them without the order.
+    """
     fits, breaks = 0, int(abs(change) / lot)
     while breaks - fits > 1:
         middle = (fits + breaks) // 2
-        tried = (middle * lot).copy_sign(change)
-        if _broken(holding, tried, price, portfolio, limits) is None:
+        if probe.broken((middle * lot).copy_sign(change)) is None:
             fits = middle
         else:
             breaks = middle
     return Decimal(fits)
 
 
-def _broken(holding: Holding, change: Decimal, price: Decimal, portfolio: Portfolio, limits: RiskLimits) -> Rule | None:
-    """The first limit, in the order of the gate, that an order of `change` shares would break."""
-    size, equity = abs(change), portfolio.equity
-    if size > limits.max_order_quantity:
-        return Rule.MAX_QUANTITY
-    if size * price > limits.max_order_notional:
-        return Rule.MAX_NOTIONAL
-    if holding.shrinks(change):
-        return None
-    _, worst = holding.worst_with(change, price)
-    added = worst - holding.worst_value
-    opens = holding.position.symbol not in portfolio.open_symbols
-    if worst > limits.max_position_pct * equity:
-        return Rule.MAX_POSITION
-    if opens and len(portfolio.open_symbols) + 1 > limits.max_portfolio_positions:
-        return Rule.MAX_POSITIONS
-    if portfolio.sector_worst.get(holding.sector, ZERO) + added > limits.max_sector_exposure * equity:
-        return Rule.MAX_SECTOR
-    if portfolio.gross_worst + added > limits.max_gross_exposure * equity:
-        return Rule.MAX_GROSS
-    if max(added, ZERO) > limits.buying_power_multiplier * equity - portfolio.gross_worst:
-        return Rule.BUYING_POWER
-    return None
+class _Probe:
+    """Asks the checks on size about one order after the other; what cannot be read leaves no room."""
+
+    def __init__(self, checker: PreTradeRiskChecker, symbol: str, price: Decimal, strategy: str) -> None:
+        self._checker = checker
+        self._symbol = symbol
+        self._price = price
+        self._strategy = strategy
+        self._limits = with_soft_limits(checker.limits_in_force)
+        self._checks = [check for rule, check in CHECKS if rule in ON_SIZE and is_asked(rule, self._limits)]
+
+    def broken(self, change: Decimal) -> Rule | None:
+        """The first limit, in the order of the gate, that an order of `change` shares would break."""
+        try:
+            case = self._case(change)
+            answers = (check(case) for check in self._checks)
+            return next((answer.rule for answer in answers if answer is not None and not answer.passed), None)
+        except TradingError:
+            return Rule.CHECK_FAILED
+
+    def is_too_small(self, change: Decimal) -> bool:
+        """True when an order of `change` shares is no way out and not worth enough."""
+        shrinks = self._checker.case_of(self._order(change)).holding.shrinks(change)
+        return not shrinks and abs(change) * self._price < self._limits.min_order_notional
+
+    def _order(self, change: Decimal) -> Order:
+        return Order(
+            symbol=self._symbol,
+            side=OrderSide.BUY if change > 0 else OrderSide.SELL,
+            quantity=abs(change),
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.DAY,
+            strategy=self._strategy,
+        )
+
+    def _case(self, change: Decimal) -> Case:
+        case = self._checker.case_of(self._order(change))
+        case.limits, case.price = self._limits, self._price
+        case.quantity, case.signed_quantity = abs(change), change
+        case.exits = case.shrinks = case.holding.shrinks(change)
+        case.worst_quantity, case.worst_value = case.holding.worst_with(change, self._price)
+        case.added_value = case.worst_value - case.holding.worst_value
+        case.left = self._checker.traffic.seen(case.order)
+        return case

@@ -105,12 +105,12 @@ def test_the_room_of_an_order(limits, held, change, fits, rule):
     desk = Desk(limits=limits_with(**limits))
     if held:
         desk.hold("KO", held, "100.01")
-    found = room_for("KO", D(change), D("100.01"), D(1), portfolio=desk.portfolio, limits=desk.checker.limits)
+    found = room_for("KO", D(change), D("100.01"), D(1), checker=desk.checker)
     assert found == (D(fits), rule)
 
 
 def test_there_is_no_room_for_one_symbol_more():
     desk = Desk(limits=limits_with(max_portfolio_positions=1))
     desk.hold("XOM", 1, 100)
-    found = room_for("KO", D(5), D(100), D(1), portfolio=desk.portfolio, limits=desk.checker.limits)
+    found = room_for("KO", D(5), D(100), D(1), checker=desk.checker)
     assert found == (D(0), Rule.MAX_POSITIONS)

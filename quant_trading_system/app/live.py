@@ -229,7 +229,7 @@ class LiveAccount:
         system.orders.lives.watch.on_notice(alarms)
         books, times = past.books if past else None, None if around.is_stepped else lines.client
         statements = AlpacaStatements(lines.client, broker.names)
-        reconciliation = Reconciliation(system, statements, books, alarms, tell, times)
+        reconciliation = Reconciliation(system, statements, books, alarms, tell, times, assets=times)
         if not around.is_stepped:
             broker.session.on_change(reconciliation.reconciler.stream_changed)
         measured = MeasuredBars(bars, correlations)

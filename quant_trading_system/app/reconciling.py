@@ -12,6 +12,7 @@ from quant_trading_system.core.breaks import Break, BreakKind
 from quant_trading_system.core.exceptions import NotReconciled
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.execution.alpaca_statement import ACTIVITY_SPAN
+from quant_trading_system.execution.asset_flags import AssetFlags, AssetSource
 from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import BreakBook
 from quant_trading_system.execution.broker_times import BrokerTimes, TimeSource
@@ -47,12 +48,13 @@ class Reconciliation:
         notify: Notify,
         tell: Callable[[str], None],
         times: TimeSource | None = None,
+        assets: AssetSource | None = None,
     ) -> None:
         """Join the parts; the gate is shut for new risk until `start`.
 
         Args:
             past: the books of an account that goes on, None for a new one.
-            times: the broker's clock and calendar, None to do without.
+            times: the broker's clock and calendar, None to do without; assets: what it says of symbols, likewise.
         """
         clock, journal = system.ports.clock, system.ports.journal
         self._system = system
@@ -84,6 +86,7 @@ class Reconciliation:
             since=last or clock.now(),
             tell=tell,
             times=None if times is None else _times(times, system, notify),
+            flags=None if assets is None else _flags(assets, system, tell),
         )
 
     async def start(self, person: str) -> None:
@@ -152,6 +155,10 @@ def _times(source: TimeSource, system: TradingSystem, notify: Notify) -> BrokerT
     return BrokerTimes(
         source, ports.clock, system.agreement, ports.calendar, notify, lambda: checker.limits.max_clock_skew_s
     )
+
+
+def _flags(source: AssetSource, system: TradingSystem, tell: Callable[[str], None]) -> AssetFlags:
+    return AssetFlags(source, system.universe, system.ports.clock, system.ports.calendar, tell)
 
 
 def _alarm(notify: Notify) -> Callable[[Break, bool], None]:

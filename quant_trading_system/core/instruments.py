@@ -68,6 +68,11 @@ class Universe(Mapping[str, Instrument]):
     def __reduce__(self) -> tuple[type[Universe], tuple[tuple[Instrument, ...]]]:
         return Universe, (tuple(self._table.values()),)  # a mapping proxy cannot travel to other processes
 
+    def refresh(self, instruments: Iterable[Instrument]) -> None:
+        """From now on these instruments are what they say; symbols that are not approved stay so."""
+        fresh = {instrument.symbol: instrument for instrument in instruments if instrument.symbol in self._table}
+        self._table = MappingProxyType({**self._table, **fresh})
+
     def __getitem__(self, symbol: str) -> Instrument:
         return self._table[symbol]
 

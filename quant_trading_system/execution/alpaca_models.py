@@ -237,6 +237,8 @@ class Asset(Wire, frozen=True, kw_only=True):
     easy_to_borrow: bool = False
     fractionable: bool = False
     borrow_status: str | None = None
+    margin_requirement_long: str | None = None
+    margin_requirement_short: str | None = None
     attributes: tuple[str, ...] | None = None
 
 

@@ -18,6 +18,7 @@ from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.exceptions import BrokerRejected, NotReconciled, NotSent, OutcomeUnknown
 from quant_trading_system.core.ids import is_our_make
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.execution.asset_flags import AssetFlags
 from quant_trading_system.execution.audit import audit
 from quant_trading_system.execution.break_book import SECOND_LOOK, BreakBook
 from quant_trading_system.execution.broker_times import BrokerTimes
@@ -72,6 +73,7 @@ class Reconciler:
         since: datetime,
         tell: Callable[[str], None] = lambda _: None,
         times: BrokerTimes | None = None,
+        flags: AssetFlags | None = None,
     ) -> None:
         """Shut the gate until `start` has looked.
 
@@ -80,10 +82,12 @@ class Reconciler:
             since: the last moment of which the books know everything.
             tell: takes one line about what happens, for people.
             times: compares clock and calendar with the broker's; None where both are ours.
+            flags: keeps what the broker says of its assets; None where the universe says all.
         """
         self.breaks = breaks
         self.full_looks = 0
         self._times = times
+        self._flags = flags
         self._system = system
         self._source = source
         self._externals = externals
@@ -178,6 +182,8 @@ class Reconciler:
         full, doubted = self._wants_full, self._doubted
         if self._times is not None and (full or not self._times.is_known):
             await self._times.read()
+        if self._flags is not None and full:
+            await self._flags.read()
         begun = self._clock.now()
         try:
             statement = self._of_this_time(

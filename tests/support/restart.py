@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+from quant_trading_system.app.governing import governance_of
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import Rejection
@@ -14,6 +15,7 @@ from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.store import Journal, MemoryJournal
 from quant_trading_system.risk.latch import Latch, MemoryLatch
+from quant_trading_system.risk.limits_governance import LimitsGovernance
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import Strategy
@@ -30,7 +32,8 @@ STARTED = RunStarted(
 class Life:
     """`begin` an account, let things happen, then start it `again` from what the journal holds.
 
-    A `forgetful` one keeps few finished orders in memory, as a live account does.
+    A `forgetful` one keeps few finished orders in memory, as a live account does. One that `is_governed` takes up
+    its limits and what waits for people.
     """
 
     def __init__(self, *, forgetful: bool = False, journal: Journal | None = None) -> None:
@@ -43,6 +46,7 @@ class Life:
         self.limits = default_limits()
         self.strategies: tuple[Strategy, ...] = ()
         self.policy: ExecutionPolicy | None = None
+        self.is_governed = False
 
     def begin(self) -> TradingSystem:
         """A new account."""
@@ -69,6 +73,9 @@ class Life:
         assert isinstance(placed, Placed), placed
         self.broker.fill(placed.order_id, order.quantity, price, fee="0.02")
 
+    def _governance(self, past: Past) -> LimitsGovernance:
+        return governance_of(past.books, self.journal, self.clock, file=self.limits, is_live=False)
+
     def _assemble(self, past: Past | None) -> TradingSystem:
         board = HandBoard(self.clock)
         board.put("KO", "99.99", "100.01")
@@ -92,5 +99,6 @@ class Life:
             policy=self.policy,
             past=past,
             history=self.journal if self.forgetful else None,
+            governance=self._governance(past) if past is not None and self.is_governed else None,
         )
         return self.system

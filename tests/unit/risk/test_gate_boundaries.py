@@ -793,3 +793,57 @@ def test_without_a_usable_price_there_is_no_order_on_either_side(flaw: str, side
     answer = decide(GateCase(f"{flaw} allow_short=true", side, "refused"))
     assert isinstance(answer, Rejection)
     assert answer.rule in {Rule.QUOTE_PRESENT, Rule.QUOTE_SANE, Rule.MAX_QUOTE_AGE}
+
+
+GENEROUS = (
+    "max_net_exposure=4 max_concentration=1 max_turnover_per_day=1000 max_position_notional=1000000 "
+    "max_margin_use_pct=1 max_beta_exposure=10 beta=KO:1 max_var_95_pct=1 max_es_95_pct=1 tail=0.01 "
+    "use_unsettled_cash=false unsettled=0 max_order_multiple=1000 usual=11@100 strategy_budgets=T+value+1000000"
+)
+OF_EQUITY = {
+    Rule.ACCOUNT_KNOWN,
+    Rule.MAX_TURNOVER,
+    Rule.MAX_POSITION,
+    Rule.MAX_CONCENTRATION,
+    Rule.MAX_SECTOR,
+    Rule.MAX_GROSS,
+    Rule.MAX_NET,
+    Rule.BUYING_POWER,
+    Rule.SETTLED_CASH,
+    Rule.MAX_MARGIN_USE,
+    Rule.MAX_BETA,
+    Rule.MAX_VAR,
+    Rule.MAX_ES,
+}
+"""Rules whose limit is a share of equity, or of cash."""
+PRICED = (OF_EQUITY - {Rule.ACCOUNT_KNOWN}) | {
+    Rule.MIN_NOTIONAL,
+    Rule.MAX_NOTIONAL,
+    Rule.MAX_ORDER_MULTIPLE,
+    Rule.MAX_NOTIONAL_PER_MINUTE,
+    Rule.MAX_NOTIONAL_PER_DAY,
+    Rule.MAX_POSITION_NOTIONAL,
+    Rule.STRATEGY_VALUE,
+}
+"""Rules that value the order."""
+
+
+def refusals(given: str) -> set[Rule]:
+    return {check.rule for check in decide(GateCase(given, "buy 1 by T", "")).decision.checks if not check.passed}
+
+
+def test_generous_limits_refuse_nothing():
+    """Otherwise the tests below would prove nothing."""
+    assert refusals(GENEROUS) == set()
+
+
+@pytest.mark.parametrize("cash", ["-500", "-0.01", "0"])
+@pytest.mark.control("gate")
+def test_without_equity_every_share_of_it_refuses(cash: str) -> None:
+    assert refusals(f"{GENEROUS} cash={cash}") >= OF_EQUITY
+
+
+@pytest.mark.parametrize("quote", ["none", "NaN/100", "100/NaN", "Infinity/100", "0/100", "101/100"])
+@pytest.mark.control("gate")
+def test_without_a_usable_price_every_rule_that_values_the_order_refuses(quote: str) -> None:
+    assert refusals(f"{GENEROUS} quote={quote}") >= PRICED

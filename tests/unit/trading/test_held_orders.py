@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,14 +17,17 @@ from quant_trading_system.core.approval_events import (
     ApprovalSubject,
 )
 from quant_trading_system.core.commands import AnswerApproval, Outcome, PlaceOrder, ReplaceOrder, Result
-from quant_trading_system.core.decisions import Rule
+from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.events import OrderEvent
 from quant_trading_system.core.exceptions import ApprovalRefused
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.journal.approval_fold import ApprovalView
+from quant_trading_system.trading.held_orders import HeldOrders
 from tests.support.desk import Account, limits_with
 from tests.support.operator import Operator
+from tests.support.restart import Life
 
 D = Decimal
 SOFT = ("max_order_notional 500",)
@@ -196,6 +200,31 @@ def test_a_change_beyond_a_soft_limit_is_refused_and_the_order_works_on():
     assert waiting(operator) == []
 
 
+def test_a_question_that_waits_is_there_after_a_restart_and_sends_what_was_shown():
+    life = Life()
+    life.limits, life.is_governed = limits_with(soft_limits=SOFT), True
+    before = HeldOrders(life.begin())
+    refused = life.submit(order_of("6"))
+    assert isinstance(refused, Rejection)
+    asked = before.ask(refused)
+    system = life.again()
+    (view,) = system.governance.approvals.waiting
+    assert (view.approval, view.about, view.content) == (asked.approval, refused.order_id, asked.content)
+    order, answer = asyncio.run(HeldOrders(system).send(view, None))
+    assert isinstance(answer, Placed)
+    assert order == order_of("6")
+
+
+def test_nothing_is_sent_for_an_order_that_is_not_on_the_books():
+    operator = operator_with()
+    operator.ask(ticket())
+    (view,) = waiting(operator)
+    view.about = "lost"
+    with pytest.raises(ApprovalRefused, match="the order lost is not on the books; nothing was sent"):
+        asyncio.run(operator.operations._held.send(view, None))
+    assert operator.account.broker.orders == []
+
+
 # -- strategies
 
 
@@ -213,8 +242,6 @@ def order_of(quantity: str, strategy: str = "s") -> Order:
 
 def given(operator: Operator, quantity: str, strategy: str = "s") -> None:
     """The strategy writes out an order."""
-    import asyncio
-
     asyncio.run(operator.account.system.path.send_as_given(order_of(quantity, strategy)))
 
 

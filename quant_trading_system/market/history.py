@@ -244,6 +244,13 @@ class PriceHistory:
             known = ", ".join(self.symbols[:10]) + (", …" if len(self.symbols) > 10 else "")
             raise MarketDataError(f"{symbol} is not in this history of {len(self.symbols)} symbols: {known}") from None
 
+    @cached_property
+    def session_starts(self) -> Integers:
+        """The first bar of each session, int64, rising; found once."""
+        changes: Integers = np.flatnonzero(np.append(True, self.dates[1:] != self.dates[:-1]))
+        changes.setflags(write=False)
+        return changes
+
     def closes_as_float(self) -> Floats:
         """Closes in dollars for statistics: float64 [T, N], NaN where missing, read-only, made once."""
         return self._floats

@@ -134,8 +134,7 @@ class HistoryView:
         if sessions < 1:
             raise MarketDataError(f"{sessions} sessions cannot be looked at; ask for at least 1")
         history, column = self._history, self._history.column_of(symbol)
-        dates = history.dates[: self._end]
-        starts = np.flatnonzero(np.append(True, dates[1:] != dates[:-1]))[-sessions:]
+        starts = self._session_starts()[-sessions:]
         ends = np.append(starts[1:], self._end)
         closes = history.closes_as_float()[ends - 1, column].copy()
         volumes = np.full(len(starts), UNKNOWN_VOLUME, dtype=np.int64)
@@ -159,14 +158,18 @@ class HistoryView:
         history, column = self._history, self._history.column_of(symbol)
         if history.is_daily or history.volume is None:
             return []
-        dates = history.dates[: self._end]
-        starts = np.flatnonzero(np.append(True, dates[1:] != dates[:-1]))
+        starts = self._session_starts()
         first, last = int(starts[-sessions - 1 :][0]), int(starts[-1])
         known = history.present[first:last, column] & (history.volume[first:last, column] != UNKNOWN_VOLUME)
         return [
             (moment_of(history.axis.starts[row]), moment_of(history.axis.ends[row]), int(history.volume[row, column]))
             for row in known.nonzero()[0] + first
         ]
+
+    def _session_starts(self) -> Integers:
+        """The first bar of each session up to now."""
+        starts = self._history.session_starts
+        return starts[: np.searchsorted(starts, self._end)]
 
     def _last(self, n: int | None) -> slice:
         if n is None:

@@ -53,6 +53,7 @@ def everything(view):
             answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
             answers[f"returns {window}"] = view.returns(window).tolist()
     answers["close KO"] = view.close("KO")
+    answers["all closes"] = view.all_closes().tolist()
     return repr(answers) + repr(view) + str(len(view))
 
 
@@ -65,14 +66,14 @@ def test_no_answer_depends_on_the_future(index):
 
 def test_every_question_of_a_view_is_asked_by_the_test_above():
     public = {name for name in dir(HistoryView) if not name.startswith("_")}
-    numbers = {"bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar", "returns"}
+    numbers = {"all_closes", "bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar", "returns"}
     assert public == numbers | {"date", "now", "symbols"}
 
 
 def test_arrays_are_copies_that_hold_nothing_but_the_past():
     whole = history()
     view = HistoryView(whole, 4)
-    for array in (view.closes("KO"), view.closes("KO", 3), view.returns(), view.returns(2)):
+    for array in (view.closes("KO"), view.closes("KO", 3), view.returns(), view.returns(2), view.all_closes()):
         assert not np.shares_memory(array, whole.closes_as_float())
         assert array.base is None
         array[:] = 0.0

@@ -36,7 +36,7 @@ from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.risk import controls
 from quant_trading_system.risk.checks import CHECKS
 from quant_trading_system.risk.checks.exits import EXITS_ASKED
-from quant_trading_system.risk.triggers import TRIGGERS
+from quant_trading_system.risk.triggers import LOSSES, TRIGGERS, Trigger
 from quant_trading_system.simulation import fees
 from quant_trading_system.simulation.storm.catalogue import CATALOGUE, NAMES
 from tools.docs_blocks import help_text
@@ -147,6 +147,12 @@ def _step(rule: Rule) -> str:
     return next((str(step.value) for step, _, rules in QUESTIONS if rule in rules), "–")
 
 
+def _at_a_reset(trigger: Trigger) -> str:
+    if trigger in LOSSES:
+        return "must be within again, or be accepted (`--accept-loss`)"
+    return "is forgiven, and counted anew" if trigger.is_forgiven else "must be over"
+
+
 def triggers() -> str:
     """Every automatic trigger that compares a number with a limit."""
     rows = [
@@ -154,7 +160,7 @@ def triggers() -> str:
             f"`{row.halt.value}`",
             row.goes_on_while,
             f"[`{row.rule}`](risk-limits.md#{row.rule})",
-            "accepted by it" if row.is_forgiven else "must be over",
+            _at_a_reset(row),
         )
         for row in TRIGGERS
     ]

@@ -15,6 +15,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from quant_trading_system.app.door import PATIENCE
 from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import AnyCommand, Outcome
+from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import (
     ConfigurationError,
     EngineNotRunning,
@@ -22,6 +23,7 @@ from quant_trading_system.core.exceptions import (
     InvalidCommand,
     JournalUnavailable,
 )
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.journal.private_files import NOT_READABLE_BY_OTHERS, require_private
 
 VARIABLE = "QTS_API_TOKEN"
@@ -37,6 +39,17 @@ class _Error(msgspec.Struct, frozen=True):
     message: str = ""
     hint: str = ""
     outcome: Outcome | None = None
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """What a halt has become: the fields are those of `POST /v1/halt`."""
+
+    scope: str
+    level: str
+    reason: str
+    at: str
+    activation: int
+    effect: str = ""
 
 
 class ApiDoor:
@@ -85,6 +98,32 @@ class ApiDoor:
         if status == _SILENT:
             raise EngineSilent(f"{words} (--key {key})")
         raise InvalidCommand(words)
+
+    async def stop(self, level: HaltLevel, reason: str, scope: HaltScope, *, whole_machine: bool = False) -> Stopped:
+        """Halt, or flatten, the account that the console serves; whether its engine runs, hangs or is down.
+
+        Raises:
+            EngineNotRunning: no console answers; nothing was done.
+            InvalidCommand: refused, with the reason; nothing was done, or not all of it: the message says so.
+            EngineSilent: no answer in time; it may be done, and to halt twice is to halt once.
+        """
+        fields: dict[str, Any] = {"reason": reason, **msgspec.to_builtins(scope)}
+        if whole_machine:
+            fields["whole_machine"] = True
+        is_flattening = level is HaltLevel.FLATTENING
+        if not is_flattening:
+            fields["level"] = level.name.lower()
+        try:
+            status, body = await self._post("/v1/flatten" if is_flattening else "/v1/halt", fields, "halt")
+        except EngineSilent as error:
+            raise EngineSilent(f"no answer from {self._url}: halt again, or on that machine itself") from error
+        try:
+            if status == 200:
+                return msgspec.json.decode(body, type=Stopped)
+            error_told = msgspec.json.decode(body, type=_Error)
+        except msgspec.MsgspecError:
+            error_told = _Error(message=f"{self._url} answers {status} with something that is no answer of a console")
+        raise InvalidCommand("; ".join(part for part in (error_told.message, error_told.hint) if part))
 
     async def _post(self, path: str, fields: Mapping[str, Any], key: str) -> tuple[int, bytes]:
         headers = {

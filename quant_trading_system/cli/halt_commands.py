@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from enum import StrEnum
 from pathlib import Path
@@ -9,13 +10,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quant_trading_system.cli.engine_calls import TokenFile
 from quant_trading_system.cli.scope_options import SideOption, StrategyOption, SymbolOption, scope_from
 from quant_trading_system.cli.screen import screen
 from quant_trading_system.cli.status_command import All, Latch, account_latch, host_latch, tell_host, tell_probation
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from quant_trading_system.core.events import HaltLevel
+    from quant_trading_system.core.halt_scope import HaltScope
     from quant_trading_system.risk.kill_switch import KillSwitch
+
+
+Remote = Annotated[
+    str,
+    typer.Option(
+        "--api",
+        help="A console's URL, for an account on another host; no variable stands for it.",
+        show_default=False,
+    ),
+]
 
 
 class Level(StrEnum):
@@ -37,6 +51,8 @@ def halt(
     side: SideOption = None,
     latch: Latch = None,
     everything: All = False,
+    api: Remote = "",
+    token_file: TokenFile = None,
 ) -> None:
     """Stop orders now. Works whether or not an engine is running or hanging, and survives every restart.
 
@@ -48,12 +64,28 @@ def halt(
     scope = scope_from(symbol, strategy, side)
     if everything and not scope.is_account:
         raise ConfigurationError("--all stops everything on this machine; leave out --symbol, --strategy and --side")
+    if api:
+        if latch is not None or by:
+            raise ConfigurationError("with --api the console knows the latch, and the token says who halts")
+        _halt_elsewhere(api, token_file, HaltLevel[level.name], reason, scope, everything=everything)
+        return
     switch = _switch(latch, everything)
     switch.activate(reason, level=HaltLevel[level.name], activated_by=by or getpass.getuser(), scope=scope)
     halted = switch.state.halt_of(scope)
     where = "" if scope.is_account else f" {scope}"
     screen().print(f"[bold red]{halted.level.name}[/bold red]{where} since {halted.at}, activation {halted.activation}")
     screen().print(f"  {halted.reason}", markup=False)
+
+
+def _halt_elsewhere(
+    api: str, token_file: Path | None, level: HaltLevel, reason: str, scope: HaltScope, *, everything: bool
+) -> None:
+    from quant_trading_system.app.api_door import ApiDoor, read_token
+
+    door = ApiDoor(api, read_token(token_file))
+    told = asyncio.run(door.stop(level, reason, scope, whole_machine=everything))
+    screen().print(f"[bold red]{told.level.upper()}[/bold red] since {told.at}, activation {told.activation}")
+    screen().print(f"  {told.scope}: {told.reason}; {told.effect}", markup=False)
 
 
 def resume(

@@ -17,6 +17,7 @@ import msgspec
 from quant_trading_system.core.approval_events import ApprovalAnswer
 from quant_trading_system.core.command import Command, Fields, Identity, Key, Person, Reason, Source, require_printable
 from quant_trading_system.core.decisions import Decision
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import (
     Order,
@@ -140,25 +141,40 @@ class StopLevel(StrEnum):
     HALTED = "halted"
 
 
-class Halt(Command, frozen=True, kw_only=True, tag="halt"):
-    """Stop orders now: activate the kill switch."""
+class Stop(Command, frozen=True, kw_only=True):
+    """What a halt is about: the whole account, unless something narrows it.
+
+    Attributes:
+        symbol, strategy, side: only such orders; `side` sell means short positions, too.
+    """
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    symbol: str = ""
+    strategy: str = ""
+    side: OrderSide | None = None
+
+    @property
+    def scope(self) -> HaltScope:
+        """As the kill switch names it."""
+        return HaltScope(symbol=self.symbol.strip().upper(), strategy=self.strategy.strip(), side=self.side)
+
+
+class Halt(Stop, frozen=True, kw_only=True, tag="halt"):
+    """Stop orders now, all of them or some: activate the kill switch."""
 
     needs: ClassVar[Role] = Role.TRADER
     example: ClassVar[Fields] = _WHY
     stops: ClassVar[bool] = True
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
     level: StopLevel = StopLevel.HALTED
 
 
-class Flatten(Command, frozen=True, kw_only=True, tag="flatten"):
-    """Stop orders, cancel what is working and close every position."""
+class Flatten(Stop, frozen=True, kw_only=True, tag="flatten"):
+    """Stop orders, cancel what is working and close every position, or those of a symbol, a strategy or a side."""
 
     needs: ClassVar[Role] = Role.RISK
     example: ClassVar[Fields] = _WHY
     stops: ClassVar[bool] = True
-
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class StartParent(Command, frozen=True, kw_only=True, tag="start_parent"):

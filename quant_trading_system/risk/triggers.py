@@ -35,8 +35,8 @@ class Trigger(NamedTuple):
         rule: the key of `risk_params.yaml` that holds its limit.
         goes_on_while: what must be true for trading to go on.
         level: that it sets; None for the `halt_level` of the limits.
-        is_forgiven: a person who resets the switch accepts it, and it is counted anew from there; otherwise it has to
-            be over before the reset.
+        is_forgiven: it is counted anew from a reset on; otherwise it has to be over before. Losses count on unless the
+            persons who reset accept them on record.
     """
 
     halt: HaltTrigger

@@ -32,6 +32,7 @@ from quant_trading_system.core.commands import (
     Reconcile,
     Request,
     Result,
+    Stop,
 )
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import HaltLevel
@@ -42,6 +43,7 @@ from quant_trading_system.core.exceptions import (
     OutcomeUnknown,
     TradingError,
 )
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, subject_of_key
 from quant_trading_system.core.rebalance_commands import PreviewRebalance
 from quant_trading_system.journal.store import JournalSource
@@ -254,29 +256,36 @@ class Operations:
         return await self._orders.cancel_all(command, act)
 
     async def _halt(self, command: Halt, act: Act) -> Outcome:
-        return await self._stop(HaltLevel[command.level.name], command.reason, act)
+        return await self._stop(HaltLevel[command.level.name], command, act)
 
     async def _flatten(self, command: Flatten, act: Act) -> Outcome:
-        return await self._stop(HaltLevel.FLATTENING, command.reason, act)
+        return await self._stop(HaltLevel.FLATTENING, command, act)
 
-    async def _stop(self, level: HaltLevel, reason: str, act: Act) -> Outcome:
-        switch, note = self._system.kill_switch, ""
+    async def _stop(self, level: HaltLevel, command: Stop, act: Act) -> Outcome:
+        switch, scope, note = self._system.kill_switch, command.scope, ""
         try:
-            switch.activate(reason, level=level, activated_by=act.by)
+            switch.activate(command.reason, level=level, activated_by=act.by, scope=scope)
         except KillSwitchIncomplete as error:
             note = f"; act by hand: {error}"
-        done = await self._until(lambda: self._system.halt.is_done, PATIENCE)
-        state = switch.state
-        words = f"{state.level.name} since {state.at}, activation {state.activation}"
-        left = len(self._system.orders.open_orders())
+        done = await self._until(lambda: self._is_carried_out(scope), PATIENCE)
+        halt = switch.state.halt_of(scope)
+        what = "" if scope.is_account else f" {scope}"
+        words = f"{halt.level.name}{what} since {halt.at}, activation {halt.activation}"
         if done:
-            words += "; every order is cancelled" if state.level is not HaltLevel.REDUCING else "; only exits may work"
-            words += " and every position is closed" if state.level is HaltLevel.FLATTENING else ""
+            words += "; every order is cancelled" if halt.level is not HaltLevel.REDUCING else "; only exits may work"
+            words += " and every position is closed" if halt.level is HaltLevel.FLATTENING else ""
         else:
-            positions = len(self._system.portfolio.positions)
+            left = sum(scope.covers(order.order) for order in self._system.orders.open_orders())
+            held = self._system.portfolio.positions.items()
+            positions = sum(scope.covers_position(symbol, position.quantity) for symbol, position in held)
             words += f"; still at it: {left} orders are open, {positions} positions are held; see `qts status`"
         result = Result.FAILED if note else Result.DONE if done else Result.PENDING
-        return Outcome(result=result, message=words + note, status=state.level.name.lower())
+        return Outcome(result=result, message=words + note, status=halt.level.name.lower())
+
+    def _is_carried_out(self, scope: HaltScope) -> bool:
+        """A part of an account that is halted as a whole has nothing of its own to do."""
+        state, halt = self._system.kill_switch.state, self._system.halt
+        return halt.is_done if state.level >= HaltLevel.HALTED else halt.is_carried_out(scope)
 
     # -- strategies ----------------------------------------------------------------------------------------------
 

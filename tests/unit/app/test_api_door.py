@@ -14,7 +14,9 @@ from aiohttp import web
 from quant_trading_system.app.api_door import ApiDoor, read_token
 from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import Outcome, PlaceOrder, Reconcile, Result
+from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, EngineSilent, InvalidCommand
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.orders import OrderSide
 
 TICKET = PlaceOrder(symbol="KO", side=OrderSide.BUY, quantity=Decimal(10))
@@ -28,9 +30,15 @@ class Console:
         self.seen: list[tuple[str, dict[str, str], Any]] = []
 
     def ask(self, command=TICKET, patience: float = 20) -> Outcome:
-        return asyncio.run(self._ask(command, patience))
+        return self.reach(
+            lambda door: door.ask(command, key="my-intention", principal="nobody", source=Source.CLI), patience
+        )
 
-    async def _ask(self, command, patience: float) -> Outcome:
+    def reach(self, act, patience: float = 20):
+        """What comes of `act`, which is handed a door."""
+        return asyncio.run(self._reach(act, patience))
+
+    async def _reach(self, act, patience: float):
         self.over = asyncio.Event()
         app = web.Application()
         app.router.add_post("/{path:.*}", self._serve)
@@ -41,7 +49,7 @@ class Console:
         try:
             port = runner.addresses[0][1]
             door = ApiDoor(f"http://127.0.0.1:{port}/", "a-token", timedelta(seconds=patience))
-            return await door.ask(command, key="my-intention", principal="nobody", source=Source.CLI)
+            return await act(door)
         finally:
             self.over.set()
             await runner.cleanup()
@@ -126,3 +134,45 @@ def test_a_token_comes_from_the_environment_or_a_private_file(tmp_path):
         read_token(None, {})
     with pytest.raises(ConfigurationError, match="needs a token"):
         read_token(None, {"QTS_API_TOKEN": "two words"})
+
+
+# -- to stop
+
+
+HALTED = {
+    "scope": "the account", "level": "halted", "reason": "fire", "by": "ann (api)", "at": "2026-11-23T15:00:00+00:00",
+    "activation": 3, "effect": "no order leaves", "approvals": [], "missing": "",
+}  # fmt: skip
+
+
+def stopped(console: Console, level=HaltLevel.HALTED, scope=ACCOUNT, *, whole_machine: bool = False):
+    return console.reach(lambda door: door.stop(level, "fire", scope, whole_machine=whole_machine))
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "body"),
+    [
+        ({}, "/v1/halt", {"reason": "fire", "level": "halted"}),
+        ({"level": HaltLevel.REDUCING}, "/v1/halt", {"reason": "fire", "level": "reducing"}),
+        ({"level": HaltLevel.FLATTENING}, "/v1/flatten", {"reason": "fire"}),
+        ({"whole_machine": True}, "/v1/halt", {"reason": "fire", "level": "halted", "whole_machine": True}),
+        (
+            {"scope": HaltScope(symbol="KO", side=OrderSide.BUY)},
+            "/v1/halt",
+            {"reason": "fire", "level": "halted", "symbol": "KO", "side": "buy"},
+        ),
+    ],
+)
+def test_a_halt_goes_the_way_that_needs_no_engine(given, path, body):
+    console = Console(200, HALTED)
+    assert stopped(console, **given).activation == 3
+    assert [(seen, told) for seen, _, told in console.seen] == [(path, body)]
+
+
+def test_a_halt_that_is_refused_or_gets_no_answer_says_so():
+    with pytest.raises(InvalidCommand, match="NOT stopped; end the engine"):
+        stopped(Console(500, {"code": "halt_failed", "message": "NOT stopped", "hint": "end the engine"}))
+    with pytest.raises(InvalidCommand, match="no answer of a console"):
+        stopped(Console(200, {"hello": "world"}))
+    with pytest.raises(EngineSilent, match="halt again, or on that machine itself"):
+        Console(mute=True).reach(lambda door: door.stop(HaltLevel.HALTED, "fire", ACCOUNT), patience=0.2)

@@ -371,6 +371,42 @@ def test_a_flattening_that_takes_longer_says_where_it_stands():
     assert "1 orders are open, 1 positions are held" in answer.message
 
 
+def test_a_part_is_halted_and_the_rest_works_on():
+    operator = confirming(Operator())
+    covered, beside = (
+        operator.account.working(buy(10, limit="99.00")),
+        operator.ask(
+            PlaceOrder(
+                symbol="PEP", side=OrderSide.BUY, quantity=D(10), order_type=OrderType.LIMIT, limit_price=D("99.00")
+            )
+        ),
+    )
+    answer = operator.ask(Halt(reason="bad news", symbol="ko"))
+    assert (answer.result, answer.status) == (Result.DONE, "halted")
+    assert answer.message.startswith("HALTED symbol KO since ")
+    assert covered.status is OrderStatus.CANCELED
+    assert operator.account.record(beside.order_id).status is OrderStatus.WORKING
+    assert not operator.account.kill_switch.is_active()
+    assert operator.ask(PlaceOrder(symbol="KO", side=OrderSide.BUY, quantity=D(1))).rule == "kill_switch"
+
+
+def test_a_part_is_flattened_and_the_rest_is_kept():
+    operator = confirming(Operator())
+    operator.account.hold("KO", 10)
+    operator.account.hold("PEP", 10)
+    operator.account.broker.answers.append("fill")
+    answer = operator.ask(Flatten(reason="bad news", symbol="KO"))
+    assert (answer.result, answer.status) == (Result.DONE, "flattening")
+    assert sorted(operator.account.portfolio.positions) == ["PEP"]
+
+
+def test_a_part_of_an_account_that_is_halted_already_has_nothing_left_to_do():
+    operator = confirming(Operator())
+    operator.ask(Halt(reason="investigating"))
+    answer = operator.ask(Halt(reason="bad news", symbol="KO"))
+    assert answer.result is Result.DONE
+
+
 # -- parent orders
 
 

@@ -49,7 +49,7 @@ _APART = timedelta(seconds=1)  # between two looks, however often the stream wak
 _PULSE = timedelta(seconds=1)
 _LOOKS_AT_START = 4
 _NO_ANSWER = (OutcomeUnknown, BrokerRejected, NotSent)
-_BY_CORRECTION = (BreakKind.POSITION, BreakKind.CASH)
+_BY_CORRECTION = (BreakKind.POSITION, BreakKind.CASH, BreakKind.MISSING_FILL)
 _ON_ITS_WAY = (OrderStatus.SENT, OrderStatus.IN_DOUBT)
 
 

@@ -6,8 +6,9 @@ one that was working counts in full until reconciliation has looked at it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from quant_trading_system.core.book_events import GroupAlarm
@@ -39,6 +40,8 @@ REMEMBERED = 20_000
 """Entries before the end of the journal among which a wish is looked for."""
 PIECE = 5_000
 """Entries that are read at a time, on the way back to the start of the day."""
+CLOCKS_AGREE = timedelta(days=1)
+"""Entries bear the times of our clock and of the broker's, which differ by less."""
 LONGEST_DAY = timedelta(days=10)
 """No day of an exchange is longer, from the end of the one before it: holidays and closures included."""
 _MINUTE = timedelta(seconds=MINUTE_S)
@@ -88,11 +91,7 @@ def resume(
     for order_id, reason in open_alarms(source).items():
         orders.lives.groups.take_up_alarm(order_id, reason)
     orders.recognise(past.orders.legs())
-    orders.lives.filled_since = lambda moment: (
-        event.order_id
-        for entry in source.entries(kinds={"fill"})
-        if isinstance(event := entry.event, FillEvent) and event.at >= moment
-    )
+    orders.lives.filled_since = partial(filled_since, source)
     traffic.recall(left_before(source, past.seq, calendar, now), past.runaways)
     _restore_halt(past, kill_switch)
 
@@ -120,6 +119,30 @@ def open_alarms(source: JournalSource) -> dict[str, str]:
 def recall_from(source: JournalSource) -> Callable[[str], OrderRecord | None]:
     """Finds an order in the journal by its id."""
     return lambda order_id: record_from((entry.seq, entry.event) for entry in source.about(order_id))
+
+
+def filled_since(source: JournalSource, moment: datetime) -> Iterator[str]:
+    """Ids of the orders that filled since a moment, one for each fill.
+
+    The place to begin is found by halves, so that it costs what was traded since and not what the journal holds.
+    """
+    for entry in source.entries(_first_since(source, moment - CLOCKS_AGREE), kinds={"fill"}):
+        event = entry.event
+        if isinstance(event, FillEvent) and event.at >= moment:
+            yield event.order_id
+
+
+def _first_since(source: JournalSource, moment: datetime) -> int:
+    """Number of the first entry since a moment, as far as the times of entries grow."""
+    low, high = 1, source.head[0] + 1
+    while low < high:
+        middle = (low + high) // 2
+        entry = source.entry(middle)
+        if entry is not None and entry.at < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def left_before(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[Past]:

@@ -177,8 +177,8 @@ def test_the_decision_record_tells_of_the_correction():
     assert "10 at $100.02 was taken back" in answers["Was a fill corrected?"]
 
 
-def audited(account: VenueAccount) -> tuple[str, ...]:
-    now = account.desk.clock.now()
+def audited(account: VenueAccount, wrong: timedelta = timedelta()) -> tuple[str, ...]:
+    now = account.desk.clock.now() + wrong
     broker, lives = account.system.ports.broker, account.orders.lives
     return asyncio.run(audit(broker, lives, now=now, since=now - timedelta(days=7)))
 
@@ -200,6 +200,17 @@ def test_a_bust_that_nobody_heard_of_is_found_in_the_history(restart):
     assert (account.record(gone).status, account.record(kept).status) == (S.CANCELED, S.FILLED)
     assert audited(account) == ()
     account.require_agreement()
+
+
+def test_a_bust_is_found_by_a_machine_whose_clock_is_far_behind():
+    """The fill is of the future there, and old all the same."""
+    account = VenueAccount()
+    gone = account.submit(buy(10)).order_id
+    account.desk.venue.faults = Faults(lose_report=D(1))
+    bust(account, gone)
+    account.desk.venue.faults = Faults()
+    assert audited(account, wrong=timedelta(hours=-1)) == (gone,)
+    assert account.portfolio.positions == {}
 
 
 # -- what differs --------------------------------------------------------------------------------------------------

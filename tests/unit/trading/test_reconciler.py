@@ -594,6 +594,20 @@ def test_a_price_that_was_corrected_without_a_word_is_found_when_cash_differs(de
     assert desk.open_breaks == []
 
 
+def test_a_fill_that_was_made_larger_without_a_word_is_found_when_shares_are_missing(desk):
+    """The broker shows more filled shares than we booked, and no execution that we do not know."""
+    record, fill = bought_ten(desk)
+    run(lambda: desk.after(3 * MINUTE))
+    larger = msgspec.structs.replace(fill, quantity=D(12), cumulative_quantity=D(12))
+    desk.theirs.positions = [seen_position("KO", 12)]
+    desk.theirs.shows(as_seen(record, filled=12), larger)
+    desk.account.broker.known[record.order_id] = as_seen(record, filled=12).seen
+    desk.account.broker.history[record.order_id] = (larger,)
+    run(lambda: desk.after(12 * MINUTE))
+    assert desk.account.portfolio.position("KO").quantity == 12
+    assert desk.open_breaks == []
+
+
 def test_a_difference_that_no_correction_explains_is_looked_into_twice_only(desk, monkeypatch):
     asked = []
 

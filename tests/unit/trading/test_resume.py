@@ -10,15 +10,18 @@ import pytest
 
 from quant_trading_system.app.adoption import Ledger, adopt_cash
 from quant_trading_system.core.decisions import Rejection
-from quant_trading_system.core.events import HaltLevel, RiskEventKind, SignalEvent
+from quant_trading_system.core.events import FillEvent, HaltLevel, RiskEventKind, SignalEvent
 from quant_trading_system.core.exceptions import KillSwitchActiveError
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.journal.replay import replay
+from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.risk.latch import MemoryLatch
-from quant_trading_system.trading.resume import open_alarms
+from quant_trading_system.trading.resume import filled_since, open_alarms
 from quant_trading_system.trading.strategy import Strategy
+from tests.support.desk import NOON
 from tests.support.orders import buy, sell
 from tests.support.restart import Life
 
@@ -261,3 +264,31 @@ def test_an_overfill_keeps_its_symbol_frozen_over_a_restart_until_the_position_i
     life.again()
     assert isinstance(life.submit(buy(3)), Placed)
     assert open_alarms(life.journal) == {}
+
+
+def test_fills_since_a_moment_are_found_without_reading_what_is_older():
+    journal, read = MemoryJournal(), []
+    for day in range(20):
+        fill = FillEvent(
+            at=NOON + timedelta(days=day),
+            order_id=f"run-{day}-0",
+            execution_id=f"e{day}",
+            symbol="KO",
+            side=OrderSide.BUY,
+            quantity=Decimal(1),
+            price=Decimal(100),
+            cumulative_quantity=Decimal(1),
+        )
+        journal.append(fill)
+
+    class Watched:
+        head = journal.head
+        entry = journal.entry
+
+        def entries(self, start, kinds):
+            read.append(start)
+            return journal.entries(start, kinds)
+
+    assert list(filled_since(Watched(), NOON + timedelta(days=18))) == ["run-18-0", "run-19-0"]
+    assert read == [18], "a day earlier than asked, for clocks differ"
+    assert len(list(filled_since(journal, NOON - timedelta(days=9)))) == 20

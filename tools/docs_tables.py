@@ -39,9 +39,11 @@ from quant_trading_system.risk.checks.exits import EXITS_ASKED
 from quant_trading_system.risk.triggers import LOSSES, TRIGGERS, Trigger
 from quant_trading_system.simulation import fees
 from quant_trading_system.simulation.storm.catalogue import CATALOGUE, NAMES
+from tests.support.bugs_beside_storms import ALL_BUGS
+from tests.support.planting import BugWithTests
 from tools.docs_blocks import help_text
 from tools.fault_marks import proofs_in
-from tools.fault_runs import CONTROLS_RECORD, outcome_of, recorded_results, recorded_run
+from tools.fault_runs import CONTROLS_RECORD, PLANTED_RECORD, outcome_of, recorded_results, recorded_run
 
 ROOT = Path(__file__).resolve().parent.parent
 _PART = re.compile(r"(<!-- made from the code: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -321,6 +323,23 @@ def faults(group: str, *more: str) -> str:
     return table(("fault", "what goes wrong", "what must hold", "proved by", "last run"), rows)
 
 
+def planted_bugs() -> str:
+    """Every planted bug, the invariant that must catch it, and how it was caught when last looked for."""
+    run = recorded_run(PLANTED_RECORD)
+    results, rows = recorded_results(PLANTED_RECORD), []
+    for bug in ALL_BUGS:
+        if isinstance(bug, BugWithTests):
+            where = "<br>".join(f"`{test.rpartition('::')[2]}`" for test in bug.tests)
+        else:
+            where = ", ".join(f"`{kind}`" for kind in bug.kinds) or "a day without faults"
+        rows.append((bug.number, bug.what, ", ".join(bug.caught_by), where, results.get(bug.number, "not run")))
+    caught = sum(words != "SURVIVES" for words in results.values())
+    days = sorted(int(words.removeprefix("on day ")) for words in results.values() if words.startswith("on day "))
+    told = f"Caught: {caught} of {len(rows)}; in storms on day {days[len(days) // 2] if days else 0} in the median"
+    told += f", on day {max(days, default=0)} at the latest. Recorded {run.get('date', 'never')}."
+    return told + "\n\n" + table(("bug", "what is wrong", "invariant", "days with, or test", "caught"), rows)
+
+
 def fault_count() -> str:
     """How many faults there are, and how many have a test."""
     proved = {proof.fault for proof in proofs_in(ROOT)}
@@ -418,6 +437,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "error-codes": error_codes,
     "faults": faults,
     "fault-count": fault_count,
+    "planted-bugs": planted_bugs,
     "paragraphs": paragraphs,
     "controls": control_table,
     "control-count": control_count,

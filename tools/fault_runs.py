@@ -10,6 +10,7 @@ from typing import Any
 _DOCS = Path(__file__).resolve().parent.parent / "docs"
 RECORD = _DOCS / "faults-run.json"
 CONTROLS_RECORD = _DOCS / "controls-run.json"
+PLANTED_RECORD = _DOCS / "planted-run.json"
 
 PASSED, FAILED = "passed", "FAILED"
 

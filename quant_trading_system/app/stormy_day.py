@@ -28,10 +28,11 @@ from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.credentials import Access, Credentials, Endpoints, TradingMode
 from quant_trading_system.execution.notices import Notify
 from quant_trading_system.risk.latch import MemoryLatch
-from quant_trading_system.simulation.storm.broker_deeds import HEADERS, KEY_ID, SECRET
+from quant_trading_system.simulation.storm.broker_deeds import HEADERS
 from quant_trading_system.simulation.storm.disk import DiskJournal, DiskLatch, DiskLock
 from quant_trading_system.simulation.storm.life import CrashPoints, Killed, Life, LifeClock
 from quant_trading_system.simulation.storm.network import VenueTransport
+from quant_trading_system.simulation.storm.plainness import KEY_ID, SECRET
 from quant_trading_system.simulation.storm.plan import DayPlan
 from quant_trading_system.simulation.storm.scenery import Gambler, universe
 from quant_trading_system.simulation.storm.sockets import VenueSockets
@@ -101,7 +102,7 @@ async def _one_life(
 async def _trade(world: World, life: Life, clock: LifeClock, adopted_by: str, guards: Watchdogs) -> None:
     async with AsyncExitStack() as stack:
         around = _surroundings(world, life, clock, guards)
-        opening = open_account(_setup(world, adopted_by), around, stack, world.findings.tell)
+        opening = open_account(_setup(world, adopted_by), around, stack, world.tell)
         account = await unless_stopped(world.stop, opening)
         if account is None:
             return
@@ -118,7 +119,7 @@ async def _start_second(world: World) -> bool:
     refused = False
     try:
         async with AsyncExitStack() as stack:
-            await open_account(_setup(world, ""), around, stack, world.findings.tell)
+            await open_account(_setup(world, ""), around, stack, world.tell)
     except JournalUnavailable:
         refused = True
     second.die()
@@ -191,7 +192,7 @@ def _surroundings(world: World, life: Life, clock: LifeClock, guards: Watchdogs)
         beat=beat,
         watchdog_heartbeat=lambda _: guards.sign,
         watchdog_record=lambda _: guards.record,
-        record_notice=lambda _, __, ___: None,
+        record_notice=lambda _, __, notice: world.tell(notice.message),
         launch=lambda _, __: guards.launch(),
         open_door=open_door,
         tick=world.tick,

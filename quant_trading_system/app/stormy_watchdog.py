@@ -14,10 +14,11 @@ from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.credentials import Credentials
 from quant_trading_system.execution.notices import Notice
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.simulation.storm.broker_deeds import HEADERS, KEY_ID, SECRET
+from quant_trading_system.simulation.storm.broker_deeds import HEADERS
 from quant_trading_system.simulation.storm.disk import DiskLatch
 from quant_trading_system.simulation.storm.life import CrashPoints, Killed, Life, LifeClock
 from quant_trading_system.simulation.storm.network import VenueTransport
+from quant_trading_system.simulation.storm.plainness import KEY_ID, SECRET
 from quant_trading_system.simulation.storm.world import World
 
 

@@ -16,9 +16,11 @@ import msgspec
 import pytest
 
 from quant_trading_system.app.simulating import day_report
+from tests.support.bugs_beside_storms import TESTED_BUGS
 from tests.support.crash_sweeps import SWEEPS
 from tests.support.kill_storm import MISFORTUNES, storm
 from tests.support.planted_bugs import BUGS
+from tests.support.planting import SeededBug
 
 ROOT = Path(__file__).resolve().parents[2]
 QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
@@ -122,10 +124,16 @@ def test_a_death_at_every_single_step(name, apart):
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.number)
 def test_every_planted_bug_is_caught(bug, monkeypatch):
     """Within fifty days; how many it took is printed."""
-    bug.plant(monkeypatch)
+    if not isinstance(bug, SeededBug):
+        bug.plant(monkeypatch)
     days = bug.days_to_catch(50)
     assert days, f"{bug.number} survives: {bug.what}"
     print(f"{bug.number} caught on day {days}: {bug.what}", flush=True)
+
+
+@pytest.mark.parametrize("bug", TESTED_BUGS, ids=lambda bug: bug.number)
+def test_every_bug_beside_the_storms_is_caught(bug):
+    assert bug.is_caught(), f"{bug.number} survives: {bug.what}"
 
 
 def test_processes_that_are_killed_again_and_again_keep_books_that_agree(tmp_path):

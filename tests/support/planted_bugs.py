@@ -6,16 +6,13 @@ and, where a fault is needed to bring it out, the kinds of fault of the days tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-import pytest
 
 from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import LastLook
-from quant_trading_system.app.simulating import day_report
 from quant_trading_system.core.exceptions import OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.execution import alpaca_api, order_life, order_manager
@@ -31,34 +28,9 @@ from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.simulation.storm.disk import Disk, DiskJournal, DiskLatch
-from quant_trading_system.simulation.storm.plan import CALM, DayPlan
 from quant_trading_system.trading.reconciler import Reconciler
-
-Patch = pytest.MonkeyPatch
-
-
-class PlantedBug(NamedTuple):
-    """One bug.
-
-    Attributes:
-        plant: puts it in; taken out again by the end of the test.
-        caught_by: invariants of which one must be violated.
-        kinds: faults that the days hold.
-    """
-
-    number: str
-    what: str
-    plant: Callable[[Patch], None]
-    caught_by: tuple[str, ...]
-    kinds: tuple[str, ...] = ()
-
-    def days_to_catch(self, most: int) -> int:
-        """How many days it takes until one of its invariants is violated; 0 when `most` are not enough."""
-        for seed in range(1, most + 1):
-            day = day_report(DayPlan(seed=seed, kinds=self.kinds, minutes=CALM + 25))
-            if any(found.invariant in self.caught_by for found in day.violations):
-                return seed
-        return 0
+from tests.support.more_bugs_in_storms import MORE_BUGS
+from tests.support.planting import Patch, PlantedBug, StormBug
 
 
 def _send_before_sync(patch: Patch) -> None:
@@ -460,7 +432,7 @@ def _a_correction_forgets_the_price(patch: Patch) -> None:
     patch.setattr(OrderLives, "restate", restate)
 
 
-BUGS = (
+BUGS: tuple[StormBug, ...] = (
     PlantedBug(
         "M01",
         "an order leaves before its record is synced",
@@ -522,7 +494,7 @@ BUGS = (
         "orders in doubt take no room",
         _doubtful_orders_do_not_count,
         ("I11", "I15"),
-        ("submit.drop_response", "lookup.false_404"),
+        ("submit.drop_request", "submit.drop_response", "lookup.false_404"),
     ),
     PlantedBug(
         "M18",
@@ -661,5 +633,6 @@ BUGS = (
         ("I10",),
         ("clock.jump", "submit.drop_request", "lookup.false_404"),
     ),
+    *MORE_BUGS,
 )
 """Switched on one at a time."""

@@ -7,6 +7,7 @@ the invariant that it belongs to; docs/simulation.md lists them.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -33,6 +34,8 @@ from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder, 
 
 T_TRIGGER = timedelta(seconds=1)
 """From a broken loss limit to the halt."""
+T_MOVING = timedelta(seconds=60)
+"""For so long after an execution positions may be read before and after it."""
 T_SKEW = timedelta(seconds=10)
 """From a wall clock set wrong to the end of new risk; an order may wait so long for a slow disk."""
 MOST_REQUESTS = 400
@@ -40,8 +43,9 @@ MOST_REQUESTS = 400
 MOST_CONNECTIONS = 80
 """Streams opened in ten minutes, over all lives."""
 
+_OF_EVERY_ENTRY = ("I14", "I29", "I30")
 _CHECKED_BY_LEDGER = {
-    "fill": ("I2", "I3", "I4"),
+    "fill": ("I2", "I3", "I4", "I14"),
     "fill_corrected": ("I3", "I4", "I13"),
     "activity_booked": ("I4",),
     "order": ("I5", "I34"),
@@ -51,6 +55,7 @@ _CHECKED_BY_LEDGER = {
     "operator_acted": ("I9",),
 }
 _MINUTE, _TEN_MINUTES = 60.0, 600.0
+_HALT = re.compile(r"halt (\d+) of the account")
 
 
 class Auditor:
@@ -135,13 +140,15 @@ class Auditor:
         body = self.ledger.apply(row)
         for invariant, words in self.ledger.take_problems():
             self.findings.report(invariant, words)
-        self.findings.checks.update(_CHECKED_BY_LEDGER.get(row[2], ()))
+        self.findings.checks.update((*_OF_EVERY_ENTRY, *_CHECKED_BY_LEDGER.get(row[2], ())))
         if row[2] == "fill":
             self._require_execution(body["order_id"], body)
         elif row[2] == "fill_corrected":
             self._require_correction(body["order_id"], body)
         elif row[2] == "order":
             self._require_truth(self.ledger.intents[body["order_id"]])
+        elif row[2] == "position_adopted":
+            self._require_real_position(body["symbol"])
         elif row[2] == "risk" and body["reason"] == "rebased":
             self._rebased_at = self._clock.monotonic()
         elif row[2] == "risk" and (broken := self.ledger.broken_limit(body)):
@@ -163,6 +170,14 @@ class Auditor:
         ours = self.ledger.intents[order_id].fills
         known = (quantity, price) in real if quantity else len(real) <= len(ours)
         self.findings.require("I13", known, lambda: f"{order_id}: corrected to {quantity} at {price}, says nobody else")
+
+    def _require_real_position(self, symbol: str) -> None:
+        """Whoever takes over the broker's positions takes over those that there are, but for what trades just now."""
+        real = {position.symbol: position.quantity for position in self._venue.positions()}.get(symbol, Decimal(0))
+        ours = self.ledger.positions[symbol]
+        fills = (fill for order in self.orders_at_venue() for fill in self._venue.executions(order.client_order_id))
+        is_moving = any(self.age(fill.at) < T_MOVING for fill in fills)
+        self.findings.require("I3", real == ours or is_moving, f"{ours} {symbol} taken over, and {real} are there")
 
     def _require_truth(self, intent: Intent) -> None:
         """What is said to be over is over; silence is no evidence."""
@@ -207,8 +222,18 @@ class Auditor:
         )
         if request.method == "DELETE":
             self._halts.cancel_sent(request.path.rpartition("/")[2])
+            self._require_recorded_halt(request.path.rpartition("/")[2])
         elif request.method in ("POST", "PATCH") and request.path.startswith("/v2/orders"):
-            self._rules.judge(request, self.ledger, self.sent, life.number, now)
+            self._rules.judge(request, self.ledger, self.sent, life, now)
+
+    def _require_recorded_halt(self, venue_order_id: str) -> None:
+        """A cancel that a halt asks for leaves after the latch was written and the halt was put on record."""
+        for intent in self.ledger.intents.values():
+            found = _HALT.match(intent.reason) if intent.venue_order_id == venue_order_id else None
+            if found and intent.pending == "cancel":
+                number, words = int(found[1]), f"{intent.order_id} is cancelled for {intent.reason}, which is not on"
+                self.findings.require("I7", self.ledger.activation >= number, f"{words} record")
+                self.findings.require("I23", self._disk.latch.activation >= number, f"{words} the latch")
 
     def answer_read(self, life: Life, request: Request, reply: Reply) -> None:
         """The account has read an answer."""

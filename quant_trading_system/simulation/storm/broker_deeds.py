@@ -11,13 +11,13 @@ import msgspec
 from quant_trading_system.simulation.alpaca_server.auth import KEY_HEADER, SECRET_HEADER
 from quant_trading_system.simulation.alpaca_server.live_market import ns_of
 from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention
+from quant_trading_system.simulation.storm.plainness import KEY_ID, SECRET
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import VenueFill
 
 if TYPE_CHECKING:
     from quant_trading_system.simulation.storm.world import World
 
-KEY_ID, SECRET = "PKSTORM", "secret-of-the-storm"
 HEADERS = {KEY_HEADER: KEY_ID, SECRET_HEADER: SECRET}
 BY_HAND = "by-hand"
 """How the client order ids of people begin who trade beside the program; some give none."""

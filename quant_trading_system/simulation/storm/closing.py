@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from quant_trading_system.core.events import StateRecorded
+from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.journal.entry import Entry, Row, entry_from, genesis, is_authentic
 from quant_trading_system.journal.replay import disagreements, replay
 from quant_trading_system.journal.store import with_signal
@@ -52,7 +53,10 @@ class Written:
 
 def differing_state(disk: Disk, state: StateRecorded) -> list[Difference]:
     """Where a replay of the journal gives other books than the running engine has."""
-    projection = replay(Written(disk.rows)).projection
+    try:
+        projection = replay(Written(disk.rows)).projection
+    except JournalError as error:
+        return [("I8", f"the journal cannot be replayed: {error}")]
     return [
         ("I8", f"{name}: {ours} in the engine, {folded} by replay")
         for name, ours, folded in disagreements(projection, state)
@@ -67,7 +71,10 @@ def damaged_journal(disk: Disk) -> list[Difference]:
             found.append(("I25", f"entry {row[0]} does not follow from the one before"))
             break
         previous = row[7]
-    report = replay(Written(disk.rows))
+    try:
+        report = replay(Written(disk.rows))
+    except JournalError as error:
+        return [*found, ("I8", f"the journal cannot be replayed: {error}")]
     found += [
         ("I8", f"entry {d.seq}: {d.field} was {d.recorded}, {d.folded} by replay") for d in report.differences[:5]
     ]

@@ -24,6 +24,7 @@ from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.simulation.storm.broker_deeds import BrokerDeeds, Deed
 from quant_trading_system.simulation.storm.disk import DiskLatch
 from quant_trading_system.simulation.storm.door_deeds import DoorDeeds
+from quant_trading_system.simulation.storm.plainness import UNPLAIN
 
 if TYPE_CHECKING:
     from quant_trading_system.simulation.storm.world import World
@@ -65,6 +66,7 @@ class Deeds:
             "process.stop": self._stop,
             "process.pause": self._pause,
             "process.second": self._second,
+            "process.fenced": self._fence,
             "watchdog.dies": self._kill_watchdog,
             "clock.jump": self._jump,
         }
@@ -123,7 +125,7 @@ class Deeds:
         """`qts halt` in another process."""
         world = self._world
         switch = KillSwitch(latch=DiskLatch(world.disk), clock=world.clock)
-        switch.activate("something looks wrong", level=level, activated_by="a person")
+        switch.activate(f"something looks wrong{UNPLAIN}", level=level, activated_by="a person")
 
     async def _replace(self) -> bool:
         """Somebody changes an order that works, through the program."""
@@ -176,6 +178,16 @@ class Deeds:
         """Somebody starts the program a second time for the same account."""
         world = self._world
         return world.life.is_up and world.life.is_alive and await world.start_second()
+
+    async def _fence(self) -> bool:
+        """The process stands still, and another one takes the account's lock meanwhile; later it is restarted."""
+        world, life = self._world, self._world.life
+        if not life.is_alive or not life.is_up:
+            return False
+        life.paused_until = self._ends("process.fenced", 3, 60)
+        world.disk.epoch += 1
+        world.later(world.weather.span("process.fenced", 90, 400), lambda: world.stop.set())
+        return True
 
     async def _jump(self) -> bool:
         """Somebody sets the clock of the machine wrong, and finds out later."""

@@ -211,6 +211,7 @@ class DiskLock:
         """Take the lock, with the next epoch."""
         disk.epoch = max(disk.epoch, claim.epoch) + 1
         self.holder = msgspec.structs.replace(claim, epoch=disk.epoch)
+        life.epoch = disk.epoch
         self._disk = disk
         self._life = life
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,9 +35,11 @@ PERSON = "a person at the door"
 TIGHTER = Decimal("0.06")
 """`max_position_pct` in the limits file that somebody writes; the shipped one lets more through."""
 
-_CENT = Decimal("0.01")
+CASH = Decimal(100_000)
+"""What the account begins with, dollars."""
+
+_CENT, _TWO_FIFTHS, _AWAY = Decimal("0.01"), Decimal("0.4"), Decimal("0.03")
 _ALGORITHMS = ("twap", "vwap", "iceberg")
-_DISARMED_FOR = timedelta(seconds=90)
 
 
 class Door(Protocol):
@@ -61,6 +62,7 @@ class DoorDeeds:
             "ops.door": self._command,
             "ops.bracket": self._bracket,
             "ops.parent": self._parent,
+            "ops.burst": self._burst,
             "ops.limits": self._limits,
         }
 
@@ -86,8 +88,36 @@ class DoorDeeds:
             def arm() -> None:
                 self._give(again)
 
-            self._world.later(_DISARMED_FOR, arm)
+            self._world.later(self._world.weather.span("ops.door", 90, 900), arm)
         return self._give(command)
+
+    async def _burst(self) -> bool:
+        """Orders at one moment: any two of a side fit into the limit of a position, and three do not.
+
+        All at the market and on one side, or at limits on both sides of it.
+        """
+        world, symbol, side = self._world, self._symbol("ops.burst"), self._side("ops.burst")
+        quote = world.host.market.quote(symbol)
+        if quote is None:
+            return False
+        shares = int(world.limits.max_position_pct * CASH * _TWO_FIFTHS / quote.mid)
+        sides = [side, side, side]
+        rests = bool(world.weather.number("ops.burst", 2))
+        if rests:
+            sides.insert(1, OrderSide.SELL if side is OrderSide.BUY else OrderSide.BUY)
+        orders = (
+            PlaceOrder(
+                symbol=symbol,
+                side=one,
+                quantity=Decimal(shares - number),
+                order_type=OrderType.LIMIT if rests else OrderType.MARKET,
+                limit_price=_cents(quote.mid * (1 - one.sign * _AWAY)) if rests else None,
+            )
+            for number, one in enumerate(sides)
+            if shares > number
+        )
+        given = [self._give(order) for order in orders]
+        return any(given)
 
     async def _bracket(self) -> bool:
         """An entry with both of its exits."""

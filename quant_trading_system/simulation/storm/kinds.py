@@ -61,6 +61,7 @@ KINDS: dict[str, Kind] = {
             "submit.truncated",
             "submit.reject",
             "submit.wrong_echo",
+            "submit.twice",
         ),
         *_chances(
             Source.NETWORK,
@@ -130,7 +131,7 @@ KINDS: dict[str, Kind] = {
         *_times(Source.WORKLOAD, 1, 2, "account.split"),
         *_times(Source.WORKLOAD, 1, 1, UNSCHEDULED_CLOSE),
         *_times(Source.WORKLOAD, 3, 12, "ops.replace", "ops.door"),
-        *_times(Source.WORKLOAD, 1, 4, "ops.bracket", "ops.parent"),
+        *_times(Source.WORKLOAD, 1, 4, "ops.bracket", "ops.parent", "ops.burst"),
         *_times(Source.WORKLOAD, 1, 2, "ops.limits"),
         *_times(Source.WORKLOAD, 1, 3, "ops.halt"),
         *_chances(Source.WORKLOAD, 2, 30, "ops.halt_midway"),  # while a record is being synced
@@ -141,6 +142,7 @@ KINDS: dict[str, Kind] = {
         # processes and clocks
         *_times(Source.CLOCK, 1, 5, "process.kill", "process.stop", "process.pause", "process.second"),
         *_times(Source.CLOCK, 1, 4, "watchdog.dies"),
+        *_times(Source.CLOCK, 1, 2, "process.fenced"),
         *_times(Source.CLOCK, 1, 3, "clock.jump"),
     )
 }

@@ -14,6 +14,7 @@ import msgspec
 
 from quant_trading_system.journal.entry import Row
 from quant_trading_system.market.sessions import NEW_YORK
+from quant_trading_system.simulation.storm.plainness import flaws_of, is_exact
 
 ZERO = Decimal(0)
 
@@ -38,7 +39,9 @@ _MAY_BECOME: dict[str, set[str]] = {
 }
 _BY_CORRECTION = {("filled", "canceled"), ("partially_filled", "working")}
 _CORRECTIONS = {"bust_part", "bust_all"}
-_decode = msgspec.json.Decoder().decode
+_OFF = ("off", "[]")
+_RULES_OF = {"strategy_budgets": ("strategy_value", "strategy_loss", "strategy_orders")}
+"""Rules that do not bear the name of the limit that they ask about."""
 
 
 class Booked:
@@ -58,7 +61,7 @@ class Intent:
 
     Attributes:
         seq: of its first entry; `terms`: the order as it was decided about; `decision`: all that was known then.
-        status: after the last entry; `pending`: what was asked of it.
+        status: after the last entry; `pending`: what was asked of it; `reason`: why, in words.
         executions: by the broker's id; `was_corrected`: one of them was changed after it was booked.
         older: the order whose place it takes; `parent`: the one that leads its group.
     """
@@ -72,6 +75,7 @@ class Intent:
         self.parent: str = body.get("parent", "")
         self.status = ""
         self.pending = "none"
+        self.reason = ""
         self.venue_order_id = ""
         self.executions: dict[str, Booked] = {}
         self.was_corrected = False
@@ -128,6 +132,9 @@ class Ledger:
         openings: dates in New York on which a trading day was opened.
         activities: ids of the broker's entries beside trades that were booked.
         asked: keys of what people asked of the running engine.
+        parents: shares that each parent order wants now.
+        disarmed: the entry by which each strategy that may not speak was disarmed.
+        activation: the latest of the kill switch that is on record.
     """
 
     def __init__(self) -> None:
@@ -141,12 +148,17 @@ class Ledger:
         self.openings: set[str] = set()
         self.activities: set[str] = set()
         self.asked: set[str] = set()
+        self.parents: dict[str, Decimal] = {}
+        self.disarmed: dict[str, int] = {}
+        self.activation = 0
+        self._decode = msgspec.json.Decoder(float_hook=self._binary).decode
         self.limits_version = ""
         self.limits: dict[str, str] = {}
 
     def apply(self, row: Row) -> dict[str, Any]:
         """Fold one entry; its body as JSON."""
-        body: dict[str, Any] = _decode(row[6])
+        body: dict[str, Any] = self._decode(row[6])
+        self.problems += flaws_of(row[6])
         handler = getattr(self, f"_on_{row[2]}", None)
         if handler is not None:
             handler(row[0], body)
@@ -214,6 +226,7 @@ class Ledger:
         if before in _ENDED and status == "filled" != before and not self._is_complete(intent):
             self._problem("I5", f"{order_id} left {before} without a fill that completes it")
         intent.status, intent.pending = status, body.get("pending", "none")
+        intent.reason = body.get("reason", "")
         intent.venue_order_id = body.get("venue_order_id") or intent.venue_order_id
 
     def _on_fill(self, _: int, body: dict[str, Any]) -> None:
@@ -227,6 +240,8 @@ class Ledger:
         if cumulative in intent.fills or body["execution_id"] in intent.executions:
             self._problem("I2", f"{order_id}: the execution up to {cumulative} was booked twice")
         fee = Decimal(body.get("fee", "0"))
+        if not is_exact(quantity, price, fee):
+            self._problem("I14", f"{order_id}: {quantity} at {price} with a fee of {fee} is no exact number")
         intent.executions[body["execution_id"]] = Booked(quantity, price, fee, cumulative)
         self._move(symbol, body["side"], quantity, price, fee)
         self._compare("I3", "I4", symbol, body)
@@ -301,17 +316,40 @@ class Ledger:
         self.peak, self.day_start = peak, day_start
 
     def _on_kill_switch(self, _: int, body: dict[str, Any]) -> None:
+        self.activation = max(self.activation, body.get("activation", 0))
         if not body.get("reason"):
             self._problem("I34", "the kill switch moved and nobody said why")
 
+    def _on_parent(self, _: int, body: dict[str, Any]) -> None:
+        self.parents[body["parent_id"]] = Decimal(body["quantity"])
+
+    def _on_strategy_switched(self, seq: int, body: dict[str, Any]) -> None:
+        if not body["armed"]:
+            self.disarmed[body["strategy"]] = seq
+            return
+        self.disarmed.pop(body["strategy"], None)
+        if not body.get("by"):
+            self._problem("I18", f"{body['strategy']} was armed on nobody's word")
+
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def children_of(self, parent_id: str) -> Decimal:
+        """Shares that the slices of a parent order have traded, or may trade still."""
+        slices = (intent for name, intent in self.intents.items() if name.rpartition("-")[0] == parent_id)
+        return sum((intent.filled + intent.leaves for intent in slices), ZERO)
+
+    def _binary(self, text: str) -> float:
+        self._problem("I14", f"{text} is on record as a binary number")
+        return float(text)
 
     def _is_complete(self, intent: Intent) -> bool:
         return intent.was_corrected or intent.filled >= Decimal(intent.terms.get("quantity", "0"))
 
     def limits_off(self) -> set[str]:
-        """Names of the limits that are switched off, about which nobody has to be asked."""
-        return {key.partition(".")[2] for key, text in self.limits.items() if text == "off"}
+        """Rules about which nobody has to be asked: their limit is off, or their list is empty."""
+        off = {key.partition(".")[2] for key, text in self.limits.items() if text in _OFF}
+        off |= {rule for key in off & _RULES_OF.keys() for rule in _RULES_OF[key]}
+        return off if self.limits.get("capital.use_unsettled_cash") == "false" else off | {"settled_cash"}
 
     def is_in_force(self, version: str) -> bool:
         """It names the limits of the run, or the part of them that a reset leaves for a while."""

@@ -54,6 +54,7 @@ class Life:
         is_watchdog: it is the account's watchdog, and not its engine.
         orders: its order manager, once it has one, for people who change orders by hand.
         door: where it takes commands, while it does.
+        epoch: of the account's lock when it took that; 0 before.
     """
 
     def __init__(self, number: int, points: CrashPoints, *, is_watchdog: bool = False) -> None:
@@ -61,6 +62,7 @@ class Life:
         self.is_watchdog = is_watchdog
         self.orders: OrderManager | None = None
         self.door: Door | None = None
+        self.epoch = 0
         self.is_alive = True
         self.died = asyncio.Event()
         self.tasks = Tasks()

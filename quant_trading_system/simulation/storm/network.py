@@ -180,7 +180,7 @@ class _Journey:
     async def _answered(self) -> in_process.Reply | None:
         """What the venue answers, or what stands in its place; None when the line breaks instead."""
         if self._what == "submit" and self._strikes("reject"):
-            return spoiling.error(422, 42210000, "the order was refused by a rule that nobody knows")
+            return spoiling.error(422, 42210000, spoiling.RULE_OF_NOBODY)
         if self._what == "submit" and self._strikes("rate_limited"):
             return spoiling.error(429, 42910000, "rate limit exceeded", retry_after="1")
         if self._what in ("submit", "read") and self._strikes("status"):
@@ -191,6 +191,8 @@ class _Journey:
             if self._strikes("lost"):
                 return in_process.Reply(204, b"", {})
         reply = await self._ask()
+        if self._request.method == "POST" and self._what == "submit" and self._strikes("twice"):
+            reply = await self._ask()  # the line delivers the order once more, and brings the second answer
         return self._spoilt(reply)
 
     async def _ask(self) -> in_process.Reply:

@@ -9,8 +9,11 @@ from typing import Any
 import msgspec
 
 from quant_trading_system.simulation.alpaca_server.in_process import Reply
+from quant_trading_system.simulation.storm.plainness import SECRET, UNPLAIN
 
 GARBAGE = b"<html>\x00\xff not what you asked for"
+RULE_OF_NOBODY = f"the order was refused by a rule that nobody knows ({SECRET}){UNPLAIN}"
+"""A refusal whose words repeat the key, and carry what could deceive whoever reads them."""
 
 _OTHERS = {"symbol": "ZZZZ", "qty": "777", "client_order_id": "somebody-elses"}
 

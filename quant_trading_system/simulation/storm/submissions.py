@@ -17,6 +17,8 @@ from quant_trading_system.simulation.alpaca_server.in_process import Reply
 from quant_trading_system.simulation.storm.disk import Disk
 from quant_trading_system.simulation.storm.findings import Findings
 from quant_trading_system.simulation.storm.ledger import ZERO, Intent, Ledger
+from quant_trading_system.simulation.storm.life import Life
+from quant_trading_system.simulation.storm.plainness import is_exact
 
 _TERMS = {
     "symbol": "symbol",
@@ -54,6 +56,7 @@ class SubmissionRules:
         self._findings = findings
         self._disk = disk
         self._unasked: set[str] = set()
+        self._of_day: Counter[str] = Counter()
         self._denials: Counter[str] = Counter()
         self._left_at: dict[str, float] = {}
         self._unread: set[str] = set(_PAGES)
@@ -90,16 +93,18 @@ class SubmissionRules:
         enough = denials >= N_ABSENT and age >= H_ABSENT.total_seconds() - 1
         self._findings.require("I10", enough, f"{name} is given up after {denials} denials and {age:.0f} s")
 
-    def judge(self, request: Request, ledger: Ledger, sent: dict[str, int], life: int, now: float) -> None:
+    def judge(self, request: Request, ledger: Ledger, sent: dict[str, int], life: Life, now: float) -> None:
         """An order is about to leave."""
         body: dict[str, Any] = msgspec.json.decode(request.body)
         name = body.get("client_order_id", "")
         require = self._findings.require
         self._findings.tell(f"{request.method}: {name} {body.get('side')} {body.get('qty')} {body.get('symbol')}")
         require("I9", name not in sent, lambda: f"{name} leaves a second time")
-        sent[name] = life
+        sent[name] = life.number
         self._left_at[name] = now
         intent = ledger.intents.get(name)
+        fenced = life.epoch == self._disk.epoch
+        require("I27", fenced, lambda: f"{name} leaves under epoch {life.epoch}, and {self._disk.epoch} has the lock")
         if intent is None:
             self._findings.report("I1", f"{name} leaves and no verdict about it was ever written")
             return
@@ -110,8 +115,10 @@ class SubmissionRules:
             self._judge_terms(intent, body, _TERMS)
         self._judge_verdict(intent, ledger)
         self._judge_halt(intent)
-        self._judge_price(intent)
+        self._judge_price(intent, ledger)
         self._judge_exposure(intent, ledger)
+        self._judge_parent(intent, ledger)
+        self._judge_pace(intent, ledger)
         if not _shrinks(intent):
             unwatched = self.unwatched_since is not None and now - self.unwatched_since > T_UNWATCHED
             require("I16", not unwatched, lambda: f"{name} leaves, and nobody has watched for a while")
@@ -123,6 +130,8 @@ class SubmissionRules:
             require("I26", not unasked, lambda: f"{name} leaves before anybody asked about {', '.join(unasked)}")
 
     def _judge_terms(self, intent: Intent, body: dict[str, Any], names: Mapping[str, str]) -> None:
+        inexact = [wire for wire in _NUMBERS & body.keys() if not _is_text(body[wire])]
+        self._findings.require("I14", not inexact, lambda: f"{intent.order_id} leaves with an inexact {inexact}")
         differing = [wire for wire, ours in names.items() if not _same(wire, body.get(wire), intent.terms.get(ours))]
         words = f"{intent.order_id} leaves with another {', '.join(differing)} than was judged"
         self._findings.require("I1", not differing, words)
@@ -153,7 +162,7 @@ class SubmissionRules:
         for invariant in ("I1", "I7", "I20"):
             self._findings.require(invariant, may, lambda: f"{intent.order_id} leaves while {level.name}")
 
-    def _judge_price(self, intent: Intent) -> None:
+    def _judge_price(self, intent: Intent, ledger: Ledger) -> None:
         decision = intent.decision
         quote = decision.get("quote")
         if quote is None:
@@ -162,10 +171,31 @@ class SubmissionRules:
         bid, ask = Decimal(quote["bid"]), Decimal(quote["ask"])
         sane = bid.is_finite() and ask.is_finite() and ZERO < bid < ask
         age = _moment(decision["at"]) - _moment(quote["at"])
-        limit = next((Decimal(check[3]) for check in decision["checks"] if check[0] == "max_quote_age_s"), ZERO)
+        limit = ledger.limit("max_quote_age_s")
         self._findings.require("I16", sane, lambda: f"{intent.order_id} leaves on a quote of {bid} to {ask}")
         fresh = Decimal(-1) <= Decimal(str(age.total_seconds())) <= limit
         self._findings.require("I16", fresh, lambda: f"{intent.order_id} leaves on a quote that is {age} old")
+
+    def _judge_parent(self, intent: Intent, ledger: Ledger) -> None:
+        """All slices of a parent order together are for no more shares than it wants."""
+        parent = intent.order_id.rpartition("-")[0]
+        wanted = ledger.parents.get(parent)
+        if wanted is not None:
+            out = ledger.children_of(parent)
+            self._findings.require("I6", out <= wanted, lambda: f"{intent.order_id}: {out} are out of {wanted} wanted")
+
+    def _judge_pace(self, intent: Intent, ledger: Ledger) -> None:
+        """What adds risk stays within the day's number of orders, over all lives, and comes from who may speak."""
+        today = intent.decision["at"][:10]
+        self._of_day[today] += 1
+        if _shrinks(intent):
+            return
+        count, limit = self._of_day[today], ledger.limit("max_orders_per_day")
+        self._findings.require("I18", count <= limit, lambda: f"{intent.order_id} is order {count} of a day of {limit}")
+        since = ledger.disarmed.get(intent.terms.get("strategy", ""), intent.seq)
+        self._findings.require(
+            "I18", since >= intent.seq, lambda: f"{intent.order_id} leaves, its strategy is disarmed"
+        )
 
     def _judge_exposure(self, intent: Intent, ledger: Ledger) -> None:
         """Everything of its side fills and nothing of the other, and still the position is within its limit."""
@@ -205,6 +235,11 @@ def _same(wire: str, on_wire: object, judged: object) -> bool:
     if wire in _NUMBERS and on_wire is not None and judged is not None:
         return Decimal(str(on_wire)) == Decimal(str(judged))
     return on_wire == judged
+
+
+def _is_text(number: object) -> bool:
+    """Numbers travel as text, and have no more decimals than the broker's."""
+    return number is None or (isinstance(number, str) and is_exact(Decimal(number)))
 
 
 def _moment(text: str) -> datetime:

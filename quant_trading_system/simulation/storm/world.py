@@ -23,12 +23,13 @@ from quant_trading_system.simulation.faults import NO_FAULTS, Faults
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.models import FillModel, stream
 from quant_trading_system.simulation.storm.auditor import Auditor
-from quant_trading_system.simulation.storm.broker_deeds import KEY_ID, SECRET
 from quant_trading_system.simulation.storm.closing import damaged_journal, differing_books, differing_state
 from quant_trading_system.simulation.storm.deeds import Deeds
 from quant_trading_system.simulation.storm.disk import Disk, DiskLatch
+from quant_trading_system.simulation.storm.door_deeds import CASH
 from quant_trading_system.simulation.storm.life import CrashPoints, Life, LifeClock
 from quant_trading_system.simulation.storm.network import Network
+from quant_trading_system.simulation.storm.plainness import KEY_ID, SECRET, is_plain
 from quant_trading_system.simulation.storm.plan import CALM, DayPlan
 from quant_trading_system.simulation.storm.scenery import scene, stocks
 from quant_trading_system.simulation.storm.sockets import Lines, Spoil
@@ -37,11 +38,12 @@ from quant_trading_system.simulation.storm.timetable import EARLY, EARLY_CLOSE, 
 from quant_trading_system.simulation.storm.virtual_time import VirtualClock, VirtualLoop
 from quant_trading_system.simulation.storm.weather import Weather
 
-CASH = Decimal(100_000)
 TICKS = (timedelta(seconds=2), timedelta(seconds=5), timedelta(seconds=10))
 """How often the engine looks around by itself; the slow ones make room for more days."""
 BARS = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
 """How often the strategy is asked what it wants."""
+ORDERS_A_DAY = (5000, 5000, 5000, 40)
+"""Limits of which chance chooses one; the last one ends a day of trading early."""
 PERSON = "risk desk"
 T_RESOLVE = timedelta(seconds=10)
 """After a quiet time, the longest until everybody's books agree."""
@@ -116,7 +118,10 @@ class World:
         self.disk.halt = self.network.halt = self._deeds.halt
         self.is_over = False
         self.limits = self.shipped_limits = msgspec.structs.replace(
-            default_limits(), allow_short=True, max_broker_errors=_MANY
+            default_limits(),
+            allow_short=True,
+            max_broker_errors=_MANY,
+            max_orders_per_day=stream(plan.seed, "workload/pace").choice(ORDERS_A_DAY),
         )
         self.was_split = False
         self._draw = stream(plan.seed, "clock/lives")
@@ -177,6 +182,12 @@ class World:
         """How long it takes until somebody, or something, starts the process again; nobody does at night."""
         usual = timedelta(milliseconds=self._draw.randint(500, 20_000))
         return max(usual, self._morning - timedelta(seconds=self.clock.monotonic()))
+
+    def tell(self, line: str) -> None:
+        """The account tells people something."""
+        invariant = "I29" if SECRET in line else "I30"
+        self.findings.require(invariant, is_plain(line), lambda: f"people are told {line!r}")
+        self.findings.tell(line)
 
     def set_wall(self, error: timedelta) -> None:
         """The machine's wall clock is wrong by so much from now on."""

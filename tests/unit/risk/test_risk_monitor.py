@@ -287,6 +287,7 @@ def flattening_account() -> Account:
     return account
 
 
+@pytest.mark.fault("prices-jump")
 def test_one_bad_mark_halts_and_closes_nothing():
     account = flattening_account()
     account.offer("9.99", "10.01", "KO")  # a spike for one tick

@@ -18,8 +18,11 @@ from quant_trading_system.simulation.storm.catalogue import IN_STORMS, covered
 from quant_trading_system.simulation.storm.kinds import KINDS
 from quant_trading_system.simulation.storm.plan import CALM, DayPlan
 from quant_trading_system.simulation.storm.weather import forecast
+from tests.support.bugs_beside_storms import ALL_BUGS, TESTED_BUGS
 from tests.support.crash_sweeps import SWEEPS
-from tests.support.planted_bugs import BUGS, PlantedBug
+from tests.support.planted_bugs import BUGS
+from tests.support.planting import PlantedBug
+from tools.fault_runs import PLANTED_RECORD, recorded_results
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = CALM + 10
@@ -28,7 +31,7 @@ SHORT_CAMPAIGN = range(1, 161, 10)
 MOST_SEEDS = 12
 """Days within which a planted bug has to be caught."""
 SWEEP = SWEEPS["trading"]
-QUICK = {"M01", "M04", "M08", "M12", "M31", "M32", "M41", "M58", "M70"}
+QUICK = {"M01", "M04", "M08", "M09", "M12", "M21", "M31", "M32", "M35", "M37", "M41", "M56", "M58", "M70"}
 """Planted bugs that are looked for in every run of the tests; the soak tests look for all."""
 DEATHS = 12
 """Of the quick sweep, spread over all crash points; the soak tests die at every one."""
@@ -121,10 +124,20 @@ def test_a_planted_bug_is_caught_by_its_invariant(bug: PlantedBug, monkeypatch):
     assert bug.days_to_catch(MOST_SEEDS), f"{bug.what}: not caught within {MOST_SEEDS} days"
 
 
+def test_a_bug_beside_the_storms_is_caught_by_the_test_of_its_invariant():
+    """One of them; the soak tests look for all."""
+    bug = next(bug for bug in TESTED_BUGS if bug.number == "M28")
+    assert bug.is_caught()
+
+
 def test_every_planted_bug_has_a_number_and_an_invariant_of_its_own():
-    assert len({bug.number for bug in BUGS}) == len(BUGS)
+    numbers = [bug.number for bug in ALL_BUGS]
+    assert numbers == [f"M{number:02}" for number in range(1, len(numbers) + 1)]
+    assert all(bug.caught_by for bug in ALL_BUGS)
+    results = recorded_results(PLANTED_RECORD)
+    assert results.keys() == set(numbers), "run tools/planted_report.py"
+    assert "SURVIVES" not in results.values()
     assert {bug.number for bug in BUGS} > QUICK
-    assert all(bug.caught_by for bug in BUGS)
 
 
 def test_the_catalogue_knows_every_kind_of_fault():
@@ -166,6 +179,17 @@ def test_it_may_die_again_while_it_recovers():
         day = day_report(msgspec.structs.replace(SWEEP, kill_at=kills))
         assert day.lives == 4
         assert day.violations == ()
+
+
+@pytest.mark.fault("killed-in-recovery")
+@pytest.mark.parametrize("name", ["brackets", "slices of an algorithm", "commands at the door", "another limits file"])
+def test_it_may_die_again_while_it_takes_up_what_people_began(name):
+    """One place of each stretch; the soak tests take every one."""
+    plan = SWEEPS[name]
+    point = day_report(plan).points // 2
+    day = day_report(msgspec.structs.replace(plan, kill_at=(point, point + 60)))
+    assert day.lives >= 3
+    assert day.violations == ()
 
 
 def test_a_bad_day_is_made_short(monkeypatch):

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli import algo_compare_command, algo_control
+from quant_trading_system.cli import algo_calibrate_command, algo_compare_command, algo_control
 from quant_trading_system.cli.parent_commands import status
-from quant_trading_system.cli.price_lookup import Adv, Price, Prices, Seen, Spread, Volatility, number_of, usual_spread
+from quant_trading_system.cli.price_lookup import (
+    Adv,
+    Impact,
+    Price,
+    Prices,
+    Seen,
+    Spread,
+    Volatility,
+    number_of,
+    usual_spread,
+)
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import plain, usd
@@ -77,6 +87,7 @@ def plan(
     risk_aversion: Aversion = "",
     alpha_bps: AlphaBps = "0",
     alpha_half_life: HalfLife = 60,
+    impact: Impact = None,
     use: Use = None,
     html: Svg = None,
     as_json: AsJson = False,
@@ -86,6 +97,7 @@ def plan(
     Example: [bold]qts algo plan KO buy 100000 --adv 12000000 --at 2022-12-28T10:00[/bold]
     """
     from quant_trading_system.execution.algo.advice import PlanRequest
+    from quant_trading_system.execution.algo.impact_file import read_impact
     from quant_trading_system.execution.algo.planner import plan_execution
 
     name = symbol.strip().upper()
@@ -111,6 +123,7 @@ def plan(
         alpha_bps=number_of(alpha_bps, "--alpha-bps"),
         alpha_half_life=timedelta(minutes=alpha_half_life),
         profile=seen.profile(),
+        model=None if impact is None else read_impact(impact),
     )
     advice = plan_execution(request)
     shown = _chosen(advice, use)
@@ -132,6 +145,7 @@ def add_to(app: typer.Typer) -> None:
     )
     group.command()(plan)
     group.command()(algo_compare_command.compare)
+    group.command()(algo_calibrate_command.calibrate)
     group.command()(status)
     algo_control.add_to(group)
     group.callback()(_algo)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.price_lookup import Adv, Price, Prices, Seen, Spread, Volatility, number_of, usual_spread
+from quant_trading_system.cli.price_lookup import (
+    Adv,
+    Impact,
+    Price,
+    Prices,
+    Seen,
+    Spread,
+    Volatility,
+    number_of,
+    usual_spread,
+)
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
 from quant_trading_system.core.numbers import BASIS_POINT, plain, usd
 from quant_trading_system.core.orders import OrderSide
@@ -62,6 +72,7 @@ def compare(
     slices: Steps = 13,
     participation: Share = "0.2",
     risk_aversion: Aversion = "",
+    impact: Impact = None,
     temporary_impact: Temporary = "",
     permanent_impact: Permanent = "",
     impact_exponent: Exponent = "",
@@ -86,7 +97,7 @@ def compare(
         price=mid,
         daily_volume=int(daily),
         volatility=float(sigma),
-        impact=_impact(mid, daily, sigma, temporary_impact, permanent_impact, impact_exponent),
+        impact=_impact(impact, mid, daily, sigma, temporary_impact, permanent_impact, impact_exponent),
         side=side,
         spread_bps=usual_spread(spread, mid, daily) / mid / BASIS_POINT,
         steps=slices,
@@ -114,14 +125,15 @@ def compare(
 
 
 def _impact(
-    mid: Decimal, daily: Decimal, sigma: Decimal, temporary: str, permanent: str, exponent: str
+    file: Path | None, mid: Decimal, daily: Decimal, sigma: Decimal, temporary: str, permanent: str, exponent: str
 ) -> MarketImpact:
-    """What was given; the rest as measured for stocks of that liquidity, in units of the volatility."""
+    """What was given; the rest as calibrated, or as measured for stocks of that liquidity, in units of volatility."""
     from quant_trading_system.core.numbers import from_float
     from quant_trading_system.execution.algo.impact import DEFAULTS, liquidity_of
+    from quant_trading_system.execution.algo.impact_file import read_impact
     from quant_trading_system.simulation.realism import MarketImpact
 
-    model = DEFAULTS[liquidity_of(float(mid), float(daily))].model
+    model = DEFAULTS[liquidity_of(float(mid), float(daily))].model if file is None else read_impact(file)
     usual = [from_float(share, 6) * sigma / BASIS_POINT for share in (model.eta, model.gamma)]
     return MarketImpact(
         temporary_bps=number_of(temporary, "--temporary-impact") if temporary else usual[0],

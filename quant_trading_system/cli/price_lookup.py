@@ -27,6 +27,10 @@ Volatility = Annotated[
 Spread = Annotated[
     str, typer.Option("--spread-bps", help="Quoted spread; by default that of the liquidity.", show_default=False)
 ]
+Impact = Annotated[
+    Path | None,
+    typer.Option("--impact", help="Calibrated impact, from `qts algo calibrate --out`.", show_default="by liquidity"),
+]
 
 _DAYS_OF_VOLUME = 21
 _DAYS_OF_VOLATILITY = 63

@@ -30,20 +30,26 @@ def tca(journal: JournalPath = None, html: Html = None, prices: Prices = None, a
 
     Example: [bold]qts report tca --html costs.html[/bold]
     """
+    import msgspec
+
+    from quant_trading_system.app.readings.execution_quality import execution_quality
     from quant_trading_system.execution.tca_report import tca_report
     from quant_trading_system.market.loading import load_prices
 
     bars = None if prices is None else load_prices(prices)
     with reading(journal) as reader:
-        report = tca_report(reader, bars)
+        report, quality = tca_report(reader, bars), execution_quality(reader)
     if html is not None:
         from quant_trading_system.research.tca_page import write_tca
 
-        write_tca(html, report, title="Transaction costs")
+        write_tca(html, report, title="Transaction costs", quality=quality.rows())
     if as_json:
-        print_json(report)
+        print_json({**msgspec.structs.asdict(report), "quality": quality})
         return
     _show(report)
+    screen().print(
+        "orders of the run: " + ", ".join(f"{name} {value}" for name, value in quality.rows()[1:]), markup=False
+    )
     if html is not None:
         screen().print(f"written to {html}", markup=False)
 

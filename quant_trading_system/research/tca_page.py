@@ -19,16 +19,16 @@ PARTS = ("delay", "spread", "impact", "timing", "opportunity", "fees")
 """What a shortfall is made of, in the order of its life."""
 
 
-def write_tca(path: Path, report: TcaReport, *, title: str) -> None:
-    """Write the page to `path`, which is replaced as a whole.
+def write_tca(path: Path, report: TcaReport, *, title: str, quality: Sequence[tuple[str, str]] = ()) -> None:
+    """Write the page to `path`, which is replaced as a whole; `quality`: of all orders, names and values.
 
     Raises:
         OSError: the file cannot be written.
     """
-    save_page(path, render_tca(report, title=title))
+    save_page(path, render_tca(report, title=title, quality=quality))
 
 
-def render_tca(report: TcaReport, *, title: str) -> str:
+def render_tca(report: TcaReport, *, title: str, quality: Sequence[tuple[str, str]] = ()) -> str:
     """The page as text."""
     parts: list[Markup] = [tag("header", tag("h1", title))]
     if report.total is None:
@@ -38,6 +38,8 @@ def render_tca(report: TcaReport, *, title: str) -> str:
         groups = (("algorithm", report.by_algorithm), ("symbol", report.by_symbol), ("strategy", report.by_strategy))
         parts += [_groups(name, rows) for name, rows in groups]
     parts += [_against(report.parents), _parents(report.parents)]
+    if quality:
+        parts.append(section("Orders of the run", _table(("what", "value"), quality)))
     return page_of(title, tag("main", *parts))
 
 

@@ -119,6 +119,7 @@ def _request(
         participation=policy.participation,
         horizon=policy.horizon,
         profile=market.profile,
+        model=policy.impact,
     )
 
 

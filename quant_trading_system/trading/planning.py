@@ -11,6 +11,7 @@ from quant_trading_system.core.decisions import ExecutionPlan, SizeSeen
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import BASIS_POINT, ONE, ZERO, ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.execution.algo.impact import AlmgrenImpact
 from quant_trading_system.execution.algo.walker import AfterCrash
 from quant_trading_system.market.quotes import Quote
 
@@ -37,6 +38,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
         slice_length: of a schedule; `participation`: own shares per share of others, at most.
         horizon: the longest that an algorithm may take; None leaves that to the planner.
         rebalance_approvals: persons who must approve a rebalance that a person asks for; 0 for none.
+        impact: what trading does to the price, for the planner; None for what is usual for the stock's liquidity.
         after_crash: what becomes of parent orders that were working when the engine died; paused ones stay paused.
 
     Raises:
@@ -54,6 +56,7 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     horizon: timedelta | None = None
     after_crash: AfterCrash = AfterCrash.CANCEL
     rebalance_approvals: int = 0
+    impact: AlmgrenImpact | None = None
 
     def __post_init__(self) -> None:
         for name in ("entry_urgency", "min_trade_pct", "drift_band", "participation"):

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
 from quant_trading_system.core.numbers import exact
+from quant_trading_system.execution.algo.impact import AlmgrenImpact
+from quant_trading_system.execution.algo.impact_file import read_impact
 from quant_trading_system.execution.algo.walker import AfterCrash
 from quant_trading_system.trading.planning import ExecutionPolicy
 
 _MINUTES = {"slice_minutes": "slice_length", "horizon_minutes": "horizon"}
-_NONE = {"algorithm_from_adv": "never", "horizon_minutes": "none"}
+_NONE = {"algorithm_from_adv": "never", "horizon_minutes": "none", "impact": "usual"}
 WORDS = tuple(
     name
     for field in ExecutionPolicy.__struct_fields__
     for name in [next((word for word, meant in _MINUTES.items() if meant == field), field)]
 )
-"""What may be set: the fields of `ExecutionPolicy`; those that are spans of time are given in minutes."""
+"""What may be set: the fields of `ExecutionPolicy`; those that are spans of time are given in minutes, the
+impact as a file of `qts algo calibrate --out`."""
 
 
 def read_policy(texts: Iterable[str], base: ExecutionPolicy) -> ExecutionPolicy:
@@ -45,9 +49,11 @@ def read_policy(texts: Iterable[str], base: ExecutionPolicy) -> ExecutionPolicy:
     return msgspec.structs.replace(base, **changes)
 
 
-def _read(key: str, text: str) -> Decimal | bool | int | timedelta | AfterCrash | None:
+def _read(key: str, text: str) -> Decimal | bool | int | timedelta | AfterCrash | AlmgrenImpact | None:
     if _NONE.get(key) == text:
         return None
+    if key == "impact":
+        return read_impact(Path(text))
     if key == "after_crash":
         if text not in list(AfterCrash):
             raise ConfigurationError(f"after_crash: {text!r} must be {' or '.join(AfterCrash)}")

@@ -25,6 +25,7 @@ from quant_trading_system.core.commands import (
 )
 from quant_trading_system.core.exceptions import EngineNotRunning
 from quant_trading_system.core.orders import OrderSide, OrderType
+from quant_trading_system.core.rebalance_commands import PreviewRebalance, Rebalance
 from tests.support.engine_process import Engine
 from tests.support.venue_process import running_venue
 
@@ -75,6 +76,11 @@ def test_orders_parents_and_the_account_are_moved_from_another_process(engine):
         assert (paused.result, paused.status) == (Result.DONE, "paused")
         assert ask(engine, Reconcile(), "key-compare-1").status == "agree"
         assert ask(engine, CancelAll(), "key-all-1").result is Result.DONE
+        planned = ask(engine, PreviewRebalance(weights={"PEP": D("0.05")}), "key-look-1").rebalance
+        assert [(trade.symbol, trade.why) for trade in planned.trades] == [("KO", "closed"), ("PEP", "to target")]
+        moved = ask(engine, Rebalance(weights={"PEP": D("0.05")}), "key-weights-1")
+        assert (moved.result, len(moved.orders)) == (Result.DONE, 2), moved
+        assert engine.broker("GET", "/positions")[0]["symbol"] == "PEP", "the broker holds it and nothing else"
         assert ask(engine, DisarmStrategy(strategy="Quiet"), "key-disarm-1").status == "disarmed"
         assert ask(engine, PlaceOrder(**KO, quantity=D(10)), "key-bought-1") == bought, "the same key acts once"
         process.send_signal(signal.SIGKILL)
@@ -127,10 +133,6 @@ def test_everything_can_be_done_from_the_command_line(engine):
         assert (listed["strategy"], listed["state"], listed["reason"]) == ("Quiet", "disarmed", "a test")
         assert engine.ask("strategy", "arm", "Quiet")["status"] == "armed"
         assert engine.ask("cancel", "--all")["result"] == "done"
-        planned = engine.ask("rebalance", "PEP=0.05", "--preview")["rebalance"]
-        assert [trade["why"] for trade in planned["trades"]] == ["closed", "to target"]
-        assert engine.ask("rebalance", "PEP=0.05", "--yes")["result"] == "done"
-        assert [row["symbol"] for row in engine.ask("positions")["positions"]] == ["PEP"]
         assert engine.ask("reconcile", "--now")["status"] == "agree"
         process.send_signal(signal.SIGINT)
         engine.told(process, "stopped")

@@ -197,6 +197,11 @@ def test_the_commands_tell_of_parents_and_their_costs(qts, tmp_path):
     assert "Against benchmarks" in text
     report = json.loads(qts("report", "tca", "--json"))
     assert report["total"]["parents"] == 2
+    quality = report["quality"]
+    assert quality["orders"] > 50
+    assert 0 < D(quality["fill_rate"]) <= 1
+    assert D(quality["latency_ms"]["sent_to_acknowledged"]) > 0
+    assert "sent to acknowledged" in text
     assert {"close": None, "vwap": None} == {name: report["parents"][0]["against"][name] for name in ("close", "vwap")}
 
 

@@ -25,6 +25,7 @@ VALUES = {
     "horizon_minutes": ("90", timedelta(minutes=90)),
     "after_crash": ("resume", AfterCrash.RESUME),
     "rebalance_approvals": ("2", 2),
+    "impact": ("usual", None),
 }
 
 
@@ -59,6 +60,7 @@ def test_what_is_not_said_stays():
         ("slice_minutes=0.4", "30 s or longer"),
         ("slice_minutes=10,horizon_minutes=9", "one slice or longer"),
         ("after_crash=pray", "resume or cancel"),
+        ("impact=nowhere.json", "nowhere.json cannot be read"),
         ("rebalance_approvals=6", "not 0 to 5"),
         ("rebalance_approvals=1.5", "no number of persons"),
         ("fit_to_limits=yes", "true or false"),

@@ -26,9 +26,9 @@ class ImpactFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gamma: float
     eta: float
     exponent: float
-    gamma_error: float = 0.0
-    eta_error: float = 0.0
-    samples: int = 0
+    gamma_error: float
+    eta_error: float
+    samples: int
 
 
 def write_impact(path: Path, found: Calibration) -> None:

@@ -111,13 +111,13 @@ def test_a_file_gives_back_what_was_written_and_noise_counts_as_zero(tmp_path):
     [
         ("{", "holds no calibrated impact"),
         ('{"gamma": 0.3}', "holds no calibrated impact"),
-        ('{"gamma": 0.3, "eta": -1, "exponent": 0.6}', "must be at least 0"),
-        ('{"gamma": 0.3, "eta": 0.1, "exponent": 0}', "exponent above 0"),
+        ('{"gamma": 0.3, "eta": -1, "exponent": 0.6, %s}', "must be at least 0"),
+        ('{"gamma": 0.3, "eta": 0.1, "exponent": 0, %s}', "exponent above 0"),
     ],
 )
 def test_a_file_that_holds_no_model_is_refused(tmp_path, text, words):
     file = tmp_path / "impact.json"
-    file.write_text(text)
+    file.write_text(text.replace("%s", '"gamma_error": 0, "eta_error": 0, "samples": 20'))
     with pytest.raises(ConfigurationError, match=words):
         read_impact(file)
     with pytest.raises(ConfigurationError, match="cannot be read"):

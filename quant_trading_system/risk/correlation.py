@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +12,8 @@ from quant_trading_system.core.numbers import from_float
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from quant_trading_system.risk.gate_tail import GateTail
 
 _PLACES = 6
 
@@ -48,6 +50,7 @@ class RollingCorrelations:
         self._fewest = min_observations
         self._returns: NDArray[np.float64] | None = None
         self._known: dict[tuple[str, str], Decimal | None] = {}
+        self._tail: GateTail | None = None
 
     def use_limits(self, limits: RiskLimits) -> None:
         """Measure by other limits from now on."""
@@ -58,6 +61,25 @@ class RollingCorrelations:
         """Forget what was measured: a new bar has ended."""
         self._returns = None
         self._known.clear()
+        if self._tail is not None:
+            self._tail.next_bar()
+
+    @property
+    def past(self) -> GateTail:
+        """Betas and tails by the same returns, over up to a year of bars; made when first asked for."""
+        if self._tail is None:
+            from quant_trading_system.risk.gate_tail import GateTail
+
+            self._tail = GateTail(tuple(self._column), self._recent_returns)
+        return self._tail
+
+    def beta(self, symbol: str) -> Decimal | None:
+        """Slope of its returns against the average of all symbols; None if not measurable."""
+        return self.past.beta(symbol)
+
+    def tail(self, values: Mapping[str, Decimal]) -> tuple[Decimal, Decimal] | None:
+        """Value at risk and expected shortfall of a book; see `GateTail.of`."""
+        return self.past.of(values)
 
     def correlation(self, symbol: str, other: str) -> Decimal | None:
         pair = (symbol, other) if symbol < other else (other, symbol)

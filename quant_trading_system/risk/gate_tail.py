@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quant_trading_system.core.numbers import from_float
 from quant_trading_system.risk import value_at_risk as measures
-from quant_trading_system.risk.live_tail import LiveTail
+from quant_trading_system.risk.live_tail import BARS, LiveTail
 
 _LEVEL = "0.95"
 _CENTS = 2
@@ -16,9 +19,9 @@ _CENTS = 2
 class GateTail:
     """Answers for one book after another; a question costs what has changed since the one before it."""
 
-    def __init__(self, tail: LiveTail) -> None:
-        """Draw from `tail`, which nobody else may hold anything in."""
-        self._tail = tail
+    def __init__(self, symbols: tuple[str, ...], recent_returns: Callable[[int], NDArray[np.float64]]) -> None:
+        """Draw from the last `BARS` returns; arguments as for `LiveTail`."""
+        self._tail = LiveTail(symbols, recent_returns, bars=BARS)
         self._asked: dict[str, Decimal] | None = None
         self._answer: tuple[Decimal, Decimal] | None = None
 
@@ -26,6 +29,10 @@ class GateTail:
         """A bar has ended; its returns join."""
         self._tail.next_bar()
         self._asked = None
+
+    def beta(self, symbol: str) -> Decimal | None:
+        """Slope of its returns against the average of all symbols; None if not measurable."""
+        return self._tail.beta(symbol)
 
     def of(self, values: Mapping[str, Decimal]) -> tuple[Decimal, Decimal] | None:
         """Historical value at risk and expected shortfall (95 %, one bar, dollars) of `values`, signed dollars.

@@ -17,6 +17,8 @@ from quant_trading_system.core.numbers import ZERO, from_float
 from quant_trading_system.risk import value_at_risk as measures
 
 _Floats = NDArray[np.float64]
+BARS = 252
+"""Past bars that a tail is drawn from: one year of days."""
 LEVELS = ("0.95", "0.99")
 """Confidences at which the tail is told."""
 METHODS: Mapping[str, tuple[Callable[..., float | None], Callable[..., float | None]]] = {

@@ -18,9 +18,8 @@ from quant_trading_system.core.exceptions import JournalFull
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.risk import metrics
-from quant_trading_system.risk.gate_tail import GateTail
 from quant_trading_system.risk.limit_use import limit_uses
-from quant_trading_system.risk.live_tail import LiveTail
+from quant_trading_system.risk.live_tail import BARS, LiveTail
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.stress import Holding, scenarios_for, stress_loss
@@ -28,8 +27,6 @@ from quant_trading_system.risk.var_tests import VarTest, christoffersen, kupiec
 
 EVERY_S = 60
 """Seconds between two measurements."""
-BARS = 252
-"""Past bars that the tail is drawn from: one year of days."""
 REMEMBERED_DAYS = 500
 """Days for which the comparison of forecast and loss is kept."""
 _SIX = Decimal("1E-6")
@@ -72,11 +69,7 @@ def backtest_of(name: str, record: str) -> VarBacktest:
 
 
 class RiskBook:
-    """Measures the account; hands the worst stress to the monitor, which may trip on it.
-
-    Attributes:
-        gate_tail: the tail of books that the gate asks about.
-    """
+    """Measures the account; hands the worst stress to the monitor, which may trip on it."""
 
     def __init__(
         self,
@@ -101,7 +94,6 @@ class RiskBook:
         self._emit = emit
         self._is_daily = returns.is_daily
         self._tail = LiveTail(returns.symbols, returns.recent, bars=BARS)
-        self.gate_tail = GateTail(LiveTail(returns.symbols, returns.recent, bars=BARS))
         self._seed = seed
         self._next = clock.monotonic()
         self._forecast: dict[str, Decimal | None] = {}
@@ -117,11 +109,6 @@ class RiskBook:
     def next_bar(self) -> None:
         """A bar has ended; the tail is drawn from the bars up to it."""
         self._tail.next_bar()
-        self.gate_tail.next_bar()
-
-    def beta(self, symbol: str) -> Decimal | None:
-        """Of its returns against the average of all symbols; None if not measurable."""
-        return self._tail.beta(symbol)
 
     def tick(self) -> None:
         """Measure and put on record, if it is time; costs nothing otherwise."""

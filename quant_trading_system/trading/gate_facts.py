@@ -10,9 +10,8 @@ from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.risk.checks.case import Sources
+from quant_trading_system.risk.correlation import CorrelationSource, RollingCorrelations
 from quant_trading_system.risk.fill_history import FillHistory
-from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
-from quant_trading_system.risk.risk_book import RiskBook
 
 PIECE = 5_000
 """Entries that are looked at in one go."""
@@ -37,9 +36,13 @@ def sources_of(
     average_volume: Callable[[str], Decimal | None],
     universe: Universe,
     fills: FillHistory,
+    correlations: CorrelationSource,
 ) -> Sources:
-    """Whom the gate asks from the start; others are added as they come to be."""
-    return Sources(
+    """Whom the gate asks from the start; others are added as they come to be.
+
+    Betas and tails are known where correlations are measured from past returns.
+    """
+    sources = Sources(
         is_halted=is_halted,
         average_volume=average_volume,
         instrument=universe.get_instrument,
@@ -47,12 +50,9 @@ def sources_of(
         day_trades=fills.day_trades,
         realized_today=fills.realized_today,
     )
-
-
-def let_gate_measure(checker: PreTradeRiskChecker, book: RiskBook | None) -> None:
-    """Let the gate ask `book` about betas and tails; None where no past returns are known."""
-    if book is not None:
-        checker.know(beta=book.beta, tail=book.gate_tail.of)
+    if isinstance(correlations, RollingCorrelations):
+        return sources._replace(beta=correlations.beta, tail=correlations.tail)
+    return sources
 
 
 def fills_before(source: JournalSource, last: int, now: datetime) -> Iterator[Fill]:

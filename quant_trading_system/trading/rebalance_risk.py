@@ -8,7 +8,8 @@ from decimal import Decimal
 from quant_trading_system.core.exceptions import EstimateError
 from quant_trading_system.core.numbers import ZERO, from_float
 from quant_trading_system.core.rebalance_shown import RebalanceShown, RiskShown, TradeShown
-from quant_trading_system.risk.risk_book import BARS, Returns
+from quant_trading_system.risk.live_tail import BARS
+from quant_trading_system.risk.risk_book import Returns
 from quant_trading_system.trading.rebalance import RebalancePlan, weights_after
 
 _SIX, _CENT = Decimal("1E-6"), Decimal("0.01")

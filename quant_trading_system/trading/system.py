@@ -42,7 +42,7 @@ from quant_trading_system.risk.second_marks import quote_times
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_market import AlgoMarket
 from quant_trading_system.trading.closing import ClosingParts
-from quant_trading_system.trading.gate_facts import fills_before, let_gate_measure, noted, sources_of
+from quant_trading_system.trading.gate_facts import fills_before, noted, sources_of
 from quant_trading_system.trading.limits_swap import durable_record, new_governance, swap_of
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
@@ -282,7 +282,7 @@ def _judges(
         unsupported=ports.broker.unsupported,
         unwatched=ports.unwatched,
         agreement=agreement,
-        sources=sources_of(ports.is_halted, market.average_volume, universe, fills),
+        sources=sources_of(ports.is_halted, market.average_volume, universe, fills, ports.correlations),
     )
     kill_switch.obstacles = obstacles_of(portfolio, monitor, agreement, ports.latch)
     return RiskParts(
@@ -394,5 +394,4 @@ def _drivers(
         clock=ports.clock,
         risk_book=book_of(ports.returns, (risk.portfolio, risk.monitor), ports.clock, ports.journal.append, last_day),
     )
-    let_gate_measure(risk.checker, engine.risk_book)
     return halt, engine

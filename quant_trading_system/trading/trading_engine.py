@@ -44,11 +44,7 @@ Wish = Signal | Order | ParentOrder
 
 
 class TradingEngine:
-    """One account, its strategies and its day.
-
-    Attributes:
-        risk_book: measures the book; None where no past returns are known.
-    """
+    """One account, its strategies and its day."""
 
     def __init__(
         self,
@@ -96,7 +92,7 @@ class TradingEngine:
         self._calendar = calendar
         self._journal = journal
         self._clock = clock
-        self.risk_book = risk_book
+        self._risk_book = risk_book
         self._marking = Marking(portfolio, quotes, monitor, calendar, clock)
         self._signals = SignalGenerator()
         self._given: list[Order | ParentOrder] = []
@@ -115,7 +111,7 @@ class TradingEngine:
         """A step would do nothing but value positions and watch losses, whatever prices do."""
         lives = self._orders.lives
         is_worried = lives.watch.suspects or lives.watch.doubtful or lives.groups.has_flaws
-        return self.is_idle and not (is_worried or self.risk_book)
+        return self.is_idle and not (is_worried or self._risk_book)
 
     @property
     def wake_at(self) -> datetime | None:
@@ -129,8 +125,8 @@ class TradingEngine:
     async def close_day(self) -> None:
         """A trading day ends: its numbers and the books go on record."""
         self._monitor.close_day()
-        if self.risk_book is not None:
-            self.risk_book.close_day()
+        if self._risk_book is not None:
+            self._risk_book.close_day()
         self._journal.append(self.state())
         await self._journal.durable()
 
@@ -155,8 +151,8 @@ class TradingEngine:
     async def _watch(self) -> None:
         self.mark_positions()
         try:
-            if self.risk_book is not None:
-                self.risk_book.tick()
+            if self._risk_book is not None:
+                self._risk_book.tick()
             self._monitor.observe()
         finally:  # a halt is carried out even when it could not be told to everybody
             if self._kill_switch.stops_something:
@@ -166,8 +162,8 @@ class TradingEngine:
         """Bars have ended at which no strategy need be asked; the last one is the present one of `history`."""
         self._bar += max(len(history) - self._known_bars, 1) if self._bar else 1
         self._known_bars = len(history)
-        if self.risk_book is not None:
-            self.risk_book.next_bar()
+        if self._risk_book is not None:
+            self._risk_book.next_bar()
         self._path.see(history)
         self._desk.market.learn(history)
 

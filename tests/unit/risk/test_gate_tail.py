@@ -7,15 +7,15 @@ from decimal import Decimal
 import numpy as np
 
 from quant_trading_system.risk import value_at_risk as measures
+from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.gate_tail import GateTail
-from quant_trading_system.risk.live_tail import LiveTail
 
 D = Decimal
 RETURNS = np.random.default_rng(7).normal(0, 0.01, size=(250, 3))
 
 
 def tail(returns: np.ndarray = RETURNS) -> GateTail:
-    return GateTail(LiveTail(("KO", "PEP", "XOM"), lambda n: returns[-n:], bars=252))
+    return GateTail(("KO", "PEP", "XOM"), lambda n: returns[-n:])
 
 
 def test_the_numbers_are_those_of_the_past_profits_of_that_book():
@@ -55,3 +55,16 @@ def test_a_new_bar_counts_at_once():
     after = asked.of({"KO": D(1000)})
     assert after is not None
     assert after[0] > D(100)
+
+
+def test_the_source_of_correlations_tells_betas_and_tails_of_the_same_bars():
+    returns = RETURNS.copy()
+    source = RollingCorrelations(("KO", "PEP", "XOM"), lambda n: returns[-n:], window=60, min_observations=20)
+    assert source.tail({"KO": D(1000)}) == tail(returns).of({"KO": D(1000)})
+    assert source.beta("KO") == tail(returns).beta("KO")
+    assert (source.beta("TSLA"), source.tail({"TSLA": D(1)})) == (None, None)
+    before = source.tail({"KO": D(1000)})
+    returns[-20:, 0] = -0.2
+    assert source.tail({"KO": D(1000)}) == before
+    source.next_bar()
+    assert source.tail({"KO": D(1000)}) == tail(returns).of({"KO": D(1000)}) != before

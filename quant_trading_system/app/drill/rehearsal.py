@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -19,8 +19,10 @@ from quant_trading_system.app.drill.ways import Way
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import TradingError
-from quant_trading_system.risk.latch import stop_file_of
+from quant_trading_system.risk.latch import FileLatch, stop_file_of
 
+_FILE_CLOCK = timedelta(milliseconds=10)
+"""Times of files are up to one tick of the kernel too early."""
 _FEW = 3
 """Orders that are asked for after the halt, at least."""
 
@@ -107,15 +109,17 @@ async def _all_leave(pusher: Pusher) -> bool:
 
 
 async def _latched(way: Way, stage: Stage) -> datetime | None:
-    """When the latch was set, None before; a file HALT is there from the moment of its making on."""
     latch = stage.host_latch if way.is_of_host else stage.latch
-    halt = latch.read().halt_of(way.scope)
-    if halt.level < way.level:
-        return None
-    stop_file = stop_file_of(latch)
-    if stop_file is not None:
-        return datetime.fromtimestamp(stop_file.stat().st_mtime, UTC)
-    return datetime.fromisoformat(halt.at) if halt.at else None
+    return None if latch.read().halt_of(way.scope).level < way.level else set_at(latch)
+
+
+def set_at(latch: FileLatch) -> datetime:
+    """When everybody could see what the latch says: when its file, or the file HALT beside it, was put in its place.
+
+    That is later than the time in the latch, at which somebody began to write it; on a busy disk much later.
+    """
+    seen = stop_file_of(latch) or latch.path
+    return datetime.fromtimestamp(seen.stat().st_ctime, UTC) + _FILE_CLOCK
 
 
 async def _all_ended(way: Way, stage: Stage) -> bool:

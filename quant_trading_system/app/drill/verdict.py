@@ -43,7 +43,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a verdict is made from; all times by one clock.
 
     Attributes:
-        pulled_at: when somebody began to stop orders; `latched_at`: when the latch said so.
+        pulled_at: when somebody began to stop orders; `latched_at`: when everybody could see the latch say so.
         books: of the venue, at the end.
         sent_at: when the engine had marked each order as being sent, by client order id.
         pushes: orders that were asked for all the while.

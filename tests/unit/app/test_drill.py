@@ -11,16 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 from quant_trading_system.app.drill.evidence import JSON_FILE, TABLE_FILE, evidence_of, rows_of, write_evidence
-from quant_trading_system.app.drill.rehearsal import Rehearsal
+from quant_trading_system.app.drill.rehearsal import Rehearsal, set_at
 from quant_trading_system.app.drill.stage import drill_limits
 from quant_trading_system.app.drill.venue_books import VenueBooks, VenueOrder, VenueTrade
 from quant_trading_system.app.drill.verdict import Facts, Push, judge
 from quant_trading_system.app.drill.ways import WAYS
 from quant_trading_system.cli.main import app
 from quant_trading_system.config.loader import parse_limits
+from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import FileLatch
 
 D = Decimal
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -156,6 +159,17 @@ def test_the_ways_are_listed_and_named(tmp_path):
     assert "--only prayer: there are cli, door" in str(stranger.exception)
     taken = CliRunner().invoke(app, ["drill", "--only", "cli", "--out", str(tmp_path)])
     assert "evidence needs a new directory" in str(taken.exception)
+
+
+def test_a_latch_is_set_when_others_can_see_it_and_not_when_somebody_began_to_write(tmp_path):
+    """On a busy disk the two are far apart, and what leaves between them leaves before the halt."""
+    latch = FileLatch(tmp_path / "kill_latch.json")
+    KillSwitch(latch=latch, clock=ManualClock(BEGAN)).activate("a drill")
+    assert latch.read().at == BEGAN.isoformat()
+    assert set_at(latch) >= datetime.fromtimestamp(latch.path.stat().st_ctime, UTC)
+    assert set_at(latch) != BEGAN
+    (tmp_path / "HALT").touch()
+    assert set_at(latch) >= datetime.fromtimestamp((tmp_path / "HALT").stat().st_ctime, UTC)
 
 
 def test_the_limits_of_a_drill_are_a_limits_file():

@@ -1,6 +1,6 @@
 """Writes docs/performance.md from a run of `make bench`, and keeps what it was made from beside it.
 
-python tools/write_performance.py build/bench.json     take a new run
+python tools/write_performance.py build/bench.json     take a new run, and that of `make bench-peers` if there is one
 python tools/write_performance.py                      write the page anew from the run that is kept
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 RUN = ROOT / "docs" / "performance-run.json"
+PEERS = ROOT / "build" / "peers" / "backtests.json"
 LIBRARIES = ("numpy", "msgspec", "polars")
 
 WORKLOADS = {
@@ -47,6 +48,15 @@ measures. `make bench ARGS="-k workloads --full"` takes a million bars instead o
 """
 
 
+PEERS_HEAD = """## Beside others
+
+W1 and W3 in other libraries, each in a process of its own, without imports, as `make bench-peers ARGS=backtests`
+measured them in one run. All of them come to the same orders, fills and equity, to the cent, but only here every order
+passes a complete gate and is kept in a journal that can be verified. vectorbt is told W1 in vector operations and W3
+as a list of orders, and was compiled before.
+"""
+
+
 def main(wanted: list[str]) -> int:
     if wanted:
         run = json.loads(Path(wanted[0]).read_text(encoding="utf-8"))
@@ -55,7 +65,10 @@ def main(wanted: list[str]) -> int:
         if missing:
             print(f"that run did not measure {', '.join(missing)}; docs/performance.md stays as it is")
             return 0
-        RUN.write_text(json.dumps(_kept(run), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        kept = _kept(run)
+        known = json.loads(RUN.read_text(encoding="utf-8")).get("peers", []) if RUN.exists() else []
+        kept["peers"] = json.loads(PEERS.read_text(encoding="utf-8")) if PEERS.exists() else known
+        RUN.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     PAGE.write_text(page(json.loads(RUN.read_text(encoding="utf-8"))), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} is written")
     return 0
@@ -68,7 +81,17 @@ def page(run: dict[str, Any]) -> str:
     starts = [row for row in rows if row["name"].startswith("test_start")]
     if starts:
         parts += ["", "## Start-up\n", *_starts(starts)]
+    if run["peers"]:
+        parts += ["", PEERS_HEAD, *_peers(run["peers"])]
     return "\n".join(parts) + "\n"
+
+
+def _peers(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["| | bars | seconds | to ours |", "| --- | --: | --: | --: |"]
+    for row in rows:
+        told = f"{row['workload']}: {row['name']}"
+        lines.append(f"| {told} | {row['bars']:,} | {row['seconds']:,.3f} | {row['ratio']:,.2f} |")
+    return lines
 
 
 def _machine(run: dict[str, Any]) -> list[str]:

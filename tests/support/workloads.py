@@ -37,7 +37,8 @@ def prices(bars: int, symbols: int = 1, seed: int = 1) -> PriceHistory:
 
 def cents(history: PriceHistory) -> list[list[int]]:
     """Closes as a bare loop wants them: a row of cents for each bar that is traded."""
-    return (history.close_micros[PAST:] // 10_000).tolist()
+    rows: list[list[int]] = (history.close_micros[PAST:] // 10_000).tolist()
+    return rows
 
 
 def setup() -> Setup:

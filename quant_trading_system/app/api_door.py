@@ -1,4 +1,4 @@
-"""The same commands through the HTTP interface of a console, for an engine on another host."""
+"""Reading and commanding through the HTTP interface of a console, for an engine on another host."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -22,14 +22,18 @@ from quant_trading_system.core.exceptions import (
     EngineSilent,
     InvalidCommand,
     JournalUnavailable,
+    NotAllowed,
+    UnknownOrder,
 )
 from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.journal.private_files import NOT_READABLE_BY_OTHERS, require_private
 
 VARIABLE = "QTS_API_TOKEN"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_NOBODY = 503
-_SILENT = 504
+_GOOD, _CLOSED = (200, 202), (401, 403)
+_NOTHING, _NOBODY, _SILENT = 404, 503, 504
+
+T = TypeVar("T")
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -52,11 +56,11 @@ class Stopped(msgspec.Struct, frozen=True):
     effect: str = ""
 
 
-class ApiDoor:
-    """An engine behind a console's URL, such as ``http://127.0.0.1:8765`` at the end of a tunnel."""
+class Api:
+    """A console's HTTP interface, such as ``http://127.0.0.1:8765`` at the end of a tunnel."""
 
     def __init__(self, url: str, token: str, patience: timedelta = PATIENCE) -> None:
-        """Speak to the console at `url` with `token`, which says who answers for what is asked.
+        """Speak to the console at `url` with `token`, which says who asks.
 
         Raises:
             ConfigurationError: no HTTP URL, or one over which others could read the token.
@@ -69,42 +73,112 @@ class ApiDoor:
                 f"--api {url}: over plain HTTP others could read the token; use https, or a tunnel: "
                 f"ssh -L 8765:127.0.0.1:8765 {parts.hostname}, then --api http://127.0.0.1:8765"
             )
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._token = token
         self._patience = patience
+
+    async def read(self, path: str, kind: type[T], /, **query: str) -> T:
+        """What the console tells at `path`, as `kind`.
+
+        Raises:
+            EngineNotRunning, EngineSilent: no console, or no answer in time.
+            UnknownOrder: there is no such thing.
+            NotAllowed: the token is not enough.
+            InvalidCommand: refused for another reason, or no answer of a console.
+        """
+        given = {name: value for name, value in query.items() if value}
+        status, body = await self._send("GET", f"{path}?{urlencode(given)}" if given else path)
+        return self._answer(status, body, kind)
+
+    async def write(self, path: str, fields: Mapping[str, Any], kind: type[T], key: str = "") -> T:
+        """What came of a change; repeated with the same `key` it happens once.
+
+        Raises:
+            EngineNotRunning, EngineSilent, UnknownOrder, NotAllowed, InvalidCommand: as `read`.
+        """
+        return (await self.write_for_status(path, fields, kind, key))[1]
+
+    async def write_for_status(
+        self, path: str, fields: Mapping[str, Any], kind: type[T], key: str = ""
+    ) -> tuple[int, T]:
+        """The same with its status: 200 when it is final, 202 when others have to follow."""
+        status, body = await self._send("POST", path, fields, key)
+        return status, self._answer(status, body, kind, key)
+
+    def _answer(self, status: int, body: bytes, kind: type[T], key: str = "") -> T:
+        try:
+            if status in _GOOD:
+                return msgspec.json.decode(body, type=kind)
+            error = msgspec.json.decode(body, type=_Error)
+        except msgspec.MsgspecError as error_:
+            raise InvalidCommand(
+                f"{self.url} answers {status} with something that is no answer of a console: {error_}"
+            ) from error_
+        words = f"{error.message}; {error.hint}" if error.hint else error.message
+        if error.outcome is not None and kind is Outcome:
+            return cast(T, error.outcome)
+        if status == _NOBODY:
+            raise EngineNotRunning(words)
+        if status == _SILENT:
+            raise EngineSilent(f"{words} (--key {key})" if key else words)
+        if status == _NOTHING:
+            raise UnknownOrder(words, "")
+        if status in _CLOSED:
+            raise NotAllowed(words)
+        raise InvalidCommand(words)
+
+    async def _send(
+        self, method: str, path: str, fields: Mapping[str, Any] | None = None, key: str = ""
+    ) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        if fields is not None:
+            headers |= {"Content-Type": "application/json"}
+        if key:
+            headers |= {"Idempotency-Key": key}
+        data = None if fields is None else msgspec.json.encode(fields)
+        timeout = ClientTimeout(total=self._patience.total_seconds())
+        try:
+            async with (
+                ClientSession(timeout=timeout) as session,
+                session.request(method, self.url + path, data=data, headers=headers, allow_redirects=False) as answer,
+            ):
+                return answer.status, await answer.read()
+        except (ClientError, TimeoutError, OSError) as error:
+            if isinstance(getattr(error, "os_error", error), ConnectionRefusedError):
+                raise EngineNotRunning(f"no console answers at {self.url}; `qts console` starts one") from error
+            if not key:
+                raise EngineSilent(f"no answer from {self.url} ({error!r})") from error
+            raise EngineSilent(
+                f"no answer from {self.url} ({error!r}); it may have done it: look at the orders, or repeat the "
+                f"command with --key {key}, which acts once"
+            ) from error
+
+
+class ApiDoor:
+    """The door of an engine behind a console."""
+
+    def __init__(self, api: Api) -> None:
+        """Knock through `api`."""
+        self._api = api
 
     async def ask(self, command: AnyCommand, *, key: str, principal: str, source: Source) -> Outcome:
         """Have `command` carried out; `principal` and `source` are what the token says, so these are not sent.
 
         Raises:
             EngineNotRunning: no console or no engine; nothing was done.
-            InvalidCommand: refused before it reached the engine, with the reason; nothing was done.
+            InvalidCommand, NotAllowed: refused before it reached the engine, with the reason; nothing was done.
             EngineSilent: no answer in time; it may be done, so repeat it with the same key only.
         """
         del principal, source
         fields: dict[str, Any] = msgspec.to_builtins(command)
-        status, body = await self._post(f"/v1/commands/{fields.pop('command')}", fields, key)
-        try:
-            if status in (200, 202):
-                return msgspec.json.decode(body, type=Outcome)
-            error = msgspec.json.decode(body, type=_Error)
-        except msgspec.MsgspecError:
-            error = _Error(message=f"{self._url} answers {status} with something that is no answer of a console")
-        if error.outcome is not None:
-            return error.outcome
-        words = f"{error.message}; {error.hint}" if error.hint else error.message
-        if status == _NOBODY:
-            raise EngineNotRunning(words)
-        if status == _SILENT:
-            raise EngineSilent(f"{words} (--key {key})")
-        raise InvalidCommand(words)
+        return await self._api.write(f"/v1/commands/{fields.pop('command')}", fields, Outcome, key)
 
     async def stop(self, level: HaltLevel, reason: str, scope: HaltScope, *, whole_machine: bool = False) -> Stopped:
         """Halt, or flatten, the account that the console serves; whether its engine runs, hangs or is down.
 
         Raises:
             EngineNotRunning: no console answers; nothing was done.
-            InvalidCommand: refused, with the reason; nothing was done, or not all of it: the message says so.
+            InvalidCommand, NotAllowed: refused, with the reason; nothing was done, or not all of it: the message says.
             EngineSilent: no answer in time; it may be done, and to halt twice is to halt once.
         """
         fields: dict[str, Any] = {"reason": reason, **msgspec.to_builtins(scope)}
@@ -114,39 +188,9 @@ class ApiDoor:
         if not is_flattening:
             fields["level"] = level.name.lower()
         try:
-            status, body = await self._post("/v1/flatten" if is_flattening else "/v1/halt", fields, "halt")
+            return await self._api.write("/v1/flatten" if is_flattening else "/v1/halt", fields, Stopped)
         except EngineSilent as error:
-            raise EngineSilent(f"no answer from {self._url}: halt again, or on that machine itself") from error
-        try:
-            if status == 200:
-                return msgspec.json.decode(body, type=Stopped)
-            error_told = msgspec.json.decode(body, type=_Error)
-        except msgspec.MsgspecError:
-            error_told = _Error(message=f"{self._url} answers {status} with something that is no answer of a console")
-        raise InvalidCommand("; ".join(part for part in (error_told.message, error_told.hint) if part))
-
-    async def _post(self, path: str, fields: Mapping[str, Any], key: str) -> tuple[int, bytes]:
-        headers = {
-            "Authorization": f"Bearer {self._token}",
-            "Idempotency-Key": key,
-            "Content-Type": "application/json",
-        }
-        timeout = ClientTimeout(total=self._patience.total_seconds())
-        try:
-            async with (
-                ClientSession(timeout=timeout) as session,
-                session.post(
-                    self._url + path, data=msgspec.json.encode(fields), headers=headers, allow_redirects=False
-                ) as answer,
-            ):
-                return answer.status, await answer.read()
-        except (ClientError, TimeoutError, OSError) as error:
-            if isinstance(getattr(error, "os_error", error), ConnectionRefusedError):
-                raise EngineNotRunning(f"no console answers at {self._url}; `qts console` starts one") from error
-            raise EngineSilent(
-                f"no answer from {self._url} ({error!r}); it may have done it: look at the orders, or repeat the "
-                f"command with --key {key}, which acts once"
-            ) from error
+            raise EngineSilent(f"no answer from {self._api.url}: halt again, or on that machine itself") from error
 
 
 def read_token(path: Path | None, environment: Mapping[str, str] | None = None) -> str:

@@ -5,7 +5,7 @@ While an engine runs it keeps the journal, so changes go through its door; while
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from quant_trading_system.journal.approval_fold import ApprovalFold, ApprovalVie
 from quant_trading_system.journal.limits_fold import LimitsBook, LimitsFold
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.journal.store import Journal, JournalSource
-from quant_trading_system.risk.limit_changes import changed, in_force
+from quant_trading_system.risk.limit_changes import in_force
 from quant_trading_system.risk.limits_governance import LimitsGovernance
 from quant_trading_system.trading import operator_limits
 
@@ -84,6 +84,20 @@ class LimitLine(msgspec.Struct, kw_only=True):
     why: str
 
 
+class LimitsShown(msgspec.Struct, kw_only=True):
+    """Every limit in force; `version`: their hash, as every verdict names it."""
+
+    version: str
+    limits: tuple[LimitLine, ...]
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """Approvals that have not ended at `at`, oldest first."""
+
+    at: datetime
+    approvals: tuple[ApprovalView, ...]
+
+
 class Governed(msgspec.Struct, kw_only=True):
     """What a journal says about limits and approvals.
 
@@ -96,16 +110,27 @@ class Governed(msgspec.Struct, kw_only=True):
     versions: list[Version]
     mode: str
 
-    def version(self, wanted: str) -> Version:
-        """The version of that number or hash; the beginning of a hash is enough.
 
-        Raises:
-            ConfigurationError: there is none.
-        """
-        for version in reversed(self.versions):
-            if wanted == str(version.number) or (len(wanted) >= 4 and version.version.startswith(wanted)):
-                return version
-        raise ConfigurationError(f"{wanted}: no such version of the limits; `qts limits history` lists them")
+def version_named(versions: Sequence[Version], wanted: str) -> Version:
+    """The version of that number or hash; the beginning of a hash is enough.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for version in reversed(versions):
+        if wanted == str(version.number) or (len(wanted) >= 4 and version.version.startswith(wanted)):
+            return version
+    raise ConfigurationError(f"{wanted}: no such version of the limits; `qts limits history` lists them")
+
+
+def limits_shown(governed: Governed, now: datetime) -> LimitsShown:
+    """The limits of an account as they stand at `now`."""
+    return LimitsShown(version=version_in_force(governed, now), limits=tuple(lines_of(governed, now)))
+
+
+def waiting_at(governed: Governed, now: datetime) -> Waiting:
+    """What waits for people at `now`."""
+    return Waiting(at=now, approvals=tuple(view for view in governed.waiting if now < view.expires_at))
 
 
 def read_governed(source: JournalSource) -> Governed:
@@ -165,11 +190,6 @@ def version_in_force(governed: Governed, now: datetime) -> str:
     book = governed.book
     texts = limits_as_text(default_limits()) | in_force(book.approved, book.raised, now)
     return limits_from_text(texts, "the limits on record", contradictory=True).version
-
-
-def approved_texts(governed: Governed) -> dict[str, str]:
-    """Every approved limit by ``section.key``; shipped ones where nothing is on record."""
-    return limits_as_text(default_limits()) | changed(governed.book.approved, ())
 
 
 class Door(Protocol):

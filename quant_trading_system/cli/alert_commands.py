@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from quant_trading_system.cli.engine_calls import Far
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.screen import AsJson, print_json, screen, table
+from quant_trading_system.core.exceptions import ConfigurationError
 
 Name = Annotated[str, typer.Option("--name", help="Of the account's directory; by default that of the latest run.")]
 Settings = Annotated[
@@ -21,16 +24,21 @@ Note = Annotated[str, typer.Option(help="One line for those who come after.")]
 Everything = Annotated[bool, typer.Option("--all", help="Also what is over.")]
 
 
-def list_alerts(name: Name = "", everything: Everything = False, as_json: AsJson = False) -> None:
+def list_alerts(name: Name = "", everything: Everything = False, as_json: AsJson = False, *, far: Far) -> None:
     """List what is wrong or waits for somebody, the newest first, with its runbook.
 
     Example: [bold]qts alerts list[/bold]
     """
-    from quant_trading_system.app.alerting.book import AlertBook
+    from quant_trading_system.app.alerting.book import Alert, AlertBook
     from quant_trading_system.app.latest_run import account_directory
 
-    book = AlertBook(account_directory(name))
-    found = tuple(reversed(book.alerts.values())) if everything else book.open()
+    if far.api:
+        if everything or name:
+            raise ConfigurationError("--api tells of the open alerts of its account; leave out --all and --name")
+        found: tuple[Alert, ...] = far.read("/v1/alerts/open", tuple[Alert, ...])
+    else:
+        book = AlertBook(account_directory(name))
+        found = tuple(reversed(book.alerts.values())) if everything else book.open()
     if as_json:
         print_json(found)
         return
@@ -50,18 +58,21 @@ def list_alerts(name: Name = "", everything: Everything = False, as_json: AsJson
     screen().print(shown if found else "no alert is open")
 
 
-def ack(key: Key, by: By = "", note: Note = "", name: Name = "") -> None:
+def ack(key: Key, by: By = "", note: Note = "", name: Name = "", *, far: Far) -> None:
     """Say that a person has taken notice, so that nobody else is woken.
 
     Example: [bold]qts alerts ack halted:3 --by ana --note "looking at the feed"[/bold]
     """
-    from quant_trading_system.app.alerting.book import AlertBook
+    from quant_trading_system.app.alerting.book import Alert, AlertBook
     from quant_trading_system.app.latest_run import account_directory
     from quant_trading_system.core.clock import SystemClock
 
-    person = by or getpass.getuser()
-    alert = AlertBook(account_directory(name)).acknowledge(key, person, "cli", SystemClock().now(), note)
-    screen().print(f"{alert.line.what}: {person} has taken notice", markup=False)
+    if far.api:
+        alert: Alert = far.write("/v1/alerts/ack", {"key": key, "note": note}, Alert)[1]
+    else:
+        person = by or getpass.getuser()
+        alert = AlertBook(account_directory(name)).acknowledge(key, person, "cli", SystemClock().now(), note)
+    screen().print(f"{alert.line.what}: {alert.acknowledged_by} has taken notice", markup=False)
 
 
 def try_channels(settings: Settings = None) -> None:
@@ -122,10 +133,10 @@ def watch(name: Name = "", settings: Settings = None) -> None:
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     group = typer.Typer(help="What a person should look at. Example: qts alerts list", no_args_is_help=True)
-    group.command("list")(list_alerts)
+    group.command("list")(grouped(list_alerts))
     group.command("test")(try_channels)
-    for command in (ack, watch):
-        group.command()(command)
+    group.command()(grouped(ack))
+    group.command()(watch)
     app.add_typer(group, name="alerts")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quant_trading_system.cli import algo_calibrate_command, algo_compare_command, algo_control
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.parent_commands import status
 from quant_trading_system.cli.price_lookup import (
     Adv,
@@ -146,7 +147,7 @@ def add_to(app: typer.Typer) -> None:
     group.command()(plan)
     group.command()(algo_compare_command.compare)
     group.command()(algo_calibrate_command.calibrate)
-    group.command()(status)
+    group.command()(grouped(status))
     algo_control.add_to(group)
     group.callback()(_algo)
     app.add_typer(group, name="algo")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from quant_trading_system.cli.screen import AsJson, print_json, screen
+from quant_trading_system.cli.screen import AsJson, JournalPath, print_json, screen
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from quant_trading_system.app.api_door import Api as HttpApi
     from quant_trading_system.app.api_door import ApiDoor
     from quant_trading_system.app.door import EngineDoor
     from quant_trading_system.core.commands import AnyCommand, Outcome
@@ -68,6 +70,91 @@ class Line(NamedTuple):
     key: Key = ""
     by: By = ""
     as_json: AsJson = False
+
+    @property
+    def far(self) -> Far:
+        """The console on another host; its `api` is empty for an engine of this machine."""
+        return Far(self.api, self.token_file)
+
+    @property
+    def place(self) -> Path:
+        """The account's directory on this machine."""
+        from quant_trading_system.config.settings import kill_latch_path
+
+        return self.directory or kill_latch_path(self.name).parent
+
+
+class Far(NamedTuple):
+    """A console on another host, where one is named."""
+
+    api: Api = ""
+    token_file: TokenFile = None
+
+    def read(self, path: str, kind: Any, /, **query: str) -> Any:
+        """What the console tells at `path`, as `kind`; raises as `app.api_door.Api.read`."""
+        return asyncio.run(api_at(self.api, self.token_file).read(path, kind, **query))
+
+    def write(self, path: str, fields: Mapping[str, Any], kind: Any) -> tuple[int, Any]:
+        """What came of a change, and whether it is final (200) or others have to follow (202)."""
+        from quant_trading_system.app.door import fresh_key
+        from quant_trading_system.core.clock import SystemClock
+
+        api = api_at(self.api, self.token_file)
+        return asyncio.run(api.write_for_status(path, fields, kind, fresh_key(SystemClock())))
+
+
+class Elsewhere(NamedTuple):
+    """A console on another host that is named each time: no variable turns a halt away from this machine."""
+
+    api: Annotated[
+        str,
+        typer.Option(
+            "--api",
+            help="A console's URL, for an account on another host; no variable stands for it.",
+            show_default=False,
+        ),
+    ] = ""
+    token_file: TokenFile = None
+
+    @property
+    def far(self) -> Far:
+        """The same console."""
+        return Far(self.api, self.token_file)
+
+
+class Record(NamedTuple):
+    """What is read: a journal of this machine, or a console on another host.
+
+    Attributes:
+        journal: that of the latest run when None.
+    """
+
+    journal: JournalPath = None
+    api: Api = ""
+    token_file: TokenFile = None
+
+    @property
+    def far(self) -> Far:
+        """The console; its `api` is empty for a journal of this machine.
+
+        Raises:
+            ConfigurationError: a journal was named, too.
+        """
+        if self.api and self.journal is not None:
+            raise ConfigurationError("--journal names a file of this machine, and --api another one; choose one")
+        return Far(self.api, self.token_file)
+
+
+def api_at(url: str, token_file: Path | None) -> HttpApi:
+    """The interface at a URL, with the token of this terminal.
+
+    Raises:
+        ConfigurationError: the token is missing, or the URL would show it to others.
+    """
+    from quant_trading_system.app.api_door import Api as HttpApi
+    from quant_trading_system.app.api_door import read_token
+
+    return HttpApi(url, read_token(token_file))
 
 
 def ask(command: AnyCommand, line: Line) -> Outcome:
@@ -128,10 +215,9 @@ def somebody_is_there() -> bool:
 
 
 def _door(line: Line) -> EngineDoor | ApiDoor:
-    from quant_trading_system.app.api_door import ApiDoor, read_token
+    from quant_trading_system.app.api_door import ApiDoor
     from quant_trading_system.app.door import EngineDoor
-    from quant_trading_system.config.settings import kill_latch_path
 
     if line.api:
-        return ApiDoor(line.api, read_token(line.token_file))
-    return EngineDoor(line.directory or kill_latch_path(line.name).parent)
+        return ApiDoor(api_at(line.api, line.token_file))
+    return EngineDoor(line.place)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.halt_commands import require_reason
+from quant_trading_system.cli.engine_calls import Elsewhere, Far, api_at
+from quant_trading_system.cli.halt_commands import require_reason, stop_far, tell_stopped
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.scope_options import SideOption, StrategyOption, SymbolOption, scope_from
 from quant_trading_system.cli.screen import AsJson, print_json, screen
-from quant_trading_system.cli.status_command import Latch, account_latch
+from quant_trading_system.cli.status_command import Latch, account_latch, require_near
 
 if TYPE_CHECKING:
     from quant_trading_system.app.flattening import Follower
+    from quant_trading_system.core.halt_scope import HaltScope
 
 _LOOK = timedelta(seconds=1)
 
@@ -30,6 +33,8 @@ def flatten(
     wait: Annotated[int, typer.Option("--wait", help="Seconds to wait until all is flat; 0 to wait not at all.")] = 300,
     latch: Latch = None,
     as_json: AsJson = False,
+    *,
+    elsewhere: Elsewhere,
 ) -> None:
     """Halt, cancel what rests, and close every position, or those of a symbol, a strategy or a side.
 
@@ -46,6 +51,11 @@ def flatten(
     scope = scope_from(symbol, strategy, side)
     if not yes:
         typer.confirm(f"close all positions of {scope}?", abort=True)
+    far = elsewhere.far
+    require_near(far, latch)
+    if far.api:
+        _flatten_far(far, reason, scope, wait, as_json=as_json)
+        return
     kept = account_latch(latch)
     switch = KillSwitch(latch=kept)
     switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=by or getpass.getuser(), scope=scope)
@@ -62,7 +72,43 @@ def flatten(
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
-    app.command()(flatten)
+    app.command()(grouped(flatten))
+
+
+def _flatten_far(far: Far, reason: str, scope: HaltScope, wait: int, *, as_json: bool) -> None:
+    """Flatten over the interface of a console, and look at its positions until all are closed."""
+    from quant_trading_system.core.events import HaltLevel
+
+    halt = stop_far(far, HaltLevel.FLATTENING, reason, scope)
+    if not as_json:
+        tell_stopped(halt)
+    left = asyncio.run(_positions_far(far, scope, wait)) if wait else None
+    if as_json:
+        print_json({"scope": halt.scope, "activation": halt.activation, "held": left})
+    elif left:
+        screen().print(f"  not flat yet: {', '.join(left)}; the engine goes on", markup=False)
+    elif left is not None:
+        screen().print("  flat: no position is left, and no order is open")
+    if left:
+        raise typer.Exit(3)
+
+
+async def _positions_far(far: Far, scope: HaltScope, patience: int) -> list[str]:
+    """Symbols that are held or have open orders still when patience ends; empty once all is flat."""
+    from quant_trading_system.app.readings.orders import OrderGroup, OrderPage
+    from quant_trading_system.app.readings.positions import Holdings
+    from quant_trading_system.core.clock import SystemClock
+
+    clock, api = SystemClock(), api_at(far.api, far.token_file)
+    deadline = clock.monotonic() + patience
+    while True:
+        held = await api.read("/v1/positions", Holdings)
+        page = await api.read("/v1/orders", OrderPage, group=OrderGroup.OPEN.value)
+        left = {line.symbol for line in held.positions if scope.covers_position(line.symbol, line.quantity)}
+        left |= {row.symbol for row in page.rows if scope.covers(row)}
+        if not left or clock.monotonic() >= deadline:
+            return sorted(left)
+        await clock.sleep(_LOOK)
 
 
 async def _follow(follower: Follower, patience: int, *, quiet: bool) -> None:

@@ -10,26 +10,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.engine_calls import TokenFile
+from quant_trading_system.cli.engine_calls import Elsewhere, Far, api_at
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.scope_options import SideOption, StrategyOption, SymbolOption, scope_from
 from quant_trading_system.cli.screen import screen
-from quant_trading_system.cli.status_command import All, Latch, account_latch, host_latch, tell_host, tell_probation
+from quant_trading_system.cli.status_command import (
+    All,
+    Latch,
+    account_latch,
+    host_latch,
+    host_state,
+    require_near,
+    tell_host,
+    tell_probation,
+)
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from quant_trading_system.app.api_door import Stopped
     from quant_trading_system.core.events import HaltLevel
     from quant_trading_system.core.halt_scope import HaltScope
     from quant_trading_system.risk.kill_switch import KillSwitch
 
 
-Remote = Annotated[
-    str,
-    typer.Option(
-        "--api",
-        help="A console's URL, for an account on another host; no variable stands for it.",
-        show_default=False,
-    ),
-]
+_FINAL = 200
 
 
 class Level(StrEnum):
@@ -51,8 +55,8 @@ def halt(
     side: SideOption = None,
     latch: Latch = None,
     everything: All = False,
-    api: Remote = "",
-    token_file: TokenFile = None,
+    *,
+    elsewhere: Elsewhere,
 ) -> None:
     """Stop orders now. Works whether or not an engine is running or hanging, and survives every restart.
 
@@ -64,10 +68,10 @@ def halt(
     scope = scope_from(symbol, strategy, side)
     if everything and not scope.is_account:
         raise ConfigurationError("--all stops everything on this machine; leave out --symbol, --strategy and --side")
-    if api:
+    if elsewhere.api:
         if latch is not None or by:
             raise ConfigurationError("with --api the console knows the latch, and the token says who halts")
-        _halt_elsewhere(api, token_file, HaltLevel[level.name], reason, scope, everything=everything)
+        tell_stopped(stop_far(elsewhere.far, HaltLevel[level.name], reason, scope, everything=everything))
         return
     switch = _switch(latch, everything)
     switch.activate(reason, level=HaltLevel[level.name], activated_by=by or getpass.getuser(), scope=scope)
@@ -77,19 +81,10 @@ def halt(
     screen().print(f"  {halted.reason}", markup=False)
 
 
-def _halt_elsewhere(
-    api: str, token_file: Path | None, level: HaltLevel, reason: str, scope: HaltScope, *, everything: bool
-) -> None:
-    from quant_trading_system.app.api_door import ApiDoor, read_token
-
-    door = ApiDoor(api, read_token(token_file))
-    told = asyncio.run(door.stop(level, reason, scope, whole_machine=everything))
-    screen().print(f"[bold red]{told.level.upper()}[/bold red] since {told.at}, activation {told.activation}")
-    screen().print(f"  {told.scope}: {told.reason}; {told.effect}", markup=False)
-
-
 def resume(
-    authorized_by: Annotated[str, typer.Option("--authorized-by", help="The person who answers for it.")],
+    authorized_by: Annotated[
+        str, typer.Option("--authorized-by", help="The person who answers for it; with --api the token says who.")
+    ],
     reason: Annotated[str, typer.Option("--reason", help="Why it is safe to go on.")],
     symbol: SymbolOption = "",
     strategy: StrategyOption = "",
@@ -99,6 +94,8 @@ def resume(
     ] = False,
     latch: Latch = None,
     everything: All = False,
+    *,
+    elsewhere: Elsewhere,
 ) -> None:
     """Let orders leave again, or approve it: in live trading two persons must. Each gives a name and a reason.
 
@@ -106,10 +103,16 @@ def resume(
 
     Example: [bold]qts resume --authorized-by admin@company.com --reason "feed repaired"[/bold]
     """
+    from quant_trading_system.core.clock import SystemClock
     from quant_trading_system.core.exceptions import ResetPending
 
     require_reason(reason)
     scope = scope_from(symbol, strategy, side)
+    far = elsewhere.far
+    require_near(far, latch)
+    if far.api:
+        _resume_far(far, reason, scope, everything, accept_loss)
+        return
     switch = _switch(latch, everything)
     if not switch.state.halt_of(scope).level:
         screen().print("the kill switch is not active" + ("" if scope.is_account else f" for {scope}"))
@@ -125,15 +128,56 @@ def resume(
         return
     where = "" if scope.is_account else f" {scope}"
     screen().print(f"[green]running[/green]{where}, reset by {lifted.by}")
-    tell_probation(switch.state)
+    state, host = switch.state, host_state()
+    if state.on_probation(SystemClock().now()):
+        tell_probation(state.probation_until, state.policy.probation_factor)
     if scope.is_account:
-        tell_host()
+        tell_host(host.level.name.lower(), host.reason, host.at)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     for command in (halt, resume):
-        app.command()(command)
+        app.command()(grouped(command))
+
+
+def stop_far(far: Far, level: HaltLevel, reason: str, scope: HaltScope, *, everything: bool = False) -> Stopped:
+    """Halt, or flatten, over the interface of a console; what then holds."""
+    from quant_trading_system.app.api_door import ApiDoor
+
+    door = ApiDoor(api_at(far.api, far.token_file))
+    return asyncio.run(door.stop(level, reason, scope, whole_machine=everything))
+
+
+def tell_stopped(told: Stopped) -> None:
+    """What a halt over the interface of a console has become."""
+    screen().print(f"[bold red]{told.level.upper()}[/bold red] since {told.at}, activation {told.activation}")
+    screen().print(f"  {told.scope}: {told.reason}; {told.effect}", markup=False)
+
+
+def _resume_far(far: Far, reason: str, scope: HaltScope, everything: bool, accept_loss: bool) -> None:
+    """Resume over the interface of a console: the very halt that it tells of now."""
+    from quant_trading_system.app.status import HaltsNow, HaltStatus
+
+    now: HaltsNow = far.read("/v1/halt", HaltsNow)
+    halts = [now.machine] if everything else [now.account, *now.scopes]
+    wanted = next((halt for halt in halts if everything or halt.scope == str(scope)), None)
+    if wanted is None or not wanted.is_active:
+        screen().print("the kill switch is not active" + ("" if scope.is_account else f" for {scope}"))
+        return
+    fields = {**_fields(scope, everything), "reason": reason, "activation": wanted.activation}
+    lifted: HaltStatus
+    status, lifted = far.write("/v1/resume", {**fields, "accept_loss": accept_loss}, HaltStatus)
+    if status != _FINAL:
+        screen().print(f"your approval is kept; {lifted.missing}", markup=False)
+        raise typer.Exit(3)
+    where = "the machine" if everything else lifted.scope
+    screen().print(f"[green]running[/green] {where}, reset by {lifted.by}")
+
+
+def _fields(scope: HaltScope, everything: bool) -> dict[str, object]:
+    narrowed = {"symbol": scope.symbol, "strategy": scope.strategy, "side": scope.side}
+    return {**{name: value for name, value in narrowed.items() if value}, "whole_machine": everything}
 
 
 def _switch(latch: Path | None, everything: bool) -> KillSwitch:

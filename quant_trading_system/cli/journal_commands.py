@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quant_trading_system.cli.engine_calls import Far, Record
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.screen import AsJson, journal_path, key_of, print_json, reading, screen, table
 from quant_trading_system.core.numbers import plain, usd
 
@@ -18,13 +20,16 @@ File = Annotated[
 ]
 
 
-def verify(journal: File = None, as_json: AsJson = False) -> None:
+def verify(journal: File = None, as_json: AsJson = False, *, far: Far) -> None:
     """Check every entry of a journal, its chain and its end; exit code 1 when something is wrong.
 
     Example: [bold]qts journal verify runs/demo/journal.db[/bold]
     """
     from quant_trading_system.journal.verify import verify as verify_journal
 
+    if far.api:
+        _verify_far(Record(journal, far.api, far.token_file).far, as_json=as_json)
+        return
     path = journal_path(journal)
     report = verify_journal(path, key_of(path))
     if as_json:
@@ -36,6 +41,38 @@ def verify(journal: File = None, as_json: AsJson = False) -> None:
         screen().print(f"  {report.entries} entries, head {report.head}", markup=False)
     if not report.is_sound:
         raise typer.Exit(1)
+
+
+def list_entries(
+    kind: Annotated[str, typer.Option("--kind", help="Only such entries, such as fill.", show_default=False)] = "",
+    about: Annotated[str, typer.Option("--about", help="Only of the order of that id.", show_default=False)] = "",
+    last: Annotated[int, typer.Option("--last", help="At most so many, the newest.", min=1, max=500)] = 20,
+    as_json: AsJson = False,
+    *,
+    record: Record,
+) -> None:
+    """List the newest entries of a journal.
+
+    Example: [bold]qts journal list --kind fill --last 5[/bold]
+    """
+    from quant_trading_system.app.readings.entries import EntryPage, entry_page
+    from quant_trading_system.app.readings.follower import Follower
+
+    if record.far.api:
+        page: EntryPage = record.far.read("/v1/journal", EntryPage, kind=kind, subject=about, limit=str(last))
+    else:
+        follower = Follower(journal_path(record.journal).parent)
+        try:
+            page = entry_page(follower, kind=kind, subject=about, limit=last)
+        finally:
+            follower.close()
+    if as_json:
+        print_json(page.rows)
+        return
+    shown = table("entry", "time (UTC)", "kind", "about", "content", right=("entry",))
+    for row in reversed(page.rows):
+        shown.add_row(str(row.seq), f"{row.at:%Y-%m-%d %H:%M:%S}", row.kind, row.subject, row.body)
+    screen().print(shown)
 
 
 def replay(journal: File = None, as_json: AsJson = False) -> None:
@@ -76,10 +113,25 @@ def export(
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     group = typer.Typer(help="Verify, replay and export the record of a run.", no_args_is_help=True)
-    group.command()(verify)
+    group.command()(grouped(verify))
+    group.command("list")(grouped(list_entries))
     group.command()(replay)
     group.command()(export)
     app.add_typer(group, name="journal")
+
+
+def _verify_far(far: Far, *, as_json: bool) -> None:
+    """What a console says of the journal that it follows."""
+    from quant_trading_system.app.readings.entries import ChainStatus
+
+    found: ChainStatus = far.read("/v1/journal/chain", ChainStatus)
+    if as_json:
+        print_json(found)
+    else:
+        screen().print("[green]sound[/green]" if found.is_sound else "[bold red]NOT SOUND[/bold red]")
+        screen().print(f"  {found.says}", markup=False)
+    if not found.is_sound:
+        raise typer.Exit(1)
 
 
 def _as_data(report: ReplayReport) -> dict[str, object]:

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from quant_trading_system.cli.screen import AsJson, key_of, print_json, screen, table
+from quant_trading_system.cli.engine_calls import Line, ask
+from quant_trading_system.cli.option_groups import grouped
+from quant_trading_system.cli.screen import key_of, print_json, screen, table
 from quant_trading_system.core.exceptions import ApprovalRefused, ConfigurationError, JournalUnavailable
 
 if TYPE_CHECKING:
-    from quant_trading_system.app.limits_desk import Governed
+    from collections.abc import Sequence
+
+    from quant_trading_system.app.limits_desk import Governed, LimitsShown, Version
     from quant_trading_system.core.commands import AnswerApproval, ProposeLimits
     from quant_trading_system.core.limit_events import LimitChange
     from quant_trading_system.journal.approval_fold import ApprovalView
 
-Name = Annotated[str, typer.Option("--name", help="Of the account's directory, as for `qts trade`.")]
-By = Annotated[str, typer.Option("--by", help="Who says so.", show_default="the user of this terminal")]
 Why = Annotated[str, typer.Option("--why", help="Why; goes on record.")]
 Values = Annotated[list[str], typer.Argument(help="KEY=VALUE, such as max_position_pct=0.08; several.")]
 Approval = Annotated[str, typer.Argument(help="Its id, such as limits-3; see `qts approvals list`.")]
@@ -34,52 +36,48 @@ Example: [bold]qts approvals list[/bold]"""
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
-def show(name: Name = "default", as_json: AsJson = False) -> None:
+def show(*, line: Line) -> None:
     """Show every limit in force with its reason, what is raised for a while, and what waits for people.
 
     Example: [bold]qts limits show[/bold]
     """
-    from quant_trading_system.app.limits_desk import lines_of, version_in_force
-
-    governed, now = _governed(name), _now()
-    lines, version = lines_of(governed, now), version_in_force(governed, now)
-    if as_json:
-        print_json({"version": version, "limits": lines, "waiting": governed.waiting})
+    found, waits = _shown(line), _waiting(line)
+    if line.as_json:
+        print_json({"version": found.version, "limits": found.limits, "waiting": waits})
         return
     shown = table("limit", "in force", "approved", "waits for approval", "why", right=("in force", "approved"))
-    for line in lines:
-        pending = ", ".join(f"{value} ({approval})" for approval, value in line.pending.items())
-        until = f"{line.in_force} until {_short(line.raised_until)}" if line.raised_until else line.in_force
-        shown.add_row(line.key, until, line.approved if line.raised_until else "", pending, line.why)
+    for one in found.limits:
+        pending = ", ".join(f"{value} ({approval})" for approval, value in one.pending.items())
+        until = f"{one.in_force} until {_short(one.raised_until)}" if one.raised_until else one.in_force
+        shown.add_row(one.key, until, one.approved if one.raised_until else "", pending, one.why)
     screen().print(shown)
-    screen().print(f"version {version}", markup=False)
-    _tell_waiting(governed.waiting)
+    screen().print(f"version {found.version}", markup=False)
+    _tell_waiting(waits)
 
 
 def diff(
     file: Annotated[Path | None, typer.Argument(help="A limits file.", show_default=False)] = None,
     version: Annotated[str, typer.Option("--version", help="Number or hash of an earlier version instead.")] = "",
-    name: Name = "default",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Show what a limits file or an earlier version would change: what is tighter at once, and what waits for people.
 
     Example: [bold]qts limits diff my_limits.yaml[/bold]
     """
-    from quant_trading_system.app.limits_desk import approved_texts
+    from quant_trading_system.app.limits_desk import version_named
     from quant_trading_system.config.loader import limits_as_text, load_limits
     from quant_trading_system.risk.limit_changes import changed, split
 
     if (file is None) == (not version):
         raise ConfigurationError("name a limits file, or a version with --version")
-    governed = _governed(name)
-    approved = approved_texts(governed)
+    approved = {one.key: one.approved for one in _shown(line).limits}
     if file is None:
-        wanted = approved | changed(governed.version(version).limits, ())
+        wanted = approved | changed(version_named(_versions(line), version).limits, ())
     else:
         wanted = limits_as_text(load_limits(file))
     parts = split(approved, wanted)
-    if as_json:
+    if line.as_json:
         print_json({"at_once": _as_data(parts.at_once), "waiting": _as_data(parts.waiting)})
         return
     _tell_changes("at once", parts.at_once)
@@ -88,17 +86,17 @@ def diff(
         screen().print("these are the approved limits")
 
 
-def history(name: Name = "default", as_json: AsJson = False) -> None:
+def history(*, line: Line) -> None:
     """Show every version of the limits: when, who, from, to and why.
 
     Example: [bold]qts limits history[/bold]
     """
-    governed = _governed(name)
-    if as_json:
-        print_json([{**msgspec.structs.asdict(v), "changes": _as_data(v.changes)} for v in governed.versions])
+    versions = _versions(line)
+    if line.as_json:
+        print_json([{**msgspec.structs.asdict(v), "changes": _as_data(v.changes)} for v in versions])
         return
     shown = table("no", "version", "when (UTC)", "who", "limit", "from", "to", "why", right=("no", "from", "to"))
-    for version in governed.versions:
+    for version in versions:
         who = version.by + (f" ✓ {', '.join(version.approved_by)}" if version.approved_by else "")
         first = (str(version.number), version.version, f"{version.at:%Y-%m-%d %H:%M:%S}", who)
         for change in version.changes:
@@ -109,55 +107,52 @@ def history(name: Name = "default", as_json: AsJson = False) -> None:
     screen().print(shown)
 
 
-def propose(values: Values, why: Why, by: By = "", name: Name = "default", as_json: AsJson = False) -> None:
+def propose(values: Values, why: Why, *, line: Line) -> None:
     """Change limits for good: tighter values take effect at once, looser ones wait for approval.
 
     Example: [bold]qts limits propose max_position_pct=0.08 --why "earnings season"[/bold]
     """
-    _act(name, _wish(_values(values), why), by, as_json)
+    _act(_wish(_values(values), why), line)
 
 
 def raise_until(
     values: Values,
     until: Annotated[str, typer.Option("--until", help="A UTC time such as 2026-11-22T20:00, or a span: 90m, 2h.")],
     why: Why,
-    by: By = "",
-    name: Name = "default",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Raise limits for a while, after approval; at the end the approved values hold again by themselves.
 
     Example: [bold]qts limits raise max_order_notional=2000000 --until 2h --why "index change"[/bold]
     """
-    _act(name, _wish(_values(values), why, _moment(until, _now())), by, as_json)
+    _act(_wish(_values(values), why, _moment(until, _now())), line)
 
 
 def rollback(
     version: Annotated[str, typer.Argument(help="Number or hash of the version to go back to.")],
     why: Why,
-    by: By = "",
-    name: Name = "default",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Go back to an earlier version of the limits: what is tighter at once, what is looser after approval.
 
     Example: [bold]qts limits rollback 3 --why "the new mandate is off"[/bold]
     """
+    from quant_trading_system.app.limits_desk import version_named
     from quant_trading_system.risk.limit_changes import changed
 
-    wanted = changed(_governed(name).version(version).limits, ())
-    _act(name, _wish(wanted, f"back to {version}: {_given(why)}"), by, as_json)
+    wanted = changed(version_named(_versions(line), version).limits, ())
+    _act(_wish(wanted, f"back to {version}: {_given(why)}"), line)
 
 
-def waiting(name: Name = "default", as_json: AsJson = False) -> None:
+def waiting(*, line: Line) -> None:
     """List what waits for people.
 
     Example: [bold]qts approvals list[/bold]
     """
-    found = _governed(name).waiting
-    now = _now()
-    found = [view for view in found if now < view.expires_at]
-    if as_json:
+    found = _waiting(line)
+    if line.as_json:
         print_json(found)
         return
     if not found:
@@ -167,10 +162,9 @@ def waiting(name: Name = "default", as_json: AsJson = False) -> None:
 
 def approve(
     approval: Approval,
-    by: By = "",
     reason: Annotated[str, typer.Option("--reason", help="Goes on record.")] = "",
-    name: Name = "default",
-    as_json: AsJson = False,
+    *,
+    line: Line,
 ) -> None:
     """Say yes to exactly what is shown; it happens once enough distinct persons have.
 
@@ -179,18 +173,18 @@ def approve(
     from quant_trading_system.core.approval_events import ApprovalAnswer
     from quant_trading_system.core.commands import AnswerApproval
 
-    view = next((view for view in _governed(name).waiting if view.approval == approval), None)
+    view = next((view for view in _waiting(line) if view.approval == approval), None)
     if view is None:
         raise ApprovalRefused(f"no approval {approval} is waiting; `qts approvals list` shows those that are")
     yes = AnswerApproval(approval=approval, answer=ApprovalAnswer.YES, content=view.content, reason=reason)
-    _act(name, yes, by, as_json)
+    _act(yes, line)
 
 
 def refuse(
     approval: Approval,
     reason: Annotated[str, typer.Option("--reason", help="Why not; goes on record.")],
-    by: By = "",
-    name: Name = "default",
+    *,
+    line: Line,
 ) -> None:
     """Say no, for good; what is in force stays.
 
@@ -199,32 +193,59 @@ def refuse(
     from quant_trading_system.core.approval_events import ApprovalAnswer
     from quant_trading_system.core.commands import AnswerApproval
 
-    _act(name, AnswerApproval(approval=approval, answer=ApprovalAnswer.NO, reason=reason), by, as_json=False)
+    _act(AnswerApproval(approval=approval, answer=ApprovalAnswer.NO, reason=reason), line)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     limits = typer.Typer(help=_LIMITS, no_args_is_help=True)
     for command in (show, diff, history, propose, rollback):
-        limits.command()(command)
+        limits.command()(grouped(command))
     for answer in (approve, refuse):
-        limits.command(help=(answer.__doc__ or "").replace("qts approvals", "qts limits"))(answer)
-    limits.command("raise")(raise_until)
+        limits.command(help=(answer.__doc__ or "").replace("qts approvals", "qts limits"))(grouped(answer))
+    limits.command("raise")(grouped(raise_until))
     app.add_typer(limits, name="limits")
     approvals = typer.Typer(help=_APPROVALS, no_args_is_help=True)
-    approvals.command("list")(waiting)
+    approvals.command("list")(grouped(waiting))
     for answer in (approve, refuse):
-        approvals.command()(answer)
+        approvals.command()(grouped(answer))
     app.add_typer(approvals, name="approvals")
 
 
-def _governed(name: str) -> Governed:
+def _shown(line: Line) -> LimitsShown:
+    """The limits of the account, here or behind a console."""
+    from quant_trading_system.app.limits_desk import LimitsShown, limits_shown
+
+    if line.far.api:
+        found: LimitsShown = line.far.read("/v1/limits", LimitsShown)
+        return found
+    return limits_shown(_governed(line), _now())
+
+
+def _waiting(line: Line) -> Sequence[ApprovalView]:
+    """What waits for people."""
+    from quant_trading_system.app.limits_desk import Waiting, waiting_at
+
+    waits: Waiting = line.far.read("/v1/approvals", Waiting) if line.api else waiting_at(_governed(line), _now())
+    return waits.approvals
+
+
+def _versions(line: Line) -> Sequence[Version]:
+    """Every version of the limits, oldest first."""
+    from quant_trading_system.app.limits_desk import Version
+
+    if line.api:
+        found: tuple[Version, ...] = line.far.read("/v1/limits/history", tuple[Version, ...])
+        return found
+    return _governed(line).versions
+
+
+def _governed(line: Line) -> Governed:
     from quant_trading_system.app.bootstrap import JOURNAL_FILE
     from quant_trading_system.app.limits_desk import read_governed
-    from quant_trading_system.config.settings import state_directory
     from quant_trading_system.journal.sqlite_reader import JournalReader
 
-    path = state_directory() / name / JOURNAL_FILE
+    path = line.place / JOURNAL_FILE
     if not path.is_file():
         raise JournalUnavailable(f"{path}: no such journal; `qts trade` makes one, --name says which")
     with JournalReader(path, key_of(path)) as reader:
@@ -243,23 +264,23 @@ def _given(why: str) -> str:
     return why
 
 
-def _act(name: str, command: ProposeLimits | AnswerApproval, by: str, as_json: bool) -> None:
-    """Have it done by the account's engine, or here where none runs."""
+def _act(command: ProposeLimits | AnswerApproval, line: Line) -> None:
+    """Have it done by the account's engine, or here where none runs; behind a console, by that."""
     from quant_trading_system.app.door import EngineDoor, fresh_key
     from quant_trading_system.app.limits_desk import change_limits
-    from quant_trading_system.config.settings import state_directory
     from quant_trading_system.core.clock import SystemClock
     from quant_trading_system.core.command import Source
     from quant_trading_system.core.commands import Result
 
-    directory, person = state_directory() / name, by.strip() or getpass.getuser()
-    clock = SystemClock()
-    outcome = asyncio.run(
-        change_limits(EngineDoor(directory), directory, command, person, Source.CLI, fresh_key(clock), clock)
-    )
+    if line.api:
+        outcome = ask(command, line)
+    else:
+        clock, person = SystemClock(), line.by.strip() or getpass.getuser()
+        key, door = line.key or fresh_key(clock), EngineDoor(line.place)
+        outcome = asyncio.run(change_limits(door, line.place, command, person, Source.CLI, key, clock))
     if outcome.result in (Result.REFUSED, Result.FAILED):
         raise ApprovalRefused(outcome.message)
-    if as_json:
+    if line.as_json:
         print_json(outcome)
     else:
         screen().print(outcome.message, markup=False)
@@ -305,7 +326,7 @@ def _tell_changes(what: str, changes: tuple[LimitChange, ...]) -> None:
         screen().print(f"{what}: {change}", markup=False)
 
 
-def _tell_waiting(views: list[ApprovalView]) -> None:
+def _tell_waiting(views: Sequence[ApprovalView]) -> None:
     for view in views:
         said = ", ".join(consent.by for consent in view.given)
         screen().print(f"{view.approval}: {view.text}", markup=False)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quant_trading_system.cli.screen import AsJson, JournalPath, print_json, reading, screen, table
+from quant_trading_system.cli.engine_calls import Record
+from quant_trading_system.cli.screen import AsJson, print_json, reading, screen, table
 from quant_trading_system.core.numbers import plain
 
 if TYPE_CHECKING:
     from quant_trading_system.app.parent_record import ParentRecord
 
 
-def status(journal: JournalPath = None, as_json: AsJson = False) -> None:
+def status(as_json: AsJson = False, *, record: Record) -> None:
     """List the parent orders of a run: how far each is, and why it stopped.
 
     Example: [bold]qts algo status[/bold]
     """
     from quant_trading_system.app.parent_record import parent_records
 
-    with reading(journal) as reader:
-        records = parent_records(reader)
+    if record.far.api:
+        from quant_trading_system.app.readings.algorithms import AlgorithmReading
+
+        found = record.far.read("/v1/algos", tuple[AlgorithmReading, ...])
+        records = [one.record for one in reversed(found)]
+    else:
+        with reading(record.journal) as reader:
+            records = parent_records(reader)
     if as_json:
         print_json(records)
         return

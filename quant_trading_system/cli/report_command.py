@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import AsJson, JournalPath, print_json, reading, screen, table
+from quant_trading_system.cli.engine_calls import Far, Record
+from quant_trading_system.cli.option_groups import grouped
+from quant_trading_system.cli.screen import AsJson, print_json, reading, screen, table
+from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import plain, usd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from quant_trading_system.app.readings.execution_quality import ExecutionQuality
     from quant_trading_system.execution.tca_groups import GroupCosts
     from quant_trading_system.execution.tca_report import ParentCosts, TcaReport
 
@@ -25,33 +29,51 @@ Prices = Annotated[
 ]
 
 
-def tca(journal: JournalPath = None, html: Html = None, prices: Prices = None, as_json: AsJson = False) -> None:
+def tca(html: Html = None, prices: Prices = None, as_json: AsJson = False, *, record: Record) -> None:
     """Show what the parent orders of a run cost: implementation shortfall and its causes, expected and realised.
 
     Example: [bold]qts report tca --html costs.html[/bold]
     """
     import msgspec
 
+    if record.far.api:
+        if prices is not None:
+            raise ConfigurationError("--prices goes with a journal of this machine; leave out --api")
+        report, quality = _far(record.far), None
+    else:
+        report, quality = _near(record.journal, prices)
+    if html is not None:
+        from quant_trading_system.research.tca_page import write_tca
+
+        write_tca(html, report, title="Transaction costs", quality=() if quality is None else quality.rows())
+    if as_json:
+        print_json({**msgspec.structs.asdict(report), "quality": quality})
+        return
+    _show(report)
+    if quality is not None:
+        words = ", ".join(f"{name} {value}" for name, value in quality.rows()[1:])
+        screen().print(f"orders of the run: {words}", markup=False)
+    if html is not None:
+        screen().print(f"written to {html}", markup=False)
+
+
+def _near(journal: Path | None, prices: Path | None) -> tuple[TcaReport, ExecutionQuality]:
+    """Costs of parent orders and quality of execution, from a journal of this machine."""
     from quant_trading_system.app.readings.execution_quality import execution_quality
     from quant_trading_system.execution.tca_report import tca_report
     from quant_trading_system.market.loading import load_prices
 
     bars = None if prices is None else load_prices(prices)
     with reading(journal) as reader:
-        report, quality = tca_report(reader, bars), execution_quality(reader)
-    if html is not None:
-        from quant_trading_system.research.tca_page import write_tca
+        return tca_report(reader, bars), execution_quality(reader)
 
-        write_tca(html, report, title="Transaction costs", quality=quality.rows())
-    if as_json:
-        print_json({**msgspec.structs.asdict(report), "quality": quality})
-        return
-    _show(report)
-    screen().print(
-        "orders of the run: " + ", ".join(f"{name} {value}" for name, value in quality.rows()[1:]), markup=False
-    )
-    if html is not None:
-        screen().print(f"written to {html}", markup=False)
+
+def _far(far: Far) -> TcaReport:
+    """Costs of the newest parent orders, as a console tells them."""
+    from quant_trading_system.execution.tca_report import TcaReport
+
+    found: TcaReport = far.read("/v1/tca", TcaReport)
+    return found
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,7 +81,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Reports read from the journal of a run. Example: [bold]qts report tca[/bold]"
     )
-    group.command()(tca)
+    group.command()(grouped(tca))
     group.callback()(_report)
     app.add_typer(group, name="report")
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import AsJson, JournalPath, journal_path, print_json, screen, table
+from quant_trading_system.cli.engine_calls import Far, Record
+from quant_trading_system.cli.option_groups import grouped
+from quant_trading_system.cli.screen import AsJson, journal_path, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import plain, usd
 
@@ -18,28 +21,20 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to `qts`."""
-    app.command()(risk)
+    app.command()(grouped(risk))
 
 
 def risk(
     stress: Annotated[bool, typer.Option("--stress", help="Every stress scenario instead of the worst one.")] = False,
-    journal: JournalPath = None,
     as_json: AsJson = False,
+    *,
+    record: Record,
 ) -> None:
     """Show exposures, value at risk, stresses and what is used of every limit, as measured once a minute.
 
     Example: [bold]qts risk --stress[/bold]
     """
-    from quant_trading_system.app.readings.follower import Follower
-    from quant_trading_system.app.readings.risk import risk_reading
-
-    follower = Follower(journal_path(journal).parent)
-    try:
-        follower.catch_up()
-        found = risk_reading(follower)
-        problem = follower.problem
-    finally:
-        follower.close()
+    found, problem = _far(record.far) if record.far.api else _near(record.journal)
     if found is None:
         raise ConfigurationError(
             problem or "no risk numbers are on record; live accounts (`qts trade`) write them once a minute"
@@ -48,6 +43,26 @@ def risk(
         print_json(found)
     else:
         _show(found, every_stress=stress)
+
+
+def _near(journal: Path | None) -> tuple[RiskReading | None, str]:
+    """What a journal has, and why there is nothing more to read."""
+    from quant_trading_system.app.readings.follower import Follower
+    from quant_trading_system.app.readings.risk import risk_reading
+
+    follower = Follower(journal_path(journal).parent)
+    try:
+        follower.catch_up()
+        return risk_reading(follower), follower.problem
+    finally:
+        follower.close()
+
+
+def _far(far: Far) -> tuple[RiskReading | None, str]:
+    """What a console tells."""
+    from quant_trading_system.app.readings.risk import MeasuredRisk
+
+    return far.read("/v1/risk", MeasuredRisk).measured, ""
 
 
 def _show(found: RiskReading, *, every_stress: bool) -> None:

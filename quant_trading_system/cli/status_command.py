@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.readiness import why_not
+from quant_trading_system.cli.engine_calls import Far
+from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.screen import AsJson, print_json, screen
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from quant_trading_system.risk.halt_state import Halt, LatchState
-    from quant_trading_system.risk.kill_switch import KillSwitch
+    from decimal import Decimal
+
+    from quant_trading_system.app.status import AccountStatus, HaltStatus
+    from quant_trading_system.risk.halt_state import LatchState
     from quant_trading_system.risk.latch import FileLatch
 
 Latch = Annotated[
@@ -25,28 +28,36 @@ Latch = Annotated[
 All = Annotated[bool, typer.Option("--all", help="Everything on this machine that shares the state directory.")]
 
 
-def status(as_json: AsJson = False, latch: Latch = None, everything: All = False) -> None:
+def status(as_json: AsJson = False, latch: Latch = None, everything: All = False, *, far: Far) -> None:
     """Show whether orders may leave; exit code 3 while anything of the account, or the machine, is halted.
 
     Example: [bold]qts status[/bold]
     """
-    from quant_trading_system.risk.kill_switch import KillSwitch
-
     if latch is not None and everything:
         raise ConfigurationError("--latch names one latch, --all means that of the machine; choose one")
-    switch = KillSwitch(latch=host_latch() if everything else account_latch(latch))
-    state, host = switch.state, _host_state()
+    require_near(far, latch)
+    found = _far_status(far) if far.api else _status(latch, everything)
     if as_json:
-        print_json(_as_data(switch, state, host, latch))
+        print_json(found)
     else:
-        _tell(switch, state, latch)
-    if state.stops_something or host.level:
+        _tell(found)
+    if found.stops_something:
         raise typer.Exit(3)
+
+
+def require_near(far: Far, latch: Path | None) -> None:
+    """Refuse a latch file together with a console elsewhere.
+
+    Raises:
+        ConfigurationError: both were given.
+    """
+    if far.api and latch is not None:
+        raise ConfigurationError("--latch names a file of this machine, and --api another one; choose one")
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
-    app.command()(status)
+    app.command()(grouped(status))
 
 
 def account_latch(latch: Path | None) -> FileLatch:
@@ -80,101 +91,69 @@ def host_latch() -> FileLatch:
         ) from error
 
 
-def tell_host() -> None:
-    """Say so when everything on this machine is halted."""
-    state = _host_state()
-    if state.level:
-        screen().print(f"[bold red]everything on this machine is {state.level.name}[/bold red] since {state.at}")
-        screen().print(f"  {state.reason}; qts resume --all ends it", markup=False)
+def tell_halt(halt: HaltStatus) -> None:
+    """One halt that is active, and what a resume still takes."""
+    where = "" if halt.scope == "the account" else f" {halt.scope}"
+    screen().print(f"[bold red]{halt.level.upper()}[/bold red]{where} since {halt.at or 'unknown'} by {halt.by}")
+    screen().print(f"  {halt.reason}", markup=False)
+    if halt.persons > 1:
+        screen().print(f"  to resume: {halt.missing}", markup=False)
 
 
-def tell_probation(state: LatchState) -> None:
+def tell_host(level: str, reason: str, at: str) -> None:
+    """Say so when everything on the machine is halted."""
+    if level != "running":
+        screen().print(f"[bold red]everything on this machine is {level.upper()}[/bold red] since {at}")
+        screen().print(f"  {reason}; qts resume --all ends it", markup=False)
+
+
+def tell_probation(until: str, factor: Decimal) -> None:
     """Say so while limits are reduced after a reset."""
-    if _on_probation(state):
-        factor = state.policy.probation_factor
-        screen().print(f"limits on size are reduced to {factor:%} until {state.probation_until}", markup=False)
+    if until:
+        screen().print(f"limits on size are reduced to {factor:%} until {until}", markup=False)
 
 
-def _tell(switch: KillSwitch, state: LatchState, latch: Path | None) -> None:
-    if state.level:
-        _tell_halt(switch, state.halt_of())
+def _tell(found: AccountStatus) -> None:
+    if found.is_active:
+        tell_halt(found)
     else:
         screen().print("[green]running[/green]: the kill switch is not active")
-    for halt in state.stopped_scopes:
-        _tell_halt(switch, halt)
-    tell_probation(state)
-    tell_host()
-    for line in _breaks(latch):
-        screen().print(f"differs from the broker: {line}", markup=False)
-    for line in _exits(latch):
-        screen().print(f"exits not in order: {line}", markup=False)
-    for line in why_not(latch):
-        screen().print(f"cannot trade: {line}", markup=False)
+    for halt in found.scopes:
+        tell_halt(halt)
+    tell_probation(found.probation_until, found.probation_factor)
+    tell_host(found.host_level, found.host_reason, found.host_at)
+    for name, lines in (
+        ("differs from the broker", found.breaks),
+        ("exits not in order", found.exits),
+        ("cannot trade", found.why_not),
+    ):
+        for line in lines:
+            screen().print(f"{name}: {line}", markup=False)
 
 
-def _tell_halt(switch: KillSwitch, halt: Halt) -> None:
-    where = "" if halt.scope.is_account else f" {halt.scope}"
-    screen().print(f"[bold red]{halt.level.name}[/bold red]{where} since {halt.at or 'unknown'} by {halt.by}")
-    screen().print(f"  {halt.reason}", markup=False)
-    standing = switch.standing(halt.scope)
-    if standing.needed > 1:
-        screen().print(f"  to resume: {standing.missing}", markup=False)
-
-
-def _as_data(switch: KillSwitch, state: LatchState, host: LatchState, latch: Path | None) -> dict[str, object]:
-    account = {"level": state.level.name.lower(), **_words(switch, state.halt_of())}
-    return {
-        **account,
-        "scopes": [
-            {"scope": str(halt.scope), "level": halt.level.name.lower(), **_words(switch, halt)}
-            for halt in state.stopped_scopes
-        ],
-        "probation_until": state.probation_until if _on_probation(state) else "",
-        "host_level": host.level.name.lower(),
-        "host_reason": host.reason,
-        "breaks": _breaks(latch),
-        "exits": _exits(latch),
-        "why_not": why_not(latch),
-    }
-
-
-def _words(switch: KillSwitch, halt: Halt) -> dict[str, object]:
-    standing = switch.standing(halt.scope)
-    names = ("reason", "by", "at", "activation", "numbers")
-    return {
-        **{name: getattr(halt, name) for name in names},
-        "approvals": [approval.by for approval in standing.approvals],
-        "missing": standing.missing if halt.level else "",
-    }
-
-
-def _on_probation(state: LatchState) -> bool:
+def _status(latch: Path | None, everything: bool) -> AccountStatus:
+    """Of this machine, from the files."""
+    from quant_trading_system.app.status import account_status
+    from quant_trading_system.cli.readiness import ready_now
+    from quant_trading_system.config.settings import kill_latch_path
     from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.risk.kill_switch import KillSwitch
 
-    return state.on_probation(SystemClock().now())
+    directory = (latch or kill_latch_path()).parent
+    state = KillSwitch(latch=host_latch() if everything else account_latch(latch)).state
+    return account_status(directory, state, host_state(), ready_now(directory), SystemClock().now())
 
 
-def _host_state() -> LatchState:
+def _far_status(far: Far) -> AccountStatus:
+    from quant_trading_system.app.status import AccountStatus
+
+    found: AccountStatus = far.read("/v1/status", AccountStatus)
+    return found
+
+
+def host_state() -> LatchState:
     """Of the machine; running where it was never halted and no engine has run."""
     from quant_trading_system.config.settings import host_latch_path
     from quant_trading_system.risk.latch import look_at
 
     return look_at(host_latch_path())
-
-
-def _breaks(latch: Path | None) -> list[str]:
-    """What the engine's journal beside the latch says differs from the broker's books."""
-    from quant_trading_system.app.bootstrap import JOURNAL_FILE
-    from quant_trading_system.app.open_breaks import open_breaks
-    from quant_trading_system.config.settings import kill_latch_path
-
-    return open_breaks((latch or kill_latch_path()).parent / JOURNAL_FILE)
-
-
-def _exits(latch: Path | None) -> list[str]:
-    """What the same journal says of bracket, OCO and OTO orders whose exits do not protect what was filled."""
-    from quant_trading_system.app.bootstrap import JOURNAL_FILE
-    from quant_trading_system.app.open_breaks import open_alarms
-    from quant_trading_system.config.settings import kill_latch_path
-
-    return open_alarms((latch or kill_latch_path()).parent / JOURNAL_FILE)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from quant_trading_system.cli.engine_calls import Line, Why, send
+from quant_trading_system.cli.engine_calls import Line, Record, Why, send
 from quant_trading_system.cli.option_groups import grouped
-from quant_trading_system.cli.screen import AsJson, JournalPath, print_json, reading, screen, table
+from quant_trading_system.cli.screen import AsJson, print_json, reading, screen, table
 
 Strategy = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name; `qts strategy list` shows them.")]
 
@@ -19,15 +19,19 @@ strategy = typer.Typer(
 
 
 @strategy.command("list")
-def show(journal: JournalPath = None, as_json: AsJson = False) -> None:
+@grouped
+def show(as_json: AsJson = False, *, record: Record) -> None:
     """List the strategies of the last run and whether they are listened to. Works without an engine.
 
     Example: [bold]qts strategy list[/bold]
     """
-    from quant_trading_system.app.readings.strategies import ARMED, strategies
+    from quant_trading_system.app.readings.strategies import ARMED, StrategyReading, strategies
 
-    with reading(journal) as reader:
-        found = strategies(reader)
+    if record.far.api:
+        found = list(record.far.read("/v1/strategies", tuple[StrategyReading, ...]))
+    else:
+        with reading(record.journal) as reader:
+            found = strategies(reader)
     if as_json:
         print_json(found)
         return

@@ -44,6 +44,12 @@ class RiskReading(msgspec.Struct, frozen=True, kw_only=True):
     forecasts: tuple[ForecastRecord, ...]
 
 
+class MeasuredRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured last; None while no live engine has run."""
+
+    measured: RiskReading | None
+
+
 def risk_reading(follower: Follower) -> RiskReading | None:
     """What the journal has; None while an account was never measured, as in a backtest."""
     with follower.lock:

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from quant_trading_system.app.status import HaltsNow, HaltStatus, halt_status
 from quant_trading_system.console.answers import Answered, Refusal
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.console.desk import Desk
-from quant_trading_system.core.command import Person
 from quant_trading_system.core.commands import StopLevel
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ResetPending
@@ -23,7 +23,6 @@ from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.core.roles import Role
 from quant_trading_system.risk.halt_state import Halt, LatchState
 from quant_trading_system.risk.latch import look_at
-from quant_trading_system.risk.reset import standing
 
 HALT = RouteTable("Halt")
 
@@ -83,42 +82,10 @@ class ResumeOrder(Scoped, frozen=True, kw_only=True, forbid_unknown_fields=True)
     accept_loss: bool = False
 
 
-class HaltView(msgspec.Struct, frozen=True, kw_only=True):
-    """One halt.
+class HaltView(HaltStatus, frozen=True, kw_only=True):
+    """A halt as it stands now; `effect`: what this means, in words."""
 
-    Attributes:
-        scope: in words: ``the account``, or what narrows it.
-        level: ``running``, ``reducing``, ``halted`` or ``flattening``.
-        reason: all reasons since it became active; `by`: who was first; `at`: when (UTC, ISO 8601).
-        effect: what this means, in words.
-        approvals: who has approved to resume; `missing`: what is still needed for that, empty when nothing is.
-    """
-
-    scope: str
-    level: str
-    reason: str
-    by: str
-    at: str
-    activation: int
     effect: str
-    approvals: tuple[Person, ...] = ()
-    missing: str = ""
-
-
-class HaltsNow(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that stops orders of the account.
-
-    Attributes:
-        scopes: halts of a part of the account.
-        authorized: who may let orders leave again; any named person when empty.
-        probation_until: limits on size are reduced until then (UTC, ISO 8601); empty when they are not.
-    """
-
-    account: HaltView
-    machine: HaltView
-    scopes: tuple[HaltView, ...]
-    authorized: tuple[str, ...]
-    probation_until: str
 
 
 _EFFECTS = {
@@ -153,13 +120,13 @@ async def flatten_now(ask: Ask[FlattenOrder]) -> HaltView:
 @HALT.read("/v1/halt", Role.VIEWER, HaltsNow)
 def halts(ask: Ask[Any]) -> HaltsNow:
     """What is stopped now, by whom and why, and what a resume still takes; read from the latches themselves."""
-    state, host = look_at(ask.desk.latch), look_at(ask.desk.host_latch)
+    state, host, now = look_at(ask.desk.latch), look_at(ask.desk.host_latch), ask.desk.clock.now()
     return HaltsNow(
-        account=_view(ask.desk, state, state.halt_of()),
-        machine=_view(ask.desk, host, host.halt_of()),
-        scopes=tuple(_view(ask.desk, state, halt) for halt in state.stopped_scopes),
+        account=halt_status(state, state.halt_of(), now),
+        machine=halt_status(host, host.halt_of(), now),
+        scopes=tuple(halt_status(state, halt, now) for halt in state.stopped_scopes),
         authorized=state.authorized,
-        probation_until=state.probation_until if state.on_probation(ask.desk.clock.now()) else "",
+        probation_until=state.probation_until if state.on_probation(now) else "",
     )
 
 
@@ -197,15 +164,5 @@ def _stop(ask: Ask[Any], given: FlattenOrder, level: HaltLevel) -> HaltView:
 
 
 def _view(desk: Desk, state: LatchState, halt: Halt) -> HaltView:
-    stands = standing(halt, state.policy, desk.clock.now())
-    return HaltView(
-        scope=str(halt.scope),
-        level=halt.level.name.lower(),
-        reason=halt.reason,
-        by=halt.by,
-        at=halt.at,
-        activation=halt.activation,
-        effect=_EFFECTS[halt.level],
-        approvals=tuple(approval.by for approval in stands.approvals),
-        missing=stands.missing if halt.level else "",
-    )
+    found = halt_status(state, halt, desk.clock.now())
+    return HaltView(**msgspec.structs.asdict(found), effect=_EFFECTS[halt.level])

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from quant_trading_system.app.limits_desk import Governed, LimitLine, Version, lines_of, read_governed, version_in_force
+from quant_trading_system.app.limits_desk import (
+    Governed,
+    LimitsShown,
+    Version,
+    Waiting,
+    limits_shown,
+    read_governed,
+    waiting_at,
+)
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.console.routes.reads import account_overview
 from quant_trading_system.core.roles import Role
-from quant_trading_system.journal.approval_fold import ApprovalView
 
 LIMITS = RouteTable("Limits")
 
 
-class LimitsAndRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits in force, and what is left of those that are about the whole account.
+class LimitsAndRoom(LimitsShown, kw_only=True):
+    """The limits in force, and what is left of those that are about the whole account."""
 
-    Attributes:
-        version: their hash, as every verdict names it.
-    """
-
-    version: str
-    limits: tuple[LimitLine, ...]
     headroom: tuple[Headroom, ...]
-
-
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """Approvals that have not ended at `at`, oldest first."""
-
-    at: datetime
-    approvals: tuple[ApprovalView, ...]
 
 
 @LIMITS.read("/v1/limits", Role.VIEWER, LimitsAndRoom)
 def limits(ask: Ask[Any]) -> LimitsAndRoom:
     """Every limit in force, what is raised or waits for people, and how much room the account has left."""
-    governed, now = _governed(ask), ask.desk.clock.now()
-    return LimitsAndRoom(
-        version=version_in_force(governed, now),
-        limits=tuple(lines_of(governed, now)),
-        headroom=account_overview(ask).headroom,
-    )
+    shown = limits_shown(_governed(ask), ask.desk.clock.now())
+    return LimitsAndRoom(version=shown.version, limits=shown.limits, headroom=account_overview(ask).headroom)
 
 
 @LIMITS.read("/v1/limits/history", Role.VIEWER, tuple[Version, ...])
@@ -56,8 +43,7 @@ def limits_history(ask: Ask[Any]) -> tuple[Version, ...]:
 @LIMITS.read("/v1/approvals", Role.VIEWER, Waiting)
 def approvals(ask: Ask[Any]) -> Waiting:
     """What waits for people: limits that let more through, and orders beyond a soft limit."""
-    now = ask.desk.clock.now()
-    return Waiting(at=now, approvals=tuple(view for view in _governed(ask).waiting if now < view.expires_at))
+    return waiting_at(_governed(ask), ask.desk.clock.now())
 
 
 def _governed(ask: Ask[Any]) -> Governed:

@@ -24,12 +24,14 @@ from quant_trading_system.app.readings.orders import (
 from quant_trading_system.app.readings.overview import Money, Overview, overview
 from quant_trading_system.app.readings.positions import Holdings, holdings
 from quant_trading_system.app.readings.readiness import Readiness, readiness
-from quant_trading_system.app.readings.risk import RiskReading, risk_reading
+from quant_trading_system.app.readings.risk import MeasuredRisk, risk_reading
 from quant_trading_system.app.readings.strategies import StrategyReading
+from quant_trading_system.app.status import AccountStatus, account_status
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.exceptions import UnknownOrder
 from quant_trading_system.core.roles import Role
 from quant_trading_system.execution.tca_report import TcaReport
+from quant_trading_system.risk.latch import look_at
 
 READS = RouteTable("State")
 
@@ -80,7 +82,7 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limit: Count = 50
 
 
-class RiskNumbers(msgspec.Struct, frozen=True, kw_only=True):
+class RiskNumbers(MeasuredRisk, frozen=True, kw_only=True):
     """What risk is measured by, as the journal has it.
 
     Attributes:
@@ -95,13 +97,20 @@ class RiskNumbers(msgspec.Struct, frozen=True, kw_only=True):
     sectors: dict[str, Decimal]
     refusals: dict[str, int]
     breaks: tuple[str, ...]
-    measured: RiskReading | None
 
 
 @READS.read("/v1/overview", Role.VIEWER, Overview)
 def account_overview(ask: Ask[Any]) -> Overview:
     """The account on one page: engine, money, holdings, room under the limits, health, newest alerts."""
     return overview(ask.desk.books(), ask.desk.engine_now(), ask.desk.clock.now())
+
+
+@READS.read("/v1/status", Role.VIEWER, AccountStatus)
+def status(ask: Ask[Any]) -> AccountStatus:
+    """May orders leave, and what stands in the way; what `qts status` tells."""
+    desk, now = ask.desk, ask.desk.clock.now()
+    ready = readiness(desk.books(), desk.engine_now(), now)
+    return account_status(desk.directory, look_at(desk.latch), look_at(desk.host_latch), ready, now)
 
 
 @READS.read("/v1/engine", Role.VIEWER, EngineReading)

@@ -11,11 +11,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from quant_trading_system.app.api_door import ApiDoor, read_token
+from quant_trading_system.app.api_door import Api, ApiDoor, read_token
 from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import Outcome, PlaceOrder, Reconcile, Result
 from quant_trading_system.core.events import HaltLevel
-from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, EngineSilent, InvalidCommand
+from quant_trading_system.core.exceptions import (
+    ConfigurationError,
+    EngineNotRunning,
+    EngineSilent,
+    InvalidCommand,
+    NotAllowed,
+)
 from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.orders import OrderSide
 
@@ -48,7 +54,7 @@ class Console:
         await site.start()
         try:
             port = runner.addresses[0][1]
-            door = ApiDoor(f"http://127.0.0.1:{port}/", "a-token", timedelta(seconds=patience))
+            door = ApiDoor(Api(f"http://127.0.0.1:{port}/", "a-token", timedelta(seconds=patience)))
             return await act(door)
         finally:
             self.over.set()
@@ -82,8 +88,8 @@ def test_a_refusal_of_the_engine_is_its_outcome():
 @pytest.mark.parametrize(
     ("status", "answer", "kind", "said"),
     [
-        (401, {"code": "x", "message": "no token", "hint": "send one"}, InvalidCommand, "no token; send one"),
-        (403, {"code": "x", "message": "takes the role risk"}, InvalidCommand, "takes the role risk"),
+        (401, {"code": "x", "message": "no token", "hint": "send one"}, NotAllowed, "no token; send one"),
+        (403, {"code": "x", "message": "takes the role risk"}, NotAllowed, "takes the role risk"),
         (422, {"code": "x", "message": "unknown field"}, InvalidCommand, "unknown field"),
         (503, {"code": "x", "message": "no engine is running"}, EngineNotRunning, "no engine is running"),
         (504, {"code": "x", "message": "no answer"}, EngineSilent, "--key my-intention"),
@@ -102,7 +108,7 @@ def test_no_answer_leaves_the_outcome_open():
 
 
 def test_where_nobody_listens_nothing_was_done():
-    door = ApiDoor("http://127.0.0.1:9", "a-token")
+    door = ApiDoor(Api("http://127.0.0.1:9", "a-token"))
     with pytest.raises(EngineNotRunning, match="`qts console` starts one"):
         asyncio.run(door.ask(TICKET, key="my-intention", principal="anna", source=Source.CLI))
 
@@ -112,13 +118,13 @@ def test_where_nobody_listens_nothing_was_done():
 )
 def test_a_url_that_is_none_is_refused(url):
     with pytest.raises(ConfigurationError, match="give a URL such as"):
-        ApiDoor(url, "a-token")
+        Api(url, "a-token")
 
 
 def test_a_token_never_travels_over_plain_http_to_another_host():
     with pytest.raises(ConfigurationError, match=r"ssh -L 8765:127\.0\.0\.1:8765 trader\.example"):
-        ApiDoor("http://trader.example:8765", "a-token")
-    ApiDoor("https://trader.example", "a-token")
+        Api("http://trader.example:8765", "a-token")
+    Api("https://trader.example", "a-token")
 
 
 def test_a_token_comes_from_the_environment_or_a_private_file(tmp_path):

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
+from quant_trading_system.app.logs import REQUEST
 from quant_trading_system.core.commands import MAX_REQUEST_BYTES
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidCommand
 from quant_trading_system.core.requests import read_request
@@ -63,9 +64,13 @@ def _app(operations: Operations, tell: Callable[[str], None]) -> web.Application
             asked = read_request(await request.read())
         except InvalidCommand as error:
             return _json({"error": str(error)}, status=400)
-        tell(f"{asked.principal} ({asked.source}): {asked.command.name}")
-        outcome = await operations.carry_out(asked)
-        tell(f"{asked.command.name}: {outcome.result}: {outcome.message}")
+        request_id = REQUEST.set(asked.key)
+        try:
+            tell(f"{asked.principal} ({asked.source}): {asked.command.name}")
+            outcome = await operations.carry_out(asked)
+            tell(f"{asked.command.name}: {outcome.result}: {outcome.message}")
+        finally:
+            REQUEST.reset(request_id)
         return _json(outcome)
 
     app = web.Application(client_max_size=MAX_REQUEST_BYTES)

@@ -1,4 +1,4 @@
-"""Logs of a server: one line of JSON a record, with the id of the request; no secret and no control character.
+"""Logs of engine, venue and console: one line of JSON a record, with ids; no secret and no control character.
 
 What a stranger sends may end up in a record. JSON escapes whatever could begin a new line or move a terminal's
 cursor, and everything that looks like a secret is struck out after the line is complete, wherever it came from.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import TextIO
 
@@ -19,13 +19,15 @@ from quant_trading_system.execution.credentials import KEY_ID, SECRET_KEY
 from quant_trading_system.journal.keys import KEY_VARIABLE
 
 REQUEST: ContextVar[str] = ContextVar("request", default="")
-"""The id of the request that is being answered; empty outside of one."""
+"""The id of the request that is being answered, at the door the key of the command; empty outside of one."""
 STRUCK_OUT = "[secret]"
 SECRET_VARIABLES = (KEY_ID, SECRET_KEY, KEY_VARIABLE)
 _SHORTEST = 8
 """Shorter values would strike out ordinary words."""
 _PATTERNS = (TOKEN, re.compile(r"(?i)(?<=bearer )[^\s\"\\]+"), re.compile(r"(?<=qts_session_)[^\s\";\\]+"))
 _MOST = 4000
+_ORDER_ID = re.compile(r"\b(?:qts\d+-)?[0-9a-f]{12}-\d+(?:-\d+)?\b")
+"""How ids of orders and parent orders look; see `core.ids`."""
 
 
 class Secrets:
@@ -83,3 +85,19 @@ def log_to(stream: TextIO, clock: Clock, secrets: Secrets, *, level: int = loggi
     root.addHandler(handler)
     root.setLevel(level)
     return handler
+
+
+def record_teller(name: str, hide: Callable[[str], str] = str) -> Callable[[str], None]:
+    """Makes a record of each line that the process called `name` tells, with the orders that the line names.
+
+    What is being asked for at the door is its `request`, the key of the command. It goes to the handler of `log_to`,
+    which loses a line rather than end the process.
+    """
+    log = logging.getLogger(name)
+
+    def tell(line: str) -> None:
+        plain = hide(line)
+        orders = list(dict.fromkeys(_ORDER_ID.findall(plain)))
+        log.info("%s", plain, extra={"fields": {"orders": orders} if orders else {}})
+
+    return tell

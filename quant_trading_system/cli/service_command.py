@@ -27,6 +27,7 @@ StartLimitBurst=5
 Type=exec
 User={user}
 EnvironmentFile={keys}
+Environment=QTS_LOG=json
 ExecStart={command}
 Restart=on-failure
 RestartSec=10
@@ -54,6 +55,7 @@ After=network-online.target
 Type=exec
 User={user}
 EnvironmentFile={keys}
+Environment=QTS_LOG=json
 ExecStart={command}
 Restart=always
 RestartSec=1

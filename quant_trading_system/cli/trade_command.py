@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import line_teller
+from quant_trading_system.cli.log_options import Log, LogFormat, teller
 from quant_trading_system.cli.sizing_options import Policy, Sizers, chosen_sizing
 from quant_trading_system.core.exceptions import ConfigurationError
 
@@ -86,6 +86,7 @@ def trade(
     policy: Policy = [],  # noqa: B006 - read only
     no_watchdog: Unwatched = False,
     watchdog_bound: Bound = 5.0,
+    log: Log = LogFormat.TEXT,
 ) -> None:
     """Trade an Alpaca account with one or more strategies until Ctrl-C.
 
@@ -127,7 +128,7 @@ def trade(
         policy=worked,
         watchdog=() if no_watchdog else _watchdog_command(name, account, credentials, watchdog_bound),
     )
-    asyncio.run(_until_told(setup))
+    asyncio.run(_until_told(setup, log))
 
 
 def require_name(name: str) -> None:
@@ -145,7 +146,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(trade)
 
 
-async def _until_told(setup: LiveSetup) -> None:
+async def _until_told(setup: LiveSetup, log: LogFormat) -> None:
     from quant_trading_system.app.latest_run import remember_run
     from quant_trading_system.app.live import trade as trade_live
     from quant_trading_system.app.signalled import halt_by_signal
@@ -161,7 +162,8 @@ async def _until_told(setup: LiveSetup) -> None:
     setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     loop.add_signal_handler(signal.SIGUSR1, halt_by_signal, setup.directory)
     remember_run(setup.directory)
-    await trade_live(setup, stop, line_teller(clock, setup.access.credentials.hidden_in), hurry=hurry)
+    tell = teller(log, "engine", clock, setup.access.credentials.hidden_in)
+    await trade_live(setup, stop, tell, hurry=hurry)
 
 
 def _watchdog_command(name: str, account: str, credentials: Path | None, bound: float) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from datetime import datetime
 from functools import partial
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from quant_trading_system.cli.log_options import Log, LogFormat
 from quant_trading_system.cli.screen import screen
 
 if TYPE_CHECKING:
+    from quant_trading_system.core.clock import Clock
     from quant_trading_system.simulation.alpaca_server.assembly import VenueSettings
     from quant_trading_system.simulation.realism import Realism
 
@@ -235,6 +238,7 @@ def venue(
     control_token: ControlToken = "",
     end_with_stdin: EndsWithInput = False,
     as_json: JsonLine = False,
+    log: Log = LogFormat.TEXT,
 ) -> None:
     """Run a paper venue that speaks Alpaca's HTTP and WebSocket interfaces, for any of its clients.
 
@@ -266,10 +270,10 @@ def venue(
         allow_remote=allow_remote,
         ends_with_input=end_with_stdin,
     )
-    _run(settings, as_json=as_json)
+    _run(settings, log, as_json=as_json)
 
 
-def _run(settings: VenueSettings, *, as_json: bool) -> None:
+def _run(settings: VenueSettings, log: LogFormat, *, as_json: bool) -> None:
     """Run the venue; `qts trade` lives in the time of now, so only such a venue is told how to trade on."""
     from quant_trading_system.core.clock import SystemClock
     from quant_trading_system.simulation.alpaca_server.assembly import run_venue
@@ -279,7 +283,23 @@ def _run(settings: VenueSettings, *, as_json: bool) -> None:
     present = wishes.source == RANDOM and wishes.begin is None and settings.speed == 1
     symbols = ",".join(wishes.symbols or DEFAULT_PRICES)
     call = _trade_call(symbols, always_open=wishes.always_open) if present else ""
-    asyncio.run(run_venue(settings, SystemClock(), _print_json if as_json else partial(_print_card, call)))
+    clock = SystemClock()
+    show = _print_json if as_json else partial(_print_card, call)
+
+    def opened(card: dict[str, Any]) -> None:
+        if log is LogFormat.JSON:
+            _log_requests(card, settings.token, clock)
+        show(card)
+
+    asyncio.run(run_venue(settings, clock, opened))
+
+
+def _log_requests(card: dict[str, Any], token: str, clock: Clock) -> None:
+    """To the standard error, without the keys of the accounts: the card goes to the standard output."""
+    from quant_trading_system.app.logs import Secrets, log_to
+
+    keys = [account[name] for account in card["accounts"] for name in ("key_id", "secret_key")]
+    log_to(sys.stderr, clock, Secrets(os.environ, values=(*keys, token)))
 
 
 def _realism(*, queue: bool, impact: tuple[str, str, str], spread: tuple[str, str], volume: str) -> Realism:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import line_teller
+from quant_trading_system.cli.log_options import Log, LogFormat, teller
 from quant_trading_system.cli.trade_command import Keys, Name, require_name
 
 Bound = Annotated[float, typer.Option(help="Seconds without a sign of life, after which it acts.", min=2, max=600)]
@@ -23,6 +23,7 @@ def watchdog(
     credentials: Keys = None,
     bound: Bound = 5.0,
     stay: Stay = False,
+    log: Log = LogFormat.TEXT,
 ) -> None:
     """Watch the engine of an account; when it gives no sign of life, halt the account and cancel its orders.
 
@@ -44,7 +45,7 @@ def watchdog(
             access,
             state_directory() / name,
             WatchdogLimits(bound=timedelta(seconds=bound), stay=stay),
-            line_teller(SystemClock(), access.credentials.hidden_in),
+            teller(log, "watchdog", SystemClock(), access.credentials.hidden_in),
             account_id=account,
         )
     )

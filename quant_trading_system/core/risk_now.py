@@ -52,6 +52,8 @@ class RiskNow(Event, frozen=True, kw_only=True, omit_defaults=True, tag="risk_no
         herfindahl: 1 for a single position, 1/n for n equal ones.
         tail: dollars at risk in one bar, such as ``historical_var_95`` and ``monte_carlo_es_99``.
         bars: how many past bars the tail is drawn from; `is_daily`: they are days.
+        correlated: the largest positions, the largest first; `correlations`: of the returns of each with those before
+            it, -1 to 1.
         stress: dollars lost by scenario, negative for a gain.
         limits: what is used of each limit.
         is_day_end: the last one of its day, with `record`.
@@ -74,6 +76,8 @@ class RiskNow(Event, frozen=True, kw_only=True, omit_defaults=True, tag="risk_no
     tail: dict[str, Decimal | None] = msgspec.field(default_factory=dict)
     bars: int = 0
     is_daily: bool = False
+    correlated: tuple[str, ...] = ()
+    correlations: tuple[tuple[Decimal | None, ...], ...] = ()
     stress: dict[str, Decimal] = msgspec.field(default_factory=dict)
     limits: tuple[LimitUse, ...] = ()
     is_day_end: bool = False

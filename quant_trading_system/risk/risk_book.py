@@ -18,6 +18,7 @@ from quant_trading_system.core.exceptions import JournalFull
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.risk import metrics
+from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.limit_use import limit_uses
 from quant_trading_system.risk.live_tail import BARS, LiveTail
 from quant_trading_system.risk.monitor import RiskMonitor
@@ -27,8 +28,13 @@ from quant_trading_system.risk.var_tests import VarTest, christoffersen, kupiec
 
 EVERY_S = 60
 """Seconds between two measurements."""
+CORRELATED = 12
+"""Positions whose correlations are told, the largest."""
+FEWEST_COMMON = 20
+"""Bars that two of them must have in common."""
 REMEMBERED_DAYS = 500
 """Days for which the comparison of forecast and loss is kept."""
+_TWO = Decimal("0.01")
 _SIX = Decimal("1E-6")
 
 
@@ -94,6 +100,7 @@ class RiskBook:
         self._emit = emit
         self._is_daily = returns.is_daily
         self._tail = LiveTail(returns.symbols, returns.recent, bars=BARS)
+        self._pairs = RollingCorrelations(returns.symbols, returns.recent, window=BARS, min_observations=FEWEST_COMMON)
         self._seed = seed
         self._next = clock.monotonic()
         self._forecast: dict[str, Decimal | None] = {}
@@ -109,6 +116,7 @@ class RiskBook:
     def next_bar(self) -> None:
         """A bar has ended; the tail is drawn from the bars up to it."""
         self._tail.next_bar()
+        self._pairs.next_bar()
 
     def tick(self) -> None:
         """Measure and put on record, if it is time; costs nothing otherwise."""
@@ -143,6 +151,7 @@ class RiskBook:
         stress = {scenario.name: stress_loss(book, scenario) for scenario in scenarios_for(book)} if is_known else {}
         self._monitor.stress_loss = max(stress.values(), default=ZERO)
         profits = self._tail.profits()
+        largest = sorted(values, key=lambda symbol: abs(values[symbol]), reverse=True)[:CORRELATED]
         longs = {symbol: value for symbol, value in values.items() if value > 0}
         shorts = {symbol: value for symbol, value in values.items() if value < 0}
         return RiskNow(
@@ -163,10 +172,19 @@ class RiskBook:
             tail=self._tail.tail(self._seed) if is_known else {},
             bars=0 if profits is None else len(profits),
             is_daily=self._is_daily,
+            correlated=tuple(largest),
+            correlations=self._correlations(largest),
             stress=stress,
             limits=limit_uses(portfolio, self._monitor),
             is_day_end=is_day_end,
             record=dict(self._record) if is_day_end else {},
+        )
+
+    def _correlations(self, symbols: list[str]) -> tuple[tuple[Decimal | None, ...], ...]:
+        """One row for each symbol, with those before it."""
+        return tuple(
+            tuple(_two(self._pairs.correlation(symbol, other)) for other in symbols[:number])
+            for number, symbol in enumerate(symbols)
         )
 
     def _tell(self, now: RiskNow) -> None:
@@ -205,6 +223,10 @@ def _beta(book: dict[str, Holding], equity: Decimal) -> Decimal | None:
             return None
         total += holding.value * holding.beta
     return _six(total / equity)
+
+
+def _two(value: Decimal | None) -> Decimal | None:
+    return None if value is None else value.quantize(_TWO)
 
 
 def _six(value: Decimal | None) -> Decimal | None:

@@ -140,11 +140,14 @@ def test_value_at_risk_and_stresses_are_shown_once_measured(officer, living):
             daily_pnl=Decimal(0),
             current_drawdown=Decimal(0),
             tail={"historical_var_95": Decimal("1234.5"), "historical_es_95": None},
+            correlated=("KO", "PEP"),
+            correlations=((), (Decimal("0.61"),)),
             stress={"1987-10-19": Decimal(20_000), "rally": Decimal(-5_000)},
             limits=(LimitUse("max_position_pct", Decimal(4_000), Decimal(10_000), Unit.USD, "KO"),),
         )
     )
     expect(page.locator("tbody[data-rows=tail]")).to_contain_text("$1,234.50", timeout=WITHIN_MS)
     expect(page.locator("tbody[data-rows=uses]")).to_contain_text("40 %")
+    expect(page.get_by_role("region", name="Correlations").locator("td", has_text="0.61")).to_have_count(2)
     expect(page.locator(".nicegui-echart").filter(has_text="1987-10-19")).to_be_visible()
     assert officer.trouble == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from nicegui import ui
 
 from quant_trading_system.app.readings.positions import fraction
@@ -62,8 +64,11 @@ class RiskPage:
                 ui.html("Worst stresses: what would be lost, of equity", sanitize=False, tag="h2")
                 self._stress = ui.echart(charts.bar_chart([], []), renderer="svg").classes("chart")
                 self._stress.props('role="img" aria-label="Loss in stress scenarios"')
+            together = sheet.slot("together", slots["together"], "div")
+            self._heat_box = ui.html(panel("How the largest positions move together", together), sanitize=False)
+            self._heat_box.classes("s12")
             uses = sheet.table("uses", _USES, self.tables()["uses"], "What is used of every limit, in the worst case")
-            ui.html(panel("Every limit, if all open orders fill", uses), sanitize=False).classes("s12")
+            self._uses_box = ui.html(panel("Every limit, if all open orders fill", uses), sanitize=False).classes("s12")
         self.redraw()
 
     def slots(self) -> Slots:
@@ -71,13 +76,22 @@ class RiskPage:
         none = join() if shown.holdings.positions else empty("Nothing is held", "There is no exposure.")
         unmeasured = join() if self._measured() else empty("Not measured yet", _UNMEASURED)
         limits = limit_bars(shown.headroom)
-        return {"figures": self._figures(), "limits": limits, "none": none, "unmeasured": unmeasured}
+        found = self._measured()
+        return {
+            "figures": self._figures(),
+            "limits": limits,
+            "none": none,
+            "unmeasured": unmeasured,
+            "together": join() if found is None else _heat(found.now),
+        }
 
     def tables(self) -> Tables:
         found = self._measured()
         return {"tail": [] if found is None else _tail(found.now), "uses": [] if found is None else _uses(found.now)}
 
     def redraw(self) -> None:
+        for box in (self._heat_box, self._uses_box):
+            box.set_visibility(self._measured() is not None)
         self._draw_sectors()
         self._draw_stress()
 
@@ -121,6 +135,32 @@ class RiskPage:
                 for name, value, more in figures
             )
         )
+
+
+def _heat(now: RiskNow) -> Markup:
+    """Correlations as a table whose cells are the stronger coloured the more two positions move together."""
+    names = now.correlated
+    if len(names) < 2:
+        return empty("Nothing to compare", "It takes two positions.")
+    known = {
+        frozenset((names[i], names[j])): value for i, row in enumerate(now.correlations) for j, value in enumerate(row)
+    }
+    rows = (
+        tag("tr", tag("th", name, scope="row"), *(_warm(known.get(frozenset((name, other)))) for other in names))
+        for name in names
+    )
+    head = tag("tr", tag("td"), *(tag("th", name, scope="col") for name in names))
+    caption = tag("caption", "Correlations of returns, minus 1 to 1", class_="sr-only")
+    table = tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="heat")
+    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Correlations")
+
+
+def _warm(value: Decimal | None) -> Markup:
+    if value is None:
+        return tag("td")
+    colour, strength = ("--accent" if value > 0 else "--warn"), min(abs(charts.number(value)), 1.0) * 45
+    style = f"background:color-mix(in srgb, var({colour}) {strength:.0f}%, transparent)"
+    return tag("td", f"{value:.2f}".replace("-", "−"), style=style)
 
 
 def _tail(now: RiskNow) -> list[Row]:

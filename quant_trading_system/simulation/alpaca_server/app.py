@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -63,6 +64,7 @@ _STRANGERS = ""
 """All who show no good keys count together."""
 
 log = logging.getLogger(__name__)
+_CLIENT_ORDER_ID = re.compile(rb'"client_order_id":\s*"([^"\\\\]{1,128})"')
 
 
 class Front:
@@ -149,6 +151,8 @@ class Front:
             response = refusal_response(internal_error())
         if not response.prepared:
             self._mark(request, response)
+        if log.isEnabledFor(logging.INFO):
+            _tell(request, response)
         return response
 
     def _mark(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -165,6 +169,20 @@ class Front:
 
     async def _close(self, _: web.Application) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _tell(request: web.Request, response: web.StreamResponse) -> None:
+    """One record of a request: the path without its query, in which strangers can write anything."""
+    body = response.body if isinstance(response, web.Response) else None
+    order = _CLIENT_ORDER_ID.search(body) if isinstance(body, bytes) and request.path.startswith("/v2/orders") else None
+    fields = {
+        "request": response.headers.get("X-Request-ID", ""),
+        "method": request.method,
+        "path": request.path[:200],
+        "status": response.status,
+        **({"order": order[1].decode()} if order is not None else {}),
+    }
+    log.info("request", extra={"fields": fields})
 
 
 async def answered(route: Route, call: Call) -> web.Response:

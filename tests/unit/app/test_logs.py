@@ -9,10 +9,10 @@ from contextlib import redirect_stdout
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quant_trading_system.app.logs import REQUEST, OneLine, Secrets, log_to
+from quant_trading_system.app.logs import REQUEST, OneLine, Secrets, log_to, record_teller
 from quant_trading_system.cli.screen import line_teller
 from quant_trading_system.core.clock import ManualClock
 
@@ -91,3 +91,35 @@ def test_lines_of_engine_and_watchdog_stay_lines_and_hide_keys(text):
     assert told.endswith("\n")
     assert told[:-1].isprintable()
     assert "PKCANARY1234" not in told
+
+
+@pytest.fixture
+def records():
+    stream = io.StringIO()
+    handler = log_to(stream, CLOCK, Secrets(KEYS))
+    yield stream
+    logging.getLogger().removeHandler(handler)
+    logging.getLogger().setLevel(logging.WARNING)
+
+
+@given(st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_line_of_the_engine_is_one_record_whatever_is_in_it(records, text):
+    record_teller("engine")(text)
+    line = records.getvalue().splitlines()[-1]
+    assert all(" " <= character <= "~" for character in line)
+    told = json.loads(line)
+    assert (told["logger"], told["message"]) == ("engine", text[:4000]) or "[secret]" in line
+
+
+def test_a_record_of_the_engine_names_its_orders_and_the_command_that_led_to_it(records):
+    tell = record_teller("engine", lambda line: line.replace("hush", "…"))
+    token = REQUEST.set("intention-1")
+    try:
+        tell("filled: buy 10 KO (qts7-124bffc90666-12-0), hush; of qts7-124bffc90666-13, and c433ae94c968-22-0")
+    finally:
+        REQUEST.reset(token)
+    told = json.loads(records.getvalue())
+    assert told["request"] == "intention-1"
+    assert told["orders"] == ["qts7-124bffc90666-12-0", "qts7-124bffc90666-13", "c433ae94c968-22-0"]
+    assert "hush" not in told["message"]

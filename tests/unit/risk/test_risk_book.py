@@ -343,3 +343,26 @@ def test_shares_of_equity_mean_nothing_without_equity():
     rules = {use.rule for use in limit_uses(measured.portfolio, measured.monitor)}
     assert "max_position_pct" not in rules
     assert "max_consecutive_losses" in rules
+
+
+def test_correlations_of_the_largest_positions_are_those_of_their_returns():
+    measured = Measured()
+    for symbol, shares in (("KO", 100), ("PEP", -300), ("XOM", 200)):
+        hold(measured.portfolio, symbol, shares, 100)
+    now = measured.book.measure()
+    assert now.correlated == ("PEP", "XOM", "KO")
+    pearson = np.corrcoef(RETURNS.T)
+    column = {symbol: number for number, symbol in enumerate(SYMBOLS)}
+    assert now.correlations[0] == ()
+    for number, row in enumerate(now.correlations):
+        for other, value in zip(now.correlated[:number], row, strict=True):
+            expected = pearson[column[now.correlated[number]], column[other]]
+            assert float(value) == pytest.approx(expected, abs=0.006)
+    assert decode(encode(now)) == now
+
+
+def test_too_few_common_bars_make_no_correlation():
+    measured = Measured(RETURNS[:15])
+    for symbol in ("KO", "PEP"):
+        hold(measured.portfolio, symbol, 10, 100)
+    assert measured.book.measure().correlations == ((), (None,))

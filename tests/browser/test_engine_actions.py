@@ -197,6 +197,21 @@ def test_a_looser_limit_is_approved_on_the_page_while_the_engine_runs(floor):
     assert desk.trouble == []
 
 
+def test_a_tighter_limit_is_proposed_on_the_page_and_holds_at_once(floor):
+    _, desk = floor
+    page = desk.open("/limits")
+    row = page.locator("tr[data-key='orders.max_order_quantity']")
+    row.get_by_role("button", name="Change max_order_quantity").click()
+    page.locator("#limit-value").fill("90000")
+    page.locator("#confirm-limit").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Say why")
+    page.locator("#limit-why").fill("smaller lots")
+    page.locator("#confirm-limit").click()
+    said(page, "In force now")
+    expect(row).to_contain_text("90,000", timeout=SOON_MS)
+    assert desk.trouble == []
+
+
 def test_a_halt_flatten_and_resume_close_what_is_held(floor, browser):
     _, desk = floor
     page = desk.open("/orders")

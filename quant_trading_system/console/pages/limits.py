@@ -11,12 +11,12 @@ from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.limits import LimitLine, PendingApproval, limits_reading
 from quant_trading_system.config.scalars import OFF
 from quant_trading_system.console.pages.actions import Actions
-from quant_trading_system.console.pages.asking import note
+from quant_trading_system.console.pages.asking import Dialog, button, listen, note, row_button
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
 from quant_trading_system.console.pages.words import moment, percent, shares
 from quant_trading_system.core.approval_events import ApprovalAnswer
-from quant_trading_system.core.commands import AnswerApproval
+from quant_trading_system.core.commands import AnswerApproval, ProposeLimits
 from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.roles import Role
@@ -30,6 +30,8 @@ _COLUMNS = (
     Column("Meaning"),
 )
 
+_PROPOSE = "propose-limit"
+
 
 class LimitsPage:
     """The limits in force, and those that wait for approval."""
@@ -40,11 +42,16 @@ class LimitsPage:
         """With the way to say yes, for those who may."""
         self._hub = hub
         self._actions = actions
+        self._proposes = actions.may(ProposeLimits.needs)
         self._waiting: tuple[PendingApproval, ...] = ()
 
     def build(self, sheet: Sheet) -> None:
         slots = self.slots()
-        table = sheet.table("limits", _COLUMNS, self.tables()["limits"], "Limits in force")
+        if self._proposes:
+            self._dialog = ProposeDialog(self._actions)
+            listen({_PROPOSE: self._propose})
+        columns = (*_COLUMNS, Column("", is_number=True)) if self._proposes else _COLUMNS
+        table = sheet.table("limits", columns, self.tables()["limits"], "Limits in force")
         body = join(table, sheet.slot("none", slots["none"], "div"))
         self._box = ui.element("div").classes("grid waiting")
         ui.html(
@@ -62,7 +69,14 @@ class LimitsPage:
 
     def tables(self) -> Tables:
         used = {line.key: line for line in self._hub.overview().headroom}
-        return {"limits": [_row(line, used.get(line.key)) for line in limits_reading(self._hub.follower).lines]}
+        lines = limits_reading(self._hub.follower).lines
+        return {"limits": [_row(line, used.get(line.key), proposes=self._proposes) for line in lines]}
+
+    async def _propose(self, key: str) -> None:
+        lines = limits_reading(self._hub.follower).lines
+        line = next((line for line in lines if line.key == key), None)
+        if line is not None:
+            self._dialog.open_for(line)
 
     def redraw(self) -> None:
         pending = limits_reading(self._hub.follower).pending
@@ -85,8 +99,7 @@ class LimitsPage:
                     f'outlined dense maxlength=500 for="r-{one.approval}"'
                 )
                 for name, yes in (("Approve", True), ("Refuse", False)):
-                    button = ui.html(name, sanitize=False, tag="button").classes("plain").props('type="button"')
-                    button.on("click", partial(self._answer, one, reason, yes))
+                    button(name, partial(self._answer, one, reason, yes))
 
     async def _answer(self, one: PendingApproval, reason: ui.input, yes: bool) -> None:
         answer = ApprovalAnswer.YES if yes else ApprovalAnswer.NO
@@ -94,12 +107,47 @@ class LimitsPage:
             approval=one.approval, answer=answer, content=one.content if yes else "", reason=str(reason.value or "")
         )
         try:
-            note((await self._actions.give(command)).message)
+            said = (await self._actions.give(command)).message
         except TradingError as error:
-            note(str(error))
+            said = str(error)
+        with self._box:  # the question and its buttons may be gone by now
+            note(said)
 
 
-def _row(line: LimitLine, used: Headroom | None) -> Row:
+class ProposeDialog(Dialog):
+    """Another value for one limit: tighter at once, looser once people have approved it."""
+
+    def __init__(self, actions: Actions) -> None:
+        """Ask as `actions`."""
+        super().__init__("Change a limit")
+        self._actions = actions
+        self._key = ""
+        with self.box:
+            self._says = ui.html("", sanitize=False).classes("soft")
+            self._value = (
+                ui.input("New value").props('outlined dense maxlength=200 for="limit-value"').classes("w-full")
+            )
+            self._why = ui.input("Reason, for the record").props('outlined dense maxlength=500 for="limit-why"')
+            self._why.classes("w-full").on("keydown.enter", self._confirm)
+        with self.actions:
+            button("Propose it", self._confirm, kind="plain do", id_="confirm-limit")
+
+    def open_for(self, line: LimitLine) -> None:
+        """Propose another value of that limit."""
+        self._key, self._value.value, self._why.value = line.key, line.value, ""
+        words = f"{line.meaning} It is {line.value} {line.unit}".rstrip()
+        self._says.set_content(join(f"{words}. What is tighter holds at once; what is looser waits for approval."))
+        self.open(f"Change {line.name}")
+
+    async def _confirm(self) -> None:
+        why, value = (str(field.value or "").strip() for field in (self._why, self._value))
+        if not why:
+            self.complain("Say why in a few words; it goes on record.")
+            return
+        await self.do(lambda: self._actions.give(ProposeLimits(values={self._key: value}, why=why)))
+
+
+def _row(line: LimitLine, used: Headroom | None, *, proposes: bool) -> Row:
     if used is None:
         now = ""
     else:
@@ -108,9 +156,10 @@ def _row(line: LimitLine, used: Headroom | None) -> Row:
         line.key,
         cell(tag("code", line.name), kind="wide"),
         cell(_value(line), "", "num"),
-        cell(tag("span", line.unit if line.allowed and line.value != OFF else "", class_="soft")),
+        cell(tag("span", line.unit if _is_number(line) else "", class_="soft")),
         cell(now, "used" if now else "", "num"),
         cell(join(_raised(line), tag("span", line.meaning, class_="soft")), kind="wide"),
+        *((cell(row_button("Change…", _PROPOSE, line.key, f"Change {line.name}"), kind="num"),) if proposes else ()),
     )
 
 
@@ -123,7 +172,12 @@ def _question(one: PendingApproval) -> Markup:
 
 def _value(line: LimitLine) -> str:
     """A number as people write it; what is off or a list as it is on record."""
-    return shares(Decimal(line.value)) if line.allowed and line.value != OFF else line.value or "–"
+    return shares(Decimal(line.value)) if _is_number(line) else line.value or "–"
+
+
+def _is_number(line: LimitLine) -> bool:
+    """It counts something, and is not off; the others are words and lists."""
+    return bool(line.allowed) and line.value != OFF
 
 
 def _raised(line: LimitLine) -> Markup:

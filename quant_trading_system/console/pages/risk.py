@@ -33,7 +33,6 @@ _USES = (
     Column("Limit", is_number=True),
     Column("Share", is_number=True),
 )
-_UNMEASURED = "Value at risk and stresses are measured once a minute while `qts trade` runs."
 _WORST = 8
 
 
@@ -58,8 +57,8 @@ class RiskPage:
                 self._sectors = ui.echart(charts.bar_chart([], []), renderer="svg").classes("chart")
                 self._sectors.props('role="img" aria-label="Exposure by sector"')
             tail = sheet.table("tail", _TAIL, self.tables()["tail"], "Value at risk and expected shortfall")
-            unknown = sheet.slot("unmeasured", slots["unmeasured"], "div")
-            ui.html(panel("What may be lost", unknown, tail), sanitize=False).classes("s6")
+            self._tail_box = ui.html(panel("What may be lost", tail), sanitize=False).classes("s6")
+            self._unmeasured = ui.html(panel("What may be lost", _unmeasured()), sanitize=False).classes("s12")
             with ui.element("section").classes("panel s6") as self._stress_box:
                 ui.html("Worst stresses: what would be lost, of equity", sanitize=False, tag="h2")
                 self._stress = ui.echart(charts.bar_chart([], []), renderer="svg").classes("chart")
@@ -74,14 +73,12 @@ class RiskPage:
     def slots(self) -> Slots:
         shown = self._hub.overview()
         none = join() if shown.holdings.positions else empty("Nothing is held", "There is no exposure.")
-        unmeasured = join() if self._measured() else empty("Not measured yet", _UNMEASURED)
         limits = limit_bars(shown.headroom)
         found = self._measured()
         return {
             "figures": self._figures(),
             "limits": limits,
             "none": none,
-            "unmeasured": unmeasured,
             "together": join() if found is None else _heat(found.now),
         }
 
@@ -90,8 +87,10 @@ class RiskPage:
         return {"tail": [] if found is None else _tail(found.now), "uses": [] if found is None else _uses(found.now)}
 
     def redraw(self) -> None:
-        for box in (self._heat_box, self._uses_box):
-            box.set_visibility(self._measured() is not None)
+        is_measured = self._measured() is not None
+        self._unmeasured.set_visibility(not is_measured)
+        for box in (self._tail_box, self._heat_box, self._uses_box):
+            box.set_visibility(is_measured)
         self._draw_sectors()
         self._draw_stress()
 
@@ -135,6 +134,12 @@ class RiskPage:
                 for name, value, more in figures
             )
         )
+
+
+def _unmeasured() -> Markup:
+    program = tag("code", "qts trade")
+    advice = join("Value at risk, stresses and correlations are measured once a minute while ", program, " runs.")
+    return empty("Not measured yet", advice)
 
 
 def _heat(now: RiskNow) -> Markup:

@@ -170,23 +170,25 @@ def test_limits_are_proposed_and_approved_from_another_host(floor, tmp_path):
 def test_halt_flatten_and_resume_work_from_another_host(floor, tmp_path):
     _, tunnel, store = floor
     here = Elsewhere(tmp_path, tunnel.port, store.create("ana.halt", Role.RISK))
-    assert "HALTED symbol PEP" in here.qts("halt", "--reason", "odd quotes", "--symbol", "PEP")
+    there = ("--api", f"http://127.0.0.1:{tunnel.port}")  # no variable turns a halt away from this machine
+    assert "symbol PEP: odd quotes" in here.qts("halt", *there, "--reason", "odd quotes", "--symbol", "PEP")
     assert "odd quotes" in here.qts("status", allowed=3)
     assert here.ask("status", allowed=3)["scopes"][0]["scope"] == "symbol PEP"
-    here.qts("resume", "--symbol", "PEP", "--authorized-by", "x", "--reason", "quotes are well")
-    told = here.ask("flatten", "--reason", "the end", "--yes", "--wait", "60")
+    here.qts("resume", *there, "--symbol", "PEP", "--authorized-by", "x", "--reason", "quotes are well")
+    told = here.ask("flatten", *there, "--reason", "the end", "--yes", "--wait", "60")
     assert told["held"] == []
     assert here.ask("positions")["positions"] == []
     status = here.ask("status", allowed=3)
     assert (status["level"], status["by"]) == ("flattening", "ana.halt (api)")
-    assert "running" in here.qts("resume", "--authorized-by", "x", "--reason", "flat")
+    assert "running" in here.qts("resume", *there, "--authorized-by", "x", "--reason", "flat")
     here.qts("status")
 
 
 def test_what_a_token_may_not_do_is_said_and_not_done(floor, tmp_path):
     _, tunnel, store = floor
     here = Elsewhere(tmp_path, tunnel.port, store.create("eve", Role.VIEWER))
-    assert "eve is viewer, and this takes trader" in here.qts("halt", "--reason", "x", allowed=1)
+    there = ("--api", f"http://127.0.0.1:{tunnel.port}")
+    assert "eve is viewer, and this takes trader" in here.qts("halt", *there, "--reason", "x", allowed=1)
     assert "eve is viewer" in here.qts("order", "buy", "KO", "1", "--yes", allowed=1)
     assert "--latch names a file of this machine" in here.qts("status", "--latch", "x", allowed=1)
     here.environment["QTS_API_TOKEN"] = "qts_00000000_" + "x" * 43

@@ -77,7 +77,7 @@ class Line(NamedTuple):
         return Far(self.api, self.token_file)
 
     @property
-    def place(self) -> Path:
+    def home(self) -> Path:
         """The account's directory on this machine."""
         from quant_trading_system.config.settings import kill_latch_path
 
@@ -220,4 +220,4 @@ def _door(line: Line) -> EngineDoor | ApiDoor:
 
     if line.api:
         return ApiDoor(api_at(line.api, line.token_file))
-    return EngineDoor(line.place)
+    return EngineDoor(line.home)

@@ -245,7 +245,7 @@ def _governed(line: Line) -> Governed:
     from quant_trading_system.app.limits_desk import read_governed
     from quant_trading_system.journal.sqlite_reader import JournalReader
 
-    path = line.place / JOURNAL_FILE
+    path = line.home / JOURNAL_FILE
     if not path.is_file():
         raise JournalUnavailable(f"{path}: no such journal; `qts trade` makes one, --name says which")
     with JournalReader(path, key_of(path)) as reader:
@@ -276,8 +276,8 @@ def _act(command: ProposeLimits | AnswerApproval, line: Line) -> None:
         outcome = ask(command, line)
     else:
         clock, person = SystemClock(), line.by.strip() or getpass.getuser()
-        key, door = line.key or fresh_key(clock), EngineDoor(line.place)
-        outcome = asyncio.run(change_limits(door, line.place, command, person, Source.CLI, key, clock))
+        key, door = line.key or fresh_key(clock), EngineDoor(line.home)
+        outcome = asyncio.run(change_limits(door, line.home, command, person, Source.CLI, key, clock))
     if outcome.result in (Result.REFUSED, Result.FAILED):
         raise ApprovalRefused(outcome.message)
     if line.as_json:

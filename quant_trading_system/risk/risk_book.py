@@ -30,7 +30,7 @@ EVERY_S = 60
 """Seconds between two measurements."""
 CORRELATED = 12
 """Positions whose correlations are told, the largest."""
-FEWEST_COMMON = 20
+FEWEST_COMMON = 30
 """Bars that two of them must have in common."""
 REMEMBERED_DAYS = 500
 """Days for which the comparison of forecast and loss is kept."""

@@ -12,15 +12,15 @@ import pytest
 
 from tests.support.bugs_beside_storms import TESTED_BUGS
 
-_BUG = next(bug for bug in TESTED_BUGS if bug.number == os.environ["PLANTED_BUG"])
 _caught: list[str] = []
 
 
 @pytest.fixture(autouse=True, scope="session")
 def planted_bug() -> Iterator[None]:
     """The bug is in while tests run, from before their own fixtures on."""
+    bug = next(bug for bug in TESTED_BUGS if bug.number == os.environ["PLANTED_BUG"])
     with pytest.MonkeyPatch.context() as patch:
-        _BUG.plant(patch)
+        bug.plant(patch)
         yield
 
 
@@ -39,4 +39,4 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say so."""
     if _caught:
-        terminalreporter.write_line(f"{_BUG.number} was caught by {_caught[0]}")
+        terminalreporter.write_line(f"{os.environ['PLANTED_BUG']} was caught by {_caught[0]}")

@@ -11,6 +11,8 @@ from quant_trading_system.trading.strategy import MarketView, Strategy
 
 NAME = "drill"
 _BELOW = Decimal("0.90")
+_SOLD_SHORT = "XOM"
+"""A bid of ours there would forbid the sale with which the drill begins."""
 
 
 class DrillTrader(Strategy):
@@ -19,8 +21,9 @@ class DrillTrader(Strategy):
     name = NAME
 
     def on_bar(self, market: MarketView) -> Iterable[Order]:
-        """One bid, on each symbol in turn."""
-        symbol = market.symbols[market.bar % len(market.symbols)]
+        """One bid, on each symbol in turn but the one that is sold short."""
+        symbols = [symbol for symbol in market.symbols if symbol != _SOLD_SHORT]
+        symbol = symbols[market.bar % len(symbols)]
         close = market.close(symbol)
         if close is not None:
             yield Order(

@@ -80,7 +80,7 @@ class Auditor:
         self.sent: dict[str, int] = {}
         self.is_resetting = False
         self.is_calm = False
-        self.latch_moved_at = self._rebased_at = -1.0e9
+        self.latch_moved_at = self._rebased_at = self._lifted_at = -1.0e9
         self._clock = clock
         self._tick = tick
         self._life: Life | None = None
@@ -198,9 +198,13 @@ class Auditor:
             self.findings.require("I10", over, words)
 
     def _require_halt(self, life: Life, rule: str, since: float) -> None:
-        """Baselines that began anew since then were moved by the reset of an earlier halt, and the loss is known."""
+        """Baselines that began anew since then were moved by the reset of an earlier halt, and the loss is known.
+
+        A halt that people have lifted since then was one.
+        """
         if self._rebased_at < since and life.is_alive and life.paused_until <= self._clock.monotonic():
-            self.findings.require("I17", self._rules.was_halted, f"{rule} was broken and nobody halted the account")
+            was_halted = self._rules.was_halted or self._lifted_at >= since
+            self.findings.require("I17", was_halted, f"{rule} was broken and nobody halted the account")
 
     # -- the wire --------------------------------------------------------------------------------------------------
 
@@ -280,6 +284,7 @@ class Auditor:
                     self._halts.halted(life, self.ledger, self._disk, self._venue, self.sent)
         elif state.level < before.level:
             self._rules.was_halted = False
+            self._lifted_at = self.latch_moved_at
             self.findings.tell(f"latch {state.level.name} by {state.by}")
             self.findings.require("I21", self.is_resetting, f"the halt was lifted by {state.by}, whom nobody asked")
 

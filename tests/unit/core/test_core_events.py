@@ -124,9 +124,9 @@ GOLDEN = {
         '"strategies":["momentum","reversal"],"seed":7,"version":"0.1.0","limits":{"risk.max_position_pct":"0.10"},'
         '"limits_version":"9f86d081","universe":['
         '{"symbol":"KO","name":"","sector":"Unknown","lot":"1","fractionable":false,"shortable":false,"tradable":true,'
-        '"easy_to_borrow":true,"marginable":true,"active":true},'
+        '"easy_to_borrow":true,"marginable":true,"active":true,"maintenance_margin":"0.30"},'
         '{"symbol":"XOM","name":"","sector":"Energy","lot":"100","fractionable":false,"shortable":false,'
-        '"tradable":true,"easy_to_borrow":true,"marginable":true,"active":true}],"data":"sp500"}',
+        '"tradable":true,"easy_to_borrow":true,"marginable":true,"active":true,"maintenance_margin":"0.30"}],"data":"sp500"}',
     ),
     "risk_now": (
         RiskNow(

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -39,6 +39,7 @@ class Tunnel(Thread):
         self.port = 0
         self._target = target
         self._listens = Event()
+        self._carried: set[asyncio.Task[None]] = set()
         self.start()
         assert self._listens.wait(REPLY_S)
 
@@ -52,10 +53,24 @@ class Tunnel(Thread):
         self._listens.set()
         await self._over.wait()
         server.close()
+        carried = list(self._carried)
+        for connection in carried:
+            connection.cancel()
+        await asyncio.gather(*carried, return_exceptions=True)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._carried.add(connection)
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        try:
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        finally:
+            for end in (writer, back):
+                end.close()
+                with suppress(OSError):
+                    await end.wait_closed()
+            self._carried.discard(connection)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

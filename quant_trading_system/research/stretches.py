@@ -112,11 +112,11 @@ class Stretches:
             return None
         block, row = found
         begin, end = row + 1, min(block.next_edge(row), row + 1 + _FARTHEST)
-        held = self._portfolio.positions
-        end = self._all_quoted(block, begin, end, list(held))
-        if begin >= end:
-            return None
-        stretch = self._valued(block, begin, end, {symbol: held[symbol].quantity for symbol in held})
+        held = {symbol: position.quantity for symbol, position in self._portfolio.positions.items()}
+        marks = self._marks(block, begin, end, list(held)) if held and begin < end else None
+        if marks is not None:
+            end = begin + len(marks)
+        stretch = self._valued(block, begin, marks, held) if begin < end else None
         if stretch is None:
             return None
         while not self._monitor.stays_calm(*stretch.range(end)):
@@ -126,10 +126,11 @@ class Stretches:
         stretch.end = end
         return stretch
 
-    def _all_quoted(self, block: Block, begin: int, end: int, held: list[str]) -> int:
-        """How far everything held has bars and sound quotes."""
-        if not held or begin >= end:
-            return end
+    def _marks(self, block: Block, begin: int, end: int, held: list[str]) -> Integers:
+        """Micro-dollars by which everything held is marked, as `mark_of` has it; int64 [steps, symbols].
+
+        As far as all of it has bars, and quotes that are sound.
+        """
         columns = self._market.columns(held)
         first = block.first_bar + begin // block.rows
         absent = np.flatnonzero(
@@ -138,22 +139,19 @@ class Stretches:
         if len(absent):
             end = min(end, (first + int(absent[0]) - block.first_bar) * block.rows)
         last, bid, ask = (side[begin:end, columns] for side in (block.last, block.bid, block.ask))
+        marks: Integers = np.minimum(np.maximum(last, bid), ask)
         allowed = self._monitor.limits.max_quote_deviation_pct
-        away = np.maximum(np.maximum(bid - last, last - ask), 0)
-        doubtful = away * 2.0 > float(allowed or 1) * last  # long before a mark would depend on the one before it
+        doubtful = np.abs(marks - last) * 2.0 > float(allowed or 1) * last  # long before it depends on the mark before
         flawed = np.flatnonzero(((bid <= 0) | (bid >= ask) | doubtful).any(axis=1))
-        return begin + int(flawed[0]) if len(flawed) else end
+        return marks[: flawed[0]] if len(flawed) else marks
 
-    def _valued(self, block: Block, begin: int, end: int, held: dict[str, Decimal]) -> Stretch | None:
+    def _valued(self, block: Block, begin: int, marks: Integers | None, held: dict[str, Decimal]) -> Stretch | None:
         """What is held, at its marks; None where that takes more digits than there are."""
         cash = self._portfolio.cash
-        if not held:
+        if marks is None:
             return Stretch(block, begin, None, 0, cash)
         places = max(0, *(-_exponent(quantity) for quantity in held.values()))
         shares = [int(quantity.scaleb(places)) for quantity in held.values()]
-        columns = self._market.columns(list(held))
-        last, bid, ask = (side[begin:end, columns] for side in (block.last, block.bid, block.ask))
-        marks = np.minimum(np.maximum(last, bid), ask)
         if sum(abs(one) * float(most) for one, most in zip(shares, marks.max(axis=0), strict=True)) > _MOST:
             return None
         values: Integers = marks @ np.array(shares, dtype=np.int64)

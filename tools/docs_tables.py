@@ -36,6 +36,7 @@ from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.risk import controls
 from quant_trading_system.risk.checks import CHECKS
 from quant_trading_system.risk.checks.exits import EXITS_ASKED
+from quant_trading_system.risk.limit_table import TABLE
 from quant_trading_system.risk.triggers import LOSSES, TRIGGERS, Trigger
 from quant_trading_system.simulation import fees
 from quant_trading_system.simulation.storm.catalogue import CATALOGUE, NAMES
@@ -79,6 +80,9 @@ def limit(name: str) -> str:
     shipped = limits_as_text(default_limits())[key.path]
     allowed = (str(key.range) if key.range else key.unit) + (", or `off`" if key.may_be_off else "")
     rows = [("Meaning", key.meaning), ("Unit", key.unit), ("Allowed", allowed), ("Shipped", f"`{shipped}`")]
+    row = TABLE[name]
+    rows.append(("Used now", row.use if isinstance(row.use, str) else "`qts risk`, the console and `qts_limit_used`"))
+    rows.append(("On probation", str(row.probation)))
     rows.insert(3, ("Looser", _LOOSER_FLAG if key.unit == "true or false" else _LOOSER[key.looser]))
     return f"{table((f'`{key.path}`', ''), rows)}\n\nWhy the shipped value: {shipped_reasons()[name]}"
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from quant_trading_system.config.scalars import BadValue, quoted, read_number, read_whole
+from quant_trading_system.core.numbers import plain
 
 _ALLOWANCE = re.compile(
     r"(?P<symbol>[A-Z][A-Z0-9.]{0,15})(?: until (?P<until>[0-9]{4}-[0-9]{2}-[0-9]{2}))?"
@@ -48,6 +49,16 @@ class Budget(NamedTuple):
     value: Decimal | None = None
     loss: Decimal | None = None
     orders: int | None = None
+
+    def __str__(self) -> str:
+        """As an entry of `strategy_budgets`.
+
+        >>> str(Budget("Trend", Decimal("50000"), orders=100))
+        'Trend value 50000 orders 100'
+        """
+        parts = (("value", self.value), ("loss", self.loss), ("orders", self.orders))
+        said = (f" {name} {plain(Decimal(amount))}" for name, amount in parts if amount is not None)
+        return self.strategy + "".join(said)
 
 
 def read_allowance(text: str) -> str:

@@ -117,7 +117,11 @@ def _drawdown(seen: Seen) -> Decimal | None:
     return None if risk is None else risk.current_drawdown
 
 
-def _var_95(seen: Seen) -> float | None:
+def _var_95(seen: Seen) -> Decimal | float | None:
+    measured = seen.follower.books.risk_now
+    if measured is not None:
+        loss = measured.tail.get("historical_var_95")
+        return None if loss is None else fraction(loss, measured.equity)
     return var_95([float(value) for value in seen.follower.views.returns])
 
 
@@ -144,17 +148,22 @@ class _Room(NamedTuple):
     left: Decimal
 
 
-def _rooms(seen: Seen) -> Iterator[_Room]:
-    """Limits of the account as the books have them now; the gate's other limits as its last answers had them."""
-    account = {line.key.partition(".")[2]: line for line in headroom(seen.follower, seen.held)}
-    for rule, line in account.items():
-        yield _Room(rule, line.used, line.limit, line.left)
-    for check in seen.follower.views.checks.values():
-        if check.rule.value not in account and check.actual is not None and check.limit is not None:
-            yield _Room(check.rule.value, check.actual, check.limit, check.headroom or Decimal(0))
-    vitals = seen.engine.vitals
-    for rule, (actual, limit) in ({} if vitals is None else vitals.measures).items():
-        yield _Room(rule, actual, limit, limit - actual)
+def _rooms(seen: Seen) -> Iterable[_Room]:
+    """Limits of the account as last measured; the gate's other limits as its last answers had them.
+
+    What the engine tells with every sign of life comes before both.
+    """
+    found = {
+        check.rule.value: _Room(check.rule.value, check.actual, check.limit, check.headroom or Decimal(0))
+        for check in seen.follower.views.checks.values()
+        if check.actual is not None and check.limit is not None
+    }
+    found |= {
+        line.rule: _Room(line.rule, line.used, line.limit, line.left) for line in headroom(seen.follower, seen.held)
+    }
+    measures = {} if seen.engine.vitals is None else seen.engine.vitals.measures
+    found |= {rule: _Room(rule, actual, limit, limit - actual) for rule, (actual, limit) in measures.items()}
+    return found.values()
 
 
 def _stream(read: str) -> Callable[[Seen], Samples]:
@@ -216,7 +225,8 @@ METRICS: tuple[MetricKind, ...] = (
                read=_one(_daily_pnl)),
     MetricKind(name="current_drawdown", kind=_G, says="Fraction lost from the highest equity.", read=_one(_drawdown)),
     MetricKind(name="var_95", kind=_G,
-               says="Loss that 95 % of the account's last days stayed within, fraction of equity; from 20 days on.",
+               says="Loss that 95 % of past bars stay within with the book of now, or of the account's own days in a "
+                    "backtest; fraction of equity, from 20 of them on.",
                read=_one(_var_95)),
     MetricKind(name="position_concentration", kind=_G, says="Largest position / equity.", read=_one(_concentration)),
     MetricKind(name="qts_latency_stage_ms", kind=_H, labels=("stage",),

@@ -67,7 +67,7 @@ class FillHistory:
             (day.proceeds for at, day in self._days.items() if settlement_date(at, self._calendar) > today), ZERO
         )
 
-    def day_trades(self, symbol: str) -> int:
+    def day_trades(self, symbol: str = "") -> int:
         """Positions opened and closed on one day within `WINDOW`, if all of today and one of `symbol` close today."""
         first = today = self._date(self._clock.now())
         with suppress(MarketDataError):  # before the calendar begins there was nothing
@@ -75,7 +75,7 @@ class FillHistory:
                 first = self._calendar.previous_session(first).date
         closed = sum(day.closed for at, day in self._days.items() if at >= first)
         opened = self._days[today].opened if today in self._days else frozenset()
-        return closed + len(opened | {symbol})
+        return closed + len(opened | {symbol} if symbol else opened)
 
     def realized_today(self, strategy: str) -> Decimal:
         """Dollars gained today in what was closed, less fees."""

@@ -23,7 +23,7 @@ from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.order_quality import OrderQuality
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.second_marks import AgreedEquity, SecondMarks
-from quant_trading_system.risk.triggers import LOSSES, TRIGGERS, Answer, Measure, RecentHigh, near
+from quant_trading_system.risk.triggers import LOSSES, STREAK, TRIGGERS, Answer, Measure, RecentHigh, losses_from, near
 
 _SIX = Decimal("1E-6")
 
@@ -241,21 +241,10 @@ class RiskMonitor:
             )
 
     def _losses(self) -> tuple[Measure, ...]:
-        limits = self.limits
-        equity, bases = self._equity_and_bases()
-        if not bases:
-            return ()
-        day, week, month, peak, high = bases
-        return (
-            Measure(_DAILY, day - equity, limits.max_daily_loss_pct * day),
-            Measure(_WEEKLY, week - equity, limits.max_weekly_loss_pct * week),
-            Measure(_MONTHLY, month - equity, limits.max_monthly_loss_pct * month),
-            Measure(_DRAWDOWN, peak - equity, limits.max_drawdown_pct * peak),
-            Measure(_RAPID, high - equity, limits.max_rapid_loss_pct * high),
-        )
+        return losses_from(self.limits, *self._equity_and_bases())
 
     def _streak(self) -> Measure:
-        return Measure(_STREAK, Decimal(self._portfolio.losing_streak), Decimal(self.limits.max_consecutive_losses))
+        return Measure(STREAK, Decimal(self._portfolio.losing_streak), Decimal(self.limits.max_consecutive_losses))
 
     def silences(self) -> tuple[Measure, ...]:
         """How long prices and the broker have been missing, and how far our clock is behind."""
@@ -293,7 +282,7 @@ class RiskMonitor:
             return
         equity = self._portfolio.equity
         # a broken line or clock is no reason to trade
-        most = HaltLevel.FLATTENING if measure.trigger is _STREAK else HaltLevel.HALTED
+        most = HaltLevel.FLATTENING if measure.trigger is STREAK else HaltLevel.HALTED
         level = measure.trigger.level or min(self.limits.halt_level, most)
         try:
             self._kill_switch.activate(
@@ -393,5 +382,4 @@ class RiskMonitor:
             )
 
 
-_DAILY, _WEEKLY, _MONTHLY, _DRAWDOWN, _RAPID, *_OTHERS = TRIGGERS
-_STREAK, _, _, _, _STRESS, _EQUITY, _FEED, _CLOCK, _BROKER = _OTHERS
+_STRESS, _EQUITY, _FEED, _CLOCK, _BROKER = TRIGGERS[-5:]

@@ -99,7 +99,7 @@ class PreTradeRiskChecker:
     the reservation. Calling it alone answers "what if".
 
     Attributes:
-        traffic: what has left lately; `lock`: of the account, held while it judges.
+        traffic: what has left lately; `lock`: of the account, held while it judges; `sources`: whom the checks ask.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class PreTradeRiskChecker:
             checks: the rules, in order; tests plant failing ones here. Otherwise those whose limit is not off.
         """
         self._probation = Probation()
-        self._sources = sources or Sources()
+        self.sources = sources or Sources()
         self._planted = checks
         self._universe = universe
         self._portfolio, self.lock = portfolio, portfolio.lock
@@ -152,7 +152,7 @@ class PreTradeRiskChecker:
 
     def know(self, **sources: Callable[..., Any]) -> None:
         """From now on ask these for facts; the names are those of `Sources`."""
-        self._sources = self._sources._replace(**sources)
+        self.sources = self.sources._replace(**sources)
 
     def use_limits(self, limits: RiskLimits) -> None:
         """Judge by other limits from now on; whoever swaps them holds the portfolio's lock."""
@@ -243,7 +243,7 @@ class PreTradeRiskChecker:
         portfolio = case.portfolio = self._portfolio
         case.order = order
         case.limits, case.soft = self._limits, self._soft
-        case.sources = self._sources
+        case.sources = self.sources
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
         case.holding = portfolio.peek(order.symbol)

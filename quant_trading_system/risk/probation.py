@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
+from typing import Any
 
 import msgspec
 
+from quant_trading_system.config.named_entries import Budget, budget_in
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.numbers import ONE, plain
 from quant_trading_system.risk.halt_state import LatchState
-
-SHARES_OF_EQUITY = ("max_position_pct", "max_sector_exposure", "max_gross_exposure")
-AMOUNTS = ("max_position_quantity", "max_order_quantity", "max_order_notional")
+from quant_trading_system.risk.limit_table import TABLE, Shrunk
 
 
 class Probation:
@@ -32,11 +32,27 @@ class Probation:
 
 
 def reduced(limits: RiskLimits, factor: Decimal) -> RiskLimits:
-    """The limits on size multiplied by `factor`; the version names it, so that every decision tells."""
+    """The limits on size multiplied by `factor`, as the table of limits says; those that are off stay off.
+
+    The version names the factor, so that every decision tells.
+    """
     if factor >= ONE:
         return limits
-    changes: dict[str, Decimal | str] = {name: getattr(limits, name) * factor for name in SHARES_OF_EQUITY}
-    for name in AMOUNTS:
-        changes[name] = max((getattr(limits, name) * factor).to_integral_value(ROUND_FLOOR), ONE)
-    changes["version"] = f"{limits.version} x {plain(factor)}"
-    return msgspec.structs.replace(limits, **changes)
+    changes = {name: _reduced(row.probation, getattr(limits, name), factor) for name, row in TABLE.items()}
+    changed = {name: value for name, value in changes.items() if value is not None}
+    return msgspec.structs.replace(limits, **changed, version=f"{limits.version} x {plain(factor)}")
+
+
+def _reduced(how: Shrunk | str, value: Any, factor: Decimal) -> Decimal | tuple[str, ...] | None:
+    """What is left of one limit; None for one that stays, or is off."""
+    if value is None or not isinstance(how, Shrunk):
+        return None
+    if how is Shrunk.BUDGETS:
+        return tuple(_smaller(budget_in(text), factor) for text in value)
+    part: Decimal = value * factor
+    return max(part.to_integral_value(ROUND_FLOOR), ONE) if how is Shrunk.WHOLE else part
+
+
+def _smaller(budget: Budget, factor: Decimal) -> str:
+    value = None if budget.value is None else budget.value * factor
+    return str(budget._replace(value=value))

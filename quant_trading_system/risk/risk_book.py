@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import JournalFull
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.risk_now import RiskNow
+from quant_trading_system.core.risk_now import LimitUse, RiskNow
 from quant_trading_system.risk import metrics
 from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.risk.limit_readings import Facts
 from quant_trading_system.risk.limit_use import limit_uses
 from quant_trading_system.risk.live_tail import BARS, LiveTail
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.risk.stress import Holding, scenarios_for, stress_loss
 from quant_trading_system.risk.var_tests import VarTest, christoffersen, kupiec
 
@@ -84,6 +86,7 @@ class RiskBook:
         clock: Clock,
         emit: Callable[[RiskNow], object],
         returns: Returns,
+        uses: Callable[[], tuple[LimitUse, ...]],
         *,
         last_day: RiskNow | None = None,
         seed: int = 0,
@@ -91,6 +94,7 @@ class RiskBook:
         """Measure `portfolio`; `emit` puts the numbers on record.
 
         Args:
+            uses: tells what is used of each limit.
             last_day: the numbers of the last day that ended on record, to go on from.
             seed: of the Monte Carlo.
         """
@@ -99,6 +103,7 @@ class RiskBook:
         self._clock = clock
         self._emit = emit
         self._is_daily = returns.is_daily
+        self._uses = uses
         self._tail = LiveTail(returns.symbols, returns.recent, bars=BARS)
         self._pairs = RollingCorrelations(returns.symbols, returns.recent, window=BARS, min_observations=FEWEST_COMMON)
         self._seed = seed
@@ -175,7 +180,7 @@ class RiskBook:
             correlated=tuple(largest),
             correlations=self._correlations(largest),
             stress=stress,
-            limits=limit_uses(portfolio, self._monitor),
+            limits=self._uses(),
             is_day_end=is_day_end,
             record=dict(self._record) if is_day_end else {},
         )
@@ -196,13 +201,22 @@ class RiskBook:
 
 def book_of(
     returns: Returns | None,
-    account: tuple[Portfolio, RiskMonitor],
+    account: tuple[Portfolio, RiskMonitor, PreTradeRiskChecker],
     clock: Clock,
     emit: Callable[[RiskNow], object],
     last_day: RiskNow | None,
 ) -> RiskBook | None:
     """The book of an account, or None where no past returns are known."""
-    return None if returns is None else RiskBook(*account, clock, emit, returns, last_day=last_day)
+    if returns is None:
+        return None
+    portfolio, monitor, checker = account
+
+    def uses() -> tuple[LimitUse, ...]:
+        with portfolio.lock:
+            limits, left = checker.limits_in_force, checker.traffic.in_all()
+            return limit_uses(Facts(limits, portfolio, monitor.measures(), left, checker.sources))
+
+    return RiskBook(portfolio, monitor, clock, emit, returns, uses, last_day=last_day)
 
 
 def _forecasts(tail: dict[str, Decimal | None]) -> dict[str, Decimal | None]:

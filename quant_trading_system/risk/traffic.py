@@ -7,9 +7,10 @@ when counting began, so that a wall clock that jumps forgives nothing. Memory is
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import NamedTuple
 
 from quant_trading_system.core.clock import Clock
@@ -52,6 +53,26 @@ class Left(NamedTuple):
     disarmed: str
     strategy_orders: int = 0
     usual: Decimal | None = None
+
+
+class LeftInAll(NamedTuple):
+    """What has left, whoever sent it, for a look from outside; names as in `Left`.
+
+    Attributes:
+        day_shares: of all orders of the day by symbol; `by_strategy`: orders and changes of the day.
+        repeats: of the intent that left most often within the window, and whose it is: strategy, symbol and side.
+    """
+
+    orders: int
+    notional: Decimal
+    replaces: int
+    messages: int
+    day_orders: int
+    day_notional: Decimal
+    day_shares: Mapping[str, Decimal]
+    by_strategy: Mapping[str, int]
+    repeats: int
+    busiest: str
 
 
 class Past(NamedTuple):
@@ -125,6 +146,29 @@ class Traffic:
             self.disarmed.get(order.strategy, ""),
             self._day_by_strategy.get(order.strategy, 0),
             None if self.usual is None else self.usual.of(order.strategy),
+        )
+
+    def in_all(self) -> LeftInAll:
+        """The counts of now.
+
+        Raises:
+            MarketDataError: as `seen`.
+        """
+        now = self._clock.monotonic()
+        self._turn_day(now)
+        orders = self._orders.at(now)
+        repeats, busiest = self._repeats.most(now)
+        return LeftInAll(
+            orders.count,
+            orders.total,
+            self._replaces.at(now).count,
+            self._messages.at(now).count,
+            self._day_orders,
+            self._day_notional,
+            dict(self._day_shares),
+            dict(self._day_by_strategy),
+            repeats,
+            " ".join(map(str, filter(None, busiest))),
         )
 
     def sent(self, order: Order, value: Decimal, shares: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
@@ -273,6 +317,15 @@ class _Repeats:
         self._counts[intent] = self._counts.get(intent, 0) + 1
 
     def count(self, now: float, intent: Content) -> int:
+        self._drop_old(now)
+        return self._counts.get(intent, 0)
+
+    def most(self, now: float) -> tuple[int, Content]:
+        """The highest count, and whose it is."""
+        self._drop_old(now)
+        return max(((count, intent) for intent, count in self._counts.items()), key=itemgetter(0), default=(0, ()))
+
+    def _drop_old(self, now: float) -> None:
         events, counts, oldest = self._events, self._counts, now - self.span
         while events and events[0][0] <= oldest:
             old = events.popleft()[1]
@@ -280,7 +333,6 @@ class _Repeats:
                 del counts[old]
             else:
                 counts[old] -= 1
-        return counts.get(intent, 0)
 
     def forget(self, strategy: str | None) -> None:
         """Those of a strategy, or all."""

@@ -6,6 +6,7 @@ Everything here is bounded: a window holds at most a fixed number of items howev
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import Enum, auto
 from typing import NamedTuple
@@ -88,6 +89,8 @@ BY_RULE = {trigger.rule: trigger for trigger in TRIGGERS}
 assert len(BY_RULE) == len(TRIGGERS), "a trigger has a rule of its own"
 LOSSES = frozenset(TRIGGERS[:5])
 """What marks show: one bad price can break them all, and people can accept them."""
+STREAK = TRIGGERS[len(LOSSES)]
+"""Losing round trips in a row."""
 
 
 class Measure(NamedTuple):
@@ -104,6 +107,18 @@ class Measure(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.trigger.rule}: {self.actual:f} is beyond the limit of {self.limit:f} {self.trigger.unit}".strip()
+
+
+def losses_from(limits: RiskLimits, equity: Decimal, bases: Iterable[Decimal]) -> tuple[Measure, ...]:
+    """Where the losses stand, dollars; none without `bases`.
+
+    Args:
+        bases: what losses count from, in the order of `TRIGGERS`; the last ones may be missing.
+    """
+    return tuple(
+        Measure(trigger, base - equity, getattr(limits, trigger.rule) * base)
+        for trigger, base in zip(TRIGGERS, bases, strict=False)
+    )
 
 
 class Near(NamedTuple):

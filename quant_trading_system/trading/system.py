@@ -378,6 +378,7 @@ def _drivers(
             is_halted=ports.is_halted,
         )
     )
+    judges = (risk.portfolio, risk.monitor, risk.checker)
     engine = TradingEngine(
         strategies=strategies,
         path=path,
@@ -392,6 +393,6 @@ def _drivers(
         calendar=ports.calendar,
         journal=ports.journal,
         clock=ports.clock,
-        risk_book=book_of(ports.returns, (risk.portfolio, risk.monitor), ports.clock, ports.journal.append, last_day),
+        risk_book=book_of(ports.returns, judges, ports.clock, ports.journal.append, last_day),
     )
     return halt, engine

@@ -198,7 +198,7 @@ def _desk(given: _Given, order: Order) -> Desk:
     volume = Decimal(given.one("adv")) if given.has("adv") else None
     parent = given.one("parent", "unknown")
     excess = None if parent == "unknown" else Decimal(parent)
-    desk.checker._sources = Sources(lambda _: given.has("halted"), lambda _: volume, lambda _: excess)
+    desk.checker.sources = Sources(lambda _: given.has("halted"), lambda _: volume, lambda _: excess)
     _know(desk, given)
     now = given.one("now")
     if now:

@@ -7,6 +7,7 @@ from functools import partial
 
 from nicegui import ui
 
+from quant_trading_system.app.decision_record import amount
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.limits import LimitLine, PendingApproval, limits_reading
 from quant_trading_system.config.scalars import OFF
@@ -18,7 +19,6 @@ from quant_trading_system.console.pages.words import moment, percent, shares
 from quant_trading_system.core.approval_events import ApprovalAnswer
 from quant_trading_system.core.commands import AnswerApproval, ProposeLimits
 from quant_trading_system.core.exceptions import TradingError
-from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.roles import Role
 from quant_trading_system.research.markup import Markup, join, tag
 
@@ -68,7 +68,8 @@ class LimitsPage:
         return {"version": version, "none": none}
 
     def tables(self) -> Tables:
-        used = {line.key: line for line in self._hub.overview().headroom}
+        rows = sorted(self._hub.overview().headroom, key=lambda line: line.share)
+        used = {line.key: line for line in rows}  # of several about one key the fullest
         lines = limits_reading(self._hub.follower).lines
         return {"limits": [_row(line, used.get(line.key), proposes=self._proposes) for line in lines]}
 
@@ -151,7 +152,9 @@ def _row(line: LimitLine, used: Headroom | None, *, proposes: bool) -> Row:
     if used is None:
         now = ""
     else:
-        now = f"{percent(used.used, 1) if used.is_fraction else plain(used.used)} ({percent(used.share, 0)})"
+        now = (
+            f"{percent(used.used, 1) if used.is_fraction else amount(used.used, used.unit)} ({percent(used.share, 0)})"
+        )
     return row(
         line.key,
         cell(tag("code", line.name), kind="wide"),

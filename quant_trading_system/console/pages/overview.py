@@ -6,6 +6,7 @@ from functools import partial
 
 from nicegui import ui
 
+from quant_trading_system.app.decision_record import amount
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, order_page
 from quant_trading_system.app.readings.overview import Health, Overview
@@ -18,11 +19,11 @@ from quant_trading_system.console.pages.reconciling import ask_to_reconcile
 from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables, empty, panel
 from quant_trading_system.console.pages.words import count, moment, money, percent, signed_money, signed_percent
 from quant_trading_system.core.commands import Reconcile
-from quant_trading_system.core.numbers import plain
 from quant_trading_system.research.markup import Markup, join, tag
 
 _TILES = ("Equity", "Today", "Drawdown", "Exposure", "Cash", "Orders")
 _REFUSALS = 5
+_BARS = 8
 
 
 class OverviewPage:
@@ -120,17 +121,20 @@ def _tiles(shown: Overview) -> tuple[Markup, ...]:
 
 
 def limit_bars(rows: tuple[Headroom, ...]) -> Markup:
-    """Every limit as a bar that fills up."""
+    """The fullest limits, each as a bar that fills up."""
     if not rows:
         return empty("No limits on record", "They appear with the first run.")
-    return tag("div", *(_bar(row) for row in rows), class_="bars")
+    fullest = sorted(rows, key=lambda row: row.share, reverse=True)[:_BARS]
+    return tag("div", *(_bar(row) for row in fullest), class_="bars")
 
 
 def _bar(row: Headroom) -> Markup:
     share = min(max(charts.number(row.share), 0.0), 1.0) * 100
     kind = "over" if row.share > 1 else "near" if share >= 80 else ""
     used, limit = (
-        (percent(row.used, 1), percent(row.limit, 0)) if row.is_fraction else (plain(row.used), plain(row.limit))
+        (percent(row.used, 1), percent(row.limit, 0))
+        if row.is_fraction
+        else (amount(row.used, row.unit), amount(row.limit, row.unit))
     )
     label = f"{row.label} ({row.of})" if row.of else row.label
     return tag(

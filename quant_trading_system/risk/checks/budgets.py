@@ -11,6 +11,7 @@ from quant_trading_system.config.named_entries import Budget, budgets_in
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.risk.checks.case import Case, at_most, at_stake
+from quant_trading_system.risk.portfolio import Portfolio
 
 
 def check_strategy_value(case: Case) -> CheckResult | None:
@@ -21,20 +22,22 @@ def check_strategy_value(case: Case) -> CheckResult | None:
     rule, strategy = Rule.STRATEGY_VALUE, case.order.strategy
     if case.price is None:
         return CheckResult(rule, False, None, budget.value, Unit.USD, "no usable quote")
-    shares = case.sources.shares_of(strategy)
-    value = sum((abs(_value(case, symbol, held)) for symbol, held in shares.items()), ZERO)
-    value += _in_open_orders(case, shares) + at_stake(case) * case.price
-    return at_most(rule, value, budget.value, Unit.USD, strategy)
-
-
-def _in_open_orders(case: Case, shares: dict[str, Decimal]) -> Decimal:
-    """Dollars of the strategy's open orders, but for exits and the order that makes way."""
     makes_way = "" if case.replaced is None else case.replaced.order.client_order_id
-    value = ZERO
-    for symbol in case.portfolio.open_symbols:
+    value = strategy_value(case.portfolio, strategy, case.sources.shares_of(strategy), makes_way)
+    return at_most(rule, value + at_stake(case) * case.price, budget.value, Unit.USD, strategy)
+
+
+def strategy_value(portfolio: Portfolio, strategy: str, shares: dict[str, Decimal], makes_way: str = "") -> Decimal:
+    """Dollars of a strategy's positions and its open orders, but for exits and the order that makes way.
+
+    Args:
+        shares: signed shares of the strategy by symbol.
+    """
+    value = sum((abs(_value(portfolio, symbol, held)) for symbol, held in shares.items()), ZERO)
+    for symbol in portfolio.open_symbols:
         held = shares.get(symbol, ZERO)
-        for room in case.portfolio.holding(symbol).orders.values():
-            if room.order is None or room.order.strategy != case.order.strategy or room.is_leg:
+        for room in portfolio.holding(symbol).orders.values():
+            if room.order is None or room.order.strategy != strategy or room.is_leg:
                 continue
             if room.order_id != makes_way and room.leaves * held >= 0:
                 value += abs(room.leaves) * room.price
@@ -50,8 +53,14 @@ def check_strategy_loss(case: Case) -> CheckResult | None:
     realized = case.sources.realized_today(strategy)
     if realized is None:
         return CheckResult(rule, False, None, budget.loss, Unit.USD, "past fills are unknown")
-    gained = sum((_gain(case, symbol, held) for symbol, held in case.sources.shares_of(strategy).items()), realized)
-    return at_most(rule, max(-gained, ZERO), budget.loss, Unit.USD, strategy)
+    loss = strategy_loss(case.portfolio, case.sources.shares_of(strategy), realized)
+    return at_most(rule, loss, budget.loss, Unit.USD, strategy)
+
+
+def strategy_loss(portfolio: Portfolio, shares: dict[str, Decimal], realized: Decimal) -> Decimal:
+    """Dollars that a strategy lost today and is losing in what it holds, at least 0; `realized` today."""
+    gained = sum((_gain(portfolio, symbol, held) for symbol, held in shares.items()), realized)
+    return max(-gained, ZERO)
 
 
 def check_strategy_orders(case: Case) -> CheckResult | None:
@@ -72,14 +81,14 @@ def _budget(case: Case) -> Budget | None:
     return None if case.shrinks else budgets_in(case.limits.strategy_budgets).get(case.order.strategy)
 
 
-def _value(case: Case, symbol: str, shares: Decimal) -> Decimal:
-    mark = case.portfolio.peek(symbol).position.mark
+def _value(portfolio: Portfolio, symbol: str, shares: Decimal) -> Decimal:
+    mark = portfolio.peek(symbol).position.mark
     return ZERO if mark is None else shares * mark
 
 
-def _gain(case: Case, symbol: str, shares: Decimal) -> Decimal:
+def _gain(portfolio: Portfolio, symbol: str, shares: Decimal) -> Decimal:
     """Dollars that the strategy's part of a position gained since it was opened, at its average cost."""
-    position = case.portfolio.peek(symbol).position
+    position = portfolio.peek(symbol).position
     if not position.quantity:
         return ZERO
     return LEDGER.multiply(shares, position.unrealized_pnl) / position.quantity

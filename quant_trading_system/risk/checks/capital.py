@@ -5,13 +5,16 @@ All are off by default. An order that is proven to shrink a position is a way ou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
+from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.risk.checks.case import Case, at_most, at_stake
 from quant_trading_system.risk.holding import Holding
+from quant_trading_system.risk.portfolio import Portfolio
 
 _LOW_LONG, _LOW_SHORT = Decimal("2.50"), Decimal("5.00")
 
@@ -48,19 +51,28 @@ def check_margin_use(case: Case) -> CheckResult | None:
     limit = share * case.equity
     if case.price is None:
         return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
-    symbol, portfolio = case.order.symbol, case.portfolio
+    symbol, instrument_of = case.order.symbol, case.sources.instrument
     is_short = _ends_short(case.holding, case.signed_quantity)
-    needed = _margin(case, symbol, case.worst_quantity, case.worst_value, is_short=is_short)
-    for other in portfolio.open_symbols:
-        if other != symbol:
-            held = portfolio.holding(other)
-            needed += _margin(case, other, held.worst_quantity, held.worst_value, is_short=_ends_short(held, ZERO))
+    needed = _margin(instrument_of(symbol), case.worst_quantity, case.worst_value, is_short=is_short)
+    needed += margin_needed(case.portfolio, instrument_of, leaving_out=symbol)
     return at_most(rule, needed, limit, Unit.USD)
 
 
-def _margin(case: Case, symbol: str, quantity: Decimal, value: Decimal, *, is_short: bool) -> Decimal:
+def margin_needed(
+    portfolio: Portfolio, instrument_of: Callable[[str], Instrument | None], leaving_out: str = ""
+) -> Decimal:
+    """Dollars of maintenance margin of all positions in the worst case, but for one symbol."""
+    needed = ZERO
+    for symbol in portfolio.open_symbols:
+        if symbol != leaving_out:
+            held = portfolio.holding(symbol)
+            is_short = _ends_short(held, ZERO)
+            needed += _margin(instrument_of(symbol), held.worst_quantity, held.worst_value, is_short=is_short)
+    return needed
+
+
+def _margin(instrument: Instrument | None, quantity: Decimal, value: Decimal, *, is_short: bool) -> Decimal:
     """Dollars; `value` of a position of `quantity` shares times its rate."""
-    instrument = case.sources.instrument(symbol)
     rate = ONE if instrument is None else instrument.maintenance_margin
     if not is_short:
         return value * (ONE if value < _LOW_LONG * quantity else rate)

@@ -59,7 +59,7 @@ class Sources(NamedTuple):
             past returns of a symbol in it are unknown.
         unsettled: dollars of sales that have not settled; None while past fills are unknown.
         day_trades: round trips within a day of the last five sessions, should every position of today and one of this
-            symbol be closed today; None likewise.
+            symbol be closed today; None likewise. An empty symbol asks about the positions alone.
         realized_today: dollars that a strategy gained today in what it closed, less fees; None likewise.
         shares_of: signed shares of a strategy by symbol.
         waiver: what an approval of that id lets through; None when it lets nothing through, or not any more.

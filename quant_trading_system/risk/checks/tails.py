@@ -6,13 +6,17 @@ an order that is proven to shrink a position is a way out and passes them all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.risk.checks.case import Case, at_most, at_stake
 from quant_trading_system.risk.holding import Holding
+from quant_trading_system.risk.portfolio import Portfolio
 
+Ranges = dict[str, tuple[Decimal, Decimal]]
+"""The lowest and the highest signed dollars of each position."""
 _NO_QUOTE = "no usable quote"
 
 
@@ -24,14 +28,22 @@ def check_beta(case: Case) -> CheckResult | None:
     limit = share * case.equity
     if case.price is None:
         return CheckResult(rule, False, None, limit, Unit.USD, _NO_QUOTE)
+    reach, unknown = beta_reach(_ranges(case, case.price), case.sources.beta)
+    if reach is None:
+        return CheckResult(rule, False, None, limit, Unit.USD, f"the beta of {unknown} is unknown")
+    return at_most(rule, reach, limit, Unit.USD)
+
+
+def beta_reach(ranges: Ranges, beta_of: Callable[[str], Decimal | None]) -> tuple[Decimal | None, str]:
+    """The most that positions times betas can add up to, either way, dollars; None and a symbol without a beta."""
     up = down = ZERO
-    for symbol, (low, high) in _ranges(case, case.price).items():
-        beta = case.sources.beta(symbol)
+    for symbol, (low, high) in ranges.items():
+        beta = beta_of(symbol)
         if beta is None:
-            return CheckResult(rule, False, None, limit, Unit.USD, f"the beta of {symbol} is unknown")
+            return None, symbol
         up += max(beta * low, beta * high)
         down += min(beta * low, beta * high)
-    return at_most(rule, max(up, -down), limit, Unit.USD)
+    return max(up, -down), ""
 
 
 def check_var(case: Case) -> CheckResult | None:
@@ -51,21 +63,31 @@ def _within_tail(rule: Rule, case: Case, share: Decimal | None, measure: int) ->
     if case.price is None:
         return CheckResult(rule, False, None, limit, Unit.USD, _NO_QUOTE)
     ranges = _ranges(case, case.price)
-    after = case.sources.tail({symbol: _larger(*ends) for symbol, ends in ranges.items()})
+    after = case.sources.tail(larger_ends(ranges))
     if after is None:
         return CheckResult(rule, False, None, limit, Unit.USD, "some past returns are unknown")
     if after[measure] <= limit:
         return at_most(rule, after[measure], limit, Unit.USD)
     ranges[case.order.symbol] = _range(case.holding, ZERO, ZERO)
-    before = case.sources.tail({symbol: _larger(*ends) for symbol, ends in ranges.items()})
+    before = case.sources.tail(larger_ends(ranges))
     lower = before is not None and after[measure] < before[measure]
     return CheckResult(rule, lower, after[measure], limit, Unit.USD, "the order lowers it" if lower else "")
 
 
-def _ranges(case: Case, price: Decimal) -> dict[str, tuple[Decimal, Decimal]]:
-    """The signed dollars between which each position may end, the order counted."""
-    portfolio, symbol = case.portfolio, case.order.symbol
-    found = {name: _range(portfolio.holding(name), ZERO, ZERO) for name in portfolio.open_symbols if name != symbol}
+def ranges_of(portfolio: Portfolio, leaving_out: str = "") -> Ranges:
+    """The signed dollars between which each position may end, but for one symbol."""
+    return {name: _range(portfolio.holding(name), ZERO, ZERO) for name in portfolio.open_symbols if name != leaving_out}
+
+
+def larger_ends(ranges: Ranges) -> dict[str, Decimal]:
+    """Of each position the end that is farther from nothing, signed dollars."""
+    return {symbol: high if high >= -low else low for symbol, (low, high) in ranges.items()}
+
+
+def _ranges(case: Case, price: Decimal) -> Ranges:
+    """The same with the order."""
+    symbol = case.order.symbol
+    found = ranges_of(case.portfolio, leaving_out=symbol)
     found[symbol] = _range(case.holding, at_stake(case).copy_sign(case.signed_quantity), price)
     return found
 
@@ -75,7 +97,3 @@ def _range(held: Holding, change: Decimal, price: Decimal) -> tuple[Decimal, Dec
     low = value - held.selling + min(change, ZERO) * price
     high = value + held.buying + max(change, ZERO) * price
     return low, high
-
-
-def _larger(low: Decimal, high: Decimal) -> Decimal:
-    return high if high >= -low else low

@@ -20,6 +20,7 @@ from quant_trading_system.journal.codec import decode, encode
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
+from quant_trading_system.risk.limit_readings import Facts
 from quant_trading_system.risk.limit_use import limit_uses
 from quant_trading_system.risk.live_tail import LiveTail
 from quant_trading_system.risk.monitor import RiskMonitor
@@ -62,7 +63,11 @@ class Measured:
             clock=self.clock,
             emit=self.told.append,
             returns=Returns(SYMBOLS, lambda bars: returns[-bars:], is_daily),
+            uses=self.uses,
         )
+
+    def uses(self):
+        return limit_uses(Facts(self.monitor.limits, self.portfolio, self.monitor.measures()))
 
 
 # -- Monte Carlo -------------------------------------------------------------------------------------------------------
@@ -327,7 +332,7 @@ def test_what_is_used_of_every_limit():
     hold(measured.portfolio, "KO", 50, 100)
     hold(measured.portfolio, "XOM", 40, 100)
     measured.portfolio.reserve("o-1", "KO", D(25), D(100))
-    used = {use.rule: use for use in limit_uses(measured.portfolio, measured.monitor)}
+    used = {use.rule: use for use in measured.uses()}
     assert used["max_position_pct"] == LimitUse("max_position_pct", D(7500), D(10_000), Unit.USD, "KO")
     assert (used["max_position_pct"].share, used["max_position_pct"].left) == (D("0.75"), D(2500))
     assert (used["max_portfolio_positions"].actual, used["max_gross_exposure"].actual) == (D(2), D(11_500))
@@ -340,7 +345,7 @@ def test_what_is_used_of_every_limit():
 def test_shares_of_equity_mean_nothing_without_equity():
     measured = Measured()
     measured.portfolio.cash = D(-1)
-    rules = {use.rule for use in limit_uses(measured.portfolio, measured.monitor)}
+    rules = {use.rule for use in measured.uses()}
     assert "max_position_pct" not in rules
     assert "max_consecutive_losses" in rules
 

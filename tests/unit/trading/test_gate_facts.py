@@ -76,7 +76,7 @@ def test_a_restart_forgets_no_fill_of_the_window():
 
 
 async def _facts(system) -> tuple[Decimal | None, int | None]:
-    sources = system.checker._sources
+    sources = system.checker.sources
     return sources.unsettled(), sources.day_trades("PEP")
 
 

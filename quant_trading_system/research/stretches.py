@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.numbers import tidy
 from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.research.worth import Worth
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.simulation.market import SimulatedMarket
@@ -25,10 +25,6 @@ from quant_trading_system.simulation.price_rows import Block
 
 _FARTHEST = 256
 """Steps that are looked at together."""
-_MOST = float(2**62)
-_MICRO_PLACES = 6
-
-Integers = NDArray[np.int64]
 
 
 class Stretch:
@@ -38,26 +34,26 @@ class Stretch:
         block, begin, end: the steps `begin` to `end` of the block, the last one not included.
     """
 
-    def __init__(self, block: Block, begin: int, values: Integers | None, places: int, cash: Decimal) -> None:
+    def __init__(self, block: Block, begin: int, end: int, worth: Worth | None, cash: Decimal) -> None:
         """Take in what positions are worth.
 
         Args:
-            values: of all positions at each step, in units of 10^-`places` dollars; None while nothing is held.
+            worth: of all positions; None while nothing is held.
             cash: dollars.
         """
         self.block = block
         self.begin = begin
-        self.end = begin
-        self._values = values
-        self._places = places
+        self.end = end
+        self._worth = worth
         self._cash = cash
 
     def range(self, end: int) -> tuple[Decimal, Decimal]:
         """The lowest and the highest equity before the step `end`, dollars."""
-        if self._values is None:
+        worth = self._worth
+        if worth is None:
             return self._cash, self._cash
-        seen = self._values[: end - self.begin]
-        return self._in_dollars(seen.min().item()), self._in_dollars(seen.max().item())
+        seen = worth.values(self.begin, end)
+        return self._cash + worth.dollars(seen.min().item()), self._cash + worth.dollars(seen.max().item())
 
     def bar_ends(self, speaking: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, int]]:
         """The steps that end a bar, each with the number of that bar; of `speaking` bars only, if given."""
@@ -76,21 +72,18 @@ class Stretch:
 
         Those that a later one reaches are left out.
         """
-        block, now = self.block, clock.monotonic_at(self.block.at(row))
-        if self._values is None:
+        block, worth, now = self.block, self._worth, clock.monotonic_at(self.block.at(row))
+        if worth is None:
             return [(now, self._cash)]
-        rows = range(self.begin, row + 1)
-        first = bisect_left(rows, now - span_s, key=lambda earlier: clock.monotonic_at(block.at(earlier)))
+        steps = range(self.begin, row + 1)
+        first = self.begin + bisect_left(steps, now - span_s, key=lambda step: clock.monotonic_at(block.at(step)))
         found: list[tuple[float, Decimal]] = []
         highest = None
-        for place, value in reversed(list(enumerate(self._values[first : len(rows)].tolist(), self.begin + first))):
+        for step, value in zip(range(row, first - 1, -1), worth.values(first, row + 1)[::-1].tolist(), strict=True):
             if highest is None or value > highest:
                 highest = value
-                found.append((clock.monotonic_at(block.at(place)), self._in_dollars(value)))
+                found.append((clock.monotonic_at(block.at(step)), self._cash + worth.dollars(value)))
         return found[::-1]
-
-    def _in_dollars(self, value: int) -> Decimal:
-        return self._cash + tidy(Decimal(value).scaleb(-self._places))
 
 
 class Stretches:
@@ -101,9 +94,9 @@ class Stretches:
     ) -> None:
         """Look in `market`, the market of `history`, for an account."""
         self._market = market
-        self._present = history.present
         self._portfolio = portfolio
         self._monitor = monitor
+        self._worth = Worth(history.present, market.columns)
 
     def next(self) -> Stretch | None:
         """The stretch that begins with the next step, None when that must be taken by itself."""
@@ -112,52 +105,15 @@ class Stretches:
             return None
         block, row = found
         begin, end = row + 1, min(block.next_edge(row), row + 1 + _FARTHEST)
+        if begin >= end:
+            return None
         held = {symbol: position.quantity for symbol, position in self._portfolio.positions.items()}
-        marks = self._marks(block, begin, end, list(held)) if held and begin < end else None
-        if marks is not None:
-            end = begin + len(marks)
-        stretch = self._valued(block, begin, marks, held) if begin < end else None
-        if stretch is None:
+        if not self._worth.follow(block, begin, held, self._monitor.limits.max_quote_deviation_pct):
             return None
-        while not self._monitor.stays_calm(*stretch.range(end)):
-            end = begin + (end - begin) // 2
-            if begin == end:
-                return None
-        stretch.end = end
-        return stretch
-
-    def _marks(self, block: Block, begin: int, end: int, held: list[str]) -> Integers:
-        """Micro-dollars by which everything held is marked, as `mark_of` has it; int64 [steps, symbols].
-
-        As far as all of it has bars, and quotes that are sound.
-        """
-        columns = self._market.columns(held)
-        first = block.first_bar + begin // block.rows
-        absent = np.flatnonzero(
-            ~self._present[first : block.first_bar + (end - 1) // block.rows + 1, columns].all(axis=1)
-        )
-        if len(absent):
-            end = min(end, (first + int(absent[0]) - block.first_bar) * block.rows)
-        last, bid, ask = (side[begin:end, columns] for side in (block.last, block.bid, block.ask))
-        marks: Integers = np.minimum(np.maximum(last, bid), ask)
-        allowed = self._monitor.limits.max_quote_deviation_pct
-        doubtful = np.abs(marks - last) * 2.0 > float(allowed or 1) * last  # long before it depends on the mark before
-        flawed = np.flatnonzero(((bid <= 0) | (bid >= ask) | doubtful).any(axis=1))
-        return marks[: flawed[0]] if len(flawed) else marks
-
-    def _valued(self, block: Block, begin: int, marks: Integers | None, held: dict[str, Decimal]) -> Stretch | None:
-        """What is held, at its marks; None where that takes more digits than there are."""
-        cash = self._portfolio.cash
-        if marks is None:
-            return Stretch(block, begin, None, 0, cash)
-        places = max(0, *(-_exponent(quantity) for quantity in held.values()))
-        shares = [int(quantity.scaleb(places)) for quantity in held.values()]
-        if sum(abs(one) * float(most) for one, most in zip(shares, marks.max(axis=0), strict=True)) > _MOST:
-            return None
-        values: Integers = marks @ np.array(shares, dtype=np.int64)
-        return Stretch(block, begin, values, _MICRO_PLACES + places, cash)
-
-
-def _exponent(quantity: Decimal) -> int:
-    exponent = quantity.as_tuple().exponent
-    return exponent if isinstance(exponent, int) else 0
+        end = self._worth.sound_until(begin, end)
+        stretch = Stretch(block, begin, end, self._worth if held else None, self._portfolio.cash)
+        while stretch.end > begin:
+            if self._monitor.stays_calm(*stretch.range(stretch.end)):
+                return stretch
+            stretch.end = begin + (stretch.end - begin) // 2
+        return None

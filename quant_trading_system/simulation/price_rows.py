@@ -116,7 +116,7 @@ class Block:
         edges: the steps that open or close a session, rising.
     """
 
-    __slots__ = ("ask", "before", "bid", "edges", "first_bar", "last", "rows", "times", "volume")
+    __slots__ = ("_moments", "ask", "before", "bid", "edges", "first_bar", "last", "rows", "times", "volume")
 
     def __init__(
         self, first_bar: int, before: int, times: Times, prices: tuple[Integers, Integers, Integers, Integers]
@@ -130,12 +130,19 @@ class Block:
         opening = np.flatnonzero(times.opens) * self.rows
         closing = (np.flatnonzero(times.closes) + 1) * self.rows - 1
         self.edges: list[int] = np.sort(np.concatenate((opening, closing))).tolist()
+        self._moments: dict[int, datetime] = {}
 
     def __len__(self) -> int:
         return len(self.last)
 
     def at(self, row: int) -> datetime:
         """When that step is; the steps of a bar are evenly spaced from its start to its end."""
+        known = self._moments.get(row)
+        if known is None:
+            known = self._moments[row] = self._at(row)
+        return known
+
+    def _at(self, row: int) -> datetime:
         bar, place = divmod(row, self.rows)
         if place == self.rows - 1:
             return self.times.end(bar)

@@ -1,0 +1,130 @@
+"""What everything held is worth at each step of a block, brought up to date when shares come and go.
+
+Sums are exact: prices are micro-dollars and shares whole numbers of their smallest part.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quant_trading_system.core.numbers import tidy
+from quant_trading_system.simulation.price_rows import Block
+
+_MOST = float(2**62)
+_MICRO_PLACES = 6
+
+Integers = NDArray[np.int64]
+
+
+class Marks:
+    """The prices by which one symbol is marked in a block.
+
+    Attributes:
+        values: micro-dollars at each step, int64 [steps]; `most`: the largest.
+        flawed: the steps without a bar or with a quote that is not sound, rising.
+    """
+
+    __slots__ = ("flawed", "most", "values")
+
+    def __init__(self, values: Integers, flawed: list[int]) -> None:
+        self.values = values
+        self.most = float(values.max())
+        self.flawed = flawed
+
+
+class Worth:
+    """Follows what is held through one block after the other."""
+
+    def __init__(self, present: NDArray[np.bool_], columns: Callable[[list[str]], list[int]]) -> None:
+        """Begin with nothing.
+
+        Args:
+            present: which symbols have a bar, bool [bars, symbols]; `columns`: where symbols stand in it and in blocks.
+        """
+        self._present = present
+        self._columns = columns
+        self._block: Block | None = None
+        self._deviation: Decimal | None = None
+        self._marks: dict[str, Marks] = {}
+        self._held: dict[str, Decimal] = {}
+        self._places = 0
+        self._values: Integers = np.zeros(0, dtype=np.int64)
+
+    def follow(self, block: Block, begin: int, held: Mapping[str, Decimal], deviation: Decimal | None) -> bool:
+        """Know what is held from the step `begin` on; False where that takes more digits than there are.
+
+        Args:
+            held: signed shares by symbol, none of them zero.
+            deviation: what part of the last price a mark may be off, as in `mark_of`.
+        """
+        if block is not self._block or deviation != self._deviation:
+            self._block, self._deviation, self._marks = block, deviation, {}
+            self._forget(len(block))
+        if held == self._held:
+            return True
+        unknown = [symbol for symbol in held if symbol not in self._marks]
+        if unknown:
+            self._learn(block, unknown)
+        places = max(0, *(-_exponent(quantity) for quantity in held.values())) if held else 0
+        if sum(abs(float(shares)) * self._marks[symbol].most for symbol, shares in held.items()) * 10.0**places > _MOST:
+            self._block = None
+            return False
+        if places != self._places:
+            self._forget(len(block))
+            self._places = places
+        for symbol in held.keys() | self._held.keys():
+            more = _parts(held.get(symbol), places) - _parts(self._held.get(symbol), places)
+            if more:
+                self._values[begin:] += self._marks[symbol].values[begin:] * more
+        self._held = dict(held)
+        return True
+
+    def sound_until(self, begin: int, end: int) -> int:
+        """The first step from `begin` on at which something held has no sound price; `end` when there is none."""
+        for symbol in self._held:
+            flawed = self._marks[symbol].flawed
+            if flawed:
+                place = bisect_left(flawed, begin)
+                if place < len(flawed):
+                    end = min(end, flawed[place])
+        return end
+
+    def values(self, begin: int, end: int) -> Integers:
+        """What all of it is worth, int64 [steps], to be read with `dollars`; good until the next `follow`."""
+        return self._values[begin:end]
+
+    def dollars(self, value: int) -> Decimal:
+        """One of the values in dollars."""
+        return tidy(Decimal(value).scaleb(-_MICRO_PLACES - self._places))
+
+    def _forget(self, steps: int) -> None:
+        self._values = np.zeros(steps, dtype=np.int64)
+        self._held = {}
+
+    def _learn(self, block: Block, symbols: list[str]) -> None:
+        """Make out by which prices these symbols are marked, as `mark_of` has it."""
+        columns = self._columns(symbols)
+        last, bid, ask = (side[:, columns] for side in (block.last, block.bid, block.ask))
+        marks: Integers = np.minimum(np.maximum(last, bid), ask)
+        limit = float(1 if self._deviation is None else self._deviation)
+        doubtful = np.abs(marks - last) * 2.0 > limit * last  # long before it depends on the mark before
+        bars = self._present[block.first_bar : block.first_bar + len(block) // block.rows, columns]
+        flawed = (bid <= 0) | (bid >= ask) | doubtful | np.repeat(~bars, block.rows, axis=0)
+        is_flawed = flawed.any(axis=0).tolist()
+        for place, symbol in enumerate(symbols):
+            steps = np.flatnonzero(flawed[:, place]).tolist() if is_flawed[place] else []
+            self._marks[symbol] = Marks(np.ascontiguousarray(marks[:, place]), steps)
+
+
+def _parts(quantity: Decimal | None, places: int) -> int:
+    return 0 if quantity is None else int(quantity.scaleb(places))
+
+
+def _exponent(quantity: Decimal) -> int:
+    exponent = quantity.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0

@@ -20,7 +20,7 @@ from quant_trading_system.market.history import (
     PriceHistory,
     simple_returns,
 )
-from quant_trading_system.market.time_axis import moment_of
+from quant_trading_system.market.time_axis import Stamps
 
 
 class HistoryView:
@@ -145,8 +145,8 @@ class HistoryView:
                     volumes[place] = bars.sum()
         return volumes, closes
 
-    def earlier_volumes(self, symbol: str, sessions: int) -> list[tuple[datetime, datetime, int]]:
-        """Start, end and shares of each intraday bar of the `sessions` sessions before the current one, oldest first.
+    def earlier_volumes(self, symbol: str, sessions: int) -> tuple[Stamps, Stamps, Integers]:
+        """Starts, ends and shares of the intraday bars of the `sessions` sessions before the current one, oldest first.
 
         Empty with daily bars and without volumes; bars whose volume is unknown are left out.
 
@@ -156,15 +156,14 @@ class HistoryView:
         if sessions < 1:
             raise MarketDataError(f"{sessions} sessions cannot be looked at; ask for at least 1")
         history, column = self._history, self._history.column_of(symbol)
-        if history.is_daily or history.volume is None:
-            return []
-        starts = self._session_starts()
-        first, last = int(starts[-sessions - 1 :][0]), int(starts[-1])
-        known = history.present[first:last, column] & (history.volume[first:last, column] != UNKNOWN_VOLUME)
-        return [
-            (moment_of(history.axis.starts[row]), moment_of(history.axis.ends[row]), int(history.volume[row, column]))
-            for row in known.nonzero()[0] + first
-        ]
+        rows = np.zeros(0, dtype=np.int64)
+        volume = history.present if history.volume is None else history.volume
+        if not history.is_daily and history.volume is not None:
+            starts = self._session_starts()
+            first, last = int(starts[-sessions - 1 :][0]), int(starts[-1])
+            known = history.present[first:last, column] & (volume[first:last, column] != UNKNOWN_VOLUME)
+            rows = known.nonzero()[0] + first
+        return history.axis.starts[rows], history.axis.ends[rows], volume[rows, column].astype(np.int64)
 
     def _session_starts(self) -> Integers:
         """The first bar of each session up to now."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from math import lcm
+from operator import mul
 
 import msgspec
+import numpy as np
 
 from quant_trading_system.core.exceptions import InvalidNumber, MarketDataError
 from quant_trading_system.core.numbers import ONE
 from quant_trading_system.execution.algo.slicing import Weight, integer_weights
-from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.history import Integers, PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.sessions import Calendar, Session
-from quant_trading_system.market.time_axis import moment_of
+from quant_trading_system.market.time_axis import Stamps, moment_of, stamp_of
 
 
 class VolumeProfile(msgspec.Struct, frozen=True):
@@ -89,6 +92,7 @@ class VolumeProfile(msgspec.Struct, frozen=True):
 
 
 _TICK = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
 
 
 def learn_profile(volumes_by_day: Sequence[Sequence[Weight]]) -> VolumeProfile:
@@ -105,11 +109,17 @@ def learn_profile(volumes_by_day: Sequence[Sequence[Weight]]) -> VolumeProfile:
     """
     if len({len(day) for day in volumes_by_day}) > 1:
         raise MarketDataError("every day of a volume profile needs the same number of parts")
-    days = [VolumeProfile.of(day).fractions for day in volumes_by_day if any(volume != 0 for volume in day)]
+    try:
+        days = [integer_weights(day) for day in volumes_by_day if any(volume != 0 for volume in day)]
+    except InvalidNumber as error:
+        raise MarketDataError(f"volume profile: {error}") from None
     if not days:
         raise MarketDataError("no day has any volume; a volume profile cannot be learned")
-    sums = [sum(column, Fraction(0)) for column in zip(*days, strict=True)]
-    rounded = [round(part / len(days) * 10**12) for part in sums]  # keeps the integers short; sums to one again below
+    totals = [sum(day) for day in days]
+    common = lcm(*totals)  # so that all that is added up is whole
+    factors = [common // total for total in totals]
+    sums = [sum(map(mul, column, factors)) for column in zip(*days, strict=True)]
+    rounded = [round(Fraction(part * 10**12, common * len(days))) for part in sums]  # keeps the integers short
     return VolumeProfile.of(rounded, len(days))
 
 
@@ -130,8 +140,7 @@ def profile_from_bars(history: PriceHistory, symbol: str, calendar: Calendar, pa
     column = history.column_of(symbol)
     axis, volume = history.axis, history.volume
     rows = history.present[:, column].nonzero()[0]
-    bars = ((moment_of(axis.starts[row]), moment_of(axis.ends[row]), int(volume[row, column])) for row in rows)
-    return _learn(bars, calendar, parts)
+    return _learn((axis.starts[rows], axis.ends[rows], volume[rows, column]), calendar, parts)
 
 
 def recent_profile(
@@ -154,25 +163,47 @@ FEWEST_DAYS = 5
 """Of a profile that is believed more than the usual one."""
 
 
-def _learn(bars: Iterable[tuple[datetime, datetime, int]], calendar: Calendar, parts: int) -> VolumeProfile:
-    days: dict[date, list[Fraction]] = {}
-    for start, end, volume in bars:
-        session = calendar.session_at(start)
-        if session is None or session.is_half_day or volume < 0:
-            continue
-        day = days.setdefault(session.date, [Fraction(0)] * parts)
-        for part, share in _parts_of(session, start, min(end, session.close), parts):
-            day[part] += volume * share
-    return learn_profile(list(days.values()))
+def _learn(bars: tuple[Stamps, Stamps, Integers], calendar: Calendar, parts: int) -> VolumeProfile:
+    """From the starts, ends and volumes of bars, in order; those outside of full sessions are left out."""
+    starts, ends, volumes = bars
+    if not len(starts):
+        return learn_profile([])
+    first, last = (moment_of(starts[place]).date() for place in (0, -1))
+    days: list[list[int | Fraction]] = []
+    for session in calendar.sessions_between(first - _DAY, last + _DAY):
+        inside = slice(*np.searchsorted(starts, [stamp_of(session.open), stamp_of(session.close)]).tolist())
+        known = volumes[inside] >= 0
+        if not session.is_half_day and known.any():
+            opened, length = stamp_of(session.open), (session.close - session.open) // _TICK
+            spans = [
+                (edge[inside][known] - opened).astype("timedelta64[us]").astype(np.int64) for edge in (starts, ends)
+            ]
+            days.append(_parts_of(spans[0], np.minimum(spans[1], length), volumes[inside][known], length, parts))
+    return learn_profile(days)
 
 
-def _parts_of(session: Session, start: datetime, end: datetime, parts: int) -> Iterator[tuple[int, Fraction]]:
-    """Which parts of the session a bar covers, and which share of the bar lies in each."""
-    length = (session.close - session.open) // _TICK
-    first, last = ((moment - session.open) // _TICK * parts for moment in (start, end))
-    for part in range(first // length, -(-last // length)):
-        inside = min(last, (part + 1) * length) - max(first, part * length)
-        yield part, Fraction(inside, last - first)
+def _since(opening: datetime, stamps: Stamps) -> Integers:
+    """Microseconds."""
+    passed: Integers = (stamps - stamp_of(opening)).astype("timedelta64[us]").astype(np.int64)
+    return passed
+
+
+def _parts_of(begins: Integers, ends: Integers, volumes: Integers, length: int, parts: int) -> list[int | Fraction]:
+    """What traded in each of the equal parts of a session, exactly.
+
+    Args:
+        begins, ends: of the bars; `length`: of the session; microseconds since its opening.
+    """
+    first, last = begins * parts // length, -(-ends * parts // length)
+    whole = np.zeros(parts, dtype=np.int64)
+    within = last - first == 1  # the whole bar lies in one part
+    np.add.at(whole, first[within], volumes[within])
+    day = [Fraction(shares) for shares in whole.tolist()]
+    for begin, end, volume in zip(*(of[~within].tolist() for of in (begins, ends, volumes)), strict=True):
+        for part in range(begin * parts // length, -(-end * parts // length)):
+            inside = min(end * parts, (part + 1) * length) - max(begin * parts, part * length)
+            day[part] += Fraction(volume * inside, (end - begin) * parts)
+    return [shares.numerator if shares.denominator == 1 else shares for shares in day]
 
 
 class VolumeForecast(msgspec.Struct, frozen=True, kw_only=True):

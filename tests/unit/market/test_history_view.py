@@ -48,7 +48,7 @@ def everything(view):
         for sessions in (1, 3, 10_000):
             shares, closes = view.by_session(symbol, sessions)
             answers[f"by session {symbol} {sessions}"] = (shares.tolist(), closes.tolist())
-            answers[f"earlier {symbol} {sessions}"] = view.earlier_volumes(symbol, sessions)
+            answers[f"earlier {symbol} {sessions}"] = [part.tolist() for part in view.earlier_volumes(symbol, sessions)]
         for window in (None, 1, 3, 10_000):
             answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
             answers[f"returns {window}"] = view.returns(window).tolist()

@@ -80,8 +80,15 @@ def backtest(
     return asyncio.run(run_account(account, watch))
 
 
-async def run_account(account: SimulatedAccount, watch: Watcher | None = None) -> BacktestResult:
-    """Run a prepared account to the end of its prices, and close its journal."""
+async def run_account(
+    account: SimulatedAccount, watch: Watcher | None = None, *, watch_days: Watcher | None = None
+) -> BacktestResult:
+    """Run a prepared account to the end of its prices, and close its journal.
+
+    Args:
+        watch: called after every step of the market, none of which is passed over then.
+        watch_days: called at the close of every session.
+    """
     test = Backtest(
         run=account.run,
         system=account.system,
@@ -91,6 +98,7 @@ async def run_account(account: SimulatedAccount, watch: Watcher | None = None) -
         history=account.history,
         correlations=account.correlations,
         watch=watch,
+        watch_days=watch_days,
         speaking=speaking_bars(account.strategies, account.history, account.first_bar),
     )
     start = EquityPoint(account.clock.now(), account.system.portfolio.equity, ZERO, 0)

@@ -158,10 +158,10 @@ def _run(account: SimulatedAccount, *, quiet: bool) -> BacktestResult:
         task = None if bar is None else bar.add_task("trading", total=1.0)
 
         def watch(progress: Progress) -> None:
-            if bar is not None and task is not None and progress.is_day_end:
+            if bar is not None and task is not None:
                 bar.update(task, completed=progress.done)
 
-        return asyncio.run(run_account(account, watch))
+        return asyncio.run(run_account(account, watch_days=watch))
 
 
 def _data(result: BacktestResult) -> dict[str, object]:

@@ -6,7 +6,7 @@ them loses a digit. A `Decimal` is made where a decision asks for one; floats ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import LEDGER
+from quant_trading_system.market.scratch import put_away, row_blocks, scratch
 from quant_trading_system.market.time_axis import Stamps, TimeAxis, moment_of, stamp_of
 
 MICROS = 1_000_000
@@ -213,7 +214,14 @@ class PriceHistory:
         """
         names = tuple(symbols)
         columns = [self.column_of(name) for name in names]
-        return self._part(names, self.axis, lambda array: array[:, columns])
+
+        def pick(array: NDArray[Any]) -> NDArray[Any]:
+            chosen = scratch((len(self), len(columns)), array.dtype)
+            for rows in self._row_blocks():
+                chosen[rows] = array[rows][:, columns]
+            return chosen
+
+        return self._part(names, self.axis, pick)
 
     def followed_by(self, later: PriceHistory) -> PriceHistory | None:
         """This history with the bars of `later` behind it; None when the two do not go together.
@@ -256,20 +264,31 @@ class PriceHistory:
         return self._floats
 
     def returns(self) -> Floats:
-        """Simple returns: float64 [T - 1, N], 0.01 is one percent; NaN where either close is missing."""
-        return simple_returns(self._floats)
+        """Simple returns: float64 [T - 1, N], 0.01 is one percent; NaN where either close is missing.
+
+        Read-only, made once.
+        """
+        return self._returns
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that depend on every time, symbol and number; the same on every machine; made once."""
         return self._fingerprint
 
+    def put_away(self) -> None:
+        """Give back the memory of prices that lie in files; they are read again where they are needed."""
+        put_away(*self._prices(), self.volume, self.__dict__.get("_floats"), self.__dict__.get("_returns"))
+
     @cached_property
     def _fingerprint(self) -> str:
         digest = blake2b("\x1f".join(self.symbols).encode(), digest_size=8)
-        known = self.present.astype(np.int64)
         digest.update(np.ascontiguousarray(self.axis.ends).astype("<M8[ns]").tobytes())
-        for array in (known, self.close_micros, self.open_micros, self.high_micros, self.low_micros, self.volume):
-            digest.update(b"-" if array is None else (array * known).astype("<i8").tobytes())
+        for array in (self.present, *self._prices()[1:], self.volume):
+            if array is None:
+                digest.update(b"-")
+                continue
+            for rows in self._row_blocks():
+                digest.update((array[rows] * self.present[rows].astype(np.int64)).astype("<i8").tobytes())
+            put_away(array)
         return digest.hexdigest()
 
     @cached_property
@@ -278,9 +297,23 @@ class PriceHistory:
 
     @cached_property
     def _floats(self) -> Floats:
-        closes = np.where(self.present, self.close_micros / MICROS, np.nan)
+        closes: Floats = scratch(self.close_micros.shape, np.float64)
+        for rows in self._row_blocks():
+            closes[rows] = np.where(self.present[rows], self.close_micros[rows] / MICROS, np.nan)
         closes.setflags(write=False)
         return closes
+
+    @cached_property
+    def _returns(self) -> Floats:
+        closes = self._floats
+        returns: Floats = scratch((len(self) - 1, len(self.symbols)), np.float64)
+        for rows in self._row_blocks():
+            returns[rows] = simple_returns(closes[rows.start : rows.stop + 1])
+        returns.setflags(write=False)
+        return returns
+
+    def _row_blocks(self) -> Iterator[slice]:
+        return row_blocks(len(self), len(self.symbols))
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < len(self):

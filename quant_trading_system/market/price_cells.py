@@ -73,6 +73,7 @@ def read_prices(cells: pl.Series, decimals: int | None) -> tuple[Integers, Flaws
     """Prices in micro-dollars; 0 where the cell is empty or flawed.
 
     Args:
+        cells: text, 64-bit floats or integers.
         decimals: round to so many decimals, half to even; None refuses prices with more than six.
     """
 
@@ -81,6 +82,10 @@ def read_prices(cells: pl.Series, decimals: int | None) -> tuple[Integers, Flaws
 
     if decimals is not None and decimals < MAX_DECIMALS:
         return _read_column(cells, np.zeros(len(cells), np.int64), cells.is_not_null(), read)
+    if cells.dtype.is_numeric():
+        micros = _micros_of_numbers(cells)
+        usual = micros.is_between(1, MAX_PRICE * MICROS).fill_null(value=False)
+        return _read_column(cells, micros.fill_null(0).to_numpy(), cells.is_not_null() & ~usual, read)
     parts = cells.str.extract_groups(_USUAL_PRICE).struct
     fraction = parts.field("2").fill_null("").str.pad_end(MAX_DECIMALS, "0").cast(pl.Int64)
     micros = parts.field("1").cast(pl.Int64) * MICROS + fraction
@@ -89,14 +94,20 @@ def read_prices(cells: pl.Series, decimals: int | None) -> tuple[Integers, Flaws
 
 
 def read_volumes(cells: pl.Series) -> tuple[Integers, Flaws]:
-    """Volumes in shares; `UNKNOWN_VOLUME` where the cell is empty."""
-    shares = cells.str.extract(_USUAL_VOLUME).cast(pl.Int64)
+    """Volumes in shares of text or numbers; `UNKNOWN_VOLUME` where the cell is empty."""
+    if cells.dtype.is_numeric():
+        whole = cells.cast(pl.Int64, strict=False)
+        shares = whole.zip_with((whole == cells) & (whole >= 0), pl.Series([None], dtype=pl.Int64))
+    else:
+        shares = cells.str.extract(_USUAL_VOLUME).cast(pl.Int64)
     usual = (shares <= MAX_VOLUME).fill_null(value=False)
     return _read_column(cells, shares.fill_null(UNKNOWN_VOLUME).to_numpy(), cells.is_not_null() & ~usual, _shares)
 
 
 def read_times(cells: pl.Series) -> Times:
     """Dates and times of ISO 8601: ``2022-01-03``, ``2022-01-03 09:30``, ``2022-01-03T14:30:00Z``, ``…-05:00``."""
+    if isinstance(cells.dtype, pl.Datetime):
+        return _read_moments(cells)
     parts = cells.str.extract_groups(_USUAL_TIME).struct.unnest()
     day, clock, second, fraction, zone = (parts.to_series(number) for number in range(5))
     text = day + " " + clock.fill_null("00:00") + ":" + second.fill_null("00")
@@ -110,6 +121,17 @@ def read_times(cells: pl.Series) -> Times:
     kind = TimeKind(int(kinds[sound.argmax()]))
     flaws = _time_flaws(sound, kinds, kind, cells) | _zone_flaws(sound & (kinds == kind), minutes.to_numpy())
     return Times(local.to_numpy(), utc.to_numpy(), kind, flaws)
+
+
+def _read_moments(cells: pl.Series) -> Times:
+    """A column of moments instead of text: without a time zone as they are, else in UTC."""
+    zone = getattr(cells.dtype, "time_zone", None)
+    plain = cells if zone is None else cells.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    moments = plain.dt.cast_time_unit("us")
+    sound = (moments.dt.year().is_between(1900, 2099) & (moments == plain)).fill_null(value=False).to_numpy()
+    kind = TimeKind.NAIVE if zone is None else TimeKind.AWARE
+    flaws = _time_flaws(sound, np.full(len(cells), kind, dtype=np.int8), kind, cells)
+    return Times(moments.to_numpy(), moments.to_numpy(), kind, flaws)
 
 
 def to_utc(local: Stamps, timezone: str) -> tuple[Stamps, Flaws]:
@@ -151,7 +173,8 @@ def _read_column(
     flaws: Flaws = {}
     answers: dict[str, int | str] = {}
     positions = unusual.arg_true()
-    for position, text in zip(positions.to_list(), cells.gather(positions).to_list(), strict=True):
+    texts = cells.gather(positions).cast(pl.String).to_list()
+    for position, text in zip(positions.to_list(), texts, strict=True):
         answer = answers.get(text)
         if answer is None:
             answer = answers[text] = read(text)
@@ -159,6 +182,17 @@ def _read_column(
             flaws[position] = answer
         values[position] = 0 if isinstance(answer, str) else answer
     return values, flaws
+
+
+def _micros_of_numbers(cells: pl.Series) -> pl.Series:
+    """Micro-dollars of floats or integers; null where a float is not the nearest one to six decimals.
+
+    A decimal of at most fifteen digits is the only one that its float stands for (IEEE 754), so that this is exact.
+    """
+    if cells.dtype.is_integer():
+        return cells.cast(pl.Int64, strict=False).clip(0, MAX_PRICE + 1) * MICROS
+    micros = (cells * MICROS).round().cast(pl.Int64, strict=False)
+    return micros.zip_with(micros.cast(pl.Float64) / MICROS == cells, pl.Series([None], dtype=pl.Int64))
 
 
 def _micros(text: str, decimals: int | None) -> int | str:

@@ -153,6 +153,33 @@ def _read_parquet(path: Path) -> PriceFile:
     return PriceFile(path.name, header, _tidy(table, first_line=1), "row")
 
 
+def parquet_header(path: Path) -> tuple[PriceFile, int]:
+    """The header of a Parquet file, with no row, and how many rows there are."""
+    table = pl.scan_parquet(path)
+    header = [name.strip() for name in table.collect_schema()]
+    return PriceFile(path.name, header, pl.DataFrame(), "row"), int(table.select(pl.len()).collect().item())
+
+
+def parquet_part(path: Path, first: int, rows: int, columns: list[int] | None = None) -> PriceFile:
+    """Some rows of a Parquet file: numbers and times as they are, all else as text.
+
+    Args:
+        columns: numbers of those wanted; all by default.
+    """
+    table = pl.scan_parquet(path).slice(first, rows)
+    schema = list(table.collect_schema().items())
+    wanted = range(len(schema)) if columns is None else columns
+    cells = table.select(_as_it_is(*schema[number]).alias(str(number)) for number in wanted).collect()
+    lines = pl.int_range(first + 1, first + 1 + len(cells), eager=True).alias(LINE)
+    return PriceFile(path.name, [name.strip() for name, _ in schema], cells.with_columns(lines), "row")
+
+
+def _as_it_is(name: str, dtype: pl.DataType) -> pl.Expr:
+    if dtype == pl.Float64 or dtype.is_integer() or isinstance(dtype, pl.Datetime):
+        return pl.col(name)
+    return _as_text(name, dtype).str.strip_chars().replace("", None)
+
+
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from heapq import nsmallest
 
+import polars as pl
+
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.price_cells import Flaws
 from quant_trading_system.market.price_file import LINE, PriceFile
@@ -43,7 +45,7 @@ class Problems:
         raise MarketDataError("\n  ".join([head, *shown, *more]))
 
     def _sentence(self, position: int, column: int) -> str:
-        cell = self._file.cells[str(column)][position]
+        cell = self._file.cells[str(column)].slice(position, 1).cast(pl.String).item()
         name = self._file.header[column] or f"column {column + 1}"
         quoted = "" if cell is None else f" {_shortened(cell)!r}"
         why = next(flaws[position] for number, flaws in self._found if number == column and position in flaws)

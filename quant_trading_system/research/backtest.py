@@ -67,12 +67,14 @@ class Backtest:
         history: PriceHistory,
         correlations: RollingCorrelations,
         watch: Watcher | None = None,
+        watch_days: Watcher | None = None,
         speaking: NDArray[np.bool_] | None = None,
     ) -> None:
         """Join the parts.
 
         Args:
             watch: called after every step of the market, none of which is passed over then.
+            watch_days: called at the close of every session, which costs nothing.
             speaking: the bars at which a strategy may say something, bool [bars]; None when all must be asked always.
         """
         self._run = run
@@ -83,6 +85,7 @@ class Backtest:
         self._history = history
         self._correlations = correlations
         self._watch = watch
+        self._watch_days = watch_days
         self._stretches = Stretches(market, history, system.portfolio, system.monitor)
         self._speaking = None if watch is not None else speaking
         self._asked_bar = market.finished_bars - 1
@@ -118,8 +121,8 @@ class Backtest:
             await engine.on_bar(HistoryView(self._history, step.bar))
         if step.kind is StepKind.CLOSE:
             await self._end_day(step.at)
-        if self._watch is not None:
-            await self._tell(step)
+            await self._tell(step, self._watch_days)
+        await self._tell(step, self._watch)
 
     async def _pass_over(self) -> bool:
         """Go through a stretch of the market in which only strategies are asked; False without one."""
@@ -204,11 +207,11 @@ class Backtest:
         self.curve.append(EquityPoint(moment, portfolio.equity, gross, len(positions)))
         await self._system.engine.close_day()
 
-    async def _tell(self, step: MarketStep) -> None:
-        if self._watch is None:
+    async def _tell(self, step: MarketStep, watch: Watcher | None) -> None:
+        if watch is None:
             return
         share = (step.bar + 1 - self._first_bar) / (len(self._history) - self._first_bar)
-        answer = self._watch(Progress(step.at, share, step.kind is StepKind.CLOSE))
+        answer = watch(Progress(step.at, share, step.kind is StepKind.CLOSE))
         if answer is not None:
             await answer
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_trading_system.market.scratch import row_blocks, scratch
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -30,11 +32,14 @@ def ticks(prices: Integers) -> Integers:
 
 def previous_closes(closes: Integers, present: Flags) -> Integers:
     """The last close known before each bar; 0 where there was none. [T, N]."""
-    rows = np.where(present, np.arange(len(closes))[:, np.newaxis], -1)
-    latest = np.maximum.accumulate(rows, axis=0)
-    before = np.vstack([np.full((1, closes.shape[1]), -1), latest[:-1]])
-    known = np.take_along_axis(closes, np.maximum(before, 0), axis=0)
-    return np.where(before >= 0, known, 0)
+    previous: Integers = scratch(closes.shape, np.int64)
+    latest = np.zeros(closes.shape[1], dtype=np.int64)
+    for rows in row_blocks(*closes.shape):
+        known = np.vstack([latest, np.where(present[rows], closes[rows], 0)])
+        places = np.where(known > 0, np.arange(len(known))[:, np.newaxis], 0)
+        carried = np.take_along_axis(known, np.maximum.accumulate(places, axis=0), axis=0)
+        previous[rows], latest = carried[:-1], carried[-1]
+    return previous
 
 
 def squared_returns(closes: Integers, previous: Integers, present: Flags) -> Integers:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, PriceHistory
+from quant_trading_system.market.scratch import put_away
 from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import Stamps, moment_of, stamp_of
 from quant_trading_system.simulation import paths, spreads
@@ -293,15 +294,17 @@ class PriceRows:
     # -- intraday bars --------------------------------------------------------------------------------------------
 
     def _intraday_blocks(self) -> Iterator[Block]:
-        before, dates = 0, self._history.dates
-        sessions = self._calendar.sessions_between(dates[0].item(), dates[-1].item())
-        for begin in range(self._first_bar, len(self._history), _CHUNK):
-            bars = slice(begin, min(begin + _CHUNK, len(self._history)))
+        before, history = 0, self._history
+        sessions = self._calendar.sessions_between(history.dates[0].item(), history.dates[-1].item())
+        for begin in range(self._first_bar, len(history), _CHUNK):
+            bars = slice(begin, min(begin + _CHUNK, len(history)))
             last = self._carried(self._intraday_paths(bars), bars)
             rows = last.shape[1]
             times = self.times_of(bars, sessions)
             bid, ask = self._intraday_quotes(bars, last, times)
             traded = self._traded(bars, np.full(rows, 1_000_000 // rows))
+            history.put_away()
+            put_away(self._previous)
             yield Block(begin, before, times, (last, bid, ask, traded))
             before += rows * len(last)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.market import loading
+from quant_trading_system.market import price_steps
 from quant_trading_system.market.loading import load_prices
 
 HEAD = "date,symbol,open,high,low,close,volume"
@@ -195,7 +195,7 @@ def test_a_file_of_one_symbol_must_say_which(refusal):
 
 
 def test_a_scattered_file_cannot_exhaust_the_memory(refusal, monkeypatch):
-    monkeypatch.setattr(loading, "MOST_CELLS", 3)
+    monkeypatch.setattr(price_steps, "MOST_CELLS", 3)
     text = "date,symbol,close\n2022-11-22,KO,1\n2022-11-23,PEP,1\n"
     assert refusal(text) == "prices.csv: 2 times of 2 symbols are too many; split the file"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
-from quant_trading_system.app.heartbeat import ENGINE_FILE, Phase, Pulse, read_heartbeat
+from quant_trading_system.app.heartbeat import ENGINE_FILE, Heartbeat, Phase, Pulse, read_heartbeat
 from quant_trading_system.core.events import CancelsConfirmed
 from quant_trading_system.core.halt_events import LiquidationEvent, LiquidationState
 from quant_trading_system.core.halt_scope import HaltScope
@@ -52,6 +52,11 @@ class Follower:
         """No engine has given a sign of life for some looks; nothing is closed before one runs."""
         last = self._pulse.last
         return self._pulse.silent >= SILENT_LOOKS or (last is not None and last.phase is Phase.ENDED)
+
+    @property
+    def last(self) -> Heartbeat | None:
+        """The engine's latest sign of life; None when none has ever run."""
+        return self._pulse.last
 
     def look(self) -> list[str]:
         """One line for each thing that has happened since the last look.

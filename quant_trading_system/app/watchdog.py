@@ -6,18 +6,18 @@ its own connection, again and again until the broker shows none, and writes down
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Protocol
+from functools import partial
 
 import msgspec
 
+from quant_trading_system.app.broker_sweep import Canceller, Sweep
 from quant_trading_system.app.heartbeat import Heartbeat, Phase, Pulse
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltTrigger
 from quant_trading_system.core.exceptions import KillSwitchIncomplete
-from quant_trading_system.execution.backoff import Backoff
 from quant_trading_system.risk.kill_switch import KillSwitch
 
 BOUND = timedelta(seconds=5)
@@ -26,19 +26,6 @@ TURN_BOUND = timedelta(minutes=2)
 """How long one turn of the engine may take: longer than the slowest answer that it waits for."""
 
 _LOOKS = 10  # within the bound
-_SURE = 3  # looks at the broker without an open order; a late one may still arrive
-_FIRST_PAUSE = timedelta(milliseconds=500)
-_LONGEST_PAUSE = timedelta(seconds=30)
-
-
-class Canceller(Protocol):
-    """The watchdog's own line to the broker."""
-
-    async def open_order_ids(self) -> Sequence[str]:
-        """Client order ids of the orders that are open at the broker."""
-
-    async def cancel_all(self) -> None:
-        """Ask for a cancel of every open order."""
 
 
 class WatchdogLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,34 +127,12 @@ class Watchdog:
             self._put_down(last, f"halted the account: {what}")
         except KillSwitchIncomplete as incomplete:
             self._put_down(last, f"{incomplete}; cancelling all the same")
-        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, seed=last.epoch, name="watchdog")
-        empty = 0
-        while empty < _SURE:
+        sweep = Sweep(self._canceller, partial(self._put_down, last), seed=last.epoch)
+        while not sweep.is_done:
             if not self._kill_switch.is_active():
                 self._put_down(last, "somebody has reset the kill switch; cancels no more")
                 return
-            empty = empty + 1 if await self._cancel_once(last) else 0
-            if empty:
-                backoff.reset()
-            await self._rest(backoff.next_pause())
-        self._put_down(last, "no order is open at the broker")
-
-    async def _cancel_once(self, last: Heartbeat) -> bool:
-        """Ask the broker to cancel everything; True when it shows that there is nothing to cancel."""
-        try:
-            found = await self._canceller.open_order_ids()
-            named = f"{len(found)} open orders: {', '.join(found)}"
-        except Exception as error:  # noqa: BLE001 - cancelling goes on without the list, whatever kept it from us
-            found, named = None, f"whatever is open, which cannot be read ({error})"
-        if found is not None and not found:
-            return True
-        try:
-            await self._canceller.cancel_all()
-        except Exception as error:  # noqa: BLE001 - tried again without end, whatever it was
-            self._put_down(last, f"could not cancel {named}; tries again without end: {error}")
-            return False
-        self._put_down(last, f"asked to cancel {named}")
-        return False
+            await self._rest(await sweep.step())
 
     def _put_down(self, about: Heartbeat | None, what: str) -> None:
         """On record once, however often it is tried again."""

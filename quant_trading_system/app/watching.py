@@ -12,7 +12,7 @@ from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Heartbeat, read_heartbeat, write_heartbeat
 from quant_trading_system.app.watchdog import Watchdog, WatchdogLimits
 from quant_trading_system.app.watchdog_record import WatchdogRecord
-from quant_trading_system.core.clock import SystemClock
+from quant_trading_system.core.clock import Clock, SystemClock
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.execution.account_lock import account_key
 from quant_trading_system.execution.alpaca_api import AlpacaApi
@@ -56,13 +56,7 @@ async def watch_account(
         raise ConfigurationError(f"{directory} is no account's directory; check --name, or start `qts trade` first")
     clock, pid = SystemClock(), os.getpid()
     async with AsyncExitStack() as stack:
-        transport = HttpTransport(access.endpoints.trading, access.credentials.headers())
-        hide = access.credentials.hidden_in
-        api = AlpacaApi(
-            transport, clock, partial(_tell_notice, tell), source="watchdog", timeouts=Timeouts(), hide=hide
-        )
-        stack.push_async_callback(api.close)
-        client = AlpacaClient(api)
+        client = own_line(access, clock, stack, tell, source="watchdog")
         account = await client.account()
         require_account((account.id, account.account_number), account_id)
         try:
@@ -93,6 +87,17 @@ async def watch_account(
         )
         tell(f"watching over the engine of account {account.account_number} in {directory}")
         await watchdog.run()
+
+
+def own_line(
+    access: Access, clock: Clock, stack: AsyncExitStack, tell: Callable[[str], None], *, source: str
+) -> AlpacaClient:
+    """A line to the broker beside the engine's; `stack` closes it, `tell` takes what it notices."""
+    transport = HttpTransport(access.endpoints.trading, access.credentials.headers())
+    hide = access.credentials.hidden_in
+    api = AlpacaApi(transport, clock, partial(_tell_notice, tell), source=source, timeouts=Timeouts(), hide=hide)
+    stack.push_async_callback(api.close)
+    return AlpacaClient(api)
 
 
 def _tell_notice(tell: Callable[[str], None], notice: Notice) -> None:

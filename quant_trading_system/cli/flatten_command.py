@@ -11,6 +11,7 @@ import typer
 
 from quant_trading_system.cli.engine_calls import Elsewhere, Far, api_at
 from quant_trading_system.cli.halt_commands import require_reason, stop_far, tell_stopped
+from quant_trading_system.cli.halt_follow import Keys, act_now, halted_account
 from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.scope_options import SideOption, StrategyOption, SymbolOption, scope_from
 from quant_trading_system.cli.screen import AsJson, print_json, screen
@@ -32,14 +33,16 @@ def flatten(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask once more.")] = False,
     wait: Annotated[int, typer.Option("--wait", help="Seconds to wait until all is flat; 0 to wait not at all.")] = 300,
     latch: Latch = None,
+    credentials: Keys = None,
     as_json: AsJson = False,
     *,
     elsewhere: Elsewhere,
 ) -> None:
     """Halt, cancel what rests, and close every position, or those of a symbol, a strategy or a side.
 
-    An engine closes them by limit orders in slices; the halt stays until somebody lifts it with `qts resume`. Exit
-    code 3 when not all is flat in time.
+    An engine closes them by limit orders in slices; the halt stays until somebody lifts it with `qts resume`. Where no
+    engine gives a sign of life, this command cancels at the broker, and tells what is left to close. Exit code 3 when
+    not all is flat in time.
 
     Example: [bold]qts flatten --symbol KO --reason "bad news"[/bold]
     """
@@ -58,12 +61,15 @@ def flatten(
         return
     kept = account_latch(latch)
     switch = KillSwitch(latch=kept)
-    switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=by or getpass.getuser(), scope=scope)
+    who = by or getpass.getuser()
+    switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=who, scope=scope)
     halt = switch.state.halt_of(scope)
     if not as_json:
         screen().print(f"[bold red]FLATTENING[/bold red] {scope}, activation {halt.activation}")
     follower = Follower(kept.path.parent, scope, halt.activation)
     asyncio.run(_follow(follower, wait, quiet=as_json))
+    if wait and follower.is_alone and follower.last is not None:
+        act_now(halted_account(kept, scope, who), follower.last, credentials, quiet=as_json)
     if as_json:
         print_json({"scope": str(scope), "activation": halt.activation, "progress": follower.progress})
     if wait and follower.progress.flat_s is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quant_trading_system.cli.engine_calls import Elsewhere, Far, api_at
+from quant_trading_system.cli.halt_follow import Keys, Wait, accounts_of_machine, follow, halted_account
 from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.scope_options import SideOption, StrategyOption, SymbolOption, scope_from
 from quant_trading_system.cli.screen import screen
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from quant_trading_system.core.events import HaltLevel
     from quant_trading_system.core.halt_scope import HaltScope
     from quant_trading_system.risk.kill_switch import KillSwitch
+    from quant_trading_system.risk.latch import FileLatch
 
 
 _FINAL = 200
@@ -55,14 +57,20 @@ def halt(
     side: SideOption = None,
     latch: Latch = None,
     everything: All = False,
+    credentials: Keys = None,
+    wait: Wait = 60,
     *,
     elsewhere: Elsewhere,
 ) -> None:
     """Stop orders now. Works whether or not an engine is running or hanging, and survives every restart.
 
+    The engine cancels what is open. When it does not, this command takes its right to send and cancels at the broker.
+    Exit code 3 when it is not certain that no order is open.
+
     Example: [bold]qts halt --reason "investigating an anomaly"[/bold]
     """
     from quant_trading_system.core.events import HaltLevel
+    from quant_trading_system.risk.kill_switch import KillSwitch
 
     require_reason(reason)
     scope = scope_from(symbol, strategy, side)
@@ -73,12 +81,15 @@ def halt(
             raise ConfigurationError("with --api the console knows the latch, and the token says who halts")
         tell_stopped(stop_far(elsewhere.far, HaltLevel[level.name], reason, scope, everything=everything))
         return
-    switch = _switch(latch, everything)
-    switch.activate(reason, level=HaltLevel[level.name], activated_by=by or getpass.getuser(), scope=scope)
+    who, kept = by or getpass.getuser(), _latch(latch, everything)
+    switch = KillSwitch(latch=kept)
+    switch.activate(reason, level=HaltLevel[level.name], activated_by=who, scope=scope)
     halted = switch.state.halt_of(scope)
     where = "" if scope.is_account else f" {scope}"
     screen().print(f"[bold red]{halted.level.name}[/bold red]{where} since {halted.at}, activation {halted.activation}")
     screen().print(f"  {halted.reason}", markup=False)
+    accounts = accounts_of_machine(switch, who) if everything else [halted_account(kept, scope, who)]
+    follow(accounts, credentials, wait, named=everything)
 
 
 def resume(
@@ -187,13 +198,16 @@ def _switch(latch: Path | None, everything: bool) -> KillSwitch:
     from quant_trading_system.risk.kill_switch import KillSwitch
     from quant_trading_system.risk.reset import file_obstacles
 
+    kept = _latch(latch, everything)
+    if everything:
+        return KillSwitch(latch=kept, obstacles=lambda _: file_obstacles(kept))
+    return KillSwitch(latch=kept, obstacles=obstacles_on_record(kept.path.parent / JOURNAL_FILE, kept))
+
+
+def _latch(latch: Path | None, everything: bool) -> FileLatch:
     if latch is not None and everything:
         raise ConfigurationError("--latch names one latch, --all means that of the machine; choose one")
-    if everything:
-        host = host_latch()
-        return KillSwitch(latch=host, obstacles=lambda _: file_obstacles(host))
-    kept = account_latch(latch)
-    return KillSwitch(latch=kept, obstacles=obstacles_on_record(kept.path.parent / JOURNAL_FILE, kept))
+    return host_latch() if everything else account_latch(latch)
 
 
 def require_reason(reason: str) -> None:

@@ -128,7 +128,7 @@ def trade(
         policy=worked,
         watchdog=() if no_watchdog else _watchdog_command(name, account, credentials, watchdog_bound),
     )
-    asyncio.run(_until_told(setup, log))
+    asyncio.run(_until_told(setup, credentials, log))
 
 
 def require_name(name: str) -> None:
@@ -146,7 +146,8 @@ def add_to(app: typer.Typer) -> None:
     app.command()(trade)
 
 
-async def _until_told(setup: LiveSetup, log: LogFormat) -> None:
+async def _until_told(setup: LiveSetup, credentials: Path | None, log: LogFormat) -> None:
+    from quant_trading_system.app.keys_place import remember_keys
     from quant_trading_system.app.latest_run import remember_run
     from quant_trading_system.app.live import trade as trade_live
     from quant_trading_system.app.signalled import halt_by_signal
@@ -162,6 +163,7 @@ async def _until_told(setup: LiveSetup, log: LogFormat) -> None:
     setup.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     loop.add_signal_handler(signal.SIGUSR1, halt_by_signal, setup.directory)
     remember_run(setup.directory)
+    remember_keys(setup.directory, credentials)
     tell = teller(log, "engine", clock, setup.access.credentials.hidden_in)
     await trade_live(setup, stop, tell, hurry=hurry)
 

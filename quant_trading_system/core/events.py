@@ -331,10 +331,10 @@ class SenderLocked(Event, frozen=True, kw_only=True, omit_defaults=True, tag="se
 
 
 class WatchdogActed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="watchdog_acted"):
-    """What a watchdog did while the engine could not; taken over from its own record at the next start.
+    """What a watchdog, or `qts halt`, did while the engine could not; taken over from a record at the next start.
 
     Attributes:
-        entry: its id in the record; `pid`: of the watchdog; `epoch`: of the engine that it watched.
+        entry: its id in the record; `pid`: of who did it; `epoch`: of the engine that it watched.
         what: one line for people.
     """
 

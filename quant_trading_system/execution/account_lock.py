@@ -105,7 +105,7 @@ class FileAccountLock:
         except OSError as error:
             return f"the account lock {self.path} cannot be read ({error.strerror}); somebody else may be sending"
         if not is_ours:
-            return f"the account lock {self.path} was replaced; somebody else may be sending"
+            return f"the account lock {self.path} was replaced; somebody else may be sending: end this process"
         if content != self._content:
             return f"the account lock {self.path} was rewritten; somebody else may be sending"
         return ""
@@ -160,6 +160,55 @@ def account_lock_path(directory: Path, account: str) -> Path:
     if not account.isascii() or not account.replace("-", "").replace("_", "").isalnum() or len(account) > 64:
         raise ConfigurationError(f"the broker calls the account {account[:64]!r}, which cannot be the name of a file")
     return directory.parent / "accounts" / f"{account}.lock"
+
+
+def sender_of(path: Path) -> Holder | None:
+    """Who holds the lock at `path` now; None when nobody does, or nobody can tell."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return _read(descriptor, path) if _is_held(descriptor) else None
+    except (OSError, ConfigurationError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _is_held(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def take_over(path: Path, claim: Holder) -> FileAccountLock:
+    """The lock, also out of the hands of an engine that hangs: it finds out before its next byte leaves.
+
+    The operating system keeps its lock for it, so the file is replaced as a whole, by one that is locked already.
+
+    Args:
+        claim: who takes it; `claim.epoch` is at least that of the engine that hangs.
+
+    Raises:
+        ConfigurationError: it cannot be kept there.
+    """
+    if sender_of(path) is None:
+        return FileAccountLock(path, claim)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    lock = FileAccountLock(draft, claim)
+    try:
+        draft.replace(path)
+        make_durable(path.parent)
+    except OSError as error:
+        lock.release()
+        draft.unlink(missing_ok=True)
+        raise ConfigurationError(f"the account lock {path} cannot be taken over ({error.strerror or error})") from error
+    lock.path = path
+    return lock
 
 
 def _locked(path: Path) -> int:

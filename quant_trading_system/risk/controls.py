@@ -190,6 +190,18 @@ OTHERS: tuple[Control, ...] = (
         ("FIA cancel on disconnect", "FIA kill switch", "RTS 6 Art. 14"),
     ),
     Control(
+        "cancel past the engine",
+        "Whoever halts takes the right to send from an engine that hangs or is gone, and cancels at the broker.",
+        "app/outside_halt.py",
+        ("FIA kill switch", "RTS 6 Art. 12", "RTS 6 Art. 14"),
+    ),
+    Control(
+        "drill",
+        "Every way of stopping is rehearsed with real processes on a venue of this machine, and judged by its books.",
+        "app/drill/rehearsal.py",
+        ("15c3-5(e)", "RTS 6 Art. 9", "FIA kill switch", "RTS 6 Art. 12"),
+    ),
+    Control(
         "authorised reset",
         "Only the persons on the list let orders leave again, with a reason on record.",
         "risk/kill_switch.py",

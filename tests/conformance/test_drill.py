@@ -21,7 +21,7 @@ def explain(found) -> str:
     return found.error or "; ".join(failed)
 
 
-@pytest.mark.parametrize("way", ["hanging", "signal", "flatten", "symbol", "side"])
+@pytest.mark.parametrize("way", ["alone", "signal", "flatten", "symbol", "side"])
 def test_every_way_of_stopping_stops_real_processes(way, tmp_path):
     found = asyncio.run(rehearse(BY_NAME[way], tmp_path / way, SystemClock()))
     assert found.passed, explain(found)
@@ -36,6 +36,7 @@ def test_a_strategy_is_stopped_and_the_others_trade_on(tmp_path):
     assert found.passed, explain(found)
 
 
+@pytest.mark.control("drill")
 def test_the_command_writes_evidence(tmp_path):
     place = tmp_path / "evidence"
     command = [sys.executable, "-m", "quant_trading_system.cli.main", "drill", "--only", "resume", "--json"]

@@ -23,7 +23,7 @@ MARGIN_S = 5  # for two busy cores
 
 @pytest.fixture(scope="module")
 def venue():
-    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=4) as running:
+    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=8) as running:
         yield running
 
 
@@ -54,14 +54,18 @@ def watchdog_pid(engine: Engine) -> int:
     return found.pid
 
 
-def rest_an_order(engine: Engine, name: str) -> None:
+def rest_an_order(engine: Engine, name: str, symbol: str = "KO") -> None:
     """As if it had been on its way when the engine stopped: far below the market, so that it works."""
-    order = {"symbol": "KO", "side": "buy", "type": "limit", "time_in_force": "gtc", "qty": "1", "limit_price": "20"}
+    order = {"symbol": symbol, "side": "buy", "type": "limit", "time_in_force": "gtc", "qty": "1", "limit_price": "20"}
     engine.broker("POST", "/orders", {**order, "client_order_id": name})
 
 
 def status_of(engine: Engine, name: str) -> str:
     return engine.broker("GET", f"/orders:by_client_order_id?client_order_id={name}")["status"]
+
+
+def open_orders(engine: Engine) -> list[str]:
+    return sorted(order["client_order_id"] for order in engine.broker("GET", "/orders?status=open"))
 
 
 def halted(engine: Engine) -> dict:
@@ -139,3 +143,65 @@ def test_a_second_engine_is_refused_and_the_first_hears_of_the_machine_and_of_it
         engine.told(first, "account lock: lock lost:")
         first.send_signal(signal.SIGINT)
         engine.told(first, "stopped")
+
+
+@pytest.mark.control("cancel past the engine")
+@pytest.mark.fault("engine-hangs")
+def test_an_engine_that_hangs_is_fenced_and_its_orders_are_cancelled_by_the_person_who_halts(engine):
+    """Nobody watches it. Two persons resume while it stands still, so that the latch alone would let it go on."""
+    with engine.running() as process:
+        engine.told(process, "reconciled")
+        process.send_signal(signal.SIGSTOP)
+        rest_an_order(engine, "late-1")
+        rest_an_order(engine, "late-2", "PEP")
+        told = " ".join(engine.run("halt", "--reason", "odd", "--by", "Ana").split())
+        assert "the engine gives no sign of life" in told
+        assert f"process {process.pid} sends nothing any more" in told
+        assert "asked to cancel 2 open orders: late-1, late-2" in told
+        assert told.endswith("no order is open at the broker")
+        assert open_orders(engine) == []
+        before = engine.broker("GET", "/orders?status=all")
+        engine.run("resume", "--authorized-by", "Ana", "--reason", "a mistake")
+        process.send_signal(signal.SIGCONT)
+        engine.told(process, "kill switch: HALTED by broker adapter")
+        engine.told(process, "account lock: lock lost:")
+        assert halted(engine)["trigger"] == "integrity"
+        process.send_signal(signal.SIGINT)
+        engine.told(process, "stopped")
+        assert process.wait() == 0
+        assert engine.broker("GET", "/orders?status=all") == before
+    with engine.running() as second:
+        assert "`qts halt` of Ana: no order is open" in "".join(engine.told(second, "HALTED since"))
+        second.send_signal(signal.SIGINT)
+        engine.told(second, "stopped")
+    assert engine.ask("journal", "replay")["agrees"]
+
+
+def test_orders_of_an_engine_that_is_gone_are_cancelled_with_its_own_keys_only(engine, venue):
+    with engine.running() as process:
+        engine.told(process, "reconciled")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    rest_an_order(engine, "left-1")
+    rest_an_order(engine, "left-2", "PEP")
+    own = dict(engine.environment)
+    engine.environment["APCA_API_KEY_ID"] = ""
+    told = engine.run("halt", "--reason", "gone", "--level", "reducing", "--wait", "6", allowed=3)
+    assert "NOTHING was cancelled, for there are no keys here: APCA_API_KEY_ID is missing" in " ".join(told.split())
+    stranger = venue.fresh_account()
+    engine.environment |= {"APCA_API_KEY_ID": stranger.key, "APCA_API_SECRET_KEY": stranger.secret}
+    told = engine.run("halt", "--reason", "gone", "--level", "reducing", allowed=3)
+    assert "NOTHING was cancelled: these keys belong to" in " ".join(told.split())
+    assert open_orders(engine) == ["left-1", "left-2"]
+    engine.environment |= own
+    engine.run("halt", "--reason", "only PEP", "--symbol", "PEP")
+    assert open_orders(engine) == ["left-1"]
+    engine.broker(
+        "POST", "/orders", {"symbol": "KO", "side": "buy", "type": "market", "time_in_force": "day", "qty": "3"}
+    )
+    told = " ".join(engine.run("flatten", "--yes", "--reason", "close", "--wait", "20", allowed=3).split())
+    assert "asked to cancel 1 open orders: left-1" in told
+    assert "NOT closed: 3 KO; end the engine's process and start `qts trade` again" in told
+    assert open_orders(engine) == []
+    told = engine.run("halt", "--all", "--reason", "fire")
+    assert "default: no order is open at the broker" in told

@@ -83,6 +83,7 @@ WAYS: tuple[Way, ...] = (
     Way("host", "`qts halt --all` for the whole machine", _qts("halt", "--all"), is_of_host=True),
     Way("watchdog", "nobody: the engine hangs (SIGSTOP)", _simply(_nothing), is_frozen=True, is_watched=True),
     Way("hanging", "`qts halt` while the engine hangs (SIGSTOP)", _qts("halt"), is_frozen=True, is_watched=True),
+    Way("alone", "`qts halt` while it hangs and nobody watches", _qts("halt"), is_frozen=True),
     Way("flatten", "`qts flatten`: halt and close everything", _qts("flatten", "--yes", "--wait", "60"), _FLATTENING),
     Way("symbol", "`qts halt --symbol KO`", _qts("halt", "--symbol", "KO"), scope=HaltScope(symbol="KO")),
     Way("side", "`qts halt --side buy`", _qts("halt", "--side", "buy"), scope=HaltScope(side=OrderSide.BUY)),

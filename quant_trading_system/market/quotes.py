@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import RLock
 from typing import Protocol
@@ -13,6 +13,7 @@ import msgspec
 from quant_trading_system.core.numbers import ZERO
 
 _HALF = Decimal("0.5")
+_EARLY = timedelta(seconds=10)  # clocks differ by less
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
@@ -79,7 +80,9 @@ class VolumeSource(Protocol):
 class QuoteBoard:
     """The latest quote of every symbol; a quote older than the one on the board is dropped.
 
-    It counts the shares of the trades that it is told of, too.
+    One that was stamped in the future when it came gives way to whatever comes next: otherwise a single wrong stamp
+    would keep every right price away until its time has come. The board counts the shares of the trades that it is told
+    of, too.
     """
 
     counts_own = True
@@ -94,7 +97,7 @@ class QuoteBoard:
         """Put `quote` on the board and tell the listeners."""
         with self._lock:
             known = self._latest.get(quote.symbol)
-            if known is not None and (quote.at, quote.sequence) < (known.at, known.sequence):
+            if known is not None and (quote.at, quote.sequence) < (known.at, known.sequence) and not _is_early(known):
                 return
             self._latest[quote.symbol] = quote
         for listener in self._listeners:
@@ -117,3 +120,8 @@ class QuoteBoard:
 
     def quote(self, symbol: str) -> Quote | None:
         return self._latest.get(symbol)
+
+
+def _is_early(quote: Quote) -> bool:
+    """It bore a time that was still to come when we had it."""
+    return quote.at - quote.received_at > _EARLY

@@ -77,7 +77,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger(HaltTrigger.STALE_FEED, "max_feed_silence_s", Unit.SECONDS,
             "while the exchange is open, some symbol held has had a quote within the limit", is_forgiven=False),
     Trigger(HaltTrigger.CLOCK_DRIFT, "max_clock_drift_s", Unit.SECONDS,
-            "no quote bears a time ahead of our clock by more than the limit", is_forgiven=False),
+            "no quote of the last minute bears a time ahead of our clock by more than the limit", is_forgiven=False),
     Trigger(HaltTrigger.BROKER_LOSS, "max_broker_silence_s", Unit.SECONDS,
             "the broker's order stream and its answers have not been missing for longer than the limit",
             is_forgiven=False),

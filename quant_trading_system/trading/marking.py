@@ -15,6 +15,8 @@ from quant_trading_system.risk.portfolio import Portfolio
 _NO_TIME, _MILLISECOND, _SECOND = timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1)
 _QUIET = timedelta(seconds=1)
 """A feed that is mute for less is not looked into."""
+_EVIDENCE = timedelta(minutes=1)
+"""How long a quote speaks against our clock: a feed that stays early goes on to speak, one wrong stamp does not."""
 
 
 class Marking:
@@ -39,7 +41,7 @@ class Marking:
                 continue
             if newest is None or quote.received_at > newest:
                 newest = quote.received_at
-            if quote.at > now:
+            if quote.at > now and now - quote.received_at <= _EVIDENCE:
                 ahead = max(ahead, quote.at - now)
             if quote.flaw:
                 continue

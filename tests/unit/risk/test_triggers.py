@@ -413,6 +413,34 @@ def test_quotes_from_the_future_tell_that_our_clock_is_behind():
     assert account.kill_switch.state.numbers["max_clock_drift_s"] == "6"
 
 
+@pytest.mark.fault("price-senseless")
+def test_one_quote_from_the_future_is_no_cause_for_ever():
+    """Nothing else comes, as after the close: it halts, and a minute later nothing stands against a reset."""
+    account = Account()
+    account.hold("KO", 10)
+    account.board.put("KO", "99.99", "100.01", age=timedelta(days=-400), received_age=timedelta())
+    account.step()
+    assert [found.trigger.halt for found in persisting(account.system.monitor)] == [HaltTrigger.CLOCK_DRIFT]
+    account.clock.move_to(NOON + timedelta(seconds=61))
+    account.step()
+    assert persisting(account.system.monitor) == ()
+    account.kill_switch.reset(authorized_by="Ana", reason="one wrong stamp")
+    account.step()
+    assert not account.kill_switch.is_active()
+
+
+def test_a_feed_that_goes_on_to_speak_from_the_future_halts_again_after_every_reset():
+    account = Account()
+    account.hold("KO", 10)
+    for minute in range(1, 4):
+        account.board.put("KO", "99.99", "100.01", age=timedelta(hours=-1), received_age=timedelta())
+        account.step()
+        assert account.kill_switch.state.trigger is HaltTrigger.CLOCK_DRIFT
+        account.clock.move_to(NOON + timedelta(seconds=61 * minute))
+        account.step()
+        account.kill_switch.reset(authorized_by="Ana", reason="try again")
+
+
 def test_a_broker_that_gives_no_answers_is_lost_until_it_does():
     watched = Watched()
     gone = Break(kind=BreakKind.INCOMPLETE, subject="account", ours="not compared", theirs="-", owner=Owner.SYSTEM)

@@ -13,7 +13,7 @@ from quant_trading_system.core.exceptions import NotReconciled
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.execution.alpaca_statement import ACTIVITY_SPAN
 from quant_trading_system.execution.asset_flags import AssetFlags, AssetSource
-from quant_trading_system.execution.audit import audit
+from quant_trading_system.execution.audit import AT_ONCE, audit
 from quant_trading_system.execution.break_book import BreakBook
 from quant_trading_system.execution.broker_times import BrokerTimes, TimeSource
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
@@ -21,16 +21,14 @@ from quant_trading_system.execution.external_orders import ExternalOrders
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 from quant_trading_system.execution.statement import StatementSource
 from quant_trading_system.journal.projection import Projection
-from quant_trading_system.trading.reconciler import REACH_BACK_DAY, Reconciler
+from quant_trading_system.trading.reconciler import AUDITED, REACH_BACK_DAY, Reconciler
 from quant_trading_system.trading.system import TradingSystem
 
 ADOPTABLE = frozenset({BreakKind.POSITION, BreakKind.CASH})
 """What a person may take over; orders that differ have to be looked into at the broker."""
 
-CORRECTIONS_WITHIN = timedelta(days=7)
-"""How long ago an execution may be that the broker takes back or changes while nobody listens."""
-
 _SPAN = REACH_BACK_DAY + ACTIVITY_SPAN + timedelta(days=1)
+_APART = timedelta(seconds=25)  # so that many questions stay within the requests that a minute allows
 
 
 class Reconciliation:
@@ -115,12 +113,19 @@ class Reconciliation:
 
     async def _corrected(self) -> bool:
         """Books that differ may have missed that the broker took an execution back, or changed it."""
-        ports = self._system.ports
+        ports, lives, differed = self._system.ports, self._system.orders.lives, 0
         now = ports.clock.now()
-        found = await audit(ports.broker, self._system.orders.lives, now=now, since=now - CORRECTIONS_WITHIN)
-        for order_id in found:
-            self._tell(f"the broker has corrected executions of {order_id}; the books follow")
-        return bool(found)
+        left: tuple[str, ...] = ()
+        while True:
+            since = now - AUDITED
+            found = await audit(ports.broker, lives, now=now, since=since, orders=left, most=AT_ONCE)
+            for order_id in found.differed:
+                self._tell(f"the broker has corrected executions of {order_id}; the books follow")
+            differed, left = differed + len(found.differed), found.left
+            if not left:
+                return bool(differed)
+            self._tell(f"books differ: {len(left)} more orders are held against the broker's history")
+            await ports.clock.sleep(_APART)
 
     async def _cover_what_cash_contains(self) -> None:
         """Books that begin, or that were kept before entries were booked: their cash was the broker's."""

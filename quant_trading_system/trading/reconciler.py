@@ -19,7 +19,7 @@ from quant_trading_system.core.exceptions import BrokerRejected, NotReconciled, 
 from quant_trading_system.core.ids import is_our_make
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.asset_flags import AssetFlags
-from quant_trading_system.execution.audit import audit
+from quant_trading_system.execution.audit import AT_ONCE, audit
 from quant_trading_system.execution.break_book import SECOND_LOOK, BreakBook
 from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
@@ -40,13 +40,14 @@ AGAIN = timedelta(seconds=5)
 REACH_BACK = timedelta(hours=1)
 """How far before the last full look the executions are read again; the history may trail."""
 REACH_BACK_DAY = timedelta(days=1)
-AUDITED = timedelta(days=1)
-"""How far back fills are held against the broker's history when positions or cash differ; a start goes back further."""
+AUDITED = timedelta(days=7)
+"""How far back fills are held against the broker's history when positions or cash differ."""
 AUDITS = 2
 """How often for one difference: the history may trail, and asking about many orders holds up other requests."""
 
 _APART = timedelta(seconds=1)  # between two looks, however often the stream wakes us
 _PULSE = timedelta(seconds=1)
+_GO_ON = timedelta(minutes=1)  # with an audit of many orders
 _LOOKS_AT_START = 4
 _NO_ANSWER = (OutcomeUnknown, BrokerRejected, NotSent)
 _BY_CORRECTION = (BreakKind.POSITION, BreakKind.CASH, BreakKind.MISSING_FILL)
@@ -100,6 +101,8 @@ class Reconciler:
         self._stream_is_up = True
         self._questioned: frozenset[tuple[BreakKind, str, Decimal | None]] = frozenset()
         self._audits_left = 0
+        self._unsettled: tuple[str, ...] = ()
+        self._audited_at = 0.0
         self._is_audit_due = False
         self._doubted = 0
         self._occasion = "start"
@@ -143,7 +146,7 @@ class Reconciler:
             if now >= min(self._next_light, self._next_full):
                 self._wants_full = self._wants_full or now >= self._next_full
                 await self._look()
-            if self._is_audit_due:
+            if self._is_audit_due or (self._unsettled and now >= self._audited_at + _GO_ON.total_seconds()):
                 await self._audit()
 
     def feel_pulse(self) -> None:
@@ -215,23 +218,37 @@ class Reconciler:
         found = frozenset((b.kind, b.symbol, b.difference) for b in open_now if b.kind in _BY_CORRECTION)
         if found != self._questioned:
             self._questioned, self._audits_left = found, AUDITS if found else 0
-        self._is_audit_due = self._audits_left > 0
+        if not found:
+            self._unsettled = ()
+        self._is_audit_due = self._audits_left > 0 and not self._unsettled
 
     async def _audit(self) -> None:
-        """The broker may have taken executions back, or changed them, and the stream did not tell."""
-        self._is_audit_due = False
-        self._audits_left -= 1
+        """The broker may have taken executions back, or changed them, and the stream did not tell.
+
+        Some orders at a time; those that are left, or of which it said nothing certain, come next while books differ.
+        """
+        self._is_audit_due, self._audited_at = False, self._clock.monotonic()
         symbols = {symbol for _, symbol, _ in self._questioned}
         only = () if "" in symbols else symbols  # cash may differ by any order
         ports, lives, now = self._system.ports, self._system.orders.lives, self._clock.now()
         try:
-            differed = await audit(ports.broker, lives, now=now, since=now - AUDITED, symbols=only)
+            found = await audit(
+                ports.broker,
+                lives,
+                now=now,
+                since=now - AUDITED,
+                symbols=only,
+                orders=self._unsettled,
+                most=AT_ONCE,
+            )
         except _NO_ANSWER as error:
             self._tell(f"the fills could not be held against the broker's history: {error}")
             return
-        for order_id in differed:
+        self._audits_left -= 0 if self._unsettled else 1
+        self._unsettled = (*found.left, *found.uncertain)
+        for order_id in found.differed:
             self._tell(f"the broker has corrected executions of {order_id}; the books follow")
-        if differed:
+        if found.differed:
             self._look_in_full("correction")
 
     def _of_this_time(self, statement: Statement) -> Statement:

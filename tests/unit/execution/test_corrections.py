@@ -180,7 +180,7 @@ def test_the_decision_record_tells_of_the_correction():
 def audited(account: VenueAccount, wrong: timedelta = timedelta()) -> tuple[str, ...]:
     now = account.desk.clock.now() + wrong
     broker, lives = account.system.ports.broker, account.orders.lives
-    return asyncio.run(audit(broker, lives, now=now, since=now - timedelta(days=7)))
+    return asyncio.run(audit(broker, lives, now=now, since=now - timedelta(days=7))).differed
 
 
 @pytest.mark.parametrize("restart", [False, True])

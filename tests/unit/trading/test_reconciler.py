@@ -19,7 +19,7 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.exceptions import NotReconciled
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import EXTERNAL
-from quant_trading_system.execution.audit import audit
+from quant_trading_system.execution.audit import Audited, audit
 from quant_trading_system.execution.break_book import BreakBook
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_recall import record_from
@@ -613,7 +613,7 @@ def test_a_difference_that_no_correction_explains_is_looked_into_twice_only(desk
 
     async def nothing(*_, symbols, **__):
         asked.append(set(symbols))
-        return ()
+        return Audited((), (), ())
 
     monkeypatch.setattr(reconciler, "audit", nothing)
     bought_ten(desk)
@@ -623,6 +623,25 @@ def test_a_difference_that_no_correction_explains_is_looked_into_twice_only(desk
     desk.theirs.cash = D("90000.00")
     run(lambda: desk.after(20 * MINUTE))
     assert asked[2:] == [set(), set()], "cash may differ by any order"
+
+
+@pytest.mark.fault("lookup-denies", "correction")
+def test_a_correction_is_found_however_often_the_broker_denied_its_order_before(desk):
+    """A denial says nothing; the order is asked about again after every full look, and no other."""
+    record, fill = bought_ten(desk)
+    broker = desk.account.broker
+    run(lambda: desk.after(3 * MINUTE))
+    changed = msgspec.structs.replace(fill, quantity=D(7), cumulative_quantity=D(7))
+    desk.theirs.positions = [seen_position("KO", 7)]
+    desk.theirs.shows(as_seen(record, filled=7), changed)
+    broker.history[record.order_id] = (changed,)
+    broker.known.pop(record.order_id, None)  # it denies that there is such an order
+    run(lambda: desk.after(40 * MINUTE))
+    assert "position KO" in desk.open_breaks
+    broker.known[record.order_id] = as_seen(record, filled=7).seen
+    run(lambda: desk.after(12 * MINUTE))
+    assert desk.account.portfolio.position("KO").quantity == 7
+    assert desk.open_breaks == []
 
 
 def test_a_fill_that_comes_while_the_history_is_read_is_not_taken_back(desk):
@@ -643,7 +662,7 @@ def test_a_fill_that_comes_while_the_history_is_read_is_not_taken_back(desk):
     broker.history[record.order_id], broker.executions = (first,), slowly
     later = desk.clock.now() + timedelta(minutes=5)
     found = asyncio.run(audit(broker, desk.account.orders.lives, now=later, since=NOON - timedelta(days=1)))
-    assert found == ()
+    assert found == Audited((), (record.order_id,), ())
     assert desk.account.portfolio.position("KO").quantity == 10
 
 

@@ -19,8 +19,9 @@ import msgspec
 from quant_trading_system.app.bootstrap import Costs, ReplayAccount, Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import default_limits, limits_version
 from quant_trading_system.config.risk_params import RiskLimits
-from quant_trading_system.core.events import AnyEvent, CancelsConfirmed, KillSwitchEvent
+from quant_trading_system.core.events import AnyEvent, KillSwitchEvent
 from quant_trading_system.core.exceptions import ResetRefused
+from quant_trading_system.core.halt_events import CancelsConfirmed
 from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.numbers import ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce

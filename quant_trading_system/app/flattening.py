@@ -10,8 +10,7 @@ import msgspec
 
 from quant_trading_system.app.bootstrap import JOURNAL_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, Heartbeat, Phase, Pulse, read_heartbeat
-from quant_trading_system.core.events import CancelsConfirmed
-from quant_trading_system.core.halt_events import LiquidationEvent, LiquidationState
+from quant_trading_system.core.halt_events import CancelsConfirmed, LiquidationEvent, LiquidationState
 from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.journal.keys import journal_key

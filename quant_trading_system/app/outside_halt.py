@@ -25,8 +25,9 @@ from quant_trading_system.app.stopped_orders import StoppedOrders, strategies_on
 from quant_trading_system.app.watchdog_record import WatchdogRecord
 from quant_trading_system.app.watching import AlpacaCanceller, own_line
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import CancelsConfirmed, HaltLevel, KillSwitchEvent
+from quant_trading_system.core.events import HaltLevel, KillSwitchEvent
 from quant_trading_system.core.exceptions import ConfigurationError, JournalError, TradingError
+from quant_trading_system.core.halt_events import CancelsConfirmed
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.execution.account_lock import (
     FileAccountLock,

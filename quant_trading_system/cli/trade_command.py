@@ -16,7 +16,7 @@ import typer
 
 from quant_trading_system.cli.log_options import Log, LogFormat, teller
 from quant_trading_system.cli.sizing_options import Policy, Sizers, chosen_sizing
-from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.exceptions import ConfigurationError, OrdersRemain
 
 if TYPE_CHECKING:
     from quant_trading_system.app.live_parts import LiveSetup
@@ -61,6 +61,8 @@ Bound = Annotated[
 ]
 Always = Annotated[bool, typer.Option("--always-open", help="The local venue trades around the clock.")]
 
+ORDERS_REMAIN = 3
+"""Exit code of an end after which orders may be working that were to be withdrawn."""
 _TAKEN = ("accounts", "latest_run", "witnesses")
 """What the state directory keeps beside the accounts' directories."""
 
@@ -88,7 +90,9 @@ def trade(
     watchdog_bound: Bound = 5.0,
     log: Log = LogFormat.TEXT,
 ) -> None:
-    """Trade an Alpaca account with one or more strategies until Ctrl-C.
+    """Trade an Alpaca account with one or more strategies until Ctrl-C; a second Ctrl-C waits for nobody.
+
+    Exit code 3: it has ended, and orders may be working that were to be withdrawn.
 
     Keys: APCA_API_KEY_ID and APCA_API_SECRET_KEY; hosts: APCA_API_BASE_URL, APCA_API_DATA_URL.
 
@@ -128,7 +132,7 @@ def trade(
         policy=worked,
         watchdog=() if no_watchdog else _watchdog_command(name, account, credentials, watchdog_bound),
     )
-    asyncio.run(_until_told(setup, credentials, log))
+    _run(setup, credentials, log)
 
 
 def require_name(name: str) -> None:
@@ -144,6 +148,14 @@ def require_name(name: str) -> None:
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command()(trade)
+
+
+def _run(setup: LiveSetup, credentials: Path | None, log: LogFormat) -> None:
+    try:
+        asyncio.run(_until_told(setup, credentials, log))
+    except OrdersRemain as error:
+        typer.echo(f"qts: {error}", err=True)
+        raise typer.Exit(ORDERS_REMAIN) from None
 
 
 async def _until_told(setup: LiveSetup, credentials: Path | None, log: LogFormat) -> None:

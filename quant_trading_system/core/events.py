@@ -97,7 +97,7 @@ class RunStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_
 
 
 class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_finished"):
-    """The run ended in order.
+    """The run ended in order, but for orders that `remain` open against its `policy`.
 
     `policy` is ``cancel`` or ``leave`` of working orders, ``not started`` of a start that came to nothing, else empty.
     """
@@ -106,6 +106,8 @@ class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run
     orders: int
     fills: int
     policy: str = ""
+    remaining: tuple[str, ...] = ()
+    hurried: bool = False
 
 
 class CashMoved(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cash_moved"):
@@ -278,21 +280,6 @@ class KillSwitchEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     accepts_loss: bool = False
 
 
-class CancelsConfirmed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cancels_confirmed"):
-    """After a halt: no order is working any more.
-
-    Attributes:
-        activation: the activation of the kill switch that asked for it; `scope`: which orders.
-        orders: the orders that were open when it acted, by client order id.
-        seconds: from the activation to the last confirmation.
-    """
-
-    activation: int
-    orders: tuple[str, ...]
-    seconds: Decimal
-    scope: HaltScope = ACCOUNT
-
-
 class StrategyStopped(Event, frozen=True, kw_only=True, omit_defaults=True, tag="strategy_stopped"):
     """A strategy failed and was stopped; the others go on."""
 
@@ -386,7 +373,6 @@ AnyEvent = (
     | KillSwitchEvent
     | AnyHaltEvent
     | GroupAlarm
-    | CancelsConfirmed
     | AnyApprovalEvent
     | AnyLimitsEvent
     | StrategyStopped

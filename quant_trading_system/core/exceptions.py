@@ -36,6 +36,7 @@ TradingError
     NotReplaceable         the order cannot be changed now; nothing was sent, it works on as it is
     OutcomeUnknown         uncertain: it may be working; ask the broker by client_order_id
       BrokerTimeout
+      OrdersRemain
     UnknownOrder           no order of that id is on our books
 """
 
@@ -248,6 +249,10 @@ class OutcomeUnknown(ExecutionError):
 
 class BrokerTimeout(OutcomeUnknown):
     """No answer within the time allowed."""
+
+
+class OrdersRemain(OutcomeUnknown):
+    """The process has ended, and orders that it was to withdraw may be working still; look at the broker."""
 
 
 class UnknownOrder(ExecutionError):

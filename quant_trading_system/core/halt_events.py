@@ -1,4 +1,4 @@
-"""What happens under a halt: approvals of its reset, and the way of a liquidation."""
+"""What happens under a halt: cancels that are confirmed, approvals of its reset, and the way of a liquidation."""
 
 from __future__ import annotations
 
@@ -55,4 +55,19 @@ class LiquidationEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag
     scope: HaltScope = ACCOUNT
 
 
-AnyHaltEvent = ResetApproved | LiquidationEvent
+class CancelsConfirmed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cancels_confirmed"):
+    """After a halt: no order is working any more.
+
+    Attributes:
+        activation: the activation of the kill switch that asked for it; `scope`: which orders.
+        orders: the orders that were open when it acted, by client order id.
+        seconds: from the activation to the last confirmation.
+    """
+
+    activation: int
+    orders: tuple[str, ...]
+    seconds: Decimal
+    scope: HaltScope = ACCOUNT
+
+
+AnyHaltEvent = ResetApproved | LiquidationEvent | CancelsConfirmed

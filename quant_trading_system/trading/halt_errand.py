@@ -7,7 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import CancelsConfirmed, HaltLevel
+from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.halt_events import CancelsConfirmed
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager

@@ -19,6 +19,7 @@ from quant_trading_system.core.exceptions import (
     KillSwitchIncomplete,
     MarketDataError,
     NotSent,
+    OrdersRemain,
     OutcomeUnknown,
 )
 from quant_trading_system.core.order_state import OrderStatus
@@ -27,6 +28,7 @@ from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.stream_session import run_together
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.trading.reconciler import Reconciler
+from quant_trading_system.trading.stop_patience import StopPatience
 from quant_trading_system.trading.system import TradingSystem
 
 TICK = timedelta(seconds=1)
@@ -102,7 +104,7 @@ class LiveLoop:
         self._looking: asyncio.Task[None] | None = None
         system.kill_switch.subscribe(lambda _: self._halted.set())
         self._stopping = False
-        self._hurried = asyncio.Event()
+        self._patience = StopPatience(system.ports.clock)
         self._day: date | None = None
         self._asked: float | None = None
 
@@ -111,14 +113,15 @@ class LiveLoop:
         self._wake.set()
 
     def stop(self) -> None:
-        """End in good order; a second call changes nothing."""
+        """End in good order, within `STOP_PATIENCE` whatever the broker does; a second call changes nothing."""
         self._stopping = True
+        self._patience.begin()
         self._wake.set()
 
     def hurry(self) -> None:
         """End without waiting for the broker any longer; what is not confirmed by now is named: no good end."""
         self.stop()
-        self._hurried.set()
+        self._patience.hurry()
 
     async def run(self) -> None:
         """Go on until `stop`; an unexpected failure halts the account first and is then raised."""
@@ -126,13 +129,16 @@ class LiveLoop:
             await run_together(self._turns_and_end(), self._guard())
         except BaseException as error:
             self._halt(error)
-            await self._withdraw()
+            self._patience.begin()
+            if not await self._patience.lets(self._withdraw()):
+                self._tell("asked to cancel; the broker's answers are not waited for")
             raise
         finally:
             await self._drop_questions()
 
     async def _turns_and_end(self) -> None:
-        await self._turns()
+        if not await self._patience.lets_end(self._turns()):
+            self._tell("told to stop: the turn that was under way is given up, for the broker does not answer")
         self._is_turning = True  # a halt may come while the stop waits for the broker
         await self.end()
 
@@ -254,17 +260,18 @@ class LiveLoop:
         """Withdraw or leave what is working, and close the run on record.
 
         Raises:
-            OutcomeUnknown: an order was to be withdrawn and may be working still; this is no good end.
+            OrdersRemain: an order was to be withdrawn and may be working still; this is no good end.
         """
         system, clock = self._system, self._system.ports.clock
         if self._on_stop is OnStop.CANCEL:
             system.desk.cancel_working("the engine stops")
             await self._withdraw_own()
-            await system.desk.step()
+            await self._patience.lets(system.desk.step())
         left = system.orders.open_orders()
         self._tell(f"stopped; {len(left)} orders are open by our books")
         journal = system.ports.journal
         journal.append(system.engine.state())
+        own = self._own_orders() if self._on_stop is OnStop.CANCEL else []
         journal.append(
             RunFinished(
                 at=clock.now(),
@@ -272,26 +279,21 @@ class LiveLoop:
                 orders=system.orders.count,
                 fills=system.tracker.fills,
                 policy=self._on_stop.value,
+                remaining=tuple(record.order_id for record in own),
+                hurried=self._patience.is_hurried,
             )
         )
         await journal.durable()
-        if self._on_stop is OnStop.CANCEL and (own := self._own_orders()):
+        if own:
             names = ", ".join(record.order_id for record in own)
-            raise OutcomeUnknown(f"the broker has not confirmed the cancels of {names}; look at the broker")
+            raise OrdersRemain(f"the broker has not confirmed the cancels of {names}; look at the broker")
 
     async def _withdraw_own(self) -> None:
-        """Cancel, wait until that is confirmed, and ask about what is not; no longer than until told to hurry."""
-        work, hurried = asyncio.ensure_future(self._cancel_and_confirm()), asyncio.ensure_future(self._hurried.wait())
-        try:
-            await asyncio.wait((work, hurried), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-            else:
-                self._tell("told to stop again: cancels that are not confirmed are not waited for")
-        finally:
-            for task in (work, hurried):
-                task.cancel()
-            await asyncio.gather(work, hurried, return_exceptions=True)
+        """Cancel, wait until that is confirmed, and ask about what is not; no longer than there is patience."""
+        if await self._patience.lets(self._cancel_and_confirm()):
+            return
+        why = "told to stop again" if self._patience.is_hurried else "the broker does not answer"
+        self._tell(f"{why}: cancels that are not confirmed are not waited for")
 
     async def _cancel_and_confirm(self) -> None:
         clock, orders = self._system.ports.clock, self._system.orders
@@ -328,9 +330,8 @@ class LiveLoop:
             self._tell(f"not everything could be cancelled: {error}")
 
     def _halt(self, error: BaseException) -> None:
+        why = f"stopped: {error}" if isinstance(error, OrdersRemain) else f"the engine failed: {error!r}"
         try:
-            self._system.kill_switch.activate(
-                f"the engine failed: {error!r}", trigger=HaltTrigger.INTEGRITY, activated_by="live loop"
-            )
+            self._system.kill_switch.activate(why, trigger=HaltTrigger.INTEGRITY, activated_by="live loop")
         except KillSwitchIncomplete as incomplete:
             self._tell(str(incomplete))

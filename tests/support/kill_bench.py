@@ -9,12 +9,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
+from quant_trading_system.core.events import RunFinished
+from quant_trading_system.journal.keys import journal_key
+from quant_trading_system.journal.sqlite_reader import JournalReader
+from quant_trading_system.risk.latch import FileLatch
 from tests.support.engine_process import Engine
+from tests.support.kill_audit import doubts_of, journal_of
 from tests.support.venue_process import START_S, TOKEN, VenueProcess
 
 PATIENCE_S = 60
@@ -167,3 +172,38 @@ class Bench:
         """End the venue."""
         if self.venue.process.poll() is None:
             self.venue.end()
+
+
+class End(NamedTuple):
+    """How an engine ended: after how long, its exit code, what it told, its last entry, and the latch."""
+
+    seconds: float
+    code: int
+    told: str
+    finished: RunFinished
+    is_halted: bool
+
+
+def stop_without_broker(bench: Bench, *, twice: bool) -> End:
+    """Stop an engine that has sent an order to a venue which stands still; `twice`: and say so again."""
+    with bench.life() as life:
+        life.until("filled: ")
+        bench.venue.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: doubts_of(bench.engine), "an order to leave whose answer is never going to come")
+            began = monotonic()
+            life.signal(signal.SIGTERM)
+            if twice:
+                life.signal(signal.SIGINT)
+            code = life.process.wait(2 * PATIENCE_S)
+            seconds = monotonic() - began
+        finally:
+            bench.venue.process.send_signal(signal.SIGCONT)
+        with suppress(AssertionError):
+            life.until("never said")
+    path = journal_of(bench.engine)
+    with JournalReader(path, journal_key(path)) as reader:
+        *_, last = reader.entries(kinds=("run_finished",))
+    assert isinstance(last.event, RunFinished)
+    is_halted = FileLatch(bench.engine.directory / "kill_latch.json").read().level > 0
+    return End(seconds, code, "".join(life.lines), last.event, is_halted)

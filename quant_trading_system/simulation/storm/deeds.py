@@ -37,10 +37,8 @@ _STORMS = (429, 500, 502, 503, 504)
 
 _LEVELS = (HaltLevel.HALTED, HaltLevel.HALTED, HaltLevel.REDUCING, HaltLevel.FLATTENING)
 _CENT = Decimal("0.01")
-T_STOP = timedelta(seconds=100)
-"""From the word to stop to the end of the process: half a minute for its cancels, and a question that nobody answers
-(four tries of eight seconds) in its end and, when that is no good one, in the halt that follows. A second word to stop
-waits for neither."""
+T_STOP = timedelta(seconds=60)
+"""From the word to stop to the end of the process, whatever the broker does meanwhile."""
 
 
 class Deeds:

@@ -11,7 +11,8 @@ from quant_trading_system.app.backtesting import BacktestResult, run_account
 from quant_trading_system.app.bootstrap import SimulatedAccount
 from quant_trading_system.app.decision_record import decision_record
 from quant_trading_system.app.demo import INTERN, RISK_OFFICER, DemoPlan, Operator, demo_account
-from quant_trading_system.core.events import CancelsConfirmed, HaltTrigger, KillSwitchEvent
+from quant_trading_system.core.events import HaltTrigger, KillSwitchEvent
+from quant_trading_system.core.halt_events import CancelsConfirmed
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.replay import replay

@@ -16,8 +16,9 @@ from quant_trading_system.app.outside_halt import EngineAnswer, EngineState, Hal
 from quant_trading_system.app.stopped_orders import StoppedOrders, strategies_on_record
 from quant_trading_system.app.watchdog_record import read_record
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.events import CancelsConfirmed, HaltLevel, HaltTrigger, KillSwitchEvent
+from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
 from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, OutcomeUnknown
+from quant_trading_system.core.halt_events import CancelsConfirmed
 from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.account_lock import Holder, account_lock_path, sender_of, take_over

@@ -31,7 +31,6 @@ from quant_trading_system.core.decisions import CheckResult, Decision, Execution
 from quant_trading_system.core.event import Event
 from quant_trading_system.core.events import (
     AnyEvent,
-    CancelsConfirmed,
     CashMoved,
     FillCorrected,
     FillEvent,
@@ -51,7 +50,7 @@ from quant_trading_system.core.events import (
     WatchdogActed,
     WishNotSized,
 )
-from quant_trading_system.core.halt_events import LiquidationEvent, LiquidationState, ResetApproved
+from quant_trading_system.core.halt_events import CancelsConfirmed, LiquidationEvent, LiquidationState, ResetApproved
 from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.limit_events import (
@@ -144,8 +143,9 @@ GOLDEN = {
         '"tail":{"historical_var_95":"900","monte_carlo_es_99":null}}',
     ),
     "run_finished": (
-        RunFinished(at=AT, run="5f1c", orders=12, fills=9),
-        '{"kind":"run_finished","at":"2024-01-02T14:30:00.250000Z","run":"5f1c","orders":12,"fills":9}',
+        RunFinished(at=AT, run="5f1c", orders=12, fills=9, policy="cancel", remaining=("5f1c-12-0",), hurried=True),
+        '{"kind":"run_finished","at":"2024-01-02T14:30:00.250000Z","run":"5f1c","orders":12,"fills":9,"policy":"cancel",'
+        '"remaining":["5f1c-12-0"],"hurried":true}',
     ),
     "cash_moved": (
         CashMoved(at=AT, amount=Decimal("-250.00"), cash=Decimal("99750.00"), reason="withdrawal"),

@@ -36,6 +36,7 @@ from quant_trading_system.core.exceptions import (
     NotSent,
     OptimizationError,
     OrderRefused,
+    OrdersRemain,
     OutcomeUnknown,
     ResetPending,
     ResetRefused,
@@ -88,6 +89,7 @@ SAMPLES = [
     (NotSent("refused to connect", "5f1c-1-0"), "refused to connect", {"order_id": "5f1c-1-0"}),
     (NotReplaceable("it is filled", "5f1c-1-0"), "it is filled", {"order_id": "5f1c-1-0"}),
     (OutcomeUnknown("cut off", "5f1c-1-0"), "cut off", {"order_id": "5f1c-1-0"}),
+    (OrdersRemain("the broker has not confirmed"), "the broker has not confirmed", {"order_id": ""}),
     (BrokerTimeout("no answer in 5 s", "5f1c-1-0"), "no answer in 5 s", {"order_id": "5f1c-1-0"}),
     (UnknownOrder("not on our books", "5f1c-1-0"), "not on our books", {"order_id": "5f1c-1-0"}),
 ]  # fmt: skip

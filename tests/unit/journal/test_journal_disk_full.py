@@ -12,7 +12,6 @@ import pytest
 
 from quant_trading_system.core.approval_events import ApprovalEnded, ApprovalGiven, ApprovalOutcome
 from quant_trading_system.core.events import (
-    CancelsConfirmed,
     HaltLevel,
     HaltTrigger,
     KillSwitchEvent,
@@ -20,6 +19,7 @@ from quant_trading_system.core.events import (
     SignalEvent,
 )
 from quant_trading_system.core.exceptions import JournalFull, JournalUnavailable
+from quant_trading_system.core.halt_events import CancelsConfirmed
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quant_trading_system.core.events import CancelsConfirmed, HaltLevel
+from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import JournalUnavailable, KillSwitchIncomplete
+from quant_trading_system.core.halt_events import CancelsConfirmed
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest, RequestTrigger
 from quant_trading_system.core.orders import TimeInForce
 from quant_trading_system.risk.latch import FileLatch

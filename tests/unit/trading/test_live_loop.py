@@ -11,12 +11,13 @@ import pytest
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind, RunFinished
-from quant_trading_system.core.exceptions import JournalUnavailable, OutcomeUnknown
+from quant_trading_system.core.exceptions import JournalUnavailable, OrdersRemain, OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.execution.algo.parent import Placement
 from quant_trading_system.execution.algo.schedule import twap_schedule
 from quant_trading_system.trading.live_loop import TICK, LiveLoop, OnStop
+from quant_trading_system.trading.stop_patience import HURRIED_PATIENCE, STOP_PATIENCE, TURN_SHARE
 from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account
 from tests.support.orders import buy
@@ -66,9 +67,16 @@ class Run:
 
     async def _a_second(self) -> None:
         """One second passes, and everybody who waited for it has had a turn."""
-        for _ in range(8):
+        for _ in range(40):
             await asyncio.sleep(0)
         await self.clock.advance(timedelta(seconds=1))
+
+    async def stopped(self, task: asyncio.Future[None]) -> timedelta:
+        """How long it takes from now until `task` ends, however it does."""
+        began = self.clock.now()
+        while not task.done():
+            await self._a_second()
+        return self.clock.now() - began
 
     def kinds(self) -> list[RiskEventKind]:
         return [event.reason for event in self.account.journal.events if isinstance(event, RiskEvent)]
@@ -387,8 +395,92 @@ def test_a_second_stop_waits_for_nobody_and_names_what_is_not_confirmed():
             await task
 
     asyncio.run(story())
-    assert any(isinstance(event, RunFinished) for event in run.account.journal.events)
+    (finished,) = run.account.journal.of(RunFinished)
+    assert (finished.remaining, finished.hurried) == ((record.order_id,), True)
     assert f"cancel {record.order_id}" in run.account.calls
+    assert run.account.kill_switch.is_active()
+
+
+@pytest.mark.fault("stop-with-orders")
+@pytest.mark.parametrize("hurries", [False, True])
+def test_a_stop_is_bounded_as_a_whole_when_the_broker_is_gone_and_an_order_is_in_doubt(monkeypatch, hurries):
+    """Cancels, questions and the withdrawal of the halt that follows hang for ever; one budget holds for them all."""
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    working = run.account.working(buy(3, limit="99.00"))
+    run.account.broker.answers.append("time_out")
+    run.account.submit(buy(4))
+    doubtful = run.account.orders.orders()[-1]
+    assert doubtful.status is OrderStatus.IN_DOUBT
+
+    async def gone(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    for question in ("cancel", "find", "executions"):
+        monkeypatch.setattr(run.account.broker, question, gone)
+
+    async def story() -> timedelta:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        run.loop.stop()
+        await run._a_second()
+        if hurries:
+            run.loop.hurry()
+        took = await run.stopped(task)
+        with pytest.raises(OrdersRemain, match=working.order_id):
+            await task
+        return took
+
+    assert asyncio.run(story()) <= (2 * HURRIED_PATIENCE if hurries else STOP_PATIENCE + timedelta(seconds=2))
+    (finished,) = run.account.journal.of(RunFinished)
+    assert finished.remaining == (working.order_id, doubtful.order_id)
+    assert finished.hurried is hurries
+    assert run.account.kill_switch.is_active()
+
+
+@pytest.mark.parametrize("hurries", [False, True])
+def test_a_turn_that_waits_for_the_broker_is_given_up_when_told_to_stop(monkeypatch, hurries):
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    record = run.account.working(buy(3, limit="99.00"))
+    run.account.broker.cancel_answers.append("confirm")
+    monkeypatch.setattr(run.account.system.engine, "_release", asyncio.Event().wait)
+
+    async def story() -> timedelta:
+        task = asyncio.ensure_future(run.loop.run())
+        await run._a_second()
+        run.loop.stop()
+        if hurries:
+            run.loop.hurry()
+        took = await run.stopped(task)
+        await task
+        return took
+
+    assert asyncio.run(story()) <= (2 * HURRIED_PATIENCE if hurries else TURN_SHARE + timedelta(seconds=2))
+    assert record.status is OrderStatus.CANCELED
+    assert any("the turn that was under way is given up" in line for line in run.told)
+    assert not run.account.kill_switch.is_active()
+
+
+def test_an_engine_that_fails_does_not_wait_for_a_broker_that_is_gone(monkeypatch):
+    run = Run()
+    run.clock.move_to(MORNING + 10 * MINUTE)
+    run.account.offer()
+    run.account.working(buy(3, limit="99.00"))
+    monkeypatch.setattr(run.account.broker, "cancel", lambda *_: asyncio.Event().wait())
+    run.bars.error = ZeroDivisionError("a bug")
+
+    async def story() -> timedelta:
+        task = asyncio.ensure_future(run.loop.run())
+        took = await run.stopped(task)
+        with pytest.raises(ZeroDivisionError):
+            await task
+        return took
+
+    assert asyncio.run(story()) <= STOP_PATIENCE + timedelta(seconds=2)
+    assert run.account.kill_switch.is_active()
 
 
 def test_a_halt_is_carried_out_while_a_stop_waits_for_the_broker(monkeypatch):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quant_trading_system.execution.order_group import OrderGroup
 
 _PRICE_QUANTUM = Decimal("1E-9")
+_AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
 
 
 class OrderRecord:
@@ -230,6 +231,13 @@ class OrderStore:
     def has_open(self) -> bool:
         """Some order is open or in doubt."""
         return bool(self._open)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Every open order waits at the broker, and nothing is asked of any."""
+        return not self._open or all(
+            record.status in _AT_REST and record.pending is PendingRequest.NONE for record in self._open.values()
+        )
 
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """Open and in-doubt orders, oldest first; of one symbol if asked."""

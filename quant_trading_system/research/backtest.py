@@ -86,7 +86,7 @@ class Backtest:
         self._correlations = correlations
         self._watch = watch
         self._watch_days = watch_days
-        self._stretches = Stretches(market, history, system.portfolio, system.monitor)
+        self._stretches = Stretches(market, history, venue, system.portfolio, system.monitor)
         self._speaking = None if watch is not None else speaking
         self._asked_bar = market.finished_bars - 1
         self._first_bar = market.finished_bars
@@ -142,11 +142,8 @@ class Backtest:
 
     @property
     def _is_quiet(self) -> bool:
-        """Neither engine nor venue waits for anything, and nobody wants to hear of every step."""
-        venue, is_watched = self._venue, self._watch is not None
-        if is_watched or venue.next_event_at() is not None or venue.symbols_with_orders():
-            return False
-        return self._system.engine.is_quiet
+        """Engine and venue do nothing until prices reach an order, and nobody wants to hear of every step."""
+        return self._watch is None and self._venue.next_event_at() is None and self._system.engine.is_quiet
 
     def _look(self, row: int) -> None:
         """Value positions at a step of the present block that has been passed over."""
@@ -163,6 +160,9 @@ class Backtest:
             self._system.engine.learn(HistoryView(self._history, latest))
         self._clock.move_to(stretch.block.at(row))
         self._look(row)
+        if self._venue.symbols_with_orders():
+            self._venue.pass_over(lambda symbol: self._market.path(symbol, stretch.begin, row + 1))
+            self._show_quotes()
         monitor = self._system.monitor
         span = 2 * float(monitor.limits.rapid_loss_window_s)
         monitor.went_through(*stretch.range(row + 1), stretch.latest(row, span, self._clock))
@@ -172,6 +172,9 @@ class Backtest:
         if step.kind is StepKind.OPEN:
             self._system.engine.open_day()
             self._venue.open_session(step.at)
+        self._show_quotes()
+
+    def _show_quotes(self) -> None:
         for symbol in self._venue.symbols_with_orders():
             quote = self._market.quote(symbol)
             if quote is not None:

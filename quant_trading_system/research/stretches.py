@@ -1,9 +1,9 @@
 """What lies between the moments at which something can happen: stretches of the market that are passed at once.
 
-While no order is open and no wish on its way, a step of the market does two things: it values positions, and
-compares what they are worth with the limits for losses. Both are done here for many steps in one vector
-operation. Only the ends of bars remain, at which strategies are asked. Sums are exact: prices are micro-dollars
-and shares whole numbers of their smallest part, so that the journal is the same as step by step.
+While no wish is on its way and open orders merely rest, a step of the market does two things: it values positions,
+and compares what they are worth with the limits for losses. Both are done here for many steps in one vector
+operation. Only the ends of bars remain, at which strategies are asked. Sums are exact, so that the journal is
+the same as step by step.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.simulation.market import SimulatedMarket
 from quant_trading_system.simulation.price_rows import Block
+from quant_trading_system.simulation.venue import Venue
 
 _FARTHEST = 256
 """Steps that are looked at together."""
@@ -90,10 +91,11 @@ class Stretches:
     """Looks for them."""
 
     def __init__(
-        self, market: SimulatedMarket, history: PriceHistory, portfolio: Portfolio, monitor: RiskMonitor
+        self, market: SimulatedMarket, history: PriceHistory, venue: Venue, portfolio: Portfolio, monitor: RiskMonitor
     ) -> None:
-        """Look in `market`, the market of `history`, for an account."""
+        """Look in `market`, the market of `history`, for an account at `venue`."""
         self._market = market
+        self._venue = venue
         self._portfolio = portfolio
         self._monitor = monitor
         self._worth = Worth(history.present, market.columns)
@@ -108,12 +110,24 @@ class Stretches:
         if begin >= end:
             return None
         held = {symbol: position.quantity for symbol, position in self._portfolio.positions.items()}
-        if not self._worth.follow(block, begin, held, self._monitor.limits.max_quote_deviation_pct):
+        limit, ordered = self._monitor.limits.max_quote_deviation_pct, self._venue.symbols_with_orders()
+        if not self._worth.follow(block, begin, held, limit, ordered):
             return None
         end = self._worth.sound_until(begin, end)
+        if ordered and begin < end:
+            end = self._at_rest_until(block, begin, end)
         stretch = Stretch(block, begin, end, self._worth if held else None, self._portfolio.cash)
         while stretch.end > begin:
             if self._monitor.stays_calm(*stretch.range(stretch.end)):
                 return stretch
             stretch.end = begin + (stretch.end - begin) // 2
         return None
+
+    def _at_rest_until(self, block: Block, begin: int, end: int) -> int:
+        """The first step from `begin` on at which an open order could trade, or ends by itself."""
+        due = self._venue.next_due_at()
+        if due is not None and due <= block.at(end - 1):
+            end = begin + bisect_left(range(begin, end), due, key=block.at)
+        if begin == end:
+            return end
+        return begin + self._venue.quiet_steps(end - begin, lambda symbol: self._market.path(symbol, begin, end))

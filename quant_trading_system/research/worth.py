@@ -6,7 +6,7 @@ Sums are exact: prices are micro-dollars and shares whole numbers of their small
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from decimal import Decimal
 
 import numpy as np
@@ -52,24 +52,33 @@ class Worth:
         self._deviation: Decimal | None = None
         self._marks: dict[str, Marks] = {}
         self._held: dict[str, Decimal] = {}
+        self._watched: Set[str] = frozenset()
         self._places = 0
         self._values: Integers = np.zeros(0, dtype=np.int64)
 
-    def follow(self, block: Block, begin: int, held: Mapping[str, Decimal], deviation: Decimal | None) -> bool:
+    def follow(
+        self,
+        block: Block,
+        begin: int,
+        held: Mapping[str, Decimal],
+        deviation: Decimal | None,
+        watched: Iterable[str] = (),
+    ) -> bool:
         """Know what is held from the step `begin` on; False where that takes more digits than there are.
 
         Args:
-            held: signed shares by symbol, none of them zero.
+            held: signed shares by symbol, none of them zero; `watched`: other symbols whose prices must be sound.
             deviation: what part of the last price a mark may be off, as in `mark_of`.
         """
         if block is not self._block or deviation != self._deviation:
             self._block, self._deviation, self._marks = block, deviation, {}
             self._forget(len(block))
-        if held == self._held:
-            return True
-        unknown = [symbol for symbol in held if symbol not in self._marks]
+        self._watched = held.keys() | watched
+        unknown = [symbol for symbol in self._watched if symbol not in self._marks]
         if unknown:
             self._learn(block, unknown)
+        if held == self._held:
+            return True
         places = max(0, *(-_exponent(quantity) for quantity in held.values())) if held else 0
         if sum(abs(float(shares)) * self._marks[symbol].most for symbol, shares in held.items()) * 10.0**places > _MOST:
             self._block = None
@@ -85,8 +94,8 @@ class Worth:
         return True
 
     def sound_until(self, begin: int, end: int) -> int:
-        """The first step from `begin` on at which something held has no sound price; `end` when there is none."""
-        for symbol in self._held:
+        """The first step from `begin` on at which something has no sound price; `end` when there is none."""
+        for symbol in self._watched:
             flawed = self._marks[symbol].flawed
             if flawed:
                 place = bisect_left(flawed, begin)

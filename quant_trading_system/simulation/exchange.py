@@ -7,6 +7,7 @@ for it trade in the hours around the session, too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,6 +23,7 @@ from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.mishaps import Mishaps
 from quant_trading_system.simulation.order_life import OrderLife
+from quant_trading_system.simulation.resting import Path, follow, quiet_steps
 from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, expires_at, extended_since
 from quant_trading_system.simulation.venue_orders import Notice
 from quant_trading_system.simulation.wire import EventKind, Handlers, Wire
@@ -127,6 +129,31 @@ class Exchange(OrderLife):
             elif self._is_fresh(view):
                 self._work_all(view, moment)
         self.run_until(moment)
+
+    def quiet_steps(self, steps: int, ahead: Callable[[str], Path]) -> int:
+        """How many of the coming steps leave all open orders at rest; 0 where that cannot be told.
+
+        Args:
+            steps: to look at, all of them within one session.
+            ahead: the prices of a symbol at these steps.
+        """
+        symbols = self._orders.symbols()
+        if symbols and not (self._dice.calm and self._floor.is_plain):
+            return 0
+        for symbol in symbols:
+            path = ahead(symbol)
+            for live in self._orders.open_in(symbol):
+                steps = min(steps, quiet_steps(live, path, through=self._floor.trades_through))
+                if not steps:
+                    return 0
+        return steps
+
+    def pass_over(self, passed: Callable[[str], Path]) -> None:
+        """Steps at which all open orders rested were not shown; `passed` gives their prices."""
+        for symbol in self._orders.symbols():
+            path = passed(symbol)
+            for live in self._orders.open_in(symbol):
+                follow(live, path)
 
     def open_session(self, moment: datetime) -> None:
         """The market opens: waiting orders begin to work and meet the first quote of the session.

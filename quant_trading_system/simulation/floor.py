@@ -147,6 +147,16 @@ class TradingFloor:
         """The latest sound quote of the symbol with what is left of its volume, None before the first."""
         return self._views.get(symbol)
 
+    @property
+    def is_plain(self) -> bool:
+        """An order that the quotes do not reach stays as it is: there are no queues, no impact and no halts."""
+        return not (self._queue or self._impact is not None or self.halted)
+
+    @property
+    def trades_through(self) -> bool:
+        """A resting limit trades only when the quote is better."""
+        return self._fills.through
+
     def prices(self) -> dict[str, Decimal]:
         """Dollars a share of every symbol that was seen."""
         return {symbol: view.price for symbol, view in self._views.items()}

@@ -34,7 +34,7 @@ shown as a `VenueOrder` (`broker_status`, `position_intent`, `legs`, all time st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -67,6 +67,7 @@ from quant_trading_system.simulation.models import (
 )
 from quant_trading_system.simulation.order_desk import OrderDesk
 from quant_trading_system.simulation.realism import PLAIN, MovableMarket, Realism
+from quant_trading_system.simulation.resting import Path
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 from quant_trading_system.simulation.wire import Subscriber, Wire
 
@@ -178,6 +179,21 @@ class Venue(OrderDesk):
             volume_available: shares that trade until the next quote, None when unknown.
         """
         self._exchange.on_quote(quote, volume_available)
+
+    def quiet_steps(self, steps: int, ahead: Callable[[str], Path]) -> int:
+        """How many of the coming steps of the market leave all open orders at rest; 0 where that cannot be told.
+
+        Such steps need not be shown with `on_quote`; `pass_over` tells of them afterwards.
+
+        Args:
+            steps: to look at, all of them within one session.
+            ahead: the prices of a symbol at these steps.
+        """
+        return self._exchange.quiet_steps(steps, ahead)
+
+    def pass_over(self, passed: Callable[[str], Path]) -> None:
+        """Take note of steps that were not shown; `passed` gives the prices of a symbol at them."""
+        self._exchange.pass_over(passed)
 
     def open_session(self, moment: datetime) -> None:
         """The market opens: waiting orders begin to work and meet the first quote of the session.

@@ -103,15 +103,18 @@ class TradingEngine:
     @property
     def is_idle(self) -> bool:
         """True when no wish is on its way, no order or parent open and no halt being carried out."""
-        has_work = self._given or self._orders.lives.store.has_open
-        return self._path.is_idle and self._desk.is_idle and not has_work and self._halt.is_done
+        return not self._orders.lives.store.has_open and self._begins_nothing
 
     @property
     def is_quiet(self) -> bool:
-        """A step would do nothing but value positions and watch losses, whatever prices do."""
+        """A step would do nothing but value positions and watch losses, while no open order trades."""
         lives = self._orders.lives
         is_worried = lives.watch.suspects or lives.watch.doubtful or lives.groups.has_flaws
-        return self.is_idle and not (is_worried or self._risk_book)
+        return not (is_worried or self._risk_book) and self._begins_nothing and lives.store.is_at_rest
+
+    @property
+    def _begins_nothing(self) -> bool:
+        return not self._given and self._path.is_idle and self._desk.is_idle and self._halt.is_done
 
     @property
     def wake_at(self) -> datetime | None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from datetime import timedelta
 from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quant_trading_system.app.backtesting import BacktestResult, backtest
-from quant_trading_system.app.bootstrap import Setup
+from quant_trading_system.app.bootstrap import Costs, Setup
 from quant_trading_system.core.events import HaltLevel
-from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import (
+    Order,
+    OrderClass,
+    OrderSide,
+    OrderType,
+    StopLoss,
+    TakeProfit,
+    TimeInForce,
+)
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.stretches import Stretches
+from quant_trading_system.simulation.models import FillModel, LatencyModel
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.minute_bars import minute_bars
@@ -74,10 +84,100 @@ class Whims(Strategy):
         )
 
 
-def run(prices: PriceHistory, seed: int, often: float, limits: dict[str, object], *, whole: bool):
+class Resting(Strategy):
+    """Leaves orders of every kind that can rest, near to the market and far from it, and sometimes buys."""
+
+    def __init__(self, seed: int, often: float) -> None:
+        self.name = f"Resting{seed}"
+        self._random = random.Random(seed)
+        self._often = often
+        self.seen: list[str] = []
+
+    def on_bar(self, market: MarketView):
+        if self._random.random() >= self._often:
+            return
+        symbol = self._random.choice(market.symbols)
+        close, held = market.close(symbol), market.position(symbol)
+        if close is None:
+            return
+        if held == 0 and self._random.random() < 0.7:
+            yield self._entry(symbol, close)
+            return
+        side = OrderSide.SELL if held > 0 else OrderSide.BUY
+        size = abs(held) if held and held == int(held) else D(5)
+        yield self._exit(symbol, close, side, size)
+
+    def _away(self, most: int) -> Decimal:
+        return D(self._random.randrange(1, most)) / 100
+
+    def _force(self) -> TimeInForce:
+        return self._random.choice([TimeInForce.DAY, TimeInForce.GTC])
+
+    def _entry(self, symbol: str, close: Decimal) -> Order:
+        kind = self._random.randrange(5)
+        base = {"symbol": symbol, "side": OrderSide.BUY, "quantity": D(5), "time_in_force": self._force()}
+        exits = {
+            "take_profit": TakeProfit(limit_price=close + 1 + self._away(80)),
+            "stop_loss": StopLoss(stop_price=close - 1 - self._away(80)),
+        }
+        if kind == 0:
+            return Order(**base, order_type=OrderType.MARKET)
+        if kind == 1:
+            return Order(**base, order_type=OrderType.MARKET, order_class=OrderClass.BRACKET, **exits)
+        if kind == 2:
+            limit = close - self._away(60)
+            return Order(**base, order_type=OrderType.LIMIT, limit_price=limit, order_class=OrderClass.BRACKET, **exits)
+        if kind == 3:
+            one = self._random.choice(["take_profit", "stop_loss"])
+            return Order(**base, order_type=OrderType.MARKET, order_class=OrderClass.OTO, **{one: exits[one]})
+        stop = close + self._away(60)
+        return Order(**base, order_type=OrderType.STOP_LIMIT, stop_price=stop, limit_price=stop + D("0.05"))
+
+    def _exit(self, symbol: str, close: Decimal, side: OrderSide, size: Decimal) -> Order:
+        kind, sign = self._random.randrange(7), -1 if side is OrderSide.SELL else 1
+        base = {"symbol": symbol, "side": side, "quantity": size}
+        worse, better = close + sign * self._away(90), close - sign * self._away(90)
+        if kind == 0:
+            return Order(**base, time_in_force=self._force(), order_type=OrderType.STOP, stop_price=worse)
+        if kind == 1:
+            return Order(**base, time_in_force=self._force(), order_type=OrderType.LIMIT, limit_price=better)
+        if kind == 2:
+            return Order(
+                **base, time_in_force=self._force(), order_type=OrderType.TRAILING_STOP, trail_price=self._away(90)
+            )
+        if kind == 3:
+            return Order(
+                **base, time_in_force=self._force(), order_type=OrderType.TRAILING_STOP, trail_percent=self._away(90)
+            )
+        if kind == 4:
+            return Order(**base, time_in_force=TimeInForce.CLS, order_type=OrderType.MARKET)
+        if kind == 5:
+            return Order(**base, time_in_force=TimeInForce.OPG, order_type=OrderType.MARKET)
+        return Order(
+            **base,
+            time_in_force=self._force(),
+            order_type=OrderType.LIMIT,
+            order_class=OrderClass.OCO,
+            take_profit=TakeProfit(limit_price=better),
+            stop_loss=StopLoss(stop_price=worse),
+        )
+
+
+def run(
+    prices: PriceHistory,
+    seed: int,
+    often: float,
+    limits: dict[str, object],
+    *,
+    whole: bool,
+    kind: type[Strategy] = Whims,
+    costs: Costs | None = None,
+):
     """A run, and what its strategies saw; `whole`: every step by itself."""
-    strategies = [Whims(seed, often), Whims(seed + 1, often / 3)]
+    strategies = [kind(seed, often), kind(seed + 1, often / 3)]
     setup = Setup(cash=D(100_000), limits=limits_with(**UNHURRIED | limits), seed=seed)
+    if costs is not None:
+        setup = dataclasses.replace(setup, costs=costs)
     result = backtest(strategies, prices, setup, watch=(lambda _: None) if whole else None)
     return result, [strategy.seen for strategy in strategies]
 
@@ -113,8 +213,29 @@ def test_closes_alone_and_bars_of_an_hour_do_as_well(limits, seed):
     assert told(run(closes, seed, 0.1, limits, whole=False)[0]) == told(run(closes, seed, 0.1, limits, whole=True)[0])
 
 
-def test_quiet_stretches_are_passed_over_indeed(monkeypatch):
-    passed = []
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    often=st.sampled_from([0.02, 0.1, 0.4]),
+    missing=st.sampled_from([0.0, 0.02]),
+    volatility=st.sampled_from([0.0003, 0.001, 0.003]),
+    fills=st.sampled_from([FillModel(), FillModel(through=True), FillModel(participation=D("0.0001"))]),
+    latency_ms=st.sampled_from([0, 700]),
+)
+def test_orders_at_rest_are_passed_over_without_a_difference(seed, often, missing, volatility, fills, latency_ms):
+    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=volatility)
+    latency = LatencyModel(order=timedelta(milliseconds=latency_ms), report=timedelta(milliseconds=latency_ms))
+    costs = Costs(fills=fills, latency=latency)
+    leaping, stepping = (
+        run(prices, seed, often, {}, whole=whole, kind=Resting, costs=costs)[0] for whole in (False, True)
+    )
+    assert told(leaping) == told(stepping)
+    assert leaping.record.equity == stepping.record.equity
+
+
+def leaps(monkeypatch) -> list[int]:
+    """How many steps were passed over each time, from now on."""
+    passed: list[int] = []
     found = Stretches.next
 
     def counted(self):
@@ -123,5 +244,35 @@ def test_quiet_stretches_are_passed_over_indeed(monkeypatch):
         return stretch
 
     monkeypatch.setattr(Stretches, "next", counted)
+    return passed
+
+
+def test_quiet_stretches_are_passed_over_indeed(monkeypatch):
+    passed = leaps(monkeypatch)
     run(minute_bars(780, seed=3), 3, 0.01, {}, whole=False)
     assert sum(passed) > 0.8 * 780 * 4
+
+
+class Protected(Strategy):
+    """Buys once, with a stop far below."""
+
+    def on_bar(self, market: MarketView):
+        symbol = market.symbols[0]
+        if market.bar == 5:
+            yield Order(
+                symbol=symbol,
+                side=OrderSide.BUY,
+                quantity=D(10),
+                order_type=OrderType.MARKET,
+                time_in_force=TimeInForce.GTC,
+                order_class=OrderClass.OTO,
+                stop_loss=StopLoss(stop_price=D(50)),
+            )
+
+
+def test_a_stop_far_away_holds_nothing_up(monkeypatch):
+    passed = leaps(monkeypatch)
+    prices = minute_bars(780, seed=3)
+    result = backtest(Protected(), prices, Setup(cash=D(100_000), limits=limits_with(**UNHURRIED)))
+    assert [order.status for order in result.account.system.orders.open_orders()] == ["working"]
+    assert sum(passed) > 0.95 * 780 * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from quant_trading_system.app.refusal import refusal_of
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent
 from quant_trading_system.core.numbers import ZERO, divide, dollar_sign, plain
+from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide
 from quant_trading_system.journal.store import JournalSource
@@ -51,6 +53,30 @@ class OrderLine(msgspec.Struct, kw_only=True):
         return divide(self.value, self.filled, _PRICE) if self.filled and self.value else None
 
 
+class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which orders are wanted; everything empty wants all.
+
+    Attributes:
+        text: part of an order id, of a symbol, or of what was said about the order.
+    """
+
+    group: OrderGroup = OrderGroup.ALL
+    symbol: str = ""
+    strategy: str = ""
+    text: str = ""
+
+    def wants(self, line: OrderLine) -> bool:
+        """It is about the order, and its status is of the group."""
+        return self.group.includes(line.status) and self.is_about(line)
+
+    def is_about(self, line: OrderLine) -> bool:
+        """Symbol, strategy and words are those of the order, whatever its status."""
+        if (self.symbol and line.symbol != self.symbol) or (self.strategy and line.strategy != self.strategy):
+            return False
+        text = self.text.strip().casefold()
+        return not text or any(text in part.casefold() for part in (line.order_id, line.symbol, line.why, line.parent))
+
+
 class OrderLines:
     """The newest orders, kept up to date entry by entry.
 
@@ -84,6 +110,12 @@ class OrderLines:
         """An execution was another one, or none."""
         self._add_value(event.order_id, event.quantity * event.price - event.was_quantity * event.was_price)
 
+    def drop_unless(self, order_id: str, wanted: OrderFilter) -> None:
+        """Forget an order that has ended and is none of those that are wanted."""
+        line = self.lines.get(order_id)
+        if line is not None and not wanted.wants(line):
+            del self.lines[order_id]
+
     def _put(self, line: OrderLine) -> None:
         self.lines[line.order_id] = line
         if len(self.lines) > self._most:
@@ -96,28 +128,26 @@ class OrderLines:
             line.value += value
 
 
-def list_orders(journal: JournalSource, *, symbol: str = "", refused: bool = False, last: int = 50) -> list[OrderLine]:
-    """The newest `last` orders, oldest first; of one symbol, or the refused ones, if asked."""
-    found = OrderLines(last)
+def list_orders(journal: JournalSource, wanted: OrderFilter, last: int = 50) -> list[OrderLine]:
+    """The newest `last` orders of those that are wanted, oldest first."""
+    found = OrderLines(sys.maxsize if wanted != OrderFilter() else last)
     for entry in journal.entries(kinds=("order", "fill", "fill_corrected")):
         event = entry.event
         if isinstance(event, FillEvent):
             found.fill(event)
         elif isinstance(event, FillCorrected):
             found.correct(event)
-        elif isinstance(event, OrderEvent) and (event.order is None or _is_wanted(event, symbol, refused)):
+        elif isinstance(event, OrderEvent):
             found.take(event)
-    return list(found.lines.values())
+            if event.status.is_terminal:
+                found.drop_unless(event.order_id, wanted)
+    return [line for line in found.lines.values() if wanted.wants(line)][-last:]
 
 
 def symbols_with_orders(journal: JournalSource) -> list[str]:
     """Every symbol that an order was for, in order of the alphabet."""
     events = (entry.event for entry in journal.entries(kinds=("order",)))
     return sorted({event.symbol for event in events if isinstance(event, OrderEvent)})
-
-
-def _is_wanted(event: OrderEvent, symbol: str, refused: bool) -> bool:
-    return (not symbol or event.symbol == symbol) and (not refused or event.status is OrderStatus.DENIED)
 
 
 def _line(event: OrderEvent, order: Order) -> OrderLine:

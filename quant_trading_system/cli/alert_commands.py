@@ -33,12 +33,12 @@ def list_alerts(name: Name = "", everything: Everything = False, as_json: AsJson
     from quant_trading_system.app.latest_run import account_directory
 
     if far.api:
-        if everything or name:
-            raise ConfigurationError("--api tells of the open alerts of its account; leave out --all and --name")
-        found: tuple[Alert, ...] = far.read("/v1/alerts/open", tuple[Alert, ...])
+        if name:
+            raise ConfigurationError("--api tells of the alerts of its account; leave out --name")
+        found: tuple[Alert, ...] = far.read(f"/v1/alerts/{'all' if everything else 'open'}", tuple[Alert, ...])
     else:
         book = AlertBook(account_directory(name))
-        found = tuple(reversed(book.alerts.values())) if everything else book.open()
+        found = book.newest() if everything else book.open()
     if as_json:
         print_json(found)
         return

@@ -34,7 +34,7 @@ from quant_trading_system.cli.replay_options import (
     chosen_span,
     run_directory,
 )
-from quant_trading_system.cli.screen import AsJson, print_json, screen, table
+from quant_trading_system.cli.screen import AsJson, as_it_stands, print_json, screen, table
 from quant_trading_system.cli.sizing_options import Policy, Sizers
 from quant_trading_system.core.numbers import usd
 
@@ -129,9 +129,9 @@ def show_result(result: BacktestResult) -> None:
     out.print(f"\n[bold]{stats.start} to {stats.end}[/bold]")
     out.print(body)
     if stats.benchmark is not None and stats.benchmark.total_return is not None:
-        out.print(f"[dim]{stats.benchmark.name}: {_percent(stats.benchmark.total_return)}[/dim]")
+        out.print(f"[dim]{as_it_stands(stats.benchmark.name)}: {_percent(stats.benchmark.total_return)}[/dim]")
     for stop in result.stopped:
-        out.print(f"[bold red]strategy {stop.strategy} was stopped on {stop.at:%Y-%m-%d}[/bold red]")
+        out.print(f"[bold red]strategy {as_it_stands(stop.strategy)} was stopped on {stop.at:%Y-%m-%d}[/bold red]")
         out.print(f"  {stop.error}", markup=False)
     for halt in result.record.halts:
         if halt.level:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import AsJson, JournalPath, journal_path, print_json, reading, screen, table
+from quant_trading_system.cli.screen import (
+    AsJson,
+    JournalPath,
+    as_it_stands,
+    journal_path,
+    print_json,
+    reading,
+    screen,
+    table,
+)
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import exact, plain
@@ -206,7 +215,7 @@ def _show(order: Order, decision: Decision, message: str) -> None:
 
     out = screen()
     verdict = "[bold red]would be refused[/bold red]" if message else "[green]would pass[/green]"
-    out.print(f"[bold]{order_in_words(order)}[/bold]  {verdict}")
+    out.print(f"[bold]{as_it_stands(order_in_words(order))}[/bold]  {verdict}")
     if message:
         out.print(f"  {message}", markup=False)
     quote = "no quote" if decision.quote is None else f"{plain(decision.quote.bid)} / {plain(decision.quote.ask)}"

@@ -216,8 +216,18 @@ def _summary(result: BacktestResult, story: list[str], report: Path) -> None:
     out.print(f"report   {report}", markup=False)
     if result.record.journal is not None:
         out.print(f"journal  {result.record.journal.path}", markup=False)
-    out.print("[dim]in the browser, with the reason of every refusal: qts console[/dim]")
-    out.print("[dim]next: qts orders --refused · qts explain ORDER · qts journal verify · qts journal replay[/dim]")
+    for line in _next_steps(result):
+        out.print(line, markup=False, style="dim")
+
+
+def _next_steps(result: BacktestResult) -> Iterator[str]:
+    """What to type next, with the name of an order that was refused."""
+    refused = [order_id for order_id, decision in result.decisions.items() if decision.refused_by is not None]
+    if refused:
+        yield f"why an order was refused, the whole decision: qts explain {refused[-1]}"
+    yield "every refused order with its reason: qts orders --refused"
+    yield "all of it in the browser: qts console"
+    yield "whether the record is whole and adds up: qts journal verify, qts journal replay"
 
 
 def _figures(result: BacktestResult) -> dict[str, object]:

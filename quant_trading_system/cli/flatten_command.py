@@ -14,7 +14,7 @@ from quant_trading_system.cli.halt_commands import require_reason, stop_far, tel
 from quant_trading_system.cli.halt_follow import Keys, act_now, halted_account
 from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.scope_options import SideOption, StrategyOption, SymbolOption, scope_from
-from quant_trading_system.cli.screen import AsJson, print_json, screen
+from quant_trading_system.cli.screen import AsJson, as_it_stands, print_json, screen
 from quant_trading_system.cli.status_command import Latch, account_latch, require_near
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def flatten(
     switch.activate(reason, level=HaltLevel.FLATTENING, activated_by=who, scope=scope)
     halt = switch.state.halt_of(scope)
     if not as_json:
-        screen().print(f"[bold red]FLATTENING[/bold red] {scope}, activation {halt.activation}")
+        screen().print(f"[bold red]FLATTENING[/bold red] {as_it_stands(scope)}, activation {halt.activation}")
     follower = Follower(kept.path.parent, scope, halt.activation)
     asyncio.run(_follow(follower, wait, quiet=as_json))
     if wait and follower.is_alone and follower.last is not None:
@@ -101,9 +101,10 @@ def _flatten_far(far: Far, reason: str, scope: HaltScope, wait: int, *, as_json:
 
 async def _positions_far(far: Far, scope: HaltScope, patience: int) -> list[str]:
     """Symbols that are held or have open orders still when patience ends; empty once all is flat."""
-    from quant_trading_system.app.readings.orders import OrderGroup, OrderPage
+    from quant_trading_system.app.readings.orders import OrderPage
     from quant_trading_system.app.readings.positions import Holdings
     from quant_trading_system.core.clock import SystemClock
+    from quant_trading_system.core.order_listing import OrderGroup
 
     clock, api = SystemClock(), api_at(far.api, far.token_file)
     deadline = clock.monotonic() + patience

@@ -14,7 +14,7 @@ from quant_trading_system.cli.engine_calls import Elsewhere, Far, api_at
 from quant_trading_system.cli.halt_follow import Keys, Wait, accounts_of_machine, follow, halted_account
 from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.scope_options import SideOption, StrategyOption, SymbolOption, scope_from
-from quant_trading_system.cli.screen import screen
+from quant_trading_system.cli.screen import as_it_stands, screen
 from quant_trading_system.cli.status_command import (
     All,
     Latch,
@@ -85,7 +85,7 @@ def halt(
     switch = KillSwitch(latch=kept)
     switch.activate(reason, level=HaltLevel[level.name], activated_by=who, scope=scope)
     halted = switch.state.halt_of(scope)
-    where = "" if scope.is_account else f" {scope}"
+    where = "" if scope.is_account else f" {as_it_stands(scope)}"
     screen().print(f"[bold red]{halted.level.name}[/bold red]{where} since {halted.at}, activation {halted.activation}")
     screen().print(f"  {halted.reason}", markup=False)
     accounts = accounts_of_machine(switch, who) if everything else [halted_account(kept, scope, who)]
@@ -126,7 +126,7 @@ def resume(
         return
     switch = _switch(latch, everything)
     if not switch.state.halt_of(scope).level:
-        screen().print("the kill switch is not active" + ("" if scope.is_account else f" for {scope}"))
+        screen().print("the kill switch is not active" + ("" if scope.is_account else f" for {as_it_stands(scope)}"))
         return
     try:
         switch.reset(authorized_by, reason, scope=scope, accept_loss=accept_loss)
@@ -135,10 +135,12 @@ def resume(
         raise typer.Exit(3) from None
     lifted = switch.state.halt_of(scope)
     if everything:
-        screen().print(f"the machine is released by {lifted.by}; accounts that were halted stay so: qts resume")
+        screen().print(
+            f"the machine is released by {as_it_stands(lifted.by)}; accounts that were halted stay so: qts resume"
+        )
         return
-    where = "" if scope.is_account else f" {scope}"
-    screen().print(f"[green]running[/green]{where}, reset by {lifted.by}")
+    where = "" if scope.is_account else f" {as_it_stands(scope)}"
+    screen().print(f"[green]running[/green]{where}, reset by {as_it_stands(lifted.by)}")
     state, host = switch.state, host_state()
     if state.on_probation(SystemClock().now()):
         tell_probation(state.probation_until, state.policy.probation_factor)
@@ -174,7 +176,7 @@ def _resume_far(far: Far, reason: str, scope: HaltScope, everything: bool, accep
     halts = [now.machine] if everything else [now.account, *now.scopes]
     wanted = next((halt for halt in halts if everything or halt.scope == str(scope)), None)
     if wanted is None or not wanted.is_active:
-        screen().print("the kill switch is not active" + ("" if scope.is_account else f" for {scope}"))
+        screen().print("the kill switch is not active" + ("" if scope.is_account else f" for {as_it_stands(scope)}"))
         return
     fields = {**_fields(scope, everything), "reason": reason, "activation": wanted.activation}
     lifted: HaltStatus
@@ -182,8 +184,8 @@ def _resume_far(far: Far, reason: str, scope: HaltScope, everything: bool, accep
     if status != _FINAL:
         screen().print(f"your approval is kept; {lifted.missing}", markup=False)
         raise typer.Exit(3)
-    where = "the machine" if everything else lifted.scope
-    screen().print(f"[green]running[/green] {where}, reset by {lifted.by}")
+    where = "the machine" if everything else as_it_stands(lifted.scope)
+    screen().print(f"[green]running[/green] {where}, reset by {as_it_stands(lifted.by)}")
 
 
 def _fields(scope: HaltScope, everything: bool) -> dict[str, object]:

@@ -9,7 +9,17 @@ import typer
 
 from quant_trading_system.cli.engine_calls import Far, Record
 from quant_trading_system.cli.option_groups import grouped
-from quant_trading_system.cli.screen import AsJson, journal_path, key_of, print_json, reading, screen, table
+from quant_trading_system.cli.screen import (
+    AsJson,
+    as_it_stands,
+    following,
+    journal_path,
+    key_of,
+    print_json,
+    reading,
+    screen,
+    table,
+)
 from quant_trading_system.core.numbers import plain, usd
 
 if TYPE_CHECKING:
@@ -36,7 +46,7 @@ def verify(journal: File = None, as_json: AsJson = False, *, far: Far) -> None:
         print_json(report)
     else:
         mark = "[green]sound[/green]" if report.is_sound else "[bold red]NOT SOUND[/bold red]"
-        screen().print(f"{path}: {mark}")
+        screen().print(f"{as_it_stands(path)}: {mark}")
         screen().print(f"  {report.message}", markup=False)
         screen().print(f"  {report.entries} entries, head {report.head}", markup=False)
     if not report.is_sound:
@@ -47,6 +57,7 @@ def list_entries(
     kind: Annotated[str, typer.Option("--kind", help="Only such entries, such as fill.", show_default=False)] = "",
     about: Annotated[str, typer.Option("--about", help="Only of the order of that id.", show_default=False)] = "",
     last: Annotated[int, typer.Option("--last", help="At most so many, the newest.", min=1, max=500)] = 20,
+    before: Annotated[int, typer.Option("--before", help="Only entries with lower numbers.", show_default=False)] = 0,
     as_json: AsJson = False,
     *,
     record: Record,
@@ -56,16 +67,14 @@ def list_entries(
     Example: [bold]qts journal list --kind fill --last 5[/bold]
     """
     from quant_trading_system.app.readings.entries import EntryPage, entry_page
-    from quant_trading_system.app.readings.follower import Follower
 
     if record.far.api:
-        page: EntryPage = record.far.read("/v1/journal", EntryPage, kind=kind, subject=about, limit=str(last))
+        page: EntryPage = record.far.read(
+            "/v1/journal", EntryPage, kind=kind, subject=about, limit=str(last), before=str(before)
+        )
     else:
-        follower = Follower(journal_path(record.journal).parent)
-        try:
-            page = entry_page(follower, kind=kind, subject=about, limit=last)
-        finally:
-            follower.close()
+        with following(record.journal, catch_up=False) as follower:
+            page = entry_page(follower, before=before, kind=kind, subject=about, limit=last)
     if as_json:
         print_json(page.rows)
         return

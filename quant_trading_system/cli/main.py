@@ -22,6 +22,7 @@ from quant_trading_system.cli import (
     limits_commands,
     optimize_command,
     order_commands,
+    overview_command,
     rebalance_command,
     reconcile_command,
     report_command,
@@ -39,6 +40,7 @@ from quant_trading_system.cli import (
     watchdog_command,
 )
 from quant_trading_system.core.exceptions import TradingError
+from quant_trading_system.core.wording import printable_lines
 
 app = typer.Typer(
     name="qts",
@@ -76,6 +78,7 @@ halt_commands.add_to(app)
 flatten_command.add_to(app)
 drill_command.add_to(app)
 status_command.add_to(app)
+overview_command.add_to(app)
 limits_commands.add_to(app)
 journal_commands.add_to(app)
 optimize_command.add_to(app)
@@ -100,7 +103,7 @@ def run() -> None:
     try:
         app()
     except TradingError as error:
-        print(f"qts: {error}", file=sys.stderr)
+        print(f"qts: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has closed it, such as `| head`

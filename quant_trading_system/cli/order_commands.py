@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from quant_trading_system.cli.engine_calls import Far, Record
 from quant_trading_system.cli.option_groups import grouped
-from quant_trading_system.cli.screen import AsJson, print_json, reading, screen, table
+from quant_trading_system.cli.screen import AsJson, as_it_stands, following, print_json, reading, screen, table
 from quant_trading_system.core.numbers import plain, usd
+from quant_trading_system.core.order_listing import OrderGroup
+from quant_trading_system.core.order_state import OrderStatus
 
 if TYPE_CHECKING:
     from quant_trading_system.app.decision_record import DecisionRecord
-    from quant_trading_system.app.order_list import OrderLine
+    from quant_trading_system.app.order_list import OrderFilter, OrderLine
     from quant_trading_system.app.parent_record import ParentRecord
     from quant_trading_system.journal.sqlite_reader import JournalReader
 
+_REASON_WIDTH = 50
 _TITLES = {1: "Risk assessment", 2: "Order validation", 3: "Execution strategy", 4: "Post-trade verification"}
 
 
@@ -50,24 +51,29 @@ def explain(
 
 def orders(
     symbol: Annotated[str, typer.Option("--symbol", help="Only orders for this symbol.")] = "",
-    refused: Annotated[bool, typer.Option("--refused", help="Only orders that were refused.")] = False,
+    refused: Annotated[bool, typer.Option("--refused", help="Only refused ones, as --group refused.")] = False,
+    group: Annotated[OrderGroup, typer.Option("--group", help="Only such orders.")] = OrderGroup.ALL,
+    strategy: Annotated[str, typer.Option("--strategy", help="Only orders of this strategy.")] = "",
+    text: Annotated[str, typer.Option("--text", help="Only orders whose id, symbol or reason holds these words.")] = "",
     last: Annotated[int, typer.Option("--last", help="At most so many, the newest.", min=1)] = 50,
     as_json: AsJson = False,
     *,
     record: Record,
 ) -> None:
-    """List the orders of a run with what became of them.
+    """List the orders of a run with what became of them, and why one was refused.
 
     Example: [bold]qts orders --refused --last 10[/bold]
     """
-    from quant_trading_system.app.order_list import list_orders, symbols_with_orders
+    from quant_trading_system.app.order_list import OrderFilter, list_orders, symbols_with_orders
 
     symbol = symbol.strip().upper()
+    chosen = OrderGroup.REFUSED if refused else group
+    wanted = OrderFilter(group=chosen, symbol=symbol, strategy=strategy, text=text)
     if record.far.api:
-        rows, known = _orders_far(record.far, symbol, last, refused=refused)
+        rows, known = _orders_far(record.far, wanted, last)
     else:
         with reading(record.journal) as reader:
-            rows = list_orders(reader, symbol=symbol, refused=refused, last=last)
+            rows = list_orders(reader, wanted, last)
             known = symbols_with_orders(reader) if symbol and not rows else [symbol]
     if as_json:
         print_json(rows)
@@ -78,35 +84,47 @@ def orders(
         return
     shown = table("day", "order", "what", "filled", "status", "strategy", right=("filled",))
     for row in rows:
-        status = f"refused: {row.refused_by.value}" if row.refused_by else row.status.value
-        style = "red" if row.refused_by else ""
-        shown.add_row(
-            f"{row.at:%Y-%m-%d}", row.order_id, row.what, plain(row.filled), status, row.strategy, style=style
-        )
+        what = "\n".join(filter(None, (row.what, _reason(row))))
+        status, style = ("refused", "red") if row.refused_by else (row.status.value, "")
+        shown.add_row(f"{row.at:%Y-%m-%d}", row.order_id, what, plain(row.filled), status, row.strategy, style=style)
     screen().print(shown)
-    screen().print("[dim]qts explain ORDER shows the whole decision[/dim]")
+    if rows:
+        newest = as_it_stands(rows[-1].order_id)
+        screen().print(f"[dim]the whole decision of an order, such as the last one: qts explain {newest}[/dim]")
 
 
 def positions(as_json: AsJson = False, *, record: Record) -> None:
-    """Show positions and cash as the journal adds them up.
+    """Show positions and cash as the journal adds them up, valued at the last prices that it tells of.
 
     Example: [bold]qts positions[/bold]
     """
-    held, cash = _held_far(record.far) if record.far.api else _held(record.journal)
+    from quant_trading_system.app.readings.positions import Holdings, holdings
+
+    if record.far.api:
+        held: Holdings = record.far.read("/v1/positions", Holdings)
+    else:
+        with following(record.journal) as follower:
+            held = holdings(follower)
+    lines = sorted(held.positions, key=lambda line: line.symbol)
     if as_json:
-        rows = [
-            {"symbol": h.symbol, "quantity": plain(h.quantity), "average_price": plain(h.average_price),
-             "cost": plain(h.cost)}
-            for h in held
-        ]  # fmt: skip
-        print_json({"cash": plain(cash), "positions": rows})
+        print_json({"cash": plain(held.cash), "positions": lines})
         return
-    shown = table("symbol", "side", "shares", "average price", "cost", right=("shares", "average price", "cost"))
-    for h in held:
-        side = "long" if h.quantity > 0 else "short"
-        shown.add_row(h.symbol, side, plain(h.quantity), f"{h.average_price:.4f}", f"{h.cost:,.2f}")
+    numbers = ("shares", "average price", "last known", "value", "weight", "unrealized")
+    shown = table("symbol", "side", *numbers, "sector", right=numbers)
+    for line in lines:
+        shown.add_row(
+            line.symbol,
+            line.side,
+            plain(line.quantity),
+            f"{line.average_price:.4f}",
+            "" if line.price is None else f"{line.price:.4f}",
+            usd(line.value),
+            f"{line.weight * 100:.2f} %",
+            usd(line.unrealized),
+            line.sector,
+        )
     screen().print(shown)
-    screen().print(f"cash {usd(cash)}")
+    screen().print(f"cash {usd(held.cash)}, unrealized {usd(held.unrealized)}, realized {usd(held.realized)}")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -115,46 +133,30 @@ def add_to(app: typer.Typer) -> None:
         app.command()(grouped(command))
 
 
-class _Held(NamedTuple):
-    """One position; `cost` is signed, as the shares are."""
+def _reason(row: OrderLine) -> str:
+    """Why an order is not what was meant, in lines that leave room for the other columns; empty when it is."""
+    from textwrap import fill
 
-    symbol: str
-    quantity: Decimal
-    average_price: Decimal
-    cost: Decimal
-
-
-def _held(journal: Path | None) -> tuple[list[_Held], Decimal]:
-    """Positions and cash, added up from a journal."""
-    from quant_trading_system.journal.replay import replay
-
-    with reading(journal) as reader:
-        state = replay(reader).projection
-    return [
-        _Held(symbol, found.quantity, found.average_price, found.cost)
-        for symbol, found in sorted(state.positions.items())
-        if found.quantity
-    ], state.cash
+    words = row.why if row.status in (OrderStatus.REJECTED, OrderStatus.IN_DOUBT) else ""
+    if row.refused_by:
+        words = f"{row.refused_by}: {row.refusal.removeprefix('Refused: ')}"
+    return fill(words, _REASON_WIDTH)
 
 
-def _held_far(far: Far) -> tuple[list[_Held], Decimal]:
-    """The same as a console tells it."""
-    from quant_trading_system.app.readings.positions import Holdings
-
-    found: Holdings = far.read("/v1/positions", Holdings)
-    lines = sorted(found.positions, key=lambda line: line.symbol)
-    return [_Held(p.symbol, p.quantity, p.average_price, p.cost) for p in lines], found.cash
-
-
-def _orders_far(far: Far, symbol: str, last: int, *, refused: bool) -> tuple[list[OrderLine], list[str]]:
+def _orders_far(far: Far, wanted: OrderFilter, last: int) -> tuple[list[OrderLine], list[str]]:
     """The newest orders that a console tells of, oldest first, and the symbols that it has orders for."""
-    from quant_trading_system.app.readings.orders import MOST_ROWS, OrderGroup, OrderPage
+    from quant_trading_system.app.readings.orders import MOST_ROWS, OrderPage
 
-    group = OrderGroup.REFUSED if refused else OrderGroup.ALL
     page: OrderPage = far.read(
-        "/v1/orders", OrderPage, group=group.value, symbol=symbol, limit=str(min(last, MOST_ROWS))
+        "/v1/orders",
+        OrderPage,
+        group=wanted.group.value,
+        symbol=wanted.symbol,
+        strategy=wanted.strategy,
+        text=wanted.text,
+        limit=str(min(last, MOST_ROWS)),
     )
-    return list(reversed(page.rows)), list(page.symbols) if symbol and not page.rows else [symbol]
+    return list(reversed(page.rows)), list(page.symbols) if wanted.symbol and not page.rows else [wanted.symbol]
 
 
 def _explained_far(far: Far, order_id: str) -> tuple[ParentRecord | None, DecisionRecord | None]:
@@ -198,7 +200,7 @@ def _show(record: DecisionRecord) -> None:
         if record.refused_by
         else f"[bold]{record.status.value}[/bold]"
     )
-    out.print(f"[bold]{order_in_words(record.order)}[/bold]  {verdict}")
+    out.print(f"[bold]{as_it_stands(order_in_words(record.order))}[/bold]  {verdict}")
     out.print(
         f"  order {record.order_id} · {record.at:%Y-%m-%d %H:%M:%S} UTC · limits {record.limits_version}", markup=False
     )

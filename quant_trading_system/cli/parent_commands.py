@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quant_trading_system.cli.engine_calls import Record
-from quant_trading_system.cli.screen import AsJson, print_json, reading, screen, table
+from quant_trading_system.cli.screen import AsJson, as_it_stands, print_json, reading, screen, table
 from quant_trading_system.core.numbers import plain
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def show_parent(record: ParentRecord) -> None:
 
     out = screen()
     what = f"{record.algorithm} {record.side} {plain(record.quantity)} {record.symbol}"
-    out.print(f"[bold]{what}[/bold]  [bold]{record.status}[/bold]")
+    out.print(f"[bold]{as_it_stands(what)}[/bold]  [bold]{record.status}[/bold]")
     out.print(f"  parent {record.parent_id} · {record.started_at:%Y-%m-%d %H:%M:%S} UTC", markup=False)
     out.print(
         f"  {plain(record.filled)} filled, {plain(record.outstanding)} out {record.reason}".rstrip(), markup=False

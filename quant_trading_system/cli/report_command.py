@@ -39,20 +39,19 @@ def tca(html: Html = None, prices: Prices = None, as_json: AsJson = False, *, re
     if record.far.api:
         if prices is not None:
             raise ConfigurationError("--prices goes with a journal of this machine; leave out --api")
-        report, quality = _far(record.far), None
+        report, quality = _far(record.far)
     else:
         report, quality = _near(record.journal, prices)
     if html is not None:
         from quant_trading_system.research.tca_page import write_tca
 
-        write_tca(html, report, title="Transaction costs", quality=() if quality is None else quality.rows())
+        write_tca(html, report, title="Transaction costs", quality=quality.rows())
     if as_json:
         print_json({**msgspec.structs.asdict(report), "quality": quality})
         return
     _show(report)
-    if quality is not None:
-        words = ", ".join(f"{name} {value}" for name, value in quality.rows()[1:])
-        screen().print(f"orders of the run: {words}", markup=False)
+    words = ", ".join(f"{name} {value}" for name, value in quality.rows()[1:])
+    screen().print(f"orders of the run: {words}", markup=False)
     if html is not None:
         screen().print(f"written to {html}", markup=False)
 
@@ -68,12 +67,12 @@ def _near(journal: Path | None, prices: Path | None) -> tuple[TcaReport, Executi
         return tca_report(reader, bars), execution_quality(reader)
 
 
-def _far(far: Far) -> TcaReport:
-    """Costs of the newest parent orders, as a console tells them."""
-    from quant_trading_system.execution.tca_report import TcaReport
+def _far(far: Far) -> tuple[TcaReport, ExecutionQuality]:
+    """The same of the newest parent orders and of the run, as a console tells it."""
+    from quant_trading_system.app.readings.algorithms import Costs
 
-    found: TcaReport = far.read("/v1/tca", TcaReport)
-    return found
+    found: Costs = far.read("/v1/tca", Costs)
+    return found, found.quality
 
 
 def add_to(app: typer.Typer) -> None:

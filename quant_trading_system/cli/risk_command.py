@@ -10,7 +10,7 @@ import typer
 
 from quant_trading_system.cli.engine_calls import Far, Record
 from quant_trading_system.cli.option_groups import grouped
-from quant_trading_system.cli.screen import AsJson, journal_path, print_json, screen, table
+from quant_trading_system.cli.screen import AsJson, following, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import plain, usd
 
@@ -26,6 +26,9 @@ def add_to(app: typer.Typer) -> None:
 
 def risk(
     stress: Annotated[bool, typer.Option("--stress", help="Every stress scenario instead of the worst one.")] = False,
+    correlations: Annotated[
+        bool, typer.Option("--correlations", help="Also how the largest positions move together.")
+    ] = False,
     as_json: AsJson = False,
     *,
     record: Record,
@@ -34,35 +37,34 @@ def risk(
 
     Example: [bold]qts risk --stress[/bold]
     """
-    found, problem = _far(record.far) if record.far.api else _near(record.journal)
+    found = _far(record.far) if record.far.api else _near(record.journal)
     if found is None:
         raise ConfigurationError(
-            problem or "no risk numbers are on record; live accounts (`qts trade`) write them once a minute"
+            "no risk numbers are on record; live accounts (`qts trade`) write them once a minute, and `qts overview` "
+            "works with every journal"
         )
     if as_json:
         print_json(found)
     else:
         _show(found, every_stress=stress)
+        if correlations:
+            _show_correlations(found.now)
 
 
-def _near(journal: Path | None) -> tuple[RiskReading | None, str]:
-    """What a journal has, and why there is nothing more to read."""
-    from quant_trading_system.app.readings.follower import Follower
+def _near(journal: Path | None) -> RiskReading | None:
+    """What a journal has."""
     from quant_trading_system.app.readings.risk import risk_reading
 
-    follower = Follower(journal_path(journal).parent)
-    try:
-        follower.catch_up()
-        return risk_reading(follower), follower.problem
-    finally:
-        follower.close()
+    with following(journal) as follower:
+        return risk_reading(follower)
 
 
-def _far(far: Far) -> tuple[RiskReading | None, str]:
+def _far(far: Far) -> RiskReading | None:
     """What a console tells."""
     from quant_trading_system.app.readings.risk import MeasuredRisk
 
-    return far.read("/v1/risk", MeasuredRisk).measured, ""
+    found: RiskReading | None = far.read("/v1/risk", MeasuredRisk).measured
+    return found
 
 
 def _show(found: RiskReading, *, every_stress: bool) -> None:
@@ -82,6 +84,9 @@ def _show(found: RiskReading, *, every_stress: bool) -> None:
         f"  largest {now.largest or '-'} {_percent(now.position_concentration)}, Herfindahl {_number(now.herfindahl)}",
         markup=False,
     )
+    if now.sectors:
+        sectors = sorted(now.sectors.items(), key=lambda item: -item[1])
+        out.print(f"  sectors {', '.join(f'{name} {_percent(share)}' for name, share in sectors)}", markup=False)
     _show_tail(now)
     _show_stress(now, every=every_stress)
     _show_limits(now)
@@ -102,6 +107,14 @@ def _show_stress(now: RiskNow, *, every: bool) -> None:
     shown = table("scenario", "loss", "of equity", title="stress" if every else "worst stress", right=("loss",))
     for name, loss in ordered if every else ordered[:1]:
         shown.add_row(name, usd(loss), _percent(loss / now.equity if now.equity > 0 else None))
+    screen().print(shown)
+
+
+def _show_correlations(now: RiskNow) -> None:
+    names = now.correlated
+    shown = table("", *names, right=names, title="correlations of the largest positions, -1 to 1")
+    for name, row in zip(names, now.correlations, strict=False):
+        shown.add_row(name, *("unknown" if value is None else f"{value:.2f}" for value in row))
     screen().print(shown)
 
 

@@ -13,11 +13,13 @@ import msgspec
 import typer
 
 from quant_trading_system.core.exceptions import JournalUnavailable
+from quant_trading_system.core.wording import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from quant_trading_system.app.readings.follower import Follower
     from quant_trading_system.core.clock import Clock
     from quant_trading_system.journal.sqlite_reader import JournalReader
 
@@ -31,10 +33,17 @@ JournalPath = Annotated[
 @cache
 def screen() -> Console:
     """The terminal, made on first use."""
-    from rich.console import Console
+    from quant_trading_system.cli.terminal import Terminal
 
     to_people = sys.stdout.isatty()
-    return Console(highlight=False, soft_wrap=not to_people, width=None if to_people else 160)
+    return Terminal(highlight=False, soft_wrap=not to_people, width=None if to_people else 160)
+
+
+def as_it_stands(value: object) -> str:
+    """Words for a styled line: brackets in them are brackets, and not markup."""
+    from rich.markup import escape
+
+    return escape(str(value))
 
 
 def line_teller(clock: Clock, hide: Callable[[str], str] = str) -> Callable[[str], None]:
@@ -49,8 +58,7 @@ def line_teller(clock: Clock, hide: Callable[[str], str] = str) -> Callable[[str
 
     def tell(line: str) -> None:
         with suppress(OSError, ValueError):
-            plain = "".join(letter if letter.isprintable() else " " for letter in hide(line))
-            sys.stdout.write(f"{clock.now():%H:%M:%S} {plain}\n")
+            sys.stdout.write(f"{clock.now():%H:%M:%S} {printable(hide(line))}\n")
             sys.stdout.flush()
 
     return tell
@@ -59,15 +67,18 @@ def line_teller(clock: Clock, hide: Callable[[str], str] = str) -> Callable[[str
 def print_json(value: Any, *, numbers: bool = False) -> None:
     """One JSON document in one line; decimals as text, or written out as JSON `numbers`."""
     encoder = msgspec.json.Encoder(decimal_format="number" if numbers else "string")
-    sys.stdout.write(encoder.encode(value).decode() + "\n")
+    sys.stdout.write(printable_json(encoder.encode(value).decode()) + "\n")
 
 
 def table(*columns: str, title: str = "", right: tuple[str, ...] = ()) -> Table:
     """A table of the house style; columns named in `right` hold numbers."""
     from rich import box
-    from rich.table import Table
 
-    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    from quant_trading_system.cli.terminal import PlainTable
+
+    made = PlainTable(
+        title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
+    )
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return made
@@ -99,6 +110,27 @@ def reading(chosen: Path | None) -> Iterator[JournalReader]:
     path = journal_path(chosen)
     with JournalReader(path, key_of(path)) as reader:
         yield reader
+
+
+@contextmanager
+def following(chosen: Path | None, *, catch_up: bool = True) -> Iterator[Follower]:
+    """The account of a journal as its readers see it; with `catch_up` all of it is read.
+
+    Raises:
+        JournalUnavailable, JournalDamaged: it cannot be read to its end.
+    """
+    from quant_trading_system.app.readings.follower import Follower
+
+    path = journal_path(chosen)
+    follower = Follower(path.parent, path.name)
+    try:
+        if catch_up:
+            follower.catch_up()
+            if follower.problem:
+                raise JournalUnavailable(f"{path}: {follower.problem}")
+        yield follower
+    finally:
+        follower.close()
 
 
 def key_of(path: Path) -> bytes:

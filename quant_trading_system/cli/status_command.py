@@ -9,7 +9,7 @@ import typer
 
 from quant_trading_system.cli.engine_calls import Far
 from quant_trading_system.cli.option_groups import grouped
-from quant_trading_system.cli.screen import AsJson, print_json, screen
+from quant_trading_system.cli.screen import AsJson, as_it_stands, print_json, screen
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -93,8 +93,10 @@ def host_latch() -> FileLatch:
 
 def tell_halt(halt: HaltStatus) -> None:
     """One halt that is active, and what a resume still takes."""
-    where = "" if halt.scope == "the account" else f" {halt.scope}"
-    screen().print(f"[bold red]{halt.level.upper()}[/bold red]{where} since {halt.at or 'unknown'} by {halt.by}")
+    where = "" if halt.scope == "the account" else f" {as_it_stands(halt.scope)}"
+    screen().print(
+        f"[bold red]{halt.level.upper()}[/bold red]{where} since {halt.at or 'unknown'} by {as_it_stands(halt.by)}"
+    )
     screen().print(f"  {halt.reason}", markup=False)
     if halt.persons > 1:
         screen().print(f"  to resume: {halt.missing}", markup=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.cli.screen import AsJson, print_json, screen, table
+from quant_trading_system.cli.screen import AsJson, as_it_stands, print_json, screen, table
 from quant_trading_system.core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def create(name: Principal, role: RoleOption, expires: Expires = "", as_json: As
         print_json({"token": text, "name": name, "role": role.value})
         return
     screen().print(text, markup=False, soft_wrap=True)
-    screen().print(f"[dim]for {name} as {role.value}; shown once, keep it like a password[/dim]")
+    screen().print(f"[dim]for {as_it_stands(name)} as {role.value}; shown once, keep it like a password[/dim]")
 
 
 def list_tokens(as_json: AsJson = False) -> None:

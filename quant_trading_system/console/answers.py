@@ -30,6 +30,7 @@ from quant_trading_system.core.exceptions import (
     TradingError,
     UnknownOrder,
 )
+from quant_trading_system.core.wording import printable_json
 
 JSON = "application/json"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -79,7 +80,9 @@ class Refusal(Exception):
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] = NO_HEADERS) -> Response:
     """`value`, of structs and plain types, as JSON."""
-    return Response(_encoder.encode(value), status_code=status, media_type=JSON, headers=dict(headers))
+    return Response(
+        printable_json(_encoder.encode(value).decode()), status_code=status, media_type=JSON, headers=dict(headers)
+    )
 
 
 def refusal_response(refusal: Refusal) -> Response:

@@ -19,6 +19,7 @@ from quant_trading_system.app.tokens import TOKEN
 from quant_trading_system.console.answers import Refusal
 from quant_trading_system.core.exceptions import InvalidNumber, TradingError
 from quant_trading_system.core.numbers import exact
+from quant_trading_system.core.wording import one_line
 
 MAX_TEXT = 1000
 DECIMAL_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$"
@@ -141,5 +142,4 @@ def _refuse(message: str) -> NoReturn:
 
 def _short(error: Exception) -> str:
     """Without what the stranger sent beyond a few words, and printable."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
-    return text[:300]
+    return one_line(str(error), 300)

@@ -25,6 +25,7 @@ from quant_trading_system.app.readings.positions import Holdings, fraction, hold
 from quant_trading_system.app.readings.quality_fold import BOUNDS_MS, Latency, Stage
 from quant_trading_system.app.readings.readiness import readiness, reconciled_age
 from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.wording import printable
 from quant_trading_system.risk.value_at_risk import var_95
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -87,7 +88,7 @@ class MetricKind:
         family = made(self.name, self.says, labels=self.labels)
         for labels, value in self.read(seen):
             if value is not None:
-                family.add_metric(labels, float(value))
+                family.add_metric([*map(printable, labels)], float(value))
         return family
 
 

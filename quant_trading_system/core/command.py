@@ -14,7 +14,8 @@ from quant_trading_system.core.numbers import ZERO, positive
 from quant_trading_system.core.roles import Role
 
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
-Identity = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+LONGEST_NAME = 128
+Identity = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{8,64}$")]
 """Names one intention: whoever repeats a request repeats its key."""
 Person = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from quant_trading_system.core.wording import printable
 from quant_trading_system.execution.alpaca_models import Loose
 from quant_trading_system.execution.transport import Reply
 
@@ -87,7 +88,7 @@ def classify_item(status: int, body: bytes) -> Problem:
 
 def harmless(text: str) -> str:
     """Words from outside, for messages and logs: one line, no control characters, of bounded length."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in text[: _MAX_TEXT + 1])
+    clean = printable(text[: _MAX_TEXT + 1])
     return clean if len(clean) <= _MAX_TEXT else clean[:_MAX_TEXT] + "…"
 
 

@@ -1,8 +1,10 @@
-"""HTML and SVG that cannot be broken by what is put into it: text is escaped unless it is markup already."""
+"""HTML and SVG that cannot be broken by what is put into it: text is escaped, and printable, unless it is markup."""
 
 from __future__ import annotations
 
 from html import escape
+
+from quant_trading_system.core.wording import printable_lines
 
 _VOID = frozenset({"input", "meta"})
 
@@ -26,7 +28,7 @@ def tag(name: str, *children: str, **attributes: str | float | None) -> Markup:
     '<p class="note">1 &lt; 2<b>ok</b></p>'
     """
     start = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_text(str(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -37,4 +39,9 @@ def tag(name: str, *children: str, **attributes: str | float | None) -> Markup:
 
 def join(*children: str) -> Markup:
     """Several children in a row, each escaped unless it is `Markup`."""
-    return Markup("".join(child if isinstance(child, Markup) else escape(child) for child in children))
+    return Markup("".join(child if isinstance(child, Markup) else _text(child) for child in children))
+
+
+def _text(text: str) -> str:
+    """As it stands on the page, without what could turn the direction of writing."""
+    return escape(printable_lines(text))

@@ -318,6 +318,23 @@ def _words(record: OrderRecord) -> str:
 
 
 def _order_words(order: Order) -> str:
+    """All that was asked for, every price named."""
     size = plain(order.quantity) if order.notional is None else f"{plain(order.notional)} dollars of"
-    at = "" if order.limit_price is None else f" at {plain(order.limit_price)}"
-    return f"{order.side} {size} {order.symbol}, {order.order_type}{at}, {order.time_in_force}"
+    exits = order.stop_loss
+    prices = {
+        "stop at": order.stop_price,
+        "limit at": order.limit_price,
+        "trailing stop, dollars": order.trail_price,
+        "trailing stop, percent": order.trail_percent,
+    }
+    after = {
+        "take profit at": order.take_profit.limit_price if order.take_profit is not None else None,
+        "stop loss at": exits.stop_price if exits is not None else None,
+        "stop loss limit at": exits.limit_price if exits is not None else None,
+    }
+    way, then = (
+        ", ".join(f"{name} {plain(price)}" for name, price in named.items() if price is not None)
+        for named in (prices, after)
+    )
+    parts = (f"{order.side} {size} {order.symbol}", way or order.order_type, order.time_in_force, then)
+    return ", ".join(filter(None, parts))

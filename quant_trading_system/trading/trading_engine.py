@@ -13,11 +13,13 @@ from datetime import datetime
 import msgspec
 
 from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.command import LONGEST_NAME
 from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
 from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull, StrategyError
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.orders import EXTERNAL, Order
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.core.wording import LONGEST_REASON, one_line, printable
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
@@ -71,13 +73,18 @@ class TradingEngine:
 
         Raises:
             ConfigurationError: two strategies bear one name, or one that of the orders of others; nobody could tell
-                their orders apart.
+                their orders apart. Or a name is more than one line of text.
         """
         names = [strategy.name for strategy in strategies]
         if len(set(names)) < len(names):
             raise ConfigurationError(f"strategies need different names, not {', '.join(names)}")
         if EXTERNAL in names:
             raise ConfigurationError(f"no strategy can be called {EXTERNAL}: orders of others bear that name")
+        for name in names:
+            if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+                raise ConfigurationError(
+                    f"a strategy's name is one line of at most {LONGEST_NAME} printable characters, not {name[:40]!r}"
+                )
         self._strategies = {strategy.name: strategy for strategy in strategies}
         self._running = list(strategies)
         self._path = path
@@ -247,7 +254,7 @@ class TradingEngine:
             if isinstance(wish, Order | ParentOrder):
                 self._given.append(_signed_by(wish, strategy.name))
                 continue
-            signal = msgspec.structs.replace(wish, source=strategy.name)
+            signal = msgspec.structs.replace(wish, source=strategy.name, reason=printable(wish.reason)[:LONGEST_REASON])
             seq = self._signals.standing(signal)
             if seq is None:
                 seq = self._journal.append(SignalEvent(at=signal.at, signal=signal))
@@ -314,7 +321,7 @@ class TradingEngine:
     def _stop(self, strategy: str, error: Exception) -> None:
         self._silence(strategy, "its strategy was stopped")
         self._journal.append(
-            StrategyStopped(at=self._clock.now(), strategy=strategy, error=f"{type(error).__name__}: {error}"[:500])
+            StrategyStopped(at=self._clock.now(), strategy=strategy, error=one_line(f"{type(error).__name__}: {error}"))
         )
 
     # -- orders --------------------------------------------------------------------------------------------------

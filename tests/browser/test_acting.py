@@ -8,8 +8,11 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from quant_trading_system.app.alerting.book import AlertBook
 from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.limits_desk import changing
+from quant_trading_system.app.readings.alert_fold import alert_line
+from quant_trading_system.app.readings.alert_kinds import AlertKind
 from quant_trading_system.core.clock import SystemClock
 from quant_trading_system.core.decisions import Unit
 from quant_trading_system.core.events import HaltLevel
@@ -92,6 +95,23 @@ def test_halt_confirm_flatten_approve_resume(officer, living):
     page.locator("#confirm-resume").click()
     expect(page.locator(".banner")).to_be_hidden(timeout=WITHIN_MS)
     assert look_at(latch).level is HaltLevel.RUNNING
+    assert officer.trouble == []
+
+
+def test_somebody_takes_notice_of_an_alert(officer, living):
+    console, scribe = living
+    line = alert_line(AlertKind.STRATEGY_STOPPED, "Trend", scribe.now, "ValueError: no prices")
+    AlertBook(console.directory).see(line, scribe.now)
+    page = officer.open("/alerts")
+    now = page.get_by_role("listitem").filter(has_text="ValueError: no prices")
+    expect(now).to_contain_text("nobody has taken notice")
+    now.get_by_role("button", name="Take notice of").click()
+    page.locator("#reason").fill("looking at the feed")
+    page.locator("#confirm").click()
+    expect(page.locator(".note")).to_contain_text(f"{OFFICER} has taken notice", timeout=WITHIN_MS)
+    expect(page.locator("#content")).to_contain_text("Nothing is open", timeout=6 * WITHIN_MS)
+    alert = AlertBook(console.directory).alerts[line.key]
+    assert (alert.acknowledged_by, alert.note) == (OFFICER, "looking at the feed")
     assert officer.trouble == []
 
 

@@ -97,6 +97,32 @@ def test_an_order_is_checked_sent_changed_and_cancelled(floor):
     assert desk.trouble == []
 
 
+def test_a_ticket_with_every_price_waits_and_all_is_cancelled_at_once(floor):
+    _, desk = floor
+    page = desk.open("/orders")
+    page.locator("#new-order").click()
+    page.locator("#ticket-tif").click()
+    page.get_by_role("option", name="GTC").click()
+    page.get_by_text("Stops, exits and conditions").click()
+    for name, text in {"symbol": "ko", "quantity": "4", "limit": "66.10", "stop": "66"}.items():
+        page.locator(f"#ticket-{name}").fill(text)
+    page.locator("#check").click()
+    expect(page.locator(".said.ok")).to_contain_text("buy 4 KO, stop at 66, limit at 66.1, gtc", timeout=SOON_MS)
+    page.locator("#send").click()
+    said(page, "buy 4 KO")
+    ticket(page, symbol="PEP", quantity="2", limit="150")
+    page.locator("#send").click(timeout=SOON_MS)
+    said(page, "is working: buy 2 PEP")
+    page = desk.open("/orders?group=open")
+    expect(page.locator("tbody[data-rows=orders] tr")).to_have_count(2)
+    page.locator("#cancel-all").click()
+    page.locator("#reason").fill("starting anew")
+    page.locator("#confirm").click()
+    expect(page.locator("tbody[data-rows=orders] tr")).to_have_count(0, timeout=SOON_MS)
+    expect(page.locator("#content")).to_contain_text("No such orders")
+    assert desk.trouble == []
+
+
 def test_what_the_gate_would_refuse_cannot_be_sent(floor):
     _, desk = floor
     page = desk.open("/orders")
@@ -210,6 +236,25 @@ def test_a_tighter_limit_is_proposed_on_the_page_and_holds_at_once(floor):
     said(page, "In force now")
     expect(row).to_contain_text("90,000", timeout=SOON_MS)
     assert desk.trouble == []
+
+
+def test_a_looser_limit_proposed_on_the_page_waits_until_another_person_says_yes(floor, browser):
+    _, desk = floor
+    page = desk.open("/limits")
+    row = page.locator("tr[data-key='risk.max_drawdown_pct']")
+    row.get_by_role("button", name="Change max_drawdown_pct").click()
+    page.locator("#limit-value").fill("0.16")
+    page.locator("#limit-why").fill("as agreed")
+    page.locator("#confirm-limit").click()
+    said(page, "Not final yet")
+    expect(row).to_contain_text("0.15")
+    other = Desk(browser, desk.console, desk.console.token(Role.RISK, "ben.limits"), LAPTOP, "dark")
+    question = other.open("/limits").get_by_role("region", name="Waiting for approval")
+    expect(question).to_contain_text(f"Asked by {OFFICER}")
+    question.get_by_role("button", name="Approve").click()
+    expect(row).to_contain_text("0.16", timeout=SOON_MS)
+    assert desk.trouble + other.trouble == []
+    other.context.close()
 
 
 def test_a_halt_flatten_and_resume_close_what_is_held(floor, browser):

@@ -8,8 +8,10 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from quant_trading_system.app.order_list import OrderFilter
 from quant_trading_system.app.readings.follower import Follower
-from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, order_page
+from quant_trading_system.app.readings.orders import order_page
+from quant_trading_system.core.order_listing import OrderGroup
 
 PAGES = {
     "/": "Overview",
@@ -24,6 +26,19 @@ PAGES = {
     "/alerts": "Alerts",
     "/journal": "Journal",
 }
+OUTSIDE = """() => [...document.querySelectorAll('#content *, header *')].filter((one) => {
+  const box = one.getBoundingClientRect();
+  const may = one.closest('.scroll, .skipping, .sr-only, svg, .heat') || getComputedStyle(one).position === 'absolute';
+  return box.width && !may && (box.right > window.innerWidth + 1 || box.left < -1);
+}).map((one) => one.outerHTML.slice(0, 80))"""
+"""What no scrolling shows."""
+SMALL = """() => [...document.querySelectorAll(
+    '#content a, #content button, #content input, nav a, header a, header button')]
+  .filter((one) => {
+    const box = one.getBoundingClientRect();
+    return box.width && !one.closest('p, .skipping, .check, .list') && (box.height < 23.5 || box.width < 23.5);
+  }).map((one) => one.outerHTML.slice(0, 80))"""
+"""What is smaller than 24 pixels and stands in no sentence (WCAG 2.2, 2.5.8)."""
 
 
 def look(desk, path: str, heading: str) -> None:
@@ -34,6 +49,10 @@ def look(desk, path: str, heading: str) -> None:
     expect(page.locator("#halt")).to_be_in_viewport()
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"{path} is {wide} pixels wider than the window"
+    outside = page.evaluate(OUTSIDE)
+    assert outside == [], f"{path}: {outside} stick out of the window"
+    small = page.evaluate(SMALL)
+    assert small == [], f"{path}: {small} are too small for a finger"
     nameless = page.locator("input:not([aria-label]):not([id]):not([type=hidden]), img:not([alt])")
     expect(nameless).to_have_count(0)
     assert desk.trouble == []
@@ -49,6 +68,7 @@ def test_every_page_is_whole_on_a_phone_in_the_dark(phone, path):
     look(phone, path, PAGES[path])
     background = phone.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert sum(map(int, re.findall(r"\d+", background)[:3])) < 120
+    expect(phone.page.locator("nav a[aria-current]")).to_be_in_viewport(ratio=1)
 
 
 def test_why_an_order_was_refused_is_one_look_and_its_numbers_one_click_away(reader):
@@ -61,6 +81,14 @@ def test_why_an_order_was_refused_is_one_look_and_its_numbers_one_click_away(rea
     expect(page.locator(".verdict")).to_contain_text(sentence)
     expect(page.locator(".check.no").first).to_be_visible()
     assert time.monotonic() - began < 20
+    assert reader.trouble == []
+
+
+def test_refused_orders_are_one_click_from_the_overview(reader):
+    page = reader.open("/")
+    page.locator(".tile a", has_text="refused").click()
+    expect(page.locator("tbody[data-rows=orders] tr .why").first).to_contain_text("Refused: ")
+    expect(page.locator(".tabs a[aria-current]")).to_contain_text("Refused")
     assert reader.trouble == []
 
 
@@ -95,6 +123,7 @@ def test_a_theme_once_chosen_stays(browser, demo, reader):
     page = reader.open("/limits")
     page.get_by_role("button", name="Change between light and dark").click()
     expect(page.locator("body")).to_have_class(re.compile("body--dark"))
+    page.wait_for_function("document.cookie.includes('qts_theme=dark')")
     expect(reader.open("/alerts").locator("body")).to_have_class(re.compile("body--dark"))
     reader.context.clear_cookies(name="qts_theme")
 

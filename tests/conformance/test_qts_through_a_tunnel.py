@@ -160,8 +160,11 @@ def test_everything_that_the_console_does_is_done_from_another_host(floor, tmp_p
     assert {"fill", "operator_acted"} <= {row["kind"] for row in here.ask("journal", "list", "--last", "200")}
     assert here.ask("journal", "verify")["is_sound"]
     assert here.ask("risk")["now"]["limits"]
-    assert here.ask("report", "tca")
-    assert here.ask("alerts", "list") == []
+    assert here.ask("report", "tca")["quality"]["orders"] >= 3
+    assert here.ask("overview")["holdings"]["positions"][0]["symbol"] == "KO"
+    assert bought["order_id"] in {row["order_id"] for row in here.ask("orders", "--group", "filled")}
+    assert here.ask("orders", "--strategy", "nobody") == []
+    assert here.ask("alerts", "list") == here.ask("alerts", "list", "--all") == []
     assert here.ask("status")["level"] == "running"
     assert not (tmp_path / "elsewhere").exists(), "nothing was read or written here"
 

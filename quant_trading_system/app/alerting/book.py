@@ -17,6 +17,7 @@ import msgspec
 from quant_trading_system.app.readings.alert_fold import AlertLine
 from quant_trading_system.app.readings.alert_kinds import AlertKind, Weight
 from quant_trading_system.core.exceptions import ConfigurationError, UnknownOrder
+from quant_trading_system.core.wording import one_line
 from quant_trading_system.journal.private_files import PRIVATE
 
 ALERTS_FILE = "alerts.jsonl"
@@ -207,17 +208,23 @@ class AlertBook:
         """
         if key not in self.alerts:
             raise UnknownOrder(f"no alert {key}; `qts alerts list` shows them", key)
-        self.write(Acknowledged(at=now, key=key, by=by, source=source, note=note))
+        self.write(Acknowledged(at=now, key=key, by=one_line(by), source=source, note=one_line(note)))
         return self.alerts[key]
 
     def open(self) -> tuple[Alert, ...]:
         """What lasts, and what happened and nobody has taken notice of; the newest first."""
-        found = (
-            alert
-            for alert in self.alerts.values()
-            if not alert.is_over and not (alert.acknowledged_by and alert.line.kind in ENDLESS)
-        )
+        with self.lock:
+            found = [
+                alert
+                for alert in self.alerts.values()
+                if not alert.is_over and not (alert.acknowledged_by and alert.line.kind in ENDLESS)
+            ]
         return tuple(sorted(found, key=lambda alert: alert.last_at, reverse=True))
+
+    def newest(self) -> tuple[Alert, ...]:
+        """Everything that is remembered, what is over included; the newest first."""
+        with self.lock:
+            return tuple(reversed(self.alerts.values()))
 
     def _is_news(self, known: Alert, line: AlertLine, now: datetime) -> bool:
         if known.is_over and known.over_at is not None:

@@ -14,6 +14,7 @@ from quant_trading_system.app.alerting.book import Alert
 from quant_trading_system.app.alerting.channels import Channel
 from quant_trading_system.app.readings.alert_kinds import Weight
 from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.wording import printable
 
 PATIENCE = timedelta(seconds=2)
 """For one channel; the next one is asked then, although the first may still come through."""
@@ -139,4 +140,4 @@ def _told(alert: Alert) -> str:
 
 def _clean(text: str) -> str:
     """Without anything that could begin a line of its own or move a cursor."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:1000]
+    return printable(text)[:1000]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from quant_trading_system.app.parent_record import ParentRecord, record_of
+from quant_trading_system.app.readings.execution_quality import ExecutionQuality, quality_of
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.execution.algo.schedule import Schedule
@@ -45,10 +46,17 @@ def algorithms(follower: Follower) -> tuple[AlgorithmReading, ...]:
         return tuple(_reading(parent) for parent in reversed(follower.views.parents.parents.values()))
 
 
-def costs(follower: Follower) -> TcaReport:
-    """What the newest parent orders cost."""
+class Costs(TcaReport, frozen=True, kw_only=True):
+    """What parent orders cost; `quality`: how well all orders of the run were executed."""
+
+    quality: ExecutionQuality
+
+
+def costs(follower: Follower) -> Costs:
+    """What the newest parent orders cost, and how the orders of the run were executed."""
     with follower.lock:
-        return report_of(tuple(follower.views.parents.parents.values()))
+        report = report_of(tuple(follower.views.parents.parents.values()))
+        return Costs(**msgspec.structs.asdict(report), quality=quality_of(follower.views.quality))
 
 
 def _reading(parent: ParentHistory) -> AlgorithmReading:

@@ -60,6 +60,11 @@ def execution_quality(journal: JournalSource) -> ExecutionQuality:
             fold.order(event)
         elif isinstance(event, FillEvent):
             fold.fill(event)
+    return quality_of(fold)
+
+
+def quality_of(fold: QualityFold) -> ExecutionQuality:
+    """What a fold has added up."""
     return ExecutionQuality(
         orders=fold.orders,
         fill_rate=fold.fill_rate,

@@ -47,10 +47,10 @@ class Follower:
         lock: held while entries are taken in; readers on other threads hold it, too.
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Follow the account in `directory`; nothing is read before the first `poll`."""
+    def __init__(self, directory: Path, journal: str = JOURNAL_FILE) -> None:
+        """Follow the account in `directory`, whose journal has that name; nothing is read before the first `poll`."""
         self.directory = directory
-        self.path = directory / JOURNAL_FILE
+        self.path = directory / journal
         self.books = Projection()
         self.views = Views()
         self.seq = 0

@@ -82,7 +82,7 @@ class AlertsPage:
             open_now = [*waiting, *open_now]
         if not open_now:
             return panel("Now", tag("p", "Nothing is open: no differences from the broker, no order in doubt."))
-        return panel("Now", tag("ul", *(tag("li", line) for line in open_now), class_="list"))
+        return panel("Now", tag("ul", *(tag("li", line) for line in open_now), class_="list matters"))
 
 
 def _waiting(alert: Alert, *, acts: bool) -> Markup:

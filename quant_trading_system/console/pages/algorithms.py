@@ -52,7 +52,7 @@ class AlgorithmsPage:
         with ui.element("div").classes("grid"):
             with ui.element("section").classes("panel s12") as self._box:
                 ui.html(sheet.slot("course", slots["course"], "div"), sanitize=False)
-                self._chart = ui.echart(charts.line_chart([], plain=True), renderer="svg").classes("chart")
+                self._chart = ui.echart(charts.line_chart([], plain=True, legend=True), renderer="svg").classes("chart")
                 self._chart.props('role="img" aria-label="Planned and done shares over time"')
             columns = (*_COLUMNS, Column("", is_number=True)) if self._acts else _COLUMNS
             table = sheet.table("parents", columns, self.tables()["parents"], "Parent orders, the newest first")
@@ -78,6 +78,9 @@ class AlgorithmsPage:
             return
         planned = [(charts.instant(p.at), charts.number(p.quantity)) for p in chosen.planned]
         done = [(charts.instant(p.at), charts.number(p.quantity)) for p in chosen.done]
+        last = self._hub.follower.books.at
+        until = planned[-1][0] if chosen.ended and planned else charts.instant(last) if last is not None else 0
+        done.append((max(until, done[-1][0]), done[-1][1]))  # it has stood still since its last fill
         series = [
             charts.line("Planned", planned, charts.SOFT),
             charts.line("Done", done, charts.ACCENT, area=True, step=True),

@@ -8,6 +8,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from quant_trading_system.console.pages.words import prose
 from quant_trading_system.core.commands import Outcome, Result
 from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.research.markup import Markup, join, tag
@@ -69,7 +70,7 @@ class Dialog:
 
     def complain(self, words: str) -> None:
         """Say why nothing was done."""
-        self._problem.set_content(join(words))
+        self._problem.set_content(prose(words))
 
     async def do(self, work: Work) -> Outcome | None:
         """Do it: close and tell the effect, or stay open and say why not; the answer is None then."""

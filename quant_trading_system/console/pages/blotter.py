@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
-from quant_trading_system.app.order_list import OrderLine
-from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, OrderPage, order_page
+from quant_trading_system.app.order_list import OrderFilter, OrderLine
+from quant_trading_system.app.readings.orders import OrderPage, order_page
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.asking import button
 from quant_trading_system.console.pages.hub import Hub
@@ -15,6 +15,7 @@ from quant_trading_system.console.pages.order_deeds import OrderDeeds, order_but
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, row
 from quant_trading_system.console.pages.ticket import TicketDialog
 from quant_trading_system.console.pages.words import count, moment, price, shares
+from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.roles import Role
 from quant_trading_system.research.markup import Markup, join, tag

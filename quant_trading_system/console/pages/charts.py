@@ -10,8 +10,11 @@ from typing import Any
 GRID, ACCENT, DANGER, SOFT, FILL = "#010101", "#010102", "#010103", "#010104", "#010105"
 
 _MONEY = "(v) => '$' + Number(v).toLocaleString('en-US', {maximumFractionDigits: 2})"
-_SHORT_MONEY = "(v) => '$' + (Math.abs(v) >= 1e6 ? (v / 1e6).toFixed(2) + 'M' : (v / 1e3).toFixed(1) + 'k')"
-_PERCENT = "(v) => Number(v).toFixed(2) + ' %'"
+_SHORT_MONEY = (
+    "(v) => Math.abs(v) >= 1e6 ? '$' + (v / 1e6).toLocaleString('en-US', {maximumFractionDigits: 3}) + 'M'"
+    " : '$' + Number(v).toLocaleString('en-US', {maximumFractionDigits: 2})"
+)
+_PERCENT = "(v) => Number(v).toLocaleString('en-US', {maximumFractionDigits: 3}).replace('-', '−') + ' %'"
 
 Points = Sequence[tuple[float, float]]
 
@@ -26,13 +29,16 @@ def number(value: Decimal) -> float:
     return float(value)
 
 
-def line_chart(series: Sequence[dict[str, Any]], *, percent: bool = False, plain: bool = False) -> dict[str, Any]:
-    """Lines over time."""
+def line_chart(
+    series: Sequence[dict[str, Any]], *, percent: bool = False, plain: bool = False, legend: bool = False
+) -> dict[str, Any]:
+    """Lines over time; with a `legend` where there are several."""
     value = _PERCENT if percent else "(v) => Number(v).toLocaleString('en-US')" if plain else _MONEY
     return {
         "animation": False,
         "aria": {"enabled": True},
-        "grid": {"left": 58, "right": 12, "top": 10, "bottom": 24},
+        "grid": {"left": 66, "right": 12, "top": 30 if legend else 10, "bottom": 24},
+        "legend": {"show": legend, "right": 8, "top": 0, "icon": "rect", "itemHeight": 3, "itemWidth": 16},
         "tooltip": {"trigger": "axis", "className": "qts-tip", "confine": True, ":valueFormatter": value},
         "xAxis": {
             "type": "time",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from quant_trading_system.app.readings.algorithms import costs
+from quant_trading_system.app.readings.execution_quality import ExecutionQuality
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
 from quant_trading_system.console.pages.words import bps, count, moment, money, percent, price, shares
@@ -18,7 +19,7 @@ _GROUP_COLUMNS = (
     Column("Filled", is_number=True),
     Column("Value", is_number=True),
     Column("Expected", is_number=True),
-    Column("Realised", is_number=True),
+    Column("Realized", is_number=True),
     Column("Total cost", is_number=True),
     Column("Of value", is_number=True),
 )
@@ -44,16 +45,21 @@ class CostsPage:
 
     def build(self, sheet: Sheet) -> None:
         slots, tables = self.slots(), self.tables()
+        ui.html(sheet.slot("quality", slots["quality"], "div", class_="tiles-gap"), sanitize=False)
         ui.html(sheet.slot("total", slots["total"], "div"), sanitize=False)
         groups = sheet.table("groups", _GROUP_COLUMNS, tables["groups"], "Costs by algorithm and by symbol")
         parents = sheet.table("parents", _PARENT_COLUMNS, tables["parents"], "Costs of each parent order")
-        boxes = join(panel("Together", groups), panel("One by one", parents, sheet.slot("none", slots["none"], "div")))
-        ui.html(tag("div", boxes, class_="grid"), sanitize=False)
+        with ui.element("div").classes("grid"):
+            self._together = ui.html(panel("Parent orders together", groups), sanitize=False).classes("s12")
+            one_by_one = panel("Parent orders one by one", parents, sheet.slot("none", slots["none"], "div"))
+            ui.html(one_by_one, sanitize=False).classes("s12")
+        self.redraw()
 
     def slots(self) -> Slots:
         report = costs(self._hub.follower)
         none = empty("No parent order has traded yet", _NONE) if not report.parents else join()
-        return {"total": join() if report.total is None else _total(report.total), "none": none}
+        total = join() if report.total is None else _total(report.total)
+        return {"quality": _quality(report.quality), "total": total, "none": none}
 
     def tables(self) -> Tables:
         report = costs(self._hub.follower)
@@ -61,7 +67,7 @@ class CostsPage:
         return {"groups": groups, "parents": [_parent(line) for line in reversed(report.parents)]}
 
     def redraw(self) -> None:
-        """It has no charts."""
+        self._together.set_visibility(bool(costs(self._hub.follower).by_symbol))
 
 
 def _total(total: GroupCosts) -> Markup:
@@ -75,10 +81,18 @@ def _total(total: GroupCosts) -> Markup:
         ("Fees", money(total.fees), ""),
     )
     tiles = (
-        tag("div", tag("span", name), tag("strong", value), tag("em", more), class_="tile")
+        tag("div", tag("span", name), tag("strong", value), tag("em", more) if more else join(), class_="tile")
         for name, value, more in figures
     )
     return tag("div", *tiles, class_="tiles")
+
+
+def _quality(quality: ExecutionQuality) -> Markup:
+    """How well all orders of the run were executed; nothing before the first."""
+    if not quality.orders:
+        return join()
+    facts = (tag("div", tag("dt", name[:1].upper() + name[1:]), tag("dd", value)) for name, value in quality.rows())
+    return panel("Every order of the run", tag("dl", *facts, class_="facts"))
 
 
 def _rows(prefix: str, groups: tuple[GroupCosts, ...]) -> list[Row]:
@@ -90,7 +104,7 @@ def _rows(prefix: str, groups: tuple[GroupCosts, ...]) -> list[Row]:
             cell(percent(group.quantity_rate, 0), "filled", "num"),
             cell(money(group.value), "value", "num"),
             cell(bps(group.expected_bps), "expected", "num"),
-            cell(bps(group.realised_bps), "realised", "num"),
+            cell(bps(group.realised_bps), "realized", "num"),
             cell(money(group.total), "cost", "num"),
             cell(bps(group.total_bps), "of value", "num"),
         )

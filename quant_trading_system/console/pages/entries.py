@@ -10,7 +10,7 @@ from nicegui import ui
 from quant_trading_system.app.readings.entries import ChainStatus, EntryLine, EntryPage, chain_status, entry_page
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, row
-from quant_trading_system.console.pages.words import count, moment
+from quant_trading_system.console.pages.words import count, moment, prose
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.journal.codec import KINDS
 from quant_trading_system.research.markup import Markup, join, tag
@@ -46,6 +46,9 @@ class EntriesPage:
     def slots(self) -> Slots:
         page = self._read()
         none = join() if page.rows else empty("No such entries", tag("a", "Show all", href="/journal"))
+        if not self._hub.follower.path.exists():
+            advice = "It begins with the first run of `qts trade` or `qts demo`."
+            return {"chain": join(), "pager": join(), "none": empty("There is no journal yet", advice)}
         return {"chain": _chain(chain_status(self._hub.follower)), "pager": self._pager(page), "none": none}
 
     def tables(self) -> Tables:
@@ -102,9 +105,8 @@ class EntriesPage:
 
 def _chain(chain: ChainStatus) -> Markup:
     name = "The chain holds" if chain.is_sound else "The chain is broken"
-    more = tag(
-        "p", f"Head {chain.head[:16]}…, anchor {chain.anchor.value}. `qts journal verify` reads all of it again."
-    )
+    words = f"Head {chain.head[:16]}…, anchor {chain.anchor.value}. `qts journal verify` reads all of it again."
+    more = tag("p", prose(words))
     return tag(
         "div",
         tag("strong", f"{name}: "),

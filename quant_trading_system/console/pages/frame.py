@@ -86,6 +86,7 @@ def show(hub: Hub, request: Request, here: str, view: View) -> None:
         view.redraw()
 
     ui.timer(REFRESH_S, refresh)
+    ui.run_javascript("qts.here()")
 
 
 def _top(hub: Hub, sheet: Sheet, halting: HaltDialog, theme: ui.dark_mode, caller: Caller) -> None:

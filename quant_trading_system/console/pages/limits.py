@@ -15,7 +15,7 @@ from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.asking import Dialog, button, listen, note, row_button
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
-from quant_trading_system.console.pages.words import moment, percent, shares
+from quant_trading_system.console.pages.words import moment, percent, prose, shares
 from quant_trading_system.core.approval_events import ApprovalAnswer
 from quant_trading_system.core.commands import AnswerApproval, ProposeLimits
 from quant_trading_system.core.exceptions import TradingError
@@ -137,7 +137,7 @@ class ProposeDialog(Dialog):
         """Propose another value of that limit."""
         self._key, self._value.value, self._why.value = line.key, line.value, ""
         words = f"{line.meaning} It is {line.value} {line.unit}".rstrip()
-        self._says.set_content(join(f"{words}. What is tighter holds at once; what is looser waits for approval."))
+        self._says.set_content(prose(f"{words}. What is tighter holds at once; what is looser waits for approval."))
         self.open(f"Change {line.name}")
 
     async def _confirm(self) -> None:
@@ -161,7 +161,7 @@ def _row(line: LimitLine, used: Headroom | None, *, proposes: bool) -> Row:
         cell(_value(line), "", "num"),
         cell(tag("span", line.unit if _is_number(line) else "", class_="soft")),
         cell(now, "used" if now else "", "num"),
-        cell(join(_raised(line), tag("span", line.meaning, class_="soft")), kind="wide"),
+        cell(join(_raised(line), tag("span", prose(line.meaning), class_="soft")), kind="wide"),
         *((cell(row_button("Change…", _PROPOSE, line.key, f"Change {line.name}"), kind="num"),) if proposes else ()),
     )
 
@@ -174,8 +174,10 @@ def _question(one: PendingApproval) -> Markup:
 
 
 def _value(line: LimitLine) -> str:
-    """A number as people write it; what is off or a list as it is on record."""
-    return shares(Decimal(line.value)) if _is_number(line) else line.value or "–"
+    """A number as people write it; an empty list is none, and what is off or a list stands as it is on record."""
+    if _is_number(line):
+        return shares(Decimal(line.value))
+    return "none" if line.value == "[]" else line.value or "–"
 
 
 def _is_number(line: LimitLine) -> bool:

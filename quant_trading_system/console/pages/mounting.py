@@ -10,7 +10,7 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from quant_trading_system import __version__
-from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup
+from quant_trading_system.app.order_list import OrderFilter
 from quant_trading_system.console.desk import Desk
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.alerts import AlertsPage
@@ -26,6 +26,7 @@ from quant_trading_system.console.pages.overview import OverviewPage
 from quant_trading_system.console.pages.positions import PositionsPage
 from quant_trading_system.console.pages.risk import RiskPage
 from quant_trading_system.console.pages.strategies import StrategiesPage
+from quant_trading_system.core.order_listing import OrderGroup
 
 STATIC = Path(__file__).parent / "static"
 _HEAD = (

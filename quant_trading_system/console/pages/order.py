@@ -136,4 +136,5 @@ def _family(record: DecisionRecord) -> Markup:
 def _source(record: DecisionRecord) -> Markup:
     link = tag("a", "its entries in the journal", href=f"/journal?subject={record.order_id}")
     limits = f" · limits {record.limits_version}" if record.limits_version else ""
-    return tag("p", f"Read from {len(record.entries)} entries: ", link, limits, class_="soft s12")
+    read = f"Read from {len(record.entries)} {'entry' if len(record.entries) == 1 else 'entries'}: "
+    return tag("p", read, link, limits, class_="soft s12")

@@ -7,8 +7,9 @@ from functools import partial
 from nicegui import ui
 
 from quant_trading_system.app.decision_record import amount
+from quant_trading_system.app.order_list import OrderFilter
 from quant_trading_system.app.readings.headroom import Headroom
-from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, order_page
+from quant_trading_system.app.readings.orders import order_page
 from quant_trading_system.app.readings.overview import Health, Overview
 from quant_trading_system.console.pages import charts
 from quant_trading_system.console.pages.actions import Actions
@@ -17,8 +18,9 @@ from quant_trading_system.console.pages.blotter import COLUMNS, order_row
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.reconciling import ask_to_reconcile
 from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables, empty, panel
-from quant_trading_system.console.pages.words import count, moment, money, percent, signed_money, signed_percent
+from quant_trading_system.console.pages.words import count, moment, money, percent, prose, signed_money, signed_percent
 from quant_trading_system.core.commands import Reconcile
+from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.research.markup import Markup, join, tag
 
 _TILES = ("Equity", "Today", "Drawdown", "Exposure", "Cash", "Orders")
@@ -63,8 +65,8 @@ class OverviewPage:
                         ask = partial(ask_to_reconcile, question, self._actions)
                         button("Compare with the broker…", ask, kind="plain small", id_="reconcile")
             newest = sheet.table("refused", COLUMNS, tables["refused"], "Newest refused orders")
-            more = tag("a", "All refused orders", href="/orders?group=refused")
-            ui.html(panel("Newest refusals", newest, tag("div", more, class_="pager")), sanitize=False).classes("s12")
+            more = sheet.slot("refusals", slots["refusals"], "div")
+            ui.html(panel("Newest refusals", newest, more), sanitize=False).classes("s12")
         self.redraw()
 
     def slots(self) -> Slots:
@@ -73,6 +75,7 @@ class OverviewPage:
             "lead": _lead(shown),
             "limits": limit_bars(shown.headroom),
             "health": _health(shown.health),
+            "refusals": _refusals(shown),
             **{f"tile {name}": content for name, content in zip(_TILES, _tiles(shown), strict=True)},
         }
 
@@ -102,7 +105,14 @@ def _lead(shown: Overview) -> Markup:
     if shown.engine.is_running:
         return join()
     last = f" Last entry {moment(shown.engine.last_entry_at)} UTC." if shown.engine.last_entry_at else ""
-    return tag("p", shown.engine.says, last, class_="soft")
+    return tag("p", prose(shown.engine.says), last, class_="soft")
+
+
+def _refusals(shown: Overview) -> Markup:
+    """Where the others are, or that there are none."""
+    if not shown.run.refused:
+        return empty("No order was refused in this run", "Each refusal tells its rule, the limit and the number seen.")
+    return tag("div", tag("a", "All refused orders", href="/orders?group=refused"), class_="pager")
 
 
 def _tiles(shown: Overview) -> tuple[Markup, ...]:
@@ -115,7 +125,12 @@ def _tiles(shown: Overview) -> tuple[Markup, ...]:
         join(tag("strong", money(cash.cash)), tag("em", f"fees {money(cash.fees)}")),
         join(
             tag("strong", count(shown.run.orders)),
-            tag("em", f"{count(shown.run.refused)} refused, {shown.open_orders} open"),
+            tag(
+                "em",
+                tag("a", f"{count(shown.run.refused)} refused", href="/orders?group=refused"),
+                ", ",
+                tag("a", f"{count(shown.open_orders)} open", href="/orders?group=open"),
+            ),
         ),
     )
 

@@ -12,25 +12,19 @@ from quant_trading_system.console.pages import charts
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.overview import limit_bars
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
-from quant_trading_system.console.pages.words import money, percent
+from quant_trading_system.console.pages.words import count, money, percent
 from quant_trading_system.core.decisions import Unit
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.risk_now import LimitUse, RiskNow
 from quant_trading_system.research.markup import Markup, join, tag
 
-_LEVELS = ("var_95", "es_95", "var_99", "es_99")
-_TAIL = (
-    Column("Method"),
-    Column("VaR 95", is_number=True),
-    Column("ES 95", is_number=True),
-    Column("VaR 99", is_number=True),
-    Column("ES 99", is_number=True),
-)
+_NAMES = {"var_95": "VaR 95", "es_95": "ES 95", "var_99": "VaR 99", "es_99": "ES 99"}
+_TAIL = (Column("Method"), *(Column(name, is_number=True) for name in _NAMES.values()))
 _USES = (
     Column("Limit"),
     Column("About"),
     Column("Used", is_number=True),
-    Column("Limit", is_number=True),
+    Column("At most", is_number=True),
     Column("Share", is_number=True),
 )
 _WORST = 8
@@ -57,7 +51,8 @@ class RiskPage:
                 self._sectors = ui.echart(charts.bar_chart([], []), renderer="svg").classes("chart")
                 self._sectors.props('role="img" aria-label="Exposure by sector"')
             tail = sheet.table("tail", _TAIL, self.tables()["tail"], "Value at risk and expected shortfall")
-            self._tail_box = ui.html(panel("What may be lost", tail), sanitize=False).classes("s6")
+            span = sheet.slot("span", slots["span"], "p", class_="soft")
+            self._tail_box = ui.html(panel("What may be lost", span, tail), sanitize=False).classes("s6")
             self._unmeasured = ui.html(panel("What may be lost", _unmeasured()), sanitize=False).classes("s12")
             with ui.element("section").classes("panel s6") as self._stress_box:
                 ui.html("Worst stresses: what would be lost, of equity", sanitize=False, tag="h2")
@@ -80,6 +75,7 @@ class RiskPage:
             "limits": limits,
             "none": none,
             "together": join() if found is None else _heat(found.now),
+            "span": join() if found is None else _span(found.now),
         }
 
     def tables(self) -> Tables:
@@ -142,6 +138,12 @@ def _unmeasured() -> Markup:
     return empty("Not measured yet", advice)
 
 
+def _span(now: RiskNow) -> Markup:
+    """What the numbers are about: dollars, in how long, and from how much of the past."""
+    one, many = ("day", "days") if now.is_daily else ("bar", "bars")
+    return join(f"Dollars in one {one}, with the returns of the last {count(now.bars)} {many}.")
+
+
 def _heat(now: RiskNow) -> Markup:
     """Correlations as a table whose cells are the stronger coloured the more two positions move together."""
     names = now.correlated
@@ -165,7 +167,8 @@ def _warm(value: Decimal | None) -> Markup:
         return tag("td")
     colour, strength = ("--accent" if value > 0 else "--warn"), min(abs(charts.number(value)), 1.0) * 45
     style = f"background:color-mix(in srgb, var({colour}) {strength:.0f}%, transparent)"
-    return tag("td", f"{value:.2f}".replace("-", "−"), style=style)
+    words = f"{value:.2f}".replace("-", "−")
+    return tag("td", "0.00" if words == "−0.00" else words, style=style)
 
 
 def _tail(now: RiskNow) -> list[Row]:
@@ -175,7 +178,7 @@ def _tail(now: RiskNow) -> list[Row]:
         row(
             method,
             cell(method.replace("_", " "), kind="wide"),
-            *(_loss(now, f"{method}_{level}", level.replace("_", " ")) for level in _LEVELS),
+            *(_loss(now, f"{method}_{level}", _NAMES[level]) for level in _NAMES),
         )
         for method in methods
     ]

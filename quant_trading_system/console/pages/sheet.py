@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from quant_trading_system.console.pages.words import prose
 from quant_trading_system.research.markup import Markup, join, tag
 
 
@@ -93,7 +94,8 @@ def panel(title: str, *content: Markup, size: str = "s12") -> Markup:
 
 def empty(title: str, advice: str | Markup) -> Markup:
     """What stands where there is nothing yet: what it will be, and how to get there."""
-    return tag("div", tag("strong", title), advice, class_="empty")
+    said = advice if isinstance(advice, Markup) else prose(advice)
+    return tag("div", tag("strong", title), said, class_="empty")
 
 
 def nothing() -> Markup:

@@ -188,8 +188,8 @@ class ParentDialog(Dialog):
         "quantity": "Shares",
         "limit_price": "Worst price",
         "minutes": "Minutes, at most",
-        "participation": "Part of the volume, such as 0.1",
-        "display": "Shares shown (iceberg, peg)",
+        "participation": "Volume share, 0–1",
+        "display": "Shares shown",
     }
 
     def __init__(self, actions: Actions) -> None:
@@ -202,6 +202,7 @@ class ParentDialog(Dialog):
             self._algorithm = ui.select(ALGORITHMS, value="auto", label="Algorithm").props(
                 'outlined dense hide-bottom-space for="parent-algorithm"'
             )
+            self._algorithm.classes("two")
             self._numbers = {field: _text(name, f"parent-{field}") for field, name in self._FIELDS.items()}
             self._reduce = ui.checkbox("Only if it shrinks the position").props("dense").classes("full")
         with self.actions:

@@ -6,9 +6,21 @@ from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.core.numbers import plain, usd
-from quant_trading_system.research.markup import Markup, tag
+from quant_trading_system.research.markup import Markup, join, tag
 
 MINUS = "−"
+
+
+def prose(text: str) -> Markup:
+    """A sentence in which what stands between backticks is code.
+
+    >>> prose("see `qts limits show`")
+    'see <code>qts limits show</code>'
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one backtick is left over: it is no mark
+        return join(text)
+    return join(*(tag("code", part) if number % 2 else part for number, part in enumerate(parts)))
 
 
 def money(value: Decimal) -> str:

@@ -30,6 +30,13 @@ def open_alerts(ask: Ask[Any]) -> tuple[Alert, ...]:
     return ask.desk.alerts.open()
 
 
+@ALERTS.read("/v1/alerts/all", Role.VIEWER, tuple[Alert, ...])
+def all_alerts(ask: Ask[Any]) -> tuple[Alert, ...]:
+    """Alerts that are over, too, the newest first; as many as are remembered."""
+    ask.desk.alerts.follow()
+    return ask.desk.alerts.newest()
+
+
 @ALERTS.write("/v1/alerts/ack", Role.TRADER, Alert, takes=Notice, needs_key=False)
 def acknowledge(ask: Ask[Notice]) -> Alert:
     """Take notice of an alert, so that nobody else is woken; twice is as good as once."""

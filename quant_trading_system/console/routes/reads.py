@@ -8,19 +8,13 @@ from typing import Annotated, Any
 import msgspec
 
 from quant_trading_system.app.decision_record import DecisionRecord
+from quant_trading_system.app.order_list import OrderFilter
 from quant_trading_system.app.readings.alert_fold import AlertLine
-from quant_trading_system.app.readings.algorithms import AlgorithmReading, algorithms, costs
+from quant_trading_system.app.readings.algorithms import AlgorithmReading, Costs, algorithms, costs
 from quant_trading_system.app.readings.engine import EngineReading
 from quant_trading_system.app.readings.entries import ChainStatus, EntryPage, chain_status, entry_page
 from quant_trading_system.app.readings.headroom import Headroom
-from quant_trading_system.app.readings.orders import (
-    MOST_ROWS,
-    OrderFilter,
-    OrderGroup,
-    OrderPage,
-    order_page,
-    order_record,
-)
+from quant_trading_system.app.readings.orders import MOST_ROWS, OrderPage, order_page, order_record
 from quant_trading_system.app.readings.overview import Money, Overview, overview
 from quant_trading_system.app.readings.positions import Holdings, holdings
 from quant_trading_system.app.readings.readiness import Readiness, readiness
@@ -29,8 +23,8 @@ from quant_trading_system.app.readings.strategies import StrategyReading
 from quant_trading_system.app.status import AccountStatus, account_status
 from quant_trading_system.console.declared import Ask, RouteTable
 from quant_trading_system.core.exceptions import UnknownOrder
+from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.core.roles import Role
-from quant_trading_system.execution.tca_report import TcaReport
 from quant_trading_system.risk.latch import look_at
 
 READS = RouteTable("State")
@@ -185,9 +179,9 @@ def risk(ask: Ask[Any]) -> RiskNumbers:
     )
 
 
-@READS.read("/v1/tca", Role.VIEWER, TcaReport)
-def tca(ask: Ask[Any]) -> TcaReport:
-    """What the newest parent orders cost against their arrival price."""
+@READS.read("/v1/tca", Role.VIEWER, Costs)
+def tca(ask: Ask[Any]) -> Costs:
+    """What the newest parent orders cost against their arrival price, and how the orders of the run were executed."""
     return costs(ask.desk.books())
 
 

@@ -12,17 +12,19 @@ import pytest
 
 from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, Heartbeat, Phase, write_heartbeat
+from quant_trading_system.app.order_list import OrderFilter, list_orders
 from quant_trading_system.app.readings.algorithms import algorithms, costs
 from quant_trading_system.app.readings.engine import QUIET_LOOKS, EngineState, EngineWatch
 from quant_trading_system.app.readings.entries import chain_status, entry_page
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.readings.limits import limits_reading
-from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, order_page, order_record
+from quant_trading_system.app.readings.orders import order_page, order_record
 from quant_trading_system.app.readings.overview import overview
 from quant_trading_system.app.refusal import refusal_sentence
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
 from quant_trading_system.core.exceptions import UnknownOrder
+from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch
 from tests.support.demo_journal import Scribe, short_demo
@@ -87,6 +89,13 @@ def test_pages_of_the_blotter_join_and_filters_narrow(demo):
     assert order_page(demo, OrderFilter(text=everything.rows[3].order_id)).total == 1
     filled = order_page(demo, OrderFilter(group=OrderGroup.FILLED)).rows[0]
     assert filled.average_price is not None
+
+
+@pytest.mark.parametrize("group", OrderGroup)
+def test_the_command_line_finds_the_orders_of_the_blotter(demo, group):
+    for wanted in (OrderFilter(group=group), OrderFilter(group=group, strategy="Momentum", text="max_")):
+        page = order_page(demo, wanted, limit=5)
+        assert list_orders(demo.reader(), wanted, last=5) == list(reversed(page.rows))
 
 
 def test_the_record_of_an_order_is_the_one_of_the_command_line(demo):

@@ -8,11 +8,13 @@ from decimal import Decimal
 
 import pytest
 
+from quant_trading_system.app.order_list import OrderFilter
 from quant_trading_system.app.readings import follower as follower_module
 from quant_trading_system.app.readings.curve import Curve, thinned
 from quant_trading_system.app.readings.follower import Follower
-from quant_trading_system.app.readings.orders import OrderFilter, OrderGroup, order_page
+from quant_trading_system.app.readings.orders import order_page
 from quant_trading_system.app.readings.positions import holdings
+from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.journal.snapshot import SnapshotKeeper, fold
 from tests.support.demo_journal import NOON, Scribe
 

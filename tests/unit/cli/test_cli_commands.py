@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,45 @@ def test_a_refused_order_is_found_and_explained_without_reading_docs(qts, demo):
     assert f"refused by {listed[-1]['refused_by']}" in told
     assert "Step 1: Risk assessment" in told
     assert "Step 4: Post-trade verification" in told
+
+
+def test_orders_are_found_by_what_became_of_them_and_by_words(qts, demo):
+    found = qts("orders", "--group", "refused", "--strategy", "rogue (planted)", "--text", "price_tick", "--json")
+    assert {order["refused_by"] for order in json.loads(found.stdout)} == {"price_tick"}
+
+
+def test_a_list_of_refused_orders_says_why_and_how_to_learn_more(qts, demo):
+    told = qts("orders", "--refused", "--last", "2").stdout
+    assert "sell_within_held: it sells 4,000 shares while 0" in told
+    order_id = told.split("qts explain ")[1].split()[0]
+    assert "refused by sell_within_held" in qts("explain", order_id).stdout
+
+
+def test_the_account_on_one_page(qts, demo):
+    shown = json.loads(qts("overview", "--json").stdout)
+    held = json.loads(qts("positions", "--json").stdout)
+    assert shown["run"]["orders"] == demo["orders"]
+    assert shown["holdings"]["cash"] == held["cash"]
+    assert shown["holdings"]["positions"][0]["value"] in {line["value"] for line in held["positions"]}
+    told = qts("overview").stdout
+    for words in ("The engine is not running", "equity", "Largest position", "Journal", "121 refused"):
+        assert words in told
+
+
+def test_a_journal_of_another_name_is_the_one_that_is_read(qts, demo, place, tmp_path):
+    """Not one of the usual name beside it."""
+    shutil.copytree((place / demo["journal"]).parent, tmp_path / "run")
+    for file in sorted((tmp_path / "run").glob("journal.db*")):
+        file.rename(file.with_name(file.name.replace("journal", "kept")))
+    found = qts("positions", "--journal", str(tmp_path / "run" / "kept.db"), "--json")
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout) == json.loads(qts("positions", "--journal", demo["journal"], "--json").stdout)
+
+
+def test_the_journal_is_read_page_by_page(qts, demo):
+    newest = json.loads(qts("journal", "list", "--last", "3", "--json").stdout)
+    older = json.loads(qts("journal", "list", "--last", "3", "--before", str(newest[-1]["seq"]), "--json").stdout)
+    assert [row["seq"] for row in (*newest, *older)] == [demo["journal_entries"] - n for n in range(6)]
 
 
 def test_explain_as_json_holds_every_check_with_its_numbers(qts, demo):

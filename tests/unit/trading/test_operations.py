@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.approval_events import ApprovalAnswer
@@ -143,6 +144,34 @@ def test_the_what_if_tells_what_the_gate_would_say_and_leaves_no_trace():
     assert bad.message.startswith("would be refused: max_position_pct")
     assert len(operator.account.journal.events) == before
     assert operator.account.reserved == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"order_type": "limit", "limit_price": D("99.50")}, "buy 10 KO, limit at 99.5, day"),
+        ({"order_type": "stop", "stop_price": D(101)}, "buy 10 KO, stop at 101, day"),
+        (
+            {"order_type": "stop_limit", "stop_price": D(101), "limit_price": D(102)},
+            "buy 10 KO, stop at 101, limit at 102, day",
+        ),
+        ({"order_type": "trailing_stop", "trail_percent": D(2)}, "buy 10 KO, trailing stop, percent 2, day"),
+        (
+            {
+                "order_type": "limit",
+                "limit_price": D(99),
+                "order_class": "bracket",
+                "take_profit": {"limit_price": "120"},
+                "stop_loss": {"stop_price": "90", "limit_price": "89"},
+            },
+            "buy 10 KO, limit at 99, day, take profit at 120, stop loss at 90, stop loss limit at 89",
+        ),
+    ],
+)
+def test_the_what_if_names_every_price(fields, words):
+    asked = {"symbol": "KO", "side": "buy", "quantity": "10", **fields}
+    answer = Operator().ask(msgspec.convert(asked, Check))
+    assert answer.message == f"would be sent: {words}"
 
 
 def test_a_cancel_is_answered_when_the_broker_has_confirmed_it():

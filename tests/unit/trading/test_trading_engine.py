@@ -146,6 +146,13 @@ def test_a_long_error_is_cut():
     assert len(account.journal.of(StrategyStopped)[0].error) == 500
 
 
+def test_the_words_of_a_strategy_are_kept_in_one_printable_line():
+    account = at_the_close(Says(long("KO", reason="up\x1b[2J\nand on"), name="calm"), Says(ValueError("a\n\x9bb")))
+    end_bar(account)
+    assert account.journal.of(SignalEvent)[0].signal.reason == "up [2J and on"
+    assert account.journal.of(StrategyStopped)[0].error == "ValueError: a b"
+
+
 def test_a_strategy_may_say_nothing():
     class Silent(Strategy):
         def on_bar(self, market: MarketView) -> None:
@@ -407,6 +414,12 @@ def test_strategies_need_different_names():
 
     with pytest.raises(ConfigurationError, match="different names"):
         Account(strategies=[Twin(), Twin()])
+
+
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "\x1b[31mred", "\u202egpj", "x" * 129])
+def test_a_name_that_people_and_commands_cannot_use_is_refused(name):
+    with pytest.raises(ConfigurationError, match="one line of at most 128 printable characters"):
+        Account(strategies=[Says(name=name)])
 
 
 # -- a full disk ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,11 @@ window.qts = {
     }
     for (const [name, change] of Object.entries(tables)) this.rows(name, change.order, change.rows);
   },
+  /* Where the pages do not all fit beside each other, the one that is open is in view. */
+  here() {
+    const link = document.querySelector(".side a[aria-current]");
+    if (link) link.parentElement.scrollLeft = link.offsetLeft - (link.parentElement.clientWidth - link.clientWidth) / 2;
+  },
   rows(name, order, rows) {
     const body = document.querySelector(`tbody[data-rows="${name}"]`);
     if (!body) return;

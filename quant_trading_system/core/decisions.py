@@ -184,7 +184,8 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         expected_slippage_bps: expected cost against `expected_price` in basis points; positive hurts.
         size: how the quantity was chosen; None for orders that were given with theirs.
         parent: id of the parent order that this one is a slice of, empty for none; cost and price are the parent's.
-        approval: id of the approval that lets it go beyond soft limits, empty for none.
+        approval: id of the approval that lets it go beyond soft limits, empty for none; `beyond`: those limits, where
+            the approval is for a parent with all its slices.
     """
 
     choice: str
@@ -195,6 +196,7 @@ class ExecutionPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     size: SizeSeen | None = None
     parent: str = ""
     approval: str = ""
+    beyond: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -39,7 +39,7 @@ from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.trading.algo_book import Parent, ParentBook
 from quant_trading_system.trading.algo_market import AlgoMarket, seen
-from quant_trading_system.trading.algo_planning import Market, PlannedParent, plan_parent
+from quant_trading_system.trading.algo_planning import Market, PlannedParent, plan_of_given, plan_parent
 from quant_trading_system.trading.algo_record import began, changes, later, parent_event, state_from, whole_order
 from quant_trading_system.trading.planning import ExecutionPolicy
 
@@ -101,6 +101,10 @@ class AlgoDesk:
         """The states of all open parents."""
         return [parent.state for parent in self._book.open.values()]
 
+    def plans(self) -> list[tuple[ParentOrder, ExecutionPlan]]:
+        """All open parents as they began."""
+        return [(parent.state.order, parent.plan) for parent in self._book.open.values()]
+
     def state_of(self, parent_id: str) -> ParentState | None:
         """The latest state of a parent, one that ended not long ago included."""
         return self._book.state_of(parent_id)
@@ -160,8 +164,7 @@ class AlgoDesk:
             KillSwitchActiveError: nothing is begun while the kill switch is active.
         """
         if plan is None:
-            order = msgspec.structs.replace(order, parent_id=self._ids.next_parent_id())
-            plan = self._plan_as_given(order)
+            order, plan = self.as_given(order)
         state, rooms = new_parent(order), self._orders.rooms
         whole = whole_order(state)
         verdict = rooms.take(order.parent_id, whole, plan)
@@ -188,16 +191,10 @@ class AlgoDesk:
         self._book.add(Parent(state, plan, seq, base))
         return state
 
-    def _plan_as_given(self, order: ParentOrder) -> ExecutionPlan:
-        quote = self.market.quote(order.symbol)
-        return ExecutionPlan(
-            choice=order.algorithm.value,
-            why="the parent order was given with its algorithm",
-            urgency=Decimal("0.5"),
-            expected_price=None if quote is None else quote.mid,
-            expected_slippage_bps=order.expected_cost_bps,
-            parent=order.parent_id,
-        )
+    def as_given(self, order: ParentOrder) -> PlannedParent:
+        """A parent that somebody wrote out, with a fresh id, and its plan."""
+        order = msgspec.structs.replace(order, parent_id=self._ids.next_parent_id())
+        return PlannedParent(order, plan_of_given(order, self.market.quote(order.symbol)))
 
     def take_up(self, view: ParentView) -> None:
         """Go on with a parent of an earlier process as the policy says; what it has out is in doubt until looked up."""

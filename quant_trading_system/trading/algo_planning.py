@@ -96,6 +96,18 @@ def plan_parent(
     return PlannedParent(parent, plan)
 
 
+def plan_of_given(order: ParentOrder, quote: Quote | None) -> ExecutionPlan:
+    """The plan of a parent that somebody wrote out with its algorithm."""
+    return ExecutionPlan(
+        choice=order.algorithm.value,
+        why="the parent order was given with its algorithm",
+        urgency=Decimal("0.5"),
+        expected_price=None if quote is None else quote.mid,
+        expected_slippage_bps=order.expected_cost_bps,
+        parent=order.parent_id,
+    )
+
+
 def _is_large(quantity: Decimal, daily_volume: Decimal | None, policy: ExecutionPolicy) -> bool:
     share = policy.algorithm_from_adv
     return share is not None and daily_volume is not None and quantity >= share * daily_volume

@@ -93,8 +93,9 @@ class Operations:
         system.ports.broker.subscribe(lambda _: self._news.set())
         system.orders.on_settled(lambda _: self._news.set())
         self._held = HeldOrders(system)
-        orders, parents = OrderOperations(system, self._until, self._held), ParentOperations(system, self._until)
-        self._orders = orders
+        orders = OrderOperations(system, self._until, self._held)
+        parents = ParentOperations(system, self._until, self._held)
+        self._orders, self._parents = orders, parents
         self._rebalances = RebalanceOperations(system, self._until, self._answer_late)
         self._handlers: dict[type[Command], Handler] = {
             **orders.handlers(),
@@ -318,7 +319,8 @@ class Operations:
         is_granted = command.answer is ApprovalAnswer.YES and outcome.result is Result.DONE
         if not is_granted or view.subject is not ApprovalSubject.ORDER:
             return outcome
-        sent = await self._orders.send_approved(view, act)
+        is_parent = self._held.is_parent(view)
+        sent = await (self._parents if is_parent else self._orders).carry_out_approved(view, act)
         return msgspec.structs.replace(sent, message=f"{view.approval} is approved: {sent.message}")
 
     # -- books ---------------------------------------------------------------------------------------------------

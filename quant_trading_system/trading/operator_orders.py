@@ -18,7 +18,7 @@ from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.journal.approval_fold import ApprovalView
-from quant_trading_system.trading.held_orders import HeldOrders
+from quant_trading_system.trading.held_orders import Again, HeldOrders
 from quant_trading_system.trading.planning import plan_as_given
 from quant_trading_system.trading.system import TradingSystem
 
@@ -84,22 +84,21 @@ class OrderOperations:
             return self._asked(answer, act)
         return await self._shown(order, answer)
 
-    async def send_approved(self, view: ApprovalView, act: Act) -> Outcome:
-        """Send an order that people have approved, under an id of its own; the answer is that of `send`.
+    async def carry_out_approved(self, view: ApprovalView, act: Act) -> Outcome:
+        """Send an order that people have approved, under an id of its own; the answer is that of `send` or `replace`.
 
         Raises:
-            ApprovalRefused: as `HeldOrders.send`.
+            ApprovalRefused, UnknownOrder, NotReplaceable, InvalidOrder: as `HeldOrders.send`.
             KillSwitchActiveError, JournalUnavailable: as `OrderManager.submit`.
         """
-        return await self._shown(*await self._held.send(view, act.seq))
+        refused = self._orders.order(view.about)
+        order, answer = await self._held.send(view, act.seq)
+        if refused is not None and refused.replaces:
+            return await self._changed(self._require(refused.replaces), answer)
+        return await self._shown(order, answer)
 
-    def _asked(self, rejection: Rejection, act: Act) -> Outcome:
-        try:
-            view = self._held.ask(rejection, act.by)
-        except ApprovalRefused as refusal:
-            return _refused(rejection, f"; nobody can be asked: {refusal}")
-        waits = f"{view.approval} waits for {view.needed} to approve it, `qts approvals list` shows it"
-        return msgspec.structs.replace(_refused(rejection, f"; {waits}"), result=Result.PENDING)
+    def _asked(self, rejection: Rejection, act: Act, more: str = "") -> Outcome:
+        return asked(self._held, rejection, act.by, more)
 
     async def _shown(self, order: Order, answer: Placed | Rejection) -> Outcome:
         if isinstance(answer, Rejection):
@@ -127,6 +126,11 @@ class OrderOperations:
             time_in_force=command.time_in_force,
             cause=act.seq,
         )
+        if isinstance(answer, Rejection) and answer.rule is Rule.SOFT_LIMITS:
+            return self._asked(answer, act, f"; {old.order_id} works on as it is")
+        return await self._changed(old, answer)
+
+    async def _changed(self, old: OrderRecord, answer: Placed | Rejection) -> Outcome:
         if isinstance(answer, Rejection):
             return _refused(answer, f"; {old.order_id} works on as it is")
         new = self._require(answer.order_id)
@@ -240,6 +244,21 @@ class OrderOperations:
         if record is None:
             raise UnknownOrder(f"no order {order_id} is on our books; `qts orders` lists them", order_id)
         return record
+
+
+def asked(held: HeldOrders, rejection: Rejection, by: str, more: str = "", again: Again | None = None) -> Outcome:
+    """People are asked about what only a soft limit refused; the outcome tells whom it waits for.
+
+    Args:
+        more: about what becomes of it until then.
+        again: plans a parent anew; None for a single order.
+    """
+    try:
+        view = held.ask(rejection, by, again)
+    except ApprovalRefused as refusal:
+        return _refused(rejection, f"{more}; nobody can be asked: {refusal}")
+    waits = f"{view.approval} waits for {view.needed} to approve it, `qts approvals list` shows it"
+    return msgspec.structs.replace(_refused(rejection, f"{more}; {waits}"), result=Result.PENDING)
 
 
 def reason_of(given: str, act: Act) -> str:

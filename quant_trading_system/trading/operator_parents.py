@@ -17,14 +17,16 @@ from quant_trading_system.core.commands import (
     SpeedUpParent,
     StartParent,
 )
-from quant_trading_system.core.decisions import ExecutionPlan, Rejection
+from quant_trading_system.core.decisions import ExecutionPlan, Rejection, Rule
 from quant_trading_system.core.exceptions import InvalidOrder, UnknownOrder
 from quant_trading_system.core.numbers import ONE, plain
 from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.algo.parent import Algorithm, ParentLimits, ParentOrder, ParentState, ParentStatus
 from quant_trading_system.execution.algo.slicing import whole_lots
-from quant_trading_system.trading.algo_planning import AUTO, EXECUTIONS, ONCE
-from quant_trading_system.trading.operator_orders import PATIENCE, Act, Handler, Until, reason_of
+from quant_trading_system.journal.approval_fold import ApprovalView
+from quant_trading_system.trading.algo_planning import AUTO, EXECUTIONS, ONCE, PlannedParent
+from quant_trading_system.trading.held_orders import HeldOrders
+from quant_trading_system.trading.operator_orders import PATIENCE, Act, Handler, Until, asked, reason_of
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.system import TradingSystem
 
@@ -36,9 +38,10 @@ CHOICES = tuple(sorted({*EXECUTIONS, *_SHOWN} - {"", ONCE}))
 class ParentOperations:
     """Carries out commands about parent orders, on the desk of the execution algorithms."""
 
-    def __init__(self, system: TradingSystem, until: Until) -> None:
-        """Act on the parents of `system`."""
+    def __init__(self, system: TradingSystem, until: Until, held: HeldOrders) -> None:
+        """Act on the parents of `system`; `held` asks people about those beyond soft limits."""
         self._system = system
+        self._held = held
         self._desk = system.desk
         self._until = until
 
@@ -65,8 +68,25 @@ class ParentOperations:
         if command.symbol not in self._system.universe:
             raise InvalidOrder("symbol", f"{command.symbol} is not in the universe of this engine")
         whole_lots(command.quantity, ONE)
-        order, plan = self._given(command) if command.algorithm in _SHOWN else self._planned(command)
-        answer = self._desk.start(order, plan, cause=act.seq)
+        planned = self._to_begin(command)
+        answer = self._desk.start(planned.order, planned.plan, cause=act.seq)
+        if isinstance(answer, Rejection) and answer.rule is Rule.SOFT_LIMITS:
+            return asked(self._held, answer, act.by, again=lambda: self._to_begin(command))
+        return self._begun(answer, planned.plan)
+
+    async def carry_out_approved(self, view: ApprovalView, act: Act) -> Outcome:
+        """Begin a parent that people have approved; the answer is that of `start`.
+
+        Raises:
+            ApprovalRefused: as `HeldOrders.start`.
+            InvalidOrder, KillSwitchActiveError, JournalUnavailable: as `start`.
+        """
+        return self._begun(self._held.start(view, act.seq))
+
+    def _to_begin(self, command: StartParent) -> PlannedParent:
+        return self._given(command) if command.algorithm in _SHOWN else self._planned(command)
+
+    def _begun(self, answer: ParentState | Rejection, plan: ExecutionPlan | None = None) -> Outcome:
         if isinstance(answer, Rejection):
             return Outcome(
                 result=Result.REFUSED,
@@ -82,7 +102,7 @@ class ParentOperations:
             words += f", expected to cost {plain(cost)} bp"
         return _told(Result.DONE, words, answer)
 
-    def _planned(self, command: StartParent) -> tuple[ParentOrder, ExecutionPlan]:
+    def _planned(self, command: StartParent) -> PlannedParent:
         whole = Order(
             symbol=command.symbol,
             side=command.side,
@@ -102,7 +122,7 @@ class ParentOperations:
         limits = planned.order.limits
         if command.limit_price is not None:
             limits = msgspec.structs.replace(limits, price=command.limit_price)
-        return msgspec.structs.replace(planned.order, limits=limits), planned.plan
+        return planned._replace(order=msgspec.structs.replace(planned.order, limits=limits))
 
     def _policy(self, command: StartParent) -> ExecutionPolicy:
         policy = self._desk.policy
@@ -111,7 +131,7 @@ class ParentOperations:
             policy, horizon=horizon, participation=command.participation or policy.participation
         )
 
-    def _given(self, command: StartParent) -> tuple[ParentOrder, None]:
+    def _given(self, command: StartParent) -> PlannedParent:
         """An iceberg or a peg needs no plan; it works until its time is over, at the latest until the close."""
         session, now = self._desk.market.session(), self._system.ports.clock.now()
         if session is None:
@@ -130,7 +150,7 @@ class ParentOperations:
             limits=ParentLimits(price=command.limit_price, participation=participation),
             reduce_only=command.reduce_only,
         )
-        return parent, None
+        return self._desk.as_given(parent)
 
     async def pause(self, command: PauseParent, act: Act) -> Outcome:
         """Send nothing more; the answer waits until no slice is out any more.

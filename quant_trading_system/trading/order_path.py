@@ -41,7 +41,7 @@ class OrderPath:
     """Walks wishes to the broker, step by step, until each is reached, refused or overtaken by a newer one.
 
     Attributes:
-        on_refused: told of every order of a strategy that the gate refuses.
+        on_refused: told of every order and parent of a strategy that the gate refuses; None for an order.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class OrderPath:
         self._desk = desk
         self._pursuits: dict[str, Pursuit] = {}
         self._unsized: dict[str, tuple[str, str]] = {}
-        self.on_refused: Callable[[Rejection], None] = lambda _: None
+        self.on_refused: Callable[[Rejection, ParentOrder | None], None] = lambda *_: None
         self._past: HistoryView | None = None
 
     @property
@@ -154,7 +154,7 @@ class OrderPath:
         try:
             answer = await self.submit_as_given(order, cause)
             if isinstance(answer, Rejection):
-                self.on_refused(answer)
+                self.on_refused(answer, None)
         except KillSwitchActiveError:
             return  # refused and on record, like every other refusal
         except JournalFull:
@@ -341,7 +341,7 @@ class OrderPath:
         try:
             answer = await self._orders.submit(order, plan=plan, cause=pursuit.cause)
             if isinstance(answer, Rejection):
-                self.on_refused(answer)
+                self.on_refused(answer, None)
         except (KillSwitchActiveError, JournalFull):
             self._done(symbol)
             return
@@ -362,6 +362,7 @@ class OrderPath:
             self._done(order.symbol)
             return True
         if isinstance(answer, Rejection):
+            self.on_refused(answer, planned.order)
             self._refused(pursuit, answer)
         else:
             pursuit.parent_id = answer.order.parent_id
@@ -370,7 +371,9 @@ class OrderPath:
     def start_as_given(self, parent: ParentOrder) -> None:
         """Begin a parent order that a strategy wrote out; what refuses it is on record."""
         try:
-            self._desk.start(parent)
+            answer = self._desk.start(parent)
+            if isinstance(answer, Rejection):
+                self.on_refused(answer, parent)
         except (KillSwitchActiveError, JournalFull):
             return  # refused and on record, or people have been told that nothing can be recorded
 

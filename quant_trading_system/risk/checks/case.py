@@ -32,17 +32,21 @@ class Replaced(NamedTuple):
 
 
 class Waiver(NamedTuple):
-    """What people have approved beyond soft limits: this order once, until a moment, at about this price.
+    """What people have approved beyond soft limits: one order, or one parent with all its slices.
 
     Attributes:
-        order: as it was refused; the one that it lets through differs in its id only.
-        limits: the soft limits that it was beyond; mid: dollars a share when people were asked.
+        order: as it was refused; the one that it lets through differs in its id only. A slice asks for no more.
+        limits: the soft limits that it was beyond.
+        mid: dollars a share when people were asked, about which it must be still; None for a parent that works.
+        until: when the approval ends; None for a parent that works.
+        parent: id of the parent that it is for, empty for a single order.
     """
 
     order: Order
     limits: frozenset[str]
-    mid: Decimal
-    until: datetime
+    mid: Decimal | None
+    until: datetime | None
+    parent: str = ""
 
 
 class Sources(NamedTuple):

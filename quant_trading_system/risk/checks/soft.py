@@ -10,7 +10,7 @@ import msgspec
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import CheckResult, Rule
-from quant_trading_system.risk.checks.case import Case, Check
+from quant_trading_system.risk.checks.case import Case, Check, Waiver
 
 NEEDS_APPROVAL = "needs approval: beyond the soft limit of "
 """How the detail of a refusal begins that a person may lift; the names of the limits follow."""
@@ -40,7 +40,7 @@ def with_soft_limits(limits: RiskLimits) -> RiskLimits:
 
 
 def check_soft_limits(case: Case) -> CheckResult | None:
-    """The order is within every soft limit, or a way out, or a person has approved it at about this price."""
+    """The order is within every soft limit, or a way out, or a person has approved it or its parent."""
     soft = case.soft
     if soft is None or case.shrinks:
         return None
@@ -70,13 +70,24 @@ def _obstacle(case: Case, broken: set[str]) -> str | None:
     if not case.approval:
         return None
     waiver = case.sources.waiver(case.approval)
-    if waiver is None or waiver.order != case.order.with_id(waiver.order.client_order_id):
+    if waiver is None or not _is_meant(waiver, case):
         return f"{case.approval} is no approval of this order"
-    if case.now >= waiver.until:
+    if waiver.until is not None and case.now >= waiver.until:
         return f"{case.approval} has expired"
     if not broken <= waiver.limits:
         return f"{case.approval} does not cover {', '.join(sorted(broken - waiver.limits))}"
+    if waiver.mid is None:
+        return ""
     moved = None if case.quote is None or case.quote.flaw else abs(case.quote.mid - waiver.mid)
     if moved is None or moved > case.limits.price_collar_pct * waiver.mid:
         return f"the price has moved by more than price_collar_pct since {case.approval} was asked for"
     return ""
+
+
+def _is_meant(waiver: Waiver, case: Case) -> bool:
+    """It is the order that people were shown, or a part of the parent that they were shown."""
+    order, shown = case.order, waiver.order
+    if not waiver.parent:
+        return shown == order.with_id(shown.client_order_id)
+    same = (order.symbol, order.side, order.strategy) == (shown.symbol, shown.side, shown.strategy)
+    return same and case.parent == waiver.parent and order.quantity <= shown.quantity

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.approval_events import (
@@ -191,13 +192,79 @@ def test_no_approval_of_an_order_where_nobody_would_send_it():
     assert waiting(operator) == [view]
 
 
-def test_a_change_beyond_a_soft_limit_is_refused_and_the_order_works_on():
-    operator = operator_with()
+def changed(operator: Operator, quantity: str = "6") -> tuple[str, Outcome]:
+    """A working order of 4 shares, and what came of changing its quantity."""
     working = operator.ask(ticket("4", order_type=OrderType.LIMIT, limit_price=D("99.5")))
-    answer = operator.ask(ReplaceOrder(order_id=working.order_id, quantity=D(6)))
-    assert (answer.result, answer.rule) == (Result.REFUSED, "soft_limits")
-    assert operator.account.record(working.order_id).status is OrderStatus.WORKING
+    return working.order_id, operator.ask(ReplaceOrder(order_id=working.order_id, quantity=D(quantity)))
+
+
+def test_a_change_beyond_a_soft_limit_waits_and_the_order_works_on():
+    operator = operator_with()
+    working, answer = changed(operator)
+    assert (answer.result, answer.rule) == (Result.PENDING, "soft_limits")
+    assert f"{working} works on as it is; order-1 waits for 1 to approve it" in answer.message
+    assert operator.account.record(working).status is OrderStatus.WORKING
+    (asked,) = events(operator, ApprovalAsked)
+    assert asked.text.startswith(f"buy 6 KO, limit at 99.5, day, in the place of {working}: soft_limits")
+
+
+def test_after_the_yes_the_change_takes_the_place_of_the_open_order():
+    operator = operator_with()
+    working, _ = changed(operator)
+    answer = says(operator)
+    assert answer.result is Result.DONE, answer.message
+    assert f"has taken the place of {working}" in answer.message
+    new = operator.account.record(answer.order_id)
+    assert (new.replaces, new.order.quantity, new.order.limit_price) == (working, 6, D("99.5"))
+    assert new.status is OrderStatus.WORKING
+    assert operator.account.record(working).status is OrderStatus.REPLACED
+
+
+@pytest.mark.parametrize("answer", [ApprovalAnswer.NO, None])
+def test_without_a_yes_the_open_order_stays_as_it_is(answer):
+    operator = operator_with()
+    working, _ = changed(operator)
+    if answer is None:
+        operator.account.clock.move_to(operator.account.clock.now() + timedelta(seconds=900))
+        operator.account.offer()
+        operator.account.system.governance.approvals.expire()
+    else:
+        says(operator, answer)
     assert waiting(operator) == []
+    assert operator.account.record(working).status is OrderStatus.WORKING
+    assert operator.account.record(working).order.quantity == 4
+
+
+def test_a_change_of_an_order_that_has_ended_is_not_sent():
+    operator = operator_with()
+    working, _ = changed(operator)
+    operator.account.broker.fill(working, 4, "99.5")
+    answer = says(operator)
+    assert answer.result is Result.REFUSED
+    assert f"{working} cannot be replaced: it is filled" in answer.message
+    assert len(operator.account.broker.orders) == 1
+
+
+def test_the_hard_limits_judge_a_change_again():
+    operator = operator_with()
+    changed(operator)
+    operator.account.hold("KO", 97)
+    assert says(operator).rule == "max_position_pct"
+
+
+def test_a_change_that_waits_is_there_after_a_restart():
+    life = Life()
+    life.limits, life.is_governed = limits_with(soft_limits=SOFT), True
+    before = HeldOrders(life.begin())
+    small = order_of("4")
+    placed = life.submit(msgspec.structs.replace(small, order_type=OrderType.LIMIT, limit_price=D("99.5")))
+    refused = asyncio.run(before._system.orders.replace(placed.order_id, quantity=D(6)))
+    view = before.ask(refused)
+    system = life.again()
+    assert [one.approval for one in system.governance.approvals.waiting] == [view.approval]
+    asyncio.run(HeldOrders(system).send(view, None))  # it changes that order, and places no second one
+    assert [(one.replaces, one.order.quantity) for one in life.broker.replacements] == [(placed.order_id, 6)]
+    assert life.broker.placed == []
 
 
 def test_a_question_that_waits_is_there_after_a_restart_and_sends_what_was_shown():

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from quant_trading_system.core.commands import Ticket
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
 from quant_trading_system.core.numbers import exact
 from quant_trading_system.core.orders import OrderClass, OrderSide, OrderType, StopLoss, TakeProfit, TimeInForce
+from quant_trading_system.core.ticket import Ticket
 
 Kind = TypeVar("Kind", bound=Ticket)
 

@@ -1,10 +1,11 @@
-"""What the gate would say about an order, asked of the books that a journal holds; nothing is sent or written."""
+"""What the gate would say about orders, asked of the books that a journal holds; nothing is sent or written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from quant_trading_system.config.loader import parse_limits
 from quant_trading_system.config.risk_params import RiskLimits
@@ -17,58 +18,70 @@ from quant_trading_system.execution.no_broker import NoBroker
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.market.quotes import Quote, QuoteBoard
 from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.basket import Judged, judge_basket
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.risk.pre_trade import ApprovedOrder
-from quant_trading_system.trading.system import Past, Ports, assemble
+from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
 
 WHAT_IF = "what-if"
 """The client order id of an order that is only asked about."""
 
 
-def what_if(
-    past: Past,
-    order: Order,
-    quotes: Iterable[Quote],
-    *,
-    now: datetime,
-    limits: RiskLimits,
-    latch: LatchState,
-    calendar: Calendar,
-    correlations: CorrelationSource,
-) -> ApprovedOrder | Rejection:
-    """Lay out the account as its journal tells it, and ask the gate.
+class Scene(NamedTuple):
+    """The moment at which the gate is asked.
 
-    Args:
-        quotes: of the symbol, and of what is held: positions are marked at the middle.
+    Attributes:
+        quotes: of the symbols asked about, and of what is held: positions are marked at the middle.
         latch: the state of the account's kill switch.
     """
+
+    quotes: Iterable[Quote]
+    now: datetime
+    limits: RiskLimits
+    latch: LatchState
+    calendar: Calendar
+    correlations: CorrelationSource
+
+
+def what_if(past: Past, order: Order, scene: Scene) -> ApprovedOrder | Rejection:
+    """Lay out the account as its journal tells it, and ask the gate."""
+    return _laid_out(past, scene).checker.check_order(order.with_id(WHAT_IF))
+
+
+def what_if_all(past: Past, orders: Iterable[Order], scene: Scene) -> tuple[Judged, ...]:
+    """Ask about several orders together, as `judge_basket` does."""
+    system = _laid_out(past, scene)
+    return judge_basket(system.checker, system.portfolio, orders)
+
+
+def _laid_out(past: Past, scene: Scene) -> TradingSystem:
     run = past.books.run
     held, board = MemoryLatch(), QuoteBoard()
-    held.write(latch)
-    for quote in quotes:
+    held.write(scene.latch)
+    for quote in scene.quotes:
         board.publish(quote)
     system = assemble(
         Ports(
-            clock=ManualClock(now),
-            calendar=calendar,
+            clock=ManualClock(scene.now),
+            calendar=scene.calendar,
             quotes=board,
             broker=NoBroker(),
             journal=MemoryJournal(),
             latch=held,
-            correlations=correlations,
+            correlations=scene.correlations,
         ),
         run=WHAT_IF,
         cash=Decimal(0),
-        limits=limits,
+        limits=scene.limits,
         universe=Universe(() if run is None else run.universe),
         sizer=EqualWeight(),
         past=past,
     )
     system.engine.mark_positions()
-    return system.checker.check_order(order.with_id(WHAT_IF))
+    return system
 
 
 def limits_of(run: RunStarted) -> RiskLimits:

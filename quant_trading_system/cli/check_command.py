@@ -1,7 +1,8 @@
-"""`qts check`: what the gate would say about an order; nothing is sent."""
+"""`qts check`: what the gate would say about an order, or about several together; nothing is sent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,12 +26,14 @@ from quant_trading_system.core.numbers import exact, plain
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 
 if TYPE_CHECKING:
+    from quant_trading_system.app.what_if import Scene
     from quant_trading_system.core.decisions import CheckResult, Decision
     from quant_trading_system.journal.projection import Projection
     from quant_trading_system.journal.store import JournalSource
     from quant_trading_system.market.history import PriceHistory
     from quant_trading_system.market.quotes import Quote
     from quant_trading_system.risk.pre_trade import ApprovedOrder
+    from quant_trading_system.trading.system import Past
 
 REFUSED = 3
 """The exit code when the gate would refuse."""
@@ -38,9 +41,16 @@ _A_MONTH = timedelta(days=30)
 
 
 def check(
-    symbol: Annotated[str, typer.Argument(help="Such as KO.")],
-    side: Annotated[OrderSide, typer.Argument(help="buy or sell.")],
-    quantity: Annotated[str, typer.Argument(metavar="QTY", help="Shares.")],
+    symbol: Annotated[str, typer.Argument(help="Such as KO.", show_default=False)] = "",
+    side: Annotated[OrderSide | None, typer.Argument(help="buy or sell.", show_default=False)] = None,
+    quantity: Annotated[str, typer.Argument(metavar="QTY", help="Shares.", show_default=False)] = "",
+    basket: Annotated[
+        Path | None,
+        typer.Option(
+            "--basket", show_default=False,
+            help="Instead of one order: a CSV file with columns symbol, side, quantity, and perhaps limit, strategy.",
+        ),
+    ] = None,
     limit: Annotated[str, typer.Option("--limit", help="Limit price, dollars a share.", show_default=False)] = "",
     stop: Annotated[str, typer.Option("--stop", help="Stop price, dollars a share.", show_default=False)] = "",
     strategy: Annotated[str, typer.Option("--strategy", help="Who would send it.", show_default=False)] = "",
@@ -65,13 +75,25 @@ def check(
 ) -> None:  # fmt: skip
     """Ask the gate about an order without sending it: every rule with limit, actual and headroom.
 
-    Reads the books of a journal, also of an engine that runs. Exit code 3 when the order would be refused.
+    Reads the books of a journal, also of an engine that runs. The orders of a basket are judged together, as if
+    all were open at once. Exit code 3 when the order, or one of the basket, would be refused.
 
     Example: [bold]qts check KO buy 100 --limit 60.10[/bold]
     """
+    if basket is not None:
+        if symbol or any((limit, stop, strategy, bid, ask)):
+            raise ConfigurationError("a basket holds its orders; leave out the order on the command line")
+        _check_basket(basket, prices, at, limits, journal, as_json=as_json)
+        return
+    if side is None or not quantity:
+        raise ConfigurationError("name an order, such as KO buy 100, or a file with --basket")
     order = _order(symbol.strip().upper(), side, quantity, limit, stop, strategy)
     with reading(journal) as reader:
-        answer = _ask(reader, order, (bid, ask), prices, at, limits, journal_path(journal).parent)
+        past, scene = _scene(reader, (order,), prices, at, limits, journal_path(journal).parent)
+        if bid or ask:
+            others = [seen for seen in scene.quotes if seen.symbol != order.symbol]
+            scene = scene._replace(quotes=[*others, _given(order.symbol, bid, ask, scene.now)])
+        answer = _ask(past, order, scene)
     message = answer.message if isinstance(answer, Rejection) else ""
     if as_json:
         print_json(_as_json(order, answer.decision, message))
@@ -86,18 +108,52 @@ def add_to(app: typer.Typer) -> None:
     app.command()(check)
 
 
-def _ask(
+def _check_basket(
+    file: Path, prices: str, at: datetime | None, limits: Path | None, journal: Path | None, *, as_json: bool
+) -> None:
+    from quant_trading_system.app.basket_file import read_basket
+    from quant_trading_system.app.what_if import what_if_all
+    from quant_trading_system.risk.basket import basket_line, basket_words
+
+    orders = read_basket(file)
+    with reading(journal) as reader:
+        past, scene = _scene(reader, orders, prices, at, limits, journal_path(journal).parent)
+        judged = what_if_all(past, orders, scene)
+    lines = [basket_line(one) for one in judged]
+    if as_json:
+        print_json({"passes": all(line.passes for line in lines), "orders": lines})
+    else:
+        screen().print(basket_words(judged), markup=False)
+        shown = table("", "order", "takes risk", "verdict")
+        for line in lines:
+            words = f"{line.side} {plain(line.quantity)} {line.symbol}"
+            shown.add_row(
+                "✓" if line.passes else "✗", words, "yes" if line.takes_risk else "no", line.message or "would pass",
+                style="" if line.passes else "red",
+            )  # fmt: skip
+        screen().print(shown)
+    if not all(line.passes for line in lines):
+        raise typer.Exit(REFUSED)
+
+
+def _ask(past: Past, order: Order, scene: Scene) -> ApprovedOrder | Rejection:
+    from quant_trading_system.app.what_if import what_if
+
+    return what_if(past, order, scene)
+
+
+def _scene(
     source: JournalSource,
-    order: Order,
-    quote: tuple[str, str],
+    orders: Sequence[Order],
     prices: str,
     at: datetime | None,
     limits: Path | None,
     directory: Path,
-) -> ApprovedOrder | Rejection:
+) -> tuple[Past, Scene]:
+    """The account as its journal tells it, and the moment at which the gate is asked about `orders`."""
     from quant_trading_system.app.bootstrap import LATCH_FILE
     from quant_trading_system.app.closing_prices import correlations_at, quotes_at
-    from quant_trading_system.app.what_if import limits_of, what_if
+    from quant_trading_system.app.what_if import Scene, limits_of
     from quant_trading_system.config.loader import load_limits
     from quant_trading_system.journal.replay import replay
     from quant_trading_system.market.sessions import TradingCalendar
@@ -110,13 +166,8 @@ def _ask(
     now, is_live = _moment(books, at)
     history = _history(prices)
     in_force = limits_of(books.run) if limits is None else load_limits(limits)
-    quotes = quotes_at(history, {order.symbol, *books.positions}, now, fresh=not is_live)
-    if any(quote):
-        quotes = [seen for seen in quotes if seen.symbol != order.symbol] + [_given(order.symbol, *quote, now)]
-    return what_if(
-        Past(books, source),
-        order,
-        quotes,
+    return Past(books, source), Scene(
+        quotes=quotes_at(history, {*(order.symbol for order in orders), *books.positions}, now, fresh=not is_live),
         now=now,
         limits=in_force,
         latch=look_at(directory / LATCH_FILE),

@@ -15,22 +15,19 @@ from typing import Annotated, ClassVar, get_args
 import msgspec
 
 from quant_trading_system.core.approval_events import ApprovalAnswer
+from quant_trading_system.core.basket_commands import CheckBasket
+from quant_trading_system.core.basket_shown import BasketLine
 from quant_trading_system.core.command import Command, Fields, Identity, Key, Person, Reason, Source, require_printable
 from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.halt_scope import HaltScope
-from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import (
-    Order,
-    OrderClass,
     OrderSide,
-    OrderType,
-    StopLoss,
-    TakeProfit,
     TimeInForce,
 )
 from quant_trading_system.core.rebalance_commands import PreviewRebalance, Rebalance
 from quant_trading_system.core.rebalance_shown import RebalanceShown
 from quant_trading_system.core.roles import Role
+from quant_trading_system.core.ticket import Ticket
 
 MAX_REQUEST_BYTES = 64 * 1024
 """Largest request that is read."""
@@ -39,37 +36,6 @@ _ORDER: Fields = {"symbol": "KO", "side": "buy", "quantity": "10", "order_type":
 _ORDER_ID: Fields = {"order_id": "qts7-124bffc90666-12-0"}
 _PARENT_ID: Fields = {"parent_id": "qts7-124bffc90666-13"}
 _WHY: Fields = {"reason": "earnings tonight"}
-
-
-class Ticket(Command, frozen=True, kw_only=True):
-    """An order as a person writes it out; the fields are those of `Order`."""
-
-    symbol: Identity
-    side: OrderSide
-    order_type: OrderType = OrderType.MARKET
-    time_in_force: TimeInForce = TimeInForce.DAY
-    quantity: Decimal = ZERO
-    notional: Decimal | None = None
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    trail_price: Decimal | None = None
-    trail_percent: Decimal | None = None
-    extended_hours: bool = False
-    order_class: OrderClass = OrderClass.SIMPLE
-    take_profit: TakeProfit | None = None
-    stop_loss: StopLoss | None = None
-    reduce_only: bool = False
-    repeat: bool = False
-
-    def order(self, client_order_id: str = "") -> Order:
-        """The order that it describes.
-
-        Raises:
-            InvalidOrder: no order can be like that.
-        """
-        return Order(
-            client_order_id=client_order_id, **{field: getattr(self, field) for field in Ticket.__struct_fields__}
-        )
 
 
 class PlaceOrder(Ticket, frozen=True, kw_only=True, tag="place_order"):
@@ -320,6 +286,7 @@ class AnswerApproval(Command, frozen=True, kw_only=True, tag="answer_approval"):
 AnyCommand = (
     PlaceOrder
     | Check
+    | CheckBasket
     | ReplaceOrder
     | Cancel
     | CancelAll
@@ -380,6 +347,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         orders: ids of the orders that a command about several has asked to end.
         decision: every answer of the gate; of `Check` only.
         rebalance: the trades that were planned, with cost and risk.
+        basket: each order of `CheckBasket` with the gate's verdict.
     """
 
     result: Result
@@ -393,3 +361,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     orders: tuple[str, ...] = ()
     decision: Decision | None = None
     rebalance: RebalanceShown | None = None
+    basket: tuple[BasketLine, ...] = ()

@@ -7,6 +7,7 @@ that the record is complete, and names the first that refused. An exception insi
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from datetime import UTC, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final, NoReturn
@@ -16,7 +17,7 @@ from quant_trading_system.config.scalars import restrictions_in, strictest_of
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rejection, Rule
 from quant_trading_system.core.instruments import Universe
-from quant_trading_system.core.numbers import ZERO, plain
+from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order, OrderSide, OrderType
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
@@ -28,6 +29,7 @@ from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.probation import Probation
+from quant_trading_system.risk.refusal import rejection_of
 from quant_trading_system.risk.traffic import RecentOrders, Traffic
 
 _SEAL: Final = object()
@@ -166,6 +168,12 @@ class PreTradeRiskChecker:
         if limits.max_concentration is not None:
             self._portfolio.keep_squares()
 
+    def shadow(self) -> PreTradeRiskChecker:
+        """The same gate with counts of its own of what leaves: for questions about several orders at once."""
+        other = copy(self)
+        other.traffic, other._recent = self.traffic.copy(), self._recent.copy()
+        return other
+
     @property
     def limits_in_force(self) -> RiskLimits:
         """Those of now: reduced for a while after a reset."""
@@ -182,7 +190,7 @@ class PreTradeRiskChecker:
             decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
                 return ApprovedOrder(order, decision, case, case.price, seal=_SEAL)
-        return _rejection(order, refused or _NO_PRICE, decision)
+        return rejection_of(order, refused or _NO_PRICE, decision)
 
     def check_replacement(
         self, order: Order, replaced: Replaced, plan: ExecutionPlan | None = None
@@ -197,7 +205,7 @@ class PreTradeRiskChecker:
             decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
                 return ApprovedReplacement(order, decision, case, case.price, seal=_SEAL)
-        return _rejection(order, refused or _NO_PRICE, decision)
+        return rejection_of(order, refused or _NO_PRICE, decision)
 
     def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
         if plan is not None:
@@ -376,25 +384,3 @@ def _shares_of(notional: Decimal, quote: Quote | None) -> Decimal:
 
 def _share(part: Decimal, whole: Decimal) -> Decimal:
     return (part / whole).quantize(_MILLIONTH) if whole > 0 else ZERO
-
-
-def _rejection(order: Order, refused: CheckResult, decision: Decision) -> Rejection:
-    return Rejection(
-        order_id=order.client_order_id,
-        symbol=order.symbol,
-        rule=refused.rule,
-        message=_sentence(order, refused),
-        limit=refused.limit,
-        actual=refused.actual,
-        decision=decision,
-    )
-
-
-def _sentence(order: Order, refused: CheckResult) -> str:
-    """For example: ``max_order_quantity: buy KO: 500000 shares, limit 100000 shares``."""
-    words = f"{refused.rule}: {order.side} {order.symbol}"
-    if refused.actual is not None:
-        words += f": {plain(refused.actual)} {refused.unit}".rstrip()
-    if refused.limit is not None:
-        words += f", limit {plain(refused.limit)} {refused.unit}".rstrip()
-    return f"{words} ({refused.detail})" if refused.detail else words

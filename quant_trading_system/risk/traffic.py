@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from copy import copy, deepcopy
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
@@ -214,6 +215,15 @@ class Traffic:
             if self._calendar.trade_date(request.at) >= self._day:
                 self._count_day(request.order, request.value, request.shares)
 
+    def copy(self) -> Traffic:
+        """Counts that go on from here by themselves."""
+        other = copy(self)
+        other.disarmed, other.usual = dict(self.disarmed), deepcopy(self.usual)
+        other._orders, other._replaces = self._orders.copy(), self._replaces.copy()
+        other._messages, other._repeats = self._messages.copy(), self._repeats.copy()
+        other._day_shares, other._day_by_strategy = dict(self._day_shares), dict(self._day_by_strategy)
+        return other
+
     def _count(self, at: float, order: Order, value: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
         self._orders.add(at, value)
         self._messages.add(at)
@@ -268,6 +278,13 @@ class RecentOrders:
         sent = None if of_symbol is None else of_symbol.get(_content(order))
         return None if sent is None else Decimal((now - sent) // _MICROSECOND).scaleb(-6)
 
+    def copy(self) -> RecentOrders:
+        """Notes that go on from here by themselves."""
+        other = RecentOrders()
+        other._last = {symbol: dict(contents) for symbol, contents in self._last.items()}
+        other._order = self._order.copy()
+        return other
+
     def _forget(self, moment: datetime, symbol: str, content: Content) -> None:
         of_symbol = self._last.get(symbol, {})
         if of_symbol.get(content) == moment:  # of two that left at one moment the first takes the note along
@@ -292,6 +309,11 @@ class _Window:
         self.count += 1
         self.total += amount
         self.at(at)  # what nobody asks about must not pile up
+
+    def copy(self) -> _Window:
+        other = _Window(self._span)
+        other.count, other.total, other._events = self.count, self.total, self._events.copy()
+        return other
 
     def at(self, now: float) -> _Window:
         """Itself, without what is older than the span."""
@@ -333,6 +355,11 @@ class _Repeats:
                 del counts[old]
             else:
                 counts[old] -= 1
+
+    def copy(self) -> _Repeats:
+        other = _Repeats(self.span)
+        other._events, other._counts = self._events.copy(), dict(self._counts)
+        return other
 
     def forget(self, strategy: str | None) -> None:
         """Those of a strategy, or all."""

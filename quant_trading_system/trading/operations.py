@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from quant_trading_system.core.approval_events import ApprovalAnswer, ApprovalSubject
+from quant_trading_system.core.basket_commands import CheckBasket
 from quant_trading_system.core.clock import wait_for_either
 from quant_trading_system.core.command import Command
 from quant_trading_system.core.commands import (
@@ -121,7 +122,7 @@ class Operations:
         Whoever stops waiting does not stop the work; the same key asks for its outcome again.
         """
         command, key = request.command, request.key
-        if isinstance(command, Check | PreviewRebalance):
+        if isinstance(command, Check | CheckBasket | PreviewRebalance):
             return await self._try(request, Act(None, "", request.principal))
         known = self._running.get(key)
         if known is None:

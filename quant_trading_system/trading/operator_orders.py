@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from quant_trading_system.core.basket_commands import CheckBasket
 from quant_trading_system.core.command import Command
 from quant_trading_system.core.commands import Cancel, CancelAll, Check, Outcome, PlaceOrder, ReplaceOrder, Result
 from quant_trading_system.core.decisions import Rejection, Rule
@@ -18,6 +19,7 @@ from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.journal.approval_fold import ApprovalView
+from quant_trading_system.risk.basket import basket_line, basket_words, first_refusal, judge_basket
 from quant_trading_system.trading.held_orders import Again, HeldOrders
 from quant_trading_system.trading.planning import plan_as_given
 from quant_trading_system.trading.system import TradingSystem
@@ -66,6 +68,7 @@ class OrderOperations:
         return {
             PlaceOrder: self.send,
             Check: self.check,
+            CheckBasket: self.check_basket,
             ReplaceOrder: self.replace,
             Cancel: self.cancel,
             CancelAll: self.cancel_all,
@@ -211,6 +214,22 @@ class OrderOperations:
             )
         message = f"would be sent: {_order_words(order)}"
         return Outcome(result=Result.DONE, message=message, decision=verdict.decision)
+
+    async def check_basket(self, command: CheckBasket, _: Act) -> Outcome:
+        """What the gate would say to several orders at once; nothing is sent.
+
+        Raises:
+            InvalidOrder: no order can be like one of them.
+        """
+        orders, quotes = [ticket.order() for ticket in command.orders], self._system.ports.quotes
+        plans = [plan_as_given(order, quotes.quote(order.symbol)) for order in orders]
+        judged = judge_basket(self._system.checker, self._system.portfolio, orders, plans)
+        refused = first_refusal(judged)
+        lines = tuple(map(basket_line, judged))
+        message = basket_words(judged)
+        if refused is None:
+            return Outcome(result=Result.DONE, message=message, basket=lines)
+        return msgspec.structs.replace(_refused(refused), message=message, order_id="", status="", basket=lines)
 
     async def _confirmed(self, ids: list[str], parents: list[str], note: str) -> Outcome:
         desk = self._system.desk

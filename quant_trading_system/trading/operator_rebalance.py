@@ -1,7 +1,8 @@
 """What people do with the whole portfolio of a running engine: preview a rebalance, have it approved, and trade it.
 
 Sells leave first. Buys are planned again from what the books say once the sells have filled, so a sale that fell short
-is never spent. What is not done by then is told and not tried again: whoever asked decides.
+is never spent. The trades of a side are judged together before the first of them leaves: all that take new risk may, or
+none of them. What is not done by then is told and not tried again: whoever asked decides.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 from quant_trading_system.core.approval_events import ApprovalEnded, ApprovalOutcome, ApprovalSubject
 from quant_trading_system.core.command import Command
 from quant_trading_system.core.commands import Outcome, Result
-from quant_trading_system.core.decisions import Rejection
+from quant_trading_system.core.decisions import ExecutionPlan, Rejection
 from quant_trading_system.core.exceptions import (
     InvalidOrder,
     JournalError,
@@ -27,11 +28,13 @@ from quant_trading_system.core.exceptions import (
 )
 from quant_trading_system.core.numbers import ZERO, plain
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import Order
 from quant_trading_system.core.rebalance_commands import PreviewRebalance, Rebalance, RebalanceTicket
 from quant_trading_system.core.rebalance_shown import RebalanceShown
 from quant_trading_system.execution.algo.parent import ParentStatus
 from quant_trading_system.journal.approval_fold import ApprovalView
 from quant_trading_system.risk.approvals import content_hash
+from quant_trading_system.risk.basket import first_refusal, judge_basket
 from quant_trading_system.trading.algo_planning import EXECUTIONS
 from quant_trading_system.trading.operator_orders import Act, Handler, Until
 from quant_trading_system.trading.planning import ExecutionPolicy, plan_order
@@ -53,6 +56,13 @@ class _Sent(NamedTuple):
     trade: str
     order_id: str
     is_parent: bool
+
+
+class _Wanted(NamedTuple):
+    """One trade of a side: signed shares."""
+
+    symbol: str
+    change: Decimal
 
 
 class _Given(NamedTuple):
@@ -249,31 +259,61 @@ class RebalanceOperations:
             trades = [trade for trade in self._planned(command).trades if trade.symbol in symbols]
         except TradingError as error:
             return [], str(error)
+        wanted = [_Wanted(trade.symbol, change) for trade in trades if (change := _not_past_flat(trade)) * sign > 0]
         sent: list[_Sent] = []
-        problem = ""
-        for trade in trades:
-            change = _not_past_flat(trade)
-            if change * sign <= 0:
-                continue
+        if wanted and (self._stop or self._system.kill_switch.is_active()):
+            return sent, self._stop or "the kill switch is active"
+        try:
+            wanted, problem = self._judged(wanted, act)
+        except (JournalError, InvalidOrder) as error:
+            return sent, str(error)
+        for symbol, change in wanted:
             if self._stop or self._system.kill_switch.is_active():
                 return sent, self._stop or "the kill switch is active"
             try:
-                found = await self._send_one(trade.symbol, change, command.execution, act)
+                found = await self._send_one(symbol, change, command.execution, act)
             except (KillSwitchActiveError, JournalError, InvalidOrder) as error:
-                return sent, f"{trade.symbol}: {error}"
+                return sent, f"{symbol}: {error}"
             if isinstance(found, Rejection):
-                problem = problem or f"{trade.symbol} was refused: {found.message}"
+                problem = problem or f"{symbol} was refused: {found.message}"
             else:
                 sent.append(found)
         return sent, problem
 
-    async def _send_one(self, symbol: str, change: Decimal, execution: str, act: Act) -> _Sent | Rejection:
+    def _judged(self, wanted: list[_Wanted], act: Act) -> tuple[list[_Wanted], str]:
+        """Of the trades of one side those that may leave, and why not all: all that take new risk may, or none.
+
+        They are judged together, as if all were open at once; what is refused is on record.
+        """
+        system = self._system
+        ordered = [self._ordered(symbol, change) for symbol, change in wanted]
+        orders = [order.with_id(system.ids.next_order_id()) for order, _ in ordered]
+        judged = judge_basket(system.checker, system.portfolio, orders, [plan for _, plan in ordered])
+        refused = first_refusal(judged)
+        passing: list[_Wanted] = []
+        denied: list[Rejection] = []
+        for trade, one in zip(wanted, judged, strict=True):
+            if isinstance(one.verdict, Rejection):
+                system.orders.lives.deny(one.order, one.verdict, act.seq)
+                denied.append(one.verdict)
+            elif refused is None or not one.takes_risk:
+                passing.append(trade)
+        if refused is not None:
+            return passing, f"{refused.symbol} was refused, and with it all that takes new risk: {refused.message}"
+        return passing, f"{denied[0].symbol} was refused: {denied[0].message}" if denied else ""
+
+    def _ordered(self, symbol: str, change: Decimal) -> tuple[Order, ExecutionPlan]:
+        """One order for a change as of now, and its plan."""
         system = self._system
         quote = system.desk.market.quote(symbol)
         if quote is None:
-            raise InvalidOrder("quote", "there is no sound and fresh one any more")
+            raise InvalidOrder("quote", f"there is no sound and fresh one of {symbol} any more")
         shrinks = system.portfolio.holding(symbol).shrinks(change)
-        order, plan = plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy="")
+        return plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy="")
+
+    async def _send_one(self, symbol: str, change: Decimal, execution: str, act: Act) -> _Sent | Rejection:
+        system = self._system
+        order, plan = self._ordered(symbol, change)
         words = f"{order.side} {plain(order.quantity)} {symbol}"
         planned = system.desk.plan(order, execution)
         if planned is not None:

@@ -14,9 +14,10 @@ from quant_trading_system.app.ticket_text import TicketText, number
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.asking import Dialog, button
 from quant_trading_system.console.pages.words import percent, price
-from quant_trading_system.core.commands import Check, Outcome, PlaceOrder, ReplaceOrder, Result, StartParent, Ticket
+from quant_trading_system.core.commands import Check, Outcome, PlaceOrder, ReplaceOrder, Result, StartParent
 from quant_trading_system.core.exceptions import ConfigurationError, TradingError
 from quant_trading_system.core.orders import OrderSide, TimeInForce
+from quant_trading_system.core.ticket import Ticket
 from quant_trading_system.research.markup import Markup, join, tag
 
 Kind = TypeVar("Kind", bound=Ticket)

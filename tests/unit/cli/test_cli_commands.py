@@ -177,6 +177,34 @@ def test_check_asks_the_gate_without_sending(qts):
     assert qts("check", "NOPE", "buy", "1").returncode == 3
 
 
+@pytest.mark.usefixtures("demo")
+def test_check_judges_a_basket_as_a_whole(qts, tmp_path):
+    file = tmp_path / "basket.csv"
+    file.write_text("symbol,side,quantity,limit\nKO,buy,1,\nKO,buy,1000,60.10\n")
+    refused = qts("check", "--basket", str(file), "--json")
+    assert refused.returncode == 3, refused.stderr
+    found = json.loads(refused.stdout)
+    assert found["passes"] is False
+    assert [(line["passes"], line.get("rule", "")) for line in found["orders"]] == [
+        (True, ""),
+        (False, "max_position_pct"),
+    ]
+    assert "1 of 2 orders pass together" in qts("check", "--basket", str(file)).stdout
+    file.write_text("symbol,side,quantity\nKO,buy,1\n")
+    assert qts("check", "--basket", str(file)).returncode == 0
+    for text, said in (
+        ("symbol,side\nKO,buy\n", "the first line must name the columns"),
+        ("symbol,side,quantity\nKO,hold,1\n", "line 2"),
+        ("symbol,side,quantity\nKO,buy,many\n", "line 2"),
+        ("symbol,side,quantity\n", "holds no order"),
+    ):
+        file.write_text(text)
+        wrong = qts("check", "--basket", str(file))
+        assert (wrong.returncode, said in wrong.stderr) == (1, True), wrong.stderr
+    assert "leave out the order" in qts("check", "KO", "buy", "1", "--basket", str(file)).stderr
+    assert "name an order" in qts("check", "KO").stderr
+
+
 def test_everything_on_the_machine_is_halted_and_released_apart_from_the_account(qts):
     assert qts("halt", "--all", "--reason", "fire", "--by", "anna").returncode == 0
     told = qts("status")

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from quant_trading_system.core.approval_events import ApprovalAnswer
+from quant_trading_system.core.basket_commands import CheckBasket
 from quant_trading_system.core.commands import (
     AnswerApproval,
     ArmStrategy,
@@ -36,6 +37,7 @@ from quant_trading_system.core.events import HaltLevel, OrderEvent
 from quant_trading_system.core.operator_events import OperatorActed, OperatorAnswered, StrategySwitched
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import OrderSide, OrderType
+from quant_trading_system.core.ticket import Ticket
 from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.trading.operations import Operations
@@ -434,6 +436,21 @@ def test_a_part_of_an_account_that_is_halted_already_has_nothing_left_to_do():
     operator.ask(Halt(reason="investigating"))
     answer = operator.ask(Halt(reason="bad news", symbol="KO"))
     assert answer.result is Result.DONE
+
+
+# -- baskets
+
+
+def test_a_basket_is_judged_as_a_whole_and_nothing_goes_on_record():
+    operator = Operator()
+    before = len(operator.account.journal.events)
+    tickets = tuple(Ticket(symbol="KO", side=OrderSide.BUY, quantity=D(size), repeat=True) for size in (60, 40))
+    answer = operator.ask(CheckBasket(orders=tickets))
+    assert (answer.result, answer.rule) == (Result.REFUSED, "max_position_pct")
+    assert [(line.passes, line.takes_risk) for line in answer.basket] == [(True, True), (False, True)]
+    assert operator.ask(CheckBasket(orders=tickets[:1])).result is Result.DONE
+    assert len(operator.account.journal.events) == before
+    assert operator.account.reserved == {}
 
 
 # -- parent orders

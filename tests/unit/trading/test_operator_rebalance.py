@@ -8,8 +8,11 @@ import pytest
 
 from quant_trading_system.core.approval_events import ApprovalAnswer, ApprovalEnded, ApprovalOutcome
 from quant_trading_system.core.commands import AnswerApproval, CancelAll, Result
+from quant_trading_system.core.decisions import Rule
+from quant_trading_system.core.events import OrderEvent
 from quant_trading_system.core.exceptions import InvalidCommand
 from quant_trading_system.core.operator_events import OperatorAnswered
+from quant_trading_system.core.order_state import OrderTrigger
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.rebalance_commands import PreviewRebalance, Rebalance
@@ -77,13 +80,22 @@ def test_sells_leave_first_and_buys_once_they_have_filled(operator):
     assert len(done.orders) == 2
 
 
-def test_each_order_passes_the_gate_and_a_refusal_is_told(operator):
+def test_of_what_takes_new_risk_all_leaves_or_nothing_and_exits_leave_anyway(operator):
     fill_all(operator)
     done = operator.ask(Rebalance(weights={"PEP": D("0.2"), "XOM": D("0.03")}))
     assert done.result is Result.FAILED
-    assert "PEP was refused: " in done.message
-    assert ("buy", "XOM", 29) in sent(operator) or ("buy", "XOM", 30) in sent(operator)
-    assert "PEP" not in operator.account.portfolio.positions
+    assert "PEP was refused, and with it all that takes new risk: max_position_pct" in done.message
+    assert sent(operator) == [("sell", "KO", 50)]
+    denied = [event for event in operator.account.journal.of(OrderEvent) if event.trigger is OrderTrigger.DENY]
+    assert [(event.symbol, event.decision.refused_by) for event in denied] == [("PEP", Rule.MAX_POSITION)]
+
+
+def test_the_trades_of_a_side_share_what_room_there_is():
+    found = Operator(Account(limits=limits_with(max_gross_exposure=D("0.15"), max_position_pct=D("0.10"))))
+    done = found.ask(Rebalance(weights={"PEP": D("0.08"), "XOM": D("0.08")}))
+    assert done.result is Result.FAILED
+    assert "with it all that takes new risk: max_gross_exposure" in done.message
+    assert sent(found) == []
 
 
 def test_a_sale_that_falls_short_is_not_spent(operator):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 _TIDY = ((2, 10_000), (3, 1_000), (4, 100), (5, 10))
 
 
+@lru_cache(maxsize=1 << 15)  # prices come again and again
 def dollars(micros: int) -> Decimal:
     """Micro-dollars as exact dollars, whatever the context of the thread, with at least two decimals.
 

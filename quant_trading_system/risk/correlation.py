@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
 from quant_trading_system.config.risk_params import RiskLimits
@@ -48,7 +49,7 @@ class RollingCorrelations:
         self._recent_returns = recent_returns
         self._window = window
         self._fewest = min_observations
-        self._returns: NDArray[np.float64] | None = None
+        self._plane: _Plane | None = None
         self._known: dict[tuple[str, str], Decimal | None] = {}
         self._tail: GateTail | None = None
 
@@ -59,7 +60,7 @@ class RollingCorrelations:
 
     def next_bar(self) -> None:
         """Forget what was measured: a new bar has ended."""
-        self._returns = None
+        self._plane = None
         self._known.clear()
         if self._tail is not None:
             self._tail.next_bar()
@@ -84,20 +85,62 @@ class RollingCorrelations:
     def correlation(self, symbol: str, other: str) -> Decimal | None:
         pair = (symbol, other) if symbol < other else (other, symbol)
         if pair not in self._known:
-            self._known[pair] = self._measure(*pair)
+            self._known[pair] = self._measure(symbol, other)
         return self._known[pair]
 
     def _measure(self, symbol: str, other: str) -> Decimal | None:
+        one, two = self._column.get(symbol), self._column.get(other)
+        if one is None or two is None:
+            return None
+        if self._plane is None:
+            self._plane = _Plane(self._recent_returns(self._window), self._fewest)
+        measured = self._plane.of(one, two)
+        return None if measured is None else from_float(measured, _PLACES)
+
+
+class _Plane:
+    """The returns of one bar's past, and the correlations that were measured by them, a symbol with all others at once.
+
+    The sums run along the bars in their order, so that two symbols correlate alike whichever of them is asked about.
+    """
+
+    def __init__(self, returns: NDArray[np.float64], fewest: int) -> None:
         import numpy as np
 
-        if symbol not in self._column or other not in self._column:
+        self._returns, self._fewest = returns, fewest
+        self._missing = np.isnan(returns)
+        self._with_gaps = frozenset(np.flatnonzero(self._missing.any(axis=0)).tolist())
+        self._around_mean = returns - returns.mean(axis=0) if len(returns) else returns
+        self._norms = np.sqrt((self._around_mean * self._around_mean).sum(axis=0))
+        self._rows: dict[int, list[float]] = {}
+
+    def of(self, one: int, two: int) -> float | None:
+        """Of two columns; None when one does not move, or they have too few returns in common."""
+        if one in self._with_gaps or two in self._with_gaps:
+            return self._where_both_are(one, two)
+        if len(self._returns) < self._fewest:
             return None
-        if self._returns is None:
-            self._returns = self._recent_returns(self._window)
-        columns = self._returns[:, [self._column[symbol], self._column[other]]]
-        common = columns[~np.isnan(columns).any(axis=1)]
+        row = self._rows.get(one)
+        if row is None:
+            row = self._rows[one] = self._row(one)
+        found = row[two]
+        return found if isfinite(found) else None
+
+    def _row(self, one: int) -> list[float]:
+        import numpy as np
+
+        shared = (self._around_mean * self._around_mean[:, [one]]).sum(axis=0)
+        scale = self._norms * self._norms[one]
+        found: list[float] = np.divide(shared, scale, out=np.full_like(scale, np.nan), where=scale > 0).tolist()
+        return found
+
+    def _where_both_are(self, one: int, two: int) -> float | None:
+        import numpy as np
+
+        columns = self._returns[:, sorted((one, two))]
+        common = columns[~self._missing[:, [one, two]].any(axis=1)]
         if len(common) < self._fewest:
             return None
         x, y = (common - common.mean(axis=0)).T
         scale = float(np.sqrt(x @ x) * np.sqrt(y @ y))
-        return from_float(float(x @ y) / scale, _PLACES) if scale > 0 else None
+        return float(x @ y) / scale if scale > 0 else None

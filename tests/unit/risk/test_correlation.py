@@ -93,3 +93,18 @@ def test_a_bar_is_measured_once():
     correlations.next_bar()
     assert correlations.correlation("A", "B") == D(-1)
     assert market.asked == [60, 60]
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.05])
+def test_many_symbols_correlate_as_numpy_says_and_alike_both_ways(gaps):
+    rng = np.random.Generator(np.random.PCG64(11))
+    returns = rng.normal(size=(60, 30)) + rng.normal(size=(60, 1))
+    returns[rng.random(returns.shape) < gaps] = NAN
+    market = Market(**{f"S{number:02d}": list(column) for number, column in enumerate(returns.T)})
+    forth, back = source(market), source(market)
+    for one, symbol in enumerate(market.symbols):
+        for two, other in enumerate(market.symbols[:one]):
+            common = returns[:, [one, two]][~np.isnan(returns[:, [one, two]]).any(axis=1)]
+            measured = forth.correlation(symbol, other)
+            assert float(measured) == pytest.approx(np.corrcoef(common.T)[0, 1], abs=1e-6)
+            assert back.correlation(other, symbol) == measured

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from quant_trading_system.app.check_lines import CheckLine
-from quant_trading_system.app.decision_record import amount
+from quant_trading_system.app.decision_record import DecisionRecord, amount
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, Unit
 from quant_trading_system.core.numbers import usd
 
@@ -47,6 +47,13 @@ def refusal_of(decision: Decision) -> str:
     """The sentence for the rule that refused; empty for an order that was let through."""
     refused = next((check for check in decision.checks if not check.passed and check.rule is decision.refused_by), None)
     return "" if refused is None else refusal_sentence(refused)
+
+
+def verdict_of(record: DecisionRecord) -> str:
+    """Why an order was refused, in one sentence; of any other, what was last said about it."""
+    checks = (check for answers in record.steps.values() for answer in answers for check in answer.checks)
+    refused = next((check for check in checks if check.rule is record.refused_by and not check.passed), None)
+    return record.message if refused is None else refusal_sentence(refused)
 
 
 def refusal_sentence(check: CheckResult | CheckLine) -> str:

@@ -193,6 +193,7 @@ def _show_parent(parent: ParentRecord | None, *, as_json: bool) -> None:
 def _show(record: DecisionRecord) -> None:
     from quant_trading_system.app.decision_record import amount, numbers_of
     from quant_trading_system.app.order_list import order_in_words
+    from quant_trading_system.app.refusal import verdict_of
 
     out = screen()
     verdict = (
@@ -204,8 +205,9 @@ def _show(record: DecisionRecord) -> None:
     out.print(
         f"  order {record.order_id} · {record.at:%Y-%m-%d %H:%M:%S} UTC · limits {record.limits_version}", markup=False
     )
-    if record.message:
-        out.print(f"  {record.message}", markup=False)
+    why = verdict_of(record)
+    if why:
+        out.print(f"  {why}", markup=False)
     if record.signal is not None:
         signal = record.signal
         out.print(

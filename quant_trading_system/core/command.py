@@ -56,6 +56,10 @@ class Command(
                 positive(value)
             elif isinstance(value, str):
                 require_printable(field, value)
+            elif isinstance(value, Mapping):
+                for part in (*value, *value.values()):
+                    if isinstance(part, str):
+                        require_printable(field, part)
 
     @property
     def name(self) -> str:

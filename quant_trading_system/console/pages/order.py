@@ -8,7 +8,7 @@ from quant_trading_system.app.check_lines import CheckLine
 from quant_trading_system.app.decision_record import Answer, DecisionRecord
 from quant_trading_system.app.order_list import order_in_words
 from quant_trading_system.app.readings.orders import order_record
-from quant_trading_system.app.refusal import number_in, refusal_sentence
+from quant_trading_system.app.refusal import number_in, verdict_of
 from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.blotter import status_of
 from quant_trading_system.console.pages.hub import Hub
@@ -62,9 +62,7 @@ def _record(record: DecisionRecord, acts: Markup) -> Markup:
 
 
 def _verdict(record: DecisionRecord, acts: Markup) -> Markup:
-    checks = [check for answers in record.steps.values() for answer in answers for check in answer.checks]
-    refused = next((check for check in checks if check.rule is record.refused_by and not check.passed), None)
-    why = refusal_sentence(refused) if refused is not None else record.message
+    why = verdict_of(record)
     kind = "refused" if record.refused_by else "ok" if record.status.value == "filled" else ""
     rule = join()
     if record.refused_by is not None:

@@ -189,7 +189,7 @@ class ParentDialog(Dialog):
         "quantity": "Shares",
         "limit_price": "Worst price",
         "minutes": "Minutes, at most",
-        "participation": "Volume share, 0–1",
+        "participation": "Volume share",
         "display": "Shares shown",
     }
 

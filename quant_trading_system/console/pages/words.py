@@ -35,13 +35,15 @@ def signed_money(value: Decimal) -> Markup:
 
 
 def percent(value: Decimal, places: int = 2) -> str:
-    """A fraction as a percentage."""
-    return f"{value * 100:.{places}f} %".replace("-", MINUS)
+    """A fraction as a percentage; what is too small to be seen has no sign."""
+    number = f"{value * 100:.{places}f}"
+    return f"{number.replace('-', MINUS) if number.strip('-0.') else number.lstrip('-')} %"
 
 
 def signed_percent(value: Decimal) -> str:
     """A fraction as a percentage with its sign."""
-    return percent(value) if value <= 0 else f"+{percent(value)}"
+    words = percent(value)
+    return f"+{words}" if value > 0 and words.strip("0. %") else words
 
 
 def count(value: int) -> str:

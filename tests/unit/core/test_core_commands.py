@@ -80,6 +80,8 @@ def test_what_is_sent_is_what_is_read():
         (ticket(quantity=None), "null"),
         (ticket(symbol=""), "symbol"),
         (ticket(symbol="K\x1b[31mO"), "printable"),
+        (body(command={"command": "propose_limits", "values": {"risk.x\x1b[2J": "1"}, "why": "y"}), "values: one line"),
+        (body(command={"command": "propose_limits", "values": {"risk.x": "1\n"}, "why": "y"}), "values: one line"),
         (ticket(side="hold"), "hold"),
         (ticket(take_profit={"limit_price": "70", "more": "1"}), "unknown field `more`"),
         (body(command={"command": "cancel", "order_id": "run-1-0", "reason": "x" * 501}), "reason"),

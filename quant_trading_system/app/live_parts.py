@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def tell_what_stands_still(system: TradingSystem, tell: Tell) -> None:
     """At a start: strategies that nobody listens to, and a kill switch that is active."""
     for name, is_armed in system.engine.strategies.items():
         if not is_armed:
-            tell(f"strategy {name} is disarmed; `qts strategy arm {name}` lets it speak")
+            tell(f"strategy {name} is disarmed; `qts strategy arm {shlex.quote(name)}` lets it speak")
     state = system.kill_switch.state
     if state.level:
         tell(f"{state.level.name} since {state.at} by {state.by}: {state.reason}; `qts resume` ends it")

@@ -10,6 +10,7 @@ import typer
 from quant_trading_system.cli.engine_calls import Record
 from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.screen import AsJson, as_it_stands, following, print_json, screen, table
+from quant_trading_system.core.decisions import Unit
 from quant_trading_system.core.numbers import usd
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def _limits(rows: tuple[Headroom, ...]) -> object:
 def _number(row: Headroom, value: Decimal) -> str:
     from quant_trading_system.app.decision_record import amount
 
-    return _percent(value) if row.is_fraction else amount(value, row.unit)
+    if row.is_fraction:
+        return _percent(value)
+    return usd(value) if row.unit is Unit.USD else amount(value, row.unit)
 
 
 def _show_troubles(shown: Overview) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -133,7 +134,7 @@ def _told(alert: Alert) -> str:
             _clean(f"{line.what}{times}: {line.detail}"),
             f"since {alert.first_at:%Y-%m-%d %H:%M:%S} UTC",
             f"what to do: {line.runbook}",
-            _clean(f"acknowledge: qts alerts ack {line.key}"),
+            _clean(f"acknowledge: qts alerts ack {shlex.quote(printable(line.key))}"),
         )
     )
 

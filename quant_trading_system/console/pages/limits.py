@@ -7,7 +7,6 @@ from functools import partial
 
 from nicegui import ui
 
-from quant_trading_system.app.decision_record import amount
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.limits import LimitLine, PendingApproval, limits_reading
 from quant_trading_system.config.scalars import OFF
@@ -15,7 +14,7 @@ from quant_trading_system.console.pages.actions import Actions
 from quant_trading_system.console.pages.asking import Dialog, button, listen, note, row_button
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.sheet import Column, Row, Sheet, Slots, Tables, cell, empty, panel, row
-from quant_trading_system.console.pages.words import moment, percent, prose, shares
+from quant_trading_system.console.pages.words import measure, moment, percent, prose, shares
 from quant_trading_system.core.approval_events import ApprovalAnswer
 from quant_trading_system.core.commands import AnswerApproval, ProposeLimits
 from quant_trading_system.core.exceptions import TradingError
@@ -153,7 +152,7 @@ def _row(line: LimitLine, used: Headroom | None, *, proposes: bool) -> Row:
         now = ""
     else:
         now = (
-            f"{percent(used.used, 1) if used.is_fraction else amount(used.used, used.unit)} ({percent(used.share, 0)})"
+            f"{percent(used.used, 1) if used.is_fraction else measure(used.used, used.unit)} ({percent(used.share, 0)})"
         )
     return row(
         line.key,

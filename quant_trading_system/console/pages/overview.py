@@ -6,7 +6,6 @@ from functools import partial
 
 from nicegui import ui
 
-from quant_trading_system.app.decision_record import amount
 from quant_trading_system.app.order_list import OrderFilter
 from quant_trading_system.app.readings.headroom import Headroom
 from quant_trading_system.app.readings.orders import order_page
@@ -18,7 +17,16 @@ from quant_trading_system.console.pages.blotter import COLUMNS, order_row
 from quant_trading_system.console.pages.hub import Hub
 from quant_trading_system.console.pages.reconciling import ask_to_reconcile
 from quant_trading_system.console.pages.sheet import Sheet, Slots, Tables, empty, panel
-from quant_trading_system.console.pages.words import count, moment, money, percent, prose, signed_money, signed_percent
+from quant_trading_system.console.pages.words import (
+    count,
+    measure,
+    moment,
+    money,
+    percent,
+    prose,
+    signed_money,
+    signed_percent,
+)
 from quant_trading_system.core.commands import Reconcile
 from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.research.markup import Markup, join, tag
@@ -149,7 +157,7 @@ def _bar(row: Headroom) -> Markup:
     used, limit = (
         (percent(row.used, 1), percent(row.limit, 0))
         if row.is_fraction
-        else (amount(row.used, row.unit), amount(row.limit, row.unit))
+        else (measure(row.used, row.unit), measure(row.limit, row.unit))
     )
     label = f"{row.label} ({row.of})" if row.of else row.label
     return tag(

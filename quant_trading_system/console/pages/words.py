@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from quant_trading_system.app.decision_record import amount
+from quant_trading_system.core.decisions import Unit
 from quant_trading_system.core.numbers import plain, usd
 from quant_trading_system.research.markup import Markup, join, tag
 
@@ -26,6 +28,11 @@ def prose(text: str) -> Markup:
 def money(value: Decimal) -> str:
     """Dollars and cents, with a proper minus."""
     return usd(value).replace("-", MINUS)
+
+
+def measure(value: Decimal, unit: Unit) -> str:
+    """A number with its unit; dollars in whole cents."""
+    return money(value) if unit is Unit.USD else amount(value, unit)
 
 
 def signed_money(value: Decimal) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shlex
 import threading
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,6 +37,7 @@ from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.execution.notices import Notice, NoticeKind
 from tests.support.demo_journal import NOON, Scribe
+from tests.support.hostile import HOSTILE
 
 ROOT = Path(__file__).resolve().parents[3]
 URL = "json://user:hunter2secret@127.0.0.1:9/path"
@@ -362,6 +364,17 @@ def test_notices_are_on_record_for_whoever_watches_and_the_file_stays_small(tmp_
     (tmp_path / NOTICES_FILE).write_bytes(b"x" * (LARGEST + 1))
     record_notice(tmp_path, NOON, Notice(kind=NoticeKind.GAP, source="orders", message="y"))
     assert [entry.kind for entry in reader.news()] == [NoticeKind.GAP]
+
+
+def test_a_message_has_no_lines_but_its_own_and_a_command_that_can_be_typed(tmp_path):
+    """Whatever a strategy is called; the shell takes the name as one word."""
+    book = AlertBook(tmp_path)
+    book.see(alert_line(AlertKind.STRATEGY_STOPPED, f"pairs, 5 minutes; x{HOSTILE}", NOON, HOSTILE), NOON)
+    title, body, _ = message(book.open(), "default")
+    lines = [title, *body.split("\n")]
+    assert len(lines) == 5
+    assert all(line.isprintable() for line in lines)
+    assert shlex.split(lines[-1])[4].startswith("strategy_stopped:pairs, 5 minutes; x[/x]")
 
 
 # -- property: no storm ----------------------------------------------------------------------------------------------

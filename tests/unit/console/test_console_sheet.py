@@ -11,6 +11,7 @@ import pytest
 
 from quant_trading_system.console.pages import words
 from quant_trading_system.console.pages.sheet import Column, Sheet, cell, empty, row
+from quant_trading_system.core.decisions import Unit
 from quant_trading_system.research.markup import join
 
 STYLE = Path(words.__file__).parent / "static" / "console.css"
@@ -70,6 +71,8 @@ def test_text_is_escaped_wherever_it_stands():
         (words.signed_percent(Decimal("-0.00003")), "0.00 %"),
         (words.signed_percent(Decimal("0.00003")), "0.00 %"),
         (words.percent(Decimal("0.1"), 0), "10 %"),
+        (words.measure(Decimal("119482.009"), Unit.USD), "$119,482.01"),
+        (words.measure(Decimal(300), Unit.SECONDS), "300 s"),
         (words.shares(Decimal("-1234.50")), "−1,234.5"),
         (words.price(Decimal("60.5")), "60.50"),
         (words.price(Decimal("60.12345")), "60.1234"),

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from quant_trading_system.app.tokens import TOKENS_FILE, TokenStore
 from quant_trading_system.core.clock import SystemClock
@@ -21,6 +21,32 @@ from tests.support.demo_journal import OFFICER, Scribe, short_demo
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LAPTOP, PHONE = (1366, 768), (390, 844)
+PAGES = {
+    "/": "Overview",
+    "/orders": "Orders",
+    "/orders?group=refused": "Orders",
+    "/positions": "Positions",
+    "/algorithms": "Algorithms",
+    "/strategies": "Strategies",
+    "/risk": "Risk",
+    "/costs": "Costs (TCA)",
+    "/limits": "Limits",
+    "/alerts": "Alerts",
+    "/journal": "Journal",
+}
+OUTSIDE = """() => [...document.querySelectorAll('#content *, header *')].filter((one) => {
+  const box = one.getBoundingClientRect();
+  const may = one.closest('.scroll, .skipping, .sr-only, svg, .heat') || getComputedStyle(one).position === 'absolute';
+  return box.width && !may && (box.right > window.innerWidth + 1 || box.left < -1);
+}).map((one) => one.outerHTML.slice(0, 80))"""
+"""What no scrolling shows."""
+SMALL = """() => [...document.querySelectorAll(
+    '#content a, #content button, #content input, nav a, header a, header button')]
+  .filter((one) => {
+    const box = one.getBoundingClientRect();
+    return box.width && !one.closest('p, .skipping, .check, .list') && (box.height < 23.5 || box.width < 23.5);
+  }).map((one) => one.outerHTML.slice(0, 80))"""
+"""What is smaller than 24 pixels and stands in no sentence (WCAG 2.2, 2.5.8)."""
 
 
 class Console:
@@ -86,6 +112,24 @@ class Desk:
     def _watch(self, request) -> None:
         if not request.url.startswith((self.console.url, "data:", "blob:")):
             self.trouble.append(f"asked another host: {request.url}")
+
+
+def look(desk: Desk, path: str, heading: str) -> None:
+    """The page is whole, within the window, fit for a finger, and quiet in the browser's console."""
+    page = desk.open(path)
+    expect(page.locator("main h1")).to_have_text(heading)
+    for landmark in ("header.top", "nav[aria-label]", "main#content"):
+        expect(page.locator(landmark)).to_have_count(1)
+    expect(page.locator("#halt")).to_be_in_viewport()
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{path} is {wide} pixels wider than the window"
+    outside = page.evaluate(OUTSIDE)
+    assert outside == [], f"{path}: {outside} stick out of the window"
+    small = page.evaluate(SMALL)
+    assert small == [], f"{path}: {small} are too small for a finger"
+    nameless = page.locator("input:not([aria-label]):not([id]):not([type=hidden]), img:not([alt])")
+    expect(nameless).to_have_count(0)
+    assert desk.trouble == []
 
 
 def chromium() -> str:

@@ -14,7 +14,7 @@ from quant_trading_system.core.operator_events import OperatorActed
 from quant_trading_system.core.roles import Role
 from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.sqlite_reader import JournalReader
-from tests.browser.conftest import LAPTOP, PHONE, Console, Desk
+from tests.browser.conftest import LAPTOP, PAGES, PHONE, Console, Desk, look
 from tests.support.demo_journal import OFFICER
 from tests.support.engine_process import Engine
 from tests.support.venue_process import running_venue
@@ -255,6 +255,16 @@ def test_a_looser_limit_proposed_on_the_page_waits_until_another_person_says_yes
     expect(row).to_contain_text("0.16", timeout=SOON_MS)
     assert desk.trouble + other.trouble == []
     other.context.close()
+
+
+def test_every_page_is_whole_while_an_engine_trades(floor, browser):
+    """With orders of every kind, parents, changed limits and answered questions on record."""
+    _, desk = floor
+    phone = Desk(browser, desk.console, desk.console.token(Role.ADMIN, "ana.phone"), PHONE, "dark")
+    for window in (desk, phone):
+        for path, heading in PAGES.items():
+            look(window, path, heading)
+    phone.context.close()
 
 
 def test_a_halt_flatten_and_resume_close_what_is_held(floor, browser):

@@ -191,8 +191,11 @@ def _micros_of_numbers(cells: pl.Series) -> pl.Series:
     """
     if cells.dtype.is_integer():
         return cells.cast(pl.Int64, strict=False).clip(0, MAX_PRICE + 1) * MICROS
-    micros = (cells * MICROS).round().cast(pl.Int64, strict=False)
-    return micros.zip_with(micros.cast(pl.Float64) / MICROS == cells, pl.Series([None], dtype=pl.Int64))
+    dollars = cells.fill_null(np.nan).to_numpy()
+    known = np.abs(dollars) <= MAX_PRICE
+    micros = np.rint(np.where(known, dollars, 0.0) * MICROS)
+    exact = known & (micros / MICROS == dollars)  # by division, which is rounded once; polars takes a reciprocal
+    return pl.Series(micros.astype(np.int64)).zip_with(pl.Series(exact), pl.Series([None], dtype=pl.Int64))
 
 
 def _micros(text: str, decimals: int | None) -> int | str:

@@ -17,6 +17,7 @@ from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market import parquet_stream, scratch
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.loading import load_prices
+from quant_trading_system.market.price_cells import read_prices
 from tests.support.minute_bars import minute_bars
 from tests.support.workloads import EmaCross, setup
 
@@ -163,3 +164,14 @@ def test_memory_does_not_grow_with_the_prices(tmp_path, in_parts):
     tracemalloc.stop()
     assert loaded.symbols == history.symbols
     assert peak < loaded.close_micros.nbytes  # one of the six arrays of this size
+
+
+def test_floats_are_read_as_their_text_is():
+    """Prices of up to six decimals, and their neighbours, which stand for none."""
+    random = np.random.default_rng(1)
+    exact = np.round(random.uniform(0.01, 400, 2_000), 6)
+    floats = np.concatenate([exact, np.nextafter(exact, 1e9), -exact[:9], [np.nan, np.inf, 1e9, 1e9 + 1, 1e300]])
+    numbers = pl.Series([*floats.tolist(), None])
+    micros, flaws = read_prices(numbers, None)
+    expected, same = read_prices(numbers.cast(pl.String), None)
+    assert (micros.tolist(), flaws) == (expected.tolist(), same)

@@ -74,10 +74,7 @@ class VectorStrategy(Strategy):
                     "its targets look into the future, or depend on how much history there is"
                 )
         self._planned, self._said = _kept(found), {}
-        planned = self._planned
-        before = np.vstack([np.full((1, planned.shape[1]), np.nan), planned[:-1]])
-        changes: NDArray[np.bool_] = np.any((planned != before) & ~np.isnan(planned), axis=1)
-        return changes
+        return _changes(self._planned)
 
     def on_bar(self, market: MarketView) -> Iterable[Signal]:
         """Say what has changed since this was asked last."""
@@ -124,7 +121,29 @@ def _kept(targets: Floats) -> Floats:
     """Targets with what was said before in the place of NaN."""
     import numpy as np
 
-    rows = np.where(np.isnan(targets), -1, np.arange(len(targets))[:, np.newaxis])
-    latest = np.maximum.accumulate(rows, axis=0)
-    kept: Floats = np.where(latest >= 0, np.take_along_axis(targets, np.maximum(latest, 0), axis=0), np.nan)
+    from quant_trading_system.market.scratch import row_blocks, scratch
+
+    kept: Floats = scratch(targets.shape, np.float64)
+    latest = np.full(targets.shape[1], np.nan)
+    for rows in row_blocks(*targets.shape):
+        said = np.vstack([latest, targets[rows]])
+        places = np.where(np.isnan(said), 0, np.arange(len(said))[:, np.newaxis])
+        kept[rows] = np.take_along_axis(said, np.maximum.accumulate(places, axis=0), axis=0)[1:]
+        latest = kept[rows.stop - 1]
     return kept
+
+
+def _changes(planned: Floats) -> NDArray[np.bool_]:
+    """The bars at which something else is wanted than before, bool [bars]."""
+    import numpy as np
+
+    from quant_trading_system.market.scratch import row_blocks
+
+    changes = np.zeros(len(planned), dtype=np.bool_)
+    latest = np.full(planned.shape[1], np.nan)
+    for rows in row_blocks(*planned.shape):
+        wanted = planned[rows]
+        before = np.vstack([latest, wanted[:-1]])
+        changes[rows] = ((wanted != before) & ~np.isnan(wanted)).any(axis=1)
+        latest = wanted[-1]
+    return changes

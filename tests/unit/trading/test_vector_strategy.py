@@ -12,6 +12,7 @@ from quant_trading_system.app.backtesting import backtest
 from quant_trading_system.app.bootstrap import Setup
 from quant_trading_system.core.exceptions import StrategyError
 from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.market import scratch
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.strategy import MarketView, Strategy
@@ -138,3 +139,24 @@ def test_bars_are_counted_whether_they_are_asked_or_not():
 
     backtest(Late(), minute_bars(100), Setup(limits=LIMITS, first_bar=10))
     assert seen[:2] == [1, 61]
+
+
+def test_wishes_over_many_blocks_of_rows_are_those_over_one(monkeypatch):
+    random = np.random.default_rng(1)
+    closes = random.uniform(50, 60, (500, 3))
+    said = np.where(random.random(closes.shape) < 0.8, np.nan, random.integers(-1, 2, closes.shape) / 4)
+
+    class Said(VectorStrategy):
+        def targets(self, closes):
+            return said[: len(closes)]
+
+    whole, parts = Said(), Said()
+    changes = whole.plan(closes)
+    monkeypatch.setattr(scratch, "CELLS_AT_ONCE", 21)
+    assert np.array_equal(parts.plan(closes), changes)
+    assert np.array_equal(parts._planned, whole._planned, equal_nan=True)
+    held = np.full(3, np.nan)
+    for row, wanted in enumerate(said):
+        now = np.where(np.isnan(wanted), held, wanted)
+        assert changes[row] == any(a != b and a == a for a, b in zip(now, held, strict=True))
+        held = now

@@ -22,7 +22,8 @@ from quant_trading_system.execution.transport import Frame, Socket
 
 T = TypeVar("T")
 
-_FRAMES_IN_A_ROW = 50  # then others have their turn, so that a burst delays no cancel
+_FRAMES_IN_A_ROW = 50  # then others have their turn, so that a burst delays no fill and no cancel
+_LONGEST_TURN = timedelta(milliseconds=2)  # a frame may hold a thousand quotes
 
 
 class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,8 +183,11 @@ class StreamSession:
             await self._wake.wait()
             self._wake.clear()
             while self._inbox:
+                turn_ends = self._clock.monotonic() + _LONGEST_TURN.total_seconds()
                 for _ in range(min(_FRAMES_IN_A_ROW, len(self._inbox))):
                     self._dialect.hear(self._inbox.popleft())
+                    if self._clock.monotonic() >= turn_ends:
+                        break
                 await asyncio.sleep(0)
 
     async def _follow_history(self) -> None:

@@ -435,6 +435,24 @@ def test_a_burst_does_not_hold_up_what_is_more_urgent():
     Desk().live(story)
 
 
+def test_a_message_that_took_long_is_the_last_of_its_turn():
+    """A frame of a thousand quotes, for instance: a fill or a cancel goes before the next one."""
+
+    async def story(desk: Desk) -> None:
+        heard_before_its_turn: list[int] = []
+        loop = asyncio.get_running_loop()
+
+        def take_long() -> None:
+            desk.clock.move_to(desk.clock.now() + timedelta(milliseconds=2))
+            loop.call_soon(lambda: heard_before_its_turn.append(len(desk.updates)))
+
+        desk.on_first = take_long
+        await desk.hears(*[update_json("new", order_json(f"o{number}")) for number in range(30)])
+        assert (heard_before_its_turn, len(desk.updates)) == ([1], 30)
+
+    Desk().live(story)
+
+
 def test_what_takes_too_long_is_cancelled():
     async def story() -> None:
         clock = ManualClock(START)

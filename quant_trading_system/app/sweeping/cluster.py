@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -20,7 +22,12 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.sweep import Outcome, Task
 
 PATIENCE_S = 10.0
-"""Seconds for the cluster to answer a first call."""
+"""Seconds for the machine of the cluster to answer at all."""
+
+JOIN_S = 60.0
+"""Seconds to join the cluster; Ray itself may wait for ever, or end the process that asked."""
+
+_TRY = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, configure_logging=False)"
 
 RETRIES = 3
 """How often a trial is begun again when its process or machine dies."""
@@ -44,6 +51,7 @@ class RayCluster:
         except ImportError:
             raise ConfigurationError("--ray needs Ray; install the extra `cluster`") from None
         _require_somebody(address)
+        _require_cluster(address)
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -87,6 +95,22 @@ def _require_somebody(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"--ray {address}: no cluster answers ({error}); start one with `ray start`") from None
+
+
+def _require_cluster(address: str) -> None:
+    """Join it first in a process of its own, which may wait in vain or be ended by Ray."""
+    try:
+        tried = subprocess.run(  # noqa: S603 - our own interpreter and words; the address is an argument
+            [sys.executable, "-c", _TRY, address], capture_output=True, text=True, timeout=JOIN_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"--ray {address}: something answers, but no cluster could be joined in {JOIN_S:g} s; is it Ray, and does "
+            "its node listen on an address that this machine reaches (`ray start --node-ip-address`)?"
+        ) from None
+    if tried.returncode:
+        why = (tried.stderr.strip().splitlines() or ["Ray ended without a word"])[-1]
+        raise ConfigurationError(f"--ray {address}: the cluster cannot be joined ({why}); look at `ray status`")
 
 
 def _trial(version: str, work: Work, history: PriceHistory, task: Task) -> Outcome:

@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SEEDS ?= 20
 MINUTES ?= 10
-.PHONY: help setup demo test lint format bench bench-peers soak lock clean
+.PHONY: help setup demo test lint format bench flame bench-peers soak lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ bench: setup ## measure the speed of orders and backtests (ARGS="-k order" for s
 	@mkdir -p build
 	@.venv/bin/python -m pytest tests/bench --timeout=3600 --benchmark-json=build/bench.json $(ARGS)
 	@.venv/bin/python tools/write_performance.py build/bench.json
+
+flame: setup ## draw what the workloads spend their time on (ARGS=w1v for another one)
+	@.venv/bin/python tools/flame.py $(ARGS)
 
 bench-peers: ## do the same work in other projects' libraries, side by side (ARGS=optimisers for one family of it)
 	@tools/peers/run.sh $(ARGS)

@@ -20,9 +20,12 @@ RUN = ROOT / "docs" / "performance-run.json"
 PEERS = ROOT / "build" / "peers" / "backtests.json"
 LIBRARIES = ("numpy", "msgspec", "polars")
 
+LIVE = ("syncs_a_second", "durable_orders", "quotes_a_second", "late_ms", "orders_a_second")
+
 WORKLOADS = {
-    "w1": "an EMA cross with fees, one symbol of minute bars",
-    "w2": "the same on a hundred symbols in one portfolio",
+    "w1_": "an EMA cross with fees, one symbol of minute bars",
+    "w1v": "the same by a strategy that is asked once for all bars",
+    "w2": "W1 on a hundred symbols in one portfolio",
     "w3_": "a market order on every bar",
     "w3b": "limit orders that rest and are cancelled",
     "w5": "quotes to a strategy that does nothing",
@@ -48,6 +51,29 @@ measures. `make bench ARGS="-k workloads --full"` takes a million bars instead o
 """
 
 
+GROWTH_HEAD = """## Growth
+
+Microseconds of one bar or order at one, ten and a hundred times the work. A run in which more work costs half as much
+again is refused.
+"""
+
+LIVE_HEAD = """## The live path
+
+Orders a second whose intent is durable before they leave: alone each waits for a sync of the disk, in company they
+share one. A thousand streaming symbols on the loop that also trades: how late it comes to what is due. And limit orders
+over HTTP on this machine, to the local venue, beside the official client, which knows only one after another.
+"""
+
+FLAMES = """## Where the time goes
+
+What hangs below another was called by it, and width is time: W1 above, W3 below. `make flame` draws them with py-spy;
+opened by themselves in a browser ([W1](images/flame-w1.svg), [W3](images/flame-w3.svg)) they tell names and shares.
+
+![Flame graph of W1](images/flame-w1.svg)
+
+![Flame graph of W3](images/flame-w3.svg)
+"""
+
 PEERS_HEAD = """## Beside others
 
 W1 and W3 in other libraries, each in a process of its own, without imports, as `make bench-peers ARGS=backtests`
@@ -61,7 +87,11 @@ def main(wanted: list[str]) -> int:
     if wanted:
         run = json.loads(Path(wanted[0]).read_text(encoding="utf-8"))
         names = [one["name"] for one in run["benchmarks"]]
-        missing = [key for key in ("start", *WORKLOADS) if not any(name.startswith(f"test_{key}") for name in names)]
+        missing = [
+            key
+            for key in ("start", "growth", "durable", "a_thousand", "round_trips", *WORKLOADS)
+            if not any(name.startswith(f"test_{key}") for name in names)
+        ]
         if missing:
             print(f"that run did not measure {', '.join(missing)}; docs/performance.md stays as it is")
             return 0
@@ -78,6 +108,8 @@ def page(run: dict[str, Any]) -> str:
     """The page that a kept run makes."""
     rows = run["measured"]
     parts = [HEAD, "## The run\n", *_machine(run), "", "## Workloads\n", *_workloads(rows)]
+    parts += ["", GROWTH_HEAD, *_growth(run["growth"]), "", FLAMES.rstrip()]
+    parts += ["", LIVE_HEAD, *_live(run["live"])]
     starts = [row for row in rows if row["name"].startswith("test_start")]
     if starts:
         parts += ["", "## Start-up\n", *_starts(starts)]
@@ -120,6 +152,27 @@ def _workloads(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _growth(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["| | 1 × | 10 × | 100 × |", "| --- | --: | --: | --: |"]
+    for row in rows:
+        name = row["name"].partition("[")[2].rstrip("]")
+        costs = " | ".join(f"{cost:,.2f}" for _, cost in row["growth"])
+        least, most = row["growth"][0][0], row["growth"][-1][0]
+        lines.append(f"| {name}: {least:,} to {most:,} {row['unit']}s | {costs} |")
+    return lines
+
+
+def _live(rows: dict[str, Any]) -> list[str]:
+    lines = ["| | |", "| --- | --: |", f"| syncs of a plain file | {rows['syncs_a_second']:,.0f} a second |"]
+    for at_once, rate in rows["durable_orders"]:
+        lines.append(f"| durable orders, {at_once} at once | {rate:,.0f} a second |")
+    lines.append(f"| quotes of 1,000 symbols | {rows['quotes_a_second']:,.0f} a second |")
+    lines.append(f"| the loop is late by, median | {rows['late_ms']['median']:,.1f} ms |")
+    lines.append(f"| the same, 99 % | {rows['late_ms']['99 %']:,.1f} ms |")
+    lines += [f"| orders over HTTP, {name} | {rate:,.0f} a second |" for name, rate in rows["orders_a_second"].items()]
+    return lines
+
+
 def _starts(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["| | milliseconds | beyond the interpreter alone |", "| --- | --: | --: |"]
     for row in rows:
@@ -143,6 +196,10 @@ def _kept(run: dict[str, Any]) -> dict[str, Any]:
         "measured": [
             {"name": one["name"], **one["extra_info"]} for one in run["benchmarks"] if "ratio" in one["extra_info"]
         ],
+        "growth": [
+            {"name": one["name"], **one["extra_info"]} for one in run["benchmarks"] if "growth" in one["extra_info"]
+        ],
+        "live": {key: value for one in run["benchmarks"] for key, value in one["extra_info"].items() if key in LIVE},
     }
 
 

@@ -69,6 +69,24 @@ def against(
     return compare
 
 
+@pytest.fixture
+def growing(benchmark: Any, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Measures what each unit of work costs at growing sizes, and refuses one that costs more where there is more."""
+
+    def grow(work: Callable[[int], Any], *, sizes: tuple[int, ...], unit: str) -> None:
+        each = {size: _quickest(lambda size=size: work(size), 2)[1] / size * 1e6 for size in sizes[:-1]}
+        found: list[float] = []
+        benchmark.pedantic(lambda: found.append(_quickest(lambda: work(sizes[-1]), 1)[1]), rounds=1)
+        each[sizes[-1]] = found[0] / sizes[-1] * 1e6
+        benchmark.extra_info.update(growth=list(each.items()), unit=unit)
+        with capsys.disabled():
+            told = ", ".join(f"{cost:,.2f} us at {size:,}" for size, cost in each.items())
+            print(f"\n{request.node.name}: {unit}: it costs {told}")
+        assert max(each[size] for size in sizes[1:]) <= each[sizes[0]] * MAY_GROW, "not flat"
+
+    return grow
+
+
 def _quickest(work: Callable[[], Any], tries: int) -> tuple[Any, float]:
     """The result, and processor seconds of the quickest try."""
     spans, result = [], None

@@ -19,7 +19,18 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.research.sweep import Window
 from tests.support import bare_loops
 from tests.support.road import NOON, account
-from tests.support.workloads import PAST, EmaCross, EveryBar, cents, prices, quote_pairs, setup, told, traded
+from tests.support.workloads import (
+    PAST,
+    EmaCross,
+    EmaCrossVector,
+    EveryBar,
+    cents,
+    prices,
+    quote_pairs,
+    setup,
+    told,
+    traded,
+)
 
 
 @pytest.mark.parametrize(("fast", "slow", "seed"), [(10, 20, 1)])
@@ -30,6 +41,19 @@ def test_w1_ema_cross_of_one_symbol(against, size, fast, slow, seed):
     rows = cents(history)
     done = against(
         lambda: told(traded(EmaCross(fast, slow), history)),
+        lambda: bare_loops.crosses(rows, fast, slow), units=bars, unit="bar",
+    )  # fmt: skip
+    assert done.ours == done.bare
+
+
+@pytest.mark.parametrize(("fast", "slow", "seed"), [(10, 20, 1)])
+def test_w1v_ema_cross_that_is_asked_once(against, size, fast, slow, seed):
+    """The bars, orders and equity of W1; the strategy says for all bars at once what it wants."""
+    bars = size(20_000, 1_000_000)
+    history = prices(bars, seed=seed)
+    rows = cents(history)
+    done = against(
+        lambda: told(traded(EmaCrossVector(fast, slow), history)),
         lambda: bare_loops.crosses(rows, fast, slow), units=bars, unit="bar",
     )  # fmt: skip
     assert done.ours == done.bare
@@ -105,7 +129,7 @@ def test_w5_quotes_to_a_strategy_that_does_nothing(against, size):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_w7_a_sweep_of_parameter_pairs(against, size, tmp_path, jobs):
     """A hundred pairs of means over the same bars, each a whole backtest with a journal."""
-    many, bars = size(2, 10), size(2_000, 100_000)
+    many, bars = size(5, 10), size(2_000, 100_000)
     history = prices(bars, seed=4)
     rows = (history.close_micros // 10_000).tolist()  # a sweep trades from the first day on
     pairs = [(fast, slow) for fast in range(5, 5 + many) for slow in range(20, 20 + many)]

@@ -12,6 +12,8 @@ from datetime import date
 from decimal import Decimal
 
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from quant_trading_system.app.backtesting import BacktestResult, backtest
 from quant_trading_system.app.bootstrap import Costs, Setup
@@ -20,6 +22,7 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import LatencyModel, SlippageModel
 from quant_trading_system.trading.strategy import MarketView, Strategy
+from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support.bare_loops import CASH_CENTS, SHARES, Told
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.minute_bars import minute_bars
@@ -98,6 +101,29 @@ class EmaCross(Strategy):
             if rising is not self._held.get(symbol, False):
                 self._held[symbol] = rising
                 yield market_order(symbol, OrderSide.BUY if rising else OrderSide.SELL)
+
+
+class EmaCrossVector(VectorStrategy):
+    """W1V: the same orders as `EmaCross`, but its means are asked for once, over all bars."""
+
+    def __init__(self, fast: int = 10, slow: int = 20, past: int = PAST) -> None:
+        """Means that begin with bar `past`, as those of `EmaCross` do."""
+        self.fast, self.slow, self.past = fast, slow, past
+
+    def targets(self, closes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Something while the fast mean is above the slow one, else nothing."""
+        traded = closes[self.past :]
+        held = np.zeros(closes.shape)
+        for column in range(closes.shape[1] if len(traded) else 0):
+            moved = pl.Series(traded[:, column] - traded[0, column])  # equal means are equal to the last bit
+            fast, slow = (moved.ewm_mean(span=span, adjust=False).to_numpy() for span in (self.fast, self.slow))
+            held[self.past :, column] = np.where(fast > slow, 0.1, 0.0)
+        return held
+
+    def on_bar(self, market: MarketView) -> Iterable[Order]:  # type: ignore[override]  # orders instead of signals
+        """One order for each crossing."""
+        for signal in super().on_bar(market):
+            yield market_order(signal.symbol, OrderSide.BUY if signal.direction.sign else OrderSide.SELL)
 
 
 class EveryBar(Strategy):

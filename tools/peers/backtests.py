@@ -1,4 +1,4 @@
-"""The same backtests here and in nautilus_trader, backtrader, backtesting.py and vectorbt, side by side.
+"""The same backtests here and in nautilus_trader 1 and 2, zipline, backtrader, backtesting.py and vectorbt.
 
     make bench-peers ARGS=backtests
     QTS_PEER_BARS=1000000 make bench-peers ARGS=backtests    with as many bars as you like
@@ -29,7 +29,7 @@ import numpy as np
 from quant_trading_system.market.history import PriceHistory
 from tests.support import bare_loops
 from tests.support.bare_loops import CASH_CENTS, FEE_CENTS, SHARES, TICK_CENTS, Told
-from tests.support.workloads import PAST, EmaCross, EveryBar, cents, prices, told, traded
+from tests.support.workloads import PAST, EmaCross, EmaCrossVector, EveryBar, cents, prices, told, traded
 
 BARS = int(os.environ.get("QTS_PEER_BARS", "10000"))
 FAST, SLOW = 10, 20
@@ -206,6 +206,23 @@ def vectorbt(workload: str, given: Market) -> Callable[[], Told]:
 def nautilus(workload: str, given: Market) -> Callable[[], Told]:
     from tools.peers.nautilus import runner
 
+    return _told_sides(runner, workload, given)
+
+
+def nautilus2(workload: str, given: Market) -> Callable[[], Told]:
+    from tools.peers.nautilus2 import runner
+
+    return _told_sides(runner, workload, given)
+
+
+def zipline(workload: str, given: Market) -> Callable[[], Told]:
+    from tools.peers.zipline_minutes import runner
+
+    return _told_sides(runner, workload, given)
+
+
+def _told_sides(runner: Callable[..., Callable[[], Any]], workload: str, given: Market) -> Callable[[], Told]:
+    """Whoever takes a frame and a function that says which side each bar is."""
     frame = given.frame()
     signal = Ema(BARS, workload)
     run = runner(frame.rename(columns=str.lower), signal.side, cash=CASH, fee=FEE, shares=SHARES)
@@ -217,22 +234,33 @@ def nautilus(workload: str, given: Market) -> Callable[[], Told]:
     return charged_run
 
 
+def ours_vector(workload: str, given: Market) -> Callable[[], Told]:
+    """W1 by a strategy that is asked once for all bars."""
+    assert workload == "W1"
+    return lambda: told(traded(EmaCrossVector(FAST, SLOW), given.history))
+
+
 PEERS: dict[str, tuple[str, Callable[[str, Market], Callable[[], Told]]]] = {
     "ours": ("quant-trading-system", ours),
+    "ours, asked once": ("", ours_vector),
     "bare loop": ("", bare),
-    "nautilus_trader": ("nautilus_trader", nautilus),
+    "nautilus_trader 1": ("nautilus_trader", nautilus),
+    "nautilus_trader 2": ("nautilus_trader", nautilus2),
+    "zipline": ("zipline-reloaded", zipline),
     "backtrader": ("backtrader", backtrader),
     "backtesting.py": ("backtesting", backtesting),
     "vectorbt, warm": ("vectorbt", vectorbt),
 }
+APART = {"nautilus_trader 2": "nautilus2", "zipline": "zipline"}
+"""Those that cannot live with the others, and their environments in build/peers, which `run.sh` makes."""
 
 
 def measure(name: str, workload: str) -> None:
-    """In a process of its own: print what came out, and the seconds of the processor."""
+    """In a process of its own: print what came out, the seconds of the processor, and the version."""
     run = PEERS[name][1](workload, market(workload))
     began = time.process_time()
     found = run()
-    print(json.dumps([*found, time.process_time() - began]))
+    print(json.dumps([*found, time.process_time() - began, installed(PEERS[name][0])]))
 
 
 def main() -> int:
@@ -243,15 +271,21 @@ def main() -> int:
     for workload in ("W1", "W3"):
         expected = bare(workload, market(workload))()
         own = 0.0
-        for name, (library, _) in PEERS.items():
-            command = [sys.executable, "-W", "ignore", __file__, name, workload]
+        for name in PEERS:
+            if name == "ours, asked once" and workload == "W3":
+                continue
+            python = interpreter(name)
+            if python is None:
+                print(f"{workload:>4} {name:<26} left out: there is no Python for it here")
+                continue
+            command = [python, "-W", "ignore", __file__, name, workload]
             answer = subprocess.run(command, capture_output=True, text=True, check=False)
-            label = f"{name} {installed(library)}".strip()
             if answer.returncode:
                 wrong += 1
-                print(f"{workload:>4} {label:<26} failed: {answer.stderr.strip().splitlines()[-1]}")
+                print(f"{workload:>4} {name:<26} failed: {answer.stderr.strip().splitlines()[-1]}")
                 continue
-            *numbers, seconds = json.loads(answer.stdout.splitlines()[-1])
+            *numbers, seconds, number = json.loads(answer.stdout.splitlines()[-1])
+            label = f"{name.rstrip(' 12') if number else name} {number}".strip()
             found = Told(*numbers)
             own = own or seconds
             told_wrong = "" if found == expected else f"  differs from the bare loop: {expected}"
@@ -265,6 +299,14 @@ def main() -> int:
         return 1
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def interpreter(name: str) -> str | None:
+    """The Python that a peer lives under; None where its environment could not be made."""
+    if name not in APART:
+        return sys.executable
+    python = Path("build/peers") / APART[name] / "bin" / "python"
+    return str(python) if python.exists() else None
 
 
 def installed(library: str) -> str:

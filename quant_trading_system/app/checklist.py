@@ -69,7 +69,7 @@ QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
     (
         Step.ORDER_VALIDATION,
         "Is the time in force set correctly?",
-        (Rule.TRADING_HOURS, Rule.TRADING_HALTED, Rule.NO_TRADE_AFTER_OPEN, Rule.NO_TRADE_BEFORE_CLOSE),
+        (Rule.TRADING_HOURS, Rule.TRADING_HALTED, Rule.NO_TRADE_AFTER_OPEN, Rule.NO_TRADE_BEFORE_CLOSE, Rule.BLACKOUT),
     ),
     (
         Step.ORDER_VALIDATION,
@@ -87,6 +87,7 @@ QUESTIONS: tuple[tuple[Step, str, tuple[Rule, ...]], ...] = (
             Rule.MAX_QUANTITY,
             Rule.MIN_NOTIONAL,
             Rule.MAX_NOTIONAL,
+            Rule.VOLATILITY,
             Rule.MAX_ORDER_MULTIPLE,
             Rule.WITHIN_PARENT,
             Rule.LOT_SIZE,

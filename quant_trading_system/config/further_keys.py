@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from quant_trading_system.config.key_ranges import SHARE, count, up_to
+from quant_trading_system.config.key_ranges import BARS, SHARE, count, up_to
 from quant_trading_system.config.limit_key import FRACTION, LimitKey, Range
 from quant_trading_system.config.looseness import Looser
+from quant_trading_system.config.market_entries import read_reference, read_tier
 from quant_trading_system.config.named_entries import read_allowance, read_budget
 from quant_trading_system.config.scalars import read_flag, read_number, read_whole
 from quant_trading_system.core.numbers import ZERO
@@ -56,6 +57,23 @@ FURTHER_KEYS: tuple[LimitKey, ...] = (
     LimitKey(
         "tails", "max_es_95_pct", read_number, SHARE, FRACTION + "equity",
         "Largest average loss of the other 5 of 100 bars.", Looser.HIGHER, may_be_off=True,
+    ),
+    LimitKey(
+        "regime", "volatility_tiers", read_tier, None, "list of tiers",
+        "How much of the largest order is left while the market is so many times as volatile as usual.",
+        Looser.FEWER_NAMES, is_list=True,
+    ),
+    LimitKey(
+        "regime", "volatility_reference", read_reference, None, "a symbol or market",
+        "Whose volatility it is; market is the average of all symbols.", Looser.ANY_CHANGE,
+    ),
+    LimitKey(
+        "regime", "volatility_short_window", read_whole, BARS, "bars",
+        "The latest bars, over which it is measured now.", Looser.ANY_CHANGE,
+    ),
+    LimitKey(
+        "regime", "volatility_long_window", read_whole, BARS, "bars",
+        "The bars over which it is measured as usual.", Looser.ANY_CHANGE,
     ),
     LimitKey(
         "strategies", "strategy_budgets", read_budget, None, "list of budgets",

@@ -139,7 +139,7 @@ def value_as_text(value: Any) -> str:
         return value.name.lower()
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
-    return str(value) if isinstance(value, int) else plain(value)
+    return str(value) if isinstance(value, int | str) else plain(value)
 
 
 def _limits(given: Mapping[str, Given]) -> RiskLimits:

@@ -15,6 +15,7 @@ from quant_trading_system.config.key_ranges import BARS, DAY_S, HOURS_S, SHARE, 
 from quant_trading_system.config.kill_switch_keys import KILL_SWITCH_KEYS
 from quant_trading_system.config.limit_key import FRACTION, LimitKey, Range
 from quant_trading_system.config.looseness import Looser
+from quant_trading_system.config.market_entries import read_blackout
 from quant_trading_system.config.scalars import (
     OFF,
     BadValue,
@@ -205,6 +206,11 @@ KEYS: tuple[LimitKey, ...] = (
         "Time before the close in which only exits and auction orders leave.", Looser.LOWER, may_be_off=True,
     ),
     LimitKey(
+        "times", "blackouts", read_blackout, None, "list of windows",
+        "Times in which only exits leave, or nothing: of a symbol or everything, from when until when, by whom, why.",
+        Looser.FEWER_NAMES, is_list=True,
+    ),
+    LimitKey(
         "permissions", "restricted_symbols", read_restriction, None, "list of restrictions",
         "Symbols that may not be traded, or only be sold out of: who says so, until when, and why.",
         Looser.FEWER_NAMES, is_list=True,
@@ -290,5 +296,8 @@ CONTRADICTIONS: tuple[Contradiction, ...] = (
     Contradiction("max_orders_per_minute", "max_messages_per_minute", "every order is a message, too"),
     Contradiction("max_orders_per_minute", "max_orders_per_day", "no minute could ever reach its own limit"),
     Contradiction("correlation_min_observations", "correlation_window", "no correlation could ever be believed"),
+    Contradiction(
+        "volatility_short_window", "volatility_long_window", "what is new could never be told from the usual"
+    ),
 )
 """Pairs that cannot both be meant."""

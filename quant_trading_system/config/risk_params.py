@@ -54,6 +54,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
             it is off.
         no_trade_before_close_s: time before the close in which only exits and auction orders leave, seconds; None
             when it is off.
+        blackouts: times in which only exits leave, or nothing.
         restricted_symbols: symbols that may not be traded, or only be sold out of: who says so, until when, and why.
         allow_hard_to_borrow: whether stocks that are not easy to borrow may be sold short.
         max_consecutive_losses: losing round trips in a row; one more trips the kill switch.
@@ -97,6 +98,9 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
             off.
         max_var_95_pct, max_es_95_pct: value at risk and expected shortfall (95 %, one bar) with the order, fraction of
             equity; None when it is off.
+        volatility_tiers: how much of the largest order is left while the market is so many times as volatile as usual.
+        volatility_reference: whose volatility it is: a symbol, or ``market`` for the average of all.
+        volatility_short_window, volatility_long_window: bars over which it is measured now, and as usual.
         strategy_budgets: what each strategy may use of the account.
         soft_limits: keys and lower values, from which on `soft_limit_approvals` persons have to approve an order
             within `soft_limit_expiry_s` seconds.
@@ -139,6 +143,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_participation_pct: Decimal | None
     no_trade_after_open_s: Decimal | None
     no_trade_before_close_s: Decimal | None
+    blackouts: tuple[str, ...]
     restricted_symbols: tuple[str, ...]
     allow_hard_to_borrow: bool
     max_consecutive_losses: int
@@ -186,6 +191,10 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_beta_exposure: Decimal | None
     max_var_95_pct: Decimal | None
     max_es_95_pct: Decimal | None
+    volatility_tiers: tuple[str, ...]
+    volatility_reference: str
+    volatility_short_window: int
+    volatility_long_window: int
     strategy_budgets: tuple[str, ...]
     soft_limits: tuple[str, ...]
     soft_limit_approvals: int

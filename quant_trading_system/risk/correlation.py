@@ -7,6 +7,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
 
+from quant_trading_system.config.market_entries import MARKET
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.numbers import from_float
 
@@ -52,6 +53,7 @@ class RollingCorrelations:
         self._plane: _Plane | None = None
         self._known: dict[tuple[str, str], Decimal | None] = {}
         self._tail: GateTail | None = None
+        self._ratios: dict[tuple[str, int, int], Decimal | None] = {}
 
     def use_limits(self, limits: RiskLimits) -> None:
         """Measure by other limits from now on."""
@@ -62,6 +64,7 @@ class RollingCorrelations:
         """Forget what was measured: a new bar has ended."""
         self._plane = None
         self._known.clear()
+        self._ratios.clear()
         if self._tail is not None:
             self._tail.next_bar()
 
@@ -87,6 +90,39 @@ class RollingCorrelations:
         if pair not in self._known:
             self._known[pair] = self._measure(symbol, other)
         return self._known[pair]
+
+    def volatility_ratio(self, reference: str, short: int, long: int) -> Decimal | None:
+        """Standard deviation of the latest `short` returns over that of the latest `long` ones, divisor n - 1.
+
+        Args:
+            reference: a symbol, or ``market`` for the average of all symbols.
+
+        Returns:
+            None while the bars are too few, one of them has no return, or nothing has moved.
+        """
+        wanted = reference, short, long
+        if wanted not in self._ratios:
+            self._ratios[wanted] = self._volatility(*wanted)
+        return self._ratios[wanted]
+
+    def _volatility(self, reference: str, short: int, long: int) -> Decimal | None:
+        import numpy as np
+
+        returns = self._recent_returns(long)
+        if reference == MARKET:
+            told = ~np.isnan(returns)
+            counts = told.sum(axis=1)
+            if not counts.all():
+                return None
+            series = np.where(told, returns, 0).sum(axis=1) / counts
+        elif reference in self._column:
+            series = returns[:, self._column[reference]]
+        else:
+            return None
+        if len(series) < long or np.isnan(series).any():
+            return None
+        now, usual = float(series[-short:].std(ddof=1)), float(series.std(ddof=1))
+        return from_float(now / usual, _PLACES) if usual > 0 else None
 
     def _measure(self, symbol: str, other: str) -> Decimal | None:
         one, two = self._column.get(symbol), self._column.get(other)

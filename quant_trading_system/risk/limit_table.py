@@ -118,6 +118,7 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "max_participation_pct": Row(now.participation, _DAY),
     "no_trade_after_open_s": _SETTING,
     "no_trade_before_close_s": _SETTING,
+    "blackouts": _LIST,
     "restricted_symbols": _LIST,
     "allow_hard_to_borrow": _SETTING,
     "max_consecutive_losses": _trigger("max_consecutive_losses"),
@@ -165,6 +166,10 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "max_beta_exposure": _size("max_beta_exposure", now.beta),
     "max_var_95_pct": _size("max_var_95_pct", now.var_95),
     "max_es_95_pct": _size("max_es_95_pct", now.es_95),
+    "volatility_tiers": Row(_ORDER, "they stay, for they are shares of limits that are reduced"),
+    "volatility_reference": _SETTING,
+    "volatility_short_window": _SETTING,
+    "volatility_long_window": _SETTING,
     "strategy_budgets": Row(now.budgets, Shrunk.BUDGETS),
     "soft_limits": Row(
         "of each soft limit what is used of the limit that it is a value of; the nearest is told",

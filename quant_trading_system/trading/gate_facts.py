@@ -40,7 +40,7 @@ def sources_of(
 ) -> Sources:
     """Whom the gate asks from the start; others are added as they come to be.
 
-    Betas and tails are known where correlations are measured from past returns.
+    Betas, tails and volatility are known where correlations are measured from past returns.
     """
     sources = Sources(
         is_halted=is_halted,
@@ -51,7 +51,9 @@ def sources_of(
         realized_today=fills.realized_today,
     )
     if isinstance(correlations, RollingCorrelations):
-        return sources._replace(beta=correlations.beta, tail=correlations.tail)
+        return sources._replace(
+            beta=correlations.beta, tail=correlations.tail, volatility_ratio=correlations.volatility_ratio
+        )
     return sources
 
 

@@ -32,6 +32,7 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     rate=KO:0.5           maintenance margin of a symbol as the broker says it
     beta=KO:1.2           its beta; unknown unless given
     tail=0.02             of each dollar held, net, this is at risk (and twice as much is the shortfall)
+    volatility=2          the market is so many times as volatile as usual; unknown unless given
     unsettled=500         dollars of sales that have not settled; unknown unless given
     day_trades=2          those that there may be by tonight, this order counted; unknown unless given
     usual=12@100          so many orders of that value have left before
@@ -54,6 +55,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from quant_trading_system.config import risk_keys
 from quant_trading_system.config.loader import default_limits
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.breaks import Break, BreakKind
@@ -69,6 +71,7 @@ from tests.support.desk import Desk
 from tests.support.market import CALENDAR, UNIVERSE, moment
 
 LIMIT_KEYS = frozenset(RiskLimits.__struct_fields__)
+KEYS = {key.name: key for key in risk_keys.KEYS}
 ROOMY = "max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4"
 
 
@@ -171,18 +174,16 @@ class _Given:
     @property
     def limits(self) -> RiskLimits:
         limits = default_limits()
-        changes = {k: _like(getattr(limits, k), v) for k, v in self._pairs if k in LIMIT_KEYS}
+        changes = {k: _read(k, v) for k, v in self._pairs if k in LIMIT_KEYS}
         return msgspec.structs.replace(limits, **changes)
 
 
-def _like(value: object, text: str) -> object:
-    if isinstance(value, tuple):
+def _read(name: str, text: str) -> object:
+    """The value of a key, which may lie out of its range, so that what would need no test has one."""
+    key = KEYS[name]
+    if key.is_list:
         return tuple(text.replace("+", " ").split(","))
-    if text == "off":
-        return None
-    if isinstance(value, bool):
-        return text == "true"
-    return int(text) if isinstance(value, int) else Decimal(text)
+    return None if text == "off" and key.may_be_off else key.read(text)
 
 
 def _desk(given: _Given, order: Order) -> Desk:
@@ -237,6 +238,7 @@ def _know(desk: Desk, given: _Given) -> None:
         instrument=instrument,
         beta=lambda symbol: Decimal(betas[symbol]) if symbol in betas else None,
         tail=tail,
+        volatility_ratio=lambda *_: Decimal(given.one("volatility")) if given.has("volatility") else None,
         unsettled=lambda: Decimal(given.one("unsettled")) if given.has("unsettled") else None,
         day_trades=lambda _: int(given.one("day_trades")) if given.has("day_trades") else None,
         realized_today=lambda _: Decimal(given.one("realized")) if given.has("realized") else None,

@@ -38,6 +38,7 @@ from quant_trading_system.risk.checks.exposure import (
 from quant_trading_system.risk.checks.market import (
     check_after_open,
     check_before_close,
+    check_blackout,
     check_order_volume,
     check_participation,
     check_price_collar,
@@ -49,6 +50,7 @@ from quant_trading_system.risk.checks.market import (
     check_spread,
     check_trading_halted,
     check_trading_hours,
+    check_volatility,
 )
 from quant_trading_system.risk.checks.order import (
     check_allowed,
@@ -106,6 +108,7 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.TRADING_HOURS, check_trading_hours),
     (Rule.NO_TRADE_AFTER_OPEN, check_after_open),
     (Rule.NO_TRADE_BEFORE_CLOSE, check_before_close),
+    (Rule.BLACKOUT, check_blackout),
     (Rule.LOT_SIZE, check_lot_size),
     (Rule.PRICE_TICK, check_price_tick),
     (Rule.QUOTE_PRESENT, check_quote_present),
@@ -117,6 +120,7 @@ CHECKS: tuple[tuple[Rule, Check], ...] = (
     (Rule.MAX_QUANTITY, check_order_quantity),
     (Rule.MIN_NOTIONAL, check_min_notional),
     (Rule.MAX_NOTIONAL, check_max_notional),
+    (Rule.VOLATILITY, check_volatility),
     (Rule.WITHIN_PARENT, check_within_parent),
     (Rule.MAX_ORDER_MULTIPLE, check_order_multiple),
     (Rule.MAX_ORDER_ADV, check_order_volume),
@@ -171,7 +175,7 @@ KEYS_OF: Mapping[Rule, str] = {
 }
 """The key that puts a rule in force, where it bears another name."""
 
-_LISTS = frozenset({*KEYS_OF, Rule.SOFT_LIMITS, Rule.ALLOWED})
+_LISTS = frozenset({*KEYS_OF, Rule.SOFT_LIMITS, Rule.ALLOWED, Rule.BLACKOUT, Rule.VOLATILITY})
 """Rules that ask nothing while their list is empty."""
 
 

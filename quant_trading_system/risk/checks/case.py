@@ -66,6 +66,8 @@ class Sources(NamedTuple):
             symbol be closed today; None likewise. An empty symbol asks about the positions alone.
         realized_today: dollars that a strategy gained today in what it closed, less fees; None likewise.
         shares_of: signed shares of a strategy by symbol.
+        volatility_ratio: of a reference over a short window of bars, over that of a long one; None while it cannot be
+            measured.
         waiver: what an approval of that id lets through; None when it lets nothing through, or not any more.
     """
 
@@ -79,6 +81,7 @@ class Sources(NamedTuple):
     day_trades: Callable[[str], int | None] = lambda _: None
     realized_today: Callable[[str], Decimal | None] = lambda _: None
     shares_of: Callable[[str], dict[str, Decimal]] = lambda _: {}
+    volatility_ratio: Callable[[str, int, int], Decimal | None] = lambda *_: None
     waiver: Callable[[str], Waiver | None] = lambda _: None
 
 

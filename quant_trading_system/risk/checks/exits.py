@@ -17,6 +17,7 @@ EXITS_ASKED: Mapping[Rule, str] = {
     Rule.INSTRUMENT_TRADABLE: "the broker takes no order while it has suspended trading",
     Rule.ORDER_SUPPORTED: "the broker would refuse it",
     Rule.TRADING_HOURS: "the exchange would not take it",
+    Rule.BLACKOUT: "a blocked window stops everything; a reduce-only one lets exits through",
     Rule.LOT_SIZE: "the exchange would refuse it",
     Rule.PRICE_TICK: "the exchange would refuse it",
     Rule.QUOTE_PRESENT: _NO_PRICE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from quant_trading_system.config.market_entries import blackouts_in, share_at, strictest_at, tiers_in
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO, is_on_tick
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TimeInForce
@@ -68,6 +69,40 @@ def check_before_close(case: Case) -> CheckResult | None:
         return None
     left = session.close - case.now
     return _outside_window(Rule.NO_TRADE_BEFORE_CLOSE, case, left, case.limits.no_trade_before_close_s)
+
+
+def check_blackout(case: Case) -> CheckResult | None:
+    """No window of `blackouts` is open for the symbol or for everything, or it lets exits through and this is one."""
+    windows = blackouts_in(case.limits.blackouts)
+    of_symbol = (*windows.get(case.order.symbol, ()), *windows.get("", ()))
+    found = strictest_at(of_symbol, case.now)
+    if found is None or (case.shrinks and found.reduce_only):
+        return None
+    return CheckResult(Rule.BLACKOUT, False, detail=f"{case.order.symbol if found.symbol else 'everything'} is {found}")
+
+
+def check_volatility(case: Case) -> CheckResult | None:
+    """The order is within `volatility_tiers` of the largest order, as volatile as the market is, or a way out.
+
+    The volatility of the latest bars over that of the usual ones. While it is unknown the strictest tier holds.
+
+    Source: Moreira & Muir (2017), "Volatility-Managed Portfolios": less is held while volatility is high.
+    """
+    limits = case.limits
+    if case.shrinks or not limits.volatility_tiers:
+        return None
+    windows = limits.volatility_short_window, limits.volatility_long_window
+    ratio = case.sources.volatility_ratio(limits.volatility_reference, *windows)
+    share = share_at(tiers_in(limits.volatility_tiers), ratio)
+    rule, most = Rule.VOLATILITY, share * limits.max_order_notional
+    detail = "its volatility is unknown" if ratio is None else f"{ratio:.2f} times as volatile as usual"
+    if case.price is None:
+        return CheckResult(rule, False, None, most, Unit.USD, "no usable quote")
+    shares = whole_quantity(case)
+    value = at_most(rule, shares * case.price, most, Unit.USD, f"the market: {detail}")
+    if not value.passed or shares <= share * limits.max_order_quantity:
+        return value
+    return at_most(rule, shares, share * limits.max_order_quantity, Unit.SHARES, value.detail)
 
 
 def _outside_window(rule: Rule, case: Case, span: timedelta, window: Decimal | None) -> CheckResult | None:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from quant_trading_system.config.risk_keys import KEYS
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import CheckResult, Rule
 from quant_trading_system.risk.checks.case import Case, Check, Waiver
 
+_KEYS = {key.name: key for key in KEYS}
 NEEDS_APPROVAL = "needs approval: beyond the soft limit of "
 """How the detail of a refusal begins that a person may lift; the names of the limits follow."""
 
@@ -33,9 +35,10 @@ def with_soft_limits(limits: RiskLimits) -> RiskLimits:
     tighter: dict[str, Decimal | int] = {}
     for entry in limits.soft_limits:
         name, _, text = entry.partition(" ")
-        hard, value = tighter.get(name, getattr(limits, name)), Decimal(text)
+        hard, value = tighter.get(name, getattr(limits, name)), _KEYS[name].value_of(text)
+        assert isinstance(value, Decimal | int), "whatever has a soft limit is a number"
         if hard is None or value < hard:
-            tighter[name] = int(value) if isinstance(hard, int) else value
+            tighter[name] = value
     return msgspec.structs.replace(limits, **tighter) if tighter else limits
 
 

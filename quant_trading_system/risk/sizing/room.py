@@ -22,6 +22,7 @@ ON_SIZE = frozenset(
     {
         Rule.MAX_QUANTITY,
         Rule.MAX_NOTIONAL,
+        Rule.VOLATILITY,
         Rule.MAX_ORDER_MULTIPLE,
         Rule.MAX_ORDER_ADV,
         Rule.MAX_PARTICIPATION,

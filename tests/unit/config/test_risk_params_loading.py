@@ -47,7 +47,7 @@ RISK_KEYS = (
 )
 SECTION_NAMES = (
     "risk, account, orders, traffic, prices, clock, book, liquidity, times, permissions, halt, triggers, reset, "
-    "liquidation, correlation, approvals, allow, habits, capital, tails, strategies, soft"
+    "liquidation, correlation, approvals, allow, habits, capital, tails, regime, strategies, soft"
 )
 
 
@@ -104,6 +104,7 @@ def test_shipped_values():
         "liquidity.max_participation_pct": "off",
         "times.no_trade_after_open_s": "off",
         "times.no_trade_before_close_s": "off",
+        "times.blackouts": "[]",
         "permissions.restricted_symbols": "[]",
         "permissions.allow_hard_to_borrow": "false",
         "halt.max_consecutive_losses": "8",
@@ -151,6 +152,10 @@ def test_shipped_values():
         "tails.max_beta_exposure": "off",
         "tails.max_var_95_pct": "off",
         "tails.max_es_95_pct": "off",
+        "regime.volatility_tiers": "[]",
+        "regime.volatility_reference": "market",
+        "regime.volatility_short_window": "10",
+        "regime.volatility_long_window": "126",
         "strategies.strategy_budgets": "[]",
         "soft.soft_limits": "[]",
         "soft.soft_limit_approvals": "1",
@@ -409,6 +414,13 @@ RESTRICTIONS = st.sampled_from(
 
 
 ALLOWANCES = st.sampled_from(["KO by Ana because core", "GME until 2027-01-31 by Ben because trial"])
+BLACKOUTS = st.sampled_from(
+    [
+        "KO reduce_only from 2027-02-09T13:00Z until 2027-02-09T15:30Z by Ana because earnings",
+        "everything blocked from 2027-01-27T18:55Z until 2027-01-27T19:30Z by Ben because FOMC",
+    ]
+)
+TIERS = st.sampled_from(["above 1.5 times 0.5", "above 3 times 0.1", "above 5 times 0"])
 BUDGETS = st.sampled_from(["Trend value 50000", "Trend loss 900.5 orders 3", "Other value 1 loss 2 orders 3"])
 SOFT_LIMITS = st.sampled_from(["max_open_orders 1", "max_portfolio_positions 1", "max_orders_per_day 1"])
 
@@ -420,6 +432,12 @@ def values_of(key: LimitKey) -> st.SearchStrategy[str]:
     if key.range is None:
         if key.name == "restricted_symbols":
             return st.lists(RESTRICTIONS, unique=True, max_size=3).map(lambda texts: f"[{', '.join(texts)}]")
+        if key.name == "blackouts":
+            return st.lists(BLACKOUTS, unique=True).map(lambda texts: f"[{', '.join(texts)}]")
+        if key.name == "volatility_tiers":
+            return st.lists(TIERS, unique=True).map(lambda texts: f"[{', '.join(texts)}]")
+        if key.name == "volatility_reference":
+            return st.sampled_from(["market", "SPY"])
         if key.name == "allowed_symbols":
             return st.lists(ALLOWANCES, unique=True).map(lambda texts: f"[{', '.join(texts)}]")
         if key.name == "strategy_budgets":
@@ -490,7 +508,7 @@ def test_a_damaged_byte_is_a_refusal_or_still_limits(place, byte):
 def test_the_version_changes_with_every_key(key):
     limits = default_limits()
     value = getattr(limits, key.name)
-    kind = {bool: value is False, tuple: ("Ana",), HaltLevel: HaltLevel.REDUCING, type(None): Decimal(1)}
+    kind = {bool: value is False, tuple: ("Ana",), str: "SPY", HaltLevel: HaltLevel.REDUCING, type(None): Decimal(1)}
     changed = kind.get(type(value))
     other = msgspec.structs.replace(limits, **{key.name: value + 1 if changed is None else changed})
     assert limits_version(other) != limits.version == limits_version(limits)
@@ -499,7 +517,7 @@ def test_the_version_changes_with_every_key(key):
 
 def test_the_version_of_the_shipped_limits_is_stable():
     """Records of old runs stay comparable; this changes only together with the shipped file."""
-    assert default_limits().version == "a05452178c4c"
+    assert default_limits().version == "19f884227fed"
 
 
 @given(limit_files())

@@ -108,3 +108,49 @@ def test_many_symbols_correlate_as_numpy_says_and_alike_both_ways(gaps):
             measured = forth.correlation(symbol, other)
             assert float(measured) == pytest.approx(np.corrcoef(common.T)[0, 1], abs=1e-6)
             assert back.correlation(other, symbol) == measured
+
+
+# -- volatility --------------------------------------------------------------------------------------------------------
+
+
+def volatility(returns, reference="market", short=5, long=20):
+    source = RollingCorrelations(("KO", "XOM"), lambda bars: returns[-bars:], window=60, min_observations=20)
+    return source.volatility_ratio(reference, short, long)
+
+
+def test_the_volatility_of_the_latest_bars_over_that_of_the_usual_ones():
+    returns = np.random.default_rng(5).normal(0, 0.01, (40, 2))
+    returns[-5:] *= 3
+    for reference, series in (("KO", returns[:, 0]), ("XOM", returns[:, 1]), ("market", returns.mean(axis=1))):
+        expected = series[-5:].std(ddof=1) / series[-20:].std(ddof=1)
+        assert float(volatility(returns, reference)) == pytest.approx(expected, abs=1e-6)
+    assert volatility(returns) > 1
+
+
+def test_an_unknown_volatility_is_not_told():
+    returns = np.random.default_rng(5).normal(0, 0.01, (40, 2))
+    assert volatility(returns[:19]) is None
+    assert volatility(returns, "SPY") is None
+    assert volatility(np.zeros((40, 2))) is None
+    returns[-1, 0] = np.nan
+    assert volatility(returns, "KO") is None
+    assert volatility(returns) is not None  # the average of the others
+    returns[-1, 1] = np.nan
+    assert volatility(returns) is None
+
+
+def test_it_is_measured_once_a_bar():
+    asked = []
+    returns = np.random.default_rng(5).normal(0, 0.01, (40, 2))
+
+    def recent(bars):
+        asked.append(bars)
+        return returns[-bars:]
+
+    source = RollingCorrelations(("KO", "XOM"), recent, window=60, min_observations=20)
+    first = source.volatility_ratio("market", 5, 20)
+    assert source.volatility_ratio("market", 5, 20) == first
+    assert asked == [20]
+    source.next_bar()
+    source.volatility_ratio("market", 5, 20)
+    assert asked == [20, 20]

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.risk.checks.soft import with_soft_limits
+from tests.support.desk import limits_with
 from tests.support.gate_cases import GateCase, cases, decide, verdict
 
 CASES = {
@@ -181,6 +185,18 @@ now=2024-01-08T20:50:00.000001                 no_trade_before_close_s=600      
 now=2024-01-10T17:50:00.000001                 no_trade_before_close_s=600                  | buy 1     | no_trade_before_close_s  # a half day
 now=2024-01-08T20:55 held=KO:1@100             no_trade_before_close_s=600                  | sell 1    | ok
 """,  # noqa: E501 - a row of a table is read as one line
+    Rule.BLACKOUT: """
+blackouts=KO+reduce_only+from+2024-01-08T17:00Z+until+2024-01-08T17:01Z+by+Ana+because+earnings | buy 1        | blackouts  # its first moment
+blackouts=KO+reduce_only+from+2024-01-08T17:01Z+until+2024-01-08T17:02Z+by+Ana+because+earnings | buy 1        | ok
+blackouts=KO+reduce_only+from+2024-01-08T16:00Z+until+2024-01-08T17:00Z+by+Ana+because+earnings | buy 1        | ok         # its end is the first moment after it
+now=2024-01-08T16:59:59.999999 blackouts=KO+reduce_only+from+2024-01-08T16:00Z+until+2024-01-08T17:00Z+by+Ana+because+news | buy 1 | blackouts
+blackouts=everything+reduce_only+from+2024-01-08T17:00Z+until+2024-01-08T17:01Z+by+Ana+because+FOMC | buy 1 of PEP | blackouts
+blackouts=KO+reduce_only+from+2024-01-08T17:00Z+until+2024-01-08T17:01Z+by+Ana+because+earnings | buy 1 of PEP | ok
+blackouts=KO+reduce_only+from+2024-01-08T17:00Z+until+2024-01-08T17:01Z+by+Ana+because+earnings held=KO:10@100 | sell 10 | ok
+blackouts=KO+reduce_only+from+2024-01-08T17:00Z+until+2024-01-08T17:01Z+by+Ana+because+earnings held=KO:10@100 allow_short=true | sell 11 | blackouts
+blackouts=KO+blocked+from+2024-01-08T17:00Z+until+2024-01-08T17:01Z+by+Ana+because+news held=KO:10@100 | sell 10 | blackouts
+blackouts=KO+reduce_only+from+2024-01-08T16:00Z+until+2024-01-08T18:00Z+by+Ana+because+news,everything+blocked+from+2024-01-08T16:00Z+until+2024-01-08T17:30Z+by+Ben+because+halt held=KO:10@100 | sell 10 | blackouts # the stricter one
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.LOT_SIZE: """
 quote=9.99/10.01                 | buy 99 of LOT   | lot_size
 quote=9.99/10.01                 | buy 100 of LOT  | ok
@@ -298,6 +314,26 @@ cash=20000000 quote=100.01/100.02 allow_short=true  | sell 10000             | m
 cash=20000000 quote=100.00/100.02 allow_short=true  | sell 10000             | ok
 cash=20000000 quote=100.01/100.02 held=KO:10000@100 | sell 10000             | max_order_notional
 """,
+    Rule.VOLATILITY: """
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000 volatility=2                        | buy 9 limit 100       | ok
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000 volatility=2                        | buy 10 limit 100      | ok
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000 volatility=2                        | buy 10 limit 100.01   | volatility_tiers
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000 volatility=1.5                      | buy 20 limit 100      | ok               # the ratio itself is allowed
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000 volatility=1.500001                 | buy 20 limit 100      | volatility_tiers
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000                                     | buy 10 limit 100      | ok               # unknown: the strictest
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000                                     | buy 11 limit 100      | volatility_tiers
+volatility_tiers=above+1.5+times+0.5,above+3+times+0.1 max_order_notional=2000 volatility=3.1    | buy 2 limit 100       | ok
+volatility_tiers=above+1.5+times+0.5,above+3+times+0.1 max_order_notional=2000 volatility=3.1    | buy 3 limit 100       | volatility_tiers
+volatility_tiers=above+1.5+times+0.5,above+3+times+0.1 max_order_notional=2000 volatility=3      | buy 10 limit 100      | ok
+volatility_tiers=above+1.5+times+0 volatility=2                                                  | buy 1 limit 100       | volatility_tiers
+volatility_tiers=above+1.5+times+0.5 max_order_quantity=20 volatility=2                          | buy 10                | ok
+volatility_tiers=above+1.5+times+0.5 max_order_quantity=20 volatility=2                          | buy 11                | volatility_tiers
+volatility_tiers=above+1.5+times+0 held=KO:10@100                                                | sell 10               | ok               # a way out
+volatility_tiers=above+1.5+times+0 held=KO:10@100 allow_short=true                               | sell 11               | volatility_tiers
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000 volatility=2 quote=NaN/100          | buy 1                 | quote_sane
+volatility_tiers=above+1.5+times+0.5 max_order_notional=2000 volatility=2 cash=-500              | buy 1                 | account_known
+                                                                                                 | buy 90 limit 100      | ok               # off
+""",  # noqa: E501 - a row of a table is read as one line
     Rule.WITHIN_PARENT: """
 parent=-1                   | buy 1  | ok
 parent=0                    | buy 1  | ok
@@ -798,6 +834,7 @@ def test_without_a_usable_price_there_is_no_order_on_either_side(flaw: str, side
 GENEROUS = (
     "max_net_exposure=4 max_concentration=1 max_turnover_per_day=1000 max_position_notional=1000000 "
     "max_margin_use_pct=1 max_beta_exposure=10 beta=KO:1 max_var_95_pct=1 max_es_95_pct=1 tail=0.01 "
+    "volatility_tiers=above+1+times+1 volatility=2 "
     "use_unsettled_cash=false unsettled=0 max_order_multiple=1000 usual=11@100 strategy_budgets=T+value+1000000"
 )
 OF_EQUITY = {
@@ -819,6 +856,7 @@ OF_EQUITY = {
 PRICED = (OF_EQUITY - {Rule.ACCOUNT_KNOWN}) | {
     Rule.MIN_NOTIONAL,
     Rule.MAX_NOTIONAL,
+    Rule.VOLATILITY,
     Rule.MAX_ORDER_MULTIPLE,
     Rule.MAX_NOTIONAL_PER_MINUTE,
     Rule.MAX_NOTIONAL_PER_DAY,
@@ -847,3 +885,9 @@ def test_without_equity_every_share_of_it_refuses(cash: str) -> None:
 @pytest.mark.control("gate")
 def test_without_a_usable_price_every_rule_that_values_the_order_refuses(quote: str) -> None:
     assert refusals(f"{GENEROUS} quote={quote}") >= PRICED
+
+
+def test_whole_numbers_are_whole_also_as_soft_limits_of_what_is_off():
+    limits = with_soft_limits(limits_with(soft_limits=("max_day_trades 3", "max_net_exposure 0.5")))
+    assert (limits.max_day_trades, limits.max_net_exposure) == (3, Decimal("0.5"))
+    assert isinstance(limits.max_day_trades, int)

@@ -80,6 +80,8 @@ TROUBLE = [
     "use_unsettled_cash=false",
     "allowed_symbols=PEP+by+Ana+because+x",
     "restricted_symbols=KO+reduce_only+by+Ana+because+x",
+    "blackouts=everything+reduce_only+from+2024-01-08T00:00Z+until+2024-01-09T00:00Z+by+Ana+because+x",
+    "volatility_tiers=above+1+times+0",
     "strategy_budgets=T+value+1+loss+1+orders+1 realized=-9 left=2@100",
     "soft_limits=max_order_notional+1,max_position_pct+0.001",
     "reduce",

@@ -72,7 +72,15 @@ def test_every_question_is_asked_in_the_order_of_the_rules():
 def test_a_limit_that_is_off_is_not_asked_about():
     off = {rule for rule, _ in CHECKS} - set(QUESTIONS)
     unset = {Rule(key.name) for key in KEYS if key.may_be_off and getattr(default_limits(), key.name) is None}
-    lists = {Rule.ALLOWED, Rule.STRATEGY_VALUE, Rule.STRATEGY_LOSS, Rule.STRATEGY_ORDERS, Rule.SOFT_LIMITS}
+    lists = {
+        Rule.BLACKOUT,
+        Rule.VOLATILITY,
+        Rule.ALLOWED,
+        Rule.STRATEGY_VALUE,
+        Rule.STRATEGY_LOSS,
+        Rule.STRATEGY_ORDERS,
+        Rule.SOFT_LIMITS,
+    }
     assert off == unset | lists | {Rule.SETTLED_CASH}
     asked = Desk(limits=limits_with(max_quote_deviation_pct=None)).check(buy(1)).decision.checks
     assert Rule.MAX_QUOTE_DEVIATION not in {found.rule for found in asked}
@@ -267,6 +275,8 @@ no_trade_after_open_s       60        61        now=2024-01-08T14:31            
 no_trade_before_close_s     60        61        now=2024-01-08T20:59                buy 1
 restricted_symbols          PEP+blocked+by+Ana+because+x   KO+blocked+by+Ana+because+x   cash=2000       buy 1
 allowed_symbols             KO+by+Ana+because+x   PEP+by+Ana+because+x   cash=2000              buy 1
+blackouts                   PEP+blocked+from+2024-01-08T17:00Z+until+2024-01-09T17:00Z+by+Ana+because+x   KO+blocked+from+2024-01-08T17:00Z+until+2024-01-09T17:00Z+by+Ana+because+x   cash=2000   buy 1
+volatility_tiers            above+2+times+0   above+1+times+0   volatility=2            buy 1
 max_order_multiple          2         1         usual=11@50                         buy 1 limit 100
 max_cancel_ratio            2         1         cancel_ratio_from=2 canceled=2      buy 1
 cancel_ratio_from           3         2         max_cancel_ratio=1 canceled=2       buy 1
@@ -280,7 +290,7 @@ strategy_budgets            T+value+100   T+value+99   cash=2000                
 soft_limits                 max_order_notional+101   max_order_notional+99   cash=2000             buy 1 limit 100
 allow_hard_to_borrow        true      false     allow_short=true flags=easy_to_borrow  sell 1
 max_spread_pct              0.03      0.02      quote=99/102                        buy 1
-"""
+"""  # noqa: E501 - a row of a table is read as one line
 
 
 def _numbers_that_trip(**changes: Any) -> Account:
@@ -402,6 +412,21 @@ def _refused_with_a_clock_off_by_40_s(max_clock_skew_s: int) -> bool:
     return bool(agreement.obstacle("KO"))
 
 
+def _volatile(**changes: Any) -> str:
+    """An order of 1 000 dollars while KO has been restless for ten bars, and XOM for twenty."""
+    calm = np.array([0.01, -0.01] * 20)
+    restless, longer = calm.copy(), calm.copy()
+    restless[-10:] *= 3
+    longer[-20:] *= 3
+    both = np.column_stack([restless, longer])
+    source = RollingCorrelations(("KO", "XOM"), lambda bars: both[-bars:], window=20, min_observations=10)
+    chosen = {"volatility_reference": "KO", "volatility_short_window": 10, "volatility_long_window": 40} | changes
+    desk = Desk(limits=limits_with(volatility_tiers=("above 1.5 times 0",), **chosen))
+    desk.checker.know(volatility_ratio=source.volatility_ratio)
+    answer = desk.check(buy(10, limit="100"))
+    return answer.rule.value if isinstance(answer, Rejection) else "ok"
+
+
 OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], object]] = {
     "max_consecutive_losses": (
         lambda: _numbers_that_trip(max_consecutive_losses=2).kill_switch.is_active(),
@@ -498,6 +523,24 @@ OTHER_KEYS: dict[str, tuple[Callable[[], object], object, Callable[[], object], 
     "soft_limit_approvals": (lambda: _held_for(persons=1), "sent", lambda: _held_for(persons=2), "waiting"),
     "soft_limit_expiry_s": (lambda: _held_for(expiry_s=61), "sent", lambda: _held_for(expiry_s=60), "refused"),
     "max_raise_s": (lambda: _raises(Decimal(60)), "asked", lambda: _raises(Decimal(59)), "refused"),
+    "volatility_reference": (
+        lambda: _volatile(volatility_reference="XOM"),
+        "ok",
+        lambda: _volatile(volatility_reference="KO"),
+        "volatility_tiers",
+    ),
+    "volatility_short_window": (
+        lambda: _volatile(volatility_short_window=30),
+        "ok",
+        lambda: _volatile(volatility_short_window=10),
+        "volatility_tiers",
+    ),
+    "volatility_long_window": (
+        lambda: _volatile(volatility_long_window=12),
+        "ok",
+        lambda: _volatile(volatility_long_window=40),
+        "volatility_tiers",
+    ),
     "correlation_min_observations": (
         lambda: _measured(correlation_window=10, correlation_min_observations=10),
         Decimal(-1),

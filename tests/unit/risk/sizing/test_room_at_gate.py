@@ -20,9 +20,10 @@ ROOMY = "max_position_pct=1 max_sector_exposure=1 max_gross_exposure=4 buying_po
 LIMITS = {
     Rule.MAX_QUANTITY: ("max_order_quantity=41", 41),
     Rule.MAX_NOTIONAL: ("max_order_notional=5000", 49),
+    Rule.VOLATILITY: ("volatility_tiers=above+1+times+0.0018 volatility=2", 17),
     Rule.MAX_ORDER_MULTIPLE: ("max_order_multiple=2 usual=11@900", 17),
     Rule.MAX_ORDER_ADV: ("max_order_adv_pct=0.01 adv=2500", 25),
-    Rule.MAX_PARTICIPATION: ("max_participation_pct=0.01 adv=2600", 26),
+    Rule.MAX_PARTICIPATION: ("max_participation_pct=0.0104 adv=2500", 26),
     Rule.MAX_NOTIONAL_PER_MINUTE: ("max_notional_per_minute=2300", 22),
     Rule.MAX_NOTIONAL_PER_DAY: ("max_notional_per_day=2100", 20),
     Rule.MAX_TURNOVER: ("max_turnover_per_day=0.03", 29),

@@ -28,6 +28,7 @@ WORKLOADS = {
     "w2": "W1 on a hundred symbols in one portfolio",
     "w3_": "a market order on every bar",
     "w3b": "limit orders that rest and are cancelled",
+    "w4": "a position with a stop that rests out of reach",
     "w5": "quotes to a strategy that does nothing",
     "w7": "a sweep of parameter pairs, each a whole backtest",
 }

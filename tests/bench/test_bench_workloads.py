@@ -24,6 +24,7 @@ from tests.support.workloads import (
     EmaCross,
     EmaCrossVector,
     EveryBar,
+    Protected,
     cents,
     prices,
     quote_pairs,
@@ -107,6 +108,20 @@ def test_w3b_limits_that_rest_and_are_cancelled(against, size):
         lambda: asyncio.run(place_and_cancel()), lambda: bare_loops.resting(orders), units=orders, unit="order"
     )
     assert done.ours == done.bare == orders
+
+
+def test_w4_a_stop_that_rests_out_of_reach(against, size):
+    """A position of which every step of the market could be the last."""
+    bars = size(20_000, 1_000_000)
+    history = prices(bars, seed=5)
+    rows, stop = cents(history), int(history.close_micros.min()) // 20_000
+    done = against(
+        lambda: told(traded(Protected(Decimal(stop) / 100), history)),
+        lambda: bare_loops.protected(rows, stop),
+        units=bars,
+        unit="bar",
+    )
+    assert done.ours == done.bare
 
 
 def test_w5_quotes_to_a_strategy_that_does_nothing(against, size):

@@ -115,6 +115,18 @@ def resting(orders: int) -> int:
     return cancelled
 
 
+def protected(closes: Sequence[Sequence[int]], stop: int) -> Told:
+    """W4: bought on the first bar, with a stop at so many cents that rests to the end."""
+    account = BareAccount(1)
+    account.send(0, SHARES, closes[0][0])
+    order = BareOrder(0, -SHARES, stop / 100)
+    account.orders += 1
+    for row in closes[2:]:
+        if row[0] / 100 <= order.price:
+            raise AssertionError("the stop is out of reach")
+    return account.told(closes[-1])
+
+
 class BareQuote:
     """What a quote is in the bare loop."""
 

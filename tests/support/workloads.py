@@ -138,6 +138,27 @@ class EveryBar(Strategy):
             yield market_order(market.symbols[0], OrderSide.BUY if market.bar % 2 else OrderSide.SELL)
 
 
+class Protected(Strategy):
+    """W4: buys on the first bar, and leaves a stop on the second."""
+
+    def __init__(self, stop: Decimal) -> None:
+        self.stop = stop
+
+    def on_bar(self, market: MarketView) -> Iterable[Order]:
+        """Nothing after that."""
+        if market.bar == 1:
+            yield market_order(market.symbols[0], OrderSide.BUY)
+        elif market.bar == 2:
+            yield Order(
+                symbol=market.symbols[0],
+                side=OrderSide.SELL,
+                quantity=_QUANTITY,
+                order_type=OrderType.STOP,
+                time_in_force=TimeInForce.GTC,
+                stop_price=self.stop,
+            )
+
+
 def market_order(symbol: str, side: OrderSide) -> Order:
     """A hundred shares at the market; repetition is declared, for it is meant."""
     return Order(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from quant_trading_system.app.alerting.book import Alert, AlertBook, Began, Delivered
-from quant_trading_system.app.alerting.conditions import PATIENCE, conditions, is_of_the_moment, noticed
+from quant_trading_system.app.alerting.conditions import LATCHED, PATIENCE, conditions, is_of_the_moment, noticed
 from quant_trading_system.app.alerting.delivery import Delivery, message
 from quant_trading_system.app.alerting.settings import FIRST, SECOND, AlertSettings
 from quant_trading_system.app.notice_record import NoticeReader
@@ -129,7 +129,8 @@ class AlertWatch:
 
     def _see_conditions(self, now: datetime) -> None:
         moment = self._clock.monotonic()
-        found = {line.key: line for line in conditions(self._follower, self._engine(), now)}
+        lines = conditions(self._follower, self._engine(), now)
+        found = {line.key: line for line in lines if not self._is_on_record(line)}
         self._holds_since = {key: self._holds_since.get(key, moment) for key in found}
         for key, line in found.items():
             patience = PATIENCE.get(line.kind, timedelta(0)).total_seconds()
@@ -139,6 +140,12 @@ class AlertWatch:
         for key in self._lasting - found.keys():
             self.book.end(key, now)
             self._lasting.discard(key)
+
+    def _is_on_record(self, line: AlertLine) -> bool:
+        """A halt of the latch is the same matter as the one that the journal tells of, while that is open."""
+        key = line.key.replace(f":{LATCHED}:", ":", 1)
+        known = self.book.alerts.get(key) if key != line.key else None
+        return known is not None and not known.is_over and known.line.what == line.what
 
     # -- telling -----------------------------------------------------------------------------------------------------
 

@@ -339,6 +339,19 @@ def test_a_halt_while_no_engine_runs_and_one_of_the_machine_are_told(scene):
     assert {"halted:latch:4", "halted:machine:4"} == {alert.line.key for alert in scene.watch.book.open()}
 
 
+def test_a_halt_on_record_is_not_told_again_when_the_engine_is_gone(scene):
+    scene.halt()
+    scene.look()
+    told = list(scene.phone.titles)
+    reading(scene, state=EngineState.STOPPED, halt=HaltReading(level="halted", reason="x", by="ann", activation=1))
+    scene.look(2)
+    assert [alert.line.key for alert in scene.watch.book.open()] == ["halted:1"]
+    reading(scene, state=EngineState.STOPPED, halt=HaltReading(level="flattening", reason="x", by="ann", activation=1))
+    scene.look(2)
+    assert len(scene.phone.titles) == len(told) + 1
+    assert {alert.line.key for alert in scene.watch.book.open()} == {"halted:1", "halted:latch:1"}
+
+
 def test_a_full_disk_and_a_missing_watchdog_are_conditions(scene):
     reading(scene, has_reserve=False, beat_age_s=0, is_watched=False)
     found = {line.kind for line in conditions(scene.watch._follower, scene.reading, NOON)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
 from quant_trading_system.execution.alpaca_history import history_of
 from quant_trading_system.execution.credentials import Access, TradingMode
-from quant_trading_system.journal.snapshot import SnapshotKeeper, fold
+from quant_trading_system.journal.snapshot import Folded, SnapshotKeeper, folding
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
@@ -56,6 +57,8 @@ from quant_trading_system.trading.system import Past, Ports, TradingSystem, asse
 
 _HORIZON = timedelta(days=3 * 365)
 """How far ahead the calendar reaches; nobody runs an engine that long without a restart."""
+TOLD_EVERY = 100_000
+"""Entries of a journal between two signs of life of a start that has to read all of it."""
 
 Tell = Callable[[str], None]
 
@@ -233,6 +236,26 @@ def bind_account(directory: Path, account_id: str) -> None:
         note.write_text(ours, encoding="utf-8")
 
 
+async def folded_books(journal: Journal, tell: Tell) -> Folded:
+    """The books of `journal`; a start that takes long tells how far it has come, and hears a stop meanwhile.
+
+    Raises:
+        JournalDamaged: as `journal.snapshot.fold`.
+    """
+    pieces, last, told = folding(journal), journal.head[0], -1
+    while True:
+        try:
+            seq = next(pieces)
+        except StopIteration as end:
+            folded: Folded = end.value
+            return folded
+        if told < 0 or seq - told >= TOLD_EVERY:
+            if told >= 0:
+                tell(f"reading the journal without a snapshot that can be used: {seq:,} of {last:,} entries")
+            told = seq
+        await asyncio.sleep(0)
+
+
 async def assemble_live(
     setup: LiveSetup,
     ports: Ports,
@@ -247,7 +270,7 @@ async def assemble_live(
     if setup.mode is not TradingMode.LOCAL:
         bind_account(setup.directory, account.account_id)
     begun = sum(1 for _ in journal.entries(kinds=("run_started",)))
-    folded = fold(journal)
+    folded = await folded_books(journal, tell)
     SnapshotKeeper(journal, folded)
     past = None if folded.projection.opened is None else Past(folded.projection, journal)  # a start may have failed
     if past is None and held and not setup.adopted_by:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from types import MappingProxyType
 from typing import Any, get_args
 
 import msgspec
 
-from quant_trading_system.core.events import AnyEvent
+from quant_trading_system.core.events import AnyEvent, OrderEvent
 from quant_trading_system.core.exceptions import JournalError
+from quant_trading_system.core.order_state import OrderStatus
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest encoded event; room for the universe of a whole market in `RunStarted`."""
@@ -18,6 +21,18 @@ KINDS = MappingProxyType({event: str(event.__struct_config__.tag) for event in g
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+class _Undecided(OrderEvent, frozen=True, kw_only=True, omit_defaults=True, tag="order"):
+    """An order event whose decision is left as it is written: nine tenths of its bytes, and no part of the books."""
+
+    decision: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]  # it never leaves this module
+
+
+_PLAIN_FIELDS = tuple(name for name in OrderEvent.__struct_fields__ if name != "decision")
+_QUICK_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    reduce(or_, [_Undecided if event is OrderEvent else event for event in KINDS])
+)
 
 
 def encode(event: AnyEvent) -> bytes:
@@ -43,8 +58,26 @@ def decode(body: bytes) -> AnyEvent:
     Raises:
         JournalError: no JSON, an unknown kind, a value out of range, or a field from a newer version.
     """
+    return _understood(body, _DECODER)
+
+
+def decode_for_books(body: bytes) -> AnyEvent:
+    """As `decode`, but without the decision about an order unless it was denied: books are folded in half the time.
+
+    Raises:
+        JournalError: as `decode`; what is left out is not looked into.
+    """
+    event = _understood(body, _QUICK_DECODER)
+    if type(event) is not _Undecided:
+        return event
+    if event.status is OrderStatus.DENIED:
+        return decode(body)
+    return OrderEvent(**{name: getattr(event, name) for name in _PLAIN_FIELDS})
+
+
+def _understood(body: bytes, decoder: msgspec.json.Decoder[Any]) -> AnyEvent:
     try:
-        event = _DECODER.decode(body)
+        event: AnyEvent = decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
         raise JournalError(f"cannot be read by this version: {error}") from error
     known = _ENCODER.encode(event)

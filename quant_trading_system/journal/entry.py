@@ -16,7 +16,7 @@ import msgspec
 
 from quant_trading_system.core.events import AnyEvent
 from quant_trading_system.core.exceptions import JournalDamaged, JournalError
-from quant_trading_system.journal.codec import decode
+from quant_trading_system.journal.codec import decode, decode_for_books
 
 DIGEST_BYTES = 32
 KEY_BYTES = 32
@@ -60,6 +60,18 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
         """
         try:
             return decode(self.body)
+        except JournalError as error:
+            raise JournalDamaged(self.seq, str(error)) from error
+
+    @property
+    def event_for_books(self) -> AnyEvent:
+        """The event, without what the books do not need: see `codec.decode_for_books`.
+
+        Raises:
+            JournalDamaged: this version cannot read it.
+        """
+        try:
+            return decode_for_books(self.body)
         except JournalError as error:
             raise JournalDamaged(self.seq, str(error)) from error
 

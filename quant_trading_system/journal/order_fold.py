@@ -22,7 +22,7 @@ REMEMBERED_ORDERS = 10_000
 RECENT_LEGS = 1_000
 """Ended orders among which legs of positions that are still held are looked for."""
 
-History = Callable[[str], Iterable[Entry]]
+History = Callable[[str, int], Iterable[Entry]]
 """Finds the entries about one order."""
 
 Differ = Callable[[str, object, object], None]
@@ -155,7 +155,7 @@ class OrderFold:
         """The order, out of memory or, when it ended long ago, out of the history."""
         view = self.get(order_id)
         if view is None and self._forgotten and self._history is not None:
-            view = _recalled(self._history(order_id), seq)
+            view = _recalled(self._history(order_id, seq))
         return view
 
     def _take_out(self, view: OrderView) -> None:
@@ -187,13 +187,11 @@ def _adopt(view: OrderView, event: OrderEvent) -> None:
         view.quantity = event.quantity
 
 
-def _recalled(entries: Iterable[Entry], before: int) -> OrderView | None:
-    """The order as it stood before entry `before`."""
+def _recalled(entries: Iterable[Entry]) -> OrderView | None:
+    """The order as it stood after these entries."""
     view: OrderView | None = None
     for entry in entries:
         event = entry.event
-        if entry.seq >= before:
-            break
         if isinstance(event, OrderEvent):
             view = view or OrderView(order_id=event.order_id, symbol=event.symbol)
             if event.order is not None:

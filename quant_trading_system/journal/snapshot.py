@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Generator
 from decimal import localcontext
 from functools import cache
 from hashlib import blake2b
+from itertools import islice
 from types import ModuleType
 from typing import NamedTuple
 
@@ -39,7 +41,7 @@ from quant_trading_system.core import (
 from quant_trading_system.core.events import AnyEvent, RunFinished
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.core.numbers import LEDGER
-from quant_trading_system.journal import approval_fold, limits_fold, order_fold, parent_fold
+from quant_trading_system.journal import approval_fold, codec, limits_fold, order_fold, parent_fold
 from quant_trading_system.journal import books as books_module
 from quant_trading_system.journal import projection as projection_module
 from quant_trading_system.journal.books import Books, books_of, projection_of
@@ -49,6 +51,11 @@ from quant_trading_system.journal.store import Journal, JournalSource
 
 SNAPSHOT_EVERY = 50_000
 """Entries between two snapshots of a running account; a start after a crash folds so many at most."""
+
+PIECE = 2_000
+"""Entries that are folded in one go: a fraction of a second."""
+KEPT_WHILE_FOLDING = 500_000
+"""Entries between two snapshots of a fold that takes long."""
 
 _MAGIC = b"QTSSNAP1"
 _CHECK_BYTES = 32
@@ -70,6 +77,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     positions,
     risk_now,
     approval_fold,
+    codec,
     limits_fold,
     order_fold,
     parent_fold,
@@ -144,6 +152,21 @@ def fold(journal: Journal) -> Folded:
     Raises:
         JournalDamaged: an entry that had to be read is not what was appended, or this version cannot read it.
     """
+    pieces = folding(journal)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            folded: Folded = end.value
+            return folded
+
+
+def folding(journal: Journal) -> Generator[int, None, Folded]:
+    """As `fold`, piece by piece: tells after each up to which entry it has come, and the caller may do other things.
+
+    On the way snapshots are kept, so that a long fold which is cut off goes on where it was. Memory stays bounded
+    whatever the length: what ended long ago is looked up in the journal.
+    """
     projection, ignored = Projection(journal.about), ""
     snapshot = journal.read_snapshot()
     if snapshot:
@@ -153,9 +176,14 @@ def fold(journal: Journal) -> Folded:
             ignored = str(error)
             _log.warning("the snapshot of the journal is ignored: %s", ignored)
     begun = projection.seq
-    with localcontext(LEDGER):
-        for entry in journal.entries(begun + 1):
-            projection.apply(entry.seq, entry.event)
+    entries = journal.entries(begun + 1)
+    while piece := list(islice(entries, PIECE)):
+        with localcontext(LEDGER):
+            for entry in piece:
+                projection.apply(entry.seq, entry.event_for_books)
+        if projection.seq % KEPT_WHILE_FOLDING < PIECE:
+            journal.keep_snapshot(packed(projection, piece[-1].digest, journal.key))
+        yield projection.seq
     return Folded(projection, begun, projection.seq - begun, ignored)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 import sqlite3
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +32,7 @@ FAULTS = (sqlite3.Error, UnicodeError)
 """What the driver raises over a file that it cannot read."""
 
 _CHUNK = 1000
-_LOWEST = -(2**63)
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 # The entry before is joined, so that each row can be authenticated by itself, wherever reading starts.
 _SELECT = (
@@ -84,9 +85,9 @@ class JournalReader:
         row = next(self._rows("WHERE e.seq = ?", (seq,), last=seq - 1), None)
         return entry_from(row) if row else None
 
-    def about(self, order_id: str) -> list[Entry]:
-        """Every entry about one order, and the signal that led to it, oldest first."""
-        found = self._selected_rows("e.subject = ?", (order_id,), 1)
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
+        """Every entry about one order before an entry, and the signal that led to it, oldest first."""
+        found = self._selected_rows("e.subject = ? AND e.seq < ?", (order_id, min(before, _HIGHEST)), 1)
         return with_signal([entry_from(row) for row in found], self.entry)
 
     def digest_at(self, seq: int) -> bytes | None:
@@ -129,7 +130,7 @@ class JournalReader:
                 return
             lowest = last + 1
 
-    def _selected_rows(self, condition: str, values: tuple[str, ...], start: int) -> Iterator[Row]:
+    def _selected_rows(self, condition: str, values: tuple[str | int, ...], start: int) -> Iterator[Row]:
         while True:
             chosen = f"WHERE {condition} AND e.seq >= ? ORDER BY e.seq LIMIT ?"
             rows = list(self._rows(chosen, (*values, start, _CHUNK), last=start - 1))

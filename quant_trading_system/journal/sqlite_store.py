@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -183,8 +184,8 @@ class SqliteJournal(Journal):
     def entry(self, seq: int) -> Entry | None:
         return self._reader.entry(seq)
 
-    def about(self, order_id: str) -> list[Entry]:
-        return self._reader.about(order_id)
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
+        return self._reader.about(order_id, before)
 
     def read_snapshot(self) -> bytes:
         path = beside(self.path, SNAPSHOT_SUFFIX)

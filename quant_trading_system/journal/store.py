@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
@@ -33,8 +34,8 @@ class JournalSource(Protocol):
     def entry(self, seq: int) -> Entry | None:
         """The entry of that number."""
 
-    def about(self, order_id: str) -> list[Entry]:
-        """Everything about one order, and the signal that led to it, oldest first."""
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
+        """Everything about one order before an entry, and the signal that led to it, oldest first."""
 
 
 class Journal(ABC):
@@ -97,8 +98,8 @@ class Journal(ABC):
         """The durable entry of that number, None when there is none."""
 
     @abstractmethod
-    def about(self, order_id: str) -> list[Entry]:
-        """Every durable entry about one order, and the signal that led to it, oldest first."""
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
+        """Every durable entry about one order before an entry, and the signal that led to it, oldest first."""
 
     @abstractmethod
     def read_snapshot(self) -> bytes:
@@ -230,9 +231,10 @@ class MemoryJournal(Journal):
         self._settle()
         return entry_from(self._rows[seq - 1]) if 0 < seq <= len(self._rows) else None
 
-    def about(self, order_id: str) -> list[Entry]:
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
         self._settle()
-        return with_signal([entry_from(row) for row in self._rows if row[5] == order_id], self.entry)
+        rows = self._rows[: max(before - 1, 0)]
+        return with_signal([entry_from(row) for row in rows if row[5] == order_id], self.entry)
 
     def read_snapshot(self) -> bytes:
         return self._snapshot

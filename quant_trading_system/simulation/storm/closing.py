@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 
@@ -46,9 +47,9 @@ class Written:
         """The entry of that number."""
         return entry_from(self._rows[seq - 1]) if 0 < seq <= len(self._rows) else None
 
-    def about(self, order_id: str) -> list[Entry]:
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
         """Everything about one order."""
-        return with_signal([entry_from(row) for row in self._rows if row[5] == order_id], self.entry)
+        return with_signal([entry_from(row) for row in self._rows[: before - 1] if row[5] == order_id], self.entry)
 
 
 def differing_state(disk: Disk, state: StateRecorded) -> list[Difference]:

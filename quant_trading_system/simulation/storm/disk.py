@@ -7,6 +7,7 @@ Both belong to one life and are dead when it is.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
@@ -146,8 +147,8 @@ class DiskJournal(Journal):
     def entry(self, seq: int) -> Entry | None:
         return entry_from(self._disk.rows[seq - 1]) if 0 < seq <= self._disk.synced else None
 
-    def about(self, order_id: str) -> list[Entry]:
-        rows = self._disk.rows[: self._disk.synced]
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
+        rows = self._disk.rows[: min(self._disk.synced, before - 1)]
         return with_signal([entry_from(row) for row in rows if row[5] == order_id], self.entry)
 
     def read_snapshot(self) -> bytes:

@@ -7,14 +7,19 @@ from decimal import Decimal
 
 import pytest
 
+from quant_trading_system.app import live_parts
 from quant_trading_system.app.adoption import Ledger, adopt_cash, adopt_positions
 from quant_trading_system.app.live import unless_stopped
-from quant_trading_system.app.live_parts import bind_account
+from quant_trading_system.app.live_parts import bind_account, folded_books
 from quant_trading_system.core.events import CashMoved, PositionAdopted, RiskEvent
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.execution.broker import BrokerAccount, BrokerPosition
 from quant_trading_system.execution.reconciliation import compare_cash, compare_positions
+from quant_trading_system.journal import snapshot
+from quant_trading_system.journal.keys import key_from_seed
+from quant_trading_system.journal.store import MemoryJournal
 from tests.support.desk import Account
+from tests.support.market import NOON
 
 
 def position(symbol: str, quantity: int, price: str) -> BrokerPosition:
@@ -32,6 +37,24 @@ def test_an_account_cannot_be_traded_from_two_directories(tmp_path):
     with pytest.raises(ConfigurationError, match="keeps account account-1"):
         bind_account(tmp_path / "default", "account-2")
     bind_account(tmp_path / "fresh", "account-2")
+
+
+def test_a_start_over_a_long_journal_tells_how_far_it_has_come_and_hears_a_stop(monkeypatch):
+    monkeypatch.setattr(snapshot, "PIECE", 10)
+    monkeypatch.setattr(live_parts, "TOLD_EVERY", 30)
+    journal = MemoryJournal(key_from_seed(1))
+    for number in range(100):
+        journal.append(CashMoved(at=NOON, amount=Decimal(1), cash=Decimal(number + 1), reason="interest"))
+    told: list[str] = []
+
+    async def story() -> None:
+        assert (await folded_books(journal, told.append)).projection.cash == 100
+        assert [line.split(": ")[1] for line in told] == [f"{seq} of 100 entries" for seq in (40, 70, 100)]
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_soon(stop.set)
+        assert await unless_stopped(stop, folded_books(journal, told.append)) is None
+
+    asyncio.run(story())
 
 
 def test_positions_are_brought_to_the_brokers_on_a_persons_word():

@@ -19,7 +19,16 @@ from quant_trading_system.core.events import (
 from quant_trading_system.core.exceptions import JournalDamaged, JournalError
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
-from quant_trading_system.journal.codec import KINDS, MAX_BODY_BYTES, decode, encode, kind_of, subject_of, time_text
+from quant_trading_system.journal.codec import (
+    KINDS,
+    MAX_BODY_BYTES,
+    decode,
+    decode_for_books,
+    encode,
+    kind_of,
+    subject_of,
+    time_text,
+)
 from quant_trading_system.journal.entry import Entry, chained, entry_from, genesis, is_authentic
 
 AT = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
@@ -34,6 +43,30 @@ def test_an_event_is_one_json_object_with_decimals_as_text():
         b'{"kind":"cash_moved","at":"2024-01-02T14:30:00Z","amount":"100000.00","cash":"100000.00","reason":"opening"}'
     )
     assert decode(encode(CASH)) == CASH
+
+
+@pytest.mark.parametrize("status", [OrderStatus.SENT, OrderStatus.DENIED])
+def test_books_are_told_everything_but_why_an_order_was_let_through(status):
+    checks = (CheckResult(Rule.MAX_REPEATED_ORDERS, status is OrderStatus.SENT, Decimal(61), Decimal(60)),)
+    order = Order(
+        symbol="KO",
+        side=OrderSide.BUY,
+        quantity=Decimal(3),
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        client_order_id="run-1-0",
+    )
+    zero = Decimal(0)
+    decision = Decision(
+        checks=checks, limits_version="5f1c", at=AT, equity=zero, drawdown=zero, daily_pnl=zero, position=zero
+    )
+    event = OrderEvent(at=AT, order_id="run-1-0", symbol="KO", status=status, order=order, decision=decision)
+    expected = event if status is OrderStatus.DENIED else msgspec.structs.replace(event, decision=None)
+    assert decode_for_books(encode(event)) == expected
+    assert type(decode_for_books(encode(event))) is OrderEvent
+    assert decode_for_books(encode(CASH)) == CASH
+    with pytest.raises(JournalError, match="fields that this version does not know"):
+        decode_for_books(encode(event)[:-1] + b',"more":1}')
 
 
 def test_every_event_of_the_vocabulary_has_a_kind_of_its_own():

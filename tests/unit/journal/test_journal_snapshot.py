@@ -26,10 +26,19 @@ from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeIn
 from quant_trading_system.core.positions import Position
 from quant_trading_system.journal import order_fold, snapshot, sqlite_store
 from quant_trading_system.journal.books import Books, books_of
+from quant_trading_system.journal.entry import Entry
 from quant_trading_system.journal.order_fold import OrderFold
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.journal.replay import replay
-from quant_trading_system.journal.snapshot import Folded, SnapshotKeeper, SnapshotUnusable, fold, packed, unpacked
+from quant_trading_system.journal.snapshot import (
+    Folded,
+    SnapshotKeeper,
+    SnapshotUnusable,
+    fold,
+    folding,
+    packed,
+    unpacked,
+)
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import MemoryJournal
 
@@ -267,6 +276,42 @@ def test_a_running_account_keeps_snapshots_and_the_next_start_reads_the_rest_onl
         last = fold(journal)
         assert last.entries < 10
         assert state(last.projection) == state(replay(journal).projection)
+
+
+@pytest.mark.fault("killed-in-recovery")
+def test_a_long_fold_that_is_cut_off_goes_on_where_it_was(path, monkeypatch):
+    """It is read in pieces, and snapshots are kept on the way."""
+    monkeypatch.setattr(snapshot, "PIECE", 4)
+    monkeypatch.setattr(snapshot, "KEPT_WHILE_FOLDING", 12)
+    with SqliteJournal(path, KEY) as journal:
+        written(journal=journal)
+    with SqliteJournal(path, KEY) as journal:
+        pieces = folding(journal)
+        assert [next(pieces) for _ in range(4)] == [4, 8, 12, 16]
+    with SqliteJournal(path, KEY) as journal:
+        folded = fold(journal)
+        assert (folded.snapshot_seq, folded.entries) == (12, len(STORY) - 12)
+        assert state(folded.projection) == state(replay(journal).projection)
+
+
+def test_orders_that_ended_long_ago_are_looked_up_by_what_was_before(path, monkeypatch):
+    """Nothing is read again for a new order; what comes late to an old one finds it as it was."""
+    monkeypatch.setattr(order_fold, "REMEMBERED_ORDERS", 2)
+    late = msgspec.structs.replace(order(1)[1], execution_id="late", cumulative_quantity=D(99), quantity=D(1))
+    with SqliteJournal(path, KEY) as journal:
+        written([*STORY, late], journal=journal)
+    with SqliteJournal(path, KEY) as journal:
+        asked: list[int] = []
+        look = journal.about
+
+        def about(order_id: str, before: int) -> list[Entry]:
+            asked.append(len(found := look(order_id, before)))
+            return found
+
+        monkeypatch.setattr(journal, "about", about)
+        folded = fold(journal)
+        assert asked == [0] * (len(asked) - 1) + [5]
+        assert state(folded.projection) == state(replay(journal).projection)
 
 
 def test_the_end_of_a_run_keeps_one(path):

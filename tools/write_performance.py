@@ -77,10 +77,10 @@ opened by themselves in a browser ([W1](images/flame-w1.svg), [W3](images/flame-
 
 PEERS_HEAD = """## Beside others
 
-W1 and W3 in other libraries, each in a process of its own, without imports, as `make bench-peers ARGS=backtests`
-measured them in one run. All of them come to the same orders, fills and equity, to the cent, but only here every order
-passes a complete gate and is kept in a journal that can be verified. vectorbt is told W1 in vector operations and W3
-as a list of orders, and was compiled before.
+W1, W3 and W5 (as many quotes as there are bars) in other libraries, each in a process of its own, without imports, as
+`make bench-peers ARGS=backtests` measured them in one run. All of them come to the same orders, fills and equity, to
+the cent, but only here every order passes a complete gate and is kept in a journal that can be verified. vectorbt is
+told W1 in vector operations and W3 as a list of orders, and was compiled before.
 """
 
 

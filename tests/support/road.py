@@ -89,5 +89,11 @@ class _Fixed:
     def quote(self, symbol: str) -> Quote | None:
         return self._board.quote(symbol)
 
+    def last_price(self, symbol: str) -> Decimal:
+        quote = self._board.quote(symbol)
+        assert quote is not None
+        assert quote.last is not None
+        return quote.last
+
     def volume(self, symbol: str) -> Decimal | None:
         return None

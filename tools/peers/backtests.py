@@ -3,7 +3,8 @@
     make bench-peers ARGS=backtests
     QTS_PEER_BARS=1000000 make bench-peers ARGS=backtests    with as many bars as you like
 
-W1 is an EMA cross with fees on minute bars of one symbol, W3 a market order on every bar. Everybody trades the same
+W1 is an EMA cross with fees on minute bars of one symbol, W3 a market order on every bar, W5 as many quotes to a
+strategy that does nothing, for those who know quotes. Everybody trades the same
 prices, which open where they closed, so that a fill at the next open is one at the close. Here buys pay one cent more,
 the narrowest spread there is; the others know no spread, and their equity is charged with that cent. Then orders, fills
 and equity are those of a bare loop, to the cent; whoever differs is told. Seconds are those of the processor, without
@@ -14,12 +15,14 @@ None of the others keeps a journal that could be verified, or asks more than a f
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,9 +30,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.quotes import Quote, QuoteBoard
 from tests.support import bare_loops
 from tests.support.bare_loops import CASH_CENTS, FEE_CENTS, SHARES, TICK_CENTS, Told
-from tests.support.workloads import PAST, EmaCross, EmaCrossVector, EveryBar, cents, prices, told, traded
+from tests.support.road import NOON, account
+from tests.support.workloads import PAST, EmaCross, EmaCrossVector, EveryBar, cents, prices, quote_pairs, told, traded
 
 BARS = int(os.environ.get("QTS_PEER_BARS", "10000"))
 FAST, SLOW = 10, 20
@@ -240,6 +245,45 @@ def ours_vector(workload: str, given: Market) -> Callable[[], Told]:
     return lambda: told(traded(EmaCrossVector(FAST, SLOW), given.history))
 
 
+def heard(quotes: int) -> Told:
+    """Quotes in the place of fills; the cash has not changed."""
+    return Told(0, quotes, CASH_CENTS)
+
+
+def our_quotes(_: str, __: Market) -> Callable[[], Told]:
+    system, _venue = account()
+    board = system.ports.quotes
+    assert isinstance(board, QuoteBoard)
+    exact = [(Decimal(str(bid)), Decimal(str(ask))) for bid, ask in quote_pairs(BARS)]
+
+    async def feed() -> int:
+        for bid, ask in exact:
+            board.publish(Quote("S0000", bid, ask, NOON, NOON, bid, source="bench"))
+            await system.engine.on_step()
+        return len(exact)
+
+    return lambda: heard(asyncio.run(feed()))
+
+
+def bare_quotes(_: str, __: Market) -> Callable[[], Told]:
+    pairs = quote_pairs(BARS)
+    return lambda: heard(bare_loops.quotes(pairs))
+
+
+def nautilus_quotes(_: str, __: Market) -> Callable[[], Told]:
+    from tools.peers.nautilus import listener
+
+    run = listener(quote_pairs(BARS), cash=CASH)
+    return lambda: heard(run())
+
+
+def nautilus2_quotes(_: str, __: Market) -> Callable[[], Told]:
+    from tools.peers.nautilus2 import listener
+
+    run = listener(quote_pairs(BARS), cash=CASH)
+    return lambda: heard(run())
+
+
 PEERS: dict[str, tuple[str, Callable[[str, Market], Callable[[], Told]]]] = {
     "ours": ("quant-trading-system", ours),
     "ours, asked once": ("", ours_vector),
@@ -251,16 +295,24 @@ PEERS: dict[str, tuple[str, Callable[[str, Market], Callable[[], Told]]]] = {
     "backtesting.py": ("backtesting", backtesting),
     "vectorbt, warm": ("vectorbt", vectorbt),
 }
+QUOTED: dict[str, tuple[str, Callable[[str, Market], Callable[[], Told]]]] = {
+    "ours": ("quant-trading-system", our_quotes),
+    "bare loop": ("", bare_quotes),
+    "nautilus_trader 1": ("nautilus_trader", nautilus_quotes),
+    "nautilus_trader 2": ("nautilus_trader", nautilus2_quotes),
+}
+WORKLOADS = {"W1": PEERS, "W3": {name: peer for name, peer in PEERS.items() if "asked once" not in name}, "W5": QUOTED}
 APART = {"nautilus_trader 2": "nautilus2", "zipline": "zipline"}
 """Those that cannot live with the others, and their environments in build/peers, which `run.sh` makes."""
 
 
 def measure(name: str, workload: str) -> None:
     """In a process of its own: print what came out, the seconds of the processor, and the version."""
-    run = PEERS[name][1](workload, market(workload))
+    library, prepare = WORKLOADS[workload][name]
+    run = prepare(workload, market(workload))
     began = time.process_time()
     found = run()
-    print(json.dumps([*found, time.process_time() - began, installed(PEERS[name][0])]))
+    print(json.dumps([*found, time.process_time() - began, installed(library)]))
 
 
 def main() -> int:
@@ -268,12 +320,10 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     print(f"{'':>4} {'':<26} {'orders':>8} {'fills':>8} {'equity':>15} {'seconds':>9} {'to ours':>9}")
     wrong = 0
-    for workload in ("W1", "W3"):
-        expected = bare(workload, market(workload))()
+    for workload, peers in WORKLOADS.items():
+        expected = peers["bare loop"][1](workload, market(workload))()
         own = 0.0
-        for name in PEERS:
-            if name == "ours, asked once" and workload == "W3":
-                continue
+        for name in peers:
             python = interpreter(name)
             if python is None:
                 print(f"{workload:>4} {name:<26} left out: there is no Python for it here")

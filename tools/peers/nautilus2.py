@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from nautilus_trader.model import (
     OrderSide,
     Price,
     Quantity,
+    QuoteTick,
     Symbol,
     Venue,
 )
@@ -57,14 +58,60 @@ class Trader(Strategy):  # type: ignore[misc]  # without types
         self.filled += 1
 
 
+class Listener(Strategy):  # type: ignore[misc]  # without types
+    """Hears quotes and does nothing."""
+
+    def __new__(cls, *_: Any) -> Listener:
+        made: Listener = super().__new__(cls)
+        return made
+
+    def __init__(self, instrument: Any) -> None:
+        super().__init__()
+        self.instrument, self.heard = instrument, 0
+
+    def on_start(self) -> None:
+        self.subscribe_quotes(self.instrument.id)
+
+    def on_quote(self, quote: Any) -> None:  # noqa: ARG002 - nothing is done with it
+        self.heard += 1
+
+
+def listener(pairs: Sequence[tuple[float, float]], *, cash: float) -> Callable[[], int]:
+    """How many quotes were heard."""
+    instrument, size = _equity(), Quantity.from_int(100)
+    ticks = [
+        QuoteTick(instrument.id, Price(bid, 2), Price(ask, 2), size, size, number, number)
+        for number, (bid, ask) in enumerate(pairs, 1)
+    ]
+
+    def run() -> int:
+        engine = BacktestEngine(BacktestEngineConfig(bypass_logging=True, run_analysis=False))
+        engine.add_venue(
+            VENUE, OmsType.NETTING, AccountType.CASH, [Money(cash, USD)], base_currency=USD,
+            fee_model=FixedFeeModel(Money(0.0, USD)),
+        )  # fmt: skip
+        engine.add_instrument(instrument)
+        engine.add_data(ticks)
+        strategy = Listener(instrument)
+        engine.add_strategy(strategy)
+        engine.run()
+        return strategy.heard
+
+    return run
+
+
+def _equity() -> Equity:
+    return Equity(
+        instrument_id=InstrumentId(Symbol("S000"), VENUE), raw_symbol=Symbol("S000"), currency=USD, price_precision=2,
+        price_increment=Price.from_str("0.01"), lot_size=Quantity.from_int(1), ts_event=0, ts_init=0,
+    )  # fmt: skip
+
+
 def runner(
     frame: Any, side: Callable[[float], int], *, cash: float, fee: float, shares: int
 ) -> Callable[[], tuple[int, int, int, float, int]]:
     """Orders, fills, buys, cash and shares held at the end."""
-    instrument = Equity(
-        instrument_id=InstrumentId(Symbol("S000"), VENUE), raw_symbol=Symbol("S000"), currency=USD, price_precision=2,
-        price_increment=Price.from_str("0.01"), lot_size=Quantity.from_int(1), ts_event=0, ts_init=0,
-    )  # fmt: skip
+    instrument = _equity()
     bar_type = BarType.from_str(f"{instrument.id}-1-MINUTE-LAST-EXTERNAL")
     stamps = frame.index.astype("int64").tolist()
     rows = frame[["open", "high", "low", "close"]].itertuples(index=False)

@@ -196,6 +196,22 @@ def refuse(
     _act(AnswerApproval(approval=approval, answer=ApprovalAnswer.NO, reason=reason), line)
 
 
+def blackouts(
+    file: Annotated[Path, typer.Argument(help="CSV: symbol, from, until, reason, and perhaps mode.")],
+    owner: Annotated[str, typer.Option("--owner", help="Who says so.")],
+) -> None:
+    """Turn a calendar of earnings or news into the entries of `blackouts`, for the section times of a limits file.
+
+    Example: [bold]qts limits blackouts earnings.csv --owner Ana[/bold]
+    """
+    from quant_trading_system.app.blackout_file import blackouts_of
+
+    entries = blackouts_of(file, owner)
+    typer.echo("  blackouts:")
+    for entry in entries:
+        typer.echo(f"    - {entry}")
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     limits = typer.Typer(help=_LIMITS, no_args_is_help=True)
@@ -204,6 +220,7 @@ def add_to(app: typer.Typer) -> None:
     for answer in (approve, refuse):
         limits.command(help=(answer.__doc__ or "").replace("qts approvals", "qts limits"))(grouped(answer))
     limits.command("raise")(grouped(raise_until))
+    limits.command()(blackouts)
     app.add_typer(limits, name="limits")
     approvals = typer.Typer(help=_APPROVALS, no_args_is_help=True)
     approvals.command("list")(grouped(waiting))

@@ -22,7 +22,7 @@ from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.order_quality import OrderQuality
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.second_marks import AgreedEquity, SecondMarks
+from quant_trading_system.risk.second_marks import AgreedEquity, SecondMarks, SettledEquity
 from quant_trading_system.risk.triggers import LOSSES, STREAK, TRIGGERS, Answer, Measure, RecentHigh, losses_from, near
 
 _SIX = Decimal("1E-6")
@@ -71,6 +71,7 @@ class RiskMonitor:
         self._known_at: Decimal | None = None
         self._second_marks = SecondMarks(clock, quoted_at)
         self._agreed: AgreedEquity | None = None
+        self._settled: SettledEquity | None = None
         self.use_limits(limits)
 
     def use_limits(self, limits: RiskLimits) -> None:
@@ -81,8 +82,17 @@ class RiskMonitor:
         self._near = near(limits)
 
     def doubt_single_prices(self) -> None:
-        """From now on peak and recent high are what two looks agree on; recorded prices can be believed at once."""
+        """From now on highs are what two looks agree on, and what a day begins and ends with is the middle of three.
+
+        Recorded prices can be believed at once.
+        """
         self._agreed = AgreedEquity(self._clock, self._second_marks.quoted_at)
+        self._settled = SettledEquity(self._clock, self._second_marks.quoted_at)
+
+    @property
+    def can_open_day(self) -> bool:
+        """What the day begins with is known: the last close, or what the account is worth by more than one price."""
+        return self._portfolio.closing_equity is not None or self._settled is None or self._settled.is_known
 
     # -- days ----------------------------------------------------------------------------------------------------
 
@@ -94,22 +104,20 @@ class RiskMonitor:
         before, now = self.opened_at, self._clock.now()
         self.opened_at = now
         self._warned.clear()
-        portfolio = self._portfolio
-        with portfolio.lock:
-            closing = portfolio.closing_equity
-            begin = portfolio.day_start_equity = portfolio.equity if closing is None else closing
-            if before is None or before.isocalendar()[:2] != now.isocalendar()[:2]:
-                portfolio.week_start_equity = begin
-            if before is None or (before.year, before.month) != (now.year, now.month):
-                portfolio.month_start_equity = begin
-            portfolio.closing_equity = None
+        self._portfolio.begin_day(before, now, self._worth())
         self._emit(self.numbers(RiskEventKind.DAY_OPENED))
 
     def close_day(self) -> None:
         """A trading day ends; puts its numbers on record."""
         with self._portfolio.lock:
-            self._portfolio.closing_equity = self._portfolio.equity
-        self._emit(self.numbers(RiskEventKind.DAY_CLOSED))
+            closing = self._portfolio.closing_equity = self._worth()
+        self._emit(msgspec.structs.replace(self.numbers(RiskEventKind.DAY_CLOSED), equity=closing))
+
+    def _worth(self) -> Decimal:
+        """Equity as it can be remembered for a day."""
+        with self._portfolio.lock:
+            equity, flows = self._portfolio.equity, self._portfolio.flows
+        return equity if self._settled is None else self._settled.now(equity - flows) + flows
 
     def close_missed_day(self, equity: Decimal) -> None:
         """A trading day ended while no process ran: it is closed at the `equity` that was recorded last.
@@ -228,6 +236,8 @@ class RiskMonitor:
                 return equity, ()
             flows = portfolio.flows
             lasting = equity - flows
+            if self._settled is not None:
+                self._settled.see(lasting)
             if self._agreed is not None:
                 lasting = self._agreed.see(lasting, portfolio.peak_equity - flows)
             portfolio.peak_equity = max(portfolio.peak_equity, lasting + flows)
@@ -308,9 +318,7 @@ class RiskMonitor:
 
     def forgive(self) -> None:
         """Persons reset the switch: streaks and windows begin anew, losses of money count on."""
-        with self._portfolio.lock:
-            self._portfolio.losing_streak = 0
-            self._portfolio.trips.forgive()
+        self._portfolio.forgive_streak()
         self._begin_windows(RiskEventKind.STREAK_FORGIVEN)
 
     def _begin_windows(self, why: RiskEventKind) -> None:
@@ -321,14 +329,8 @@ class RiskMonitor:
 
     def rebase(self) -> None:
         """The loss was accepted with a reset: losses count from today's equity, streaks and windows from nothing."""
-        portfolio = self._portfolio
-        with portfolio.lock:
-            portfolio.peak_equity = portfolio.day_start_equity = portfolio.equity
-            portfolio.week_start_equity = portfolio.month_start_equity = portfolio.equity
-            portfolio.closing_equity = None
-            portfolio.losing_streak = 0
-            portfolio.trips.forgive()
-            self._high.forget()
+        self._portfolio.begin_anew(self._worth())
+        self._high.forget()
         self._begin_windows(RiskEventKind.REBASED)
 
     def restore(

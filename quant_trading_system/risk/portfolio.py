@@ -9,6 +9,7 @@ nothing here scans what grows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from threading import RLock
 from types import MappingProxyType
@@ -301,6 +302,34 @@ class Portfolio:
         self.peak_equity += amount
         if self.closing_equity is not None:
             self.closing_equity += amount
+
+    def begin_day(self, before: datetime | None, now: datetime, worth: Decimal) -> None:
+        """The day's profit counts from the last close, or from `worth`; so do those of a week and month that begin.
+
+        Args:
+            before: when the trading day before was opened, None for the first.
+        """
+        with self.lock:
+            begin = self.day_start_equity = worth if self.closing_equity is None else self.closing_equity
+            if before is None or before.isocalendar()[:2] != now.isocalendar()[:2]:
+                self.week_start_equity = begin
+            if before is None or (before.year, before.month) != (now.year, now.month):
+                self.month_start_equity = begin
+            self.closing_equity = None
+
+    def begin_anew(self, worth: Decimal) -> None:
+        """All losses count from `worth` on, dollars."""
+        with self.lock:
+            self.peak_equity = self.day_start_equity = worth
+            self.week_start_equity = self.month_start_equity = worth
+            self.closing_equity = None
+            self.forgive_streak()
+
+    def forgive_streak(self) -> None:
+        """Losing round trips are counted anew."""
+        with self.lock:
+            self.losing_streak = 0
+            self.trips.forgive()
 
     def book_charge(self, amount: Decimal, *, is_fee: bool) -> None:
         """Book what the broker paid (positive) or charged beside trades: a profit or a loss of the day."""

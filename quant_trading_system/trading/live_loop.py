@@ -241,7 +241,7 @@ class LiveLoop:
             return
         if today is None or self._system.portfolio.unmarked:
             self._system.engine.mark_positions()
-        if today is not None and self._system.portfolio.unmarked:
+        if today is not None and (self._system.portfolio.unmarked or not self._system.monitor.can_open_day):
             return  # its opening equity is not known yet
         if session is not None and self._day is None and opened is not None and opened >= session.open:
             self._day = today  # opened before a restart; its losses count on

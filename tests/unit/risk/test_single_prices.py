@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.events import HaltLevel, HaltTrigger
+from quant_trading_system.core.events import HaltLevel, HaltTrigger, RiskEvent, RiskEventKind
 from quant_trading_system.risk.second_marks import AgreedEquity
 from tests.support.desk import Account, limits_with
 from tests.support.market import NOON
@@ -138,6 +138,92 @@ def test_a_loss_that_stays_is_measured_from_the_peak_that_stayed():
     assert not account.kill_switch.is_active()
     look(account, "106.99")
     assert account.kill_switch.state.trigger is HaltTrigger.DRAWDOWN
+
+
+# -- what a day begins and ends with ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("false", ["1000", "1"])
+@pytest.mark.parametrize("what", ["close", "accepted loss"])
+def test_one_false_price_at_the_close_is_no_basis_for_the_losses_of_the_next_day(false, what):
+    account = doubting()
+    monitor, portfolio = account.system.monitor, account.portfolio
+    look(account, false)
+    if what == "close":
+        monitor.close_day()
+        assert portfolio.closing_equity == D(100_000)
+        monitor.open_day()
+    else:
+        monitor.rebase()
+        assert portfolio.peak_equity == D(100_000)
+    bases = (portfolio.day_start_equity, portfolio.week_start_equity, portfolio.month_start_equity)
+    assert bases == (D(100_000),) * 3
+
+
+def test_the_record_of_a_close_tells_the_same_as_the_next_day_counts_from():
+    account = doubting()
+    look(account, "1000")
+    account.system.monitor.close_day()
+    risks = (event for event in account.journal.events if isinstance(event, RiskEvent))
+    closed = [event for event in risks if event.reason is RiskEventKind.DAY_CLOSED]
+    assert [event.equity for event in closed] == [D(100_000)]
+
+
+def test_a_deposit_between_the_looks_is_no_gain_and_is_not_lost():
+    account = doubting()
+    account.portfolio.move_cash(D(5_000))
+    account.system.monitor.close_day()
+    assert account.portfolio.closing_equity == D(105_000)
+
+
+def test_a_price_that_two_looks_show_counts_at_the_close():
+    account = doubting()
+    look(account, "110")
+    look(account, "110")
+    account.system.monitor.close_day()
+    assert account.portfolio.closing_equity == D(101_000)
+
+
+def test_looks_of_long_ago_say_nothing_about_the_close():
+    account = doubting()
+    account.clock.move_to(account.clock.now() + timedelta(minutes=6))
+    look(account, "110")
+    account.system.monitor.close_day()
+    assert account.portfolio.closing_equity == D(101_000)
+
+
+def test_the_first_day_opens_once_three_looks_tell_what_the_account_is_worth():
+    account = doubting()
+    fresh = Account()
+    monitor = fresh.system.monitor
+    assert monitor.can_open_day, "recorded prices are believed at once"
+    monitor.doubt_single_prices()
+    fresh.hold("KO", 100)
+    assert not monitor.can_open_day
+    for price in ("1000", "100"):
+        look(fresh, price)
+        assert not monitor.can_open_day
+    look(fresh, "100")
+    assert monitor.can_open_day
+    monitor.open_day()
+    assert fresh.portfolio.day_start_equity == account.portfolio.equity
+
+
+def test_the_first_day_does_not_wait_for_ever_for_quotes_that_do_not_come():
+    account = Account()
+    account.system.monitor.doubt_single_prices()
+    account.hold("KO", 100)
+    look(account, "100")
+    assert not account.system.monitor.can_open_day
+    account.clock.move_to(account.clock.now() + timedelta(minutes=1))
+    assert account.system.monitor.can_open_day
+
+
+def test_after_a_close_that_is_known_the_next_day_opens_at_once():
+    account = doubting()
+    account.system.monitor.close_day()
+    account.clock.move_to(account.clock.now() + timedelta(hours=17))
+    assert account.system.monitor.can_open_day
 
 
 # -- quotes far from the last trade ------------------------------------------------------------------------------------

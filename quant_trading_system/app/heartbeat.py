@@ -34,7 +34,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         at: by the engine's clock.
         streams: by name, whether the subscription is confirmed and no gap is open.
         silences: by name of the stream, seconds since its last message of any kind.
-        measures: by key of `risk_params.yaml`, seconds against the limit: silence of prices and broker, clock drift.
+        measures: by key of `risk_params.yaml`, seconds against the limit: silence of prices and broker, clock skew.
     """
 
     at: datetime

@@ -85,10 +85,6 @@ KILL_SWITCH_KEYS: tuple[LimitKey, ...] = (
         "Longest time without a quote of any symbol held, while the exchange is open.", Looser.HIGHER,
     ),
     LimitKey(
-        "triggers", "max_clock_drift_s", read_number, WINDOW, "seconds",
-        "Farthest that the exchange's stamp of a quote may lie ahead of our clock.", Looser.HIGHER,
-    ),
-    LimitKey(
         "triggers", "max_broker_silence_s", read_number, WINDOW, "seconds",
         "Longest time for which the broker's order stream or its answers may be missing.", Looser.HIGHER,
     ),

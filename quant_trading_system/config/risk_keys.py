@@ -161,7 +161,7 @@ KEYS: tuple[LimitKey, ...] = (
     ),
     LimitKey(
         "clock", "max_clock_skew_s", read_number, Range(ONE, Decimal(600)), "seconds",
-        "Difference between our clock and the broker's beyond which new risk is refused.", Looser.HIGHER,
+        "How far our clock may be off the broker's, or behind a quote's stamp.", Looser.HIGHER,
     ),
     LimitKey(
         "book", "max_position_notional", read_number, up_to(10**12), "dollars",

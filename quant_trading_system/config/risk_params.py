@@ -35,7 +35,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
         price_collar_pct: farthest that a price may lie on the hurting side of the quote, fraction of the quote.
         max_quote_age_s: oldest usable quote in seconds.
         max_spread_pct: widest usable spread, fraction of the mid.
-        max_clock_skew_s: seconds by which our clock may differ from the broker's before new risk is refused.
+        max_clock_skew_s: seconds by which our clock may be off: further from the broker's, new risk is refused; further
+            behind a quote's stamp, the account halts.
         max_position_notional: largest worst-case value of one position in dollars; None when it is off.
         max_net_exposure: largest worst-case difference between long and short positions, fraction of equity; None
             when it is off.
@@ -70,7 +71,6 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_stress_loss_pct: loss in the worst stress scenario, fraction of equity; beyond it only exits leave.
         max_equity_difference_pct: the broker's equity against ours, fraction of ours.
         max_feed_silence_s: longest time without a quote of any symbol held, while the exchange is open.
-        max_clock_drift_s: farthest that a quote's stamp may lie ahead of our clock.
         max_broker_silence_s: longest time for which the broker's stream or answers may be missing.
         reset_approvals: different persons who must approve a reset in live trading.
         solo_reset_delay_s: seconds after which one who approved a reset may reset alone; 0 for never.
@@ -164,7 +164,6 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_stress_loss_pct: Decimal
     max_equity_difference_pct: Decimal
     max_feed_silence_s: Decimal
-    max_clock_drift_s: Decimal
     max_broker_silence_s: Decimal
     reset_approvals: int
     solo_reset_delay_s: int

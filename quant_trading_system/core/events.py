@@ -58,7 +58,7 @@ class HaltTrigger(StrEnum):
     BROKER_ERRORS = "broker_errors"  # too many orders without an answer
     SLIPPAGE = "slippage"  # market orders fill far from the quotes that they were judged by
     STALE_FEED = "stale_feed"  # prices have stopped, so losses cannot be seen
-    CLOCK_DRIFT = "clock_drift"  # the exchange's stamps lie ahead of our clock
+    CLOCK_SKEW = "clock_skew"  # the exchange's stamps lie ahead of our clock
     STRESS_LOSS = "stress_loss"  # what is held would lose too much on a day of the past
     EQUITY_DIFFERENCE = "equity_difference"
     BROKER_LOSS = "broker_loss"  # our books could not be compared with the broker's for long

@@ -145,7 +145,7 @@ TRIGGERS: Mapping[HaltTrigger, tuple[str, ...]] = {
     HaltTrigger.STRESS_LOSS: _CAPITAL,
     HaltTrigger.EQUITY_DIFFERENCE: ("FIA post-trade", "RTS 6 Art. 17"),
     HaltTrigger.STALE_FEED: ("FIA market data", "RTS 6 Art. 16"),
-    HaltTrigger.CLOCK_DRIFT: ("FIA market data", "RTS 6 Art. 16"),
+    HaltTrigger.CLOCK_SKEW: ("FIA market data", "RTS 6 Art. 16"),
     HaltTrigger.BROKER_LOSS: ("FIA cancel on disconnect", "RTS 6 Art. 14"),
 }
 """Every automatic trigger that compares a number with a limit, and the paragraphs that it answers."""

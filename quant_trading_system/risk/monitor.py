@@ -180,7 +180,7 @@ class RiskMonitor:
         near = self._near
         if not self._orders.is_calm or self._agreement.broker_lost or self._lost_since is not None:
             return False
-        if self.feed_silence > near.silence or self.clock_behind > near.drift:
+        if self.feed_silence > near.silence or self.clock_behind > near.skew:
             return False
         if self._portfolio.losing_streak > near.streak:
             return False
@@ -268,7 +268,7 @@ class RiskMonitor:
             Measure(_STRESS, self.stress_loss, limits.max_stress_loss_pct * max(self._portfolio.equity, ZERO)),
             Measure(_EQUITY, min(self._differences), limits.max_equity_difference_pct),
             Measure(_FEED, self.feed_silence, limits.max_feed_silence_s),
-            Measure(_CLOCK, self.clock_behind, limits.max_clock_drift_s),
+            Measure(_CLOCK, self.clock_behind, limits.max_clock_skew_s),
             Measure(_BROKER, lost, limits.max_broker_silence_s),
         )
 

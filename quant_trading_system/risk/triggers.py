@@ -76,7 +76,7 @@ TRIGGERS: tuple[Trigger, ...] = (
             is_forgiven=False),
     Trigger(HaltTrigger.STALE_FEED, "max_feed_silence_s", Unit.SECONDS,
             "while the exchange is open, some symbol held has had a quote within the limit", is_forgiven=False),
-    Trigger(HaltTrigger.CLOCK_DRIFT, "max_clock_drift_s", Unit.SECONDS,
+    Trigger(HaltTrigger.CLOCK_SKEW, "max_clock_skew_s", Unit.SECONDS,
             "no quote of the last minute bears a time ahead of our clock by more than the limit", is_forgiven=False),
     Trigger(HaltTrigger.BROKER_LOSS, "max_broker_silence_s", Unit.SECONDS,
             "the broker's order stream and its answers have not been missing for longer than the limit",
@@ -130,7 +130,7 @@ class Near(NamedTuple):
 
     floors: tuple[Decimal, ...]
     silence: Decimal
-    drift: Decimal
+    skew: Decimal
     stress: Decimal
     difference: Decimal
     streak: Decimal
@@ -142,7 +142,7 @@ def near(limits: RiskLimits) -> Near:
     return Near(
         floors=tuple(ONE - getattr(limits, trigger.rule) * share for trigger in TRIGGERS[: len(LOSSES)]),
         silence=limits.max_feed_silence_s * share,
-        drift=limits.max_clock_drift_s * share,
+        skew=limits.max_clock_skew_s * share,
         stress=limits.max_stress_loss_pct * share,
         difference=limits.max_equity_difference_pct * share,
         streak=limits.max_consecutive_losses * share,

@@ -22,7 +22,7 @@ VITALS_WITHIN = timedelta(seconds=30)
 _MEASURES = {
     "max_feed_silence_s": ("prices", "no quote of what is held"),
     "max_broker_silence_s": ("broker", "no answer of the broker"),
-    "max_clock_drift_s": ("clock", "our clock is behind the exchange's"),
+    "max_clock_skew_s": ("clock", "our clock is behind the exchange's"),
 }
 
 

@@ -178,7 +178,7 @@ class Engine:
         self.vitals = Vitals(
             at=MONDAY,
             streams={"orders": True, "prices": True},
-            measures={"max_feed_silence_s": (Decimal(1), Decimal(60)), "max_clock_drift_s": (Decimal(0), Decimal(5))},
+            measures={"max_feed_silence_s": (Decimal(1), Decimal(60)), "max_clock_skew_s": (Decimal(0), Decimal(5))},
         )
         self.scribe.write(
             Reconciled(at=MONDAY, occasion="timer", orders=0, fills=0, positions=0, cash=Decimal(100_000))
@@ -218,7 +218,7 @@ def test_an_engine_that_lives_can_trade(engine):
         ({"streams": {"orders": False, "prices": True}}, "streams: down: orders"),
         ({"measures": {"max_feed_silence_s": (Decimal(61), Decimal(60))}}, "prices: no quote"),
         ({"measures": {"max_broker_silence_s": (Decimal(301), Decimal(300))}}, "broker: no answer"),
-        ({"measures": {"max_clock_drift_s": (Decimal(6), Decimal(5))}}, "clock: our clock is behind"),
+        ({"measures": {"max_clock_skew_s": (Decimal(6), Decimal(5))}}, "clock: our clock is behind"),
         ({"at": MONDAY - timedelta(minutes=2)}, "heartbeat: told of its lines 120 s ago"),
     ],
 )

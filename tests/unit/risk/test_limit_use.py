@@ -133,7 +133,7 @@ def test_what_is_used_of_every_limit_that_is_in_force(line):
 
 def test_nothing_else_is_told():
     assert [line.split()[0] for line in USED.strip().splitlines()] == list(uses_of(account()))
-    triggers = {name for name in READ if BY_NAME[name].section in ("triggers", "halt")}
+    triggers = {name for name in READ if BY_NAME[name].section in ("triggers", "halt", "clock")}
     rules = {rule.value for rule in KEYS_OF} | {"settled_cash", "max_daily_loss_pct", "max_drawdown_pct"}
     told = set(uses_of(account()))
     assert set(READ) - triggers - {"strategy_budgets", "use_unsettled_cash"} <= told | rules

@@ -137,7 +137,7 @@ CASES: dict[str, tuple[object, Callable[[Watched, Decimal], None], str, str, str
     "max_stress_loss_pct": (D("0.5"), _stress, "40000.01", "50000", "50000.01"),
     "max_equity_difference_pct": (D("0.02"), _differ, "0.0161", "0.02", "0.020001"),
     "max_feed_silence_s": (D(300), _mute, "241", "300", "301"),
-    "max_clock_drift_s": (D(5), _behind, "4.001", "5", "5.001"),
+    "max_clock_skew_s": (D(5), _behind, "4.001", "5", "5.001"),
     "max_broker_silence_s": (D(600), _lost, "481", "600", "601"),
 }
 """Rule → its limit, how to bring the account there, and numbers that warn, are the limit, and trip."""
@@ -409,8 +409,8 @@ def test_quotes_from_the_future_tell_that_our_clock_is_behind():
     account.hold("KO", 10)
     account.board.put("KO", "99.99", "100.01", age=timedelta(seconds=-6))
     account.step()
-    assert account.kill_switch.state.trigger is HaltTrigger.CLOCK_DRIFT
-    assert account.kill_switch.state.numbers["max_clock_drift_s"] == "6"
+    assert account.kill_switch.state.trigger is HaltTrigger.CLOCK_SKEW
+    assert account.kill_switch.state.numbers["max_clock_skew_s"] == "6"
 
 
 @pytest.mark.fault("price-senseless")
@@ -420,7 +420,7 @@ def test_one_quote_from_the_future_is_no_cause_for_ever():
     account.hold("KO", 10)
     account.board.put("KO", "99.99", "100.01", age=timedelta(days=-400), received_age=timedelta())
     account.step()
-    assert [found.trigger.halt for found in persisting(account.system.monitor)] == [HaltTrigger.CLOCK_DRIFT]
+    assert [found.trigger.halt for found in persisting(account.system.monitor)] == [HaltTrigger.CLOCK_SKEW]
     account.clock.move_to(NOON + timedelta(seconds=61))
     account.step()
     assert persisting(account.system.monitor) == ()
@@ -435,7 +435,7 @@ def test_a_feed_that_goes_on_to_speak_from_the_future_halts_again_after_every_re
     for minute in range(1, 4):
         account.board.put("KO", "99.99", "100.01", age=timedelta(hours=-1), received_age=timedelta())
         account.step()
-        assert account.kill_switch.state.trigger is HaltTrigger.CLOCK_DRIFT
+        assert account.kill_switch.state.trigger is HaltTrigger.CLOCK_SKEW
         account.clock.move_to(NOON + timedelta(seconds=61 * minute))
         account.step()
         account.kill_switch.reset(authorized_by="Ana", reason="try again")

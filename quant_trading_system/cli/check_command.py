@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quant_trading_system.cli.basket_lines import show_basket
 from quant_trading_system.cli.screen import (
     AsJson,
     JournalPath,
@@ -124,14 +125,7 @@ def _check_basket(
         print_json({"passes": all(line.passes for line in lines), "orders": lines})
     else:
         screen().print(basket_words(judged), markup=False)
-        shown = table("", "order", "takes risk", "verdict")
-        for line in lines:
-            words = f"{line.side} {plain(line.quantity)} {line.symbol}"
-            shown.add_row(
-                "✓" if line.passes else "✗", words, "yes" if line.takes_risk else "no", line.message or "would pass",
-                style="" if line.passes else "red",
-            )  # fmt: skip
-        screen().print(shown)
+        show_basket(lines)
     if not all(line.passes for line in lines):
         raise typer.Exit(REFUSED)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quant_trading_system.cli.basket_lines import basket
 from quant_trading_system.cli.engine_calls import Line, Why, Yes, ask, confirm, send, tell
 from quant_trading_system.cli.option_groups import grouped
 from quant_trading_system.cli.screen import screen, table
@@ -99,6 +100,7 @@ def _sender(side: OrderSide) -> Any:
 
 order.command("buy")(grouped(_sender(OrderSide.BUY)))
 order.command("sell")(grouped(_sender(OrderSide.SELL)))
+order.command()(grouped(basket))
 
 
 def replace(

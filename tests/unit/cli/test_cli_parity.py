@@ -15,7 +15,6 @@ SOURCES = "".join(path.read_text() for path in [*Path(cli.__file__).parent.glob(
 WITHIN = {
     "/v1/account": "a part of /v1/overview",
     "/v1/alerts": "the journal's; /v1/alerts/open and /v1/alerts/all hold what people were told",
-    "/v1/commands/check_basket": "`qts check --basket` judges one with the books of this machine; no page has it",
     "/v1/engine": "a part of /v1/overview",
     "/v1/health": "a part of /v1/status",
     "/v1/me": "who a token is: `qts token list`, where the tokens are",

@@ -81,6 +81,30 @@ def test_without_yes_the_gate_is_asked_first_and_a_refusal_ends_it(engine):
     assert "101%" in done.output, "how full the limit would be"
 
 
+def test_a_basket_is_asked_about_as_a_whole_and_nothing_is_sent(engine, tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text("symbol,side,quantity,limit\nko,buy,10,99.00\nKO,buy,95,99.00\n")
+    done = qts("order", "basket", str(file))
+    assert done.exit_code == 1
+    (command,) = engine.asked
+    assert command.name == "check_basket"
+    assert [(one.symbol, one.quantity, one.limit_price) for one in command.orders] == [
+        ("KO", Decimal(10), Decimal("99.00")),
+        ("KO", Decimal(95), Decimal("99.00")),
+    ]
+    rows = [line.split() for line in done.output.splitlines()]
+    assert ["✓", "buy", "10", "KO"] in [row[:4] for row in rows]
+    assert ["✗", "buy", "95", "KO"] in [row[:4] for row in rows], "together they are beyond the limit"
+
+
+def test_a_basket_for_the_engine_names_no_strategy(engine, tmp_path):
+    file = tmp_path / "orders.csv"
+    file.write_text("symbol,side,quantity,strategy\nKO,buy,10,Momentum\n")
+    done = qts("order", "basket", str(file))
+    assert "leave that column out" in str(done.exception)
+    assert engine.asked == []
+
+
 def test_without_a_person_nothing_is_sent_unless_told(engine):
     done = qts("order", "buy", "KO", "10")
     assert [command.name for command in engine.asked] == ["check"]

@@ -18,7 +18,7 @@ from quant_trading_system.core.numbers import ONE
 from quant_trading_system.execution.algo.slicing import Weight, integer_weights
 from quant_trading_system.market.history import Integers, PriceHistory
 from quant_trading_system.market.history_view import HistoryView
-from quant_trading_system.market.sessions import Calendar, Session
+from quant_trading_system.market.sessions import NEW_YORK, Calendar, Session
 from quant_trading_system.market.time_axis import Stamps, moment_of, stamp_of
 
 
@@ -92,7 +92,6 @@ class VolumeProfile(msgspec.Struct, frozen=True):
 
 
 _TICK = timedelta(microseconds=1)
-_DAY = timedelta(days=1)
 
 
 def learn_profile(volumes_by_day: Sequence[Sequence[Weight]]) -> VolumeProfile:
@@ -168,9 +167,9 @@ def _learn(bars: tuple[Stamps, Stamps, Integers], calendar: Calendar, parts: int
     starts, ends, volumes = bars
     if not len(starts):
         return learn_profile([])
-    first, last = (moment_of(starts[place]).date() for place in (0, -1))
+    first, last = (moment_of(starts[place]).astimezone(NEW_YORK).date() for place in (0, -1))
     days: list[list[int | Fraction]] = []
-    for session in calendar.sessions_between(first - _DAY, last + _DAY):
+    for session in calendar.sessions_between(first, last):
         inside = slice(*np.searchsorted(starts, [stamp_of(session.open), stamp_of(session.close)]).tolist())
         known = volumes[inside] >= 0
         if not session.is_half_day and known.any():

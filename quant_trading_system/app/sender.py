@@ -48,7 +48,8 @@ class Child(Protocol):
 class LastLook:
     """Asked with nothing between its answer and the first byte of an order.
 
-    Is the account still ours to send for, and is neither it nor everything on this machine halted?
+    Is the account still ours to send for, is neither it nor everything on this machine halted, and was neither since
+    the order was judged? An engine that slept through a halt must not go on where it was.
     """
 
     def __init__(self, lock: AccountLock, latch: Latch, host_latch: Latch, notify: Notify) -> None:
@@ -65,7 +66,13 @@ class LastLook:
             self._notify(Notice(kind=NoticeKind.LOCK_LOST, source="account lock", message=flaw))
             return flaw
         order, shrinks = approved.order, approved.shrinks
-        return stops(self._latch, order, shrinking=shrinks) or stops(self._host_latch, order, shrinking=shrinks)
+        for latch in (self._latch, self._host_latch):
+            stopped = stops(latch, order, shrinking=shrinks)
+            if not stopped and not shrinks:
+                stopped = latch.read().halted_since(order, approved.decision.at)
+            if stopped:
+                return stopped
+        return ""
 
 
 class EngineGuard:

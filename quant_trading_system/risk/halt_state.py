@@ -143,6 +143,13 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
                 level, reason = halt.level, f"{halt.scope}: {halt.reason}"
         return level, reason
 
+    def halted_since(self, order: Aimed, moment: datetime) -> str:
+        """Why an order that was judged at `moment` is out of date: a halt of it was set, or let go, after that."""
+        for halt in (self.halt_of(), *self.scopes):
+            if halt.at and datetime.fromisoformat(halt.at) > moment and halt.scope.covers(order):
+                return f"a halt of {halt.scope} came after it was judged ({halt.at}, {halt.by or 'nobody'})"
+        return ""
+
     def on_probation(self, now: datetime) -> bool:
         """True while limits are reduced after a reset."""
         return bool(self.probation_until) and now < datetime.fromisoformat(self.probation_until)

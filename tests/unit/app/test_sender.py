@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +13,7 @@ from quant_trading_system.app.sender import LONGEST_START, EngineGuard, LastLook
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, SenderLocked
 from quant_trading_system.core.exceptions import ConfigurationError, NotSent
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.execution.account_lock import FileAccountLock, Holder, account_lock_path
 from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
@@ -30,7 +30,7 @@ from tests.support.orders import buy
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 HELD = LatchState(level=HaltLevel.HALTED, reason="fire in the building", by="Ana", activation=1)
 REDUCING = LatchState(level=HaltLevel.REDUCING, reason="careful", by="Ana", activation=1)
-ENTRY, EXIT = SimpleNamespace(order=buy(1), shrinks=False), SimpleNamespace(order=buy(1), shrinks=True)
+ENTRY, EXIT = approved(buy(1), at=START), approved(buy(1), shrinks=True, at=START)
 
 
 class Lock:
@@ -146,6 +146,35 @@ def test_either_latch_stops_an_order(where):
     assert scene.last_look(ENTRY) == scene.last_look(EXIT) == "fire in the building"
     getattr(scene, where).write(REDUCING)
     assert (scene.last_look(ENTRY), scene.last_look(EXIT)) == ("careful", "")
+
+
+@pytest.mark.parametrize("where", ["latch", "host_latch"])
+def test_an_engine_that_slept_through_a_halt_and_its_reset_sends_nothing_that_it_judged_before(where):
+    """It was stopped between the gate and the first byte; what it held in its hand may be what the halt was about."""
+    scene = Scene()
+    before = approved(buy(8), at=scene.clock.now()), approved(buy(8), shrinks=True, at=scene.clock.now())
+    others = KillSwitch(latch=getattr(scene, where), clock=scene.clock)
+    scene.clock.move_to(scene.clock.now() + timedelta(seconds=3))
+    others.activate("the engine hangs", activated_by="watchdog")
+    scene.clock.move_to(scene.clock.now() + timedelta(seconds=3))
+    others.reset(authorized_by="ana")
+    refused, exits = map(scene.last_look, before)
+    assert "a halt of the account came after it was judged" in refused
+    assert "ana" in refused
+    assert exits == ""
+    scene.clock.move_to(scene.clock.now() + timedelta(seconds=1))
+    assert scene.last_look(approved(buy(8), at=scene.clock.now())) == ""
+
+
+def test_a_halt_of_another_symbol_that_is_over_stops_nothing():
+    scene = Scene()
+    order = approved(buy(8), at=scene.clock.now())
+    for symbol, stopped in (("PEP", False), (order.order.symbol, True)):
+        scope = HaltScope(symbol=symbol)
+        scene.clock.move_to(scene.clock.now() + timedelta(seconds=1))
+        scene.kill_switch.activate("look at it", scope=scope)
+        scene.kill_switch.reset(authorized_by="ana", scope=scope)
+        assert bool(scene.last_look(order)) is stopped
 
 
 @pytest.mark.parametrize("harm", ["removed", "taken over"])

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+from quant_trading_system.app.csv_lines import csv_lines
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidOrder
 from quant_trading_system.core.numbers import exact
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 
-COLUMNS = ("symbol", "side", "quantity", "limit", "strategy")
-"""The last two may be missing, or empty in a line."""
-_NEEDED = COLUMNS[:3]
-MOST_BYTES = 1_000_000
+_NEEDED, _OPTIONAL = ("symbol", "side", "quantity"), ("limit", "strategy")
 
 
 def read_basket(path: Path) -> tuple[Order, ...]:
@@ -21,25 +18,12 @@ def read_basket(path: Path) -> tuple[Order, ...]:
     Raises:
         ConfigurationError: the file cannot be read, holds no order, or a line makes none; names the line.
     """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ConfigurationError(f"{path} is too large for a basket of orders")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    lines = csv.DictReader(text.splitlines())
-    names = [name.strip().lower() for name in lines.fieldnames or ()]
-    if not set(_NEEDED) <= set(names) <= set(COLUMNS):
-        raise ConfigurationError(
-            f"{path}: the first line must name the columns {', '.join(COLUMNS)}; two may be missing"
-        )
-    lines.fieldnames = names
     orders = []
-    for line in lines:
+    for number, fields in csv_lines(path, _NEEDED, _OPTIONAL):
         try:
-            orders.append(_order({name: (value or "").strip() for name, value in line.items() if name in COLUMNS}))
+            orders.append(_order(fields))
         except (ValueError, TypeError, InvalidOrder) as error:
-            raise ConfigurationError(f"{path}, line {lines.line_num}: {error}") from error
+            raise ConfigurationError(f"{path}, line {number}: {error}") from error
     if not orders:
         raise ConfigurationError(f"{path} holds no order")
     return tuple(orders)

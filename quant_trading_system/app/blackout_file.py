@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
+from quant_trading_system.app.csv_lines import csv_lines
 from quant_trading_system.config.market_entries import EVERYTHING, read_blackout
 from quant_trading_system.config.scalars import BadValue
 from quant_trading_system.core.exceptions import ConfigurationError
 
-COLUMNS = ("symbol", "from", "until", "reason", "mode")
-"""Moments with their zone, such as 2027-02-09T08:00-05:00. An empty symbol is everything; the mode may be missing."""
-_NEEDED = COLUMNS[:4]
-_MOST_BYTES = 1_000_000
+_NEEDED, _OPTIONAL = ("symbol", "from", "until", "reason"), ("mode",)
+"""Moments with their zone, such as 2027-02-09T08:00-05:00. An empty symbol is everything."""
 
 
 def blackouts_of(path: Path, owner: str) -> tuple[str, ...]:
@@ -22,29 +20,15 @@ def blackouts_of(path: Path, owner: str) -> tuple[str, ...]:
     Raises:
         ConfigurationError: the file cannot be read, holds no window, or a line makes none; names the line.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ConfigurationError(f"{path} is too large for a calendar of windows")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    lines = csv.DictReader(text.splitlines())
-    names = [name.strip().lower() for name in lines.fieldnames or ()]
-    if not set(_NEEDED) <= set(names) <= set(COLUMNS):
-        raise ConfigurationError(
-            f"{path}: the first line must name the columns {', '.join(COLUMNS)}; mode may be missing"
-        )
-    lines.fieldnames = names
     found: dict[str, datetime] = {}
-    for line in lines:
-        fields = {name: (value or "").strip() for name, value in line.items() if name in COLUMNS}
+    for number, fields in csv_lines(path, _NEEDED, _OPTIONAL):
         try:
             start, end = _utc(fields["from"]), _utc(fields["until"])
             symbol, mode = fields["symbol"].upper() or EVERYTHING, fields.get("mode") or "reduce_only"
             window = f"from {start:%Y-%m-%dT%H:%MZ} until {end:%Y-%m-%dT%H:%MZ}"
             found[read_blackout(f"{symbol} {mode} {window} by {owner} because {fields['reason']}")] = start
         except (ValueError, BadValue) as error:
-            raise ConfigurationError(f"{path}, line {lines.line_num}: {error}") from error
+            raise ConfigurationError(f"{path}, line {number}: {error}") from error
     if not found:
         raise ConfigurationError(f"{path} holds no window")
     return tuple(sorted(found, key=lambda entry: (found[entry], entry)))

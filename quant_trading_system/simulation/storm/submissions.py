@@ -31,6 +31,7 @@ _TERMS = {
 }
 """Names on the wire and in the journal."""
 _NUMBERS = frozenset({"qty", "limit_price", "stop_price"})
+_KEPT_BY_LESS = ("symbol", "side", "order_type", "time_in_force", "stop_price", "trail_price", "trail_percent")
 _NEVER_IN_VERDICT = frozenset({Rule.CHECK_FAILED.value})
 H_ABSENT, N_ABSENT = timedelta(minutes=2), 3
 """An order that was sent is given up after so long and so many denials in a row, and never before."""
@@ -226,9 +227,22 @@ def _most_of_each_group(orders: list[Intent]) -> Iterable[Decimal]:
 
 
 def _shrinks(intent: Intent) -> bool:
+    """It closes what is held, or changes an open order so that it can only do less."""
+    if intent.older is not None and _does_less(intent, intent.older):
+        return True
     held = Decimal(intent.decision.get("position", "0"))
     quantity = Decimal(intent.terms.get("quantity", "0"))
     return bool(held) and (held > 0) != (intent.sign > 0) and quantity <= abs(held)
+
+
+def _does_less(new: Intent, old: Intent) -> bool:
+    """No more shares, a limit that is no easier to reach, and all else as it was."""
+    alike = all(new.terms.get(name) == old.terms.get(name) for name in _KEPT_BY_LESS)
+    limit, before = new.terms.get("limit_price"), old.terms.get("limit_price")
+    if not alike or (limit is None) != (before is None):
+        return False
+    harder = limit is None or before is None or (Decimal(limit) - Decimal(before)) * new.sign <= 0
+    return harder and Decimal(new.terms.get("quantity", "0")) <= Decimal(old.terms.get("quantity", "0"))
 
 
 def _same(wire: str, on_wire: object, judged: object) -> bool:

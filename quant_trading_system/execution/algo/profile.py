@@ -181,12 +181,6 @@ def _learn(bars: tuple[Stamps, Stamps, Integers], calendar: Calendar, parts: int
     return learn_profile(days)
 
 
-def _since(opening: datetime, stamps: Stamps) -> Integers:
-    """Microseconds."""
-    passed: Integers = (stamps - stamp_of(opening)).astype("timedelta64[us]").astype(np.int64)
-    return passed
-
-
 def _parts_of(begins: Integers, ends: Integers, volumes: Integers, length: int, parts: int) -> list[int | Fraction]:
     """What traded in each of the equal parts of a session, exactly.
 

@@ -54,13 +54,6 @@ def history_is_never_read(patch: Patch) -> None:
     nobody_compares(patch)
 
 
-def fresh_run_id_forgotten(patch: Patch) -> None:
-    """A restart begins to count its intents anew under the same name."""
-    from quant_trading_system.app import live_parts
-
-    patch.setattr(live_parts, "run_id", lambda *words: "samerun")
-
-
 def cancels_wait_for_each_other(patch: Patch) -> None:
     async def cancel_each(self: OrderManager, order_ids: Any, reason: str) -> None:
         for order_id in order_ids:

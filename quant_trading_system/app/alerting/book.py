@@ -15,7 +15,7 @@ from threading import RLock
 import msgspec
 
 from quant_trading_system.app.readings.alert_fold import AlertLine
-from quant_trading_system.app.readings.alert_kinds import AlertKind, Weight
+from quant_trading_system.app.readings.alert_kinds import AlertKind
 from quant_trading_system.core.exceptions import ConfigurationError, UnknownOrder
 from quant_trading_system.core.wording import one_line
 from quant_trading_system.journal.private_files import PRIVATE
@@ -111,11 +111,6 @@ class Alert(msgspec.Struct, kw_only=True):
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = None
     note: str = ""
-
-    @property
-    def needs_person(self) -> bool:
-        """Nobody has taken notice, and it is more than worth knowing."""
-        return not self.acknowledged_by and self.line.weight is not Weight.INFO
 
 
 class AlertBook:

@@ -79,7 +79,7 @@ class ManualClock:
         """
         if moment < self._now:
             raise ValueError(f"time cannot go back from {self._now.isoformat()} to {moment.isoformat()}")
-        self._now = moment.astimezone(UTC)
+        self._now = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
     async def advance(self, span: timedelta) -> None:
         """Let `span` pass and give every sleeper that is due its turn at its own time.

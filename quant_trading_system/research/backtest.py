@@ -135,7 +135,7 @@ class Backtest:
             self._asked_bar = bar
             spoken = await self._system.engine.on_bar(HistoryView(self._history, bar), partial(self._look, row))
             if spoken and not self._system.engine.is_quiet:
-                self._arrive(stretch, row)
+                self._arrive(stretch, row, looks=not stretch.is_sound(row + 1))
                 return True
         self._arrive(stretch, stretch.end - 1)
         return True
@@ -151,15 +151,22 @@ class Backtest:
             self._market.leap(row)
             self._system.engine.mark_positions()
 
-    def _arrive(self, stretch: Stretch, row: int) -> None:
-        """Be at a step of the stretch as if every step up to it had been taken."""
+    def _arrive(self, stretch: Stretch, row: int, *, looks: bool = True) -> None:
+        """Be at a step of the stretch as if every step up to it had been taken.
+
+        Args:
+            looks: value positions; only the next step, if it is taken by itself, can do without.
+        """
         latest = stretch.last_bar(row)
         if latest > self._asked_bar:
             self._asked_bar = latest
             self._correlations.next_bar()
             self._system.engine.learn(HistoryView(self._history, latest))
         self._clock.move_to(stretch.block.at(row))
-        self._look(row)
+        if looks:
+            self._look(row)
+        elif self._market.row != row:
+            self._market.leap(row)
         if self._venue.symbols_with_orders():
             self._venue.pass_over(lambda symbol: self._market.path(symbol, stretch.begin, row + 1))
             self._show_quotes()

@@ -64,6 +64,12 @@ class Stretch:
         for bar in chosen:
             yield (bar - first + 1) * rows - 1, bar
 
+    def is_sound(self, row: int) -> bool:
+        """Everything held has a price at a step that opens no session; positions will be valued by it alone."""
+        if row >= self.block.next_edge(row - 1):
+            return False
+        return self._worth is None or self._worth.sound_until(row, row + 1) > row
+
     def last_bar(self, row: int) -> int:
         """The last bar that is complete at a step."""
         return self.block.first_bar + (row + 1) // self.block.rows - 1

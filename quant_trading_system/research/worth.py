@@ -80,16 +80,18 @@ class Worth:
         if held == self._held:
             return True
         places = max(0, *(-_exponent(quantity) for quantity in held.values())) if held else 0
-        if sum(abs(float(shares)) * self._marks[symbol].most for symbol, shares in held.items()) * 10.0**places > _MOST:
+        most = sum(abs(float(shares)) * self._marks[symbol].most for symbol, shares in held.items())
+        if most * 10.0**places > _MOST:
             self._block = None
             return False
         if places != self._places:
             self._forget(len(block))
             self._places = places
+        ahead = self._values[begin:]
         for symbol in held.keys() | self._held.keys():
-            more = _parts(held.get(symbol), places) - _parts(self._held.get(symbol), places)
-            if more:
-                self._values[begin:] += self._marks[symbol].values[begin:] * more
+            now, before = held.get(symbol), self._held.get(symbol)
+            if now != before:
+                ahead += self._marks[symbol].values[begin:] * (_parts(now, places) - _parts(before, places))
         self._held = dict(held)
         return True
 

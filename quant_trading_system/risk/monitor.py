@@ -80,6 +80,8 @@ class RiskMonitor:
         self._high.look_back(limits.rapid_loss_window_s)
         self._orders.use_limits(limits)
         self._near = near(limits)
+        self._bases: tuple[Decimal, ...] = ()
+        self._calm_from = ZERO
 
     def doubt_single_prices(self) -> None:
         """From now on highs are what two looks agree on, and what a day begins and ends with is the middle of three.
@@ -191,7 +193,9 @@ class RiskMonitor:
         """No loss is near its limit, and neither is that of the worst stress."""
         if self.stress_loss and self.stress_loss > self._near.stress * equity:
             return False
-        return all(map(equity.__ge__, map(mul, self._near.floors, bases)))  # no bases while equity is not known
+        if bases != self._bases:
+            self._bases, self._calm_from = bases, max(map(mul, self._near.floors, bases), default=ZERO)
+        return equity >= self._calm_from or not bases  # no bases while equity is not known
 
     def stays_calm(self, lowest: Decimal, highest: Decimal) -> bool:
         """`observe` would do nothing while equity moves between these dollars; tell `went_through` afterwards."""

@@ -66,6 +66,17 @@ class MarketStep(msgspec.Struct, frozen=True):
         return self.kind is StepKind.BAR_END or self.kind is StepKind.CLOSE
 
 
+class SessionTimes:
+    """Sessions, rising, and when they begin and end: microseconds since 1970."""
+
+    __slots__ = ("closes", "opens", "sessions")
+
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        self.sessions = sessions
+        self.opens = _micros_of([one.open for one in sessions])
+        self.closes = _micros_of([one.close for one in sessions])
+
+
 class Times:
     """When some bars begin and end, and what each is to its session.
 
@@ -76,18 +87,18 @@ class Times:
     __slots__ = ("_ends", "_of", "_sessions", "_starts", "closes", "opens")
 
     def __init__(
-        self, starts: Stamps, ends: Stamps, sessions: Sequence[Session], goes_on: tuple[bool, bool] = (False, False)
+        self, starts: Stamps, ends: Stamps, sessions: SessionTimes, goes_on: tuple[bool, bool] = (False, False)
     ) -> None:
-        """Find the session of each bar among `sessions`, rising; there is at least one.
+        """Find the session of each bar among `sessions`; there is at least one.
 
         Args:
             goes_on: the first bar goes on with the session of the bar before, and the last is followed by another
                 one of its session.
         """
-        self._starts, self._ends, self._sessions = _micros(starts), _micros(ends), sessions
-        place = np.searchsorted(_micros_of([one.open for one in sessions]), self._starts, side="right") - 1
-        closing = _micros_of([one.close for one in sessions])
-        self._of = np.where((place >= 0) & (self._starts < closing[place]), place, -1)
+        self._starts, self._ends, self._sessions = _moments(starts), _moments(ends), sessions.sessions
+        begun = starts.astype("datetime64[us]").astype(np.int64)
+        place = np.searchsorted(sessions.opens, begun, side="right") - 1
+        self._of = np.where((place >= 0) & (begun < sessions.closes[place]), place, -1)
         changes = self._of[1:] != self._of[:-1]
         inside = self._of >= 0
         self.opens = inside & np.concatenate(([not goes_on[0]], changes))
@@ -95,11 +106,11 @@ class Times:
 
     def start(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return _EPOCH + timedelta(microseconds=self._starts.item(bar))
+        return self._starts[bar]
 
     def end(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return _EPOCH + timedelta(microseconds=self._ends.item(bar))
+        return self._ends[bar]
 
     def session(self, bar: int) -> Session | None:
         """The regular session in which it begins, None outside of one."""
@@ -270,7 +281,7 @@ class PriceRows:
                 f"the exchange is closed on {day}, but the history has a bar; use the same calendar for both"
             )
         start, end = (np.array([stamp_of(moment)]) for moment in (session.open, session.close))
-        return Times(start, end, (session,))
+        return Times(start, end, SessionTimes((session,)))
 
     def _daily_path(self, bar: int, sigma: NDArray[np.float64]) -> Integers:
         """[1, rows, N]."""
@@ -295,7 +306,8 @@ class PriceRows:
 
     def _intraday_blocks(self) -> Iterator[Block]:
         before, history = 0, self._history
-        sessions = self._calendar.sessions_between(history.dates[0].item(), history.dates[-1].item())
+        days = history.dates[0].item(), history.dates[-1].item()
+        sessions = SessionTimes(self._calendar.sessions_between(*days))
         for begin in range(self._first_bar, len(history), _CHUNK):
             bars = slice(begin, min(begin + _CHUNK, len(history)))
             last = self._carried(self._intraday_paths(bars), bars)
@@ -333,7 +345,7 @@ class PriceRows:
         )
         return paths.quotes_around(last, self._spread * widths)
 
-    def times_of(self, bars: slice, sessions: Sequence[Session]) -> Times:
+    def times_of(self, bars: slice, sessions: SessionTimes) -> Times:
         """When bars begin and end; `sessions`: at least those of their dates."""
         axis, first, last = self._history.axis, bars.start, bars.stop
         at = self._calendar.session_at
@@ -358,9 +370,10 @@ def _elapsed(times: Times, bar: int, rows: int) -> list[float]:
     return [(start + length * row / (rows - 1) - session.open).total_seconds() for row in range(rows)]
 
 
-def _micros(stamps: Stamps) -> Integers:
-    """Microseconds since 1970."""
-    return stamps.astype("datetime64[us]").astype(np.int64)
+def _moments(stamps: Stamps) -> list[datetime]:
+    """Aware, UTC."""
+    naive: list[datetime] = stamps.astype("datetime64[us]").tolist()
+    return [moment.replace(tzinfo=UTC) for moment in naive]
 
 
 def _micros_of(moments: list[datetime]) -> Integers:

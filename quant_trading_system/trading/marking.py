@@ -45,8 +45,9 @@ class Marking:
                 ahead = max(ahead, quote.at - now)
             if quote.flaw:
                 continue
-            price = mark_of(quote, self._portfolio.position(symbol), self._monitor.limits)
-            if price is not None:
+            position = self._portfolio.position(symbol)
+            price = mark_of(quote, position, self._monitor.limits)
+            if price is not None and price != position.mark:
                 self._portfolio.mark(symbol, price)
         self._tell_feed(now, newest, ahead)
 

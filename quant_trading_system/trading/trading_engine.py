@@ -124,6 +124,11 @@ class TradingEngine:
         return not self._given and self._path.is_idle and self._desk.is_idle and self._halt.is_done
 
     @property
+    def _is_wanting(self) -> bool:
+        """Something waits for the exchange to be open."""
+        return bool(self._given) or not self._path.is_idle or not self._desk.is_idle
+
+    @property
     def wake_at(self) -> datetime | None:
         """When `on_step` has something to do though nothing happens; None while there is no such moment."""
         return self._desk.wake_at
@@ -145,8 +150,9 @@ class TradingEngine:
         self._notice_switch()
         await self._orders.tend()
         await self._watch()
-        await self._desk.step()
-        if self._calendar.is_open(self._clock.now()):
+        if not self._desk.is_idle:
+            await self._desk.step()
+        if self._is_wanting and self._calendar.is_open(self._clock.now()):
             await self._release()
             await self._desk.step()  # what has just begun
 

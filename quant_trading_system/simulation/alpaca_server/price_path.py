@@ -19,7 +19,7 @@ from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import stamp_of
 from quant_trading_system.simulation import paths
 from quant_trading_system.simulation.noise import keys, normals
-from quant_trading_system.simulation.price_rows import PriceRows
+from quant_trading_system.simulation.price_rows import PriceRows, SessionTimes
 from quant_trading_system.simulation.realism import PLAIN, Realism
 
 Integers = NDArray[np.int64]
@@ -273,7 +273,7 @@ class _OneSymbol(PriceRows):
         starts, ends = history.axis.starts[chosen], history.axis.ends[chosen]
         at = starts[:, np.newaxis] + (ends - starts)[:, np.newaxis] * np.arange(rows) // (rows - 1)
         at[:, -1] -= np.timedelta64(_BEFORE_THE_END_US, "us")
-        times = self.times_of(bars, self._calendar.sessions_between(day, day))
+        times = self.times_of(bars, SessionTimes(self._calendar.sessions_between(day, day)))
         bid, ask = (side[inside, :, 0] for side in self._intraday_quotes(bars, whole, times))
         moments = at.astype("datetime64[ns]").astype(np.int64)
         return Ticks(moments.ravel(), last.ravel(), bid.ravel(), ask.ravel(), size.ravel())

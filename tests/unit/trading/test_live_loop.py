@@ -446,7 +446,7 @@ def test_a_turn_that_waits_for_the_broker_is_given_up_when_told_to_stop(monkeypa
     run.account.offer()
     record = run.account.working(buy(3, limit="99.00"))
     run.account.broker.cancel_answers.append("confirm")
-    monkeypatch.setattr(run.account.system.engine, "_release", asyncio.Event().wait)
+    monkeypatch.setattr(run.account.system.orders, "tend", asyncio.Event().wait)
 
     async def story() -> timedelta:
         task = asyncio.ensure_future(run.loop.run())

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from quant_trading_system.core.numbers import from_float
-from quant_trading_system.market.history import UNKNOWN_VOLUME
 from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 
 DAYS = 20
 """Sessions that are looked back on."""
@@ -36,12 +36,19 @@ def daily_numbers(history: HistoryView, symbol: str, days: int = DAYS) -> DailyN
     if symbol not in history.symbols:
         return DailyNumbers()
     volumes, closes = history.by_session(symbol, days + 1)
-    known = volumes[-days:][volumes[-days:] != UNKNOWN_VOLUME]
-    volume = None
-    if len(known) >= _LEAST and known.sum() > 0:
-        volume = Decimal(int(known.sum()) // len(known))
+    volume = _average(volumes[-days:].tolist())
     closes = closes[np.isfinite(closes)]
     volatility = None
     if len(closes) > _LEAST:
         volatility = from_float(float(np.std(closes[1:] / closes[:-1] - 1, ddof=1)), 6)
     return DailyNumbers(volume=volume, volatility=volatility)
+
+
+def average_volume(history: HistoryView, symbol: str, days: int = DAYS) -> Decimal | None:
+    """The volume of `daily_numbers` alone: shares a day, None where too little is known."""
+    return _average(history.session_volumes(symbol, days)) if symbol in history.symbols else None
+
+
+def _average(volumes: list[int]) -> Decimal | None:
+    known = [volume for volume in volumes if volume != UNKNOWN_VOLUME]
+    return Decimal(sum(known) // len(known)) if len(known) >= _LEAST and sum(known) > 0 else None

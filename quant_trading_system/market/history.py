@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import LEDGER
 from quant_trading_system.market.scratch import put_away, row_blocks, scratch
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME, SessionVolumes
 from quant_trading_system.market.time_axis import Stamps, TimeAxis, moment_of, stamp_of
 
 MICROS = 1_000_000
 """Micro-dollars in a dollar."""
-UNKNOWN_VOLUME = -1
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -259,6 +259,11 @@ class PriceHistory:
         changes: Integers = np.flatnonzero(np.append(True, self.dates[1:] != self.dates[:-1]))
         changes.setflags(write=False)
         return changes
+
+    @cached_property
+    def session_volumes(self) -> SessionVolumes:
+        """What symbols have traded in whole sessions; it remembers what it has added up."""
+        return SessionVolumes(self.volume, self.present, self.session_starts)
 
     def closes_as_float(self) -> Floats:
         """Closes in dollars for statistics: float64 [T, N], NaN where missing, read-only, made once."""

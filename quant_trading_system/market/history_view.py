@@ -13,13 +13,13 @@ import numpy as np
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import (
-    UNKNOWN_VOLUME,
     Bar,
     Floats,
     Integers,
     PriceHistory,
     simple_returns,
 )
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.time_axis import Stamps
 
 
@@ -131,19 +131,23 @@ class HistoryView:
         Raises:
             MarketDataError: the symbol is not in the history, or `sessions` is below 1.
         """
+        volumes = np.array(self.session_volumes(symbol, sessions), dtype=np.int64)
+        ends = np.append(self._session_starts()[-sessions:][1:], self._end)
+        return volumes, self._history.closes_as_float()[ends - 1, self._history.column_of(symbol)].copy()
+
+    def session_volumes(self, symbol: str, sessions: int) -> list[int]:
+        """The shares of `by_session` alone.
+
+        Raises:
+            MarketDataError: as there.
+        """
         if sessions < 1:
             raise MarketDataError(f"{sessions} sessions cannot be looked at; ask for at least 1")
         history, column = self._history, self._history.column_of(symbol)
-        starts = self._session_starts()[-sessions:]
-        ends = np.append(starts[1:], self._end)
-        closes = history.closes_as_float()[ends - 1, column].copy()
-        volumes = np.full(len(starts), UNKNOWN_VOLUME, dtype=np.int64)
-        if history.volume is not None:
-            for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
-                bars = history.volume[start:end, column][history.present[start:end, column]]
-                if len(bars) and (bars != UNKNOWN_VOLUME).all():
-                    volumes[place] = bars.sum()
-        return volumes, closes
+        starts, traded = history.session_starts, history.session_volumes
+        latest = int(starts.searchsorted(self._end)) - 1
+        volumes = traded.of_sessions(max(latest + 1 - sessions, 0), latest, column)
+        return [*volumes, traded.of_bars(starts.item(latest), self._end, column)]
 
     def earlier_volumes(self, symbol: str, sessions: int) -> tuple[Stamps, Stamps, Integers]:
         """Starts, ends and shares of the intraday bars of the `sessions` sessions before the current one, oldest first.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quant_trading_system.market.history import UNKNOWN_VOLUME, Integers, PriceHistory
+from quant_trading_system.market.history import Integers, PriceHistory
 from quant_trading_system.market.parquet_stream import is_large, stream_prices
 from quant_trading_system.market.price_cells import read_times
 from quant_trading_system.market.price_file import PriceFile, read_layout, read_price_file
@@ -28,6 +28,7 @@ from quant_trading_system.market.price_steps import (
     read_table,
     require_room,
 )
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.market.time_axis import TimeAxis, TimestampsAre
 

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.market.history import UNKNOWN_VOLUME, Integers, PriceHistory
+from quant_trading_system.market.history import Integers, PriceHistory
 from quant_trading_system.market.price_cells import read_times
 from quant_trading_system.market.price_file import Layout, PriceFile, parquet_header, parquet_part, read_layout
 from quant_trading_system.market.price_problems import MOST_SHOWN, Problems
@@ -31,6 +31,7 @@ from quant_trading_system.market.price_steps import (
     require_room,
 )
 from quant_trading_system.market.scratch import put_away, scratch
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.time_axis import Stamps
 
 LARGE = 4_000_000

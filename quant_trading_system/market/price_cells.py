@@ -18,7 +18,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, Integers
+from quant_trading_system.market.history import MICROS, Integers
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.time_axis import Stamps
 
 MAX_PRICE = 10**9

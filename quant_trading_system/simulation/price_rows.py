@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.market.history import MICROS, UNKNOWN_VOLUME, PriceHistory
+from quant_trading_system.market.history import MICROS, PriceHistory
 from quant_trading_system.market.scratch import put_away
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import Stamps, moment_of, stamp_of
 from quant_trading_system.simulation import paths, spreads

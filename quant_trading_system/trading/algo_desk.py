@@ -39,7 +39,7 @@ from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.trading.algo_book import Parent, ParentBook
 from quant_trading_system.trading.algo_market import AlgoMarket, seen
-from quant_trading_system.trading.algo_planning import Market, PlannedParent, plan_of_given, plan_parent
+from quant_trading_system.trading.algo_planning import Market, PlannedParent, needs_plan, plan_of_given, plan_parent
 from quant_trading_system.trading.algo_record import began, changes, later, parent_event, state_from, whole_order
 from quant_trading_system.trading.planning import ExecutionPolicy
 
@@ -133,8 +133,11 @@ class AlgoDesk:
         Args:
             policy: instead of the usual one, for this parent.
         """
+        policy = policy or self._policy
+        if not needs_plan(order, wanted, self.market.average_volume, policy):
+            return None
         quote, session = self.market.quote(order.symbol), self.market.session()
-        if quote is None or session is None or order.notional is not None:
+        if quote is None or session is None:
             return None
         market = Market(
             quote=quote,
@@ -144,7 +147,7 @@ class AlgoDesk:
             follows_volume=self.market.follows_volume(order.symbol),
             profile=self.market.profile(order.symbol),
         )
-        return plan_parent(order, wanted, market, policy or self._policy, self._ids.next_parent_id)
+        return plan_parent(order, wanted, market, policy, self._ids.next_parent_id)
 
     def start(
         self, order: ParentOrder, plan: ExecutionPlan | None = None, *, cause: int | None = None

@@ -15,7 +15,7 @@ from quant_trading_system.execution.algo.advice import USUAL_PROFILE
 from quant_trading_system.execution.algo.parent import ParentState
 from quant_trading_system.execution.algo.profile import VolumeProfile, recent_profile
 from quant_trading_system.execution.algo.wishes import MarketFacts
-from quant_trading_system.market.daily_numbers import DailyNumbers, daily_numbers
+from quant_trading_system.market.daily_numbers import DailyNumbers, average_volume, daily_numbers
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import Quote, QuoteSource, VolumeSource
 from quant_trading_system.market.sessions import Calendar, Session
@@ -96,7 +96,7 @@ class AlgoMarket:
     def average_volume(self, symbol: str) -> Decimal | None:
         """Average shares a day, looked up once a bar; None while unknown."""
         if symbol not in self._usual:
-            self._usual[symbol] = self.numbers(symbol).volume
+            self._usual[symbol] = None if self._history is None else average_volume(self._history, symbol)
         return self._usual[symbol]
 
     def last_close(self, symbol: str) -> Decimal | None:

@@ -67,8 +67,6 @@ def plan_parent(
         next_id: gives the id of a new parent, which also names the children.
     """
     numbers = market.numbers
-    if wanted == ONCE or (not wanted and not _is_large(order.quantity, numbers.volume, policy)):
-        return None
     try:
         if numbers.volume is None or numbers.volatility is None:
             return _by_the_clock(order, wanted, market, policy, next_id) if wanted not in ("", AUTO) else None
@@ -96,6 +94,22 @@ def plan_parent(
     return PlannedParent(parent, plan)
 
 
+def needs_plan(
+    order: Order, wanted: str, daily_volume: Callable[[str], Decimal | None], policy: ExecutionPolicy
+) -> bool:
+    """False when `order` is sent as one without a look at how it could be worked.
+
+    Args:
+        wanted: one of `EXECUTIONS`.
+        daily_volume: average shares a day of a symbol, None where they are not known.
+    """
+    if wanted or order.notional is not None:
+        return wanted != ONCE and order.notional is None
+    share = policy.algorithm_from_adv
+    usual = None if share is None else daily_volume(order.symbol)
+    return share is not None and usual is not None and order.quantity >= share * usual
+
+
 def plan_of_given(order: ParentOrder, quote: Quote | None) -> ExecutionPlan:
     """The plan of a parent that somebody wrote out with its algorithm."""
     return ExecutionPlan(
@@ -106,11 +120,6 @@ def plan_of_given(order: ParentOrder, quote: Quote | None) -> ExecutionPlan:
         expected_slippage_bps=order.expected_cost_bps,
         parent=order.parent_id,
     )
-
-
-def _is_large(quantity: Decimal, daily_volume: Decimal | None, policy: ExecutionPolicy) -> bool:
-    share = policy.algorithm_from_adv
-    return share is not None and daily_volume is not None and quantity >= share * daily_volume
 
 
 def _request(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from quant_trading_system.execution.tca_prices import MarketPrices, market_prices
-from quant_trading_system.market.history import UNKNOWN_VOLUME, PriceHistory
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
 

@@ -48,6 +48,7 @@ def everything(view):
         for sessions in (1, 3, 10_000):
             shares, closes = view.by_session(symbol, sessions)
             answers[f"by session {symbol} {sessions}"] = (shares.tolist(), closes.tolist())
+            answers[f"volumes {symbol} {sessions}"] = view.session_volumes(symbol, sessions)
             answers[f"earlier {symbol} {sessions}"] = [part.tolist() for part in view.earlier_volumes(symbol, sessions)]
         for window in (None, 1, 3, 10_000):
             answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
@@ -67,7 +68,16 @@ def test_no_answer_depends_on_the_future(index):
 def test_every_question_of_a_view_is_asked_by_the_test_above():
     public = {name for name in dir(HistoryView) if not name.startswith("_")}
     numbers = {"all_closes", "bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar", "returns"}
-    assert public == numbers | {"date", "now", "symbols"}
+    assert public == numbers | {"date", "now", "session_volumes", "symbols"}
+
+
+def test_volumes_of_sessions_are_the_same_however_often_they_are_asked_for():
+    """Whole sessions are added up once; what a later bar asks about them is not what an earlier one saw of them."""
+    shared = history()
+    for index in (BARS - 1, 2, 5, BARS - 1):
+        fresh = HistoryView(history(), index)
+        asked = HistoryView(shared, index).session_volumes("KO", 4)
+        assert asked == fresh.session_volumes("KO", 4) == fresh.by_session("KO", 4)[0].tolist()
 
 
 def test_arrays_are_copies_that_hold_nothing_but_the_past():

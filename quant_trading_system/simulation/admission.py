@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -12,8 +11,9 @@ from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.orders import Order
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
-from quant_trading_system.simulation.account_rules import AccountConfiguration, AccountRules
-from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.account import Account
+from quant_trading_system.simulation.account_rules import AccountRules
+from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.trading_hours import Phase
 from quant_trading_system.simulation.venue_orders import PositionIntent
 
@@ -60,14 +60,13 @@ def not_found(message: str) -> VenueRefusal:
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An order and everything that decides whether it is taken.
+    """An order and everything that decides whether it is taken; what only some questions want is worked out for them.
 
     Attributes:
         intent: what the customer means it for, None when he does not say.
         quote: None when the symbol has no price.
-        held: units of shares held, negative when short; `reserved`: those that open closing orders hold back.
-        buying_power: money that opening orders may still use.
-        may_short: the account may open short positions.
+        held: units of shares held, negative when short.
+        orders, account: of the customer; `replaced`: the order whose place this one is to take, None for a new one.
         phase: decides which price of the quote an order is reckoned with.
         in_group: it is or will be a member of a group.
         is_closing: the order shrinks the position.
@@ -78,21 +77,38 @@ class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     now: datetime
     calendar: Calendar
     instrument: Instrument | None
-    id_is_used: bool
     quote: Quote | None
     held: int
-    reserved: int
-    open_orders: Iterable[LiveOrder]
-    buying_power: int
-    may_short: bool
-    configuration: AccountConfiguration
+    orders: OrderIndex
+    account: Account
     rules: AccountRules
     phase: Phase
     in_group: bool
     is_closing: bool
+    replaced: LiveOrder | None = None
+
+    @property
+    def open_orders(self) -> Iterable[LiveOrder]:
+        """The open orders of the symbol, oldest first, but for the one that is to be replaced."""
+        others = self.orders.open_in(self.order.symbol)
+        return others if self.replaced is None else tuple(other for other in others if other is not self.replaced)
+
+    @property
+    def reserved(self) -> int:
+        """Units of shares that open closing orders hold back, but for the one that is to be replaced."""
+        shares, replaced = self.orders.reserved_shares(self.order.symbol), self.replaced
+        return shares - replaced.reserved if replaced is not None and replaced.closing else shares
+
+    @property
+    def buying_power(self) -> int:
+        """Money that opening orders may still use, with what the order to be replaced holds back."""
+        money, replaced = self.orders.reserved_money, self.replaced
+        if replaced is not None and not replaced.closing:
+            money -= replaced.reserved
+        return self.account.buying_power(money)
 
 
-class Admission(NamedTuple):
+class Admission(msgspec.Struct, frozen=True, gc=False):
     """The order is taken.
 
     Attributes:

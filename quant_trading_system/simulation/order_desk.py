@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from quant_trading_system.simulation.records import VenueRecords
 from quant_trading_system.simulation.replacing import changed, require_group_fits, require_replaceable
 from quant_trading_system.simulation.venue_orders import PositionIntent, VenueOrder
 
+_BUY, _SIMPLE = OrderSide.BUY, OrderClass.SIMPLE
 _NANO = Decimal("1E-9")
 _HUNDRED = Decimal(100)
 
@@ -83,7 +84,7 @@ class OrderDesk(VenueRecords):
             VenueRefusal: the order was not taken and leaves no trace.
         """
         now = self._now()
-        grouped = order.order_class is not OrderClass.SIMPLE
+        grouped = order.order_class is not _SIMPLE
         admission = admit(self._application(order, now, intent=intent, in_group=grouped))
         if not grouped:
             live = self._orders.new(order, now)
@@ -231,7 +232,7 @@ class OrderDesk(VenueRecords):
     def _now(self) -> datetime:
         """The clock's time, or the exchange's when that has run ahead."""
         now, reached = self._clock.now(), self._exchange.time
-        return now if reached is None else max(now, reached)
+        return now if reached is None or now > reached else reached
 
     def _application(
         self,
@@ -242,35 +243,24 @@ class OrderDesk(VenueRecords):
         in_group: bool = False,
         replaced: LiveOrder | None = None,
     ) -> Application:
-        symbol, orders = order.symbol, self._orders
+        symbol = order.symbol
         view = self._exchange.look_up(symbol)
-        books = self._account.books
-        held = books.quantity(symbol)
-        shares, money = orders.reserved_shares(symbol), orders.reserved_money
-        others: Iterable[LiveOrder] = orders.open_in(symbol)
-        if replaced is not None:
-            shares, money = (
-                (shares - replaced.reserved, money) if replaced.closing else (shares, money - replaced.reserved)
-            )
-            others = tuple(other for other in others if other is not replaced)
+        held = self._account.books.quantity(symbol)
         return Application(
             order=order,
             intent=intent,
             now=now,
             calendar=self._calendar,
             instrument=self._instruments.get(symbol),
-            id_is_used=orders.find(order.client_order_id) is not None,
             quote=None if view is None else view.quote,
             held=held,
-            reserved=shares,
-            open_orders=others,
-            buying_power=self._account.buying_power(money),
-            may_short=self._account.may_short,
-            configuration=self._account.configuration,
+            orders=self._orders,
+            account=self._account,
             rules=self._rules,
             phase=self._exchange.phase(now),
             in_group=in_group,
-            is_closing=held < 0 if order.side is OrderSide.BUY else held > 0,
+            is_closing=held < 0 if order.side is _BUY else held > 0,
+            replaced=replaced,
         )
 
 

@@ -5,12 +5,11 @@ A refused order leaves no trace and its id is not used up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from quant_trading_system.core.instruments import Instrument
 from quant_trading_system.core.numbers import plain
-from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.simulation.admission import (
     Admission,
     Application,
@@ -26,18 +25,35 @@ from quant_trading_system.simulation.trading_hours import Phase, auction_closed
 from quant_trading_system.simulation.venue_orders import PositionIntent
 
 _LEAST_NOTIONAL = Decimal(1)
+_BUY = OrderSide.BUY
+_MARKET, _DAY, _SIMPLE = OrderType.MARKET, TimeInForce.DAY, OrderClass.SIMPLE
 _OPENING = {OrderSide.BUY: "long buy", OrderSide.SELL: "short sell"}
 _IMMEDIATE_TYPES = frozenset({OrderType.MARKET, OrderType.STOP})
 
 
 def admit(application: Application) -> Admission:
-    """Ask every question in turn.
+    """Ask every question that the order gives reason for, in turn; reserving shares or money comes last.
 
     Raises:
         VenueRefusal: the first one that the order does not pass.
     """
-    for question in QUESTIONS:
-        question(application)
+    order = application.order
+    if order.order_type is not _MARKET or order.notional is not None or application.in_group:
+        _ask_prices(application)
+    require_asset(order.symbol, application.instrument)
+    if order.time_in_force is not _DAY:
+        _ask_auction_times(application)
+    if order.order_class is not _SIMPLE:
+        ask_group(application)
+    _ask_identity(application)
+    _ask_account(application)
+    _ask_quote(application)
+    if not application.is_closing:
+        _ask_short_sale(application)
+    if application.intent is not None:
+        _ask_intent(application, application.intent)
+    if application.orders.open_in(order.symbol):
+        _ask_other_orders(application)
     return reserve(application)
 
 
@@ -47,8 +63,10 @@ def admit_passive(application: Application) -> Admission:
     Raises:
         VenueRefusal: the first question that it does not pass.
     """
-    for question in (_ask_prices, _ask_asset, _ask_identity, _ask_account):
-        question(application)
+    _ask_prices(application)
+    require_asset(application.order.symbol, application.instrument)
+    _ask_identity(application)
+    _ask_account(application)
     return Admission(closing=True, reserved=0)
 
 
@@ -91,10 +109,6 @@ def _ask_prices(application: Application) -> None:
         raise unprocessable("notional amount must be >= 1.00")
 
 
-def _ask_asset(application: Application) -> None:
-    require_asset(application.order.symbol, application.instrument)
-
-
 def _ask_auction_times(application: Application) -> None:
     """Auctions take orders until shortly before they are held."""
     strict = application.rules.strict_auctions
@@ -104,13 +118,13 @@ def _ask_auction_times(application: Application) -> None:
 
 
 def _ask_identity(application: Application) -> None:
-    if application.id_is_used:
+    if application.orders.find(application.order.client_order_id) is not None:
         raise malformed("client_order_id must be unique")
 
 
 def _ask_account(application: Application) -> None:
     """What the customer has switched off, and what the asset does not offer."""
-    order, instrument, configuration = application.order, application.instrument, application.configuration
+    order, instrument, configuration = application.order, application.instrument, application.account.configuration
     if configuration.suspend_trade:
         raise forbidden("account not authorized to trade")
     if not order.is_fractional:
@@ -128,9 +142,9 @@ def _ask_quote(application: Application) -> None:
 
 def _ask_short_sale(application: Application) -> None:
     order, instrument = application.order, application.instrument
-    if order.side is OrderSide.BUY or application.held > 0:
+    if order.side is _BUY:
         return
-    if not application.may_short:
+    if not application.account.may_short:
         raise forbidden("account is not allowed to short")
     if order.is_fractional:
         raise unprocessable("fractional orders cannot be sold short")
@@ -138,13 +152,17 @@ def _ask_short_sale(application: Application) -> None:
         raise unprocessable(f'asset "{order.symbol}" cannot be sold short')
 
 
-def _ask_intent(application: Application) -> None:
-    specified = application.intent
-    if specified is None:
-        return
+def _ask_intent(application: Application, specified: PositionIntent) -> None:
     inferred = PositionIntent.of(application.order.side, closing=application.is_closing)
     if specified is not inferred:
         raise unprocessable(f"position intent mismatch, inferred: {inferred}, specified: {specified}")
+
+
+def _ask_other_orders(application: Application) -> None:
+    """What open orders in the symbol stand in the way of."""
+    _ask_closing_for_dollars(application)
+    _ask_opposite_side(application)
+    _ask_wash_trade(application)
 
 
 def _ask_closing_for_dollars(application: Application) -> None:
@@ -193,20 +211,3 @@ def _wash_trade(order: Order, existing: LiveOrder) -> str:
     assert buy.limit_price is not None
     assert sell.limit_price is not None
     return "opposite side limit order exists" if buy.limit_price >= sell.limit_price else ""
-
-
-QUESTIONS: tuple[Callable[[Application], None], ...] = (
-    _ask_prices,
-    _ask_asset,
-    _ask_auction_times,
-    ask_group,
-    _ask_identity,
-    _ask_account,
-    _ask_quote,
-    _ask_short_sale,
-    _ask_intent,
-    _ask_closing_for_dollars,
-    _ask_opposite_side,
-    _ask_wash_trade,
-)
-"""In this order; reserving shares or money comes last."""

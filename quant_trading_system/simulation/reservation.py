@@ -12,6 +12,7 @@ from quant_trading_system.simulation.live_orders import shares
 from quant_trading_system.simulation.matching import shares_for, trail
 from quant_trading_system.simulation.trading_hours import Phase
 
+_SELL, _TRAILING_STOP, _REGULAR = OrderSide.SELL, OrderType.TRAILING_STOP, Phase.REGULAR
 _SHORT_SALE_MARGIN = Decimal("1.03")
 
 
@@ -27,8 +28,8 @@ def reserve(application: Application) -> Admission:
 def _reserve_shares(application: Application) -> Admission:
     """A closing order holds back shares and cannot ask for more than there are: no order crosses zero."""
     order = application.order
-    existing = abs(application.held)
-    available = existing - application.reserved
+    existing, reserved = abs(application.held), application.reserved
+    available = existing - reserved
     requested = units(order.quantity if order.notional is None else shares_for(order.notional, _price(application)))
     if requested > available:
         raise forbidden(
@@ -36,7 +37,7 @@ def _reserve_shares(application: Application) -> Admission:
             symbol=order.symbol,
             existing_qty=shares(existing),
             available=shares(available),
-            held_for_orders=shares(application.reserved),
+            held_for_orders=shares(reserved),
             related_orders=[other.venue_order_id for other in application.open_orders if other.closing],
         )
     return Admission(closing=True, reserved=requested)
@@ -52,11 +53,12 @@ def _reserve_money(application: Application) -> Admission:
     least = application.rules.least_fraction
     if least and order.is_fractional and cost < units(least) * UNIT:
         raise forbidden(f"cost basis must be >= minimal amount of order {plain(least)}")
-    if cost > application.buying_power:
+    buying_power = application.buying_power
+    if cost > buying_power:
         raise forbidden(
             "insufficient buying power",
             symbol=order.symbol,
-            buying_power=plain(dollars(application.buying_power)),
+            buying_power=plain(dollars(buying_power)),
             cost_basis=plain(dollars(cost)),
         )
     return Admission(closing=False, reserved=cost)
@@ -66,15 +68,13 @@ def _price(application: Application) -> Decimal:
     """Dollars a share to reckon with, to nine decimals at most."""
     order, quote = application.order, application.quote
     assert quote is not None
-    last = quote.last if quote.last is not None else quote.mid
-    regular = application.phase is Phase.REGULAR
-    elsewhere = quote.mid if application.phase is Phase.EXTENDED else last
-    if order.side is OrderSide.SELL:
-        if application.is_closing:
-            return quote.bid if regular else elsewhere
-        ask = quote.ask if regular else elsewhere
-        return max(order.limit_price or ask, ask * _SHORT_SALE_MARGIN)
+    bid, ask = quote.bid, quote.ask
+    if application.phase is not _REGULAR:
+        bid = ask = quote.mid if quote.last is None or application.phase is Phase.EXTENDED else quote.last
+    if order.side is _SELL:
+        return bid if application.is_closing else max(order.limit_price or ask, ask * _SHORT_SALE_MARGIN)
     stop = order.stop_price
-    if order.order_type is OrderType.TRAILING_STOP:
+    if order.order_type is _TRAILING_STOP:
+        last = quote.mid if quote.last is None else quote.last
         stop = trail(order.side, None, last, trail_price=order.trail_price, trail_percent=order.trail_percent).stop
-    return order.limit_price or stop or (quote.ask if regular else elsewhere)
+    return order.limit_price or stop or ask

@@ -180,7 +180,10 @@ class Account:
     @property
     def multiplier(self) -> int:
         """How many times its equity the account may hold, in billionths."""
-        if self.books.equity < self._margin_equity:
+        return self._multiplier_of(self.books.equity)
+
+    def _multiplier_of(self, equity: int) -> int:
+        if equity < self._margin_equity:
             return min(self._multiplier, UNIT)
         return min(self._multiplier, _AT_MOST[self.configuration.max_margin_multiplier])
 
@@ -193,7 +196,8 @@ class Account:
     def buying_power(self, reserved: int) -> int:
         """Money for opening orders, at the marks as they are, when open orders hold back `reserved`."""
         books = self.books
-        return max(books.equity * self.multiplier // UNIT - books.gross_value - reserved, 0)
+        equity = books.equity
+        return max(equity * self._multiplier_of(equity) // UNIT - books.gross_value - reserved, 0)
 
     # -- days -----------------------------------------------------------------------------------------------------
 

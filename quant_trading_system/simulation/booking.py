@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account
 from quant_trading_system.simulation.activities import ActivityLog
@@ -17,6 +18,7 @@ from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.realism import MovableMarket
 from quant_trading_system.simulation.venue_orders import VenueFill
 
+_BUY = OrderSide.BUY
 _ZERO = Decimal(0)
 
 
@@ -57,10 +59,11 @@ class Booking:
         fees = self._fees.fee(order.side, trade.quantity, trade.price, self._account.trade_date(at, self._calendar))
         execution_id = f"{live.venue_order_id}:{len(live.fills) + 1}"
         quantity, price = units(trade.quantity), units(trade.price)
-        self._orders.give_back(live, quantity, price)
-        signed = order.side.sign * quantity
-        books.trade(at, execution_id, order.symbol, signed, price, units(fees.total) * UNIT, crossing=crossing)
-        books.mark(order.symbol, view.price)
+        if not trade.complete:  # one that is complete gives everything back when it is finished
+            self._orders.give_back(live, quantity, price)
+        signed = quantity if order.side is _BUY else -quantity
+        charged, mark = units(fees.total) * UNIT, units(view.price)
+        books.trade(at, execution_id, order.symbol, signed, price, charged, mark=mark, crossing=crossing)
         fill = VenueFill(
             execution_id=execution_id,
             quantity=trade.quantity,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -19,10 +20,13 @@ MONEY = UNIT * UNIT
 """Money units in one dollar."""
 
 _GIGA = Decimal(UNIT)
+_REMEMBERED = 4096
+"""Numbers whose other form is kept, for an order brings the same few back many times."""
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _CENTS = MONEY // 100
 
 
+@lru_cache(_REMEMBERED)
 def units(value: Decimal) -> int:
     """A price or quantity in billionths; values with more than nine decimals break an invariant."""
     scaled = value * _GIGA
@@ -31,6 +35,7 @@ def units(value: Decimal) -> int:
     return count
 
 
+@lru_cache(_REMEMBERED)
 def decimal_of(count: int) -> Decimal:
     """Units as a `Decimal`; whole numbers without decimals."""
     whole, rest = divmod(count, UNIT)
@@ -191,6 +196,7 @@ class Books:
         price: int,
         fee: int,
         *,
+        mark: int | None = None,
         crossing: bool = False,
     ) -> None:
         """Book an execution: `quantity` in units, negative sold; `price` in units; `fee` in money.
@@ -198,20 +204,25 @@ class Books:
         A new holding is valued at its own price until it is marked.
 
         Args:
+            mark: units of dollars a share that the holding is valued at from now on, None for as before.
             crossing: the holding may change its side.
         """
         holding = self._holdings.get(symbol)
         if holding is None:
             holding = self._holdings[symbol] = Holding(price)
-        self._count(holding, -1)
+        else:
+            self._count(holding, -1)
         if crossing and abs(quantity) > abs(holding.quantity) and quantity * holding.quantity < 0:
             beyond = quantity + holding.quantity
             holding.move(-holding.quantity, price)
             holding.move(beyond, price)
         else:
             holding.move(quantity, price)
-        self._count(holding, +1)
-        if not holding.quantity:
+        if mark is not None:
+            holding.mark = mark
+        if holding.quantity:
+            self._count(holding, +1)
+        else:
             del self._holdings[symbol]
         self.cash -= quantity * price + fee
         self.fees += fee
@@ -234,9 +245,13 @@ class Books:
         """Value the holding at `price` (dollars a share) from now on; nothing happens when none is held."""
         holding = self._holdings.get(symbol)
         if holding is not None:
-            self._count(holding, -1)
-            holding.mark = units(price)
-            self._count(holding, +1)
+            mark = units(price)
+            change = holding.quantity * (mark - holding.mark)
+            holding.mark = mark
+            if holding.quantity > 0:
+                self.long_value += change
+            else:
+                self.short_value += change
 
     def end_day(self) -> None:
         """The trading day is over; see `Holding.end_day`."""
@@ -272,7 +287,7 @@ class Books:
             self._count(holding, +1)
 
     def _count(self, holding: Holding, sign: int) -> None:
-        value = sign * holding.value
+        value = sign * holding.quantity * holding.mark
         if holding.quantity > 0:
             self.long_value += value
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from quant_trading_system.core.orders import OrderSide
@@ -57,7 +58,8 @@ class FeeSchedule:
 
     def __init__(self, sec: tuple[Rate, ...], taf: tuple[Rate, ...], cat: tuple[Rate, ...]) -> None:
         self._rows = (sec, taf, cat)
-        self._sec, self._taf, self._cat = (_Table(rows) for rows in self._rows)
+        self._tables = tuple(_Table(rows) for rows in self._rows)
+        self._latest = self._on(date.min)
 
     def __repr__(self) -> str:
         return f"FeeSchedule{self._rows}"
@@ -79,14 +81,29 @@ class FeeSchedule:
             quantity: shares, above zero; `price`: dollars a share.
             trade_date: the session's date in New York.
         """
+        day = self._latest
+        if day.date != trade_date:
+            day = self._latest = self._on(trade_date)
         shares = units(quantity)
         whole_shares = -(-shares // UNIT)
-        cat = _charge(self._cat.on(trade_date), whole_shares * UNIT, _CENT_OF_SHARES)
-        if side is OrderSide.BUY:
+        cat = _charge(day.cat, whole_shares * UNIT, _CENT_OF_SHARES)
+        if side is _BUY:
             return FeeBreakdown(_FREE, _FREE, cat)
-        sec = _charge(self._sec.on(trade_date), shares * units(price), _CENT)
-        taf = _charge(self._taf.on(trade_date), shares, _CENT_OF_SHARES)
-        return FeeBreakdown(sec, taf, cat)
+        return FeeBreakdown(
+            _charge(day.sec, shares * units(price), _CENT), _charge(day.taf, shares, _CENT_OF_SHARES), cat
+        )
+
+    def _on(self, day: date) -> _Day:
+        return _Day(day, *(table.on(day) for table in self._tables))
+
+
+class _Day(NamedTuple):
+    """What holds on one trade date: rate and cap of each charge."""
+
+    date: date
+    sec: tuple[int, int | None]
+    taf: tuple[int, int | None]
+    cat: tuple[int, int | None]
 
 
 class _Table:
@@ -103,16 +120,24 @@ class _Table:
         return self._rates[max(bisect_right(self._dates, day) - 1, 0)]
 
 
+_BUY = OrderSide.BUY
 _FREE = Decimal(0)
 
 
 def _charge(rate_and_cap: tuple[int, int | None], base: int, cent: int) -> Decimal:
     """Base times rate, rounded up to the cent, at most the cap."""
     rate, cap = rate_and_cap
+    if not rate:
+        return _FREE
     cents = -(-base * rate // cent)
     if cap is not None and cents > cap:
         cents = cap
-    return Decimal(cents).scaleb(-2) if cents else _FREE
+    return _dollars(cents) if cents else _FREE
+
+
+@lru_cache(1024)
+def _dollars(cents: int) -> Decimal:
+    return Decimal(cents).scaleb(-2)
 
 
 def _per_million(year: int, month: int, day: int, dollars: str) -> Rate:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from quant_trading_system.core.exceptions import BrokerRejected, NotSent
 from quant_trading_system.core.order_groups import LegKind
 from quant_trading_system.core.order_state import RequestTrigger
-from quant_trading_system.core.orders import Order
+from quant_trading_system.core.orders import Order, OrderClass
 from quant_trading_system.execution.broker import (
     BrokerAccount,
     BrokerOrder,
@@ -24,6 +24,8 @@ from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, Approve
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueOrder, VenueUpdate
+
+_SIMPLE = OrderClass.SIMPLE
 
 Latch = Callable[[Approval], str]
 """Why an order must not leave now; empty when it may."""
@@ -64,7 +66,8 @@ class SimulatedBroker:
         """
         order = approved.order
         self._ask_latch(approved)
-        self._names.expect(order)
+        if order.order_class is not _SIMPLE:
+            self._names.expect(order)
         try:
             return self._broker_order(self._venue.submit(order))
         except VenueRefusal as refusal:
@@ -124,17 +127,18 @@ class SimulatedBroker:
         return BrokerAccount(account_id=account.account_id, cash=account.cash, equity=account.equity)
 
     def _pass_on(self, update: VenueUpdate) -> None:
-        corrected = update.notice in (Notice.BUST, Notice.CORRECT)
-        order_id = self._learn(update.order)
+        order, fill, notice = update.order, update.fill, update.notice
+        order_id = self._learn(order)
+        corrected = notice is not None and notice is not Notice.REPLACE_REJECTED
         message = BrokerUpdate(
             client_order_id=order_id,
-            venue_order_id=update.order.venue_order_id,
+            venue_order_id=order.venue_order_id,
             at=update.at,
             trigger=update.trigger,
-            request=RequestTrigger.REFUSED if update.notice is Notice.REPLACE_REJECTED else None,
-            execution=None if update.fill is None or corrected else _execution(update.fill),
+            request=None if notice is None or corrected else RequestTrigger.REFUSED,
+            execution=None if fill is None or corrected else _execution(fill),
             history=self._history(order_id) if corrected else None,
-            quantity=update.order.quantity,
+            quantity=order.quantity,
             reason=update.reason,
         )
         for listener in self._listeners:
@@ -144,6 +148,8 @@ class SimulatedBroker:
 
     def _learn(self, order: VenueOrder) -> str:
         """Our id of an order; the legs that it leads are known from now on."""
+        if order.order_class is _SIMPLE:
+            return order.order.client_order_id
         for leg in order.legs:
             self._names.learn(order.client_order_id, _kind(leg), leg.venue_order_id)
         return self._names.ours(order.venue_order_id) or order.client_order_id
@@ -172,7 +178,7 @@ class SimulatedBroker:
             quantity=order.filled_quantity if order.quantity is None else order.quantity,
             filled_quantity=order.filled_quantity,
             average_price=order.average_price,
-            legs=tuple(self._broker_order(leg) for leg in order.legs),
+            legs=tuple(self._broker_order(leg) for leg in order.legs) if order.legs else (),
         )
 
 
@@ -200,5 +206,5 @@ def _execution(fill: VenueFill) -> Execution:
         price=fill.price,
         cumulative_quantity=fill.cumulative_quantity,
         at=fill.at,
-        fee=fill.fee,
+        fee=fill.fees.total,
     )

@@ -28,6 +28,11 @@ from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, ex
 from quant_trading_system.simulation.venue_orders import Notice
 from quant_trading_system.simulation.wire import EventKind, Handlers, Wire
 
+_REGULAR, _NEW = Phase.REGULAR, EventKind.NEW
+_GTC, _OPG, _CLS = TimeInForce.GTC, TimeInForce.OPG, TimeInForce.CLS
+_WORKING, _FILLED = OrderStatus.WORKING, OrderStatus.FILLED
+_ACCEPT, _FILL_LAST = OrderTrigger.ACCEPT, OrderTrigger.FILL_LAST
+
 
 class Exchange(OrderLife):
     """Works the open orders of one account.
@@ -77,15 +82,16 @@ class Exchange(OrderLife):
 
     def phase(self, moment: datetime) -> Phase:
         """What the market does now."""
-        if self.is_open:
-            return Phase.REGULAR
+        if self.opened_at is not None:
+            return _REGULAR
         return Phase.CLOSED if extended_since(self._calendar, moment) is None else Phase.EXTENDED
 
     def send(self, live: LiveOrder, now: datetime) -> None:
         """An order leaves the customer."""
-        live.queued = self._tradable_since(live, now) is None
-        self._wire.send(now, EventKind.NEW, live)
-        self._set_lifetime(live)
+        live.queued = (self.opened_at or self._extended_since(live, now)) is None
+        self._wire.send(now, _NEW, live)
+        if live.order.time_in_force is _GTC or live.order.extended_hours:
+            self._set_lifetime(live)
 
     def recall(self, live: LiveOrder, now: datetime) -> None:
         """A cancel leaves the customer."""
@@ -97,7 +103,8 @@ class Exchange(OrderLife):
         old.replaced_by, new.replaces = new.number, old.number
         old.updated_at = now
         self._wire.send(now, EventKind.REPLACE, new)
-        self._set_lifetime(new)
+        if new.order.time_in_force is _GTC or new.order.extended_hours:
+            self._set_lifetime(new)
 
     def cancel_at_once(self, now: datetime, reason: str, symbol: str = "") -> None:
         """The broker itself ends every open order, or those in one symbol."""
@@ -212,28 +219,31 @@ class Exchange(OrderLife):
         if not live.is_open:  # ended on its way
             return
         in_force = live.order.time_in_force
-        since = self._tradable_since(live, at)
-        next_opening = in_force is TimeInForce.OPG and not live.queued  # sent while the market was open
+        since = self.opened_at or self._extended_since(live, at)
+        next_opening = in_force is _OPG and not live.queued  # sent while the market was open
         if since is None and in_force in IMMEDIATE:
             self.cancel(live, at, "the market is closed")
         elif since is None or next_opening:
             self.tell(live, OrderStatus.HELD, OrderTrigger.HOLD, at)
-            self._hold_legs(live, at)
+            if live.group:
+                self._hold_legs(live, at)
         else:
-            self.tell(live, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
-            self._hold_legs(live, at)
-            self.mishaps.after_accept(live, at)
+            self.tell(live, _WORKING, _ACCEPT, at)
+            if live.group:
+                self._hold_legs(live, at)
+            if not self._dice.calm:
+                self.mishaps.after_accept(live, at)
             self._begin(live, at)
 
     def _hold_legs(self, live: LiveOrder, at: datetime) -> None:
-        for leg in self._groups.others(live) if live.group else ():
+        for leg in self._groups.others(live):
             if leg.status is OrderStatus.SENT:
                 self.tell(leg, OrderStatus.HELD, OrderTrigger.HOLD, at)
 
     def _begin(self, live: LiveOrder, at: datetime) -> None:
         """The order meets the market for the first time."""
         in_force = live.order.time_in_force
-        if in_force is TimeInForce.OPG:
+        if in_force is _OPG:
             self.cancel(live, at, "it missed the opening auction")
             return
         self.meet_market(live, at)
@@ -260,7 +270,7 @@ class Exchange(OrderLife):
         if old.group:
             self._groups.replace(old, new)
         self._orders.claim(new)
-        if new.passive or self._tradable_since(new, at) is None:
+        if new.passive or (self.opened_at or self._extended_since(new, at)) is None:
             self.tell(new, OrderStatus.HELD, OrderTrigger.HOLD, at)
         else:
             self.tell(new, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
@@ -282,7 +292,7 @@ class Exchange(OrderLife):
     def meet_market(self, live: LiveOrder, at: datetime) -> None:
         """Work the order against the present quote, if there is a fresh one."""
         view = self._floor.view(live.order.symbol)
-        since = self._tradable_since(live, at)
+        since = self.opened_at or self._extended_since(live, at)
         if view is not None and since is not None and view.quote.at >= since:
             self._work(live, view, at)
 
@@ -298,7 +308,7 @@ class Exchange(OrderLife):
         if not self._orders.extended:
             return
         for live in self._orders.open_in(view.quote.symbol):
-            since = self._tradable_since(live, at)
+            since = self.opened_at or self._extended_since(live, at)
             if since is None or not live.is_open or live.status is OrderStatus.SENT or view.quote.at < since:
                 continue
             if live.status is OrderStatus.HELD:
@@ -307,9 +317,9 @@ class Exchange(OrderLife):
 
     def _work(self, live: LiveOrder, view: MarketView, at: datetime) -> None:
         in_force = live.order.time_in_force
-        if in_force is TimeInForce.CLS:
+        if in_force is _CLS:
             return
-        if in_force is TimeInForce.OPG:
+        if in_force is _OPG:
             self._hold_auction(live, view, at, "opening")
             return
         trade = self._floor.continuous(live, view, at)
@@ -346,7 +356,7 @@ class Exchange(OrderLife):
     def _book(self, live: LiveOrder, trade: Trade, view: MarketView, at: datetime, *, crossing: bool = False) -> None:
         fill = self._booking.execute(live, trade, view, at, crossing=crossing)
         if trade.complete:
-            self.finish(live, OrderStatus.FILLED, OrderTrigger.FILL_LAST, at, fill=fill)
+            self.finish(live, _FILLED, _FILL_LAST, at, fill=fill)
             return
         self.tell(live, OrderStatus.PARTIALLY_FILLED, OrderTrigger.FILL_PART, at, fill=fill)
         if live.group:
@@ -355,14 +365,10 @@ class Exchange(OrderLife):
     def _is_fresh(self, view: MarketView) -> bool:
         return self.opened_at is not None and view.quote.at >= self.opened_at
 
-    def _tradable_since(self, live: LiveOrder, at: datetime) -> datetime | None:
-        """The beginning of the hours in progress in which the order may trade, None while it may not."""
-        if self.opened_at is not None or not live.order.extended_hours:
-            return self.opened_at
-        return extended_since(self._calendar, at)
+    def _extended_since(self, live: LiveOrder, at: datetime) -> datetime | None:
+        """While no session runs: the beginning of the hours in progress in which the order may trade, if it may."""
+        return extended_since(self._calendar, at) if live.order.extended_hours else None
 
     def _set_lifetime(self, live: LiveOrder) -> None:
-        """The regular close ends other orders."""
-        order = live.order
-        if order.time_in_force is TimeInForce.GTC or order.extended_hours:
-            self._wire.set_timer(expires_at(order, live.submitted_at, self._calendar), EventKind.EXPIRE, live)
+        """Of an order that the regular close does not end."""
+        self._wire.set_timer(expires_at(live.order, live.submitted_at, self._calendar), EventKind.EXPIRE, live)

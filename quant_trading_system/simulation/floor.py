@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import NamedTuple
 
 import msgspec
 
-from quant_trading_system.core.orders import OrderSide, TimeInForce
+from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.matching import (
@@ -20,32 +19,38 @@ from quant_trading_system.simulation.matching import (
     to_nearest_tick,
     whole_or_fraction,
 )
-from quant_trading_system.simulation.models import FillModel, RandomState, SlippageModel, state_of, with_state
+from quant_trading_system.simulation.models import (
+    NO_SLIPPAGE,
+    FillModel,
+    RandomState,
+    SlippageModel,
+    state_of,
+    with_state,
+)
 from quant_trading_system.simulation.queueing import Flow, joined, next_turn
 from quant_trading_system.simulation.realism import PLAIN, MovableMarket, Realism, Window
 
 _ZERO = Decimal(0)
+_BUY, _MARKET = OrderSide.BUY, OrderType.MARKET
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class MarketView:
+class MarketView(msgspec.Struct, eq=False, gc=False):
     """What the floor sees of one symbol in one step of the market.
 
     Attributes:
         volume: shares that trade in the step, None when nobody says.
         budget: shares that are left for our orders, None for no cap.
-        flow: what has traded before; `used`: shares of it that resting buys and sales of ours have had.
+        flow: what has traded before; `bought`, `sold`: shares of it that resting orders of ours have had.
     """
 
-    __slots__ = ("budget", "flow", "quote", "used", "volume")
-
-    def __init__(self, quote: Quote, volume: Decimal | None, budget: Decimal | None, flow: Flow | None = None) -> None:
-        self.quote = quote
-        self.volume = volume
-        self.budget = budget
-        self.flow = flow
-        self.used = {OrderSide.BUY: _ZERO, OrderSide.SELL: _ZERO}
+    quote: Quote
+    volume: Decimal | None
+    budget: Decimal | None
+    flow: Flow | None = None
+    bought: Decimal = _ZERO
+    sold: Decimal = _ZERO
 
     @property
     def price(self) -> Decimal:
@@ -53,7 +58,7 @@ class MarketView:
         return self.quote.mid if self.quote.last is None else self.quote.last
 
 
-class Trade(NamedTuple):
+class Trade(msgspec.Struct, frozen=True, gc=False):
     """An execution that the floor offers.
 
     Attributes:
@@ -127,6 +132,8 @@ class TradingFloor:
         self.halted: set[str] = set()
         self._slippage = slippage
         self._fills = fills
+        self._capped, self._splits = fills.participation is not None, bool(fills.partial_chance)
+        self._slips = slippage != NO_SLIPPAGE
         self._random = random
         self._queue = realism.queue
         self._impact = realism.impact
@@ -139,8 +146,9 @@ class TradingFloor:
         known = self._views.get(quote.symbol)
         if quote.flaw or (known is not None and not _is_news(quote, known.quote)):
             return known
+        budget = self._fills.budget(volume) if self._capped else None
         flow = Flow(known.quote, known.volume) if self._queue and known is not None else None
-        view = self._views[quote.symbol] = MarketView(quote, volume, self._fills.budget(volume), flow)
+        view = self._views[quote.symbol] = MarketView(quote, volume, budget, flow)
         return view
 
     def view(self, symbol: str) -> MarketView | None:
@@ -165,9 +173,7 @@ class TradingFloor:
         """Everything, to be kept."""
         views = [(view.quote, view.volume, view.budget) for view in self._views.values()]
         flows = {
-            symbol: (view.flow, view.used[OrderSide.BUY], view.used[OrderSide.SELL])
-            for symbol, view in self._views.items()
-            if view.flow is not None
+            symbol: (view.flow, view.bought, view.sold) for symbol, view in self._views.items() if view.flow is not None
         }
         return FloorState(
             random=state_of(self._random), views=views, halted=sorted(self.halted), flows=flows, taken=self._taken
@@ -181,7 +187,7 @@ class TradingFloor:
         self._taken = state.taken
         for symbol, (flow, bought, sold) in state.flows.items():
             view = self._views[symbol]
-            view.flow, view.used = flow, {OrderSide.BUY: bought, OrderSide.SELL: sold}
+            view.flow, view.bought, view.sold = flow, bought, sold
 
     def continuous(self, live: LiveOrder, view: MarketView, at: datetime) -> Trade | None:
         """The trade of a working order against the quote, None when there is none now.
@@ -192,9 +198,9 @@ class TradingFloor:
         order, quote = live.order, view.quote
         if quote.symbol in self.halted:
             return None
-        if live.waits_for_stop and not self._set_off(live, quote.last):
+        if order.order_type is not _MARKET and live.waits_for_stop and not self._set_off(live, quote.last):
             return None
-        far = quote.ask if order.side is OrderSide.BUY else quote.bid
+        far = quote.ask if order.side is _BUY else quote.bid
         limit = order.limit_price
         if limit is None:
             return self._trade(live, view, far, takes=True)
@@ -245,10 +251,13 @@ class TradingFloor:
         live.waits_since = at if since is None else max(since, view.quote.at)
         if turn.fill is None:
             return self._trade(live, view, limit, takes=False)
-        left = whole_or_fraction(max(turn.fill - view.used[side], _ZERO), fractional=live.order.is_fractional)
+        used = view.bought if side is _BUY else view.sold
+        left = whole_or_fraction(max(turn.fill - used, _ZERO), fractional=live.order.is_fractional)
         trade = self._trade(live, view, limit, takes=False, most=left)
-        if trade is not None:
-            view.used[side] += trade.quantity
+        if trade is not None and side is _BUY:
+            view.bought += trade.quantity
+        elif trade is not None:
+            view.sold += trade.quantity
         return trade
 
     def _affordable(self, live: LiveOrder, view: MarketView, far: Decimal, limit: Decimal) -> Decimal:
@@ -289,17 +298,21 @@ class TradingFloor:
             most: shares that there are for it, None for no such cap.
         """
         order = live.order
-        quantity = self._size(live, view, live.wanted(base), most)
+        quantity = wanted = live.wanted(base)
+        if self._splits or most is not None or view.budget is not None:
+            quantity = self._size(live, view, wanted, most)
         if not quantity:
             return None
-        adverse = self._slippage.adverse(order.side, view.quote, quantity, view.volume) if takes else _ZERO
+        slips = takes and self._slips
+        adverse = self._slippage.adverse(order.side, view.quote, quantity, view.volume) if slips else _ZERO
         taken = self._taken_in(view) if self._impact is not None and (takes or not live.rested) else None
         if taken is not None and self._impact is not None:
             impact = self._impact.adverse(base, taken.by(order.side), quantity, self._window(view).volume)
             adverse += to_nearest_tick(impact, base)
         price = fill_price(order.side, base, adverse, order.limit_price)
-        wanted = live.wanted(price)
-        quantity = min(quantity, wanted)
+        if order.notional is not None:
+            wanted = live.wanted(price)
+            quantity = min(quantity, wanted)
         if view.budget is not None:
             view.budget -= quantity
         if taken is not None:
@@ -316,7 +329,9 @@ class TradingFloor:
 
 
 def _is_news(quote: Quote, known: Quote) -> bool:
-    return (quote.at, quote.sequence) >= (known.at, known.sequence) and quote != known
+    if quote.at != known.at:
+        return quote.at > known.at
+    return quote.sequence >= known.sequence and quote != known
 
 
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})

@@ -146,20 +146,17 @@ class OrderIndex:
     def __len__(self) -> int:
         return len(self._all)
 
-    def new(self, order: Order, at: datetime) -> LiveOrder:
-        """The next order; it is not in the index before `add`."""
-        return self._numbered(order, len(self._all) + 1, at)
-
-    def new_group(self, orders: Sequence[Order], at: datetime) -> list[LiveOrder]:
-        """The next orders, all of one group."""
-        first = len(self._all) + 1
-        return [self._numbered(order, first + place, at) for place, order in enumerate(orders)]
-
-    def _numbered(self, order: Order, number: int, at: datetime) -> LiveOrder:
+    def new(self, order: Order, at: datetime, place: int = 0) -> LiveOrder:
+        """The next order, or the one that has its place among several; it is not in the index before `add`."""
+        number = len(self._all) + place + 1
         venue_order_id = f"{self.id_prefix}{number:012x}"
         if not order.client_order_id:
             order = order.with_id(venue_order_id)
         return LiveOrder(order, number, venue_order_id, at, at, stop=order.stop_price)
+
+    def new_group(self, orders: Sequence[Order], at: datetime) -> list[LiveOrder]:
+        """The next orders, all of one group."""
+        return [self.new(order, at, place) for place, order in enumerate(orders)]
 
     def add(self, live: LiveOrder, *, closing: bool, reserved: int) -> None:
         """Take in a new order with what it holds back.
@@ -169,24 +166,31 @@ class OrderIndex:
         """
         live.closing = closing
         self._all.append(live)
-        self._by_client_id[live.order.client_order_id] = live
         self._enter(live)
-        self.reserve(live, reserved)
+        self._change(live, reserved)
 
     def restore(self, orders: Iterable[LiveOrder]) -> None:
         """Be as it was, with these orders, oldest first; there are none yet."""
         for live in orders:
             self._all.append(live)
-            self._by_client_id[live.order.client_order_id] = live
             if live.is_open:
                 self._enter(live)
                 held_back, live.reserved = live.reserved, 0
-                self.reserve(live, held_back)
+                self._change(live, held_back)
+            else:
+                self._by_client_id[live.order.client_order_id] = live
 
     def _enter(self, live: LiveOrder) -> None:
-        self._open[live.number] = live
-        self._by_symbol.setdefault(live.order.symbol, {})[live.number] = live
-        self.extended += live.order.extended_hours
+        order, number = live.order, live.number
+        self._by_client_id[order.client_order_id] = live
+        self._open[number] = live
+        others = self._by_symbol.get(order.symbol)
+        if others is None:
+            self._by_symbol[order.symbol] = {number: live}
+        else:
+            others[number] = live
+        if order.extended_hours:
+            self.extended += 1
 
     # -- finding --------------------------------------------------------------------------------------------------
 
@@ -252,14 +256,17 @@ class OrderIndex:
 
     def finish(self, live: LiveOrder) -> None:
         """The order is final: it leaves the working index and gives everything back."""
-        symbol = live.order.symbol
-        self._change(live, -live.reserved)
-        self.extended -= live.order.extended_hours
-        del self._open[live.number]
-        orders = self._by_symbol[symbol]
-        del orders[live.number]
-        if not orders:
-            del self._by_symbol[symbol]
+        order, number = live.order, live.number
+        if live.reserved:
+            self._change(live, -live.reserved)
+        if order.extended_hours:
+            self.extended -= 1
+        del self._open[number]
+        orders = self._by_symbol[order.symbol]
+        if len(orders) == 1:
+            del self._by_symbol[order.symbol]
+        else:
+            del orders[number]
 
     def _change(self, live: LiveOrder, change: int) -> None:
         live.reserved += change

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from quant_trading_system.core.orders import OrderSide
 
+_BUY = OrderSide.BUY
 _CENT = Decimal("0.01")
 _SUB_PENNY = Decimal("0.0001")
 _DOLLAR = Decimal(1)
@@ -77,7 +78,7 @@ def fill_price(side: OrderSide, price: Decimal, adverse: Decimal, limit: Decimal
     Args:
         adverse: slippage, dollars a share, at least 0.
     """
-    if side is OrderSide.BUY:
+    if side is _BUY:
         raw = price + adverse
         rounded = raw.quantize(_tick(raw), ROUND_CEILING)
         return rounded if limit is None else min(rounded, limit)

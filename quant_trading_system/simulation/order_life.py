@@ -8,7 +8,7 @@ from datetime import datetime
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
-from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueUpdate
+from quant_trading_system.simulation.venue_orders import Notice, VenueFill
 from quant_trading_system.simulation.wire import Wire
 
 
@@ -34,12 +34,14 @@ class OrderLife(ABC):
         fill: VenueFill | None = None,
     ) -> None:
         """The order has a new status: report it."""
-        live.status = status
-        self._report(live, at, trigger, reason, fill)
+        live.status, live.updated_at = status, at
+        shown = self._groups.show(live) if live.group else self._orders.show(live)
+        self._wire.report(shown, trigger, at, reason, fill)
 
     def notify(self, live: LiveOrder, notice: Notice, at: datetime, reason: str, fill: VenueFill | None = None) -> None:
         """Report something that leaves the order's life as it is."""
-        self._report(live, at, None, reason, fill, notice)
+        live.updated_at = at
+        self._wire.report(self._groups.show(live), None, at, reason, fill, notice)
 
     def finish(
         self,
@@ -61,25 +63,3 @@ class OrderLife(ABC):
     def cancel(self, live: LiveOrder, at: datetime, reason: str) -> None:
         """The order ends without having traded, or without having traded all."""
         self.finish(live, OrderStatus.CANCELED, OrderTrigger.CANCEL, at, reason)
-
-    def _report(
-        self,
-        live: LiveOrder,
-        at: datetime,
-        trigger: OrderTrigger | None,
-        reason: str,
-        fill: VenueFill | None,
-        notice: Notice | None = None,
-    ) -> None:
-        live.updated_at = at
-        self._wire.report(
-            VenueUpdate(
-                number=self._wire.next_report(),
-                order=self._groups.show(live) if live.group else self._orders.show(live),
-                trigger=trigger,
-                at=at,
-                fill=fill,
-                reason=reason,
-                notice=notice,
-            )
-        )

@@ -187,7 +187,7 @@ class Notice(StrEnum):
     CORRECT = "trade_correct"
 
 
-class VenueUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class VenueUpdate(msgspec.Struct, frozen=True, gc=False):
     """Something happened to an order; told to every subscriber.
 
     Attributes:

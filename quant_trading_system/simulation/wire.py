@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from heapq import heappop, heappush
 from typing import Any
 
 import msgspec
 
+from quant_trading_system.core.order_state import OrderTrigger
 from quant_trading_system.simulation.faults import Dice
 from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.models import LatencyModel, RandomState, state_of, stream, with_state
-from quant_trading_system.simulation.venue_orders import VenueUpdate
+from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueOrder, VenueUpdate
 
 
 class EventKind(StrEnum):
@@ -28,6 +29,8 @@ class EventKind(StrEnum):
     FILL_LATE = "fill_late"
     END_DAY = "end_day"
 
+
+_REPORT = EventKind.REPORT
 
 Subscriber = Callable[[VenueUpdate], None]
 Handlers = Mapping[EventKind, Callable[[Any, datetime], None]]
@@ -69,6 +72,7 @@ class Wire:
         self.reports = 0
         self._dice = dice
         self._latency = latency
+        self._orders_take_time, self._reports_take_time = bool(latency.order), bool(latency.report)
         self._delays_in, self._delays_out = stream(seed, "latency/orders"), stream(seed, "latency/reports")
         self._latest_in: datetime | None = None
         self._latest_out: datetime | None = None
@@ -90,40 +94,54 @@ class Wire:
 
     def run(self, until: datetime, handlers: Handlers) -> None:
         """Let everything happen that is due, also what follows from it."""
-        while (heap := self._first()) and heap[0][0] <= until:
-            at, _, kind, live, update = heapq.heappop(heap)
+        messages, timers, subscribers = self._messages, self._timers, self._subscribers
+        while (heap := self._first() if timers else messages) and heap[0][0] <= until:
+            at, _, kind, live, update = heappop(heap)
             if update is None:
                 handlers[kind](live, at)
                 continue
-            for subscriber in self._subscribers:
+            for subscriber in subscribers:
                 subscriber(update)
 
     def send(self, sent: datetime, kind: EventKind, live: LiveOrder) -> None:
         """A message about `live` leaves the customer at `sent`."""
-        self._latest_in = _after(self._latest_in, sent + self._latency.order_delay(self._delays_in))
-        self._plan(self._messages, self._latest_in, kind, live, None)
+        arrival = sent + self._latency.order_delay(self._delays_in) if self._orders_take_time else sent
+        latest = self._latest_in
+        if latest is None or arrival > latest:
+            self._latest_in = latest = arrival
+        self._numbered += 1
+        heappush(self._messages, (latest, self._numbered, kind, live, None))
 
     def set_timer(self, at: datetime, kind: EventKind, live: LiveOrder | None = None) -> None:
         """Something falls due at `at`."""
-        self._plan(self._timers, at, kind, live, None)
+        self._numbered += 1
+        heappush(self._timers, (at, self._numbered, kind, live, None))
 
-    def report(self, update: VenueUpdate) -> None:
-        """Tell the subscribers, after the time that a report takes."""
-        self._latest_out = _after(self._latest_out, update.at + self._latency.report_delay(self._delays_out))
-        arrival, faults = self._latest_out, self._dice.faults
+    def report(
+        self,
+        order: VenueOrder,
+        trigger: OrderTrigger | None,
+        at: datetime,
+        reason: str,
+        fill: VenueFill | None,
+        notice: Notice | None = None,
+    ) -> None:
+        """Tell the subscribers what happened at `at`, after the time that a report takes; see `VenueUpdate`."""
+        self.reports += 1
+        update = VenueUpdate(self.reports, order, trigger, at, fill, reason, notice)
+        arrival, latest = at, self._latest_out
+        if self._reports_take_time:
+            arrival += self._latency.report_delay(self._delays_out)
+        if latest is None or arrival > latest:
+            self._latest_out = latest = arrival
         if not self._dice.calm:
             if self._dice.strikes("lose_report"):
                 return
             if self._dice.strikes("delay_report"):
-                arrival += faults.report_delay
-            if update.fill is not None and self._dice.strikes("double_fill"):
-                self._plan(self._messages, arrival, EventKind.REPORT, None, update)
-        self._plan(self._messages, arrival, EventKind.REPORT, None, update)
-
-    def next_report(self) -> int:
-        """The number of a new report."""
-        self.reports += 1
-        return self.reports
+                latest += self._dice.faults.report_delay
+            if fill is not None and self._dice.strikes("double_fill"):
+                self._plan_report(latest, update)
+        self._plan_report(latest, update)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every report."""
@@ -152,27 +170,19 @@ class Wire:
             at, number, kind, about, update = event
             return at, number, kind, order(about) if about else None, update
 
-        self._messages = [revived(event) for event in state.messages]
-        self._timers = [revived(event) for event in state.timers]
+        self._messages[:] = [revived(event) for event in state.messages]
+        self._timers[:] = [revived(event) for event in state.timers]
 
     def _first(self) -> list[Event]:
         """The heap whose first event is the next one."""
         messages, timers = self._messages, self._timers
-        if not timers:
-            return messages
-        return messages if messages and messages[0] < timers[0] else timers
+        return timers if timers and (not messages or timers[0] < messages[0]) else messages
 
-    def _plan(
-        self, heap: list[Event], at: datetime, kind: EventKind, live: LiveOrder | None, update: VenueUpdate | None
-    ) -> None:
+    def _plan_report(self, at: datetime, update: VenueUpdate) -> None:
         self._numbered += 1
-        heapq.heappush(heap, (at, self._numbered, kind, live, update))
+        heappush(self._messages, (at, self._numbered, _REPORT, None, update))
 
 
 def _kept(event: Event) -> EventState:
     at, number, kind, live, update = event
     return at, number, kind, 0 if live is None else live.number, update
-
-
-def _after(latest: datetime | None, arrival: datetime) -> datetime:
-    return arrival if latest is None or arrival > latest else latest

@@ -77,7 +77,7 @@ class Worth:
         unknown = [symbol for symbol in self._watched if symbol not in self._marks]
         if unknown:
             self._learn(block, unknown)
-        if held == self._held:
+        if not held or held == self._held:
             return True
         places = max(0, *(-_exponent(quantity) for quantity in held.values())) if held else 0
         most = sum(abs(float(shares)) * self._marks[symbol].most for symbol, shares in held.items())
@@ -106,7 +106,10 @@ class Worth:
         return end
 
     def values(self, begin: int, end: int) -> Integers:
-        """What all of it is worth, int64 [steps], to be read with `dollars`; good until the next `follow`."""
+        """What all of it is worth, int64 [steps], to be read with `dollars`; good until the next `follow`.
+
+        Not to be asked while nothing is held: what was held before is still counted then, for it may come back.
+        """
         return self._values[begin:end]
 
     def dollars(self, value: int) -> Decimal:

@@ -93,13 +93,12 @@ class SimulatedMarket:
             self._go_to(block, self._row + 1)
         return self.step
 
-    def leap(self, row: int) -> MarketStep:
+    def leap(self, row: int) -> None:
         """Go to a later step of the present block at once, its number as in `block`."""
         block = self._block
         if block is None or not self._row < row < len(block):
             raise MarketDataError(f"no step {row} lies ahead in this block")
         self._go_to(block, row)
-        return block.step(row)
 
     def _go_to(self, block: Block, row: int) -> None:
         self._row = row

@@ -43,6 +43,7 @@ from quant_trading_system.trading.switch_moves import SwitchMoves
 
 Wish = Signal | Order | ParentOrder
 """What a strategy may say."""
+_WISHES = (Signal, Order, ParentOrder)
 
 
 class TradingEngine:
@@ -243,7 +244,7 @@ class TradingEngine:
         """What a strategy said, provided that all of it is understood."""
         wishes: list[Wish] = []
         for wish in wanted:
-            if not isinstance(wish, Signal | Order | ParentOrder):
+            if not isinstance(wish, _WISHES):
                 raise TypeError(
                     f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood"
                 )
@@ -257,7 +258,7 @@ class TradingEngine:
 
     def _accept(self, strategy: Strategy, wanted: Sequence[Wish]) -> None:
         for wish in wanted:
-            if isinstance(wish, Order | ParentOrder):
+            if not isinstance(wish, Signal):
                 self._given.append(_signed_by(wish, strategy.name))
                 continue
             signal = msgspec.structs.replace(wish, source=strategy.name, reason=printable(wish.reason)[:LONGEST_REASON])
@@ -265,9 +266,11 @@ class TradingEngine:
             if seq is None:
                 seq = self._journal.append(SignalEvent(at=signal.at, signal=signal))
             self._signals.accept(signal, seq)
-        self._pursue(wish for wish in wanted if isinstance(wish, Signal))
+        self._pursue([wish for wish in wanted if isinstance(wish, Signal)])
 
-    def _pursue(self, spoken: Iterable[Signal]) -> None:
+    def _pursue(self, spoken: Sequence[Signal]) -> None:
+        if not spoken:
+            return
         wishes = self._signals.wishes(self._clock.now())
         for symbol in dict.fromkeys(signal.symbol for signal in spoken):
             if symbol in wishes:

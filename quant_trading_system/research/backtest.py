@@ -130,7 +130,7 @@ class Backtest:
         if stretch is None:
             return False
         for row, bar in stretch.bar_ends(self._speaking):
-            self._clock.move_to(stretch.block.at(row))
+            self._clock.move_to(stretch.block.end_of(bar))
             self._correlations.next_bar()
             self._asked_bar = bar
             spoken = await self._system.engine.on_bar(HistoryView(self._history, bar), partial(self._look, row))

@@ -62,9 +62,11 @@ class RollingCorrelations:
 
     def next_bar(self) -> None:
         """Forget what was measured: a new bar has ended."""
-        self._plane = None
-        self._known.clear()
-        self._ratios.clear()
+        if self._plane is not None:
+            self._plane = None
+            self._known.clear()
+        if self._ratios:
+            self._ratios.clear()
         if self._tail is not None:
             self._tail.next_bar()
 
@@ -126,10 +128,10 @@ class RollingCorrelations:
 
     def _measure(self, symbol: str, other: str) -> Decimal | None:
         one, two = self._column.get(symbol), self._column.get(other)
-        if one is None or two is None:
-            return None
         if self._plane is None:
             self._plane = _Plane(self._recent_returns(self._window), self._fewest)
+        if one is None or two is None:
+            return None
         measured = self._plane.of(one, two)
         return None if measured is None else from_float(measured, _PLACES)
 

@@ -107,11 +107,11 @@ class Times:
 
     def start(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return self._starts[bar]
+        return self._starts[bar].replace(tzinfo=UTC)
 
     def end(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return self._ends[bar]
+        return self._ends[bar].replace(tzinfo=UTC)
 
     def session(self, bar: int) -> Session | None:
         """The regular session in which it begins, None outside of one."""
@@ -161,6 +161,10 @@ class Block:
             return self.times.end(bar)
         start = self.times.start(bar)
         return start + (self.times.end(bar) - start) * place / (self.rows - 1) if place else start
+
+    def end_of(self, bar: int) -> datetime:
+        """When a bar of it, numbered as in the history, is complete."""
+        return self.times.end(bar - self.first_bar)
 
     def step(self, row: int) -> MarketStep:
         """That step."""
@@ -372,9 +376,9 @@ def _elapsed(times: Times, bar: int, rows: int) -> list[float]:
 
 
 def _moments(stamps: Stamps) -> list[datetime]:
-    """Aware, UTC."""
-    naive: list[datetime] = stamps.astype("datetime64[us]").tolist()
-    return [moment.replace(tzinfo=UTC) for moment in naive]
+    """UTC, naive."""
+    moments: list[datetime] = stamps.astype("datetime64[us]").tolist()
+    return moments
 
 
 def _micros_of(moments: list[datetime]) -> Integers:

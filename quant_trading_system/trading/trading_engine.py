@@ -177,8 +177,9 @@ class TradingEngine:
 
     def learn(self, history: HistoryView) -> None:
         """Bars have ended at which no strategy need be asked; the last one is the present one of `history`."""
-        self._bar += max(len(history) - self._known_bars, 1) if self._bar else 1
-        self._known_bars = len(history)
+        known = len(history)
+        self._bar += max(known - self._known_bars, 1) if self._bar else 1
+        self._known_bars = known
         if self._risk_book is not None:
             self._risk_book.next_bar()
         self._path.see(history)

@@ -120,7 +120,7 @@ def shipped_file() -> str:
 
 def rules() -> str:
     """Every rule in the order in which the gate asks, with the question that it answers."""
-    asked = {rule: _first_sentence(check) for rule, check in CHECKS}
+    asked = {row.rule: _first_sentence(row.check) for row in CHECKS}
     asked[Rule.CHECK_FAILED] = "Everything that the checks need can be read."
     rows = [
         (str(number), f"[`{rule.value}`](#{rule.value})", _step(rule), asked[rule])
@@ -136,7 +136,7 @@ def exits() -> str:
 
 def rule(name: str) -> str:
     """What one rule asks for, in the words of its check."""
-    check = next(check for rule, check in CHECKS if rule.value == name)
+    check = next(row.check for row in CHECKS if row.rule.value == name)
     return f"> {' '.join((inspect.getdoc(check) or '').split())}"
 
 
@@ -396,7 +396,7 @@ def control_count() -> str:
 
 def all_controls() -> list[controls.Control]:
     """Rules of the gate, triggers and the others, each as a `Control`."""
-    checks = dict(CHECKS)
+    checks = {row.rule: row.check for row in CHECKS}
     found = []
     for rule in Rule:
         answered, check = controls.RULES[rule], checks.get(rule)

@@ -48,13 +48,13 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
         bid, ask = self.bid, self.ask
         if not (bid.is_finite() and ask.is_finite()):
             return "bid or ask is not a finite number"
+        if ZERO < bid < ask:
+            return ""
         if bid <= 0 or ask <= 0:
             return "one side is empty, zero or negative"
         if bid > ask:
             return f"crossed: bid {bid} above ask {ask}"
-        if bid == ask:
-            return f"locked: bid and ask are both {bid}"
-        return ""
+        return f"locked: bid and ask are both {bid}"
 
 
 class QuoteSource(Protocol):

@@ -103,7 +103,7 @@ class KillSwitch:
 
         Halts of a part of the account do not count: `permits` and `require_clear` know them.
         """
-        return self._state().level is not HaltLevel.RUNNING
+        return self.state.level is not HaltLevel.RUNNING
 
     def require_clear(self, order: Order | None = None) -> None:
         """Raise unless inactive, for the account and for every scope that covers `order`.
@@ -126,16 +126,16 @@ class KillSwitch:
     @property
     def stops_something(self) -> bool:
         """True while the account or a part of it is stopped."""
-        return self._state().stops_something
+        return self.state.stops_something
 
     @property
     def level(self) -> HaltLevel:
         """How much of the account is stopped."""
-        return self._state().level
+        return self.state.level
 
     @property
     def _reason(self) -> str:
-        return self._state().reason
+        return self.state.reason
 
     @property
     def reason(self) -> str:
@@ -145,20 +145,17 @@ class KillSwitch:
     @property
     def state(self) -> LatchState:
         """Everything that is known about the latest activations, of the account and of scopes."""
-        return self._state()
+        kept, unpersisted = self._latch.read(), self._unpersisted
+        return kept if unpersisted is None or kept.includes(unpersisted) else unpersisted
 
     def standing(self, scope: HaltScope = ACCOUNT) -> Standing:
         """Who has approved the reset of the halt of `scope`, and what is missing."""
-        state = self._state()
+        state = self.state
         return standing(state.halt_of(scope), state.policy, self._clock.now())
 
     def _for(self, order: Order | None) -> tuple[HaltLevel, str]:
-        state = self._state()
+        state = self.state
         return (state.level, state.reason) if order is None else state.for_order(order)
-
-    def _state(self) -> LatchState:
-        kept, unpersisted = self._latch.read(), self._unpersisted
-        return kept if unpersisted is None or kept.includes(unpersisted) else unpersisted
 
     def subscribe(self, listener: Callable[[KillSwitchEvent], None]) -> None:
         """Tell `listener` of every move, after it has taken effect."""
@@ -220,7 +217,7 @@ class KillSwitch:
                 somebody activated the switch again meanwhile; it stays active.
         """
         with self._lock:
-            before = self._state()
+            before = self.state
             halt = before.halt_of(scope)
             if halt.level is HaltLevel.RUNNING:
                 return
@@ -264,7 +261,7 @@ class KillSwitch:
         """Write `state`, unless the switch moved since somebody decided about `before`: an activation wins."""
         try:
             with self._latch.exclusive():
-                current = self._state()
+                current = self.state
                 if current == before:
                     self._latch.write(state)
                     self._unpersisted = None
@@ -282,10 +279,10 @@ class KillSwitch:
         """Active on disk, and if the disk fails in this process all the same; the state and what failed."""
         try:
             with self._latch.exclusive():
-                state = self._unpersisted = _raised(self._state(), wanted)
+                state = self._unpersisted = _raised(self.state, wanted)
                 self._latch.write(state)
         except OSError as error:
-            state = self._unpersisted = _raised(self._state(), wanted)
+            state = self._unpersisted = _raised(self.state, wanted)
             return state, [f"the latch could not be written ({error}); other processes do not see the halt"]
         self._unpersisted = None
         return state, []

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from datetime import UTC, timedelta
-from decimal import ROUND_CEILING, Decimal
+from datetime import UTC
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from quant_trading_system.config.risk_params import RiskLimits
@@ -18,23 +18,25 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, QuoteSeen, Rejection, Rule
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import Order, OrderSide, OrderType
-from quant_trading_system.market.quotes import Quote, QuoteSource
+from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks import Case, Check, asked_under, soft_under
+from quant_trading_system.risk.checklist import Answers, Checklist
+from quant_trading_system.risk.checks import Case, Question, asked_under, soft_under
 from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.order_value import price_of, shares_of, weigh, weigh_replacement
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.probation import Probation
 from quant_trading_system.risk.refusal import rejection_of
 from quant_trading_system.risk.traffic import RecentOrders, Traffic
 
 _SEAL: Final = object()
-_NINE_DECIMALS = Decimal("1E-9")
-_MILLIONTH = Decimal("1E-6")
+_MILLIONTH = Decimal("0.000001")
+_NO_SHARE = 0 * _MILLIONTH
 _NO_PRICE = CheckResult(Rule.QUOTE_SANE, False, detail="no price")
 
 
@@ -119,7 +121,7 @@ class PreTradeRiskChecker:
         unwatched: Callable[[], str] = lambda: "",
         agreement: Agreement | None = None,
         sources: Sources | None = None,
-        checks: tuple[tuple[Rule, Check], ...] | None = None,
+        checks: tuple[Question, ...] | None = None,
     ) -> None:
         """Collect what the checks read.
 
@@ -144,7 +146,7 @@ class PreTradeRiskChecker:
         self._unwatched = unwatched
         self._agreement = agreement or Agreement()
         self.traffic = Traffic(clock, calendar, limits.repeat_window_s)
-        self._recent = RecentOrders()
+        self._recent = RecentOrders(limits.duplicate_window_s)
         self.use_limits(limits)
 
     @property
@@ -161,10 +163,10 @@ class PreTradeRiskChecker:
         self._limits = limits
         asked = asked_under(limits) if self._planted is None else self._planted
         self._soft = soft_under(limits)
-        self._checks = tuple((rule, check, CheckResult(rule, True)) for rule, check in asked)
+        self._checklist = Checklist(asked)
         self._restrictions = restrictions_in(limits.restricted_symbols)
         self.traffic.look_back(limits.repeat_window_s, keep_sizes=limits.max_order_multiple is not None)
-        self._duplicate_window = timedelta(microseconds=int(limits.duplicate_window_s * 1_000_000))
+        self._recent.look_back(limits.duplicate_window_s)
         if limits.max_concentration is not None:
             self._portfolio.keep_squares()
 
@@ -210,8 +212,16 @@ class PreTradeRiskChecker:
     def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
         if plan is not None:
             case.parent, case.approval = plan.parent, plan.approval
-        results, refused = self._ask_all(case)
-        return self._decision(case, results, plan, refused.rule if refused else None), refused
+        answers, refused = self._ask(case)
+        return self._decision(case, answers, plan, None if refused is None else refused.rule), refused
+
+    def _ask(self, case: Case) -> Answers:
+        try:
+            self._gather(case)
+        except Exception as error:  # noqa: BLE001 - what cannot be read refuses the order, whatever the reason
+            unread = CheckResult(Rule.CHECK_FAILED, False, detail=f"what the checks need cannot be read: {error!r}")
+            return (unread,), unread
+        return self._checklist.ask(case)
 
     def remember(self, approved: Approval) -> None:
         """Count an order that leaves; an identical one within the window is taken for a mistake."""
@@ -224,25 +234,6 @@ class PreTradeRiskChecker:
             takes_risk=not approved.shrinks,
         )
 
-    def _ask_all(self, case: Case) -> tuple[tuple[CheckResult, ...], CheckResult | None]:
-        """Every answer, and the first that refuses. Whatever breaks on the way refuses; nothing is ever skipped."""
-        try:
-            self._gather(case)
-        except Exception as error:  # noqa: BLE001 - what cannot be read refuses the order, whatever the reason
-            unread = CheckResult(Rule.CHECK_FAILED, False, detail=f"what the checks need cannot be read: {error!r}")
-            return (unread,), unread
-        results: list[CheckResult] = []
-        refused = None
-        for rule, check, passed in self._checks:
-            try:
-                result = check(case) or passed
-            except Exception as error:  # noqa: BLE001 - a check may fail in any way
-                result = CheckResult(rule, False, detail=f"the check failed: {error!r}")
-            results.append(result)
-            if refused is None and not result.passed:
-                refused = result
-        return tuple(results), refused
-
     # -- gathering what the checks read --------------------------------------------------------------------------
 
     def case_of(self, order: Order) -> Case:
@@ -251,29 +242,32 @@ class PreTradeRiskChecker:
         portfolio = case.portfolio = self._portfolio
         case.order = order
         case.limits, case.soft = self._limits, self._soft
-        case.sources = self.sources
+        case.sources, case.traffic, case.recent = self.sources, self.traffic, self._recent
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
         case.holding = portfolio.peek(order.symbol)
         now = case.now = self._clock.now()
-        restrictions = self._restrictions.get(order.symbol)
-        case.restriction = None if restrictions is None else strictest_of(restrictions, now.astimezone(UTC).date())
+        case.restriction = None
+        if self._restrictions and (found := self._restrictions.get(order.symbol)) is not None:
+            case.restriction = strictest_of(found, now.astimezone(UTC).date())
         case.quote, case.price, case.replaced, case.parent, case.approval = None, None, None, "", ""
         return case
 
     def _gather(self, case: Case) -> None:
-        state = self._kill_switch.state
-        case.limits = self._probation.limits(self.limits, state, case.now)
-        case.halt_level, case.halt_reason = state.for_order(case.order)
-        case.unsupported = self._unsupported(case.order)
+        order, agreement, state = case.order, self._agreement, self._kill_switch.state
+        if state.probation_until:
+            case.limits = self._probation.limits(self._limits, state, case.now)
+        case.halt_level, case.halt_reason = state.for_order(order)
+        case.unsupported = self._unsupported(order)
         case.unwatched = self._unwatched()
-        case.unreconciled = self._agreement.obstacle(case.order.symbol)
-        case.agreed = self._agreement.room_to_leave(case.order.symbol, case.holding.position.quantity)
-        case.left = self.traffic.seen(case.order)
-        case.duplicate_age = self._recent.age(case.order, case.now, self._duplicate_window)
+        case.unreconciled = agreement.obstacle(order.symbol)
+        if case.unreconciled:
+            case.agreed = agreement.room_to_leave(order.symbol, case.holding.position.quantity)
+        self.traffic.look()
         self._read_session(case)
         self._read_market(case)
-        self._read_correlations(case)
+        if not case.shrinks:
+            self._read_correlations(case)
 
     def _read_session(self, case: Case) -> None:
         calendar, now = self._calendar, case.now
@@ -284,21 +278,16 @@ class PreTradeRiskChecker:
     def _read_market(self, case: Case) -> None:
         order = case.order
         quote = case.quote = self._quotes.quote(order.symbol)
-        case.price = None if quote is None or quote.flaw else _price_of(order, quote)
-        price = case.price if case.price is not None else ZERO
-        case.quantity = order.quantity if order.notional is None else _shares_of(order.notional, quote)
-        signed = case.signed_quantity = case.quantity if order.side is OrderSide.BUY else -case.quantity
-        holding = case.holding
-        case.exits = case.shrinks = holding.shrinks(signed)
-        case.worst_quantity, case.worst_value = holding.worst_with(signed, price)
+        price = ZERO
+        if quote is not None and not quote.flaw:
+            price = case.price = price_of(order, quote)
         if case.replaced is not None:
-            _weigh_replacement(case, case.replaced, price)
-        case.added_value = case.worst_value - holding.worst_value
+            weigh_replacement(case, case.replaced, price)
+        else:
+            weigh(case, order.quantity if order.notional is None else shares_of(order.notional, quote), price)
 
     def _read_correlations(self, case: Case) -> None:
         case.correlated, case.correlated_with, case.correlation_known = None, "", True
-        if case.shrinks:
-            return
         symbol, buying = case.order.symbol, case.order.side is OrderSide.BUY
         for other in sorted(self._portfolio.open_symbols):
             if other == symbol:
@@ -312,19 +301,19 @@ class PreTradeRiskChecker:
                 case.correlated, case.correlated_with = same_way, other
 
     def _decision(
-        self, case: Case, results: tuple[CheckResult, ...], plan: ExecutionPlan | None, refused_by: Rule | None
+        self, case: Case, answers: tuple[CheckResult, ...], plan: ExecutionPlan | None, refused_by: Rule | None
     ) -> Decision:
-        portfolio, quote = case.portfolio, case.quote
+        portfolio, quote, equity, held = case.portfolio, case.quote, case.equity, case.holding
         peak, began_with = portfolio.peak_equity, portfolio.day_start_equity
         return Decision(
-            checks=results,
+            checks=answers,
             limits_version=case.limits.version,
             at=case.now,
-            equity=case.equity,
-            drawdown=_share(max(peak - case.equity, ZERO), peak),
-            daily_pnl=_share(case.equity - began_with, began_with),
-            position=case.holding.position.quantity,
-            open_orders=case.holding.open_orders,
+            equity=equity,
+            drawdown=_share(peak - equity if equity < peak else ZERO, peak),
+            daily_pnl=_share(equity - began_with, began_with),
+            position=held.position.quantity,
+            open_orders=held.open_orders if held.orders else (),
             quote=None if quote is None else QuoteSeen(quote.bid, quote.ask, quote.at, quote.source, quote.sequence),
             plan=plan,
             refused_by=refused_by,
@@ -340,47 +329,7 @@ def _same_way(measured: Decimal, other: Holding, *, buying: bool) -> Decimal:
     return measured if buying == may_be_long else -measured
 
 
-def _weigh_replacement(case: Case, replaced: Replaced, price: Decimal) -> None:
-    """Look at the account without the replaced order, and at the larger of the two on top of it."""
-    order, old = case.order, replaced.order
-    reserved = case.holding.orders.get(old.client_order_id)
-    holding = case.holding = case.holding.without(old.client_order_id)
-    left = case.quantity = max(order.quantity - replaced.filled, ZERO)
-    sign = 1 if order.side is OrderSide.BUY else -1
-    case.signed_quantity = sign * left
-    case.exits = holding.shrinks(case.signed_quantity)
-    case.shrinks = case.exits or _only_takes_away(order, old, left, replaced.leaves)
-    dearest = max(price, ZERO if reserved is None else reserved.price)
-    case.worst_quantity, case.worst_value = holding.worst_with(sign * max(left, replaced.leaves), dearest)
-    case.duplicate_age = None  # it takes the place of an order; there will not be two
-
-
-def _only_takes_away(order: Order, old: Order, left: Decimal, leaves: Decimal) -> bool:
-    """Fewer shares at most, and nothing else but perhaps a limit that is harder to reach."""
-    fixed = ("stop_price", "trail_price", "trail_percent", "time_in_force")
-    if left > leaves or any(getattr(order, field) != getattr(old, field) for field in fixed):
-        return False
-    if order.limit_price is None or old.limit_price is None:
-        return order.limit_price is old.limit_price
-    buying = order.side is OrderSide.BUY
-    return order.limit_price <= old.limit_price if buying else order.limit_price >= old.limit_price
-
-
-def _price_of(order: Order, quote: Quote) -> Decimal:
-    """Dollars a share at which the order's room is valued: the dearest price at which it could trade."""
-    near = quote.ask if order.side is OrderSide.BUY else quote.bid
-    if order.limit_price is not None and order.side is OrderSide.BUY:
-        return order.limit_price
-    if order.side is OrderSide.BUY and order.order_type is OrderType.TRAILING_STOP:
-        return near + (order.trail_price or near * (order.trail_percent or ZERO) / 100)
-    return max(near, order.limit_price or ZERO, order.stop_price or ZERO)
-
-
-def _shares_of(notional: Decimal, quote: Quote | None) -> Decimal:
-    if quote is None or quote.flaw:
-        return ZERO
-    return (notional / quote.bid).quantize(_NINE_DECIMALS, ROUND_CEILING)
-
-
 def _share(part: Decimal, whole: Decimal) -> Decimal:
-    return (part / whole).quantize(_MILLIONTH) if whole > 0 else ZERO
+    if whole <= ZERO:
+        return ZERO
+    return (part / whole).quantize(_MILLIONTH) if part else _NO_SHARE

@@ -29,35 +29,8 @@ _MICROSECOND = timedelta(microseconds=1)
 Content = tuple[object, ...]
 
 
-class Left(NamedTuple):
-    """What has left, as the checks read it.
-
-    Attributes:
-        orders, notional: new orders and changes of the last minute, and what they add up to in dollars.
-        replaces: changes among them; `messages`: all requests of the last minute, cancels included.
-        day_orders, day_notional: orders and dollars of the exchange's day.
-        symbol_shares: shares of all orders of this symbol on the exchange's day.
-        repeats: orders of this strategy, symbol and side within the window that took risk.
-        strategy_orders: orders and changes of this strategy on the exchange's day.
-        usual: dollars of its usual order; None while that is not kept or there were too few.
-        disarmed: why the strategy may take no more risk, empty while it may.
-    """
-
-    orders: int
-    notional: Decimal
-    replaces: int
-    messages: int
-    day_orders: int
-    day_notional: Decimal
-    symbol_shares: Decimal
-    repeats: int
-    disarmed: str
-    strategy_orders: int = 0
-    usual: Decimal | None = None
-
-
 class LeftInAll(NamedTuple):
-    """What has left, whoever sent it, for a look from outside; names as in `Left`.
+    """What has left, whoever sent it, for a look from outside; names as in `Traffic`.
 
     Attributes:
         day_shares: of all orders of the day by symbol; `by_strategy`: orders and changes of the day.
@@ -91,6 +64,8 @@ class Traffic:
     """Counts what leaves. It is read and written under the lock of the portfolio.
 
     Attributes:
+        minute: what left within the last minute, and `day_orders`, `day_notional` (dollars) on the exchange's day, as
+            of the last `look`.
         disarmed: strategies that were stopped as runaways, and why; only a person arms them again.
         usual: sizes of the latest orders; None while nobody asks about them.
     """
@@ -101,19 +76,17 @@ class Traffic:
         Args:
             repeat_window_s: how long an order counts among the repeats, seconds.
         """
+        self.minute = _Minute()
+        self.day_orders = 0
+        self.day_notional = ZERO
         self.disarmed: dict[str, str] = {}
         self.usual: UsualSizes | None = None
         self._clock = clock
         self._calendar = calendar
         self._start = (clock.now(), clock.monotonic())
-        self._orders = _Window(MINUTE_S)
-        self._replaces = _Window(MINUTE_S)
-        self._messages = _Window(MINUTE_S)
         self._repeats = _Repeats(float(repeat_window_s))
         self._day = date.min
         self._same_day_until = float("-inf")
-        self._day_orders = 0
-        self._day_notional = ZERO
         self._day_shares: dict[str, Decimal] = {}
         self._day_by_strategy: dict[str, int] = {}
 
@@ -126,46 +99,50 @@ class Traffic:
         self._repeats.span = float(repeat_window_s)
         self.usual = (self.usual or UsualSizes()) if keep_sizes else None
 
-    def seen(self, order: Order) -> Left:
-        """The counts before `order` leaves.
+    def look(self) -> None:
+        """Bring the counts up to now: forget what is too old, and the day before.
 
         Raises:
             MarketDataError: the calendar does not know which day it is.
         """
         now = self._clock.monotonic()
-        self._turn_day(now)
-        orders = self._orders.at(now)
-        return Left(
-            orders.count,
-            orders.total,
-            self._replaces.at(now).count,
-            self._messages.at(now).count,
-            self._day_orders,
-            self._day_notional,
-            self._day_shares.get(order.symbol, ZERO),
-            self._repeats.count(now, _intent(order)),
-            self.disarmed.get(order.strategy, ""),
-            self._day_by_strategy.get(order.strategy, 0),
-            None if self.usual is None else self.usual.of(order.strategy),
-        )
+        if now >= self._same_day_until:
+            self._turn_day(now)
+        self.minute.drop_old(now)
+        self._repeats.drop_old(now)
+
+    def repeats_of(self, order: Order) -> int:
+        """Orders of this strategy, symbol and side within the window that took risk."""
+        return self._repeats.counts.get(_intent(order), 0)
+
+    def shares_of(self, symbol: str) -> Decimal:
+        """Shares of all orders of the symbol on the exchange's day."""
+        return self._day_shares.get(symbol, ZERO)
+
+    def orders_of(self, strategy: str) -> int:
+        """Orders and changes of the strategy on the exchange's day."""
+        return self._day_by_strategy.get(strategy, 0)
+
+    def usual_of(self, strategy: str) -> Decimal | None:
+        """Dollars of its usual order; None while that is not kept or there were too few."""
+        return None if self.usual is None else self.usual.of(strategy)
 
     def in_all(self) -> LeftInAll:
         """The counts of now.
 
         Raises:
-            MarketDataError: as `seen`.
+            MarketDataError: as `look`.
         """
-        now = self._clock.monotonic()
-        self._turn_day(now)
-        orders = self._orders.at(now)
-        repeats, busiest = self._repeats.most(now)
+        self.look()
+        minute = self.minute
+        repeats, busiest = self._repeats.most()
         return LeftInAll(
-            orders.count,
-            orders.total,
-            self._replaces.at(now).count,
-            self._messages.at(now).count,
-            self._day_orders,
-            self._day_notional,
+            minute.orders,
+            minute.notional,
+            minute.replaces,
+            minute.messages,
+            self.day_orders,
+            self.day_notional,
             dict(self._day_shares),
             dict(self._day_by_strategy),
             repeats,
@@ -175,13 +152,14 @@ class Traffic:
     def sent(self, order: Order, value: Decimal, shares: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
         """Count an order that leaves now; `value` in dollars."""
         now = self._clock.monotonic()
-        self._turn_day(now)
-        self._count(now, order, value, is_replace=is_replace, takes_risk=takes_risk)
+        if now >= self._same_day_until:
+            self._turn_day(now)
+        self._count(now, order, value, is_replace, takes_risk)
         self._count_day(order, value, shares)
 
     def cancel_asked(self) -> None:
         """Count a request to cancel; asks nothing of anybody, so that a cancel cannot fail here."""
-        self._messages.add(self._clock.monotonic())
+        self.minute.cancel(self._clock.monotonic())
 
     def disarm(self, strategy: str, why: str) -> None:
         """From now on only ways out of `strategy` pass."""
@@ -207,11 +185,9 @@ class Traffic:
         for request in past:
             left_at = now - max((wall - request.at).total_seconds(), 0.0)
             if request.order is None:
-                self._messages.add(left_at)
+                self.minute.cancel(left_at)
                 continue
-            self._count(
-                left_at, request.order, request.value, is_replace=request.is_replace, takes_risk=request.takes_risk
-            )
+            self._count(left_at, request.order, request.value, request.is_replace, request.takes_risk)
             if self._calendar.trade_date(request.at) >= self._day:
                 self._count_day(request.order, request.value, request.shares)
 
@@ -219,16 +195,12 @@ class Traffic:
         """Counts that go on from here by themselves."""
         other = copy(self)
         other.disarmed, other.usual = dict(self.disarmed), deepcopy(self.usual)
-        other._orders, other._replaces = self._orders.copy(), self._replaces.copy()
-        other._messages, other._repeats = self._messages.copy(), self._repeats.copy()
+        other.minute, other._repeats = self.minute.copy(), self._repeats.copy()
         other._day_shares, other._day_by_strategy = dict(self._day_shares), dict(self._day_by_strategy)
         return other
 
-    def _count(self, at: float, order: Order, value: Decimal, *, is_replace: bool, takes_risk: bool) -> None:
-        self._orders.add(at, value)
-        self._messages.add(at)
-        if is_replace:
-            self._replaces.add(at)
+    def _count(self, at: float, order: Order, value: Decimal, is_replace: bool, takes_risk: bool) -> None:
+        self.minute.order(at, value, is_replace)
         if takes_risk:
             self._repeats.add(at, _intent(order))
             if self.usual is not None:
@@ -236,119 +208,147 @@ class Traffic:
 
     def _count_day(self, order: Order, value: Decimal, shares: Decimal) -> None:
         symbol, strategy = order.symbol, order.strategy
-        self._day_orders += 1
-        self._day_notional += value
+        self.day_orders += 1
+        self.day_notional += value
         self._day_by_strategy[strategy] = self._day_by_strategy.get(strategy, 0) + 1
         self._day_shares[symbol] = self._day_shares.get(symbol, ZERO) + shares
 
     def _turn_day(self, now: float) -> None:
-        """Look at the calendar once an hour: its days change on full hours only."""
-        if now < self._same_day_until:
-            return
+        """Look at the calendar, once an hour: its days change on full hours only."""
         began, mark = self._start
         moment = (began + timedelta(seconds=now - mark)).astimezone(UTC)
         day = self._calendar.trade_date(moment)
         into_hour = moment.minute * 60 + moment.second + moment.microsecond / 1_000_000
         self._same_day_until = now + _FULL_HOUR_S - into_hour
         if day > self._day:
-            self._day, self._day_orders, self._day_notional = day, 0, ZERO
+            self._day, self.day_orders, self.day_notional = day, 0, ZERO
             self._day_shares.clear()
             self._day_by_strategy.clear()
 
 
 class RecentOrders:
-    """When identical orders left, for as long as the window lasts."""
+    """Which orders left within the window in which an identical one is taken for a mistake.
 
-    def __init__(self) -> None:
-        self._last: dict[str, dict[Content, datetime]] = {}
-        self._order: deque[tuple[datetime, str, Content]] = deque()
+    Orders are told apart by their content only once somebody asks; one that nobody asks about is never looked at.
+    """
+
+    def __init__(self, window_s: Decimal) -> None:
+        """Begin with none.
+
+        Args:
+            window_s: length of the window, seconds.
+        """
+        self._fresh: deque[tuple[datetime, Order]] = deque()
+        self._told_apart: deque[tuple[datetime, Content]] = deque()
+        self._last: dict[Content, datetime] = {}
+        self.look_back(window_s)
+
+    def look_back(self, window_s: Decimal) -> None:
+        """Remember over another window from now on; what a shorter one has forgotten stays forgotten."""
+        self._window = timedelta(microseconds=int(window_s * 1_000_000))
 
     def remember(self, order: Order, now: datetime) -> None:
         """Note that `order` leaves at `now`."""
-        content = _content(order)
-        self._last.setdefault(order.symbol, {})[content] = now
-        self._order.append((now, order.symbol, content))
+        self._fresh.append((now, order))
+        self._forget(now)
 
-    def age(self, order: Order, now: datetime, window: timedelta) -> Decimal | None:
+    def age(self, order: Order, now: datetime) -> Decimal | None:
         """Seconds since an identical order left, None when there was none within the window."""
-        oldest = now - window
-        while self._order and self._order[0][0] <= oldest:
-            self._forget(*self._order.popleft())
-        of_symbol = self._last.get(order.symbol)
-        sent = None if of_symbol is None else of_symbol.get(_content(order))
+        self._forget(now)
+        while self._fresh:
+            moment, other = self._fresh.popleft()
+            content = _content(other)
+            self._told_apart.append((moment, content))
+            self._last[content] = moment
+        sent = self._last.get(_content(order)) if self._last else None
         return None if sent is None else Decimal((now - sent) // _MICROSECOND).scaleb(-6)
 
     def copy(self) -> RecentOrders:
         """Notes that go on from here by themselves."""
-        other = RecentOrders()
-        other._last = {symbol: dict(contents) for symbol, contents in self._last.items()}
-        other._order = self._order.copy()
+        other = copy(self)
+        other._fresh, other._told_apart, other._last = self._fresh.copy(), self._told_apart.copy(), self._last.copy()
         return other
 
-    def _forget(self, moment: datetime, symbol: str, content: Content) -> None:
-        of_symbol = self._last.get(symbol, {})
-        if of_symbol.get(content) == moment:  # of two that left at one moment the first takes the note along
-            del of_symbol[content]
-            if not of_symbol:
-                del self._last[symbol]
+    def _forget(self, now: datetime) -> None:
+        """Let go of what is older than the window."""
+        fresh, told_apart, oldest = self._fresh, self._told_apart, now - self._window
+        while told_apart and told_apart[0][0] <= oldest:
+            moment, content = told_apart.popleft()
+            if self._last.get(content) == moment:  # of two that left at one moment the first takes the note along
+                del self._last[content]
+        while fresh and fresh[0][0] <= oldest:
+            fresh.popleft()
 
 
-class _Window:
-    """What happened within the last `span` seconds: how often, and what it adds up to."""
+class _Minute:
+    """What left within the last minute.
 
-    __slots__ = ("_events", "_span", "count", "total")
+    Attributes:
+        orders, notional: new orders and changes, and what they add up to in dollars.
+        replaces: changes among them; `messages`: all requests, cancels included.
+    """
 
-    def __init__(self, span: float) -> None:
-        self.count = 0
-        self.total = ZERO
-        self._span = span
-        self._events: deque[tuple[float, Decimal]] = deque()
+    __slots__ = ("_requests", "messages", "notional", "orders", "replaces")
 
-    def add(self, at: float, amount: Decimal = ZERO) -> None:
-        self._events.append((at, amount))
-        self.count += 1
-        self.total += amount
-        self.at(at)  # what nobody asks about must not pile up
+    def __init__(self) -> None:
+        self.orders = self.replaces = self.messages = 0
+        self.notional = ZERO
+        self._requests: deque[tuple[float, Decimal | None, bool]] = deque()
 
-    def copy(self) -> _Window:
-        other = _Window(self._span)
-        other.count, other.total, other._events = self.count, self.total, self._events.copy()
+    def order(self, at: float, value: Decimal, is_replace: bool) -> None:
+        """A new order or a change leaves; `value` in dollars."""
+        self._requests.append((at, value, is_replace))
+        self.messages += 1
+        self.orders += 1
+        self.replaces += is_replace
+        self.notional += value
+        if self._requests[0][0] <= at - MINUTE_S:  # what nobody asks about must not pile up
+            self.drop_old(at)
+
+    def cancel(self, at: float) -> None:
+        """A request to cancel leaves."""
+        self._requests.append((at, None, False))
+        self.messages += 1
+        if self._requests[0][0] <= at - MINUTE_S:
+            self.drop_old(at)
+
+    def drop_old(self, now: float) -> None:
+        """Forget what is older than a minute."""
+        requests, oldest = self._requests, now - MINUTE_S
+        while requests and requests[0][0] <= oldest:
+            _, value, is_replace = requests.popleft()
+            self.messages -= 1
+            if value is not None:
+                self.orders -= 1
+                self.replaces -= is_replace
+                self.notional -= value
+
+    def copy(self) -> _Minute:
+        other = copy(self)
+        other._requests = self._requests.copy()
         return other
-
-    def at(self, now: float) -> _Window:
-        """Itself, without what is older than the span."""
-        events, oldest = self._events, now - self._span
-        while events and events[0][0] <= oldest:
-            self.count -= 1
-            self.total -= events.popleft()[1]
-        return self
 
 
 class _Repeats:
     """How often the same intent has left within the window."""
 
-    __slots__ = ("_counts", "_events", "span")
+    __slots__ = ("_events", "counts", "span")
 
     def __init__(self, span: float) -> None:
         self.span = span
         self._events: deque[tuple[float, Content]] = deque()
-        self._counts: dict[Content, int] = {}
+        self.counts: dict[Content, int] = {}
 
     def add(self, at: float, intent: Content) -> None:
         self._events.append((at, intent))
-        self._counts[intent] = self._counts.get(intent, 0) + 1
+        self.counts[intent] = self.counts.get(intent, 0) + 1
 
-    def count(self, now: float, intent: Content) -> int:
-        self._drop_old(now)
-        return self._counts.get(intent, 0)
-
-    def most(self, now: float) -> tuple[int, Content]:
+    def most(self) -> tuple[int, Content]:
         """The highest count, and whose it is."""
-        self._drop_old(now)
-        return max(((count, intent) for intent, count in self._counts.items()), key=itemgetter(0), default=(0, ()))
+        return max(((count, intent) for intent, count in self.counts.items()), key=itemgetter(0), default=(0, ()))
 
-    def _drop_old(self, now: float) -> None:
-        events, counts, oldest = self._events, self._counts, now - self.span
+    def drop_old(self, now: float) -> None:
+        events, counts, oldest = self._events, self.counts, now - self.span
         while events and events[0][0] <= oldest:
             old = events.popleft()[1]
             if counts[old] == 1:
@@ -358,14 +358,14 @@ class _Repeats:
 
     def copy(self) -> _Repeats:
         other = _Repeats(self.span)
-        other._events, other._counts = self._events.copy(), dict(self._counts)
+        other._events, other.counts = self._events.copy(), dict(self.counts)
         return other
 
     def forget(self, strategy: str | None) -> None:
         """Those of a strategy, or all."""
         kept = [event for event in self._events if strategy is not None and event[1][0] != strategy]
         self._events = deque(kept)
-        self._counts = Counter(intent for _, intent in kept)
+        self.counts = Counter(intent for _, intent in kept)
 
 
 def _intent(order: Order) -> Content:
@@ -374,6 +374,7 @@ def _intent(order: Order) -> Content:
 
 def _content(order: Order) -> Content:
     return (
+        order.symbol,
         order.side,
         order.quantity,
         order.notional,

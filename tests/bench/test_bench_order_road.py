@@ -92,9 +92,9 @@ def test_share_of_each_check(capsys):
     """What each question of the gate costs, dearest first, beside the whole gate."""
     checker = Road().system.checker
     asked = order("S0000", BUY).with_id("what-if")
-    case = checker._case(asked)
+    case = checker.case_of(asked)
     checker._gather(case)
-    costs = {rule.value: _quantiles(lambda check=check: check(case)) for rule, check, _ in checker._checks}
+    costs = {row.rule.value: _quantiles(lambda row=row: row.check(case)) for row in checker._checklist.questions}
     parts = {"whole gate": _quantiles(lambda: checker.check_order(asked)), **costs}
     with capsys.disabled():
         print("\n                               p50      p99")

@@ -20,7 +20,8 @@ from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks import Check
+from quant_trading_system.risk.checklist import Checklist
+from quant_trading_system.risk.checks import Check, Question
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.portfolio import Portfolio
@@ -53,7 +54,8 @@ UNHURRIED: dict[str, Any] = {
 
 def plant(checker: PreTradeRiskChecker, rule: Rule, check: Check) -> None:
     """Let `check` answer for `rule`."""
-    checker._checks = tuple((name, check if name is rule else asked, passed) for name, asked, passed in checker._checks)
+    asked = checker._checklist.questions
+    checker._checklist = Checklist(Question(rule, check) if row.rule is rule else row for row in asked)
 
 
 class Desk:

@@ -189,7 +189,7 @@ def test_every_order_that_reached_the_broker_has_a_record_of_its_checks():
         account.submit(order)
     for approved in account.broker.placed:
         decision = approved.decision
-        assert [check.rule for check in decision.checks] == [rule for rule, _ in asked_under(default_limits())]
+        assert [check.rule for check in decision.checks] == [row.rule for row in asked_under(default_limits())]
         assert decision.refused_by is None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import Rule
+from quant_trading_system.risk.checks import facts
 from quant_trading_system.risk.checks.account import (
     check_account_known,
     check_daily_loss,
@@ -35,6 +36,7 @@ from quant_trading_system.risk.checks.exposure import (
     check_position_quantity,
     check_sector,
 )
+from quant_trading_system.risk.checks.facts import Question
 from quant_trading_system.risk.checks.market import (
     check_after_open,
     check_before_close,
@@ -88,83 +90,83 @@ from quant_trading_system.risk.checks.traffic import (
     check_turnover,
 )
 
-__all__ = ["CHECKS", "Case", "Check", "asked_under", "soft_under"]
+__all__ = ["CHECKS", "Case", "Check", "Question", "asked_under", "soft_under"]
 
-CHECKS: tuple[tuple[Rule, Check], ...] = (
-    (Rule.KILL_SWITCH, check_kill_switch),
-    (Rule.EXACT_ARITHMETIC, check_exact_arithmetic),
-    (Rule.ACCOUNT_KNOWN, check_account_known),
-    (Rule.WATCHED, check_watched),
-    (Rule.RECONCILED, check_reconciled),
-    (Rule.STRATEGY_ARMED, check_strategy_armed),
-    (Rule.MAX_DAILY_LOSS, check_daily_loss),
-    (Rule.MAX_DRAWDOWN, check_drawdown),
-    (Rule.RESTRICTED, check_restricted),
-    (Rule.ALLOWED, check_allowed),
-    (Rule.APPROVED_UNIVERSE, check_approved_universe),
-    (Rule.INSTRUMENT_TRADABLE, check_instrument_tradable),
-    (Rule.ORDER_SUPPORTED, check_order_supported),
-    (Rule.TRADING_HALTED, check_trading_halted),
-    (Rule.TRADING_HOURS, check_trading_hours),
-    (Rule.NO_TRADE_AFTER_OPEN, check_after_open),
-    (Rule.NO_TRADE_BEFORE_CLOSE, check_before_close),
-    (Rule.BLACKOUT, check_blackout),
-    (Rule.LOT_SIZE, check_lot_size),
-    (Rule.PRICE_TICK, check_price_tick),
-    (Rule.QUOTE_PRESENT, check_quote_present),
-    (Rule.QUOTE_SANE, check_quote_sane),
-    (Rule.MAX_QUOTE_AGE, check_quote_age),
-    (Rule.MAX_QUOTE_DEVIATION, check_quote_deviation),
-    (Rule.MAX_SPREAD, check_spread),
-    (Rule.PRICE_COLLAR, check_price_collar),
-    (Rule.MAX_QUANTITY, check_order_quantity),
-    (Rule.MIN_NOTIONAL, check_min_notional),
-    (Rule.MAX_NOTIONAL, check_max_notional),
-    (Rule.VOLATILITY, check_volatility),
-    (Rule.WITHIN_PARENT, check_within_parent),
-    (Rule.MAX_ORDER_MULTIPLE, check_order_multiple),
-    (Rule.MAX_ORDER_ADV, check_order_volume),
-    (Rule.MAX_PARTICIPATION, check_participation),
-    (Rule.MAX_OPEN_ORDERS, check_open_orders),
-    (Rule.MAX_OPEN_ORDERS_IN_ALL, check_open_orders_in_all),
-    (Rule.IN_DOUBT, check_symbol_in_doubt),
-    (Rule.DUPLICATE_ORDER, check_duplicate),
-    (Rule.MAX_ORDERS_PER_MINUTE, check_orders_per_minute),
-    (Rule.MAX_NOTIONAL_PER_MINUTE, check_notional_per_minute),
-    (Rule.MAX_MESSAGES_PER_MINUTE, check_messages_per_minute),
-    (Rule.MAX_REPLACES_PER_MINUTE, check_replaces_per_minute),
-    (Rule.MAX_CANCEL_RATIO, check_cancel_ratio),
-    (Rule.MAX_REPEATED_ORDERS, check_repeated_orders),
-    (Rule.MAX_ORDERS_PER_DAY, check_orders_per_day),
-    (Rule.MAX_NOTIONAL_PER_DAY, check_notional_per_day),
-    (Rule.MAX_TURNOVER, check_turnover),
-    (Rule.SELF_MATCH, check_self_match),
-    (Rule.SELL_WITHIN_HELD, check_sell_within_held),
-    (Rule.SHORT_ELIGIBLE, check_short_eligible),
-    (Rule.REDUCE_ONLY, check_reduce_only),
-    (Rule.MAX_POSITION_QUANTITY, check_position_quantity),
-    (Rule.MAX_POSITION, check_position),
-    (Rule.MAX_POSITION_NOTIONAL, check_position_notional),
-    (Rule.MAX_CONCENTRATION, check_concentration),
-    (Rule.MAX_POSITIONS, check_position_count),
-    (Rule.MAX_SECTOR, check_sector),
-    (Rule.MAX_GROSS, check_gross),
-    (Rule.MAX_NET, check_net),
-    (Rule.MAX_CORRELATION, check_correlation),
-    (Rule.BUYING_POWER, check_buying_power),
-    (Rule.MARGINABLE, check_marginable),
-    (Rule.SETTLED_CASH, check_settled_cash),
-    (Rule.MAX_MARGIN_USE, check_margin_use),
-    (Rule.MAX_DAY_TRADES, check_day_trades),
-    (Rule.MAX_BETA, check_beta),
-    (Rule.MAX_VAR, check_var),
-    (Rule.MAX_ES, check_shortfall),
-    (Rule.STRATEGY_VALUE, check_strategy_value),
-    (Rule.STRATEGY_LOSS, check_strategy_loss),
-    (Rule.STRATEGY_ORDERS, check_strategy_orders),
-    (Rule.SOFT_LIMITS, check_soft_limits),
+CHECKS: tuple[Question, ...] = (
+    Question(Rule.KILL_SWITCH, check_kill_switch, facts.STOPPED),
+    Question(Rule.EXACT_ARITHMETIC, check_exact_arithmetic, facts.INEXACT),
+    Question(Rule.ACCOUNT_KNOWN, check_account_known, facts.GROWS),
+    Question(Rule.WATCHED, check_watched, facts.UNWATCHED),
+    Question(Rule.RECONCILED, check_reconciled, facts.IN_QUESTION),
+    Question(Rule.STRATEGY_ARMED, check_strategy_armed, facts.DISARMED),
+    Question(Rule.MAX_DAILY_LOSS, check_daily_loss),
+    Question(Rule.MAX_DRAWDOWN, check_drawdown),
+    Question(Rule.RESTRICTED, check_restricted, facts.RESTRICTED),
+    Question(Rule.ALLOWED, check_allowed, facts.GROWS),
+    Question(Rule.APPROVED_UNIVERSE, check_approved_universe, facts.SPECIAL),
+    Question(Rule.INSTRUMENT_TRADABLE, check_instrument_tradable, facts.SPECIAL | facts.ODD_SIZE),
+    Question(Rule.ORDER_SUPPORTED, check_order_supported, facts.UNSUPPORTED),
+    Question(Rule.TRADING_HALTED, check_trading_halted, facts.GROWS),
+    Question(Rule.TRADING_HOURS, check_trading_hours, facts.OFF_HOURS),
+    Question(Rule.NO_TRADE_AFTER_OPEN, check_after_open, facts.GROWS),
+    Question(Rule.NO_TRADE_BEFORE_CLOSE, check_before_close, facts.GROWS),
+    Question(Rule.BLACKOUT, check_blackout),
+    Question(Rule.LOT_SIZE, check_lot_size, facts.ODD_SIZE),
+    Question(Rule.PRICE_TICK, check_price_tick, facts.PRICED),
+    Question(Rule.QUOTE_PRESENT, check_quote_present, facts.UNPRICED),
+    Question(Rule.QUOTE_SANE, check_quote_sane, facts.UNPRICED),
+    Question(Rule.MAX_QUOTE_AGE, check_quote_age),
+    Question(Rule.MAX_QUOTE_DEVIATION, check_quote_deviation, facts.GROWS),
+    Question(Rule.MAX_SPREAD, check_spread, facts.GROWS),
+    Question(Rule.PRICE_COLLAR, check_price_collar),
+    Question(Rule.MAX_QUANTITY, check_order_quantity),
+    Question(Rule.MIN_NOTIONAL, check_min_notional),
+    Question(Rule.MAX_NOTIONAL, check_max_notional),
+    Question(Rule.VOLATILITY, check_volatility, facts.GROWS),
+    Question(Rule.WITHIN_PARENT, check_within_parent, facts.SLICED),
+    Question(Rule.MAX_ORDER_MULTIPLE, check_order_multiple, facts.GROWS),
+    Question(Rule.MAX_ORDER_ADV, check_order_volume, facts.GROWS),
+    Question(Rule.MAX_PARTICIPATION, check_participation, facts.GROWS),
+    Question(Rule.MAX_OPEN_ORDERS, check_open_orders),
+    Question(Rule.MAX_OPEN_ORDERS_IN_ALL, check_open_orders_in_all),
+    Question(Rule.IN_DOUBT, check_symbol_in_doubt, facts.ACCOMPANIED),
+    Question(Rule.DUPLICATE_ORDER, check_duplicate, facts.UNREPEATED),
+    Question(Rule.MAX_ORDERS_PER_MINUTE, check_orders_per_minute),
+    Question(Rule.MAX_NOTIONAL_PER_MINUTE, check_notional_per_minute),
+    Question(Rule.MAX_MESSAGES_PER_MINUTE, check_messages_per_minute),
+    Question(Rule.MAX_REPLACES_PER_MINUTE, check_replaces_per_minute, facts.REPLACES),
+    Question(Rule.MAX_CANCEL_RATIO, check_cancel_ratio),
+    Question(Rule.MAX_REPEATED_ORDERS, check_repeated_orders, facts.GROWS),
+    Question(Rule.MAX_ORDERS_PER_DAY, check_orders_per_day),
+    Question(Rule.MAX_NOTIONAL_PER_DAY, check_notional_per_day),
+    Question(Rule.MAX_TURNOVER, check_turnover),
+    Question(Rule.SELF_MATCH, check_self_match, facts.ACCOMPANIED),
+    Question(Rule.SELL_WITHIN_HELD, check_sell_within_held, facts.SELLS),
+    Question(Rule.SHORT_ELIGIBLE, check_short_eligible, facts.SHORTS),
+    Question(Rule.REDUCE_ONLY, check_reduce_only, facts.COVERS),
+    Question(Rule.MAX_POSITION_QUANTITY, check_position_quantity, facts.GROWS),
+    Question(Rule.MAX_POSITION, check_position, facts.GROWS),
+    Question(Rule.MAX_POSITION_NOTIONAL, check_position_notional, facts.GROWS),
+    Question(Rule.MAX_CONCENTRATION, check_concentration, facts.GROWS),
+    Question(Rule.MAX_POSITIONS, check_position_count),
+    Question(Rule.MAX_SECTOR, check_sector, facts.GROWS),
+    Question(Rule.MAX_GROSS, check_gross, facts.GROWS),
+    Question(Rule.MAX_NET, check_net, facts.GROWS),
+    Question(Rule.MAX_CORRELATION, check_correlation, facts.GROWS),
+    Question(Rule.BUYING_POWER, check_buying_power, facts.GROWS),
+    Question(Rule.MARGINABLE, check_marginable, facts.SPECIAL),
+    Question(Rule.SETTLED_CASH, check_settled_cash, facts.GROWS),
+    Question(Rule.MAX_MARGIN_USE, check_margin_use, facts.GROWS),
+    Question(Rule.MAX_DAY_TRADES, check_day_trades, facts.GROWS),
+    Question(Rule.MAX_BETA, check_beta, facts.GROWS),
+    Question(Rule.MAX_VAR, check_var, facts.GROWS),
+    Question(Rule.MAX_ES, check_shortfall, facts.GROWS),
+    Question(Rule.STRATEGY_VALUE, check_strategy_value, facts.GROWS),
+    Question(Rule.STRATEGY_LOSS, check_strategy_loss, facts.GROWS),
+    Question(Rule.STRATEGY_ORDERS, check_strategy_orders, facts.GROWS),
+    Question(Rule.SOFT_LIMITS, check_soft_limits, facts.GROWS),
 )
-"""Every rule once, in the order of the checklist; the first refusal is the verdict."""
+"""Every rule once, in the order of the checklist, with what it is about; the first refusal is the verdict."""
 
 
 _BUDGETS = "strategy_budgets"
@@ -179,9 +181,9 @@ _LISTS = frozenset({*KEYS_OF, Rule.SOFT_LIMITS, Rule.ALLOWED, Rule.BLACKOUT, Rul
 """Rules that ask nothing while their list is empty."""
 
 
-def asked_under(limits: RiskLimits) -> tuple[tuple[Rule, Check], ...]:
+def asked_under(limits: RiskLimits) -> tuple[Question, ...]:
     """The rules that there is something to ask about: a limit that is off asks nothing, nor does an empty list."""
-    return tuple((rule, check) for rule, check in CHECKS if is_asked(rule, limits))
+    return tuple(question for question in CHECKS if is_asked(question.rule, limits))
 
 
 def is_asked(rule: Rule, limits: RiskLimits) -> bool:
@@ -197,4 +199,4 @@ def soft_under(limits: RiskLimits) -> SoftLimits | None:
     if not limits.soft_limits:
         return None
     names = {entry.partition(" ")[0] for entry in limits.soft_limits}
-    return SoftLimits(with_soft_limits(limits), tuple((rule, check) for rule, check in CHECKS if rule.value in names))
+    return SoftLimits(with_soft_limits(limits), tuple(asked for asked in CHECKS if asked.rule.value in names))

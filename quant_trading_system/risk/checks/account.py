@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.numbers import ZERO, arithmetic_is_exact
 from quant_trading_system.risk.checks.case import Case
 
+_USD, _RUNNING = Unit.USD, HaltLevel.RUNNING
+_ACCOUNT_KNOWN, _DAILY_LOSS, _DRAWDOWN = Rule.ACCOUNT_KNOWN, Rule.MAX_DAILY_LOSS, Rule.MAX_DRAWDOWN
+
 
 def check_kill_switch(case: Case) -> CheckResult | None:
     """The kill switch is inactive, or the order shrinks a position at a level that allows exits."""
     level = case.halt_level
-    if level is HaltLevel.RUNNING:
+    if level is _RUNNING:
         return None
     exits = level in (HaltLevel.REDUCING, HaltLevel.FLATTENING)
     return CheckResult(Rule.KILL_SWITCH, exits and case.shrinks, detail=f"{level.name.lower()}: {case.halt_reason}")
@@ -29,8 +34,8 @@ def check_account_known(case: Case) -> CheckResult | None:
     if case.shrinks:
         return None
     if case.portfolio.unmarked:
-        return CheckResult(Rule.ACCOUNT_KNOWN, False, detail=f"no price yet for {min(case.portfolio.unmarked)}")
-    return CheckResult(Rule.ACCOUNT_KNOWN, case.equity > 0, case.equity, None, Unit.USD, "equity")
+        return CheckResult(_ACCOUNT_KNOWN, False, detail=f"no price yet for {min(case.portfolio.unmarked)}")
+    return CheckResult(_ACCOUNT_KNOWN, case.equity > ZERO, case.equity, None, _USD, "equity")
 
 
 def check_watched(case: Case) -> CheckResult | None:
@@ -53,15 +58,15 @@ def check_reconciled(case: Case) -> CheckResult | None:
 
 def check_daily_loss(case: Case) -> CheckResult | None:
     """Today's loss is within `max_daily_loss_pct` of the equity that the day began with."""
-    began_with = case.portfolio.day_start_equity
-    loss = max(began_with - case.equity, ZERO)
-    limit = case.limits.max_daily_loss_pct * began_with
-    return CheckResult(Rule.MAX_DAILY_LOSS, loss <= limit or case.shrinks, loss, limit, Unit.USD)
+    return _loss(_DAILY_LOSS, case, case.portfolio.day_start_equity, case.limits.max_daily_loss_pct)
 
 
 def check_drawdown(case: Case) -> CheckResult | None:
     """The loss from the peak is within `max_drawdown_pct` of the peak."""
-    peak = case.portfolio.peak_equity
-    loss = max(peak - case.equity, ZERO)
-    limit = case.limits.max_drawdown_pct * peak
-    return CheckResult(Rule.MAX_DRAWDOWN, loss <= limit or case.shrinks, loss, limit, Unit.USD)
+    return _loss(_DRAWDOWN, case, case.portfolio.peak_equity, case.limits.max_drawdown_pct)
+
+
+def _loss(rule: Rule, case: Case, base: Decimal, fraction: Decimal) -> CheckResult:
+    change, limit = base - case.equity, fraction * base
+    loss = ZERO if change < ZERO else change
+    return CheckResult(rule, loss <= limit or case.shrinks, loss, limit, _USD)

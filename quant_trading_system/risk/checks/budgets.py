@@ -68,13 +68,9 @@ def check_strategy_orders(case: Case) -> CheckResult | None:
     budget = _budget(case)
     if budget is None or budget.orders is None:
         return None
-    return at_most(
-        Rule.STRATEGY_ORDERS,
-        Decimal(case.left.strategy_orders + 1),
-        Decimal(budget.orders),
-        Unit.COUNT,
-        case.order.strategy,
-    )
+    strategy = case.order.strategy
+    sent = Decimal(case.traffic.orders_of(strategy) + 1)
+    return at_most(Rule.STRATEGY_ORDERS, sent, Decimal(budget.orders), Unit.COUNT, strategy)
 
 
 def _budget(case: Case) -> Budget | None:

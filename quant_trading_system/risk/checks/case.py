@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from quant_trading_system.config.risk_params import RiskLimits
@@ -17,7 +18,7 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Session
 from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.traffic import Left
+from quant_trading_system.risk.traffic import RecentOrders, Traffic
 
 if TYPE_CHECKING:
     from quant_trading_system.risk.checks.soft import SoftLimits
@@ -90,14 +91,15 @@ class Case:
 
     Attributes:
         quantity: shares, also for dollar orders (the most that they can become).
+        whole: the same; of a replacement also what its chain has traded.
         price: dollars a share at which the order's room is valued; None without a usable quote.
+        value: dollars of the whole order at that price; 0 without one.
         worst_quantity, worst_value: of the symbol, if this order and all open ones of the worse side fill.
         added_value: by how much the order raises the worst-case value; at most 0 when it adds nothing.
         session: the regular session that is open now; `last_close`: the end of the latest finished one.
         unreconciled: why the books of the symbol or the account cannot be trusted, empty when they can.
-        agreed: signed shares of the position that the broker's books show as well.
-        left: how much has left lately, in all and of this strategy.
-        duplicate_age: seconds since an identical order, None when there was none.
+        agreed: signed shares of the position that the broker's books show as well; only known while unreconciled.
+        traffic: how much has left lately, counted up to now; recent: the orders among it that may be sent twice.
         replaced: the open order whose place this one is to take; None for a new order. `quantity` is then what is
             left to trade, and `holding` is without the replaced order.
         exits: proven to shrink a position; `shrinks` is also true for a change that only takes risk away.
@@ -115,7 +117,6 @@ class Case:
         "correlated",
         "correlated_with",
         "correlation_known",
-        "duplicate_age",
         "equity",
         "exits",
         "halt_level",
@@ -123,7 +124,6 @@ class Case:
         "holding",
         "instrument",
         "last_close",
-        "left",
         "limits",
         "next_open",
         "now",
@@ -133,6 +133,7 @@ class Case:
         "price",
         "quantity",
         "quote",
+        "recent",
         "replaced",
         "restriction",
         "session",
@@ -140,9 +141,12 @@ class Case:
         "signed_quantity",
         "soft",
         "sources",
+        "traffic",
         "unreconciled",
         "unsupported",
         "unwatched",
+        "value",
+        "whole",
         "worst_quantity",
         "worst_value",
     )
@@ -165,6 +169,8 @@ class Case:
     agreed: Decimal
     equity: Decimal
     quantity: Decimal
+    whole: Decimal
+    value: Decimal
     signed_quantity: Decimal
     price: Decimal | None
     exits: bool
@@ -178,8 +184,8 @@ class Case:
     worst_quantity: Decimal
     worst_value: Decimal
     added_value: Decimal
-    left: Left
-    duplicate_age: Decimal | None
+    traffic: Traffic
+    recent: RecentOrders
     correlated: Decimal | None
     correlated_with: str
     correlation_known: bool
@@ -194,11 +200,12 @@ def at_most(rule: Rule, actual: Decimal, limit: Decimal, unit: Unit, detail: str
     return CheckResult(rule, actual <= limit, actual, limit, unit, detail)
 
 
+@lru_cache(maxsize=8192)
+def counted(rule: Rule, count: int, limit: int, exempt: bool) -> CheckResult:
+    """The answer to: is `count` within `limit`, or else `exempt`? The same answer is made once only."""
+    return CheckResult(rule, count <= limit or exempt, Decimal(count), Decimal(limit), Unit.COUNT)
+
+
 def at_stake(case: Case) -> Decimal:
     """Shares that may still trade: of the order, or of the one that makes way for it if those are more."""
     return case.quantity if case.replaced is None else max(case.quantity, case.replaced.leaves)
-
-
-def whole_quantity(case: Case) -> Decimal:
-    """Shares of the order; of a replacement also what its chain has traded."""
-    return max(case.quantity, case.order.quantity)

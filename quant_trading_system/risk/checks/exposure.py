@@ -9,12 +9,16 @@ from decimal import Decimal
 
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.risk.checks.case import Case, at_most
+from quant_trading_system.risk.checks.case import Case, at_most, counted
+
+_USD, _SHARES, _RATIO = Unit.USD, Unit.SHARES, Unit.RATIO
+_POSITION, _POSITION_QUANTITY, _POSITIONS = Rule.MAX_POSITION, Rule.MAX_POSITION_QUANTITY, Rule.MAX_POSITIONS
+_SECTOR, _GROSS, _CORRELATION, _POWER = Rule.MAX_SECTOR, Rule.MAX_GROSS, Rule.MAX_CORRELATION, Rule.BUYING_POWER
 
 
 def check_position(case: Case) -> CheckResult | None:
     """In the worst case the position is within `max_position_pct` of equity, or shrinking."""
-    return _sized(Rule.MAX_POSITION, case, case.worst_value, case.limits.max_position_pct)
+    return _sized(_POSITION, case, case.worst_value, case.limits.max_position_pct)
 
 
 def check_position_notional(case: Case) -> CheckResult | None:
@@ -46,27 +50,27 @@ def check_position_quantity(case: Case) -> CheckResult | None:
     """In the worst case the position is within `max_position_quantity` shares, or shrinking."""
     if case.shrinks:
         return None
-    return at_most(Rule.MAX_POSITION_QUANTITY, case.worst_quantity, case.limits.max_position_quantity, Unit.SHARES)
+    quantity, limit = case.worst_quantity, case.limits.max_position_quantity
+    return CheckResult(_POSITION_QUANTITY, quantity <= limit, quantity, limit, _SHARES)
 
 
 def check_position_count(case: Case) -> CheckResult | None:
     """With this order at most `max_portfolio_positions` symbols are held or being opened."""
-    opens = case.order.symbol not in case.portfolio.open_symbols
-    count = Decimal(len(case.portfolio.open_symbols) + opens)
-    limit = Decimal(case.limits.max_portfolio_positions)
-    return CheckResult(Rule.MAX_POSITIONS, not opens or count <= limit, count, limit, Unit.COUNT)
+    symbols = case.portfolio.open_symbols
+    opens = case.order.symbol not in symbols
+    return counted(_POSITIONS, len(symbols) + opens, case.limits.max_portfolio_positions, not opens)
 
 
 def check_sector(case: Case) -> CheckResult | None:
     """In the worst case the sector is within `max_sector_exposure` of equity."""
     sector = case.holding.sector
     total = case.portfolio.sector_worst.get(sector, ZERO) + case.added_value
-    return _sized(Rule.MAX_SECTOR, case, total, case.limits.max_sector_exposure, sector)
+    return _sized(_SECTOR, case, total, case.limits.max_sector_exposure, sector)
 
 
 def check_gross(case: Case) -> CheckResult | None:
     """In the worst case all positions together are within `max_gross_exposure` of equity."""
-    return _sized(Rule.MAX_GROSS, case, case.portfolio.gross_worst + case.added_value, case.limits.max_gross_exposure)
+    return _sized(_GROSS, case, case.portfolio.gross_worst + case.added_value, case.limits.max_gross_exposure)
 
 
 def check_net(case: Case) -> CheckResult | None:
@@ -85,20 +89,21 @@ def _sized(rule: Rule, case: Case, value: Decimal, fraction: Decimal, detail: st
         return None
     limit = fraction * case.equity
     if case.price is None:
-        return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
-    return at_most(rule, value, limit, Unit.USD, detail)
+        return CheckResult(rule, False, None, limit, _USD, "no usable quote")
+    return CheckResult(rule, value <= limit, value, limit, _USD, detail)
 
 
 def check_correlation(case: Case) -> CheckResult | None:
     """The returns of the symbol correlate by at most `max_correlation` with those of every symbol held."""
-    rule, limit = Rule.MAX_CORRELATION, case.limits.max_correlation
     if case.shrinks:
         return None
+    limit = case.limits.max_correlation
     if not case.correlation_known:
-        return CheckResult(rule, False, None, limit, Unit.RATIO, f"too few common returns with {case.correlated_with}")
+        why = f"too few common returns with {case.correlated_with}"
+        return CheckResult(_CORRELATION, False, None, limit, _RATIO, why)
     if case.correlated is None:
-        return CheckResult(rule, True, None, limit, Unit.RATIO, "nothing else is held")
-    return at_most(rule, case.correlated, limit, Unit.RATIO, f"with {case.correlated_with}")
+        return CheckResult(_CORRELATION, True, None, limit, _RATIO, "nothing else is held")
+    return at_most(_CORRELATION, case.correlated, limit, _RATIO, f"with {case.correlated_with}")
 
 
 def check_marginable(case: Case) -> CheckResult | None:
@@ -114,10 +119,10 @@ def check_marginable(case: Case) -> CheckResult | None:
 
 def check_buying_power(case: Case) -> CheckResult | None:
     """What the order adds in the worst case is covered by equity times the multiplier, less all that is in use."""
-    rule = Rule.BUYING_POWER
     if case.shrinks:
         return None
     power = case.limits.buying_power_multiplier * case.equity - case.portfolio.gross_worst
     if case.price is None:
-        return CheckResult(rule, False, None, power, Unit.USD, "no usable quote")
-    return at_most(rule, max(case.added_value, ZERO), power, Unit.USD)
+        return CheckResult(_POWER, False, None, power, _USD, "no usable quote")
+    added = ZERO if case.added_value < ZERO else case.added_value
+    return CheckResult(_POWER, added <= power, added, power, _USD)

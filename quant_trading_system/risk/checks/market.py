@@ -10,9 +10,16 @@ from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO, is_on_tick
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.sessions import EXTENDED_AFTER_CLOSE, EXTENDED_BEFORE_OPEN
-from quant_trading_system.risk.checks.case import Case, at_most, whole_quantity
+from quant_trading_system.risk.checks.case import Case, at_most
 
+_USD, _SECONDS, _SHARES, _RATIO = Unit.USD, Unit.SECONDS, Unit.SHARES, Unit.RATIO
+_AGE, _DEVIATION = Rule.MAX_QUOTE_AGE, Rule.MAX_QUOTE_DEVIATION
+_SPREAD, _COLLAR = Rule.MAX_SPREAD, Rule.PRICE_COLLAR
+_BUY, _SIMPLE, _OPG = OrderSide.BUY, OrderClass.SIMPLE, TimeInForce.OPG
+_TRIGGERED = (OrderType.STOP, OrderType.TRAILING_STOP)
 _MICROSECOND = timedelta(microseconds=1)
+_ONE_MICROSECOND = Decimal("0.000001")
+_NO_SECONDS = 0 * _ONE_MICROSECOND
 _AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
 _OPG_LATEST = timedelta(minutes=2)
 _CLS_LATEST = timedelta(minutes=10)
@@ -98,18 +105,22 @@ def check_volatility(case: Case) -> CheckResult | None:
     detail = "its volatility is unknown" if ratio is None else f"{ratio:.2f} times as volatile as usual"
     if case.price is None:
         return CheckResult(rule, False, None, most, Unit.USD, "no usable quote")
-    shares = whole_quantity(case)
-    value = at_most(rule, shares * case.price, most, Unit.USD, f"the market: {detail}")
-    if not value.passed or shares <= share * limits.max_order_quantity:
+    value = at_most(rule, case.value, most, _USD, f"the market: {detail}")
+    if not value.passed or case.whole <= share * limits.max_order_quantity:
         return value
-    return at_most(rule, shares, share * limits.max_order_quantity, Unit.SHARES, value.detail)
+    return at_most(rule, case.whole, share * limits.max_order_quantity, _SHARES, value.detail)
 
 
 def _outside_window(rule: Rule, case: Case, span: timedelta, window: Decimal | None) -> CheckResult | None:
     if window is None or case.shrinks or case.order.time_in_force in _AUCTIONS:
         return None
-    seconds = Decimal(span // _MICROSECOND).scaleb(-6)
-    return CheckResult(rule, seconds >= window, seconds, window, Unit.SECONDS)
+    seconds = _seconds(span)
+    return CheckResult(rule, seconds >= window, seconds, window, _SECONDS)
+
+
+def _seconds(span: timedelta) -> Decimal:
+    """With six decimals."""
+    return span // _MICROSECOND * _ONE_MICROSECOND if span else _NO_SECONDS
 
 
 def check_price_tick(case: Case) -> CheckResult | None:
@@ -148,32 +159,34 @@ def check_quote_age(case: Case) -> CheckResult | None:
 
     An order for the opening auction is judged against the quotes of the last close.
     """
-    quote, limit = case.quote, case.limits.max_quote_age_s
+    quote, now, limit = case.quote, case.now, case.limits.max_quote_age_s
     if quote is None:
-        return CheckResult(Rule.MAX_QUOTE_AGE, False, None, limit, Unit.SECONDS, "no quote")
-    reference = case.now
-    if case.order.time_in_force is TimeInForce.OPG and case.last_close is not None:
+        return CheckResult(_AGE, False, None, limit, _SECONDS, "no quote")
+    reference, seen = now, quote.at
+    if quote.received_at < seen:
+        seen = quote.received_at
+    if case.order.time_in_force is _OPG and case.last_close is not None:
         reference = min(reference, case.last_close)
-    span = reference - min(quote.at, quote.received_at)
-    age = Decimal(span // _MICROSECOND).scaleb(-6)
-    if quote.at > case.now:
-        return CheckResult(Rule.MAX_QUOTE_AGE, False, age, limit, Unit.SECONDS, "stamped in the future")
-    return at_most(Rule.MAX_QUOTE_AGE, age, limit, Unit.SECONDS)
+    age = _seconds(reference - seen)
+    if quote.at > now:
+        return CheckResult(_AGE, False, age, limit, _SECONDS, "stamped in the future")
+    return CheckResult(_AGE, age <= limit, age, limit, _SECONDS)
 
 
 def check_quote_deviation(case: Case) -> CheckResult | None:
     """The middle of the quote is within `max_quote_deviation_pct` of the last trade, or the order is a way out."""
-    rule, quote, limit = Rule.MAX_QUOTE_DEVIATION, case.quote, case.limits.max_quote_deviation_pct
+    quote, limit = case.quote, case.limits.max_quote_deviation_pct
     if case.shrinks or limit is None:
         return None
     if quote is None or case.price is None:
-        return CheckResult(rule, False, None, limit, Unit.RATIO, "no usable quote")
+        return CheckResult(_DEVIATION, False, None, limit, _RATIO, "no usable quote")
     last = quote.last
     if last is None:
         return None  # it has not traded yet
-    if not last.is_finite() or last <= 0:
-        return CheckResult(rule, False, None, limit, Unit.RATIO, "the last trade has no usable price")
-    return at_most(rule, abs(quote.mid - last), limit * last, Unit.USD)
+    if not last.is_finite() or last <= ZERO:
+        return CheckResult(_DEVIATION, False, None, limit, _RATIO, "the last trade has no usable price")
+    distance, limit = abs(quote.mid - last), limit * last
+    return CheckResult(_DEVIATION, distance <= limit, distance, limit, _USD)
 
 
 def check_order_volume(case: Case) -> CheckResult | None:
@@ -186,7 +199,8 @@ def check_participation(case: Case) -> CheckResult | None:
 
     What was cancelled counts, for it could have traded.
     """
-    return _of_volume(Rule.MAX_PARTICIPATION, case, case.left.symbol_shares, case.limits.max_participation_pct)
+    before = case.traffic.shares_of(case.order.symbol)
+    return _of_volume(Rule.MAX_PARTICIPATION, case, before, case.limits.max_participation_pct)
 
 
 def _of_volume(rule: Rule, case: Case, before: Decimal, share: Decimal | None) -> CheckResult | None:
@@ -195,17 +209,18 @@ def _of_volume(rule: Rule, case: Case, before: Decimal, share: Decimal | None) -
     usual = case.sources.average_volume(case.order.symbol)
     if usual is None:
         return CheckResult(rule, False, None, share, Unit.RATIO, "its average daily volume is unknown")
-    return at_most(rule, before + whole_quantity(case), share * usual, Unit.SHARES)
+    return at_most(rule, before + case.whole, share * usual, _SHARES)
 
 
 def check_spread(case: Case) -> CheckResult | None:
     """The spread is within `max_spread_pct` of the mid, or the order is a way out."""
-    quote = case.quote
+    quote, limit = case.quote, case.limits.max_spread_pct
     if case.shrinks:
         return None
     if quote is None or case.price is None:
-        return CheckResult(Rule.MAX_SPREAD, False, None, case.limits.max_spread_pct, Unit.RATIO, "no usable quote")
-    return at_most(Rule.MAX_SPREAD, quote.ask - quote.bid, case.limits.max_spread_pct * quote.mid, Unit.USD)
+        return CheckResult(_SPREAD, False, None, limit, _RATIO, "no usable quote")
+    spread, limit = quote.ask - quote.bid, limit * quote.mid
+    return CheckResult(_SPREAD, spread <= limit, spread, limit, _USD)
 
 
 def check_price_collar(case: Case) -> CheckResult | None:
@@ -214,29 +229,29 @@ def check_price_collar(case: Case) -> CheckResult | None:
     A limit is held against the far side of the quote, a stop-limit against its own stop, and a market order
     holds the quote against the last trade.
     """
-    rule, order, quote = Rule.PRICE_COLLAR, case.order, case.quote
+    order, quote, collar = case.order, case.quote, case.limits.price_collar_pct
     if quote is None or case.price is None:
-        return CheckResult(rule, False, None, case.limits.price_collar_pct, Unit.RATIO, "no usable quote")
-    buying = order.side is OrderSide.BUY
+        return CheckResult(_COLLAR, False, None, collar, _RATIO, "no usable quote")
+    buying = order.side is _BUY
     far = quote.ask if buying else quote.bid
-    if flaw := _exits_flaw(order, far):
-        return CheckResult(rule, False, None, far, Unit.USD, flaw)
+    if order.order_class is not _SIMPLE and (flaw := _exits_flaw(order, far)):
+        return CheckResult(_COLLAR, False, None, far, _USD, flaw)
     if order.stop_price is not None:
         near = quote.bid if buying else quote.ask
         if (order.stop_price < near) if buying else (order.stop_price > near):
-            return CheckResult(rule, False, order.stop_price, near, Unit.USD, "a stop on the wrong side of the market")
+            return CheckResult(_COLLAR, False, order.stop_price, near, _USD, "a stop on the wrong side of the market")
         far = order.stop_price
     price, reference = (far, quote.last) if order.limit_price is None else (order.limit_price, far)
-    if reference is None or order.order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
-        return CheckResult(rule, True, detail="no price to hold it against")
-    hurt = (price - reference) if buying else (reference - price)
-    return at_most(rule, max(hurt, ZERO), case.limits.price_collar_pct * reference, Unit.USD)
+    if reference is None or order.order_type in _TRIGGERED:
+        return CheckResult(_COLLAR, True, detail="no price to hold it against")
+    hurt, limit = (price - reference) if buying else (reference - price), collar * reference
+    if hurt < ZERO:
+        hurt = ZERO
+    return CheckResult(_COLLAR, hurt <= limit, hurt, limit, _USD)
 
 
 def _exits_flaw(order: Order, far: Decimal) -> str:
     """Which leg of a group lies on the wrong side of the price that the position will have; empty when none does."""
-    if order.order_class is OrderClass.SIMPLE:
-        return ""
     profit, loss = order.take_profit, order.stop_loss
     base = far if order.limit_price is None else order.limit_price
     sign = order.side.sign

@@ -10,8 +10,12 @@ from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_groups import legs_of
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
-from quant_trading_system.risk.checks.case import Case, at_most, whole_quantity
+from quant_trading_system.risk.checks.case import Case, at_most, counted
 
+_USD, _SHARES = Unit.USD, Unit.SHARES
+_QUANTITY, _LEAST, _MOST = Rule.MAX_QUANTITY, Rule.MIN_NOTIONAL, Rule.MAX_NOTIONAL
+_OPEN, _OPEN_IN_ALL, _WITHIN_HELD = Rule.MAX_OPEN_ORDERS, Rule.MAX_OPEN_ORDERS_IN_ALL, Rule.SELL_WITHIN_HELD
+_BUY, _SIMPLE = OrderSide.BUY, OrderClass.SIMPLE
 _OCO_CLOSES = "an OCO order closes what is held, once its shares are free"
 _NOT_ACTIVE = "the asset is not active any more: only ways out leave"
 _CROSSES_ZERO = "one order cannot cross zero: close first, then open"
@@ -59,24 +63,25 @@ def check_lot_size(case: Case) -> CheckResult | None:
 
 def check_order_quantity(case: Case) -> CheckResult | None:
     """At most `max_order_quantity` shares in one order."""
-    return at_most(Rule.MAX_QUANTITY, whole_quantity(case), case.limits.max_order_quantity, Unit.SHARES)
+    quantity, limit = case.whole, case.limits.max_order_quantity
+    return CheckResult(_QUANTITY, quantity <= limit, quantity, limit, _SHARES)
 
 
 def check_min_notional(case: Case) -> CheckResult | None:
     """At least `min_order_notional` dollars, unless it is a way out."""
-    rule, limit = Rule.MIN_NOTIONAL, case.limits.min_order_notional
+    limit = case.limits.min_order_notional
     if case.price is None:
-        return None if case.shrinks else CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
+        return None if case.shrinks else CheckResult(_LEAST, False, None, limit, _USD, "no usable quote")
     value = case.quantity * case.price
-    return CheckResult(rule, value >= limit or case.shrinks, value, limit, Unit.USD)
+    return CheckResult(_LEAST, value >= limit or case.shrinks, value, limit, _USD)
 
 
 def check_max_notional(case: Case) -> CheckResult | None:
     """At most `max_order_notional` dollars in one order."""
-    rule, limit = Rule.MAX_NOTIONAL, case.limits.max_order_notional
+    limit = case.limits.max_order_notional
     if case.price is None:
-        return CheckResult(rule, False, None, limit, Unit.USD, "no usable quote")
-    return at_most(rule, whole_quantity(case) * case.price, limit, Unit.USD)
+        return CheckResult(_MOST, False, None, limit, _USD, "no usable quote")
+    return CheckResult(_MOST, case.value <= limit, case.value, limit, _USD)
 
 
 def check_within_parent(case: Case) -> CheckResult | None:
@@ -91,18 +96,19 @@ def check_within_parent(case: Case) -> CheckResult | None:
 
 def check_open_orders(case: Case) -> CheckResult | None:
     """With this one and its legs, at most `max_open_orders_per_symbol` orders of the symbol are open."""
-    count = Decimal(len(case.holding.open_orders) + 1 + len(legs_of(case.order)))
-    limit = Decimal(case.limits.max_open_orders_per_symbol)
-    return CheckResult(Rule.MAX_OPEN_ORDERS, count <= limit or case.shrinks, count, limit, Unit.COUNT)
+    holding = case.holding
+    count = (len(holding.open_orders) if holding.orders else 0) + 1 + _legs(case.order)
+    return counted(_OPEN, count, case.limits.max_open_orders_per_symbol, case.shrinks)
 
 
 def check_open_orders_in_all(case: Case) -> CheckResult | None:
     """With this one and its legs, at most `max_open_orders` orders of all symbols are open, unless it is a way out."""
-    count = case.portfolio.open_orders + (0 if case.replaced else 1) + len(legs_of(case.order))
-    limit = case.limits.max_open_orders
-    return CheckResult(
-        Rule.MAX_OPEN_ORDERS_IN_ALL, count <= limit or case.shrinks, Decimal(count), Decimal(limit), Unit.COUNT
-    )
+    count = case.portfolio.open_orders + (case.replaced is None) + _legs(case.order)
+    return counted(_OPEN_IN_ALL, count, case.limits.max_open_orders, case.shrinks)
+
+
+def _legs(order: Order) -> int:
+    return 0 if order.order_class is _SIMPLE else len(legs_of(order))
 
 
 def check_restricted(case: Case) -> CheckResult | None:
@@ -138,8 +144,10 @@ def check_symbol_in_doubt(case: Case) -> CheckResult | None:
 
 def check_duplicate(case: Case) -> CheckResult | None:
     """No identical order within `duplicate_window_s`, unless the order declares the repeat."""
-    age, limit = case.duplicate_age, case.limits.duplicate_window_s
-    if age is None or case.order.repeat:
+    if case.order.repeat or case.replaced is not None:  # in the place of another one it makes no second one
+        return None
+    age, limit = case.recent.age(case.order, case.now), case.limits.duplicate_window_s
+    if age is None:
         return None
     meant = "identical order; set repeat=True if it is meant"
     return CheckResult(Rule.DUPLICATE_ORDER, age >= limit, age, limit, Unit.SECONDS, meant)
@@ -179,20 +187,23 @@ def _may_meet(order: Order, other: Order | None) -> bool:
 
 def check_sell_within_held(case: Case) -> CheckResult | None:
     """A sale stays within the shares held less those being sold already, unless shorts are allowed."""
-    rule, order = Rule.SELL_WITHIN_HELD, case.order
-    if order.side is OrderSide.BUY:
+    rule, order, quantity = _WITHIN_HELD, case.order, case.quantity
+    if order.side is _BUY:
         return None
-    free = max(case.holding.position.quantity - case.holding.sells, ZERO)
-    if case.quantity <= free:
-        return CheckResult(rule, True, case.quantity, free, Unit.SHARES)
+    held = case.holding.position.quantity
+    free = held - case.holding.sells
+    if free < ZERO:
+        free = ZERO
+    if quantity <= free:
+        return CheckResult(rule, True, quantity, free, _SHARES)
     instrument = case.instrument
     if not case.limits.allow_short:
-        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, "short positions are off (allow_short)")
+        return CheckResult(rule, False, quantity, free, _SHARES, "short positions are off (allow_short)")
     if instrument is None or not instrument.shortable or order.is_fractional:
-        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, "this cannot be sold short")
-    if case.holding.position.quantity > 0:
-        return CheckResult(rule, False, case.quantity, free, Unit.SHARES, _CROSSES_ZERO)
-    return CheckResult(rule, True, case.quantity, None, Unit.SHARES, "opens a short position")
+        return CheckResult(rule, False, quantity, free, _SHARES, "this cannot be sold short")
+    if held > 0:
+        return CheckResult(rule, False, quantity, free, _SHARES, _CROSSES_ZERO)
+    return CheckResult(rule, True, quantity, None, _SHARES, "opens a short position")
 
 
 def check_short_eligible(case: Case) -> CheckResult | None:

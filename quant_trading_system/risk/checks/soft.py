@@ -11,7 +11,8 @@ import msgspec
 from quant_trading_system.config.risk_keys import KEYS
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import CheckResult, Rule
-from quant_trading_system.risk.checks.case import Case, Check, Waiver
+from quant_trading_system.risk.checks.case import Case, Waiver
+from quant_trading_system.risk.checks.facts import Question
 
 _KEYS = {key.name: key for key in KEYS}
 NEEDS_APPROVAL = "needs approval: beyond the soft limit of "
@@ -27,7 +28,7 @@ class SoftLimits(NamedTuple):
     """
 
     limits: RiskLimits
-    checks: tuple[tuple[Rule, Check], ...]
+    checks: tuple[Question, ...]
 
 
 def with_soft_limits(limits: RiskLimits) -> RiskLimits:
@@ -49,7 +50,7 @@ def check_soft_limits(case: Case) -> CheckResult | None:
         return None
     as_if = copy(case)
     as_if.limits = soft.limits
-    answers = [answer for _, check in soft.checks if (answer := check(as_if)) is not None]
+    answers = [answer for asked in soft.checks if (answer := asked.check(as_if)) is not None]
     broken = [answer for answer in answers if not answer.passed]
     if not broken:
         return None

@@ -16,6 +16,7 @@ from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeIn
 from quant_trading_system.risk.checks import CHECKS, is_asked
 from quant_trading_system.risk.checks.case import Case
 from quant_trading_system.risk.checks.soft import with_soft_limits
+from quant_trading_system.risk.order_value import weigh
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 
 ON_SIZE = frozenset(
@@ -105,7 +106,7 @@ class _Probe:
         self._price = price
         self._strategy = strategy
         self._limits = with_soft_limits(checker.limits_in_force)
-        self._checks = [check for rule, check in CHECKS if rule in ON_SIZE and is_asked(rule, self._limits)]
+        self._checks = [row.check for row in CHECKS if row.rule in ON_SIZE and is_asked(row.rule, self._limits)]
 
     def broken(self, change: Decimal) -> Rule | None:
         """The first limit, in the order of the gate, that an order of `change` shares would break."""
@@ -134,9 +135,6 @@ class _Probe:
     def _case(self, change: Decimal) -> Case:
         case = self._checker.case_of(self._order(change))
         case.limits, case.price = self._limits, self._price
-        case.quantity, case.signed_quantity = abs(change), change
-        case.exits = case.shrinks = case.holding.shrinks(change)
-        case.worst_quantity, case.worst_value = case.holding.worst_with(change, self._price)
-        case.added_value = case.worst_value - case.holding.worst_value
-        case.left = self._checker.traffic.seen(case.order)
+        case.traffic.look()
+        weigh(case, abs(change), self._price)
         return case

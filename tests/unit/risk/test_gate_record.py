@@ -28,7 +28,7 @@ from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import AlwaysOpen
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checks import CHECKS, Case, Check, asked_under
+from quant_trading_system.risk.checks import CHECKS, Case, Check, Question, asked_under
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
@@ -42,8 +42,8 @@ from tests.support.market import NOON
 from tests.support.operator import Operator
 from tests.support.orders import buy, sell
 
-EVERY = [rule for rule, _ in CHECKS]
-QUESTIONS = [rule for rule, _ in asked_under(default_limits())]
+EVERY = [row.rule for row in CHECKS]
+QUESTIONS = [row.rule for row in asked_under(default_limits())]
 """What is asked under the shipped limits: those that are off ask nothing."""
 
 
@@ -65,12 +65,12 @@ def result(answer: ApprovedOrder | Rejection, rule: Rule) -> CheckResult:
 
 
 def test_every_question_is_asked_in_the_order_of_the_rules():
-    assert [rule for rule in Rule if rule is not Rule.CHECK_FAILED] == [rule for rule, _ in CHECKS]
+    assert [rule for rule in Rule if rule is not Rule.CHECK_FAILED] == [row.rule for row in CHECKS]
     assert QUESTIONS == [found.rule for found in Desk().check(buy(1)).decision.checks]
 
 
 def test_a_limit_that_is_off_is_not_asked_about():
-    off = {rule for rule, _ in CHECKS} - set(QUESTIONS)
+    off = {row.rule for row in CHECKS} - set(QUESTIONS)
     unset = {Rule(key.name) for key in KEYS if key.may_be_off and getattr(default_limits(), key.name) is None}
     lists = {
         Rule.BLACKOUT,
@@ -198,8 +198,8 @@ def _room(order: Any) -> tuple[Decimal, Decimal]:
 # -- a check that breaks -------------------------------------------------------------------------------------------
 
 
-def _with_planted(rule: Rule, planted: Check) -> tuple[tuple[Rule, Check], ...]:
-    return tuple((name, planted if name is rule else check) for name, check in CHECKS)
+def _with_planted(check: Check, *rules: Rule) -> tuple[Question, ...]:
+    return tuple(Question(row.rule, check) if row.rule in rules else row for row in CHECKS)
 
 
 def _divide_by_zero(case: Case) -> CheckResult:
@@ -210,7 +210,7 @@ def _divide_by_zero(case: Case) -> CheckResult:
 @pytest.mark.control("gate")
 def test_a_check_that_raises_refuses(rule: Rule) -> None:
     """It is never skipped, and every other question is still asked."""
-    answer = refused(Desk(checks=_with_planted(rule, _divide_by_zero)).check(buy(1)))
+    answer = refused(Desk(checks=_with_planted(_divide_by_zero, rule)).check(buy(1)))
     assert answer.rule is rule
     assert "ZeroDivisionError('planted')" in answer.message
     assert EVERY == [found.rule for found in answer.checks]
@@ -218,13 +218,13 @@ def test_a_check_that_raises_refuses(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", EVERY)
 def test_a_check_that_raises_stops_a_way_out_as_well(rule: Rule) -> None:
-    desk = Desk(checks=_with_planted(rule, _divide_by_zero))
+    desk = Desk(checks=_with_planted(_divide_by_zero, rule))
     desk.hold("KO", 10, 100)
     assert refused(desk.check(sell(10))).rule is rule
 
 
 def test_the_first_of_two_broken_checks_gives_the_verdict():
-    checks = tuple((rule, _divide_by_zero if rule in {Rule.LOT_SIZE, Rule.MAX_GROSS} else ask) for rule, ask in CHECKS)
+    checks = _with_planted(_divide_by_zero, Rule.LOT_SIZE, Rule.MAX_GROSS)
     assert refused(Desk(checks=checks).check(buy(1))).rule is Rule.LOT_SIZE
 
 

@@ -44,6 +44,11 @@ def send(counted: Traffic, times: int = 1) -> None:
         counted.sent(ORDER, VALUE, ORDER.quantity, is_replace=False, takes_risk=True)
 
 
+def lately(counted: Traffic) -> tuple[int, Decimal]:
+    left = counted.in_all()
+    return left.orders, left.notional
+
+
 # -- windows and days ----------------------------------------------------------------------------------------------
 
 
@@ -53,12 +58,12 @@ def test_a_window_slides_and_does_not_jump():
     send(counted, 2)
     clock.move_to(NOON + timedelta(seconds=30))
     send(counted, 3)
-    assert (counted.seen(ORDER).orders, counted.seen(ORDER).notional) == (5, 5 * VALUE)
+    assert lately(counted) == (5, 5 * VALUE)
     clock.move_to(NOON + timedelta(seconds=60))
-    assert (counted.seen(ORDER).orders, counted.seen(ORDER).notional) == (3, 3 * VALUE)
+    assert lately(counted) == (3, 3 * VALUE)
     clock.move_to(NOON + timedelta(seconds=90))
-    assert (counted.seen(ORDER).orders, counted.seen(ORDER).notional) == (0, 0)
-    assert counted.seen(ORDER).day_orders == 5
+    assert lately(counted) == (0, 0)
+    assert counted.in_all().day_orders == 5
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1), timedelta(hours=1), timedelta(days=3650)])
@@ -68,7 +73,7 @@ def test_a_wall_clock_that_jumps_forgives_nothing(jump):
     send(counted, 4)
     clock.jump = jump
     clock.move_to(NOON + timedelta(seconds=59))
-    left = counted.seen(ORDER)
+    left = counted.in_all()
     assert (left.orders, left.repeats, left.day_orders, left.day_notional) == (4, 4, 4, 4 * VALUE)
 
 
@@ -78,7 +83,7 @@ def test_the_day_is_the_exchanges_and_ends_with_extended_hours():
     send(counted)
     for text, orders in [("2024-01-09T00:59:59", 1), ("2024-01-09T01:00", 0)]:
         clock.move_to(moment(text))
-        assert counted.seen(ORDER).day_orders == orders
+        assert counted.in_all().day_orders == orders
 
 
 def test_nothing_grows_with_what_has_left():
@@ -87,15 +92,14 @@ def test_nothing_grows_with_what_has_left():
         clock.move_to(NOON + timedelta(seconds=second))
         send(counted)
         counted.cancel_asked()
-        counted.seen(ORDER)
-    sizes = [len(window._events) for window in (counted._orders, counted._messages, counted._repeats)]
-    assert sizes == [60, 120, 60]
+        counted.look()
+    assert [len(counted.minute._requests), len(counted._repeats._events)] == [120, 60]
 
 
 def test_asking_whether_it_may_leave_counts_nothing():
     account = Account()
     account.system.checker.check_order(buy(1, client_order_id="what-if"))
-    assert account.system.checker.traffic.seen(ORDER).orders == 0
+    assert account.system.checker.traffic.in_all().orders == 0
 
 
 def test_cancels_are_counted_and_never_refused():
@@ -103,7 +107,7 @@ def test_cancels_are_counted_and_never_refused():
     first, second = (account.working(buy(n, limit="99.00")).order_id for n in (1, 2))
     for order_id in (first, second):
         asyncio.run(account.orders.cancel(order_id, "a test"))
-    assert account.system.checker.traffic.seen(ORDER).messages == 4
+    assert account.system.checker.traffic.in_all().messages == 4
     assert [first, second] == account.broker.cancels
     answer = account.submit(buy(3, limit="99.00"))
     assert isinstance(answer, Rejection)
@@ -168,10 +172,10 @@ def test_a_restart_forgives_nothing(monkeypatch):
     life.submit(sell(1, limit="101.00", strategy="momentum"))  # refused: nothing is held
     asyncio.run(system.orders.cancel("run-2-0", "a test"))
     life.clock.move_to(NOON + timedelta(seconds=30))
-    before = system.checker.traffic.seen(ORDER)
+    before = system.checker.traffic.in_all()
     assert (before.orders, before.messages, before.repeats, before.day_orders) == (4, 5, 4, 4)
     monkeypatch.setattr(resume, "PIECE", 3)
-    assert life.again().checker.traffic.seen(ORDER) == before
+    assert life.again().checker.traffic.in_all() == before
 
 
 def test_a_restart_on_the_next_day_counts_anew():
@@ -179,7 +183,7 @@ def test_a_restart_on_the_next_day_counts_anew():
     life.begin()
     life.submit(buy(1, limit="99.00"))
     life.clock.move_to(moment("2024-01-09T15:00"))
-    left = life.again().checker.traffic.seen(ORDER)
+    left = life.again().checker.traffic.in_all()
     assert (left.orders, left.day_orders, left.day_notional) == (0, 0, 0)
 
 
@@ -190,7 +194,7 @@ def test_an_old_journal_needs_no_old_calendar():
     life.journal.append(msgspec.structs.replace(STARTED, at=life.clock.now()))
     life.clock.move_to(NOON)
     life.begin()
-    assert life.again().checker.traffic.seen(ORDER).day_orders == 0
+    assert life.again().checker.traffic.in_all().day_orders == 0
 
 
 def test_a_runaway_stays_stopped_over_restarts_until_the_reset():
@@ -218,15 +222,15 @@ def test_arming_one_strategy_forgives_that_one_only():
         counted.sent(order, VALUE, order.quantity, is_replace=False, takes_risk=True)
         counted.disarm(order.strategy, "runaway")
     counted.rearm("momentum")
-    assert (counted.seen(ORDER).disarmed, counted.seen(ORDER).repeats) == ("", 0)
-    assert (counted.seen(other).disarmed, counted.seen(other).repeats) == ("runaway", 1)
+    assert counted.disarmed == {"reversion": "runaway"}
+    assert (counted.repeats_of(ORDER), counted.repeats_of(other)) == (0, 1)
 
 
 def test_what_left_after_the_wall_clock_was_set_back_is_young():
     """An entry from the future left just now, as far as anybody can tell."""
     counted, _ = traffic()
     counted.recall([Past(NOON + timedelta(hours=1), ORDER, VALUE)], {})
-    assert counted.seen(ORDER).orders == 1
+    assert counted.in_all().orders == 1
 
 
 def test_orders_of_one_moment_are_forgotten_together():

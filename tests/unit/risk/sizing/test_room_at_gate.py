@@ -92,10 +92,10 @@ def test_what_cannot_be_read_leaves_no_room(monkeypatch):
 
     desk = desk_with("")
 
-    def unread(_):
+    def unread():
         raise MarketDataError("no calendar")
 
-    monkeypatch.setattr(desk.checker.traffic, "seen", unread)
+    monkeypatch.setattr(desk.checker.traffic, "look", unread)
     assert room(desk) == Room(D(0), Rule.CHECK_FAILED)
 
 

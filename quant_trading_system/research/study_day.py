@@ -36,7 +36,7 @@ from quant_trading_system.market.history import MICROS, PriceHistory
 from quant_trading_system.market.sessions import Session, TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis
 from quant_trading_system.research.backtest import Backtest, Progress
-from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.risk.correlation import CorrelationSource, RollingCorrelations
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.simulation import paths
@@ -292,7 +292,7 @@ class _Day:
         )
 
 
-class _Independent:
+class _Independent(CorrelationSource):
     """Correlations of stocks that are draws of their own."""
 
     def correlation(self, symbol: str, other: str) -> Decimal | None:  # noqa: ARG002 - all are alike

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from quant_trading_system.risk.gate_tail import GateTail
 
 _PLACES = 6
+_TOO_FAR = 2e-6
+"""A correlation that is so much lower than another one is lower when both are rounded, too."""
 
 
 class CorrelationSource(Protocol):
@@ -26,8 +28,16 @@ class CorrelationSource(Protocol):
     def correlation(self, symbol: str, other: str) -> Decimal | None:
         """Pearson correlation, -1 to 1; None when it cannot be measured."""
 
+    def closest(self, symbol: str, bets: Mapping[str, int]) -> Iterable[str]:  # noqa: ARG002 - for those who know more
+        """The symbols among `bets` that may be the one that moves most alike; unless something is known, all of them.
 
-class RollingCorrelations:
+        Args:
+            bets: in their order, 1 to count the correlation with a symbol, -1 its opposite, 0 its size.
+        """
+        return bets
+
+
+class RollingCorrelations(CorrelationSource):
     """Pearson correlations of simple returns over the latest bars, computed when asked and kept for the bar."""
 
     def __init__(
@@ -93,6 +103,17 @@ class RollingCorrelations:
             self._known[pair] = self._measure(symbol, other)
         return self._known[pair]
 
+    def closest(self, symbol: str, bets: Mapping[str, int]) -> Iterable[str]:
+        place = self._column
+        row = self._seen().row(place[symbol]) if symbol in place and place.keys() >= bets.keys() else None
+        if row is None:
+            return bets
+        alike = [row[place[other]] * way if way else abs(row[place[other]]) for other, way in bets.items()]
+        if not isfinite(sum(alike)):
+            return bets  # the first that cannot be measured matters, too
+        least = max(alike, default=0.0) - _TOO_FAR
+        return [other for other, value in zip(bets, alike, strict=True) if value >= least]
+
     def volatility_ratio(self, reference: str, short: int, long: int) -> Decimal | None:
         """Standard deviation of the latest `short` returns over that of the latest `long` ones, divisor n - 1.
 
@@ -128,12 +149,14 @@ class RollingCorrelations:
 
     def _measure(self, symbol: str, other: str) -> Decimal | None:
         one, two = self._column.get(symbol), self._column.get(other)
+        seen = self._seen()
+        measured = None if one is None or two is None else seen.of(one, two)
+        return None if measured is None else from_float(measured, _PLACES)
+
+    def _seen(self) -> _Plane:
         if self._plane is None:
             self._plane = _Plane(self._recent_returns(self._window), self._fewest)
-        if one is None or two is None:
-            return None
-        measured = self._plane.of(one, two)
-        return None if measured is None else from_float(measured, _PLACES)
+        return self._plane
 
 
 class _Plane:
@@ -158,18 +181,23 @@ class _Plane:
             return self._where_both_are(one, two)
         if len(self._returns) < self._fewest:
             return None
-        row = self._rows.get(one)
-        if row is None:
-            row = self._rows[one] = self._row(one)
-        found = row[two]
+        found = self._whole_row(one)[two]
         return found if isfinite(found) else None
 
-    def _row(self, one: int) -> list[float]:
+    def row(self, one: int) -> list[float] | None:
+        """Of a column with all others, not finite where one does not move; None where returns are missing or few."""
+        return None if self._with_gaps or len(self._returns) < self._fewest else self._whole_row(one)
+
+    def _whole_row(self, one: int) -> list[float]:
         import numpy as np
 
+        known = self._rows.get(one)
+        if known is not None:
+            return known
         shared = (self._around_mean * self._around_mean[:, [one]]).sum(axis=0)
         scale = self._norms * self._norms[one]
         found: list[float] = np.divide(shared, scale, out=np.full_like(scale, np.nan), where=scale > 0).tolist()
+        self._rows[one] = found
         return found
 
     def _where_both_are(self, one: int, two: int) -> float | None:

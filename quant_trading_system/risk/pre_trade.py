@@ -288,15 +288,16 @@ class PreTradeRiskChecker:
 
     def _read_correlations(self, case: Case) -> None:
         case.correlated, case.correlated_with, case.correlation_known = None, "", True
-        symbol, buying = case.order.symbol, case.order.side is OrderSide.BUY
-        for other in sorted(self._portfolio.open_symbols):
-            if other == symbol:
-                continue
+        symbol, holding = case.order.symbol, self._portfolio.holding
+        sign = 1 if case.order.side is OrderSide.BUY else -1
+        bets = {o: sign * _way(holding(o)) for o in sorted(self._portfolio.open_symbols) if o != symbol}
+        for other in self._correlations.closest(symbol, bets) if bets else ():
             measured = self._correlations.correlation(symbol, other)
             if measured is None:
                 case.correlation_known, case.correlated_with = False, other
                 return
-            same_way = _same_way(measured, self._portfolio.holding(other), buying=buying)
+            way = bets[other]
+            same_way = abs(measured) if not way else measured if way > 0 else -measured
             if case.correlated is None or same_way > case.correlated:
                 case.correlated, case.correlated_with = same_way, other
 
@@ -320,13 +321,11 @@ class PreTradeRiskChecker:
         )
 
 
-def _same_way(measured: Decimal, other: Holding, *, buying: bool) -> Decimal:
-    """The correlation of the bets, counting the side that `other` has or that its open orders may give it."""
-    held = other.position.quantity
-    may_be_long, may_be_short = held + other.buys > 0, held - other.sells < 0
-    if may_be_long and may_be_short:
-        return abs(measured)
-    return measured if buying == may_be_long else -measured
+def _way(holding: Holding) -> int:
+    """The side of a bet: 1 for long, -1 for short, 0 where its open orders may give it either."""
+    held = holding.position.quantity
+    may_be_long = held + holding.buys > 0
+    return 0 if may_be_long and held - holding.sells < 0 else 1 if may_be_long else -1
 
 
 def _share(part: Decimal, whole: Decimal) -> Decimal:

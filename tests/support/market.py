@@ -9,6 +9,7 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.market.quotes import Quote, QuoteBoard
 from quant_trading_system.market.sessions import Session, TradingCalendar
+from quant_trading_system.risk.correlation import CorrelationSource
 
 
 def moment(text: str) -> datetime:
@@ -47,7 +48,7 @@ UNIVERSE = Universe(
 )
 
 
-class FixedCorrelations:
+class FixedCorrelations(CorrelationSource):
     """Correlations by pair, in either order; `default` for all others."""
 
     def __init__(self, default: Decimal | None = Decimal(0)) -> None:

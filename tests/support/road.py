@@ -12,6 +12,7 @@ from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeIn
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.market.quotes import Quote, QuoteBoard
 from quant_trading_system.market.sessions import AlwaysOpen
+from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.simulation.broker import SimulatedBroker
@@ -22,7 +23,7 @@ from tests.support.desk import UNHURRIED, limits_with
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 
 
-class Uncorrelated:
+class Uncorrelated(CorrelationSource):
     """Correlations that are known and low."""
 
     def correlation(self, symbol: str, other: str) -> Decimal | None:

@@ -64,6 +64,42 @@ def test_the_result_is_exact_to_six_places_and_never_beyond_one():
     assert measured == measured.quantize(D("0.000001"))
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("gap", [False, True])
+def test_the_closest_are_among_those_that_are_named(seed, gap):
+    """Whoever looks at these alone finds the first highest, and the first that is unknown, as among all."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=30)
+    columns = {f"S{n}": shared * rng.integers(-2, 3) + rng.normal(size=30) * rng.integers(0, 3) for n in range(8)}
+    if gap:
+        columns["S5"][3] = NAN
+    moving = source(Market(**columns))
+    bets = {name: int(rng.integers(-1, 2)) for name in columns if name != "S0"}
+
+    def found(others):
+        best: tuple[Decimal, str] | None = None
+        for other in others:
+            measured = moving.correlation("S0", other)
+            if measured is None:
+                return best, other
+            alike = measured * bets[other] if bets[other] else abs(measured)
+            if best is None or alike > best[0]:
+                best = alike, other
+        return best, ""
+
+    named = list(moving.closest("S0", bets))
+    assert [name for name in bets if name in named] == named
+    best, unknown = found(bets)
+    assert found(named) == (best, unknown)
+    assert len(named) == len(bets) or not (gap or unknown)
+
+
+def test_symbols_without_a_column_are_all_named():
+    moving = source(Market(A=[1, 2, 3, 5], B=[2, 4, 6, 8]))
+    assert list(moving.closest("A", {"X": 1, "B": 1})) == ["X", "B"]
+    assert list(moving.closest("X", {"A": 1, "B": 1})) == ["A", "B"]
+
+
 def test_only_the_window_counts():
     market = Market(A=[1, 2, 3, 4, 5, 6], B=[-1, -2, -3, 4, 5, 6])
     assert source(market, window=3).correlation("A", "B") == D(1)

@@ -46,15 +46,23 @@ class Stretch:
         self.begin = begin
         self.end = end
         self._worth = worth
+        self._values = None if worth is None else worth.values(begin, end).tolist()
         self._cash = cash
+        self._known: dict[int, Decimal] = {}
 
     def range(self, end: int) -> tuple[Decimal, Decimal]:
         """The lowest and the highest equity before the step `end`, dollars."""
-        worth = self._worth
-        if worth is None:
+        if self._values is None:
             return self._cash, self._cash
-        seen = worth.values(self.begin, end)
-        return self._cash + worth.dollars(seen.min().item()), self._cash + worth.dollars(seen.max().item())
+        seen = self._values[: end - self.begin]
+        return self._equity(min(seen)), self._equity(max(seen))
+
+    def _equity(self, value: int) -> Decimal:
+        """Dollars, with positions of that worth."""
+        known = self._known.get(value)
+        if known is None and self._worth is not None:
+            known = self._known[value] = self._cash + self._worth.dollars(value)
+        return self._cash if known is None else known
 
     def bar_ends(self, speaking: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, int]]:
         """The steps that end a bar, each with the number of that bar; of `speaking` bars only, if given."""
@@ -79,17 +87,21 @@ class Stretch:
 
         Those that a later one reaches are left out.
         """
-        block, worth, now = self.block, self._worth, clock.monotonic_at(self.block.at(row))
-        if worth is None:
+        block, now = self.block, clock.monotonic_at(self.block.at(row))
+        if self._values is None:
             return [(now, self._cash)]
-        steps = range(self.begin, row + 1)
-        first = self.begin + bisect_left(steps, now - span_s, key=lambda step: clock.monotonic_at(block.at(step)))
-        found: list[tuple[float, Decimal]] = []
-        highest = None
-        for step, value in zip(range(row, first - 1, -1), worth.values(first, row + 1)[::-1].tolist(), strict=True):
-            if highest is None or value > highest:
+        seen = self._values[: row + 1 - self.begin]
+        highest, top, found = seen[-1], max(seen), [(now, self._equity(seen[-1]))]
+        for step in range(row - 1, self.begin - 1, -1):
+            if highest == top:
+                break
+            value = seen[step - self.begin]
+            if value > highest:
+                at = clock.monotonic_at(block.at(step))
+                if at < now - span_s:
+                    break
                 highest = value
-                found.append((clock.monotonic_at(block.at(step)), self._cash + worth.dollars(value)))
+                found.append((at, self._equity(value)))
         return found[::-1]
 
 

@@ -218,10 +218,10 @@ class PreTradeRiskChecker:
     def _ask(self, case: Case) -> Answers:
         try:
             self._gather(case)
+            return self._checklist.ask(case)
         except Exception as error:  # noqa: BLE001 - what cannot be read refuses the order, whatever the reason
             unread = CheckResult(Rule.CHECK_FAILED, False, detail=f"what the checks need cannot be read: {error!r}")
             return (unread,), unread
-        return self._checklist.ask(case)
 
     def remember(self, approved: Approval) -> None:
         """Count an order that leaves; an identical one within the window is taken for a mistake."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant_trading_system.core.decisions import CheckResult
+from quant_trading_system.core.decisions import CheckResult, Rejection, Rule
 from quant_trading_system.risk.checklist import Answers, Checklist
 from quant_trading_system.risk.checks import CHECKS, Case
 from quant_trading_system.risk.checks.facts import EVER, GROWS, SELLS, Question, stirring
@@ -95,3 +95,12 @@ def test_a_usual_order_leaves_most_rules_idle():
         for line in USUAL:
             decide(line)
     assert [facts for _, facts in found] == [EVER | GROWS, EVER | SELLS]
+
+
+def test_facts_that_cannot_be_read_refuse():
+    """A look at the facts that fails does not decide which rules are idle."""
+    with patch("quant_trading_system.risk.checklist.stirring", side_effect=ArithmeticError("no room")):
+        refused = decide(USUAL[0])
+    assert isinstance(refused, Rejection)
+    assert refused.rule is Rule.CHECK_FAILED
+    assert "no room" in refused.message

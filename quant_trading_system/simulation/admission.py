@@ -90,8 +90,12 @@ class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def open_orders(self) -> Iterable[LiveOrder]:
         """The open orders of the symbol, oldest first, but for the one that is to be replaced."""
-        others = self.orders.open_in(self.order.symbol)
-        return others if self.replaced is None else tuple(other for other in others if other is not self.replaced)
+        return self._others(self.orders.open_in(self.order.symbol))
+
+    @property
+    def opposite_orders(self) -> Iterable[LiveOrder]:
+        """Those of them on the other side."""
+        return self._others(self.orders.open_against(self.order.symbol, self.order.side))
 
     @property
     def reserved(self) -> int:
@@ -106,6 +110,9 @@ class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if replaced is not None and not replaced.closing:
             money -= replaced.reserved
         return self.account.buying_power(money)
+
+    def _others(self, orders: Iterable[LiveOrder]) -> Iterable[LiveOrder]:
+        return orders if self.replaced is None else tuple(other for other in orders if other is not self.replaced)
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):

@@ -9,11 +9,12 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.core.order_state import OrderStatus
-from quant_trading_system.core.orders import Order, OrderClass, OrderType
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType
 from quant_trading_system.simulation.books import UNIT, decimal_of, dollars, units
 from quant_trading_system.simulation.matching import shares_for, trail
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 
+_BUY = OrderSide.BUY
 _ZERO = Decimal(0)
 _STOP_TYPES = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
@@ -141,6 +142,8 @@ class OrderIndex:
         self._by_client_id: dict[str, LiveOrder] = {}
         self._open: dict[int, LiveOrder] = {}
         self._by_symbol: dict[str, dict[int, LiveOrder]] = {}
+        self._buys: dict[str, dict[int, LiveOrder]] = {}
+        self._sells: dict[str, dict[int, LiveOrder]] = {}
         self._reserved_shares: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -184,11 +187,12 @@ class OrderIndex:
         order, number = live.order, live.number
         self._by_client_id[order.client_order_id] = live
         self._open[number] = live
-        others = self._by_symbol.get(order.symbol)
-        if others is None:
-            self._by_symbol[order.symbol] = {number: live}
-        else:
-            others[number] = live
+        for index in (self._by_symbol, self._buys if order.side is _BUY else self._sells):
+            others = index.get(order.symbol)
+            if others is None:
+                index[order.symbol] = {number: live}
+            else:
+                others[number] = live
         if order.extended_hours:
             self.extended += 1
 
@@ -221,6 +225,15 @@ class OrderIndex:
     def open_in(self, symbol: str) -> Iterable[LiveOrder]:
         """The open orders of one symbol, oldest first."""
         orders = self._by_symbol.get(symbol)
+        return () if orders is None else tuple(orders.values())
+
+    def has_open(self, symbol: str) -> bool:
+        """There are open orders in the symbol."""
+        return symbol in self._by_symbol
+
+    def open_against(self, symbol: str, side: OrderSide) -> Iterable[LiveOrder]:
+        """The open orders of one symbol on the other side, oldest first."""
+        orders = (self._sells if side is _BUY else self._buys).get(symbol)
         return () if orders is None else tuple(orders.values())
 
     def symbols(self) -> tuple[str, ...]:
@@ -262,11 +275,12 @@ class OrderIndex:
         if order.extended_hours:
             self.extended -= 1
         del self._open[number]
-        orders = self._by_symbol[order.symbol]
-        if len(orders) == 1:
-            del self._by_symbol[order.symbol]
-        else:
-            del orders[number]
+        for index in (self._by_symbol, self._buys if order.side is _BUY else self._sells):
+            orders = index[order.symbol]
+            if len(orders) == 1:
+                del index[order.symbol]
+            else:
+                del orders[number]
 
     def _change(self, live: LiveOrder, change: int) -> None:
         live.reserved += change

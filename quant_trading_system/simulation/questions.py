@@ -52,7 +52,7 @@ def admit(application: Application) -> Admission:
         _ask_short_sale(application)
     if application.intent is not None:
         _ask_intent(application, application.intent)
-    if application.orders.open_in(order.symbol):
+    if application.orders.has_open(order.symbol):
         _ask_other_orders(application)
     return reserve(application)
 
@@ -179,18 +179,18 @@ def _ask_opposite_side(application: Application) -> None:
     order = application.order
     if application.is_closing:
         return
-    for other in application.open_orders:
-        if other.order.side is not order.side and not other.closing:
+    for other in application.opposite_orders:
+        if not other.closing:
             new, old = _OPENING[order.side], _OPENING[other.order.side]
             raise forbidden(f"cannot open a {new} while a {old} order is open")
 
 
 def _ask_wash_trade(application: Application) -> None:
-    """No order may trade with another one of the same account."""
+    """No order may trade with another one of the same account, which would be on the other side."""
     order = application.order
     if application.in_group or order.order_type is OrderType.TRAILING_STOP:
         return
-    for other in application.open_orders:
+    for other in application.opposite_orders:
         reason = _wash_trade(order, other)
         if reason:
             raise forbidden(
@@ -202,8 +202,7 @@ def _ask_wash_trade(application: Application) -> None:
 
 def _wash_trade(order: Order, existing: LiveOrder) -> str:
     other = existing.order
-    exempt = existing.order_class is not OrderClass.SIMPLE or other.order_type is OrderType.TRAILING_STOP
-    if order.side is other.side or exempt:
+    if existing.order_class is not _SIMPLE or other.order_type is OrderType.TRAILING_STOP:
         return ""
     if order.order_type in _IMMEDIATE_TYPES or other.order_type in _IMMEDIATE_TYPES:
         return "opposite side market/stop order exists"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import cache
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
@@ -21,7 +22,6 @@ MAX_BODY = 32 * 1024 * 1024
 MAX_FRAME = 4 * 1024 * 1024
 """Bytes of one WebSocket message."""
 
-_CHUNK = 64 * 1024
 _CONNECTIONS = 16
 _KEEP_ALIVE_S = 20  # shorter than servers keep idle connections, so that a dead one is rarely met
 _PING_S = 10
@@ -115,8 +115,7 @@ class HttpTransport:
         async with self._session.request(
             request.method,
             self._origin + request.path + query,
-            data=request.body or None,
-            headers={"Content-Type": "application/json"} if request.body else None,
+            data=aiohttp.BytesPayload(request.body, content_type="application/json") if request.body else None,
             timeout=_limits(timeouts),
             allow_redirects=False,
         ) as response:
@@ -125,8 +124,9 @@ class HttpTransport:
             return Reply(response.status, body, headers)
 
     async def _body_of(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
-        parts, size = [], 0
-        async for part in response.content.iter_chunked(_CHUNK):
+        parts, size, content = [], 0, response.content
+        while not content.at_eof():
+            part = await content.readany()
             size += len(part)
             if size > self._max_body:
                 response.close()
@@ -194,6 +194,7 @@ class OpenSocket:
         await self._socket.close()
 
 
+@cache
 def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
     connect = timeouts.connect.total_seconds()
     return aiohttp.ClientTimeout(

@@ -54,7 +54,10 @@ async def _with_ours(venue: VenueProcess, keys: Keys, at_once: int) -> tuple[lis
         spans.clear()
         begun = time.perf_counter()
         for first in range(WARM_UP, WARM_UP + ORDERS, at_once):
-            await asyncio.gather(*(one(number) for number in range(first, first + at_once)))
+            if at_once == 1:
+                await one(first)
+            else:
+                await asyncio.gather(*(one(number) for number in range(first, first + at_once)))
         return spans, ORDERS / (time.perf_counter() - begun)
     finally:
         await api.close()

@@ -25,7 +25,11 @@ class Attribution:
             position: signed shares held after it, by everybody together.
         """
         owners = self._shares.setdefault(symbol, {})
-        owners[strategy] = owners.get(strategy, ZERO) + signed
+        shares = owners[strategy] = owners.get(strategy, ZERO) + signed
+        if shares == position and len(owners) == 1:  # it has traded alone
+            if not shares:
+                del self._shares[symbol]
+            return
         self._fit(owners, position)
         for name in [name for name, shares in owners.items() if not shares]:
             del owners[name]

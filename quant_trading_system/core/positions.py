@@ -13,7 +13,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from quant_trading_system.core.numbers import LEDGER, ZERO, divide
+
+_add, _subtract, _multiply = LEDGER.add, LEDGER.subtract, LEDGER.multiply
 
 COST_QUANTUM = Decimal("1E-18")
 """Dollars; the step to which the released cost of a partial close is rounded."""
@@ -27,7 +31,7 @@ class PositionSide(StrEnum):
     FLAT = "flat"
 
 
-class Applied(NamedTuple):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """What one fill did to a position.
 
     Attributes:
@@ -39,7 +43,7 @@ class Applied(NamedTuple):
     round_trip: Decimal | None
 
 
-class Trade(NamedTuple):
+class Trade(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One change of a position, kept so that a later correction can be worked out as if it had been right at once.
 
     Attributes:
@@ -141,7 +145,18 @@ class Position:
         mark: last valid price, None before the first one.
     """
 
-    __slots__ = ("_base", "_trades", "_trip_pnl", "cost", "fees", "mark", "quantity", "realized_pnl", "symbol")
+    __slots__ = (
+        "_base",
+        "_middle",
+        "_trades",
+        "_trip_pnl",
+        "cost",
+        "fees",
+        "mark",
+        "quantity",
+        "realized_pnl",
+        "symbol",
+    )
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -152,6 +167,7 @@ class Position:
         self.mark: Decimal | None = None
         self._trip_pnl = ZERO
         self._base: Position | None = None  # as it was before the trades that are kept; None: empty
+        self._middle: Position | None = None  # as it was after `KEPT_TRADES` of them; None: to be replayed
         self._trades: list[Trade] = []
 
     def __repr__(self) -> str:
@@ -172,12 +188,12 @@ class Position:
     @property
     def market_value(self) -> Decimal:
         """Signed dollars at the last mark; at cost while there is no mark."""
-        return self.cost if self.mark is None else LEDGER.multiply(self.quantity, self.mark)
+        return self.cost if self.mark is None else _multiply(self.quantity, self.mark)
 
     @property
     def unrealized_pnl(self) -> Decimal:
         """Dollars at the last mark."""
-        return LEDGER.subtract(self.market_value, self.cost)
+        return _subtract(self.market_value, self.cost)
 
     def adopt(self, quantity: Decimal, cost: Decimal) -> None:
         """Take over shares that were bought before these books began: neither a fill nor a profit."""
@@ -185,8 +201,8 @@ class Position:
         self._take_over(quantity, cost)
 
     def _take_over(self, quantity: Decimal, cost: Decimal) -> None:
-        self.quantity = LEDGER.add(self.quantity, quantity)
-        self.cost = LEDGER.add(self.cost, cost)
+        self.quantity = _add(self.quantity, quantity)
+        self.cost = _add(self.cost, cost)
 
     def apply(
         self,
@@ -218,20 +234,19 @@ class Position:
             before = self.realized_pnl
             self.apply(was.quantity.copy_negate(), was.price, was.fee.copy_negate())
             self.apply(now.quantity, now.price, now.fee, key=key)
-            return Restated(LEDGER.subtract(self.realized_pnl, before), {}, {})
+            return Restated(_subtract(self.realized_pnl, before), {}, {})
         before, trips = self.realized_pnl, self._replayed()[1]
-        self._trades[place] = now._replace(key=key, number=self._trades[place].number)
+        self._trades[place] = msgspec.structs.replace(now, key=key, number=self._trades[place].number)
+        self._middle = None  # it was before the correction
         fresh, trips_now = self._replayed()
         self.quantity, self.cost, self._trip_pnl = fresh.quantity, fresh.cost, fresh._trip_pnl
         self.realized_pnl, self.fees = fresh.realized_pnl, fresh.fees
-        return Restated(LEDGER.subtract(self.realized_pnl, before), trips, trips_now)
+        return Restated(_subtract(self.realized_pnl, before), trips, trips_now)
 
     def _replayed(self, count: int | None = None) -> tuple[Position, dict[int, Decimal]]:
         """The position after the first `count` trades that are kept, or all, and the round trips that they closed."""
-        fresh, base, trips = Position(self.symbol), self._base, dict[int, Decimal]()
-        if base is not None:
-            fresh.quantity, fresh.cost, fresh._trip_pnl = base.quantity, base.cost, base._trip_pnl
-            fresh.realized_pnl, fresh.fees = base.realized_pnl, base.fees
+        trips = dict[int, Decimal]()
+        fresh = Position(self.symbol) if self._base is None else self._base._state()
         for trade in self._trades[:count]:
             if trade.key is None:
                 fresh._take_over(trade.quantity, trade.price)
@@ -242,30 +257,36 @@ class Position:
         return fresh, trips
 
     def _keep(self, trade: Trade) -> None:
-        if len(self._trades) >= 2 * KEPT_TRADES:
-            self._base = self._replayed(KEPT_TRADES)[0]
-            del self._trades[:KEPT_TRADES]
-        self._trades.append(trade)
+        trades = self._trades
+        if len(trades) == KEPT_TRADES:
+            self._middle = self._state()
+        elif len(trades) >= 2 * KEPT_TRADES:
+            self._base = self._middle or self._replayed(KEPT_TRADES)[0]
+            self._middle = self._state()
+            del trades[:KEPT_TRADES]
+        trades.append(trade)
+
+    def _state(self) -> Position:
+        """What a replay goes on from; without the trades that led to it."""
+        state = Position(self.symbol)
+        state.quantity, state.cost, state._trip_pnl = self.quantity, self.cost, self._trip_pnl
+        state.realized_pnl, state.fees = self.realized_pnl, self.fees
+        return state
 
     def _trade(self, signed_quantity: Decimal, price: Decimal, fee: Decimal) -> Applied:
-        closing = self._closed_by(signed_quantity)
-        realized = self._close(closing, price) if closing else ZERO
-        opening = LEDGER.subtract(signed_quantity, closing)
-        self.fees = LEDGER.add(self.fees, fee)
-        self._trip_pnl = LEDGER.add(self._trip_pnl, LEDGER.subtract(realized, fee))
-        round_trip = None
+        held, closing, realized, round_trip = self.quantity, ZERO, ZERO, None
+        if held and (held > 0) is not (signed_quantity > 0):
+            closing = signed_quantity if signed_quantity.copy_abs() <= held.copy_abs() else held.copy_negate()
+            realized = self._close(closing, price)
+        opening = _subtract(signed_quantity, closing)
+        self.fees = _add(self.fees, fee)
+        self._trip_pnl = _add(self._trip_pnl, _subtract(realized, fee))
         if closing and not self.quantity:
             round_trip, self._trip_pnl = self._trip_pnl, ZERO
         if opening:
-            self.cost = LEDGER.add(self.cost, LEDGER.multiply(opening, price))
-            self.quantity = LEDGER.add(self.quantity, opening)
+            self.cost = _add(self.cost, _multiply(opening, price))
+            self.quantity = _add(self.quantity, opening)
         return Applied(realized, round_trip)
-
-    def _closed_by(self, signed_quantity: Decimal) -> Decimal:
-        held = self.quantity
-        if not held or (held > 0) == (signed_quantity > 0):
-            return ZERO
-        return signed_quantity if signed_quantity.copy_abs() <= held.copy_abs() else held.copy_negate()
 
     def _close(self, closing: Decimal, price: Decimal) -> Decimal:
         held = self.quantity
@@ -273,9 +294,9 @@ class Position:
         if leaving == held:
             released = self.cost
         else:
-            released = divide(LEDGER.multiply(self.cost, leaving), held, COST_QUANTUM)
-        realized = LEDGER.subtract(LEDGER.multiply(leaving, price), released)
-        self.cost = LEDGER.subtract(self.cost, released)
-        self.quantity = LEDGER.subtract(held, leaving)
-        self.realized_pnl = LEDGER.add(self.realized_pnl, realized)
+            released = divide(_multiply(self.cost, leaving), held, COST_QUANTUM)
+        realized = _subtract(_multiply(leaving, price), released)
+        self.cost = _subtract(self.cost, released)
+        self.quantity = _subtract(held, leaving)
+        self.realized_pnl = _add(self.realized_pnl, realized)
         return realized

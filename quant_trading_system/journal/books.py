@@ -23,11 +23,11 @@ from quant_trading_system.journal.order_fold import History, OrderView
 from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.journal.projection import Baselines, Halt, Projection
 
-_POSITION_FIELDS = tuple(sorted(Position.__slots__))
+_POSITION_FIELDS = tuple(sorted(set(Position.__slots__) - {"_middle"}))  # a replay of the trades finds that again
 
 
 class PositionState(msgspec.Struct, array_like=True):
-    """Every field of a `Position`, in the order of their names."""
+    """Every field of a `Position` that it cannot find out itself, in the order of their names."""
 
     base: PositionState | None
     trades: list[Trade]

@@ -290,6 +290,30 @@ def test_of_a_long_history_a_part_is_kept_and_the_sums_hold_all_the_same(wrong):
     assert (change.realized == 0) == (wrong >= KEPT_TRADES)
 
 
+@pytest.mark.parametrize("told_after", [KEPT_TRADES - 1, KEPT_TRADES, KEPT_TRADES + 100, 2 * KEPT_TRADES])
+def test_corrections_of_a_long_history_are_worked_out_from_where_the_kept_part_begins(told_after):
+    """Every part that leaves leaves what it came to behind, also when something within it was corrected before."""
+
+    def trade(position, number, price):
+        position.apply(D(3 if number % 4 else -7), price, D("0.01"), key=("", str(number)), number=number)
+
+    def right(number):
+        return D(90 if number in (told_after // 2, 3 * KEPT_TRADES - 5) else 100 + number % 7)
+
+    told, truth = Position("KO"), Position("KO")
+    for number in range(1, 3 * KEPT_TRADES + 2):
+        trade(truth, number, right(number))
+        trade(told, number, D(100 + number % 7))
+        if number in (told_after, 3 * KEPT_TRADES):
+            late = number // 2 if number == told_after else 3 * KEPT_TRADES - 5
+            signed = D(3 if late % 4 else -7)
+            was, now = (Trade(0, ("", ""), signed, price, D("0.01")) for price in (D(100 + late % 7), D(90)))
+            told.correct(("", str(late)), was, now)
+    assert [getattr(told, name) for name in ("quantity", "cost", "realized_pnl", "fees", "_trip_pnl")] == [
+        getattr(truth, name) for name in ("quantity", "cost", "realized_pnl", "fees", "_trip_pnl")
+    ]
+
+
 def test_a_reset_forgives_the_streak_and_later_corrections_leave_it_forgiven():
     trips, position = RoundTrips(), Position("KO")
     for i, (quantity, price) in enumerate([(1, 100), (-1, 99)]):

@@ -145,7 +145,7 @@ def test_no_field_of_the_books_is_missing_in_a_snapshot():
     names = {name.lstrip("_") for name in vars(Projection()).keys() - wiring}
     names |= {name.lstrip("_") for name in vars(OrderFold(print)).keys() - {"_differ", "_history"}}
     assert names == set(Books.__struct_fields__)
-    slots = [name.lstrip("_") for name in sorted(Position.__slots__)]
+    slots = [name.lstrip("_") for name in sorted(Position.__slots__) if name != "_middle"]  # a replay finds it again
     assert slots == list(snapshot.books_module.PositionState.__struct_fields__)
 
 

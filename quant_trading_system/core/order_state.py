@@ -14,7 +14,15 @@ from quant_trading_system.core.exceptions import InvalidTransition
 
 
 class OrderStatus(StrEnum):
-    """What is true of the order at the broker, as far as the evidence goes."""
+    """What is true of the order at the broker, as far as the evidence goes.
+
+    Attributes:
+        is_open: the order may trade, as far as we know, so limits count it in full.
+        is_terminal: nothing more is expected, though a late fill proven by the broker is still booked.
+    """
+
+    is_open: bool
+    is_terminal: bool
 
     CREATED = "created"
     DENIED = "denied"  # our own gate said no; it never left us
@@ -32,16 +40,6 @@ class OrderStatus(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"  # the broker said no
     REPLACED = "replaced"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Nothing more is expected, though a late fill proven by the broker is still booked."""
-        return self in _TERMINAL
-
-    @property
-    def is_open(self) -> bool:
-        """The order may trade, as far as we know, so limits count it in full."""
-        return self in _OPEN
 
 
 class OrderTrigger(StrEnum):
@@ -89,8 +87,10 @@ S, T = OrderStatus, OrderTrigger
 _TERMINAL = frozenset({S.DENIED, S.UNSENT, S.ABSENT, S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})
 _ENDED = frozenset({S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED, S.REPLACED})  # at the broker
 _OPEN = frozenset({S.SENT, S.IN_DOUBT, S.HELD, S.WORKING, S.PARTIALLY_FILLED, S.SUSPENDED, S.DONE_FOR_DAY})
+for _status in S:  # plain attributes: nothing is asked more often
+    _status.is_open, _status.is_terminal = _status in _OPEN, _status in _TERMINAL
 
-_FROM_BROKER: Mapping[OrderTrigger, OrderStatus] = {
+BROKER_WORDS: Mapping[OrderTrigger, OrderStatus] = {
     T.HOLD: S.HELD,
     T.ACCEPT: S.WORKING,
     T.REJECT: S.REJECTED,
@@ -102,10 +102,11 @@ _FROM_BROKER: Mapping[OrderTrigger, OrderStatus] = {
     T.SUSPEND: S.SUSPENDED,
     T.FINISH_DAY: S.DONE_FOR_DAY,
 }
+"""What only the broker can say of an order, and what is true of it then."""
 
 
 def _rows(status: OrderStatus, *triggers: OrderTrigger) -> dict[tuple[OrderStatus, OrderTrigger], OrderStatus]:
-    return {(status, trigger): _FROM_BROKER[trigger] for trigger in triggers}
+    return {(status, trigger): BROKER_WORDS[trigger] for trigger in triggers}
 
 
 TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingProxyType(
@@ -115,14 +116,14 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingPro
         (S.CREATED, T.ADOPT): S.WORKING,  # until the broker says more, it may trade
         (S.SENT, T.NOT_SENT): S.UNSENT,
         (S.SENT, T.TIME_OUT): S.IN_DOUBT,
-        **_rows(S.SENT, *_FROM_BROKER),  # answers may skip steps: the first word can be the last fill
-        **_rows(S.IN_DOUBT, *_FROM_BROKER),
+        **_rows(S.SENT, *BROKER_WORDS),  # answers may skip steps: the first word can be the last fill
+        **_rows(S.IN_DOUBT, *BROKER_WORDS),
         (S.IN_DOUBT, T.FIND_ABSENT): S.ABSENT,
-        **_rows(S.ABSENT, *_FROM_BROKER),  # late evidence: a request can arrive after we gave up on it
-        **_rows(S.HELD, *_FROM_BROKER),
-        **_rows(S.WORKING, *_FROM_BROKER),  # REJECT: accepted first, refused by the exchange seconds later
-        **_rows(S.SUSPENDED, *_FROM_BROKER),
-        **_rows(S.DONE_FOR_DAY, *_FROM_BROKER),
+        **_rows(S.ABSENT, *BROKER_WORDS),  # late evidence: a request can arrive after we gave up on it
+        **_rows(S.HELD, *BROKER_WORDS),
+        **_rows(S.WORKING, *BROKER_WORDS),  # REJECT: accepted first, refused by the exchange seconds later
+        **_rows(S.SUSPENDED, *BROKER_WORDS),
+        **_rows(S.DONE_FOR_DAY, *BROKER_WORDS),
         **_rows(S.PARTIALLY_FILLED, T.FILL_PART, T.FILL_LAST, T.CANCEL, T.EXPIRE, T.REPLACE, T.SUSPEND, T.FINISH_DAY),
         (S.PARTIALLY_FILLED, T.ACCEPT): S.PARTIALLY_FILLED,  # the acknowledgement came after the first fill
         (S.PARTIALLY_FILLED, T.HOLD): S.PARTIALLY_FILLED,
@@ -130,7 +131,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderTrigger], OrderStatus] = MappingPro
         # The stream was faster than an answer that never came: what it told stands.
         **{(s, T.TIME_OUT): s for s in (_OPEN - {S.SENT}) | _ENDED},
         # Terminal states absorb what overtook them or follows late; fills still move the position.
-        **{(s, t): s for s in _ENDED for t in _FROM_BROKER if t is not T.FILL_LAST},
+        **{(s, t): s for s in _ENDED for t in BROKER_WORDS if t is not T.FILL_LAST},
         **{(s, T.FILL_LAST): S.FILLED for s in _ENDED - {S.REPLACED}},
         (S.REPLACED, T.FILL_LAST): S.REPLACED,  # a late fill of the old leg counts against the same intent
         # A recorded correction is the only way out of an end: what is not filled any more will not trade any more.

@@ -197,7 +197,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         Raises:
             InvalidOrder: the id is too long, or not printable ASCII.
         """
-        named = copy(self)  # everything else has been checked
+        named: Order = self.__copy__()  # type: ignore[attr-defined]  # everything else has been checked
         msgspec.structs.force_setattr(named, "client_order_id", client_order_id)
         _require_identity(named)
         return named

@@ -15,7 +15,9 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import ExecutionPlan, Rejection
 from quant_trading_system.core.events import AnyEvent, HaltTrigger
 from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
+from quant_trading_system.core.order_groups import leads_group
 from quant_trading_system.core.order_state import (
+    BROKER_WORDS,
     OrderStatus,
     OrderTrigger,
     PendingRequest,
@@ -47,22 +49,11 @@ class Journal(Protocol):
         """Return when everything appended so far would survive a crash."""
 
 
-_SEEN_AS = {
-    OrderStatus.HELD: OrderTrigger.HOLD,
-    OrderStatus.WORKING: OrderTrigger.ACCEPT,
-    OrderStatus.PARTIALLY_FILLED: OrderTrigger.FILL_PART,
-    OrderStatus.FILLED: OrderTrigger.FILL_LAST,
-    OrderStatus.CANCELED: OrderTrigger.CANCEL,
-    OrderStatus.EXPIRED: OrderTrigger.EXPIRE,
-    OrderStatus.REJECTED: OrderTrigger.REJECT,
-    OrderStatus.REPLACED: OrderTrigger.REPLACE,
-    OrderStatus.SUSPENDED: OrderTrigger.SUSPEND,
-    OrderStatus.DONE_FOR_DAY: OrderTrigger.FINISH_DAY,
-}
-BROKER_WORDS = frozenset(_SEEN_AS.values())
-"""What only the broker can have said: the first of them acknowledges the order."""
-
+_SEEN_AS = {status: trigger for trigger, status in BROKER_WORDS.items()}
 _NEVER_LEFT = frozenset({OrderStatus.CREATED, OrderStatus.DENIED, OrderStatus.UNSENT})
+_BEGUN, _ABSENT = advance(OrderStatus.CREATED, OrderTrigger.SEND), OrderStatus.ABSENT
+_NOTHING_ASKED = PendingRequest.NONE
+_SEND, _REPLACE, _FILL_LAST = OrderTrigger.SEND, OrderTrigger.REPLACE, OrderTrigger.FILL_LAST
 
 
 class OrderLives:
@@ -151,18 +142,20 @@ class OrderLives:
         record.shrinks = approved.exits
         record.room_price = approved.price
         record.sent_at, record.left_at = self._clock.now(), self._clock.monotonic()
-        record.status = advance(record.status, OrderTrigger.SEND)
+        record.status = _BEGUN
         if isinstance(approved, ApprovedReplacement):
             record.replaces = approved.replaces
-        record.sent_seq = self._journal.append(decided(record, OrderTrigger.SEND, approved.decision), cause)
-        self._link(record)
+        record.sent_seq = self._journal.append(decided(record, _SEND, approved.decision), cause)
+        if record.replaces:
+            self._link(record)
         self.store.add(record)
         self.room.take(record)
-        try:
-            self.groups.form(record)
-        except JournalError:
-            self.step(record, OrderTrigger.NOT_SENT, "its legs were not recorded", on_record=False)
-            raise
+        if leads_group(order):
+            try:
+                self.groups.form(record)
+            except JournalError:
+                self.step(record, OrderTrigger.NOT_SENT, "its legs were not recorded", on_record=False)
+                raise
         return record
 
     def begin_replacement(
@@ -265,42 +258,39 @@ class OrderLives:
     def take(self, update: BrokerUpdate) -> None:
         """Take one message of the broker's stream; what it repeats changes nothing."""
         with self._lock:
-            record = self.find(update.client_order_id)
+            record = self.store.get(update.client_order_id) or self.find(update.client_order_id)
             if record is None:
                 if not self.take_stranger(update):
                     self._stranger(update.client_order_id)
                 return
-            if update.execution is not None and (flaw := flaw_of(update.execution, record)):
-                self.watch.set_apart(record, flaw)
-                return
+            execution, trigger = update.execution, update.trigger
             incomplete: KillSwitchIncomplete | JournalError | None = None
-            try:
-                if not self._book(record, update):
+            if execution is not None:
+                if flaw := flaw_of(execution, record):
+                    self.watch.set_apart(record, flaw)
                     return
-            except (KillSwitchIncomplete, JournalError) as error:
-                incomplete = error  # the fill is booked; first this order's life goes on, so that the two agree
+                try:
+                    if not self._apply(record, execution) and (trigger is not _FILL_LAST or not record.status.is_open):
+                        return  # nothing new; an open order's last fill may have come by another way
+                except (KillSwitchIncomplete, JournalError) as error:
+                    incomplete = error  # the fill is booked; first this order's life goes on, so that the two agree
             if record.status in _NEVER_LEFT:
                 self._stranger(record.order_id)  # it cannot be at the broker, and yet it is
                 return
             record.venue_order_id = record.venue_order_id or update.venue_order_id
-            if update.request is not None and record.pending is not PendingRequest.NONE:
+            if update.request is not None and record.pending is not _NOTHING_ASKED:
                 self.request(record, update.request, update.reason)
             if update.history is not None:
                 self.restate(record, update.history, update.reason)
-            self.groups.resize(record, update.quantity)
-            if update.trigger is not None:
+            if update.quantity is not None:
+                self.groups.resize(record, update.quantity)
+            if trigger is not None:
                 try:
-                    self.step(record, update.trigger, update.reason)
+                    self.step(record, trigger, update.reason)
                 except JournalError as error:
                     incomplete = incomplete or error
             if incomplete is not None:
                 raise incomplete
-
-    def _book(self, record: OrderRecord, update: BrokerUpdate) -> bool:
-        """Book the fill of `update`, if there is one; False when the update tells nothing new."""
-        if update.execution is None or self._apply(record, update.execution):
-            return True
-        return update.trigger is OrderTrigger.FILL_LAST and record.status.is_open  # its fill came by another way
 
     def _apply(self, record: OrderRecord, execution: Execution) -> bool:
         if execution.cumulative_quantity <= record.filled_before:
@@ -354,40 +344,40 @@ class OrderLives:
     def step(self, record: OrderRecord, trigger: OrderTrigger, reason: str = "", *, on_record: bool = True) -> None:
         """Move the order's life by the table, and everything that depends on it."""
         with self._lock:
-            before = record.status
-            record.status = advance(before, trigger)
+            before, now = record.status, self._clock.now()
+            status = record.status = advance(before, trigger)
             if record.acknowledged_at is None and trigger in BROKER_WORDS:
-                record.acknowledged_at = self._clock.now()
-            if not record.status.is_open or trigger is OrderTrigger.REPLACE:
-                record.pending = PendingRequest.NONE
+                record.acknowledged_at = now
+            if not status.is_open or trigger is _REPLACE:
+                record.pending = _NOTHING_ASKED
             record.reason = reason or record.reason
-            self.store.settle(record)
+            if status.is_open is not before.is_open:
+                self.store.settle(record)
             self.room.adjust(record, before)
             self.watch.moved(record, before)
-            failure = self._put_on_record(record, trigger, reason) if on_record else None
-            failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
-            if before.is_open and not record.status.is_open:
-                record.final_at, record.left_at = self._clock.now(), None
-                self._free_older(record, on_record=on_record and failure is None)
+            failure: JournalError | None = None
+            if on_record:
+                try:
+                    self._journal.append(changed(record, trigger, reason, now), record.sent_seq)
+                except JournalError as error:
+                    failure = error
+            if record.group is not None:
+                failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
+            if before.is_open and not status.is_open:
+                record.final_at, record.left_at = now, None
+                if record.older is not None:
+                    self._free_older(record, record.older, on_record=on_record and failure is None)
                 for listener in self._settled:
                     listener(record)
-            if before is OrderStatus.ABSENT:
+            if before is _ABSENT:
                 for listener in self._returned:
                     listener(record)
             if failure is not None:
                 raise failure  # orders and books have moved together, with or without a record
 
-    def _put_on_record(self, record: OrderRecord, trigger: OrderTrigger, reason: str) -> JournalError | None:
-        try:
-            self._journal.append(changed(record, trigger, reason, self._clock.now()), record.sent_seq)
-        except JournalError as error:
-            return error
-        return None
-
-    def _free_older(self, record: OrderRecord, *, on_record: bool) -> None:
+    def _free_older(self, record: OrderRecord, old: OrderRecord, *, on_record: bool) -> None:
         """An order that was to take another's place has ended: the other one works on, and may be asked again."""
-        old = record.older
-        if old is not None and old.pending is PendingRequest.REPLACE:
+        if old.pending is PendingRequest.REPLACE:
             why = f"{record.order_id} is {record.status}"
             self.request(old, RequestTrigger.REFUSED, why, on_record=on_record)
 

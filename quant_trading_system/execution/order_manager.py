@@ -24,6 +24,7 @@ from quant_trading_system.core.exceptions import (
     UnknownOrder,
 )
 from quant_trading_system.core.ids import MAX_CLIENT_ORDER_ID, IntentCounter, original_id, replacement_id
+from quant_trading_system.core.order_groups import leads_group
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, TimeInForce
 from quant_trading_system.execution.broker import Broker, BrokerOrder
@@ -115,23 +116,18 @@ class OrderManager:
             DuplicateOrderId: the id was used for another order; names the differing field.
             JournalUnavailable: the intent could not be made durable, so nothing was sent.
         """
-        with self._lock, self.rooms.lent(order, plan):
-            known = None
-            if order.client_order_id:
-                known = self.lives.find(order.client_order_id)
+        with self._lock:
+            if plan is None or not plan.parent:
+                verdict = self._decide(order, plan, cause)
             else:
-                order = order.with_id(self._ids.next_order_id())
-            if known is None:
-                require_free_legs(order, self.lives.is_known)
-            verdict = self._decide(order, plan, cause) if known is None else _same_answer(known, order)
+                with self.rooms.lent(order, plan):
+                    verdict = self._decide(order, plan, cause)
         if isinstance(verdict, Placed):
             return verdict
         if isinstance(verdict, Rejection):
             return self._refused(verdict, order)
         record, approved = verdict
-        await self._make_durable(record)
-        self._require_permission(record, approved)
-        return await self._send(record, self._broker.place(approved))
+        return await self._send(record, approved, lambda: self._broker.place(approved))
 
     async def replace(
         self,
@@ -179,9 +175,7 @@ class OrderManager:
         if isinstance(verdict, Rejection):
             return self._refused(verdict, order)
         record, approved = verdict
-        await self._make_durable(record)
-        self._require_permission(record, approved)
-        return await self._send(record, self._broker.replace(approved))
+        return await self._send(record, approved, lambda: self._broker.replace(approved))
 
     def _refused(self, rejection: Rejection, order: Order) -> Rejection:
         if rejection.rule is Rule.KILL_SWITCH:
@@ -190,8 +184,14 @@ class OrderManager:
 
     def _decide(
         self, order: Order, plan: ExecutionPlan | None, cause: int | None
-    ) -> tuple[OrderRecord, ApprovedOrder] | Rejection:
+    ) -> tuple[OrderRecord, ApprovedOrder] | Rejection | Placed:
         """Check, reserve, ask the kill switch, mark as sending: one step under the lock."""
+        if not order.client_order_id:
+            order = order.with_id(self._ids.next_order_id())
+        elif (known := self.lives.find(order.client_order_id)) is not None:
+            return _same_answer(known, order)
+        if leads_group(order):
+            require_free_legs(order, self.lives.is_known)
         verdict = self._checker.check_order(order, plan)
         if isinstance(verdict, ApprovedOrder) and not self._kill_switch.permits(order, shrinking=verdict.shrinks):
             verdict = halted(order, verdict)  # asked last: nothing fits between asking and marking
@@ -227,24 +227,22 @@ class OrderManager:
         fresh = replacement_id(original, number)
         return fresh if len(fresh) <= MAX_CLIENT_ORDER_ID else self._ids.next_order_id()
 
-    async def _make_durable(self, record: OrderRecord) -> None:
+    async def _send(
+        self, record: OrderRecord, approved: Approval, send: Callable[[], Awaitable[BrokerOrder]]
+    ) -> Placed:
+        """Make the intent durable, which takes time, so the switch is asked again; then let it go."""
         try:
             await self._journal.durable()
         except BaseException as error:
             lost = isinstance(error, JournalError)
             self.lives.step(record, OrderTrigger.NOT_SENT, "the intent was not made durable", on_record=not lost)
             raise
-
-    def _require_permission(self, record: OrderRecord, approved: Approval) -> None:
-        """Writing the record takes time, and the switch may have been set meanwhile."""
         if not self._kill_switch.permits(approved.order, shrinking=approved.shrinks):
             reason = self._kill_switch.reason_for(approved.order)
             self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
             raise KillSwitchActiveError(reason, record.order_id)
-
-    async def _send(self, record: OrderRecord, sending: Awaitable[BrokerOrder]) -> Placed:
         try:
-            answer = await sending
+            answer = await send()
         except NotSent as error:
             self.lives.answered(record, OrderTrigger.NOT_SENT, str(error))
         except BrokerRejected as error:

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 from quant_trading_system.core.decisions import Decision, Rejection
 from quant_trading_system.core.events import AnyEvent, FillCorrected, FillEvent, OrderEvent
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.order_state import BROKER_WORDS, OrderStatus
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.broker import Execution
-from quant_trading_system.execution.order_life import BROKER_WORDS
 from quant_trading_system.execution.order_store import OrderRecord
 
 _NINE_DECIMALS = Decimal("1E-9")

@@ -6,6 +6,8 @@ from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.portfolio import Portfolio
 
+_IN_DOUBT = OrderStatus.IN_DOUBT
+
 
 class OrderRoom:
     """Keeps the reservations in `Portfolio` in line with the orders."""
@@ -18,19 +20,20 @@ class OrderRoom:
         """An order begins, or is taken up again."""
         order, is_leg = record.order, record.group is not None
         self._portfolio.reserve(record.order_id, order.symbol, record.room, record.room_price, order, is_leg=is_leg)
-        if record.status is OrderStatus.IN_DOUBT:
+        if record.status is _IN_DOUBT:
             self._portfolio.set_in_doubt(record.order_id, record.order.symbol, True)
 
     def adjust(self, record: OrderRecord, before: OrderStatus) -> None:
         """The status of an order has changed."""
-        symbol, status = record.order.symbol, record.status
-        if before.is_open and not status.is_open:
-            self._portfolio.release(record.order_id, symbol)
-        elif status.is_open and not before.is_open and before is not OrderStatus.CREATED:
-            order, is_leg = record.order, record.group is not None
-            self._portfolio.restore(record.order_id, symbol, record.room, record.room_price, order, is_leg=is_leg)
-        elif (before is OrderStatus.IN_DOUBT) != (status is OrderStatus.IN_DOUBT):
-            self._portfolio.set_in_doubt(record.order_id, symbol, status is OrderStatus.IN_DOUBT)
+        order, status = record.order, record.status
+        if before.is_open is not status.is_open:
+            if before.is_open:
+                self._portfolio.release(record.order_id, order.symbol)
+            elif before is not OrderStatus.CREATED:
+                room, is_leg = record.room, record.group is not None
+                self._portfolio.restore(record.order_id, order.symbol, room, record.room_price, order, is_leg=is_leg)
+        elif (before is _IN_DOUBT) is not (status is _IN_DOUBT):
+            self._portfolio.set_in_doubt(record.order_id, order.symbol, status is _IN_DOUBT)
         self.share(record)
 
     def share(self, record: OrderRecord) -> None:
@@ -41,8 +44,10 @@ class OrderRoom:
                 if member in record.group.exits:
                     member.shrinks = record.group.only_closes(member)
             return
+        if record.older is None and record.newer is None:
+            return
         leg: OrderRecord | None = record
-        while leg is not None and (leg.older is not None or leg.newer is not None):
+        while leg is not None:
             self.resize(leg)
             leg = leg.newer
 

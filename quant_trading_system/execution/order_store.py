@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quant_trading_system.execution.order_group import OrderGroup
 
 _PRICE_QUANTUM = Decimal("1E-9")
+_BUY = OrderSide.BUY
 _AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
 
 
@@ -32,8 +33,8 @@ class OrderRecord:
         quantity: shares at most; for dollar orders the gate's worst case.
         filled: shares executed; `filled_value`: the dollars that they traded for, so that averages stay exact.
         filled_before: shares that had filled when somebody else's order was taken over; the positions contain them.
-        executions: those booked, by id; one that was taken back has the quantity 0. `intervals`: the cumulative
-            quantities at which they end.
+        executions: those booked, by id; one that was taken back has the quantity 0. `booked_to`: the largest
+            cumulative quantity at which one of them ends.
         rejection: the gate's answer, when it said no.
         expected_price: mid at the decision, what slippage is measured against.
         room_price: dollars a share at which its room is reserved.
@@ -44,12 +45,14 @@ class OrderRecord:
         misses: how often the broker was asked about it and did not know it.
         replaces, replaced_by: ids of the orders before and after it in a chain of replaces, empty for none;
             `older`, `newer`: these orders, None while they are not in memory.
+        order_id: the client order id.
         parent: id of the order that leads its group, when it is a leg; else empty.
         group: the bracket, OCO or OTO group that it belongs to, None for simple orders.
     """
 
     __slots__ = (
         "acknowledged_at",
+        "booked_to",
         "executions",
         "expected_price",
         "fees",
@@ -58,12 +61,12 @@ class OrderRecord:
         "filled_value",
         "final_at",
         "group",
-        "intervals",
         "left_at",
         "misses",
         "newer",
         "older",
         "order",
+        "order_id",
         "parent",
         "pending",
         "quantity",
@@ -81,6 +84,7 @@ class OrderRecord:
 
     def __init__(self, order: Order, quantity: Decimal) -> None:
         self.order = order
+        self.order_id = order.client_order_id
         self.quantity = quantity
         self.status = OrderStatus.CREATED
         self.pending = PendingRequest.NONE
@@ -90,7 +94,7 @@ class OrderRecord:
         self.fees = ZERO
         self.expected_price: Decimal | None = None
         self.executions: dict[str, Execution] = {}
-        self.intervals: set[Decimal] = set()
+        self.booked_to = ZERO
         self.rejection: Rejection | None = None
         self.venue_order_id = ""
         self.reason = ""
@@ -113,17 +117,21 @@ class OrderRecord:
         order, done = self.order, f"{self.filled}/{self.quantity}"
         return f"OrderRecord({order.client_order_id} {order.side} {done} {order.symbol} {self.status})"
 
-    @property
-    def order_id(self) -> str:
-        """The client order id."""
-        return self.order.client_order_id
+    def has_booked(self, execution: Execution) -> bool:
+        """It was counted before, by its id or by the interval of the cumulative quantity that it covers."""
+        if execution.execution_id in self.executions:
+            return True
+        end = execution.cumulative_quantity
+        return end <= self.booked_to and any(end == other.cumulative_quantity for other in self.executions.values())
 
     def book(self, execution: Execution) -> None:
         """Count an execution."""
+        quantity, end = execution.quantity, execution.cumulative_quantity
         self.executions[execution.execution_id] = execution
-        self.intervals.add(execution.cumulative_quantity)
-        self.filled += execution.quantity
-        self.filled_value = LEDGER.add(self.filled_value, LEDGER.multiply(execution.quantity, execution.price))
+        if end > self.booked_to:
+            self.booked_to = end
+        self.filled += quantity
+        self.filled_value = LEDGER.add(self.filled_value, LEDGER.multiply(quantity, execution.price))
         self.fees += execution.fee
 
     def correct(self, now: Execution) -> None:
@@ -131,8 +139,7 @@ class OrderRecord:
         told = sorted(self.executions.values(), key=lambda execution: execution.cumulative_quantity)
         end = told[0].cumulative_quantity - told[0].quantity if told else self.filled_before
         self.executions[now.execution_id] = now
-        self.intervals.clear()
-        self.filled = self.filled_value = self.fees = ZERO
+        self.booked_to = self.filled = self.filled_value = self.fees = ZERO
         for execution in told:
             execution = self.executions[execution.execution_id]
             end += execution.quantity
@@ -142,7 +149,10 @@ class OrderRecord:
     @property
     def leaves(self) -> Decimal:
         """Shares that may still fill; 0 when the order is final."""
-        return max(self.quantity - self.chain_filled, ZERO) if self.status.is_open else ZERO
+        if not self.status.is_open:
+            return ZERO
+        left = self.quantity - self.chain_filled
+        return ZERO if left < 0 else left
 
     @property
     def chain_filled(self) -> Decimal:
@@ -159,7 +169,7 @@ class OrderRecord:
         shares = self.leaves if self.group is None else self.group.leaves_of(self)
         if self.older is not None:
             shares = max(shares - self.older.leaves, ZERO)
-        return shares if self.order.side is OrderSide.BUY else -shares
+        return shares if self.order.side is _BUY else -shares
 
     @property
     def average_price(self) -> Decimal | None:

@@ -21,11 +21,9 @@ WARN_AFTER, HALT_AFTER = timedelta(minutes=1), timedelta(minutes=5)
 """How long an order may be in doubt before a person is told, and before the account is halted."""
 _ABSURD = 10
 """A price that is so many times the one that was expected, or that part of it, is looked up before it is booked."""
-_OUTCOMES = {
-    OrderStatus.REJECTED: Answer.REFUSED,
-    OrderStatus.IN_DOUBT: Answer.NONE,
-    OrderStatus.UNSENT: Answer.NONE,
-}
+_SENT, _IN_DOUBT, _REJECTED = OrderStatus.SENT, OrderStatus.IN_DOUBT, OrderStatus.REJECTED
+_OUTCOMES = {_REJECTED: Answer.REFUSED, _IN_DOUBT: Answer.NONE, OrderStatus.UNSENT: Answer.NONE}
+_TAKEN = Answer.TAKEN
 Answered = Callable[[Answer], None]
 
 
@@ -63,20 +61,22 @@ class OrderWatch:
 
     def note(self, record: OrderRecord) -> None:
         """The status of an order may have changed: since when is it in doubt?"""
-        if record.status is OrderStatus.IN_DOUBT:
+        if record.status is _IN_DOUBT:
             self.doubtful.setdefault(record.order_id, (record, self._clock.monotonic()))
         else:
             self.doubtful.pop(record.order_id, None)
 
     def moved(self, record: OrderRecord, before: OrderStatus) -> None:
         """The status of an order was `before`; tell of the first answer to it, and of a refusal after that."""
-        self.note(record)
-        is_refusal = record.status is OrderStatus.REJECTED
-        if (before is not OrderStatus.SENT and not is_refusal) or record.parent or record.order.strategy == EXTERNAL:
+        status = record.status
+        if self.doubtful or status is _IN_DOUBT:
+            self.note(record)
+        is_first = before is _SENT
+        if (not is_first and status is not _REJECTED) or record.parent or record.order.strategy == EXTERNAL:
             return
-        outcome = _OUTCOMES.get(record.status, Answer.TAKEN)
+        answer = _OUTCOMES.get(status, _TAKEN) if is_first else Answer.REFUSED_LATER
         for listener in self._answers:
-            listener(Answer.REFUSED_LATER if before is not OrderStatus.SENT else outcome)
+            listener(answer)
 
     def stop_overfilled(self, record: OrderRecord, why: str) -> None:
         """It is real, so it is booked; why it came is not known, so no more risk is taken in the symbol."""
@@ -118,14 +118,16 @@ def flaw_of(execution: Execution, record: OrderRecord | None = None) -> str:
         record: its order, when its price is to be plausible, too; what the broker's history shows is believed.
     """
     quantity, price, end = execution.quantity, execution.price, execution.cumulative_quantity
-    for name, number in (("quantity", quantity), ("price", price), ("cumulative quantity", end)):
-        if not number.is_finite() or number <= 0:
-            return f"its {name} is {number}"
+    are_finite = quantity.is_finite() and price.is_finite() and end.is_finite()
+    if not (are_finite and quantity > 0 and price > 0 and end > 0):
+        for name, number in (("quantity", quantity), ("price", price), ("cumulative quantity", end)):
+            if not number.is_finite() or number <= 0:
+                return f"its {name} is {number}"
     if not execution.fee.is_finite():
         return f"its fee is {execution.fee}"
     if end < quantity:
         return f"its {quantity} shares are more than all {end} of its order"
     expected = ZERO if record is None else record.room_price
-    if expected and not expected / _ABSURD <= price <= expected * _ABSURD:
+    if expected and not (price == expected or expected / _ABSURD <= price <= expected * _ABSURD):
         return f"its price of {price} is far from {expected}"
     return ""

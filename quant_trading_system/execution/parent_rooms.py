@@ -19,8 +19,6 @@ from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 
-_NOTHING = nullcontext()
-
 
 class _Room:
     """What is kept for one parent.
@@ -117,10 +115,10 @@ class ParentRooms:
                     self._parent_of.pop(order_id, None)
                 self._portfolio.release(parent_id, room.symbol)
 
-    def lent(self, order: Order, plan: ExecutionPlan | None) -> AbstractContextManager[None]:
+    def lent(self, order: Order, plan: ExecutionPlan) -> AbstractContextManager[None]:
         """While a child is judged its shares leave the parent's room; they stay out if it is sent."""
-        room = None if plan is None or not plan.parent else self._rooms.get(plan.parent)
-        return _NOTHING if plan is None or room is None else self._lent(plan.parent, room, order)
+        room = self._rooms.get(plan.parent)
+        return nullcontext() if room is None else self._lent(plan.parent, room, order)
 
     @contextmanager
     def _lent(self, parent_id: str, room: _Room, order: Order) -> Iterator[None]:
@@ -142,7 +140,8 @@ class ParentRooms:
         self._portfolio.resize(parent_id, room.symbol, room.left)
 
     def _settled(self, record: OrderRecord) -> None:
-        self._recount(record, record.filled)
+        if record.order_id in self._parent_of:
+            self._recount(record, record.filled)
 
     def _returned(self, record: OrderRecord) -> None:
         self._recount(record, record.quantity if record.status.is_open else record.filled)

@@ -8,8 +8,7 @@ the order they leave memory, and with it they come back from the journal.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -19,8 +18,8 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
-from quant_trading_system.core.positions import Applied, Position
+from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.positions import Position
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.monitor import RiskMonitor
@@ -29,8 +28,9 @@ from quant_trading_system.risk.portfolio import Portfolio
 AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
 """Times in force of orders that trade at an auction's price."""
 
-Attempt = Callable[..., None]
-"""Calls its first argument with the others; what fails is raised when all is done."""
+_AFTERWARDS = (JournalError, KillSwitchIncomplete)
+"""Failures that are raised only when all that follows from a fill has been tried: the shares have changed hands."""
+_BUY, _MARKET = OrderSide.BUY, OrderType.MARKET
 
 
 class PositionTracker:
@@ -83,58 +83,72 @@ class PositionTracker:
 
         The caller holds the portfolio's lock, so that order and position move together.
         """
-        if self._is_known(record, execution):
+        if record.has_booked(execution):
             return False
-        order = record.order
-        signed = execution.quantity if order.side is OrderSide.BUY else -execution.quantity
+        order, order_id, quantity, price = record.order, record.order_id, execution.quantity, execution.price
+        signed = quantity if order.side is _BUY else -quantity
         record.book(execution)
         applied = self._portfolio.apply_fill(
-            record.order_id, order.symbol, signed, execution.price, execution.fee, execution.execution_id
+            order_id, order.symbol, signed, price, execution.fee, execution.execution_id
         )
         self.fills += 1
-        self._attribute(order, signed)
-        with self._to_the_end() as attempt:
-            attempt(self._put_on_record, record, execution, applied)
-            if applied.round_trip is not None:
-                self.round_trips.append(applied.round_trip)
-                attempt(self._monitor.round_trip_closed, applied.round_trip)
+        held = self._portfolio.position(order.symbol).quantity
+        self.attribution.apply(order.symbol, order.strategy, signed, held)
+        event = FillEvent(
+            at=execution.at,
+            order_id=order_id,
+            execution_id=execution.execution_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=quantity,
+            price=price,
+            cumulative_quantity=execution.cumulative_quantity,
+            fee=execution.fee,
+            position_quantity=held,
+            cash=self._portfolio.cash,
+            realized_pnl=applied.realized,
+            strategy=order.strategy,
+        )
+        failure: Exception | None = None
+        try:
+            self._emit(event, record.sent_seq)
+        except _AFTERWARDS as error:
+            failure = error
+        if applied.round_trip is not None:
+            self.round_trips.append(applied.round_trip)
+            try:
+                self._monitor.round_trip_closed(applied.round_trip)
+            except _AFTERWARDS as error:
+                failure = failure or error
+        if order.order_type is _MARKET:
             self._tell_slippage(record, execution)
-            attempt(self._monitor.recalculated, record.order_id)
-            attempt(self._monitor.observe)
+        self._look_again(order_id, failure)
         return True
+
+    def _look_again(self, order_id: str, failure: Exception | None) -> None:
+        """The monitor looks at the books after a fill of that order, whatever failed before; the first failure counts.
+
+        Raises:
+            JournalError, KillSwitchIncomplete: `failure`, or what fails now.
+        """
+        try:
+            self._monitor.recalculated(order_id)
+        except _AFTERWARDS as error:
+            failure = failure or error
+        try:
+            self._monitor.observe()
+        except _AFTERWARDS as error:
+            failure = failure or error
+        if failure is not None:
+            raise failure
 
     def _tell_slippage(self, record: OrderRecord, execution: Execution) -> None:
         """Of market orders that trade at once; what rests fills at its own price, and auctions have no quote."""
-        order, price = record.order, record.room_price
-        if order.order_type is not OrderType.MARKET or order.time_in_force in AUCTIONS or price <= 0:
+        order, price, quantity = record.order, record.room_price, execution.quantity
+        if order.time_in_force in AUCTIONS or price <= 0:
             return
-        hurt = execution.price - price if order.side is OrderSide.BUY else price - execution.price
-        self._monitor.slipped(hurt * execution.quantity, price * execution.quantity)
-
-    def _attribute(self, order: Order, signed: Decimal) -> None:
-        held = self._portfolio.position(order.symbol).quantity
-        self.attribution.apply(order.symbol, order.strategy, signed, held)
-
-    def _put_on_record(self, record: OrderRecord, execution: Execution, applied: Applied) -> None:
-        order = record.order
-        self._emit(
-            FillEvent(
-                at=execution.at,
-                order_id=record.order_id,
-                execution_id=execution.execution_id,
-                symbol=order.symbol,
-                side=order.side,
-                quantity=execution.quantity,
-                price=execution.price,
-                cumulative_quantity=execution.cumulative_quantity,
-                fee=execution.fee,
-                position_quantity=self._portfolio.position(order.symbol).quantity,
-                cash=self._portfolio.cash,
-                realized_pnl=applied.realized,
-                strategy=order.strategy,
-            ),
-            record.sent_seq,
-        )
+        hurt = execution.price - price if order.side is _BUY else price - execution.price
+        self._monitor.slipped(hurt * quantity, price * quantity)
 
     def correct(self, record: OrderRecord, was: Execution, now: Execution | None) -> None:
         """An execution that was booked was another one, or none: reverse it and book what is true.
@@ -160,7 +174,8 @@ class PositionTracker:
             strategy=order.strategy,
         )
         change = self._portfolio.correct_fill(record.order_id, was.execution_id, order.symbol, event.was, event.now)
-        self._attribute(order, event.now.quantity - event.was.quantity)
+        held = self._portfolio.position(order.symbol).quantity
+        self.attribution.apply(order.symbol, order.strategy, event.now.quantity - event.was.quantity, held)
         for result in change.was.values():
             if result in self.round_trips:
                 self.round_trips.remove(result)
@@ -168,31 +183,18 @@ class PositionTracker:
         streak = self._portfolio.trips.losing_streak
         event = msgspec.structs.replace(
             event,
-            position_quantity=self._portfolio.position(order.symbol).quantity,
+            position_quantity=held,
             cash=self._portfolio.cash,
             realized_pnl=change.realized,
             losing_streak=streak,
         )
-        with self._to_the_end() as attempt:
-            attempt(self._emit, event, record.sent_seq)
-            attempt(self._monitor.restated, streak)
-            attempt(self._monitor.recalculated, record.order_id)
-            attempt(self._monitor.observe)
-
-    @contextmanager
-    def _to_the_end(self) -> Iterator[Attempt]:
-        """The shares have changed hands: everything that follows is tried, and only then is a failure raised."""
-        failures: list[Exception] = []
-
-        def attempt(step: Callable[..., object], *arguments: object) -> None:
-            try:
-                step(*arguments)
-            except (JournalError, KillSwitchIncomplete) as error:
-                failures.append(error)
-
-        yield attempt
-        if failures:
-            raise failures[0]
-
-    def _is_known(self, record: OrderRecord, execution: Execution) -> bool:
-        return execution.execution_id in record.executions or execution.cumulative_quantity in record.intervals
+        failure: Exception | None = None
+        try:
+            self._emit(event, record.sent_seq)
+        except _AFTERWARDS as error:
+            failure = error
+        try:
+            self._monitor.restated(streak)
+        except _AFTERWARDS as error:
+            failure = failure or error
+        self._look_again(record.order_id, failure)

@@ -9,7 +9,7 @@ cash is there when it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -160,10 +160,10 @@ class OrderPath:
         except JournalFull:
             return  # the journal has told people; it has no room to say so again
 
-    async def submit_as_given(self, order: Order, cause: int | None = None) -> Placed | Rejection:
+    def submit_as_given(self, order: Order, cause: int | None = None) -> Awaitable[Placed | Rejection]:
         """The same for somebody who waits for the answer; raises what `OrderManager.submit` does."""
         plan = plan_as_given(order, self._quotes.quote(order.symbol))
-        return await self._orders.submit(order, plan=plan, cause=cause)
+        return self._orders.submit(order, plan=plan, cause=cause)
 
     async def _have_strangers_refused(self) -> None:
         """A wish for a symbol outside the universe has no size; one share goes to the gate, which says no on record."""

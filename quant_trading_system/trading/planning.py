@@ -15,7 +15,8 @@ from quant_trading_system.execution.algo.impact import AlmgrenImpact
 from quant_trading_system.execution.algo.walker import AfterCrash
 from quant_trading_system.market.quotes import Quote
 
-_TENTH_BP = Decimal("0.1")
+_TENTH_BP, _HALF = Decimal("0.1"), Decimal("0.5")
+_CHOICE = {order_type: order_type.value for order_type in OrderType}
 _SHORTEST = timedelta(seconds=30)
 _MOST_PERSONS = 5
 
@@ -138,9 +139,9 @@ def plan_as_given(order: Order, quote: Quote | None) -> ExecutionPlan:
     if quote is not None and not quote.flaw:
         expected, cost = _expected(order, quote)
     return ExecutionPlan(
-        choice=order.order_type.value,
+        choice=_CHOICE[order.order_type],
         why="the order was given with its type and price" if order.strategy else "an order given by hand",
-        urgency=ONE if order.order_type is OrderType.MARKET else Decimal("0.5"),
+        urgency=ONE if order.order_type is OrderType.MARKET else _HALF,
         expected_price=expected,
         expected_slippage_bps=cost,
     )
@@ -152,4 +153,5 @@ def _expected(order: Order, quote: Quote) -> tuple[Decimal, Decimal]:
     far = quote.ask if buying else quote.bid
     if limit is not None and (limit < far if buying else limit > far):
         return limit, ZERO
-    return quote.mid, (abs(far - quote.mid) / quote.mid / BASIS_POINT).quantize(_TENTH_BP)
+    mid = quote.mid
+    return mid, (abs(far - mid) / mid / BASIS_POINT).quantize(_TENTH_BP)

@@ -22,24 +22,22 @@ class Announcer:
     one thread is telling, others only add to the queue, so a listener may append and sync itself.
 
     Attributes:
+        has_listeners: False while nobody would hear.
         failures: listeners that raised, with their error. They are logged and not called again; the
             others go on.
     """
 
     def __init__(self) -> None:
+        self.has_listeners = False
         self.failures: list[tuple[Listener, Exception]] = []
         self._listeners: list[Listener] = []
         self._queue: deque[Announcement] = deque()
         self._telling = Lock()
 
-    @property
-    def has_listeners(self) -> bool:
-        """False while nobody would hear."""
-        return bool(self._listeners)
-
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` from now on; the answer ends that, however often it is called."""
         self._listeners = [*self._listeners, listener]
+        self.has_listeners = True
         return lambda: self._remove(listener)
 
     def add(self, announcements: Iterable[Announcement]) -> None:
@@ -48,20 +46,18 @@ class Announcer:
 
     def tell(self) -> None:
         """Empty the queue, unless somebody is already at it."""
-        while self._queue and self._telling.acquire(blocking=False):
+        queue = self._queue
+        while queue and self._telling.acquire(blocking=False):
             try:
-                self._tell_all()
+                while queue:
+                    seq, event = queue.popleft()
+                    for listener in self._listeners:
+                        try:
+                            listener(seq, event)
+                        except Exception as error:  # noqa: BLE001 - a watcher must not stop the trading that it watches
+                            self._drop(listener, error, seq)
             finally:
                 self._telling.release()
-
-    def _tell_all(self) -> None:
-        while self._queue:
-            seq, event = self._queue.popleft()
-            for listener in self._listeners:
-                try:
-                    listener(seq, event)
-                except Exception as error:  # noqa: BLE001 - a watcher must not stop the trading that it watches
-                    self._drop(listener, error, seq)
 
     def _drop(self, listener: Listener, error: Exception, seq: int) -> None:
         _log.critical("journal listener %r failed at entry %d and is no longer called", listener, seq, exc_info=error)
@@ -70,3 +66,4 @@ class Announcer:
 
     def _remove(self, listener: Listener) -> None:
         self._listeners = [other for other in self._listeners if other is not listener]
+        self.has_listeners = bool(self._listeners)

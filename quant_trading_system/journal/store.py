@@ -198,7 +198,7 @@ class MemoryJournal(Journal):
                 raise _no_cause(seq, cause)
             if not self._announcer.has_listeners:
                 return seq
-            self._announcer.add([(seq, event)])
+            self._announcer.add(((seq, event),))
         self._announcer.tell()
         return seq
 

@@ -18,7 +18,7 @@ from quant_trading_system.market.sessions import Calendar
 
 WINDOW = 5
 """Sessions over which day trades are counted, today included."""
-_ONE_DAY = timedelta(days=1)
+_ONE_DAY, _ONE_HOUR = timedelta(days=1), timedelta(hours=1)
 _MONDAY, _OCTOBER, _VETERANS_DAY = 0, 10, (11, 11)
 
 
@@ -42,7 +42,7 @@ class FillHistory:
         self._calendar = calendar
         self._clock = clock
         self._days: dict[date, _Day] = {}
-        self._known: tuple[datetime, date] | None = None
+        self._known: tuple[datetime, datetime, date] | None = None
 
     def recall(self, fills: Iterable[FillEvent | FillCorrected]) -> None:
         """Take in fills of an earlier process, oldest first."""
@@ -84,15 +84,16 @@ class FillHistory:
 
     def _fill(self, fill: FillEvent) -> None:
         day, after, signed = self._day(fill.at), fill.position_quantity, fill.signed_quantity
-        before = after - signed
-        if signed < 0:
+        before, buys = after - signed, signed > 0
+        if not buys:
             day.proceeds += fill.quantity * fill.price - fill.fee
         if fill.realized_pnl or fill.fee:
             day.realized[fill.strategy] = day.realized.get(fill.strategy, ZERO) + fill.realized_pnl - fill.fee
-        if before and (before > 0) != (signed > 0) and fill.symbol in day.opened:
+        adds = not before or (before > 0) is buys
+        if not adds and fill.symbol in day.opened:
             day.closed += 1
             day.opened.discard(fill.symbol)
-        if not before or (before > 0) == (signed > 0) or (after and (after > 0) != (before > 0)):
+        if adds or (after and (after > 0) is buys):
             day.opened.add(fill.symbol)
 
     def _correct(self, fill: FillCorrected) -> None:
@@ -115,10 +116,10 @@ class FillHistory:
 
     def _date(self, moment: datetime) -> date:
         """The exchange's day, which changes on full hours only."""
-        hour = moment.replace(minute=0, second=0, microsecond=0)
-        if self._known is None or self._known[0] != hour:
-            self._known = hour, self._calendar.trade_date(moment)
-        return self._known[1]
+        if self._known is None or not self._known[0] <= moment < self._known[1]:
+            hour = moment.replace(minute=0, second=0, microsecond=0)
+            self._known = hour, hour + _ONE_HOUR, self._calendar.trade_date(moment)
+        return self._known[2]
 
 
 def settlement_date(traded: date, calendar: Calendar) -> date:

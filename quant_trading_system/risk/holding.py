@@ -121,7 +121,8 @@ class Holding:
         """Recompute the worst case after a change; the change of its value in dollars."""
         price = ZERO
         for reservation in self.orders.values():
-            price = max(price, reservation.price)
+            if reservation.price > price:
+                price = reservation.price
         self.order_price = price
         self.buying = self.buys * price if self.buys else ZERO
         self.selling = self.sells * price if self.sells else ZERO
@@ -132,7 +133,9 @@ class Holding:
     def _worst(self, buys: Decimal, sells: Decimal, order_price: Decimal) -> tuple[Decimal, Decimal]:
         position = self.position
         held = position.quantity
-        quantity = max(abs(held + buys), abs(held - sells))
+        quantity, other = abs(held + buys), abs(held - sells)
+        if other > quantity:
+            quantity = other
         mark = position.mark
         if mark is None:
             return quantity, abs(position.cost) + quantity * order_price

@@ -156,16 +156,20 @@ class RiskMonitor:
         self._emit(self.numbers(RiskEventKind.RECALCULATED, order_id=order_id))
 
     def round_trip_closed(self, profit: Decimal) -> None:
-        """Count a closed position: `profit` in dollars after fees; below zero extends the streak."""
-        with self._portfolio.lock:
-            streak = self._portfolio.losing_streak + 1 if profit < 0 else 0
-        self.restated(streak)
+        """Count a closed position: `profit` in dollars after fees; below zero extends the streak.
+
+        The caller holds the portfolio's lock.
+        """
+        self.restated(self._portfolio.losing_streak + 1 if profit < 0 else 0)
 
     def restated(self, streak: int) -> None:
-        """A correction changed how many losing round trips end the row; more of them than allowed trip the switch."""
-        with self._portfolio.lock:
-            self._portfolio.losing_streak = streak
-        self._judge(self._streak())
+        """So many losing round trips end the row now; more of them than allowed trip the switch.
+
+        The caller holds the portfolio's lock.
+        """
+        self._portfolio.losing_streak = streak
+        if streak > self._near.streak:
+            self._judge(self._streak())
 
     def observe(self) -> None:
         """Compare the account with its limits; call after marks and fills."""
@@ -372,17 +376,18 @@ class RiskMonitor:
         """The risk numbers of this moment."""
         portfolio = self._portfolio
         with portfolio.lock:
-            equity, peak = portfolio.equity, portfolio.peak_equity
+            equity, peak, day_start = portfolio.equity, portfolio.peak_equity, portfolio.day_start_equity
+            lost = peak - equity
             return RiskEvent(
                 at=self._clock.now(),
                 reason=reason,
                 equity=equity,
-                day_start_equity=portfolio.day_start_equity,
+                day_start_equity=day_start,
                 week_start_equity=portfolio.week_start_equity,
                 month_start_equity=portfolio.month_start_equity,
                 peak_equity=peak,
-                daily_pnl=portfolio.daily_pnl,
-                current_drawdown=(max(peak - equity, ZERO) / peak).quantize(_SIX) if peak > 0 else ZERO,
+                daily_pnl=equity - day_start,
+                current_drawdown=((lost if lost > 0 else ZERO) / peak).quantize(_SIX) if peak > 0 else ZERO,
                 losing_streak=portfolio.losing_streak,
                 **extra,  # type: ignore[arg-type]  # keyword fields of RiskEvent, given by the callers in this class
             )

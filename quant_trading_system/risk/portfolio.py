@@ -20,6 +20,8 @@ from quant_trading_system.core.orders import Order
 from quant_trading_system.core.positions import Applied, Position, Restated, RoundTrips, Trade
 from quant_trading_system.risk.holding import Holding, Reservation
 
+_add, _subtract, _multiply = LEDGER.add, LEDGER.subtract, LEDGER.multiply
+
 
 class Portfolio:
     """Cash, positions and reservations of one account.
@@ -132,9 +134,14 @@ class Portfolio:
         with self.lock:
             held = self.holding(symbol)
             reservation = held.orders.pop(order_id, None)
-            if reservation is not None:
-                self.open_orders -= not reservation.is_parent
-                self._shift(held, -reservation.leaves, side=reservation.leaves)
+            if reservation is None:
+                return
+            self.open_orders -= not reservation.is_parent
+            leaves = reservation.leaves
+            if leaves or held.orders or held.position.mark is None:
+                self._shift(held, -leaves, side=leaves)
+            else:
+                held.order_price = ZERO  # it was the only one, and its fills have moved everything else
 
     def restore(
         self,
@@ -205,14 +212,17 @@ class Portfolio:
             applied = position.apply(signed_quantity, price, fee, key=(order_id, execution_id), number=number)
             if applied.round_trip is not None:
                 self.trips.closed(applied.round_trip)
-            self.cash = LEDGER.subtract(self.cash, LEDGER.add(LEDGER.multiply(signed_quantity, price), fee))
+            self.cash = _subtract(self.cash, _add(_multiply(signed_quantity, price), fee))
             self.fees += fee
-            self._revalue(LEDGER.subtract(position.market_value, value_before))
+            self._revalue(_subtract(position.market_value, value_before))
             reservation = held.orders.get(order_id)
             if reservation is None:
                 self._shift(held, ZERO)
             else:
-                self._consume(held, reservation, signed_quantity)
+                leaves = reservation.leaves
+                used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
+                reservation.leaves = leaves - used
+                self._shift(held, -used, side=leaves)
             return applied
 
     def correct_fill(self, order_id: str, execution_id: str, symbol: str, was: Trade, now: Trade) -> Restated:
@@ -223,11 +233,11 @@ class Portfolio:
             value_before = position.market_value
             change = position.correct((order_id, execution_id), was, now)
             self.trips.restate(change)
-            paid_back = LEDGER.add(LEDGER.multiply(was.quantity, was.price), was.fee)
-            paid = LEDGER.add(LEDGER.multiply(now.quantity, now.price), now.fee)
-            self.cash = LEDGER.add(self.cash, LEDGER.subtract(paid_back, paid))
-            self.fees = LEDGER.add(self.fees, LEDGER.subtract(now.fee, was.fee))
-            self._revalue(LEDGER.subtract(position.market_value, value_before))
+            paid_back = _add(_multiply(was.quantity, was.price), was.fee)
+            paid = _add(_multiply(now.quantity, now.price), now.fee)
+            self.cash = _add(self.cash, _subtract(paid_back, paid))
+            self.fees = _add(self.fees, _subtract(now.fee, was.fee))
+            self._revalue(_subtract(position.market_value, value_before))
             self._shift(held, ZERO)
             return change
 
@@ -239,7 +249,7 @@ class Portfolio:
             if position.quantity:
                 before = position.market_value
                 position.mark = price
-                self._revalue(LEDGER.subtract(position.market_value, before))
+                self._revalue(_subtract(position.market_value, before))
             else:
                 position.mark = price
             self.unmarked.discard(symbol)
@@ -334,19 +344,13 @@ class Portfolio:
     def book_charge(self, amount: Decimal, *, is_fee: bool) -> None:
         """Book what the broker paid (positive) or charged beside trades: a profit or a loss of the day."""
         with self.lock:
-            self.cash = LEDGER.add(self.cash, amount)
+            self.cash = _add(self.cash, amount)
             if is_fee:
-                self.fees = LEDGER.subtract(self.fees, amount)
+                self.fees = _subtract(self.fees, amount)
 
     def _revalue(self, change: Decimal) -> None:
         """What is held has become worth more by `change` dollars."""
-        self.market_value = tidy(LEDGER.add(self.market_value, change))
-
-    def _consume(self, held: Holding, reservation: Reservation, signed_quantity: Decimal) -> None:
-        leaves = reservation.leaves
-        used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
-        reservation.leaves = leaves - used
-        self._shift(held, -used, side=leaves)
+        self.market_value = tidy(_add(self.market_value, change))
 
     def _shift(self, held: Holding, change: Decimal, side: Decimal | None = None) -> None:
         """Change the open quantity of one side by `change` (signed as the order), then bring totals in line."""
@@ -356,13 +360,15 @@ class Portfolio:
             held.sells -= change
         buying, selling = held.buying, held.selling
         difference = held.refresh()
-        self.gross_worst = tidy(self.gross_worst + difference)
         if held.buying != buying or held.selling != selling:
             self.buying += held.buying - buying
             self.selling += held.selling - selling
-        if self.keeps_squares and difference:
-            self.worst_squares += difference * (2 * held.worst_value - difference)
-        self.sector_worst[held.sector] = tidy(self.sector_worst.get(held.sector, ZERO) + difference)
+        sector = held.sector
+        if difference or sector not in self.sector_worst:
+            self.gross_worst = tidy(self.gross_worst + difference)
+            self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)
+            if self.keeps_squares and difference:
+                self.worst_squares += difference * (2 * held.worst_value - difference)
         if held.worst_quantity:
             self.open_symbols.add(held.position.symbol)
         else:

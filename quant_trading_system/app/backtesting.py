@@ -133,13 +133,14 @@ class _Heard:
         self.stopped: list[StrategyStopped] = []
 
     def hear(self, _: int, event: AnyEvent) -> None:
-        if isinstance(event, FillEvent):
+        if type(event) is OrderEvent:  # `isinstance` of another class takes ten times as long
+            if event.decision is not None and len(self.decisions) < MAX_DECISIONS:
+                self.decisions[event.order_id] = event.decision
+        elif type(event) is FillEvent:
             self.fills.append(event)
-        elif isinstance(event, KillSwitchEvent):
+        elif type(event) is KillSwitchEvent:
             self.halts.append(event)
-        elif isinstance(event, OrderEvent) and event.decision is not None and len(self.decisions) < MAX_DECISIONS:
-            self.decisions[event.order_id] = event.decision
-        elif isinstance(event, StrategyStopped):
+        elif type(event) is StrategyStopped:
             self.stopped.append(event)
 
 

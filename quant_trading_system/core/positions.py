@@ -35,10 +35,12 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     """What one fill did to a position.
 
     Attributes:
+        held: signed shares after it.
         realized: gross profit or loss of the quantity that it closed (dollars).
         round_trip: net profit or loss since the position was opened, when this fill closed it; else None.
     """
 
+    held: Decimal
     realized: Decimal
     round_trip: Decimal | None
 
@@ -275,7 +277,7 @@ class Position:
 
     def _trade(self, signed_quantity: Decimal, price: Decimal, fee: Decimal) -> Applied:
         held, closing, realized, round_trip = self.quantity, ZERO, ZERO, None
-        if held and (held > 0) is not (signed_quantity > 0):
+        if held and (held > ZERO) is not (signed_quantity > ZERO):
             closing = signed_quantity if signed_quantity.copy_abs() <= held.copy_abs() else held.copy_negate()
             realized = self._close(closing, price)
         opening = _subtract(signed_quantity, closing)
@@ -286,7 +288,7 @@ class Position:
         if opening:
             self.cost = _add(self.cost, _multiply(opening, price))
             self.quantity = _add(self.quantity, opening)
-        return Applied(realized, round_trip)
+        return Applied(self.quantity, realized, round_trip)
 
     def _close(self, closing: Decimal, price: Decimal) -> Decimal:
         held = self.quantity

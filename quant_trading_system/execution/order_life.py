@@ -235,7 +235,8 @@ class OrderLives:
                 trigger = OrderTrigger.ACCEPT
             if trigger is not None:
                 self.answered(record, trigger)
-            self.groups.show(answer)
+            if answer.legs:
+                self.groups.show(answer)
 
     def found(self, record: OrderRecord, seen: BrokerOrder, executions: tuple[Execution, ...]) -> None:
         """The broker was asked about the order; nothing is settled before all its fills are booked."""
@@ -282,7 +283,7 @@ class OrderLives:
                 self.request(record, update.request, update.reason)
             if update.history is not None:
                 self.restate(record, update.history, update.reason)
-            if update.quantity is not None:
+            if record.group is not None:
                 self.groups.resize(record, update.quantity)
             if trigger is not None:
                 try:

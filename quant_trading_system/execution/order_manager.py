@@ -122,12 +122,10 @@ class OrderManager:
             else:
                 with self.rooms.lent(order, plan):
                     verdict = self._decide(order, plan, cause)
-        if isinstance(verdict, Placed):
-            return verdict
-        if isinstance(verdict, Rejection):
-            return self._refused(verdict, order)
-        record, approved = verdict
-        return await self._send(record, approved, lambda: self._broker.place(approved))
+        if isinstance(verdict, tuple):
+            record, approved = verdict
+            return await self._send(record, approved, lambda: self._broker.place(approved))
+        return verdict if isinstance(verdict, Placed) else self._refused(verdict, order)
 
     async def replace(
         self,
@@ -193,15 +191,15 @@ class OrderManager:
         if leads_group(order):
             require_free_legs(order, self.lives.is_known)
         verdict = self._checker.check_order(order, plan)
-        if isinstance(verdict, ApprovedOrder) and not self._kill_switch.permits(order, shrinking=verdict.shrinks):
+        if isinstance(verdict, ApprovedOrder):
+            if self._kill_switch.permits(order, shrinking=verdict.shrinks):
+                record = self.lives.begin(verdict, plan, cause)
+                self._checker.remember(verdict)
+                return record, verdict
             verdict = halted(order, verdict)  # asked last: nothing fits between asking and marking
-        if isinstance(verdict, Rejection):
-            self.lives.deny(order, verdict, cause)
-            stop_runaway(order, verdict, self._checker.traffic, self.lives.watch)
-            return verdict
-        record = self.lives.begin(verdict, plan, cause)
-        self._checker.remember(verdict)
-        return record, verdict
+        self.lives.deny(order, verdict, cause)
+        stop_runaway(order, verdict, self._checker.traffic, self.lives.watch)
+        return verdict
 
     def _decide_replacement(
         self, old: OrderRecord, order: Order, plan: ExecutionPlan | None, cause: int | None
@@ -209,15 +207,15 @@ class OrderManager:
         """The same step for an order that takes the place of another one."""
         replaced = Replaced(old.order, old.leaves, old.chain_filled)
         verdict = self._checker.check_replacement(order, replaced, plan)
-        if isinstance(verdict, ApprovedReplacement) and not self._kill_switch.permits(order, shrinking=verdict.shrinks):
+        if isinstance(verdict, ApprovedReplacement):
+            if self._kill_switch.permits(order, shrinking=verdict.shrinks):
+                record = self.lives.begin_replacement(verdict, plan, cause)
+                self._checker.remember(verdict)
+                return record, verdict
             verdict = halted(order, verdict)
-        if isinstance(verdict, Rejection):
-            self.lives.deny(order, verdict, cause, replaces=old.order_id)
-            stop_runaway(order, verdict, self._checker.traffic, self.lives.watch)
-            return verdict
-        record = self.lives.begin_replacement(verdict, plan, cause)
-        self._checker.remember(verdict)
-        return record, verdict
+        self.lives.deny(order, verdict, cause, replaces=old.order_id)
+        stop_runaway(order, verdict, self._checker.traffic, self.lives.watch)
+        return verdict
 
     def _next_replacement(self, order_id: str) -> str:
         """An id that no earlier change of the same intent has had, in this process or before it."""

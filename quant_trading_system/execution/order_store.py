@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PRICE_QUANTUM = Decimal("1E-9")
 _BUY = OrderSide.BUY
+_add, _multiply = LEDGER.add, LEDGER.multiply
 _AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
 
 
@@ -131,7 +132,7 @@ class OrderRecord:
         if end > self.booked_to:
             self.booked_to = end
         self.filled += quantity
-        self.filled_value = LEDGER.add(self.filled_value, LEDGER.multiply(quantity, execution.price))
+        self.filled_value = _add(self.filled_value, _multiply(quantity, execution.price))
         self.fees += execution.fee
 
     def correct(self, now: Execution) -> None:
@@ -151,8 +152,9 @@ class OrderRecord:
         """Shares that may still fill; 0 when the order is final."""
         if not self.status.is_open:
             return ZERO
-        left = self.quantity - self.chain_filled
-        return ZERO if left < 0 else left
+        filled = self.filled + self.filled_before if self.older is None else self.chain_filled
+        left = self.quantity - filled
+        return ZERO if left < ZERO else left
 
     @property
     def chain_filled(self) -> Decimal:
@@ -210,7 +212,8 @@ class OrderStore:
     def add(self, record: OrderRecord) -> None:
         """Take in a new order."""
         self.count += 1
-        self.take_back(record)
+        self._by_id[record.order_id] = record
+        self.settle(record)
 
     def take_back(self, record: OrderRecord) -> None:
         """Take in an order that began in an earlier process, or that has left memory."""

@@ -119,7 +119,7 @@ def flaw_of(execution: Execution, record: OrderRecord | None = None) -> str:
     """
     quantity, price, end = execution.quantity, execution.price, execution.cumulative_quantity
     are_finite = quantity.is_finite() and price.is_finite() and end.is_finite()
-    if not (are_finite and quantity > 0 and price > 0 and end > 0):
+    if not (are_finite and quantity > ZERO and price > ZERO and end > ZERO):
         for name, number in (("quantity", quantity), ("price", price), ("cumulative quantity", end)):
             if not number.is_finite() or number <= 0:
                 return f"its {name} is {number}"

@@ -92,7 +92,7 @@ class PositionTracker:
             order_id, order.symbol, signed, price, execution.fee, execution.execution_id
         )
         self.fills += 1
-        held = self._portfolio.position(order.symbol).quantity
+        held = applied.held
         self.attribution.apply(order.symbol, order.strategy, signed, held)
         event = FillEvent(
             at=execution.at,
@@ -145,7 +145,7 @@ class PositionTracker:
     def _tell_slippage(self, record: OrderRecord, execution: Execution) -> None:
         """Of market orders that trade at once; what rests fills at its own price, and auctions have no quote."""
         order, price, quantity = record.order, record.room_price, execution.quantity
-        if order.time_in_force in AUCTIONS or price <= 0:
+        if order.time_in_force in AUCTIONS or price <= ZERO:
             return
         hurt = execution.price - price if order.side is _BUY else price - execution.price
         self._monitor.slipped(hurt * quantity, price * quantity)

@@ -258,7 +258,7 @@ class SqliteJournal(Journal):
                 raise
             if rows:
                 self._durable_seq = rows[-1][0]
-            self._announcer.add(untold)
+            self._announcer.queue.extend(untold)
 
     def _write(self, rows: list[Row]) -> None:
         self._writer_lock.require_held()

@@ -183,9 +183,14 @@ class MemoryJournal(Journal):
         """
         super().__init__(key_from_seed(0) if key is None else key)
         self._late = late
-        self._noted: list[tuple[AnyEvent, int | None, str]] = []
+        self._noted: list[AnyEvent] = []
+        self._causes: list[int | None] = []
         self._rows: list[Row] = []
         self._snapshot = b""
+
+    def set_config(self, version: str) -> None:
+        self._settle()  # what was noted so far bears the version of its time
+        super().set_config(version)
 
     def append(self, event: AnyEvent, cause: int | None = None) -> int:
         with self._lock:
@@ -193,22 +198,23 @@ class MemoryJournal(Journal):
             if not self._late:
                 self._rows.append(self._chain(event, cause))
             elif cause is None or 0 < cause < seq:
-                self._noted.append((event, cause, self._config))
+                self._noted.append(event)
+                self._causes.append(cause)
             else:
                 raise _no_cause(seq, cause)
             if not self._announcer.has_listeners:
                 return seq
-            self._announcer.add(((seq, event),))
+            self._announcer.queue.append((seq, event))
         self._announcer.tell()
         return seq
 
     def _settle(self) -> None:
         """Encode and chain what was only noted so far."""
         with self._lock:
-            noted, self._noted, config = self._noted, [], self._config
-            for event, cause, self._config in noted:
+            noted, causes = self._noted, self._causes
+            self._noted, self._causes = [], []
+            for event, cause in zip(noted, causes, strict=True):
                 self._rows.append(self._chain(event, cause))
-            self._config = config
 
     @property
     def head(self) -> tuple[int, str]:

@@ -84,16 +84,16 @@ class FillHistory:
 
     def _fill(self, fill: FillEvent) -> None:
         day, after, signed = self._day(fill.at), fill.position_quantity, fill.signed_quantity
-        before, buys = after - signed, signed > 0
+        before, buys = after - signed, signed > ZERO
         if not buys:
             day.proceeds += fill.quantity * fill.price - fill.fee
         if fill.realized_pnl or fill.fee:
             day.realized[fill.strategy] = day.realized.get(fill.strategy, ZERO) + fill.realized_pnl - fill.fee
-        adds = not before or (before > 0) is buys
+        adds = not before or (before > ZERO) is buys
         if not adds and fill.symbol in day.opened:
             day.closed += 1
             day.opened.discard(fill.symbol)
-        if adds or (after and (after > 0) is buys):
+        if adds or (after and (after > ZERO) is buys):
             day.opened.add(fill.symbol)
 
     def _correct(self, fill: FillCorrected) -> None:

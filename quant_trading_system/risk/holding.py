@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.positions import Position
 
 
-class Reservation:
+class Reservation(msgspec.Struct, eq=False, gc=False):
     """The room that one open order takes.
 
     Attributes:
@@ -21,25 +23,13 @@ class Reservation:
         is_parent: kept for what a parent has not sent yet; no order itself.
     """
 
-    __slots__ = ("in_doubt", "is_leg", "is_parent", "leaves", "order", "order_id", "price")
-
-    def __init__(
-        self,
-        order_id: str,
-        leaves: Decimal,
-        price: Decimal,
-        order: Order | None = None,
-        *,
-        is_leg: bool = False,
-        is_parent: bool = False,
-    ) -> None:
-        self.order_id = order_id
-        self.leaves = leaves
-        self.price = price
-        self.order = order
-        self.is_leg = is_leg
-        self.in_doubt = False
-        self.is_parent = is_parent
+    order_id: str
+    leaves: Decimal
+    price: Decimal
+    order: Order | None = None
+    is_leg: bool = False
+    in_doubt: bool = False
+    is_parent: bool = False
 
 
 class Holding:
@@ -117,8 +107,8 @@ class Holding:
         other.refresh()
         return other
 
-    def refresh(self) -> Decimal:
-        """Recompute the worst case after a change; the change of its value in dollars."""
+    def refresh(self) -> None:
+        """Value the open orders anew after a change of them, and recompute the worst case."""
         price = ZERO
         for reservation in self.orders.values():
             if reservation.price > price:
@@ -126,9 +116,11 @@ class Holding:
         self.order_price = price
         self.buying = self.buys * price if self.buys else ZERO
         self.selling = self.sells * price if self.sells else ZERO
-        before = self.worst_value
         self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, price)
-        return self.worst_value - before
+
+    def foresee(self) -> None:
+        """Recompute the worst case after a change of the position or of its mark."""
+        self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, self.order_price)
 
     def _worst(self, buys: Decimal, sells: Decimal, order_price: Decimal) -> tuple[Decimal, Decimal]:
         position = self.position

@@ -141,7 +141,7 @@ class RiskMonitor:
             cost: dollars beyond the side of the quote that the gate saw, positive when it hurt.
             value: dollars at that quote.
         """
-        self._orders.slipped(cost, value)
+        self._orders.slippage.add(cost, value)
 
     def compare_equity(self, theirs: Decimal) -> None:
         """The broker says what the account is worth, dollars; the smaller difference of two such looks is judged."""
@@ -160,7 +160,7 @@ class RiskMonitor:
 
         The caller holds the portfolio's lock.
         """
-        self.restated(self._portfolio.losing_streak + 1 if profit < 0 else 0)
+        self.restated(self._portfolio.losing_streak + 1 if profit < ZERO else 0)
 
     def restated(self, streak: int) -> None:
         """So many losing round trips end the row now; more of them than allowed trip the switch.
@@ -322,7 +322,7 @@ class RiskMonitor:
 
     def _tell(self, kind: RiskEventKind, measure: Measure) -> None:
         self._told = True
-        self._emit(self.numbers(kind, rule=measure.trigger.rule, actual=measure.actual, limit=measure.limit))
+        self._emit(self.numbers(kind, measure))
 
     def forgive(self) -> None:
         """Persons reset the switch: streaks and windows begin anew, losses of money count on."""
@@ -372,8 +372,8 @@ class RiskMonitor:
                 ago = max((self._clock.now() - last_seen[0]).total_seconds(), 0)
                 self._high.see(self._clock.monotonic() - ago, last_seen[1] - portfolio.flows)
 
-    def numbers(self, reason: RiskEventKind, **extra: object) -> RiskEvent:
-        """The risk numbers of this moment."""
+    def numbers(self, reason: RiskEventKind, measure: Measure | None = None, order_id: str = "") -> RiskEvent:
+        """The risk numbers of this moment, with the measure or the order that is the reason."""
         portfolio = self._portfolio
         with portfolio.lock:
             equity, peak, day_start = portfolio.equity, portfolio.peak_equity, portfolio.day_start_equity
@@ -387,9 +387,12 @@ class RiskMonitor:
                 month_start_equity=portfolio.month_start_equity,
                 peak_equity=peak,
                 daily_pnl=equity - day_start,
-                current_drawdown=((lost if lost > 0 else ZERO) / peak).quantize(_SIX) if peak > 0 else ZERO,
+                current_drawdown=((lost if lost > ZERO else ZERO) / peak).quantize(_SIX) if peak > ZERO else ZERO,
                 losing_streak=portfolio.losing_streak,
-                **extra,  # type: ignore[arg-type]  # keyword fields of RiskEvent, given by the callers in this class
+                rule="" if measure is None else measure.trigger.rule,
+                actual=None if measure is None else measure.actual,
+                limit=None if measure is None else measure.limit,
+                order_id=order_id,
             )
 
 

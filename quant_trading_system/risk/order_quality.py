@@ -9,17 +9,22 @@ from quant_trading_system.core.numbers import ONE
 from quant_trading_system.risk.triggers import BY_RULE, Answer, AverageCost, Measure, Tally
 
 _SIX = Decimal("1E-6")
+_NONE, _TAKEN, _REFUSED_LATER = Answer.NONE, Answer.TAKEN, Answer.REFUSED_LATER
 _SLIPPAGE = BY_RULE["max_slippage_bps"]
 _REJECTIONS = BY_RULE["max_rejection_rate"]
 _ERRORS = BY_RULE["max_broker_errors"]
 
 
 class OrderQuality:
-    """Counts answers and fills within the windows that the limits name."""
+    """Counts answers and fills within the windows that the limits name.
+
+    Attributes:
+        slippage: of the fills of market orders.
+    """
 
     def __init__(self, limits: RiskLimits) -> None:
         """Begin with nothing counted."""
-        self._slippage = AverageCost(1)
+        self.slippage = AverageCost(1)
         self._refusals, self._errors = Tally(ONE), Tally(ONE)
         self.use_limits(limits)
 
@@ -28,29 +33,24 @@ class OrderQuality:
         self._limits = limits
         self._refusals.look_back(limits.rejection_window_s)
         self._errors.look_back(limits.broker_error_window_s)
-        self._slippage.fills = limits.slippage_fills
+        self.slippage.fills = limits.slippage_fills
         self._near_slippage = limits.max_slippage_bps * limits.warn_at_share
 
     def answered(self, answer: Answer, now: float) -> None:
         """Count how the broker answered an order at the moment `now`, seconds of the monotonic clock."""
-        self._errors.add(now, bad=answer is Answer.NONE)
-        if answer is not Answer.NONE:
-            refused = answer in (Answer.REFUSED, Answer.REFUSED_LATER)
-            self._refusals.add(now, bad=refused, new=answer is not Answer.REFUSED_LATER)
-
-    def slipped(self, cost: Decimal, value: Decimal) -> None:
-        """Count one fill of a market order: `cost` and `value` in dollars."""
-        self._slippage.add(cost, value)
+        self._errors.add(now, bad=answer is _NONE)
+        if answer is not _NONE:
+            self._refusals.add(now, bad=answer is not _TAKEN, new=answer is not _REFUSED_LATER)
 
     @property
     def is_calm(self) -> bool:
         """Nothing went wrong lately, and fills cost less than what people are warned of."""
-        return self._refusals.is_clean and self._errors.is_clean and self._slippage.is_within(self._near_slippage)
+        return self._refusals.is_clean and self._errors.is_clean and self.slippage.is_within(self._near_slippage)
 
     def measures(self, now: float) -> list[Measure]:
         """Where the triggers stand; averages and rates are left out before there is enough to average."""
         found = []
-        slippage = self._slippage.basis_points()
+        slippage = self.slippage.basis_points()
         if slippage is not None:
             found.append(Measure(_SLIPPAGE, slippage, self._limits.max_slippage_bps))
         orders, refused = self._refusals.counts(now)
@@ -63,5 +63,5 @@ class OrderQuality:
 
     def forget(self) -> None:
         """Begin anew."""
-        for window in (self._slippage, self._refusals, self._errors):
+        for window in (self.slippage, self._refusals, self._errors):
             window.forget()

@@ -217,7 +217,7 @@ class Portfolio:
             self._revalue(_subtract(position.market_value, value_before))
             reservation = held.orders.get(order_id)
             if reservation is None:
-                self._shift(held, ZERO)
+                self._shift(held)
             else:
                 leaves = reservation.leaves
                 used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
@@ -238,7 +238,7 @@ class Portfolio:
             self.cash = _add(self.cash, _subtract(paid_back, paid))
             self.fees = _add(self.fees, _subtract(now.fee, was.fee))
             self._revalue(_subtract(position.market_value, value_before))
-            self._shift(held, ZERO)
+            self._shift(held)
             return change
 
     def mark(self, symbol: str, price: Decimal) -> None:
@@ -254,7 +254,7 @@ class Portfolio:
                 position.mark = price
             self.unmarked.discard(symbol)
             if held.worst_quantity:
-                self._shift(held, ZERO)
+                self._shift(held)
 
     def take_over(
         self, positions: Iterable[Position], *, cash: Decimal, fees: Decimal, trips: RoundTrips | None = None
@@ -275,7 +275,7 @@ class Portfolio:
                 if position.quantity and position.mark is None:
                     self.unmarked.add(position.symbol)
                 self._revalue(position.market_value)
-                self._shift(held, ZERO)
+                self._shift(held)
 
     def adopt(self, symbol: str, quantity: Decimal, cost: Decimal, price: Decimal | None = None) -> None:
         """Take over a position that was there before our first order; baselines move along with its value.
@@ -296,7 +296,7 @@ class Portfolio:
             added = held.position.market_value - before
             self._revalue(added)
             self._move_baselines(added)
-            self._shift(held, ZERO)
+            self._shift(held)
 
     def move_cash(self, amount: Decimal) -> None:
         """Book a deposit (positive) or withdrawal; neither a profit nor a loss, so baselines move along."""
@@ -352,18 +352,27 @@ class Portfolio:
         """What is held has become worth more by `change` dollars."""
         self.market_value = tidy(_add(self.market_value, change))
 
-    def _shift(self, held: Holding, change: Decimal, side: Decimal | None = None) -> None:
-        """Change the open quantity of one side by `change` (signed as the order), then bring totals in line."""
-        if (change if side is None else side) > 0:
-            held.buys += change
+    def _shift(self, held: Holding, change: Decimal | None = None, side: Decimal | None = None) -> None:
+        """Bring totals in line after the open quantity of one side changes by `change` (signed as the order).
+
+        Args:
+            change: None when only the position or its mark has changed.
+            side: its sign is that of the orders, where the change is against them.
+        """
+        before = held.worst_value
+        if change is None:
+            held.foresee()
         else:
-            held.sells -= change
-        buying, selling = held.buying, held.selling
-        difference = held.refresh()
-        if held.buying != buying or held.selling != selling:
-            self.buying += held.buying - buying
-            self.selling += held.selling - selling
-        sector = held.sector
+            if (side or change) > ZERO:
+                held.buys += change
+            else:
+                held.sells -= change
+            buying, selling = held.buying, held.selling
+            held.refresh()
+            if held.buying != buying or held.selling != selling:
+                self.buying += held.buying - buying
+                self.selling += held.selling - selling
+        difference, sector = held.worst_value - before, held.sector
         if difference or sector not in self.sector_worst:
             self.gross_worst = tidy(self.gross_worst + difference)
             self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)

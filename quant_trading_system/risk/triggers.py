@@ -208,7 +208,7 @@ class Tally:
         """
         if len(self._seen) >= _MOST:
             self._drop()
-        self._seen.append((at, int(new), int(bad)))
+        self._seen.append((at, new, bad))
         self._all += new
         self._bad += bad
 
@@ -255,7 +255,7 @@ class AverageCost:
 
     def is_within(self, basis_points: Decimal) -> bool:
         """The average is at most so much, or not known yet."""
-        return self._cost <= 0 or len(self._latest) < self.fills or self._cost * 10_000 <= basis_points * self._value
+        return self._cost <= ZERO or len(self._latest) < self.fills or self._cost * 10_000 <= basis_points * self._value
 
     def basis_points(self) -> Decimal | None:
         """The average; None before there were as many fills as it looks back over."""

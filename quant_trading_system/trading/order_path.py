@@ -153,7 +153,7 @@ class OrderPath:
         """Take an order that a strategy wrote out down the same road; whatever refuses it is on record."""
         try:
             answer = await self.submit_as_given(order, cause)
-            if isinstance(answer, Rejection):
+            if not isinstance(answer, Placed):
                 self.on_refused(answer, None)
         except KillSwitchActiveError:
             return  # refused and on record, like every other refusal

@@ -170,7 +170,7 @@ class DiskJournal(Journal):
         self._disk.promised = self._disk.rows[self._disk.synced - 1] if self._disk.synced else None
         self._life.point("journal.synced")
         while self._events and self._events[0][0] <= self._disk.synced:
-            self._announcer.add([self._events.pop(0)])
+            self._announcer.queue.append(self._events.pop(0))
         self._announcer.tell()
 
     def _fail_perhaps(self) -> None:

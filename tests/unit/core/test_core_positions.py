@@ -128,7 +128,7 @@ def test_a_position_without_a_mark_is_valued_at_cost():
 
 def test_opening_realizes_nothing_and_costs_its_fee():
     position = Position("KO")
-    assert Applied(Decimal(0), None) == position.apply(Decimal(10), Decimal(5), Decimal("0.03"))
+    assert Applied(Decimal(10), Decimal(0), None) == position.apply(Decimal(10), Decimal(5), Decimal("0.03"))
     assert (Decimal("0.03"), Decimal(0)) == (position.fees, position.realized_pnl)
 
 

@@ -260,12 +260,11 @@ class Position:
 
     def _keep(self, trade: Trade) -> None:
         trades = self._trades
-        if len(trades) == KEPT_TRADES:
+        if not len(trades) % KEPT_TRADES:
+            if len(trades) > KEPT_TRADES:
+                self._base = self._middle or self._replayed(KEPT_TRADES)[0]
+                del trades[:KEPT_TRADES]
             self._middle = self._state()
-        elif len(trades) >= 2 * KEPT_TRADES:
-            self._base = self._middle or self._replayed(KEPT_TRADES)[0]
-            self._middle = self._state()
-            del trades[:KEPT_TRADES]
         trades.append(trade)
 
     def _state(self) -> Position:

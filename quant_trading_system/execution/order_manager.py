@@ -7,7 +7,7 @@ is durable before the first byte leaves; no lock is held while waiting for the b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -27,7 +27,7 @@ from quant_trading_system.core.ids import MAX_CLIENT_ORDER_ID, IntentCounter, or
 from quant_trading_system.core.order_groups import leads_group
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, TimeInForce
-from quant_trading_system.execution.broker import Broker, BrokerOrder
+from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.cancelling import Cancels
 from quant_trading_system.execution.order_changes import OrderChange, changed_order, require_replaceable
 from quant_trading_system.execution.order_life import Journal, OrderLives
@@ -38,7 +38,7 @@ from quant_trading_system.execution.verdicts import halted, require_free_legs, r
 from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement, PreTradeRiskChecker
+from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement, PreTradeRiskChecker
 
 MISSES = 3
 """How often the broker must deny an order in doubt before it is given up."""
@@ -123,8 +123,7 @@ class OrderManager:
                 with self.rooms.lent(order, plan):
                     verdict = self._decide(order, plan, cause)
         if isinstance(verdict, tuple):
-            record, approved = verdict
-            return await self._send(record, approved, lambda: self._broker.place(approved))
+            return await self._send(*verdict)
         return verdict if isinstance(verdict, Placed) else self._refused(verdict, order)
 
     async def replace(
@@ -172,8 +171,7 @@ class OrderManager:
             verdict = self._decide_replacement(old, order, plan, cause)
         if isinstance(verdict, Rejection):
             return self._refused(verdict, order)
-        record, approved = verdict
-        return await self._send(record, approved, lambda: self._broker.replace(approved))
+        return await self._send(*verdict)
 
     def _refused(self, rejection: Rejection, order: Order) -> Rejection:
         if rejection.rule is Rule.KILL_SWITCH:
@@ -225,9 +223,7 @@ class OrderManager:
         fresh = replacement_id(original, number)
         return fresh if len(fresh) <= MAX_CLIENT_ORDER_ID else self._ids.next_order_id()
 
-    async def _send(
-        self, record: OrderRecord, approved: Approval, send: Callable[[], Awaitable[BrokerOrder]]
-    ) -> Placed:
+    async def _send(self, record: OrderRecord, approved: ApprovedOrder | ApprovedReplacement) -> Placed:
         """Make the intent durable, which takes time, so the switch is asked again; then let it go."""
         try:
             await self._journal.durable()
@@ -240,7 +236,10 @@ class OrderManager:
             self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
             raise KillSwitchActiveError(reason, record.order_id)
         try:
-            answer = await send()
+            if isinstance(approved, ApprovedReplacement):
+                answer = await self._broker.replace(approved)
+            else:
+                answer = await self._broker.place(approved)
         except NotSent as error:
             self.lives.answered(record, OrderTrigger.NOT_SENT, str(error))
         except BrokerRejected as error:

@@ -212,8 +212,10 @@ class OrderStore:
     def add(self, record: OrderRecord) -> None:
         """Take in a new order."""
         self.count += 1
-        self._by_id[record.order_id] = record
-        self.settle(record)
+        if record.status.is_open:
+            self._by_id[record.order_id] = self._open[record.order_id] = record
+        else:
+            self.take_back(record)
 
     def take_back(self, record: OrderRecord) -> None:
         """Take in an order that began in an earlier process, or that has left memory."""

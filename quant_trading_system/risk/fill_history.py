@@ -14,10 +14,12 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import AnyEvent, FillCorrected, FillEvent
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.market.sessions import Calendar
 
 WINDOW = 5
 """Sessions over which day trades are counted, today included."""
+_BUY = OrderSide.BUY
 _ONE_DAY, _ONE_HOUR = timedelta(days=1), timedelta(hours=1)
 _MONDAY, _OCTOBER, _VETERANS_DAY = 0, 10, (11, 11)
 
@@ -83,8 +85,8 @@ class FillHistory:
         return ZERO if day is None else day.realized.get(strategy, ZERO)
 
     def _fill(self, fill: FillEvent) -> None:
-        day, after, signed = self._day(fill.at), fill.position_quantity, fill.signed_quantity
-        before, buys = after - signed, signed > ZERO
+        day, after, buys = self._day(fill.at), fill.position_quantity, fill.side is _BUY
+        before = after - fill.quantity if buys else after + fill.quantity
         if not buys:
             day.proceeds += fill.quantity * fill.price - fill.fee
         if fill.realized_pnl or fill.fee:

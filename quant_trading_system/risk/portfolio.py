@@ -124,7 +124,7 @@ class Portfolio:
     ) -> None:
         """Take the room for a new order or parent (signed shares); the caller holds `lock` since it checked."""
         with self.lock:
-            held = self.holding(symbol)
+            held = self._holdings.get(symbol) or self.holding(symbol)
             held.orders[order_id] = Reservation(order_id, leaves, price, order, is_leg=is_leg, is_parent=is_parent)
             self.open_orders += not is_parent
             self._shift(held, leaves)
@@ -132,7 +132,7 @@ class Portfolio:
     def release(self, order_id: str, symbol: str) -> None:
         """Give back what the order has left; a second release changes nothing."""
         with self.lock:
-            held = self.holding(symbol)
+            held = self._holdings.get(symbol) or self.holding(symbol)
             reservation = held.orders.pop(order_id, None)
             if reservation is None:
                 return
@@ -202,7 +202,7 @@ class Portfolio:
     ) -> Applied:
         """Book one execution: position, cash, fee and the room of its order, in one step."""
         with self.lock:
-            held = self.holding(symbol)
+            held = self._holdings.get(symbol) or self.holding(symbol)
             position = held.position
             value_before = position.market_value
             if position.mark is None or not position.quantity:
@@ -214,7 +214,7 @@ class Portfolio:
                 self.trips.closed(applied.round_trip)
             self.cash = _subtract(self.cash, _add(_multiply(signed_quantity, price), fee))
             self.fees += fee
-            self._revalue(_subtract(position.market_value, value_before))
+            self._revalue(_subtract(_multiply(applied.held, position.mark), value_before))
             reservation = held.orders.get(order_id)
             if reservation is None:
                 self._shift(held)
@@ -369,8 +369,9 @@ class Portfolio:
                 held.sells -= change
             buying, selling = held.buying, held.selling
             held.refresh()
-            if held.buying != buying or held.selling != selling:
+            if held.buying != buying:
                 self.buying += held.buying - buying
+            if held.selling != selling:
                 self.selling += held.selling - selling
         difference, sector = held.worst_value - before, held.sector
         if difference or sector not in self.sector_worst:

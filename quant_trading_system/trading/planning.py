@@ -16,6 +16,8 @@ from quant_trading_system.execution.algo.walker import AfterCrash
 from quant_trading_system.market.quotes import Quote
 
 _TENTH_BP, _HALF = Decimal("0.1"), Decimal("0.5")
+_BASIS_POINTS = Decimal(10_000)
+_BUY, _MARKET = OrderSide.BUY, OrderType.MARKET
 _CHOICE = {order_type: order_type.value for order_type in OrderType}
 _SHORTEST = timedelta(seconds=30)
 _MOST_PERSONS = 5
@@ -141,7 +143,7 @@ def plan_as_given(order: Order, quote: Quote | None) -> ExecutionPlan:
     return ExecutionPlan(
         choice=_CHOICE[order.order_type],
         why="the order was given with its type and price" if order.strategy else "an order given by hand",
-        urgency=ONE if order.order_type is OrderType.MARKET else _HALF,
+        urgency=ONE if order.order_type is _MARKET else _HALF,
         expected_price=expected,
         expected_slippage_bps=cost,
     )
@@ -149,9 +151,9 @@ def plan_as_given(order: Order, quote: Quote | None) -> ExecutionPlan:
 
 def _expected(order: Order, quote: Quote) -> tuple[Decimal, Decimal]:
     """Dollars a share, and basis points of cost against them."""
-    buying, limit = order.side is OrderSide.BUY, order.limit_price
+    buying, limit = order.side is _BUY, order.limit_price
     far = quote.ask if buying else quote.bid
     if limit is not None and (limit < far if buying else limit > far):
         return limit, ZERO
     mid = quote.mid
-    return mid, (abs(far - mid) / mid / BASIS_POINT).quantize(_TENTH_BP)
+    return mid, (abs(far - mid) / mid * _BASIS_POINTS).quantize(_TENTH_BP)

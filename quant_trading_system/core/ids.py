@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
-from threading import Lock
+from itertools import count
 from typing import NamedTuple
 
 MAX_CLIENT_ORDER_ID = 128
@@ -111,17 +111,12 @@ class IntentCounter:
 
     def __init__(self, run: str, last: int = 0) -> None:
         self.run = run
-        self._last = last
-        self._lock = Lock()
+        self._numbers = count(last + 1)  # whose next() no other thread can interrupt
 
     def next_order_id(self) -> str:
         """A fresh client order id for a new intent."""
-        with self._lock:
-            self._last += 1
-            return client_order_id(self.run, self._last)
+        return client_order_id(self.run, next(self._numbers))
 
     def next_parent_id(self) -> str:
         """A fresh id for a parent order; its children are ``{id}-1``, ``{id}-2``, … of the same intent."""
-        with self._lock:
-            self._last += 1
-            return f"{self.run}-{self._last}"
+        return f"{self.run}-{next(self._numbers)}"

@@ -343,38 +343,37 @@ class OrderLives:
             self._kill_switch.activate(why, trigger=HaltTrigger.INTEGRITY, activated_by="order manager")
 
     def step(self, record: OrderRecord, trigger: OrderTrigger, reason: str = "", *, on_record: bool = True) -> None:
-        """Move the order's life by the table, and everything that depends on it."""
-        with self._lock:
-            before, now = record.status, self._clock.now()
-            status = record.status = advance(before, trigger)
-            if record.acknowledged_at is None and trigger in BROKER_WORDS:
-                record.acknowledged_at = now
-            if not status.is_open or trigger is _REPLACE:
-                record.pending = _NOTHING_ASKED
-            record.reason = reason or record.reason
-            if status.is_open is not before.is_open:
-                self.store.settle(record)
-            self.room.adjust(record, before)
-            self.watch.moved(record, before)
-            failure: JournalError | None = None
-            if on_record:
-                try:
-                    self._journal.append(changed(record, trigger, reason, now), record.sent_seq)
-                except JournalError as error:
-                    failure = error
-            if record.group is not None:
-                failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
-            if before.is_open and not status.is_open:
-                record.final_at, record.left_at = now, None
-                if record.older is not None:
-                    self._free_older(record, record.older, on_record=on_record and failure is None)
-                for listener in self._settled:
-                    listener(record)
-            if before is _ABSENT:
-                for listener in self._returned:
-                    listener(record)
-            if failure is not None:
-                raise failure  # orders and books have moved together, with or without a record
+        """Move the order's life by the table, and everything that depends on it. The caller holds `lock`."""
+        before, now = record.status, self._clock.now()
+        status = record.status = advance(before, trigger)
+        if record.acknowledged_at is None and trigger in BROKER_WORDS:
+            record.acknowledged_at = now
+        if not status.is_open or trigger is _REPLACE:
+            record.pending = _NOTHING_ASKED
+        record.reason = reason or record.reason
+        if status.is_open is not before.is_open:
+            self.store.settle(record)
+        self.room.adjust(record, before)
+        self.watch.moved(record, before)
+        failure: JournalError | None = None
+        if on_record:
+            try:
+                self._journal.append(changed(record, trigger, reason, now), record.sent_seq)
+            except JournalError as error:
+                failure = error
+        if record.group is not None:
+            failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
+        if before.is_open and not status.is_open:
+            record.final_at, record.left_at = now, None
+            if record.older is not None:
+                self._free_older(record, record.older, on_record=on_record and failure is None)
+            for listener in self._settled:
+                listener(record)
+        if before is _ABSENT:
+            for listener in self._returned:
+                listener(record)
+        if failure is not None:
+            raise failure  # orders and books have moved together, with or without a record
 
     def _free_older(self, record: OrderRecord, old: OrderRecord, *, on_record: bool) -> None:
         """An order that was to take another's place has ended: the other one works on, and may be asked again."""

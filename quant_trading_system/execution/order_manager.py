@@ -228,12 +228,14 @@ class OrderManager:
         try:
             await self._journal.durable()
         except BaseException as error:
-            lost = isinstance(error, JournalError)
-            self.lives.step(record, OrderTrigger.NOT_SENT, "the intent was not made durable", on_record=not lost)
+            why, lost = "the intent was not made durable", isinstance(error, JournalError)
+            with self._lock:
+                self.lives.step(record, OrderTrigger.NOT_SENT, why, on_record=not lost)
             raise
         if not self._kill_switch.permits(approved.order, shrinking=approved.shrinks):
             reason = self._kill_switch.reason_for(approved.order)
-            self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
+            with self._lock:
+                self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
             raise KillSwitchActiveError(reason, record.order_id)
         try:
             if isinstance(approved, ApprovedReplacement):

@@ -123,25 +123,23 @@ class Portfolio:
         is_parent: bool = False,
     ) -> None:
         """Take the room for a new order or parent (signed shares); the caller holds `lock` since it checked."""
-        with self.lock:
-            held = self._holdings.get(symbol) or self.holding(symbol)
-            held.orders[order_id] = Reservation(order_id, leaves, price, order, is_leg=is_leg, is_parent=is_parent)
-            self.open_orders += not is_parent
-            self._shift(held, leaves)
+        held = self._holdings.get(symbol) or self.holding(symbol)
+        held.orders[order_id] = Reservation(order_id, leaves, price, order, is_leg=is_leg, is_parent=is_parent)
+        self.open_orders += not is_parent
+        self._shift(held, leaves)
 
     def release(self, order_id: str, symbol: str) -> None:
-        """Give back what the order has left; a second release changes nothing."""
-        with self.lock:
-            held = self._holdings.get(symbol) or self.holding(symbol)
-            reservation = held.orders.pop(order_id, None)
-            if reservation is None:
-                return
-            self.open_orders -= not reservation.is_parent
-            leaves = reservation.leaves
-            if leaves or held.orders or held.position.mark is None:
-                self._shift(held, -leaves, side=leaves)
-            else:
-                held.order_price = ZERO  # it was the only one, and its fills have moved everything else
+        """Give back what the order has left; a second release changes nothing. The caller holds `lock`."""
+        held = self._holdings.get(symbol) or self.holding(symbol)
+        reservation = held.orders.pop(order_id, None)
+        if reservation is None:
+            return
+        self.open_orders -= not reservation.is_parent
+        leaves = reservation.leaves
+        if leaves or held.orders or held.position.mark is None:
+            self._shift(held, -leaves, side=leaves)
+        else:
+            held.order_price = ZERO  # it was the only one, and its fills have moved everything else
 
     def restore(
         self,
@@ -200,30 +198,29 @@ class Portfolio:
         fee: Decimal,
         execution_id: str = "",
     ) -> Applied:
-        """Book one execution: position, cash, fee and the room of its order, in one step."""
-        with self.lock:
-            held = self._holdings.get(symbol) or self.holding(symbol)
-            position = held.position
-            value_before = position.market_value
-            if position.mark is None or not position.quantity:
-                position.mark = price
-                self.unmarked.discard(symbol)
-            number = self.trips.next_fill()
-            applied = position.apply(signed_quantity, price, fee, key=(order_id, execution_id), number=number)
-            if applied.round_trip is not None:
-                self.trips.closed(applied.round_trip)
-            self.cash = _subtract(self.cash, _add(_multiply(signed_quantity, price), fee))
-            self.fees += fee
-            self._revalue(_subtract(_multiply(applied.held, position.mark), value_before))
-            reservation = held.orders.get(order_id)
-            if reservation is None:
-                self._shift(held)
-            else:
-                leaves = reservation.leaves
-                used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
-                reservation.leaves = leaves - used
-                self._shift(held, -used, side=leaves)
-            return applied
+        """Book one execution: position, cash, fee and the room of its order, in one step. The caller holds `lock`."""
+        held = self._holdings.get(symbol) or self.holding(symbol)
+        position = held.position
+        value_before = position.market_value
+        if position.mark is None or not position.quantity:
+            position.mark = price
+            self.unmarked.discard(symbol)
+        number = self.trips.next_fill()
+        applied = position.apply(signed_quantity, price, fee, key=(order_id, execution_id), number=number)
+        if applied.round_trip is not None:
+            self.trips.closed(applied.round_trip)
+        self.cash = _subtract(self.cash, _add(_multiply(signed_quantity, price), fee))
+        self.fees += fee
+        self._revalue(_subtract(_multiply(applied.held, position.mark), value_before))
+        reservation = held.orders.get(order_id)
+        if reservation is None:
+            self._shift(held)
+        else:
+            leaves = reservation.leaves
+            used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
+            reservation.leaves = leaves - used
+            self._shift(held, -used, side=leaves)
+        return applied
 
     def correct_fill(self, order_id: str, execution_id: str, symbol: str, was: Trade, now: Trade) -> Restated:
         """An execution was another one, or none: position, cash, fees and round trips follow."""

@@ -84,10 +84,11 @@ def resume(
     held = {symbol for symbol, position in past.positions.items() if position.quantity}
     for order_id in past.orders.leaders_of(held):
         orders.lives.groups.watch_again(order_id)
-    orders.lives.groups.complete()
-    for record in orders.open_orders():
-        if record.status is OrderStatus.SENT:
-            orders.lives.step(record, OrderTrigger.TIME_OUT, "the process ended before an answer came")
+    with orders.lives.lock:
+        orders.lives.groups.complete()
+        for record in orders.open_orders():
+            if record.status is OrderStatus.SENT:
+                orders.lives.step(record, OrderTrigger.TIME_OUT, "the process ended before an answer came")
     for order_id, reason in open_alarms(source).items():
         orders.lives.groups.take_up_alarm(order_id, reason)
     orders.recognise(past.orders.legs())

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -300,8 +299,34 @@ def _date_of(session: Session) -> date:
     return session.date
 
 
-@lru_cache(maxsize=4)
+KnownSessions = Mapping[tuple[date, date], tuple[Session, ...]]
+"""The sessions between a first and a last day, both included."""
+
+_SPANS_KEPT = 4
+_nyse: dict[tuple[date, date], tuple[Session, ...]] = {}
+
+
+def known_nyse_sessions() -> KnownSessions:
+    """What this process has worked out, to be handed to another one: see `take_nyse_sessions`."""
+    return dict(_nyse)
+
+
+def take_nyse_sessions(known: KnownSessions) -> None:
+    """Spare this process the half second of its first calendar, for another one has worked out its sessions."""
+    _nyse.update(known)
+
+
 def _nyse_sessions(first_day: date, last_day: date) -> tuple[Session, ...]:
+    span = (first_day, last_day)
+    sessions = _nyse.get(span)
+    if sessions is None:
+        if len(_nyse) >= _SPANS_KEPT:
+            _nyse.pop(next(iter(_nyse)), None)
+        sessions = _nyse[span] = _worked_out(first_day, last_day)
+    return sessions
+
+
+def _worked_out(first_day: date, last_day: date) -> tuple[Session, ...]:
     from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar  # type: ignore[import-untyped]
 
     try:

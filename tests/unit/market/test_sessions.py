@@ -1,5 +1,6 @@
 """When the New York Stock Exchange is open, and how a calendar answers beyond its span."""
 
+import pickle
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.market.sessions import AlwaysOpen, Session, TradingCalendar
+from quant_trading_system.market.sessions import AlwaysOpen, Session, TradingCalendar, known_nyse_sessions
 
 NYSE = TradingCalendar.nyse(date(2001, 1, 1), date(2022, 12, 31))
 
@@ -185,6 +186,19 @@ def test_a_second_calendar_shares_the_work_of_the_first():
     whole = TradingCalendar.nyse(date(1990, 1, 1), date(2027, 12, 31))
     assert whole.session_on(date(2022, 3, 1)) is NYSE.session_on(date(2022, 3, 1))
     assert repr(whole) == "TradingCalendar(1990-01-01 to 2027-12-31, 9569 sessions)"
+
+
+def test_sessions_that_another_process_worked_out_need_no_pandas():
+    TradingCalendar.nyse(date(2022, 1, 1), date(2022, 12, 31))
+    program = (
+        "import pickle, sys; from datetime import date; from quant_trading_system.market import sessions;"
+        "sessions.take_nyse_sessions(pickle.load(sys.stdin.buffer));"
+        "print(sessions.TradingCalendar.nyse(date(2022, 1, 1), date(2022, 12, 31)), 'pandas' in sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(known_nyse_sessions()), capture_output=True
+    )
+    assert told.stdout.decode().strip() == "TradingCalendar(2022-01-01 to 2022-12-31, 251 sessions) False"
 
 
 def test_asking_the_time_needs_neither_pandas_nor_numpy():

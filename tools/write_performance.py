@@ -1,7 +1,8 @@
 """Writes docs/performance.md from a run of `make bench`, and keeps what it was made from beside it.
 
-python tools/write_performance.py build/bench.json     take a new run, and that of `make bench-peers` if there is one
-python tools/write_performance.py                      write the page anew from the run that is kept
+python tools/write_performance.py build/bench.json             take a new run, and one of `make bench-peers` if any
+python tools/write_performance.py build/peers/backtests.json   take the latter alone
+python tools/write_performance.py                              write the page anew from the runs that are kept
 """
 
 from __future__ import annotations
@@ -77,16 +78,24 @@ opened by themselves in a browser ([W1](images/flame-w1.svg), [W3](images/flame-
 
 PEERS_HEAD = """## Beside others
 
-W1, W3 and W5 (as many quotes as there are bars) in other libraries, each in a process of its own, without imports, as
-`make bench-peers ARGS=backtests` measured them in one run. All of them come to the same orders, fills and equity, to
-the cent, but only here every order passes a complete gate and is kept in a journal that can be verified. vectorbt is
-told W1 in vector operations and W3 as a list of orders, and was compiled before.
+The workloads in other libraries, each in a process of its own, after a small one that imports, compiles and warms up
+what it needs, as `make bench-peers ARGS=backtests` measured them in one run. *Seconds* and *to ours* are those of
+processors, *wall* is the clock. W2 has a hundred symbols in one portfolio, W3b leaves a limit after each bar and
+cancels it after the next one (ours is given as many quotes), W5 has quotes for bars, and W7 is a hundred backtests.
+
+All of them come to the same orders, fills and equity, to the cent, but only here every order passes a complete gate and
+is kept in a journal that can be verified. vectorbt is told W1, W2 and W7 in vector operations and W3 as a list of
+orders; it has no orders that rest. backtesting.py knows one symbol only, and quotes are known to nautilus_trader only.
 """
 
 
 def main(wanted: list[str]) -> int:
-    if wanted:
-        run = json.loads(Path(wanted[0]).read_text(encoding="utf-8"))
+    taken = json.loads(Path(wanted[0]).read_text(encoding="utf-8")) if wanted else None
+    if isinstance(taken, list):
+        kept = json.loads(RUN.read_text(encoding="utf-8"))
+        _keep(kept | {"peers": taken})
+    elif taken is not None:
+        run = taken
         names = [one["name"] for one in run["benchmarks"]]
         missing = [
             key
@@ -99,10 +108,14 @@ def main(wanted: list[str]) -> int:
         kept = _kept(run)
         known = json.loads(RUN.read_text(encoding="utf-8")).get("peers", []) if RUN.exists() else []
         kept["peers"] = json.loads(PEERS.read_text(encoding="utf-8")) if PEERS.exists() else known
-        RUN.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        _keep(kept)
     PAGE.write_text(page(json.loads(RUN.read_text(encoding="utf-8"))), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} is written")
     return 0
+
+
+def _keep(run: dict[str, Any]) -> None:
+    RUN.write_text(json.dumps(run, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def page(run: dict[str, Any]) -> str:
@@ -120,10 +133,11 @@ def page(run: dict[str, Any]) -> str:
 
 
 def _peers(rows: list[dict[str, Any]]) -> list[str]:
-    lines = ["| | bars | seconds | to ours |", "| --- | --: | --: | --: |"]
+    lines = ["| | bars | orders | seconds | to ours | wall |", "| --- | --: | --: | --: | --: | --: |"]
     for row in rows:
         told = f"{row['workload']}: {row['name']}"
-        lines.append(f"| {told} | {row['bars']:,} | {row['seconds']:,.3f} | {row['ratio']:,.2f} |")
+        spans = f"{row['seconds']:,.3f} | {row['ratio']:,.3f} | {row['wall']:,.3f}"
+        lines.append(f"| {told} | {row['bars']:,} | {row['orders']:,} | {spans} |")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The event-driven engine of nautilus_trader under a strategy that is told its side after each bar."""
+"""The event-driven engine of nautilus_trader under strategies that are told what to send after each bar."""
 
 from __future__ import annotations
 
@@ -18,31 +18,59 @@ from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.persistence.wranglers import BarDataWrangler
 from nautilus_trader.trading.strategy import Strategy
 
+from tools.peers.work import Done, Limit, Side, listens, rests, trades
+
 VENUE = Venue("XNYS")
 
 
 class Trader(Strategy):  # type: ignore[misc]  # without types
-    """Sends a market order where `side` says so."""
+    """Sends a market order where the side of a bar's type says so."""
 
-    def __init__(self, bar_type: Any, instrument: Any, side: Callable[[float], int], shares: int) -> None:
+    def __init__(self, sides: dict[Any, Side], shares: int) -> None:
         super().__init__(StrategyConfig())
-        self.bar_type, self.instrument, self.side = bar_type, instrument, side
-        self.quantity = Quantity.from_int(shares)
+        self.sides, self.quantity = sides, Quantity.from_int(shares)
         self.sent = self.filled = self.buys = 0
+
+    def on_start(self) -> None:
+        for bar_type in self.sides:
+            self.subscribe_bars(bar_type)
+
+    def on_bar(self, bar: Any) -> None:
+        side = self.sides[bar.bar_type](bar.close.as_double())
+        if side:
+            self.sent += 1
+            self.buys += side > 0
+            way = OrderSide.BUY if side > 0 else OrderSide.SELL
+            self.submit_order(self.order_factory.market(bar.bar_type.instrument_id, way, self.quantity))
+
+    def on_order_filled(self, event: Any) -> None:  # noqa: ARG002 - of the engine
+        self.filled += 1
+
+
+class Rester(Strategy):  # type: ignore[misc]  # without types
+    """Leaves a limit after each bar, and cancels the one before."""
+
+    def __init__(self, bar_type: Any, limit: Limit, shares: int) -> None:
+        super().__init__(StrategyConfig())
+        self.bar_type, self.limit, self.quantity = bar_type, limit, Quantity.from_int(shares)
+        self.working: Any = None
+        self.sent = self.cancelled = 0
 
     def on_start(self) -> None:
         self.subscribe_bars(self.bar_type)
 
     def on_bar(self, bar: Any) -> None:
-        side = self.side(bar.close.as_double())
-        if side:
+        if self.working is not None:
+            self.cancel_order(self.working)
+        price = self.limit(bar.close.as_double())
+        if price is not None:
             self.sent += 1
-            self.buys += side > 0
-            way = OrderSide.BUY if side > 0 else OrderSide.SELL
-            self.submit_order(self.order_factory.market(self.instrument.id, way, self.quantity))
+            instrument, price = self.bar_type.instrument_id, Price(price, 2)
+            self.working = self.order_factory.limit(instrument, OrderSide.BUY, self.quantity, price)
+            self.submit_order(self.working)
 
-    def on_order_filled(self, event: Any) -> None:  # noqa: ARG002 - of the engine
-        self.filled += 1
+    def on_order_canceled(self, event: Any) -> None:  # noqa: ARG002 - of the engine
+        self.cancelled += 1
 
 
 class Listener(Strategy):  # type: ignore[misc]  # without types
@@ -59,55 +87,85 @@ class Listener(Strategy):  # type: ignore[misc]  # without types
         self.heard += 1
 
 
+class Market:
+    """Instruments with their bars, for one engine after the other."""
+
+    def __init__(self, frames: Sequence[Any], cash: float, fee: float) -> None:
+        self.cash, self.fee = cash, fee
+        self.instruments = [_equity(number) for number in range(len(frames))]
+        self.bar_types = [BarType.from_str(f"{one.id}-1-MINUTE-LAST-EXTERNAL") for one in self.instruments]
+        rows = zip(self.bar_types, self.instruments, frames, strict=True)
+        self.bars = [BarDataWrangler(kind, one).process(frame.tz_localize("UTC")) for kind, one, frame in rows]
+
+    def run(self, strategy: Any) -> tuple[float, list[int]]:
+        """Cash and shares held at the end."""
+        engine = _engine(self.cash, self.instruments, fee_model=FixedFeeModel(Money(Decimal(str(self.fee)), USD)))
+        for bars in self.bars:
+            engine.add_data(bars, sort=bars is self.bars[-1])
+        engine.add_strategy(strategy)
+        engine.run()
+        balance = engine.cache.account_for_venue(VENUE).balance_total(USD).as_double()
+        held = [int(engine.portfolio.net_position(one.id)) for one in self.instruments]
+        engine.dispose()
+        return balance, held
+
+
+def _engine(cash: float, instruments: Sequence[Any], **settings: Any) -> Any:
+    engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+    engine.add_venue(VENUE, OmsType.NETTING, AccountType.CASH, [Money(cash, USD)], base_currency=USD, **settings)
+    for instrument in instruments:
+        engine.add_instrument(instrument)
+    return engine
+
+
+def _equity(number: int) -> Any:
+    symbol = Symbol(f"S{number:03d}")
+    return Equity(
+        instrument_id=InstrumentId(symbol, VENUE), raw_symbol=symbol, currency=USD, price_precision=2,
+        price_increment=Price.from_str("0.01"), lot_size=Quantity.from_int(1), ts_event=0, ts_init=0,
+    )  # fmt: skip
+
+
+def trader(frames: Sequence[Any], *, cash: float, fee: float, shares: int) -> Callable[[list[Side]], Done]:
+    """Sends market orders."""
+    market = Market(frames, cash, fee)
+
+    def trade(sides: list[Side]) -> Done:
+        strategy = Trader(dict(zip(market.bar_types, sides, strict=True)), shares)
+        cash_left, held = market.run(strategy)
+        return Done(strategy.sent, strategy.filled, strategy.buys, cash_left, held)
+
+    return trade
+
+
+def rester(frames: Sequence[Any], *, cash: float, fee: float, shares: int) -> Callable[[Limit], Done]:
+    """Leaves limits and cancels them."""
+    market = Market(frames, cash, fee)
+
+    def rest(limit: Limit) -> Done:
+        strategy = Rester(market.bar_types[0], limit, shares)
+        cash_left, held = market.run(strategy)
+        return Done(strategy.sent, strategy.cancelled, 0, cash_left, held)
+
+    return rest
+
+
 def listener(pairs: Sequence[tuple[float, float]], *, cash: float) -> Callable[[], int]:
     """How many quotes were heard."""
-    instrument, size = _equity(), Quantity.from_int(100)
+    instrument, size = _equity(0), Quantity.from_int(100)
     ticks = [
         QuoteTick(instrument.id, Price(bid, 2), Price(ask, 2), size, size, number, number)
         for number, (bid, ask) in enumerate(pairs, 1)
     ]
 
-    def run() -> int:
-        engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
-        engine.add_venue(VENUE, OmsType.NETTING, AccountType.CASH, [Money(cash, USD)], base_currency=USD)
-        engine.add_instrument(instrument)
+    def listen() -> int:
+        engine, strategy = _engine(cash, [instrument]), Listener(instrument)
         engine.add_data(ticks)
-        strategy = Listener(instrument)
         engine.add_strategy(strategy)
         engine.run()
         return strategy.heard
 
-    return run
+    return listen
 
 
-def _equity() -> Equity:
-    return Equity(
-        instrument_id=InstrumentId(Symbol("S000"), VENUE), raw_symbol=Symbol("S000"), currency=USD, price_precision=2,
-        price_increment=Price.from_str("0.01"), lot_size=Quantity.from_int(1), ts_event=0, ts_init=0,
-    )  # fmt: skip
-
-
-def runner(
-    frame: Any, side: Callable[[float], int], *, cash: float, fee: float, shares: int
-) -> Callable[[], tuple[int, int, int, float, int]]:
-    """Orders, fills, buys, cash and shares held at the end."""
-    instrument = _equity()
-    bar_type = BarType.from_str(f"{instrument.id}-1-MINUTE-LAST-EXTERNAL")
-    bars = BarDataWrangler(bar_type, instrument).process(frame.tz_localize("UTC"))
-
-    def run() -> tuple[int, int, int, float, int]:
-        engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
-        engine.add_venue(
-            VENUE, OmsType.NETTING, AccountType.CASH, [Money(cash, USD)], base_currency=USD,
-            fee_model=FixedFeeModel(Money(Decimal(str(fee)), USD)),
-        )  # fmt: skip
-        engine.add_instrument(instrument)
-        engine.add_data(bars)
-        trader = Trader(bar_type, instrument, side, shares)
-        engine.add_strategy(trader)
-        engine.run()
-        balance = engine.cache.account_for_venue(VENUE).balance_total(USD).as_double()
-        held = int(engine.portfolio.net_position(instrument.id))
-        return trader.sent, trader.filled, trader.buys, balance, held
-
-    return run
+KNOWS = {**dict.fromkeys(("W1", "W2", "W3", "W7"), trades(trader)), "W3b": rests(rester), "W5": listens(listener)}

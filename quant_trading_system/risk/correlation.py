@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Protocol
 
 from quant_trading_system.config.market_entries import MARKET
@@ -105,12 +105,18 @@ class RollingCorrelations(CorrelationSource):
 
     def closest(self, symbol: str, bets: Mapping[str, int]) -> Iterable[str]:
         place = self._column
-        row = self._seen().row(place[symbol]) if symbol in place and place.keys() >= bets.keys() else None
-        if row is None:
+        if symbol not in place or not place.keys() >= bets.keys():
             return bets
-        alike = [row[place[other]] * way if way else abs(row[place[other]]) for other, way in bets.items()]
-        if not isfinite(sum(alike)):
-            return bets  # the first that cannot be measured matters, too
+        seen, one = self._seen(), place[symbol]
+        row, alike = seen.row(one), []
+        for other, way in bets.items():
+            found = row[place[other]]
+            if not isfinite(found):
+                of_two = seen.of(one, place[other])  # it may be known by the bars that both have
+                if of_two is None:
+                    return bets  # the first that cannot be measured matters, too
+                found = of_two
+            alike.append(found * way if way else abs(found))
         least = max(alike, default=0.0) - _TOO_FAR
         return [other for other, value in zip(bets, alike, strict=True) if value >= least]
 
@@ -169,42 +175,43 @@ class _Plane:
         import numpy as np
 
         self._returns, self._fewest = returns, fewest
-        self._missing = np.isnan(returns)
-        self._with_gaps = frozenset(np.flatnonzero(self._missing.any(axis=0)).tolist())
-        self._around_mean = returns - returns.mean(axis=0) if len(returns) else returns
-        self._norms = np.sqrt((self._around_mean * self._around_mean).sum(axis=0))
+        sums = np.add.reduce(returns, axis=0)
+        self._with_gaps = frozenset[int]()
+        if np.isnan(sums).any():
+            self._with_gaps = frozenset(np.flatnonzero(np.isnan(returns).any(axis=0)).tolist())
+        self._around_mean = returns - sums / len(returns) if len(returns) else returns
+        self._norms = np.sqrt(np.add.reduce(self._around_mean * self._around_mean, axis=0))
         self._rows: dict[int, list[float]] = {}
 
     def of(self, one: int, two: int) -> float | None:
         """Of two columns; None when one does not move, or they have too few returns in common."""
         if one in self._with_gaps or two in self._with_gaps:
             return self._where_both_are(one, two)
-        if len(self._returns) < self._fewest:
-            return None
-        found = self._whole_row(one)[two]
+        found = self.row(one)[two]
         return found if isfinite(found) else None
 
-    def row(self, one: int) -> list[float] | None:
-        """Of a column with all others, not finite where one does not move; None where returns are missing or few."""
-        return None if self._with_gaps or len(self._returns) < self._fewest else self._whole_row(one)
+    def row(self, one: int) -> list[float]:
+        """Of a column with all; no number where one has gaps or does not move, or there are too few returns."""
+        known = self._rows.get(one)
+        if known is None:
+            known = self._rows[one] = self._measured(one)
+        return known
 
-    def _whole_row(self, one: int) -> list[float]:
+    def _measured(self, one: int) -> list[float]:
         import numpy as np
 
-        known = self._rows.get(one)
-        if known is not None:
-            return known
-        shared = (self._around_mean * self._around_mean[:, [one]]).sum(axis=0)
+        if one in self._with_gaps or len(self._returns) < self._fewest:
+            return [nan] * len(self._norms)
+        shared = np.add.reduce(self._around_mean * self._around_mean[:, one : one + 1], axis=0)
         scale = self._norms * self._norms[one]
         found: list[float] = np.divide(shared, scale, out=np.full_like(scale, np.nan), where=scale > 0).tolist()
-        self._rows[one] = found
         return found
 
     def _where_both_are(self, one: int, two: int) -> float | None:
         import numpy as np
 
         columns = self._returns[:, sorted((one, two))]
-        common = columns[~self._missing[:, [one, two]].any(axis=1)]
+        common = columns[~np.isnan(columns).any(axis=1)]
         if len(common) < self._fewest:
             return None
         x, y = (common - common.mean(axis=0)).T

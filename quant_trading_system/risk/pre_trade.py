@@ -22,7 +22,7 @@ from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.checklist import Answers, Checklist
+from quant_trading_system.risk.checklist import Checklist
 from quant_trading_system.risk.checks import Case, Question, asked_under, soft_under
 from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.correlation import CorrelationSource
@@ -212,16 +212,13 @@ class PreTradeRiskChecker:
     def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
         if plan is not None:
             case.parent, case.approval = plan.parent, plan.approval
-        answers, refused = self._ask(case)
-        return self._decision(case, answers, plan, None if refused is None else refused.rule), refused
-
-    def _ask(self, case: Case) -> Answers:
         try:
             self._gather(case)
-            return self._checklist.ask(case)
+            answers, first = self._checklist.ask(case)
         except Exception as error:  # noqa: BLE001 - what cannot be read refuses the order, whatever the reason
             unread = CheckResult(Rule.CHECK_FAILED, False, detail=f"what the checks need cannot be read: {error!r}")
-            return (unread,), unread
+            answers, first = (unread,), unread
+        return self._decision(case, answers, plan, None if first is None else first.rule), first
 
     def remember(self, approved: Approval) -> None:
         """Count an order that leaves; an identical one within the window is taken for a mistake."""
@@ -264,19 +261,17 @@ class PreTradeRiskChecker:
         if case.unreconciled:
             case.agreed = agreement.room_to_leave(order.symbol, case.holding.position.quantity)
         self.traffic.look()
-        self._read_session(case)
-        self._read_market(case)
-        if not case.shrinks:
-            self._read_correlations(case)
-
-    def _read_session(self, case: Case) -> None:
         calendar, now = self._calendar, case.now
         case.session, case.last_close, case.next_open = calendar.session_at(now), None, None
         if case.session is None:
             case.last_close, case.next_open = calendar.last_close(now), calendar.next_open(now)
+        self._read_market(case, order)
+        if not case.shrinks:
+            case.correlated, case.correlated_with, case.correlation_known = None, "", True
+            if len(symbols := case.portfolio.open_symbols) > (order.symbol in symbols):
+                self._read_correlations(case)
 
-    def _read_market(self, case: Case) -> None:
-        order = case.order
+    def _read_market(self, case: Case, order: Order) -> None:
         quote = case.quote = self._quotes.quote(order.symbol)
         price = ZERO
         if quote is not None and not quote.flaw:
@@ -287,11 +282,10 @@ class PreTradeRiskChecker:
             weigh(case, order.quantity if order.notional is None else shares_of(order.notional, quote), price)
 
     def _read_correlations(self, case: Case) -> None:
-        case.correlated, case.correlated_with, case.correlation_known = None, "", True
         symbol, holding = case.order.symbol, self._portfolio.holding
         sign = 1 if case.order.side is OrderSide.BUY else -1
         bets = {o: sign * _way(holding(o)) for o in sorted(self._portfolio.open_symbols) if o != symbol}
-        for other in self._correlations.closest(symbol, bets) if bets else ():
+        for other in self._correlations.closest(symbol, bets):
             measured = self._correlations.correlation(symbol, other)
             if measured is None:
                 case.correlation_known, case.correlated_with = False, other

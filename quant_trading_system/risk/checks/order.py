@@ -72,7 +72,7 @@ def check_min_notional(case: Case) -> CheckResult | None:
     limit = case.limits.min_order_notional
     if case.price is None:
         return None if case.shrinks else CheckResult(_LEAST, False, None, limit, _USD, "no usable quote")
-    value = case.quantity * case.price
+    value = case.value if case.replaced is None else case.quantity * case.price
     return CheckResult(_LEAST, value >= limit or case.shrinks, value, limit, _USD)
 
 

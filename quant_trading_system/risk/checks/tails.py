@@ -75,8 +75,9 @@ def _within_tail(rule: Rule, case: Case, share: Decimal | None, measure: int) ->
 
 
 def ranges_of(portfolio: Portfolio, leaving_out: str = "") -> Ranges:
-    """The signed dollars between which each position may end, but for one symbol."""
-    return {name: _range(portfolio.holding(name), ZERO, ZERO) for name in portfolio.open_symbols if name != leaving_out}
+    """The signed dollars between which each position may end, but for one symbol; by name, so that runs are alike."""
+    names = sorted(portfolio.open_symbols - {leaving_out})
+    return {name: _range(portfolio.holding(name), ZERO, ZERO) for name in names}
 
 
 def larger_ends(ranges: Ranges) -> dict[str, Decimal]:

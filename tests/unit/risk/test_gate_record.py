@@ -151,6 +151,12 @@ def test_a_refusal_says_both_numbers_in_one_sentence():
     )
 
 
+def test_of_several_unknown_betas_the_first_by_name_is_told():
+    """Two runs of the same day write the same record."""
+    answer = refused(decide(GateCase("max_beta_exposure=0.1 held=XOM:1@100 held=PEP:1@100 beta=KO:1", "buy 1", "")))
+    assert answer.message == "max_beta_exposure: buy KO, limit 10000 USD (the beta of PEP is unknown)"
+
+
 def test_the_decision_keeps_what_was_known():
     desk = Desk(cash="95000", limits=limits_with(version="abc"))
     desk.portfolio.day_start_equity, desk.portfolio.peak_equity = Decimal(96000), Decimal(100000)

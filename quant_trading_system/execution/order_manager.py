@@ -38,7 +38,7 @@ from quant_trading_system.execution.verdicts import halted, require_free_legs, r
 from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement, PreTradeRiskChecker
+from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement, PreTradeRiskChecker
 
 MISSES = 3
 """How often the broker must deny an order in doubt before it is given up."""
@@ -224,7 +224,7 @@ class OrderManager:
         return fresh if len(fresh) <= MAX_CLIENT_ORDER_ID else self._ids.next_order_id()
 
     async def _send(self, record: OrderRecord, approved: ApprovedOrder | ApprovedReplacement) -> Placed:
-        """Make the intent durable, which takes time, so the switch is asked again; then let it go."""
+        """Make the intent durable, ask for permission again, and let it go."""
         try:
             await self._journal.durable()
         except BaseException as error:
@@ -232,11 +232,7 @@ class OrderManager:
             with self._lock:
                 self.lives.step(record, OrderTrigger.NOT_SENT, why, on_record=not lost)
             raise
-        if not self._kill_switch.permits(approved.order, shrinking=approved.shrinks):
-            reason = self._kill_switch.reason_for(approved.order)
-            with self._lock:
-                self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
-            raise KillSwitchActiveError(reason, record.order_id)
+        self._require_permission(record, approved)
         try:
             if isinstance(approved, ApprovedReplacement):
                 answer = await self._broker.replace(approved)
@@ -254,6 +250,14 @@ class OrderManager:
         else:
             self.lives.placed(record, answer)
         return Placed(record.order_id, record.status, record.reason)
+
+    def _require_permission(self, record: OrderRecord, approved: Approval) -> None:
+        """Writing the record takes time, and the switch may have been set meanwhile."""
+        if not self._kill_switch.permits(approved.order, shrinking=approved.shrinks):
+            reason = self._kill_switch.reason_for(approved.order)
+            with self._lock:
+                self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
+            raise KillSwitchActiveError(reason, record.order_id)
 
     # -- cancelling ----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_followed import FollowedOrders
 from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_manager import OrderManager
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
@@ -22,10 +23,17 @@ from tests.support.planting import Patch
 
 
 def send_before_sync(patch: Patch) -> None:
-    async def durable(self: OrderManager, record: Any) -> None:
-        """Nobody waits."""
+    real = OrderManager._send
 
-    patch.setattr(OrderManager, "_make_durable", durable)
+    class Hasty:
+        async def durable(self) -> None:
+            """Nobody waits."""
+
+    async def send(self: OrderManager, record: Any, approved: Any) -> Any:
+        self._journal = Hasty()
+        return await real(self, record, approved)
+
+    patch.setattr(OrderManager, "_send", send)
 
 
 def every_fiftieth_sync(patch: Patch) -> None:
@@ -83,7 +91,7 @@ def sends_again_with_the_same_id(patch: Patch) -> None:
 
 
 def fills_known_by_id_only(patch: Patch) -> None:
-    patch.setattr(PositionTracker, "_is_known", lambda self, record, fill: fill.execution_id in record.executions)
+    patch.setattr(OrderRecord, "has_booked", lambda self, fill: fill.execution_id in self.executions)
 
     def renamed(fill: Any) -> Any:
         execution = real(fill)

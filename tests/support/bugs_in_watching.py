@@ -15,7 +15,7 @@ from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_manager import OrderManager
-from quant_trading_system.execution.position_tracker import PositionTracker
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.stream_session import StreamSession
 from quant_trading_system.journal import snapshot
 from quant_trading_system.risk.agreement import Agreement
@@ -87,11 +87,11 @@ def the_line_does_not_ask(patch: Patch) -> None:
 
 
 def only_the_last_fill_is_remembered(patch: Patch) -> None:
-    def is_known(self: PositionTracker, record: Any, fill: Any) -> bool:
-        last = max(record.executions.values(), key=lambda known: known.at, default=None)
+    def has_booked(self: OrderRecord, fill: Any) -> bool:
+        last = max(self.executions.values(), key=lambda known: known.at, default=None)
         return last is not None and last.cumulative_quantity == fill.cumulative_quantity
 
-    patch.setattr(PositionTracker, "_is_known", is_known)
+    patch.setattr(OrderRecord, "has_booked", has_booked)
     trails_forget(patch)
 
 

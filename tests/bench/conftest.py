@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of `make bench`."""
     parser.addoption("--full", action="store_true", help="workloads in their full size: a million bars, for instance")
     parser.addoption("--accept", action="store_true", help="accept the ratios of this run for later ones")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiled() -> Iterator[None]:
+    """Programs that are started find compiled files, as those of an installed package do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ asked all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -17,8 +20,13 @@ from numpy.typing import NDArray
 
 from quant_trading_system.app.backtesting import BacktestResult, backtest
 from quant_trading_system.app.bootstrap import Costs, Setup
+from quant_trading_system.app.strategy_loading import StrategySource
+from quant_trading_system.app.sweeping.pools import InProcess, Pool, Processes
+from quant_trading_system.app.sweeping.sweep import Sweep, SweepPlan
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.quotes import Quote, QuoteBoard
+from quant_trading_system.research.sweep import Outcome, Window
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import LatencyModel, SlippageModel
 from quant_trading_system.trading.strategy import MarketView, Strategy
@@ -26,6 +34,7 @@ from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support.bare_loops import CASH_CENTS, SHARES, Told
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.minute_bars import minute_bars
+from tests.support.road import NOON, account
 
 FEE_A_SHARE = Decimal("0.005")
 PAST = 60
@@ -74,6 +83,49 @@ def told(result: BacktestResult) -> Told:
     equity = result.account.system.portfolio.equity * 100
     assert equity == int(equity)
     return Told(result.quality.submitted, result.statistics.fills, int(equity))
+
+
+def swept(history: PriceHistory, fasts: Sequence[int], slows: Sequence[int], *, jobs: int) -> list[Told]:
+    """W7: a sweep of every pair of spans over all bars, each a whole backtest.
+
+    Raises:
+        AssertionError: an order was refused, or a trial stopped.
+    """
+    plan = SweepPlan(
+        source=StrategySource(f"{__name__}:{EmaCross.__name__}"),
+        params=tuple(f"{name}={','.join(map(str, spans))}" for name, spans in (("fast", fasts), ("slow", slows))),
+        window=Window(history.dates[0].item(), history.dates[-1].item()),
+        setup=setup(),
+    )
+    with TemporaryDirectory() as place:
+        sweep, directory = Sweep(plan, history), Path(place) / "sweep"
+        pool: Pool = InProcess(sweep.work, history)
+        if jobs > 1:
+            pool = Processes(sweep.work, history, jobs=jobs, directory=directory)
+        outcomes = sweep.run(pool, directory).outcomes
+    return [_outcome(one) for one in outcomes]
+
+
+def _outcome(one: Outcome) -> Told:
+    assert (one.refused, one.halts, one.error) == (0, 0, "")
+    assert one.equity_end is not None
+    return Told(one.orders, one.fills, int(one.equity_end * 100))
+
+
+def heard(pairs: Sequence[tuple[float, float]]) -> Callable[[], int]:
+    """W5: each quote is published, and the engine takes its step: positions, limits and the kill switch."""
+    system, _ = account()
+    board = system.ports.quotes
+    assert isinstance(board, QuoteBoard)
+    exact = [(Decimal(str(bid)), Decimal(str(ask))) for bid, ask in pairs]
+
+    async def feed() -> int:
+        for bid, ask in exact:
+            board.publish(Quote("S0000", bid, ask, NOON, NOON, bid, source="bench"))
+            await system.engine.on_step()
+        return len(exact)
+
+    return lambda: asyncio.run(feed())
 
 
 class EmaCross(Strategy):

@@ -6,26 +6,21 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 
-from quant_trading_system.app.strategy_loading import StrategySource
-from quant_trading_system.app.sweeping.pools import InProcess, Processes
-from quant_trading_system.app.sweeping.sweep import Sweep, SweepPlan
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.quotes import Quote, QuoteBoard
-from quant_trading_system.research.sweep import Outcome, Window
 from quant_trading_system.trading.strategy import Strategy
 from tests.support.bare_loops import CASH_CENTS, SHARES, Told
-from tests.support.road import NOON, account
-from tests.support.workloads import EmaCross, EmaCrossVector, EveryBar, setup, told, traded
+from tests.support.road import account
+from tests.support.workloads import EmaCross, EmaCrossVector, EveryBar, heard, swept, told, traded
 from tools.peers.work import USUAL, Given, Run, total
 
 SYMBOL = "S0000"
-APART = timedelta(milliseconds=1)
-"""Between two quotes of W3b, for no limit on pace may be so high that a million orders pass at one moment."""
+APART = timedelta(milliseconds=2)
+"""Between two quotes of W3b: no limit on pace may be so high that a million orders and cancels pass at one moment."""
 
 
 def crosses(given: Given) -> Run:
@@ -93,57 +88,15 @@ def _quote(bid: Decimal, ask: Decimal, now: datetime) -> Quote:
 
 def quotes(given: Given) -> Run:
     """W5."""
-    system, _ = account()
-    board = system.ports.quotes
-    assert isinstance(board, QuoteBoard)
-    exact = [(Decimal(str(bid)), Decimal(str(ask))) for bid, ask in given.quotes]
-
-    async def feed() -> int:
-        for bid, ask in exact:
-            board.publish(_quote(bid, ask, NOON))
-            await system.engine.on_step()
-        return len(exact)
-
-    return lambda: Told(0, asyncio.run(feed()), CASH_CENTS)
+    hear = heard(given.quotes)
+    return lambda: Told(0, hear(), CASH_CENTS)
 
 
-def sweep(given: Given) -> Run:
-    """W7, one trial after the other."""
-    return _swept(given, 1)
-
-
-def sweep_on_two(given: Given) -> Run:
-    """W7 on two processes."""
-    return _swept(given, 2)
-
-
-def _swept(given: Given, jobs: int) -> Run:
+def sweep(given: Given, jobs: int = 1) -> Run:
+    """W7."""
     history = given.history
-    spans = {name: sorted({pair[place] for pair in given.pairs}) for place, name in enumerate(("fast", "slow"))}
-    plan = SweepPlan(
-        source=StrategySource("tests.support.workloads:EmaCross"),
-        params=tuple(f"{name}={','.join(map(str, values))}" for name, values in spans.items()),
-        window=Window(history.dates[0].item(), history.dates[-1].item()),
-        setup=setup(),
-    )
-
-    def run() -> Told:
-        with TemporaryDirectory() as place:
-            asked, directory = Sweep(plan, history), Path(place) / "sweep"
-            pool = (
-                InProcess(asked.work, history)
-                if jobs == 1
-                else Processes(asked.work, history, jobs=jobs, directory=directory)
-            )
-            outcomes = asked.run(pool, directory).outcomes
-        return total(_outcome(one) for one in outcomes)
-
-    return run
-
-
-def _outcome(one: Outcome) -> Told:
-    assert (one.refused, one.halts, one.equity_end is None) == (0, 0, False)
-    return Told(one.orders, one.fills, int((one.equity_end or 0) * 100))
+    fasts, slows = (sorted({pair[place] for pair in given.pairs}) for place in (0, 1))
+    return lambda: total(swept(history, fasts, slows, jobs=jobs))
 
 
 OURS: dict[str, Callable[[Given], Run]] = {
@@ -155,4 +108,4 @@ OURS: dict[str, Callable[[Given], Run]] = {
     "W7": sweep,
 }
 ASKED_ONCE: dict[str, Callable[[Given], Run]] = {"W1": crosses_asked_once, "W2": crosses_asked_once}
-ON_TWO: dict[str, Callable[[Given], Run]] = {"W7": sweep_on_two}
+ON_TWO: dict[str, Callable[[Given], Run]] = {"W7": partial(sweep, jobs=2)}

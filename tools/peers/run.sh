@@ -10,6 +10,7 @@
 # first line says for which family and which Python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+unset PYTHONDONTWRITEBYTECODE # the others were compiled when they were installed
 
 main() {
   local name

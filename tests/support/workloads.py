@@ -211,12 +211,12 @@ class Protected(Strategy):
             )
 
 
-def market_order(symbol: str, side: OrderSide) -> Order:
-    """A hundred shares at the market; repetition is declared, for it is meant."""
+def market_order(symbol: str, side: OrderSide, quantity: Decimal = _QUANTITY) -> Order:
+    """A hundred shares at the market, or so many; repetition is declared, for it is meant."""
     return Order(
         symbol=symbol,
         side=side,
-        quantity=_QUANTITY,
+        quantity=quantity,
         order_type=OrderType.MARKET,
         time_in_force=TimeInForce.DAY,
         repeat=True,

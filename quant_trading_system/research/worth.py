@@ -17,6 +17,7 @@ from quant_trading_system.simulation.price_rows import Block
 
 _MOST = float(2**62)
 _MICRO_PLACES = 6
+_MICROS_A_CENT = 10_000
 
 Integers = NDArray[np.int64]
 
@@ -53,7 +54,7 @@ class Worth:
         self._marks: dict[str, Marks] = {}
         self._held: dict[str, Decimal] = {}
         self._watched: Set[str] = frozenset()
-        self._places = 0
+        self._places, self._cent = 0, _MICROS_A_CENT
         self._values: Integers = np.zeros(0, dtype=np.int64)
 
     def follow(
@@ -86,7 +87,7 @@ class Worth:
             return False
         if places != self._places:
             self._forget(len(block))
-            self._places = places
+            self._places, self._cent = places, _MICROS_A_CENT * 10**places
         ahead = self._values[begin:]
         for symbol in held.keys() | self._held.keys():
             now, before = held.get(symbol), self._held.get(symbol)
@@ -114,7 +115,8 @@ class Worth:
 
     def dollars(self, value: int) -> Decimal:
         """One of the values in dollars."""
-        return tidy(Decimal(value).scaleb(-_MICRO_PLACES - self._places))
+        cents, rest = divmod(value, self._cent)
+        return tidy(Decimal(value).scaleb(-_MICRO_PLACES - self._places)) if rest else Decimal(cents).scaleb(-2)
 
     def _forget(self, steps: int) -> None:
         self._values = np.zeros(steps, dtype=np.int64)

@@ -96,10 +96,9 @@ class Times:
             goes_on: the first bar goes on with the session of the bar before, and the last is followed by another
                 one of its session.
         """
-        self._starts, self._ends, self._sessions = _moments(starts), _moments(ends), sessions.sessions
-        begun = starts.astype("datetime64[us]").astype(np.int64)
-        place = np.searchsorted(sessions.opens, begun, side="right") - 1
-        self._of = np.where((place >= 0) & (begun < sessions.closes[place]), place, -1)
+        self._starts, self._ends, self._sessions = _micros(starts), _micros(ends), sessions.sessions
+        place = np.searchsorted(sessions.opens, self._starts, side="right") - 1
+        self._of = np.where((place >= 0) & (self._starts < sessions.closes[place]), place, -1)
         changes = self._of[1:] != self._of[:-1]
         inside = self._of >= 0
         self.opens = inside & np.concatenate(([not goes_on[0]], changes))
@@ -107,11 +106,19 @@ class Times:
 
     def start(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return self._starts[bar].replace(tzinfo=UTC)
+        return _EPOCH + timedelta(microseconds=self._starts.item(bar))
 
     def end(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return self._ends[bar].replace(tzinfo=UTC)
+        return _EPOCH + timedelta(microseconds=self._ends.item(bar))
+
+    def steps(self, rows: int) -> list[datetime]:
+        """So many moments in each bar, from its start to its end, evenly spaced; without their time zone, UTC."""
+        lengths = (self._ends - self._starts)[:, np.newaxis] * np.arange(rows)
+        whole, rest = np.divmod(lengths, rows - 1)
+        whole += rest * 2 + whole % 2 > rows - 1  # half a microsecond goes to the even one
+        moments: list[datetime] = (self._starts[:, np.newaxis] + whole).ravel().astype("datetime64[us]").tolist()
+        return moments
 
     def session(self, bar: int) -> Session | None:
         """The regular session in which it begins, None outside of one."""
@@ -143,28 +150,20 @@ class Block:
         opening = np.flatnonzero(times.opens) * self.rows
         closing = (np.flatnonzero(times.closes) + 1) * self.rows - 1
         self.edges: list[int] = np.sort(np.concatenate((opening, closing))).tolist()
-        self._moments: dict[int, datetime] = {}
+        self._moments: list[datetime] | None = None
 
     def __len__(self) -> int:
         return len(self.last)
 
     def at(self, row: int) -> datetime:
         """When that step is; the steps of a bar are evenly spaced from its start to its end."""
-        known = self._moments.get(row)
-        if known is None:
-            known = self._moments[row] = self._at(row)
-        return known
-
-    def _at(self, row: int) -> datetime:
-        bar, place = divmod(row, self.rows)
-        if place == self.rows - 1:
-            return self.times.end(bar)
-        start = self.times.start(bar)
-        return start + (self.times.end(bar) - start) * place / (self.rows - 1) if place else start
+        if self._moments is None:
+            self._moments = self.times.steps(self.rows)
+        return self._moments[row].replace(tzinfo=UTC)
 
     def end_of(self, bar: int) -> datetime:
         """When a bar of it, numbered as in the history, is complete."""
-        return self.times.end(bar - self.first_bar)
+        return self.at((bar - self.first_bar + 1) * self.rows - 1)
 
     def step(self, row: int) -> MarketStep:
         """That step."""
@@ -375,10 +374,9 @@ def _elapsed(times: Times, bar: int, rows: int) -> list[float]:
     return [(start + length * row / (rows - 1) - session.open).total_seconds() for row in range(rows)]
 
 
-def _moments(stamps: Stamps) -> list[datetime]:
-    """UTC, naive."""
-    moments: list[datetime] = stamps.astype("datetime64[us]").tolist()
-    return moments
+def _micros(stamps: Stamps) -> Integers:
+    """Microseconds since 1970."""
+    return stamps.astype("datetime64[us]").astype(np.int64)
 
 
 def _micros_of(moments: list[datetime]) -> Integers:

@@ -60,8 +60,10 @@ class LiveTail:
     def hold(self, values: Mapping[str, Decimal]) -> None:
         """Bring the book to `values` (symbol to dollars, negative when short); only what has changed costs anything."""
         self._load()
-        for symbol in self._values.keys() | values.keys():
+        for symbol in sorted(self._values.keys() | values.keys()):  # sums of floats depend on their order
             self._change(symbol, values.get(symbol, ZERO))
+        if not self._values:
+            self._profits[:] = 0.0  # nothing held earns nothing, also where rounding has left a crumb
 
     def profits(self) -> _Floats | None:
         """Dollars that the book would have earned in each past bar, oldest first.

@@ -119,6 +119,36 @@ def test_differences_add_up_to_the_whole_computation(changes):
     assert tail.profits() == pytest.approx(expected, abs=1e-6)
 
 
+class Hashed(str):
+    """A symbol with a place of its own in sets, as another process would give it."""
+
+    place: int
+
+    def __hash__(self) -> int:
+        return self.place
+
+
+def test_the_last_bit_does_not_depend_on_the_order_of_sets():
+    """Otherwise the same day, lived through by two processes, has two journals."""
+    found = []
+    for places in ((1, 2, 3), (3, 2, 1)):
+        symbols = tuple(map(Hashed, SYMBOLS))
+        for symbol, place in zip(symbols, places, strict=True):
+            symbol.place = place
+        tail = LiveTail(symbols, lambda bars: RETURNS[-bars:], bars=250)
+        tail.hold(dict(zip(symbols, (D("10000.1"), D("-5000.7"), D("333.3")), strict=True)))
+        found.append(tail.profits().tobytes())
+    assert found[0] == found[1]
+
+
+def test_who_holds_nothing_any_more_has_no_crumbs_at_risk():
+    tail = LiveTail(SYMBOLS, lambda bars: RETURNS[-bars:], bars=250)
+    for values in ({"KO": D("10000.1"), "XOM": D("-5000.7")}, {"KO": D("9876.54")}, {}):
+        tail.hold(values)
+    assert not tail.profits().any()
+    assert set(tail.tail(seed=1).values()) == {D("0.00")}
+
+
 def test_the_tail_is_that_of_the_past_profits_in_dollars():
     tail = LiveTail(SYMBOLS, lambda bars: RETURNS[-bars:], bars=250)
     tail.hold({"KO": D(10_000), "XOM": D(-5_000)})

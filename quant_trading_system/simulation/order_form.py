@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from quant_trading_system.core.numbers import MAX_MAGNITUDE, ONE
 from quant_trading_system.core.orders import OrderClass, OrderSide, OrderType, TimeInForce
@@ -20,10 +22,11 @@ Body = Mapping[str, object]
 
 PRICES = ("limit_price", "stop_price", "trail_price", "trail_percent")
 
+_SIMPLE = OrderClass.SIMPLE
 _E = TypeVar("_E", bound=StrEnum)
 
 
-class OrderForm(NamedTuple):
+class OrderForm(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request whose fields are of the right kind; what it asks for may still be impossible.
 
     Attributes:
@@ -60,12 +63,12 @@ def form_of(body: Body) -> OrderForm:
     side, intent = _side(body)
     kind = member(body, "type", OrderType, "invalid order type")
     in_force = member(body, "time_in_force", TimeInForce, "invalid time_in_force")
-    order_class = member(body, "order_class", OrderClass, "invalid order_class", OrderClass.SIMPLE)
-    grouped = order_class is not OrderClass.SIMPLE  # simple orders with exits are taken without them
+    order_class = member(body, "order_class", OrderClass, "invalid order_class", _SIMPLE)
+    grouped = order_class is not _SIMPLE  # simple orders with exits are taken without them
     profit = _part(body, "take_profit") if grouped else {}
     loss = _part(body, "stop_loss") if grouped else {}
     prices = {field: price for field in PRICES if (price := number(body, field)) is not None}
-    if order_class is OrderClass.OCO:
+    if grouped and order_class is OrderClass.OCO:
         prices.pop("limit_price", None)  # the take-profit says it
     return OrderForm(
         symbol=text(body, "symbol"),
@@ -77,9 +80,9 @@ def form_of(body: Body) -> OrderForm:
         quantity=number(body, "qty"),
         notional=number(body, "notional"),
         prices=prices,
-        profit=number(profit, "limit_price", "take_profit."),
-        loss=number(loss, "stop_price", "stop_loss."),
-        loss_limit=number(loss, "limit_price", "stop_loss."),
+        profit=number(profit, "limit_price", "take_profit.") if profit else None,
+        loss=number(loss, "stop_price", "stop_loss.") if loss else None,
+        loss_limit=number(loss, "limit_price", "stop_loss.") if loss else None,
         extended_hours=_flag(body, "extended_hours"),
         client_order_id=text(body, "client_order_id"),
     )

@@ -15,7 +15,9 @@ from quant_trading_system.simulation.questions import require_tick
 from quant_trading_system.simulation.venue_orders import PositionIntent
 
 _FINEST = Decimal(1).scaleb(-MAX_DECIMALS)
+_SIMPLE = OrderClass.SIMPLE
 _RESTING = frozenset({TimeInForce.DAY, TimeInForce.GTC})
+_NO_STOP = frozenset({OrderType.MARKET, OrderType.LIMIT})
 _NAMES = {
     OrderType.MARKET: "market",
     OrderType.LIMIT: "limit",
@@ -65,7 +67,8 @@ def _require_fields(form: OrderForm) -> None:
         raise malformed("only one of qty or notional is accepted")
     if form.order_class is not OrderClass.OCO:
         require_own_prices(form.kind, form.prices)
-    _require_exits(form)
+    if form.order_class is not _SIMPLE:
+        _require_exits(form)
 
 
 def require_own_prices(kind: OrderType, prices: Mapping[str, Decimal]) -> None:
@@ -75,6 +78,8 @@ def require_own_prices(kind: OrderType, prices: Mapping[str, Decimal]) -> None:
         VenueRefusal: 40010001.
     """
     given, own = prices.keys(), _OWN_PRICES[kind]
+    if given == own and kind is not OrderType.TRAILING_STOP:
+        return
     if kind is OrderType.MARKET and given & {"limit_price", "stop_price"}:
         raise malformed("market orders require no stop or limit price")
     if kind is OrderType.TRAILING_STOP and len(given & own) != 1:
@@ -96,11 +101,11 @@ def _require_exits(form: OrderForm) -> None:
     if order_class is OrderClass.OTO:
         if (form.profit is None) is (form.loss is None):
             raise malformed("oto orders require either take_profit or stop_loss")
-    elif order_class is not OrderClass.SIMPLE:
-        if form.profit is None:
-            raise malformed(f"{order_class} orders require take_profit.limit_price")
-        if form.loss is None:
-            raise malformed(f"{order_class} orders require stop_loss.stop_price")
+        return
+    if form.profit is None:
+        raise malformed(f"{order_class} orders require take_profit.limit_price")
+    if form.loss is None:
+        raise malformed(f"{order_class} orders require stop_loss.stop_price")
 
 
 def _require_sizes(form: OrderForm) -> None:
@@ -146,18 +151,23 @@ def require_fine(field: str, value: Decimal) -> None:
 
 
 def _require_class(form: OrderForm) -> None:
-    simple = form.order_class is OrderClass.SIMPLE
+    simple = form.order_class is _SIMPLE
     if form.is_fractional:
         _require_fractional(form)
     if form.extended_hours and not (simple and form.kind is OrderType.LIMIT and form.in_force in _RESTING):
         raise unprocessable("extended hours order must be DAY or GTC limit orders")
+    if not simple:
+        _require_group(form)
+    require_time_in_force(form.kind, form.in_force)
+
+
+def _require_group(form: OrderForm) -> None:
     if form.order_class is OrderClass.OCO and form.kind is not OrderType.LIMIT:
         raise unprocessable("oco orders must be limit orders")
-    if not simple and form.kind not in {OrderType.MARKET, OrderType.LIMIT}:
+    if form.kind not in _NO_STOP:
         raise unprocessable(f"{form.order_class} orders must be market or limit orders")
-    if not simple and form.in_force not in _RESTING:
+    if form.in_force not in _RESTING:
         raise unprocessable(f"{form.order_class} orders must be DAY or GTC orders")
-    require_time_in_force(form.kind, form.in_force)
 
 
 def require_time_in_force(kind: OrderType, in_force: TimeInForce) -> None:
@@ -166,7 +176,7 @@ def require_time_in_force(kind: OrderType, in_force: TimeInForce) -> None:
     Raises:
         VenueRefusal: 42210000.
     """
-    if kind not in {OrderType.MARKET, OrderType.LIMIT} and in_force not in _RESTING:
+    if kind not in _NO_STOP and in_force not in _RESTING:
         raise unprocessable(f"{_NAMES[kind]} orders must be DAY or GTC orders")
 
 

@@ -28,6 +28,7 @@ from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder, 
 Json = dict[str, Any]
 
 US_EQUITY = "us_equity"
+_SIMPLE = OrderClass.SIMPLE
 _NASDAQ, _ARCA = "NASDAQ", "ARCA"
 _EXCHANGES = {
     **dict.fromkeys(("BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO", "LLY", "MRK"), "NYSE"),
@@ -79,7 +80,7 @@ def order_json(order: VenueOrder, expiry: Expiry, *, legs: bool = True) -> Json:
         "qty": text(order.quantity),
         "filled_qty": plain(order.filled_quantity),
         "filled_avg_price": text(order.average_price),
-        "order_class": "" if order.order_class is OrderClass.SIMPLE else order.order_class.value,
+        "order_class": "" if order.order_class is _SIMPLE else order.order_class.value,
         "order_type": kind,
         "type": kind,
         "side": terms.side.value,
@@ -99,10 +100,11 @@ def order_json(order: VenueOrder, expiry: Expiry, *, legs: bool = True) -> Json:
 
 
 def _order_times(order: VenueOrder, expiry: Expiry) -> Json:
+    submitted = utc(order.submitted_at)
     return {
-        "created_at": utc(order.submitted_at),
-        "updated_at": utc(order.updated_at),
-        "submitted_at": utc(order.submitted_at),
+        "created_at": submitted,
+        "updated_at": submitted if order.updated_at == order.submitted_at else utc(order.updated_at),
+        "submitted_at": submitted,
         "filled_at": utc(order.filled_at),
         "expired_at": utc(order.expired_at),
         "expires_at": utc(expiry(order)),

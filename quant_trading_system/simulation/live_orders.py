@@ -125,6 +125,13 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
         self.fills.append(fill)
 
 
+class _OpenOrders(msgspec.Struct, eq=False, gc=False):
+    """Those of one symbol, by number, and how many of them buy."""
+
+    orders: dict[int, LiveOrder]
+    buys: int = 0
+
+
 class OrderIndex:
     """All orders by their ids; the open ones by symbol, too, so that a quote meets only its own.
 
@@ -141,9 +148,7 @@ class OrderIndex:
         self._all: list[LiveOrder] = []
         self._by_client_id: dict[str, LiveOrder] = {}
         self._open: dict[int, LiveOrder] = {}
-        self._by_symbol: dict[str, dict[int, LiveOrder]] = {}
-        self._buys: dict[str, dict[int, LiveOrder]] = {}
-        self._sells: dict[str, dict[int, LiveOrder]] = {}
+        self._by_symbol: dict[str, _OpenOrders] = {}
         self._reserved_shares: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -187,12 +192,12 @@ class OrderIndex:
         order, number = live.order, live.number
         self._by_client_id[order.client_order_id] = live
         self._open[number] = live
-        for index in (self._by_symbol, self._buys if order.side is _BUY else self._sells):
-            others = index.get(order.symbol)
-            if others is None:
-                index[order.symbol] = {number: live}
-            else:
-                others[number] = live
+        of_symbol = self._by_symbol.get(order.symbol)
+        if of_symbol is None:
+            of_symbol = self._by_symbol[order.symbol] = _OpenOrders({})
+        of_symbol.orders[number] = live
+        if order.side is _BUY:
+            of_symbol.buys += 1
         if order.extended_hours:
             self.extended += 1
 
@@ -224,8 +229,8 @@ class OrderIndex:
 
     def open_in(self, symbol: str) -> Iterable[LiveOrder]:
         """The open orders of one symbol, oldest first."""
-        orders = self._by_symbol.get(symbol)
-        return () if orders is None else tuple(orders.values())
+        of_symbol = self._by_symbol.get(symbol)
+        return () if of_symbol is None else tuple(of_symbol.orders.values())
 
     def has_open(self, symbol: str) -> bool:
         """There are open orders in the symbol."""
@@ -233,8 +238,10 @@ class OrderIndex:
 
     def open_against(self, symbol: str, side: OrderSide) -> Iterable[LiveOrder]:
         """The open orders of one symbol on the other side, oldest first."""
-        orders = (self._sells if side is _BUY else self._buys).get(symbol)
-        return () if orders is None else tuple(orders.values())
+        of_symbol = self._by_symbol.get(symbol)
+        if of_symbol is None or not (len(of_symbol.orders) - of_symbol.buys if side is _BUY else of_symbol.buys):
+            return ()
+        return tuple(live for live in of_symbol.orders.values() if live.order.side is not side)
 
     def symbols(self) -> tuple[str, ...]:
         """Symbols with open orders."""
@@ -275,12 +282,13 @@ class OrderIndex:
         if order.extended_hours:
             self.extended -= 1
         del self._open[number]
-        for index in (self._by_symbol, self._buys if order.side is _BUY else self._sells):
-            orders = index[order.symbol]
-            if len(orders) == 1:
-                del index[order.symbol]
-            else:
-                del orders[number]
+        of_symbol = self._by_symbol[order.symbol]
+        if len(of_symbol.orders) == 1:
+            del self._by_symbol[order.symbol]
+            return
+        del of_symbol.orders[number]
+        if order.side is _BUY:
+            of_symbol.buys -= 1
 
     def _change(self, live: LiveOrder, change: int) -> None:
         live.reserved += change

@@ -13,8 +13,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.simulation.books import UNIT, units
+
+_RateAndCap = tuple[int, int | None]
 
 _CENT = 10**25
 """One cent in the units of a fee: money (10^-18 dollars) times a rate in billionths."""
@@ -85,25 +89,27 @@ class FeeSchedule:
         if day.date != trade_date:
             day = self._latest = self._on(trade_date)
         shares = units(quantity)
-        whole_shares = -(-shares // UNIT)
-        cat = _charge(day.cat, whole_shares * UNIT, _CENT_OF_SHARES)
-        if side is _BUY:
-            return FeeBreakdown(_FREE, _FREE, cat)
-        return FeeBreakdown(
-            _charge(day.sec, shares * units(price), _CENT), _charge(day.taf, shares, _CENT_OF_SHARES), cat
-        )
+        sec = taf = cat = _FREE
+        if day.cat is not None:
+            whole_shares = -(-shares // UNIT)
+            cat = _charge(day.cat, whole_shares * UNIT, _CENT_OF_SHARES)
+        if side is _SELL and day.sec is not None:
+            sec = _charge(day.sec, shares * units(price), _CENT)
+        if side is _SELL and day.taf is not None:
+            taf = _charge(day.taf, shares, _CENT_OF_SHARES)
+        return FeeBreakdown(sec, taf, cat)
 
     def _on(self, day: date) -> _Day:
         return _Day(day, *(table.on(day) for table in self._tables))
 
 
-class _Day(NamedTuple):
-    """What holds on one trade date: rate and cap of each charge."""
+class _Day(msgspec.Struct, frozen=True):
+    """What holds on one trade date: rate and cap of each charge, None where nothing is charged."""
 
     date: date
-    sec: tuple[int, int | None]
-    taf: tuple[int, int | None]
-    cat: tuple[int, int | None]
+    sec: _RateAndCap | None
+    taf: _RateAndCap | None
+    cat: _RateAndCap | None
 
 
 class _Table:
@@ -114,21 +120,20 @@ class _Table:
         self._rates = [(units(row.rate), None if row.cap is None else int(row.cap * 100)) for row in rows]
         assert self._dates == sorted(self._dates), "rates are listed oldest first"
 
-    def on(self, day: date) -> tuple[int, int | None]:
+    def on(self, day: date) -> _RateAndCap | None:
         if not self._dates:
-            return 0, None
-        return self._rates[max(bisect_right(self._dates, day) - 1, 0)]
+            return None
+        rate, cap = self._rates[max(bisect_right(self._dates, day) - 1, 0)]
+        return (rate, cap) if rate else None
 
 
-_BUY = OrderSide.BUY
+_SELL = OrderSide.SELL
 _FREE = Decimal(0)
 
 
-def _charge(rate_and_cap: tuple[int, int | None], base: int, cent: int) -> Decimal:
+def _charge(rate_and_cap: _RateAndCap, base: int, cent: int) -> Decimal:
     """Base times rate, rounded up to the cent, at most the cap."""
     rate, cap = rate_and_cap
-    if not rate:
-        return _FREE
     cents = -(-base * rate // cent)
     if cap is not None and cents > cap:
         cents = cap

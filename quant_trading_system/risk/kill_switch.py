@@ -117,7 +117,9 @@ class KillSwitch:
 
     def permits(self, order: Order | None = None, *, shrinking: bool) -> bool:
         """May this order leave now? While active, only a `shrinking` one, and only at levels that allow exits."""
-        return _allows(self._for(order)[0], shrinking=shrinking)
+        state = self.state
+        level = state.level if order is None else state.for_order(order)[0]
+        return _allows(level, shrinking=shrinking)
 
     def reason_for(self, order: Order) -> str:
         """Why this order is stopped; empty when nothing stops it."""

@@ -28,6 +28,7 @@ from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.on_size import OnSize
 from quant_trading_system.risk.order_value import price_of, shares_of, weigh, weigh_replacement
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.probation import Probation
@@ -104,6 +105,7 @@ class PreTradeRiskChecker:
 
     Attributes:
         traffic: what has left lately; `lock`: of the account, held while it judges; `sources`: whom the checks ask.
+        on_size: the checks that a smaller order may pass, for whoever fits one.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class PreTradeRiskChecker:
             sources: whom the checks ask for facts that few orders need.
             checks: the rules, in order; tests plant failing ones here. Otherwise those whose limit is not off.
         """
-        self._probation = Probation()
+        self._probation, self.on_size = Probation(), OnSize()
         self.sources = sources or Sources()
         self._planted = checks
         self._universe = universe

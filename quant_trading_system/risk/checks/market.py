@@ -126,7 +126,8 @@ def _seconds(span: timedelta) -> Decimal:
 def check_price_tick(case: Case) -> CheckResult | None:
     """Limit and stop prices are on the tick: a cent from one dollar up, a hundredth of a cent below."""
     order = case.order
-    for price in (order.limit_price, order.stop_price, *_exit_prices(order)):
+    prices = order.limit_price, order.stop_price
+    for price in prices if order.order_class is _SIMPLE else (*prices, *_exit_prices(order)):
         if price is not None and not is_on_tick(price):
             return CheckResult(Rule.PRICE_TICK, False, price, None, Unit.USD, "sub-penny price")
     return None
@@ -134,8 +135,6 @@ def check_price_tick(case: Case) -> CheckResult | None:
 
 def _exit_prices(order: Order) -> tuple[Decimal | None, ...]:
     """Prices of the legs of a group."""
-    if order.order_class is OrderClass.SIMPLE:
-        return ()
     profit, loss = order.take_profit, order.stop_loss
     return (*((profit.limit_price,) if profit else ()), *((loss.stop_price, loss.limit_price) if loss else ()))
 

@@ -13,42 +13,9 @@ from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.exceptions import TradingError
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
-from quant_trading_system.risk.checks import CHECKS, is_asked
 from quant_trading_system.risk.checks.case import Case
-from quant_trading_system.risk.checks.soft import with_soft_limits
 from quant_trading_system.risk.order_value import weigh
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
-
-ON_SIZE = frozenset(
-    {
-        Rule.MAX_QUANTITY,
-        Rule.MAX_NOTIONAL,
-        Rule.VOLATILITY,
-        Rule.MAX_ORDER_MULTIPLE,
-        Rule.MAX_ORDER_ADV,
-        Rule.MAX_PARTICIPATION,
-        Rule.MAX_NOTIONAL_PER_MINUTE,
-        Rule.MAX_NOTIONAL_PER_DAY,
-        Rule.MAX_TURNOVER,
-        Rule.MAX_POSITION_QUANTITY,
-        Rule.MAX_POSITION,
-        Rule.MAX_POSITION_NOTIONAL,
-        Rule.MAX_CONCENTRATION,
-        Rule.MAX_POSITIONS,
-        Rule.MAX_SECTOR,
-        Rule.MAX_GROSS,
-        Rule.MAX_NET,
-        Rule.BUYING_POWER,
-        Rule.MARGINABLE,
-        Rule.SETTLED_CASH,
-        Rule.MAX_MARGIN_USE,
-        Rule.MAX_BETA,
-        Rule.MAX_VAR,
-        Rule.MAX_ES,
-        Rule.STRATEGY_VALUE,
-    }
-)
-"""Rules that a smaller order of the same side may pass."""
 
 
 class Room(NamedTuple):
@@ -105,8 +72,7 @@ class _Probe:
         self._symbol = symbol
         self._price = price
         self._strategy = strategy
-        self._limits = with_soft_limits(checker.limits_in_force)
-        self._checks = [row.check for row in CHECKS if row.rule in ON_SIZE and is_asked(row.rule, self._limits)]
+        self._limits, self._checks = checker.on_size.under(checker.limits_in_force)
 
     def broken(self, change: Decimal) -> Rule | None:
         """The first limit, in the order of the gate, that an order of `change` shares would break."""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.risk.on_size import ON_SIZE
 from quant_trading_system.risk.position_sizer import Room, room_for
-from quant_trading_system.risk.sizing.room import ON_SIZE
 from tests.support.desk import Desk
 from tests.support.gate_cases import _desk, _Given, parse_order
 

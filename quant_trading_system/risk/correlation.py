@@ -32,7 +32,7 @@ class CorrelationSource(Protocol):
         """The symbols among `bets` that may be the one that moves most alike; unless something is known, all of them.
 
         Args:
-            bets: in their order, 1 to count the correlation with a symbol, -1 its opposite, 0 its size.
+            bets: 1 to count the correlation with a symbol, -1 its opposite, 0 its size.
         """
         return bets
 

@@ -286,8 +286,8 @@ class PreTradeRiskChecker:
     def _read_correlations(self, case: Case) -> None:
         symbol, holding = case.order.symbol, self._portfolio.holding
         sign = 1 if case.order.side is OrderSide.BUY else -1
-        bets = {o: sign * _way(holding(o)) for o in sorted(self._portfolio.open_symbols) if o != symbol}
-        for other in self._correlations.closest(symbol, bets):
+        bets = {o: sign * _way(holding(o)) for o in self._portfolio.open_symbols if o != symbol}
+        for other in sorted(self._correlations.closest(symbol, bets)):
             measured = self._correlations.correlation(symbol, other)
             if measured is None:
                 case.correlation_known, case.correlated_with = False, other
@@ -320,6 +320,8 @@ class PreTradeRiskChecker:
 def _way(holding: Holding) -> int:
     """The side of a bet: 1 for long, -1 for short, 0 where its open orders may give it either."""
     held = holding.position.quantity
+    if not holding.orders:
+        return 1 if held > ZERO else -1
     may_be_long = held + holding.buys > 0
     return 0 if may_be_long and held - holding.sells < 0 else 1 if may_be_long else -1
 

@@ -57,8 +57,8 @@ class Agreement:
 
     def obstacle(self, symbol: str) -> str:
         """Why no new risk may be taken in `symbol` now; empty when it may."""
-        for why in self._doubts.values():
-            return why
+        if self._doubts:
+            return next(iter(self._doubts.values()))
         return self._account or self._symbols.get(symbol, "")
 
     def obstacles(self, symbol: str = "") -> list[str]:

@@ -79,18 +79,18 @@ class Holding:
     def worst_with(self, signed_quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
         """Worst-case quantity and value if an order of `signed_quantity` at `price` were open too."""
         buys, sells = self.buys, self.sells
-        if signed_quantity > 0:
+        if signed_quantity > ZERO:
             buys += signed_quantity
         else:
             sells -= signed_quantity
-        return self._worst(buys, sells, max(price, self.order_price))
+        return self._worst(buys, sells, self.order_price if self.order_price > price else price)
 
     def shrinks(self, signed_quantity: Decimal) -> bool:
         """True when the order, on top of all open exits, is proven to stay within the position held."""
         held = self.position.quantity
-        if signed_quantity < 0:
-            return held > 0 and self.sells - signed_quantity <= held
-        return held < 0 and self.buys + signed_quantity <= -held
+        if signed_quantity < ZERO:
+            return held > ZERO and self.sells - signed_quantity <= held
+        return held < ZERO and self.buys + signed_quantity <= -held
 
     def without(self, order_id: str) -> Holding:
         """The same holding if that order were not open; a copy for questions."""

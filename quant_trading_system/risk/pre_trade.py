@@ -189,7 +189,7 @@ class PreTradeRiskChecker:
         Args:
             plan: how the order is to be worked; kept in the decision record.
         """
-        with self._portfolio.lock:
+        with self.lock:
             case = self.case_of(order)
             decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
@@ -203,7 +203,7 @@ class PreTradeRiskChecker:
 
         Until the broker has decided either of the two may fill, so the worse of them counts, and never both.
         """
-        with self._portfolio.lock:
+        with self.lock:
             case = self.case_of(order)
             case.replaced = replaced
             decision, refused = self._judge(case, plan)

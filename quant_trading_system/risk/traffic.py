@@ -113,7 +113,7 @@ class Traffic:
 
     def repeats_of(self, order: Order) -> int:
         """Orders of this strategy, symbol and side within the window that took risk."""
-        return self._repeats.counts.get(_intent(order), 0)
+        return self._repeats.counts.get((order.strategy, order.symbol, order.side), 0)
 
     def shares_of(self, symbol: str) -> Decimal:
         """Shares of all orders of the symbol on the exchange's day."""
@@ -202,7 +202,7 @@ class Traffic:
     def _count(self, at: float, order: Order, value: Decimal, is_replace: bool, takes_risk: bool) -> None:
         self.minute.order(at, value, is_replace)
         if takes_risk:
-            self._repeats.add(at, _intent(order))
+            self._repeats.add(at, (order.strategy, order.symbol, order.side))
             if self.usual is not None:
                 self.usual.add(order.strategy, value)
 
@@ -366,10 +366,6 @@ class _Repeats:
         kept = [event for event in self._events if strategy is not None and event[1][0] != strategy]
         self._events = deque(kept)
         self.counts = Counter(intent for _, intent in kept)
-
-
-def _intent(order: Order) -> Content:
-    return order.strategy, order.symbol, order.side
 
 
 def _content(order: Order) -> Content:

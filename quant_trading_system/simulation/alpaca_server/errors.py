@@ -14,6 +14,8 @@ UNAUTHORIZED = 40110000
 RATE_LIMITED = 42910000
 INTERNAL = 50010000
 
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
+
 
 def unauthorized() -> VenueRefusal:
     """Keys are missing or wrong."""
@@ -59,4 +61,4 @@ def of_http(error: web.HTTPException) -> VenueRefusal:
 
 def json_response(body: object, status: int = 200) -> web.Response:
     """An answer in JSON."""
-    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json", charset="utf-8")
+    return web.Response(body=msgspec.json.encode(body), status=status, headers=_JSON)

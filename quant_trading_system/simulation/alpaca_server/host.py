@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.sessions import NEW_YORK, Session
@@ -19,7 +19,7 @@ from quant_trading_system.simulation.alpaca_server.identity import asset_id
 from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, moment_at, ns_of
 from quant_trading_system.simulation.alpaca_server.sources import Scene
 from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention, Tape
-from quant_trading_system.simulation.alpaca_server.venue_time import VenueClock
+from quant_trading_system.simulation.alpaca_server.venue_time import VenueClock, new_york_midnight
 from quant_trading_system.simulation.alpaca_server.wire import exchange_of
 from quant_trading_system.simulation.trading_hours import extended_since, hours_of
 
@@ -72,6 +72,7 @@ class Host:
         self.is_saved = False
         self._publish: Publisher | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._day = (self.now, self.now)
         self._nudged: asyncio.TimerHandle | None = None
         self._poked = asyncio.Event()
 
@@ -299,8 +300,11 @@ class Host:
         return session.date > self.scene.paths.last_day
 
     def _next_midnight(self) -> datetime:
-        there = self.now.astimezone(NEW_YORK).date() + _ONE_DAY
-        return datetime.combine(there, time(), NEW_YORK).astimezone(UTC)
+        begins, ends = self._day
+        if not begins <= self.now < ends:
+            today = self.now.astimezone(NEW_YORK).date()
+            begins, ends = self._day = new_york_midnight(today), new_york_midnight(today + _ONE_DAY)
+        return ends
 
     def _next_heartbeat(self) -> datetime | None:
         """In extended hours, and when they begin, while somebody has orders for them."""

@@ -103,6 +103,7 @@ def test_orders_parents_and_the_account_are_moved_from_another_process(engine):
     assert engine.ask("journal", "replay")["agrees"]
 
 
+@pytest.mark.timeout(300)  # some forty programs, one after the other
 def test_everything_can_be_done_from_the_command_line(engine):
     """As a person would, with text and with JSON, on an engine in another process."""
     assert "no engine is running for account default" in engine.refused("cancel", "--all")

@@ -15,6 +15,7 @@ from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEven
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.execution.quality import QualityNumbers, measure
 from quant_trading_system.journal.sqlite_store import SqliteJournal
+from quant_trading_system.journal.store import Journal
 from quant_trading_system.journal.verify import verify
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.backtest import Backtest, EquityPoint, Watcher
@@ -114,7 +115,7 @@ async def result_of(
         curve: the account before the run and at each close, asked for after the run.
     """
     heard = _Heard()
-    account.journal.subscribe(heard.hear)
+    heard.listen_to(account.journal)
     try:
         await run
         account.journal.sync()
@@ -131,12 +132,21 @@ class _Heard:
         self.halts: list[KillSwitchEvent] = []
         self.decisions: dict[str, Decision] = {}
         self.stopped: list[StrategyStopped] = []
+        self._end_decisions: Callable[[], None] = lambda: None
 
-    def hear(self, _: int, event: AnyEvent) -> None:
-        if type(event) is OrderEvent:  # `isinstance` of another class takes ten times as long
-            if event.decision is not None and len(self.decisions) < MAX_DECISIONS:
-                self.decisions[event.order_id] = event.decision
-        elif type(event) is FillEvent:
+    def listen_to(self, journal: Journal) -> None:
+        """Hear what is recorded from now on."""
+        journal.subscribe(self._hear, (FillEvent, KillSwitchEvent, StrategyStopped))
+        self._end_decisions = journal.subscribe(self._hear_decision, (OrderEvent,))
+
+    def _hear_decision(self, _: int, event: AnyEvent) -> None:
+        if isinstance(event, OrderEvent) and event.decision is not None:
+            self.decisions[event.order_id] = event.decision
+            if len(self.decisions) == MAX_DECISIONS:
+                self._end_decisions()
+
+    def _hear(self, _: int, event: AnyEvent) -> None:
+        if type(event) is FillEvent:  # `isinstance` of another class takes ten times as long
             self.fills.append(event)
         elif type(event) is KillSwitchEvent:
             self.halts.append(event)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import get_args
 
 from quant_trading_system.core.events import AnyEvent
 
 Listener = Callable[[int, AnyEvent], object]
 Announcement = tuple[int, AnyEvent]
+Kinds = frozenset[type[AnyEvent]]
+
+EVERYTHING: Kinds = frozenset(get_args(AnyEvent))
 
 _log = logging.getLogger(__name__)
 
@@ -21,24 +25,28 @@ class Announcer:
     one thread is telling, others only add to the queue, so a listener may append and sync itself.
 
     Attributes:
-        has_listeners: False while nobody would hear.
+        kinds: classes of the events that somebody would hear of.
         queue: what has become durable and is still to be told.
         failures: listeners that raised, with their error. They are logged and not called again; the
             others go on.
     """
 
     def __init__(self) -> None:
-        self.has_listeners = False
+        self.kinds: Kinds = frozenset()
         self.failures: list[tuple[Listener, Exception]] = []
-        self._listeners: list[Listener] = []
+        self._listeners: list[tuple[Listener, Kinds]] = []
         self.queue: deque[Announcement] = deque()
         self._to_tell = deque([True])  # whoever takes it out is the one who tells; a lock costs four times as much
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` from now on; the answer ends that, however often it is called."""
-        self._listeners = [*self._listeners, listener]
-        self.has_listeners = True
-        return lambda: self._remove(listener)
+    def subscribe(self, listener: Listener, kinds: Collection[type[AnyEvent]] = EVERYTHING) -> Callable[[], None]:
+        """Call `listener` with events of these classes from now on; the answer ends that, however often called."""
+        subscription = listener, frozenset(kinds)
+        self._listen([*self._listeners, subscription])
+        return lambda: self._listen([other for other in self._listeners if other is not subscription])
+
+    def _listen(self, listeners: list[tuple[Listener, Kinds]]) -> None:
+        self._listeners = listeners
+        self.kinds = frozenset().union(*(kinds for _, kinds in listeners))
 
     def tell(self) -> None:
         """Empty the queue, unless somebody is already at it."""
@@ -51,7 +59,9 @@ class Announcer:
             try:
                 while queue:
                     seq, event = queue.popleft()
-                    for listener in self._listeners:
+                    for listener, kinds in self._listeners:
+                        if type(event) not in kinds:
+                            continue
                         try:
                             listener(seq, event)
                         except Exception as error:  # noqa: BLE001 - a watcher must not stop the trading that it watches
@@ -62,8 +72,4 @@ class Announcer:
     def _drop(self, listener: Listener, error: Exception, seq: int) -> None:
         _log.critical("journal listener %r failed at entry %d and is no longer called", listener, seq, exc_info=error)
         self.failures.append((listener, error))
-        self._remove(listener)
-
-    def _remove(self, listener: Listener) -> None:
-        self._listeners = [other for other in self._listeners if other is not listener]
-        self.has_listeners = bool(self._listeners)
+        self._listen([other for other in self._listeners if other[0] is not listener])

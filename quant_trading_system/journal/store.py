@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from quant_trading_system.core.events import AnyEvent
 from quant_trading_system.core.exceptions import JournalError
-from quant_trading_system.journal.announcer import Announcer, Listener
+from quant_trading_system.journal.announcer import EVERYTHING, Announcer, Listener
 from quant_trading_system.journal.codec import encode, kind_of, subject_of, time_text
 from quant_trading_system.journal.entry import Entry, Row, chained, entry_from, genesis
 from quant_trading_system.journal.keys import key_from_seed
@@ -130,15 +130,18 @@ class Journal(ABC):
         with self._lock:
             self._config = version
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, kinds: Collection[type[AnyEvent]] = EVERYTHING) -> Callable[[], None]:
         """Call ``listener(seq, event)`` for every entry appended from now on, once it is durable.
 
         A listener that raises is logged, listed in `listener_failures` and not called again.
 
+        Args:
+            kinds: classes of the events to hear of.
+
         Returns:
             A function that ends the subscription.
         """
-        return self._announcer.subscribe(listener)
+        return self._announcer.subscribe(listener, kinds)
 
     def on_warning(self, listener: Callable[[str], object]) -> None:
         """Call `listener` with one line when something about the storage needs a person, and when it is over."""
@@ -202,7 +205,7 @@ class MemoryJournal(Journal):
                 self._causes.append(cause)
             else:
                 raise _no_cause(seq, cause)
-            if not self._announcer.has_listeners:
+            if type(event) not in self._announcer.kinds:
                 return seq
             self._announcer.queue.append((seq, event))
         self._announcer.tell()

@@ -132,6 +132,20 @@ def test_listeners_hear_every_entry_in_order_until_they_leave():
     assert heard == [(1, moved(1)), (2, moved(2))]
 
 
+def test_listeners_hear_of_the_kinds_that_they_asked_for():
+    journal, heard = MemoryJournal(), []
+    leave = journal.subscribe(lambda seq, _: heard.append(("order", seq)), (OrderEvent,))
+    journal.subscribe(lambda seq, _: heard.append(("fill", seq)), (FillEvent,))
+    for event in (moved(1), accepted("o-1"), filled("o-1")):
+        journal.append(event)
+    leave()
+    leave()
+    journal.append(accepted("o-2"))
+    journal.subscribe(lambda seq, _: heard.append(("all", seq)))
+    journal.append(moved(2))
+    assert heard == [("order", 2), ("fill", 3), ("all", 5)]
+
+
 def test_a_listener_may_append_itself_and_all_hear_in_order():
     journal = MemoryJournal()
     heard = []

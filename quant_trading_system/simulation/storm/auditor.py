@@ -151,6 +151,8 @@ class Auditor:
             self._require_real_position(body["symbol"])
         elif row[2] == "risk" and body["reason"] == "rebased":
             self._rebased_at = self._clock.monotonic()
+        elif row[2] == "risk" and body["reason"] == "streak_forgiven":
+            return  # written by a reset, before anybody has looked at prices again: its losses are those of the halt
         elif row[2] == "risk" and (broken := self.ledger.broken_limit(body)):
             self._later(T_TRIGGER + self._tick, partial(self._require_halt, life, broken, self._clock.monotonic()))
 

@@ -53,6 +53,32 @@ def test_no_invariant_breaks_in_a_storm(first):
 
 
 KEPT = {
+    "the loss that a reset put on record, by a wrong price of the halt before it, was to halt again": DayPlan(
+        seed=9019,
+        kinds=(
+            "submit.status_accepted",
+            "submit.truncated",
+            "submit.reject",
+            "submit.wrong_echo",
+            "cancel.drop_request",
+            "read.drop_response",
+            "read.garbage",
+            "http.storm",
+            "stream.drop",
+            "stream.null_data",
+            "feed.zero",
+            "feed.negative",
+            "feed.spike",
+            "feed.garbage",
+            "feed.cut",
+            "fill.bust",
+            "session.early_close",
+            "account.split",
+            "session.unscheduled_close",
+            "ops.replace",
+        ),
+        minutes=390,
+    ),
     "a difference in cash that is only told was never held against the history of the fills": DayPlan(
         seed=3008, kinds=("read.drop_response", "stream.half_frame", "fill.correct", "process.stop"), minutes=60
     ),

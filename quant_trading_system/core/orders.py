@@ -57,6 +57,10 @@ class TimeInForce(StrEnum):
     CLS = "cls"
 
 
+AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
+"""Times in force of orders that trade at an auction's price."""
+
+
 class OrderClass(StrEnum):
     """Simple orders, and groups whose legs depend on each other."""
 

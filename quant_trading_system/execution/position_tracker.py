@@ -18,15 +18,12 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import AUCTIONS, OrderSide, OrderType
 from quant_trading_system.core.positions import Position
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
-
-AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
-"""Times in force of orders that trade at an auction's price."""
 
 _AFTERWARDS = (JournalError, KillSwitchIncomplete)
 """Failures that are raised only when all that follows from a fill has been tried: the shares have changed hands."""

@@ -12,13 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
-from quant_trading_system.core.orders import TimeInForce
+from quant_trading_system.core.orders import AUCTIONS, TimeInForce
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account, Market
 from quant_trading_system.simulation.booking import Booking
 from quant_trading_system.simulation.faults import Dice
-from quant_trading_system.simulation.floor import AUCTIONS, IMMEDIATE, MarketView, Trade, TradingFloor
+from quant_trading_system.simulation.floor import IMMEDIATE, MarketView, Trade, TradingFloor
 from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
 from quant_trading_system.simulation.mishaps import Mishaps

@@ -336,5 +336,3 @@ def _is_news(quote: Quote, known: Quote) -> bool:
 
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 """Orders that trade on arrival or never."""
-AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
-"""Orders that trade in an auction or never."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.numbers import ONE, arithmetic_is_exact
-from quant_trading_system.core.orders import OrderClass, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import AUCTIONS, OrderClass, OrderSide, OrderType
 from quant_trading_system.risk.checks.case import Case, Check
 
 EVER = 1
@@ -100,7 +100,7 @@ def stirring(case: Case) -> int:
             found |= SPECIAL
         if instrument.lot is not ONE or order.notional is not None or order.quantity % ONE:
             found |= ODD_SIZE
-    if case.session is None or order.time_in_force in _AUCTIONS:
+    if case.session is None or order.time_in_force in AUCTIONS:
         found |= OFF_HOURS
     is_simple = order.order_class is _SIMPLE
     if not is_simple or order.order_type is not _MARKET:
@@ -124,4 +124,3 @@ def stirring(case: Case) -> int:
 
 _RUNNING = HaltLevel.RUNNING  # Python 3.11 searches for a member each time that it is named through its class
 _SELL, _MARKET, _SIMPLE = OrderSide.SELL, OrderType.MARKET, OrderClass.SIMPLE
-_AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from quant_trading_system.config.market_entries import blackouts_in, share_at, strictest_at, tiers_in
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO, is_on_tick
-from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import AUCTIONS, Order, OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.sessions import EXTENDED_AFTER_CLOSE, EXTENDED_BEFORE_OPEN
 from quant_trading_system.risk.checks.case import Case, at_most
 
@@ -20,7 +20,6 @@ _TRIGGERED = (OrderType.STOP, OrderType.TRAILING_STOP)
 _MICROSECOND = timedelta(microseconds=1)
 _ONE_MICROSECOND = Decimal("0.000001")
 _NO_SECONDS = 0 * _ONE_MICROSECOND
-_AUCTIONS = (TimeInForce.OPG, TimeInForce.CLS)
 _OPG_LATEST = timedelta(minutes=2)
 _CLS_LATEST = timedelta(minutes=10)
 
@@ -112,7 +111,7 @@ def check_volatility(case: Case) -> CheckResult | None:
 
 
 def _outside_window(rule: Rule, case: Case, span: timedelta, window: Decimal | None) -> CheckResult | None:
-    if window is None or case.shrinks or case.order.time_in_force in _AUCTIONS:
+    if window is None or case.shrinks or case.order.time_in_force in AUCTIONS:
         return None
     seconds = _seconds(span)
     return CheckResult(rule, seconds >= window, seconds, window, _SECONDS)

@@ -40,10 +40,13 @@ def monday() -> Scene:
     return scene()
 
 
-def scene(symbols: Mapping[str, Decimal | None] = SPY_AND_KO, **wishes: Any) -> Scene:
-    """A random market that opens on Monday, 12 January 2026, one price a minute unless something else is wished."""
+def scene(symbols: Mapping[str, Decimal | None] = SPY_AND_KO, now: datetime = OPEN, **wishes: Any) -> Scene:
+    """A random market that opens on Monday, 12 January 2026, one price a minute unless something else is wished.
+
+    Without a day to `begin` at it is the market of `now`.
+    """
     fields = {"source": RANDOM, "symbols": symbols, "begin": MONDAY, "seed": 7, "always_open": False, "steps": 391}
-    return open_scene(Wishes(**{**fields, **wishes}), OPEN)
+    return open_scene(Wishes(**{**fields, **wishes}), now)
 
 
 class VenueFront:

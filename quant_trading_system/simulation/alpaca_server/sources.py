@@ -23,6 +23,8 @@ SP500 = "sp500"
 RANDOM = "random"
 DEFAULT_PRICES = {"SPY": Decimal(570), "AAPL": Decimal(190), "MSFT": Decimal(410)}
 """What a random market trades unless symbols are named."""
+_OPEN_BEFORE = timedelta(days=1)
+"""How long before its first day an always open market was open: minutes old at a Monday's midnight, it has a past."""
 
 _WELL_KNOWN = {"SPY": "SPDR S&P 500 ETF Trust", "QQQ": "Invesco QQQ Trust", "AAPL": "Apple Inc.", "MSFT": "Microsoft"}
 
@@ -98,7 +100,7 @@ def _random_scene(wishes: Wishes, now: datetime) -> Scene:
     exchange = exchange_calendar()
     start = now if wishes.begin is None else _opening(exchange, wishes.begin)
     today = start.astimezone(NEW_YORK).date()
-    calendar = AlwaysOpenCalendar(exchange, today) if wishes.always_open else exchange
+    calendar = AlwaysOpenCalendar(exchange, today - _OPEN_BEFORE) if wishes.always_open else exchange
     prices = {symbol: price for symbol, price in wishes.symbols.items() if price is not None}
     if len(prices) < len(wishes.symbols):
         raise ConfigurationError("a random market needs the price of every symbol, such as --symbols SPY:570,AAPL:190")

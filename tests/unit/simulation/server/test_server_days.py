@@ -200,6 +200,7 @@ def test_an_always_open_venue_goes_from_day_to_day_without_a_pause():
             calendar = (await venue.ask("GET", "/v2/calendar?start=2026-01-09&end=2026-01-13"))[1]
             assert [(row["date"], row["open"], row["close"]) for row in calendar] == [
                 ("2026-01-09", "09:30", "16:00"),
+                ("2026-01-11", "00:00", "23:59"),
                 ("2026-01-12", "00:00", "23:59"),
                 ("2026-01-13", "09:30", "16:00"),
             ]
@@ -209,6 +210,31 @@ def test_an_always_open_venue_goes_from_day_to_day_without_a_pause():
             assert (await status(venue, day), await status(venue, gtc)) == ("expired", "new")
             bought = await venue.order()
             assert bought["status"] == "filled"
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "midnight",
+    [
+        pytest.param(datetime(2026, 1, 12, 5, tzinfo=UTC), id="a Monday's"),
+        pytest.param(datetime(2026, 1, 14, 5, tzinfo=UTC), id="a Wednesday's"),
+        pytest.param(datetime(2026, 1, 20, 5, tzinfo=UTC), id="after a long weekend"),
+    ],
+)
+def test_an_always_open_venue_that_starts_at_midnight_knows_the_minutes_of_the_day_before(midnight):
+    """Whoever looks back a day or two finds enough of a past to judge orders by, whatever day it is."""
+
+    async def story():
+        now = midnight + timedelta(minutes=1)
+        async with venue_front(scene(now=now, begin=None, always_open=True, steps=1_441), held=False) as venue:
+            since = f"start={midnight - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}&limit=10000"
+            bars = (await venue.ask("GET", f"/v2/stocks/bars?symbols=SPY,KO&timeframe=1Min&{since}"))[1]["bars"]
+            for symbol in ("SPY", "KO"):
+                stamps = [datetime.fromisoformat(bar["t"]) for bar in bars[symbol]]
+                assert len(stamps) >= 1_440
+                assert stamps[:2] == [midnight - timedelta(days=1), midnight - timedelta(minutes=1_439)]
+                assert stamps[-1] >= midnight
 
     run(story)
 

@@ -88,7 +88,7 @@ class Backtest:
         self._watch_days = watch_days
         self._stretches = Stretches(market, history, venue, system.portfolio, system.monitor)
         self._speaking = None if watch is not None else speaking
-        self._asked_bar = market.finished_bars - 1
+        self._known_bar = market.finished_bars - 1
         self._first_bar = market.finished_bars
         self.curve: list[EquityPoint] = []
 
@@ -117,8 +117,8 @@ class Backtest:
             await self._run_venue_until(step.at)
         if step.ends_bar:
             self._correlations.next_bar()
-            self._asked_bar = step.bar
-            await engine.on_bar(HistoryView(self._history, step.bar))
+            self._known_bar = step.bar
+            engine.on_bar(HistoryView(self._history, step.bar))
         if step.kind is StepKind.CLOSE:
             await self._end_day(step.at)
             await self._tell(step, self._watch_days)
@@ -129,14 +129,17 @@ class Backtest:
         stretch = self._stretches.next() if self._is_quiet else None
         if stretch is None:
             return False
+        engine = self._system.engine
         for row, bar in stretch.bar_ends(self._speaking):
-            self._clock.move_to(stretch.block.end_of(bar))
-            self._correlations.next_bar()
-            self._asked_bar = bar
-            spoken = await self._system.engine.on_bar(HistoryView(self._history, bar), partial(self._look, row))
-            if spoken and not self._system.engine.is_quiet:
-                self._arrive(stretch, row, looks=not stretch.is_sound(row + 1))
-                return True
+            view = HistoryView(self._history, bar)
+            answers = engine.ask(view, partial(self._look, stretch, row))
+            if answers:
+                self._clock.move_to(stretch.block.at(row))
+                self._learn(view, bar)
+                engine.accept(answers)
+                if not engine.is_quiet:
+                    self._arrive(stretch, row, looks=not stretch.is_sound(row + 1))
+                    return True
         self._arrive(stretch, stretch.end - 1)
         return True
 
@@ -145,11 +148,18 @@ class Backtest:
         """Engine and venue do nothing until prices reach an order, and nobody wants to hear of every step."""
         return self._watch is None and self._venue.next_event_at() is None and self._system.engine.is_quiet
 
-    def _look(self, row: int) -> None:
-        """Value positions at a step of the present block that has been passed over."""
+    def _look(self, stretch: Stretch, row: int) -> None:
+        """Value positions at a step of the stretch; everything before it has been passed over."""
+        self._clock.move_to(stretch.block.at(row))
         if self._market.row != row:
             self._market.leap(row)
             self._system.engine.mark_positions()
+
+    def _learn(self, view: HistoryView, bar: int) -> None:
+        """Let everybody know the bars up to this one."""
+        self._known_bar = bar
+        self._correlations.next_bar()
+        self._system.engine.learn(view)
 
     def _arrive(self, stretch: Stretch, row: int, *, looks: bool = True) -> None:
         """Be at a step of the stretch as if every step up to it had been taken.
@@ -158,15 +168,14 @@ class Backtest:
             looks: value positions; only the next step, if it is taken by itself, can do without.
         """
         latest = stretch.last_bar(row)
-        if latest > self._asked_bar:
-            self._asked_bar = latest
-            self._correlations.next_bar()
-            self._system.engine.learn(HistoryView(self._history, latest))
-        self._clock.move_to(stretch.block.at(row))
+        if latest > self._known_bar:
+            self._learn(HistoryView(self._history, latest), latest)
         if looks:
-            self._look(row)
-        elif self._market.row != row:
-            self._market.leap(row)
+            self._look(stretch, row)
+        else:
+            self._clock.move_to(stretch.block.at(row))
+            if self._market.row != row:
+                self._market.leap(row)
         if self._venue.symbols_with_orders():
             self._venue.pass_over(lambda symbol: self._market.path(symbol, stretch.begin, row + 1))
             self._show_quotes()

@@ -46,16 +46,18 @@ class Stretch:
         self.begin = begin
         self.end = end
         self._worth = worth
-        self._values = None if worth is None else worth.values(begin, end).tolist()
         self._cash = cash
+        self._values = values = None if worth is None else worth.values(begin, end)
+        if values is not None:
+            self._lowest, self._highest = np.minimum.accumulate(values), np.maximum.accumulate(values)
         self._known: dict[int, Decimal] = {}
 
     def range(self, end: int) -> tuple[Decimal, Decimal]:
         """The lowest and the highest equity before the step `end`, dollars."""
         if self._values is None:
             return self._cash, self._cash
-        seen = self._values[: end - self.begin]
-        return self._equity(min(seen)), self._equity(max(seen))
+        last = end - self.begin - 1
+        return self._equity(self._lowest.item(last)), self._equity(self._highest.item(last))
 
     def _equity(self, value: int) -> Decimal:
         """Dollars, with positions of that worth."""
@@ -90,8 +92,9 @@ class Stretch:
         block, now = self.block, clock.monotonic_at(self.block.at(row))
         if self._values is None:
             return [(now, self._cash)]
-        seen = self._values[: row + 1 - self.begin]
-        highest, top, found = seen[-1], max(seen), [(now, self._equity(seen[-1]))]
+        last = row - self.begin
+        top, seen = self._highest.item(last), self._values[: last + 1].tolist()
+        highest, found = seen[-1], [(now, self._equity(seen[-1]))]
         for step in range(row - 1, self.begin - 1, -1):
             if highest == top:
                 break

@@ -161,10 +161,6 @@ class Block:
             self._moments = self.times.steps(self.rows)
         return self._moments[row].replace(tzinfo=UTC)
 
-    def end_of(self, bar: int) -> datetime:
-        """When a bar of it, numbered as in the history, is complete."""
-        return self.at((bar - self.first_bar + 1) * self.rows - 1)
-
     def step(self, row: int) -> MarketStep:
         """That step."""
         bar, place = divmod(row, self.rows)

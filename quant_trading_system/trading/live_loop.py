@@ -180,7 +180,7 @@ class LiveLoop:
         await self._ask_about_doubtful()
         history = await self._ended_bar()
         if history is not None:
-            await self._system.engine.on_bar(history)
+            self._system.engine.on_bar(history)
         await self._system.ports.journal.durable()  # what reports have told since the last turn
         self._heartbeat()
 

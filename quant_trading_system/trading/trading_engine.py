@@ -33,17 +33,13 @@ from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_book import RiskBook
 from quant_trading_system.trading.algo_desk import AlgoDesk
-from quant_trading_system.trading.algo_planning import EXECUTIONS
+from quant_trading_system.trading.answers import Answer, Wish, signed_by, understood
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.marking import Marking
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.signal_generator import SignalGenerator
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from quant_trading_system.trading.switch_moves import SwitchMoves
-
-Wish = Signal | Order | ParentOrder
-"""What a strategy may say."""
-_WISHES = (Signal, Order, ParentOrder)
 
 
 class TradingEngine:
@@ -175,40 +171,53 @@ class TradingEngine:
             if self._kill_switch.stops_something:
                 await self._halt.advance()
 
-    def learn(self, history: HistoryView) -> None:
-        """Bars have ended at which no strategy need be asked; the last one is the present one of `history`."""
+    def on_bar(self, history: HistoryView) -> None:
+        """A bar ended: ask every running strategy what it wants, and accept that."""
+        answers = self.ask(history)
+        self.learn(history)
+        self.accept(answers)
+
+    def ask(self, history: HistoryView, look: Callable[[], object] | None = None) -> Sequence[Answer]:
+        """What running strategies say to a bar that ended, those left out that say nothing.
+
+        Nothing is done about it: before it is accepted, the bar has to be learned. Bars at which nobody says anything
+        may be left unlearned as long as nothing else happens.
+
+        Args:
+            look: values positions, where that was left until a strategy asks what they are worth.
+        """
         known = len(history)
         self._bar += max(known - self._known_bars, 1) if self._bar else 1
         self._known_bars = known
+        answers: list[Answer] = []
+        for strategy in self._running:
+            try:
+                wanted = strategy.on_bar(MarketView(history, self._portfolio, strategy.name, self._bar, look))
+                wishes = understood(strategy, wanted) if wanted else None
+            except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
+                answers.append((strategy, error))
+            else:
+                if wishes:
+                    answers.append((strategy, wishes))
+        return answers
+
+    def learn(self, history: HistoryView) -> None:
+        """Bars have ended; the last one is the present one of `history`."""
         if self._risk_book is not None:
             self._risk_book.next_bar()
         self._path.see(history)
         self._desk.market.learn(history)
 
-    async def on_bar(self, history: HistoryView, look: Callable[[], object] | None = None) -> bool:
-        """A bar ended: ask every running strategy what it wants; whether any said something.
-
-        Args:
-            look: values positions, where that was left until a strategy asks what they are worth.
-        """
-        spoken = False
-        self.learn(history)
-        for strategy in list(self._running):
-            try:
-                view = MarketView(history, self._portfolio, strategy.name, self._bar, look)
-                wanted = self._wishes(strategy, strategy.on_bar(view) or ())
-            except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
-                self._stop(strategy.name, error)
-                spoken = True
+    def accept(self, answers: Sequence[Answer]) -> None:
+        """Take up what strategies have said to the bar that was learned last; those that failed are stopped."""
+        for strategy, said in answers:
+            if isinstance(said, Exception):
+                self._stop(strategy.name, said)
                 continue
-            if not wanted:
-                continue
-            spoken = True
             try:
-                self._accept(strategy, wanted)
+                self._accept(strategy, said)
             except JournalFull:
                 continue  # nothing new is begun; what was begun goes on, and people have been told
-        return spoken
 
     def state(self) -> StateRecorded:
         """The books of this moment, for the journal: what a replay must arrive at."""
@@ -241,26 +250,10 @@ class TradingEngine:
 
     # -- strategies ----------------------------------------------------------------------------------------------
 
-    def _wishes(self, strategy: Strategy, wanted: Iterable[object]) -> list[Wish]:
-        """What a strategy said, provided that all of it is understood."""
-        wishes: list[Wish] = []
-        for wish in wanted:
-            if not isinstance(wish, _WISHES):
-                raise TypeError(
-                    f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood"
-                )
-            if isinstance(wish, Signal) and wish.execution not in EXECUTIONS:
-                raise StrategyError(
-                    f"signal for {wish.symbol}: execution {wish.execution!r} is none of "
-                    f"{', '.join(sorted(filter(None, EXECUTIONS)))}"
-                )
-            wishes.append(wish)
-        return wishes
-
     def _accept(self, strategy: Strategy, wanted: Sequence[Wish]) -> None:
         for wish in wanted:
             if not isinstance(wish, Signal):
-                self._given.append(_signed_by(wish, strategy.name))
+                self._given.append(signed_by(wish, strategy.name))
                 continue
             signal = msgspec.structs.replace(wish, source=strategy.name, reason=printable(wish.reason)[:LONGEST_REASON])
             seq = self._signals.standing(signal)
@@ -386,7 +379,3 @@ class TradingEngine:
             else:
                 self._monitor.forgive()
             self._path.rearm()
-
-
-def _signed_by(order: Order | ParentOrder, strategy: str) -> Order | ParentOrder:
-    return order.signed_by(strategy) if isinstance(order, Order) else msgspec.structs.replace(order, strategy=strategy)

@@ -81,7 +81,7 @@ def at_the_close(*strategies: Strategy, **options) -> Account:
 
 
 def end_bar(account: Account, index: int = MONDAY) -> None:
-    asyncio.run(account.system.engine.on_bar(HistoryView(HISTORY, index)))
+    account.system.engine.on_bar(HistoryView(HISTORY, index))
 
 
 def open_tuesday(account: Account) -> None:

@@ -5,7 +5,7 @@ Finished orders are many. Where the journal can be asked for them, only the last
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 _PRICE_QUANTUM = Decimal("1E-9")
 _BUY = OrderSide.BUY
+_CREATED, _NOTHING_ASKED = OrderStatus.CREATED, PendingRequest.NONE
 _add, _multiply = LEDGER.add, LEDGER.multiply
 _AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
 
 
-class OrderRecord:
+class OrderRecord(msgspec.Struct, eq=False):
     """One order and what became of it.
 
     Attributes:
         quantity: shares at most; for dollar orders the gate's worst case.
         filled: shares executed; `filled_value`: the dollars that they traded for, so that averages stay exact.
         filled_before: shares that had filled when somebody else's order was taken over; the positions contain them.
-        executions: those booked, by id; one that was taken back has the quantity 0. `booked_to`: the largest
-            cumulative quantity at which one of them ends.
+        booked_to: the largest cumulative quantity at which one of its executions ends.
         rejection: the gate's answer, when it said no.
         expected_price: mid at the decision, what slippage is measured against.
         room_price: dollars a share at which its room is reserved.
@@ -51,84 +51,75 @@ class OrderRecord:
         group: the bracket, OCO or OTO group that it belongs to, None for simple orders.
     """
 
-    __slots__ = (
-        "acknowledged_at",
-        "booked_to",
-        "executions",
-        "expected_price",
-        "fees",
-        "filled",
-        "filled_before",
-        "filled_value",
-        "final_at",
-        "group",
-        "left_at",
-        "misses",
-        "newer",
-        "older",
-        "order",
-        "order_id",
-        "parent",
-        "pending",
-        "quantity",
-        "reason",
-        "rejection",
-        "replaced_by",
-        "replaces",
-        "room_price",
-        "sent_at",
-        "sent_seq",
-        "shrinks",
-        "status",
-        "venue_order_id",
-    )
+    order: Order
+    quantity: Decimal
+    order_id: str = ""
+    status: OrderStatus = _CREATED
+    pending: PendingRequest = _NOTHING_ASKED
+    filled: Decimal = ZERO
+    filled_before: Decimal = ZERO
+    filled_value: Decimal = ZERO
+    fees: Decimal = ZERO
+    expected_price: Decimal | None = None
+    booked_to: Decimal = ZERO
+    rejection: Rejection | None = None
+    venue_order_id: str = ""
+    reason: str = ""
+    shrinks: bool = False
+    room_price: Decimal = ZERO
+    sent_at: datetime | None = None
+    left_at: float | None = None
+    acknowledged_at: datetime | None = None
+    final_at: datetime | None = None
+    sent_seq: int = 0
+    misses: int = 0
+    replaces: str = ""
+    replaced_by: str = ""
+    older: OrderRecord | None = None
+    newer: OrderRecord | None = None
+    parent: str = ""
+    group: OrderGroup | None = None
+    _only: Execution | None = None  # most orders fill at once, and a dictionary is four times as large
+    _several: dict[str, Execution] | None = None
 
-    def __init__(self, order: Order, quantity: Decimal) -> None:
-        self.order = order
-        self.order_id = order.client_order_id
-        self.quantity = quantity
-        self.status = OrderStatus.CREATED
-        self.pending = PendingRequest.NONE
-        self.filled = ZERO
-        self.filled_before = ZERO
-        self.filled_value = ZERO
-        self.fees = ZERO
-        self.expected_price: Decimal | None = None
-        self.executions: dict[str, Execution] = {}
-        self.booked_to = ZERO
-        self.rejection: Rejection | None = None
-        self.venue_order_id = ""
-        self.reason = ""
-        self.shrinks = False
-        self.room_price = ZERO
-        self.sent_at: datetime | None = None
-        self.left_at: float | None = None
-        self.acknowledged_at: datetime | None = None
-        self.final_at: datetime | None = None
-        self.sent_seq = 0
-        self.misses = 0
-        self.replaces = ""
-        self.replaced_by = ""
-        self.older: OrderRecord | None = None
-        self.newer: OrderRecord | None = None
-        self.parent = ""
-        self.group: OrderGroup | None = None
+    def __post_init__(self) -> None:
+        self.order_id = self.order.client_order_id
 
     def __repr__(self) -> str:
         order, done = self.order, f"{self.filled}/{self.quantity}"
         return f"OrderRecord({order.client_order_id} {order.side} {done} {order.symbol} {self.status})"
 
+    @property
+    def executions(self) -> Mapping[str, Execution]:
+        """Those booked, by id; one that was taken back has the quantity 0. Not to be changed."""
+        if self._several is not None:
+            return self._several
+        return {} if self._only is None else {self._only.execution_id: self._only}
+
+    def _put(self, execution: Execution) -> None:
+        """Keep it, in the place of the one that has its id."""
+        several, only = self._several, self._only
+        if several is not None:
+            several[execution.execution_id] = execution
+        elif only is None or only.execution_id == execution.execution_id:
+            self._only = execution
+        else:
+            self._several = {only.execution_id: only, execution.execution_id: execution}
+
     def has_booked(self, execution: Execution) -> bool:
         """It was counted before, by its id or by the interval of the cumulative quantity that it covers."""
-        if execution.execution_id in self.executions:
+        if self._only is None:
+            return False
+        executions = self.executions
+        if execution.execution_id in executions:
             return True
         end = execution.cumulative_quantity
-        return end <= self.booked_to and any(end == other.cumulative_quantity for other in self.executions.values())
+        return end <= self.booked_to and any(end == other.cumulative_quantity for other in executions.values())
 
     def book(self, execution: Execution) -> None:
         """Count an execution."""
         quantity, end = execution.quantity, execution.cumulative_quantity
-        self.executions[execution.execution_id] = execution
+        self._put(execution)
         if end > self.booked_to:
             self.booked_to = end
         self.filled += quantity
@@ -139,7 +130,7 @@ class OrderRecord:
         """Count an execution anew, as `now`; those after it move up, for the broker counts without gaps."""
         told = sorted(self.executions.values(), key=lambda execution: execution.cumulative_quantity)
         end = told[0].cumulative_quantity - told[0].quantity if told else self.filled_before
-        self.executions[now.execution_id] = now
+        self._put(now)
         self.booked_to = self.filled = self.filled_value = self.fees = ZERO
         for execution in told:
             execution = self.executions[execution.execution_id]

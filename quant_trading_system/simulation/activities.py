@@ -95,8 +95,13 @@ class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
         return (self.after is None or row.at > self.after) and (self.until is None or row.at < self.until)
 
 
-Remembered = tuple[int, int, bool]
-"""An execution: the number of its order, its place there, and whether it was the last one; or a posting, by place."""
+class Remembered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An execution: the number of its order, its index there, and if it was the last one; or a posting, by index."""
+
+    number: int
+    index: int
+    complete: bool
+
 
 _POSTING = 0
 """The number of the order of a posting, which has none."""
@@ -113,7 +118,7 @@ class ActivityLog:
 
     def add(self, live: LiveOrder, *, complete: bool) -> None:
         """Remember the latest execution of an order."""
-        self.entries.append((live.number, len(live.fills) - 1, complete))
+        self.entries.append(Remembered(live.number, len(live.fills) - 1, complete))
 
     def post(
         self, at: datetime, activity_type: str, amount: Decimal, symbol: str, description: str, shares: Decimal = _ZERO
@@ -131,7 +136,7 @@ class ActivityLog:
                 quantity=shares,
             )
         )
-        self.entries.append((_POSTING, len(self.postings) - 1, True))
+        self.entries.append(Remembered(_POSTING, len(self.postings) - 1, True))
 
     def rows(self, query: ActivityQuery) -> tuple[Activity, ...]:
         """The rows that are wanted, at most one page."""
@@ -160,15 +165,15 @@ class ActivityLog:
                 yield rows[number % _ROWS]
 
     def _made(self, place: int) -> Iterator[Activity]:
-        number, execution, complete = self.entries[place]
-        if number == _POSTING:
-            yield self.postings[execution]
+        entry = self.entries[place]
+        if entry.number == _POSTING:
+            yield self.postings[entry.index]
             return
-        live = self._orders.by_number(number)
-        fill = live.fills[execution]
+        live = self._orders.by_number(entry.number)
+        fill = live.fills[entry.index]
         if not fill.quantity:  # busted
             return
-        yield self._fill(place * _ROWS, live, fill, complete=complete)
+        yield self._fill(place * _ROWS, live, fill, complete=entry.complete)
         charges = (("SEC fee", fill.fees.sec), ("TAF fee", fill.fees.taf), ("CAT fee", fill.fees.cat))
         for row, (name, amount) in enumerate(((n, a) for n, a in charges if a), 1):
             yield CashActivity(

@@ -63,7 +63,7 @@ class Booking:
             self._orders.give_back(live, quantity, price)
         signed = quantity if order.side is _BUY else -quantity
         charged, mark = units(fees.total) * UNIT, units(view.price)
-        books.trade(at, execution_id, order.symbol, signed, price, charged, mark=mark, crossing=crossing)
+        held = books.trade(at, execution_id, order.symbol, signed, price, charged, mark=mark, crossing=crossing)
         fill = VenueFill(
             execution_id=execution_id,
             quantity=trade.quantity,
@@ -71,7 +71,7 @@ class Booking:
             cumulative_quantity=live.filled + trade.quantity,
             at=at,
             fees=fees,
-            position_quantity=decimal_of(books.quantity(order.symbol)),
+            position_quantity=decimal_of(held),
         )
         live.take(fill)
         self._activities.add(live, complete=trade.complete)
@@ -112,7 +112,7 @@ class Booking:
         handed_on = live.filled - sum((fill.quantity for fill in live.fills), _ZERO)
         handed_on_value = live.filled_value - sum(units(fill.quantity) * units(fill.price) for fill in live.fills)
         changed = [now if fill.execution_id == was.execution_id else fill for fill in live.fills]
-        live.fills.clear()
+        live.fills = ()
         live.filled, live.filled_value = handed_on, handed_on_value
         for fill in changed:
             live.take(msgspec.structs.replace(fill, cumulative_quantity=live.filled + fill.quantity))

@@ -144,8 +144,16 @@ class LedgerEntry(NamedTuple):
     cash: Decimal
 
 
-Booked = tuple[datetime, str, str, int, int, int, int]
-"""A trade: when, reference, symbol, units of shares, units of dollars a share, fee, and the cash after it."""
+class Booked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A trade: units of shares and of dollars a share, the fee and the cash after it in money."""
+
+    at: datetime
+    reference: str
+    symbol: str
+    quantity: int
+    price: int
+    fee: int
+    cash: int
 
 
 class BooksState(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +206,7 @@ class Books:
         *,
         mark: int | None = None,
         crossing: bool = False,
-    ) -> None:
+    ) -> int:
         """Book an execution: `quantity` in units, negative sold; `price` in units; `fee` in money.
 
         A new holding is valued at its own price until it is marked.
@@ -206,6 +214,9 @@ class Books:
         Args:
             mark: units of dollars a share that the holding is valued at from now on, None for as before.
             crossing: the holding may change its side.
+
+        Returns:
+            Units of shares held after it.
         """
         holding = self._holdings.get(symbol)
         if holding is None:
@@ -220,13 +231,15 @@ class Books:
             holding.move(quantity, price)
         if mark is not None:
             holding.mark = mark
-        if holding.quantity:
+        held = holding.quantity
+        if held:
             self._count(holding, +1)
         else:
             del self._holdings[symbol]
         self.cash -= quantity * price + fee
         self.fees += fee
-        self._trades.append((at, reference, symbol, quantity, price, fee, self.cash))
+        self._trades.append(Booked(at, reference, symbol, quantity, price, fee, self.cash))
+        return held
 
     def move_cash(self, amount: Decimal) -> None:
         """Dollars come in, or go out when negative, without a trade."""
@@ -262,16 +275,16 @@ class Books:
         """Every trade since the beginning, oldest first."""
         return tuple(
             LedgerEntry(
-                at,
-                reference,
-                symbol,
-                decimal_of(quantity),
-                decimal_of(price),
-                dollars(-quantity * price),
-                dollars(fee),
-                dollars(cash),
+                trade.at,
+                trade.reference,
+                trade.symbol,
+                decimal_of(trade.quantity),
+                decimal_of(trade.price),
+                dollars(-trade.quantity * trade.price),
+                dollars(trade.fee),
+                dollars(trade.cash),
             )
-            for at, reference, symbol, quantity, price, fee, cash in self._trades
+            for trade in self._trades
         )
 
     def state(self) -> BooksState:

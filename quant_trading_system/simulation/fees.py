@@ -26,7 +26,7 @@ _CENT_OF_SHARES = 10**16
 """One cent when whole shares are multiplied with a rate: units times units."""
 
 
-class FeeBreakdown(NamedTuple):
+class FeeBreakdown(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Dollars charged for one execution, by charge."""
 
     sec: Decimal

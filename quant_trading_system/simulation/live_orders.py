@@ -50,7 +50,7 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
     reserved: int = 0
     filled: Decimal = _ZERO
     filled_value: int = 0
-    fills: list[VenueFill] = []
+    fills: tuple[VenueFill, ...] = ()
     rested: bool = False
     triggered: bool = False
     queued: bool = False
@@ -122,7 +122,7 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
         """Count an execution."""
         self.filled = fill.cumulative_quantity
         self.filled_value += units(fill.quantity) * units(fill.price)
-        self.fills.append(fill)
+        self.fills += (fill,)
 
 
 class _OpenOrders(msgspec.Struct, eq=False, gc=False):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from quant_trading_system.core.orders import OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
@@ -449,6 +450,6 @@ ALPACA = FeeSchedule.alpaca()
 @given(st.integers(1, 10**15), st.integers(1, 10**15), st.integers(1, 10**7), DATES)
 def test_fees_are_never_negative_and_grow_with_the_quantity(side, one, other, cents, day):
     smaller, larger = (Decimal(units).scaleb(-9) for units in sorted((one, other)))
-    fees = [ALPACA.fee(side, quantity, cents * CENT, day) for quantity in (smaller, larger)]
+    fees = [astuple(ALPACA.fee(side, quantity, cents * CENT, day)) for quantity in (smaller, larger)]
     assert all(charge >= 0 and not charge % CENT for fee in fees for charge in fee)
     assert all(low <= high for low, high in zip(*fees, strict=True))

@@ -10,6 +10,7 @@ from quant_trading_system.simulation.fees import (
     CONSOLIDATED_AUDIT_TRAIL,
     FINRA_TRADING_ACTIVITY,
     SEC_SECTION_31,
+    FeeBreakdown,
     FeeSchedule,
 )
 
@@ -40,7 +41,7 @@ sell  1000      200      1999-05-04   6.66    0.08   0        # before the first
 def test_what_alpaca_passes_on(line):
     side, quantity, price, day, sec, taf, cat = line.split("#")[0].split()
     fee = ALPACA.fee(OrderSide(side), Decimal(quantity), Decimal(price), date.fromisoformat(day))
-    assert (Decimal(sec), Decimal(taf), Decimal(cat)) == fee
+    assert fee == FeeBreakdown(Decimal(sec), Decimal(taf), Decimal(cat))
     assert fee.total == Decimal(sec) + Decimal(taf) + Decimal(cat)
 
 

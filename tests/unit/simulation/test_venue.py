@@ -8,7 +8,7 @@ import pytest
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import OrderType, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
-from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.fees import FeeBreakdown, FeeSchedule
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
 from quant_trading_system.simulation.trading_hours import GTC_LIFETIME
 from tests.support.venue_desk import IN_JUNE, MONDAY, TUESDAY, VenueDesk, dec, quote
@@ -442,7 +442,7 @@ def test_fees_are_charged_with_every_fill_and_told_with_it():
     desk.buy(1000)
     sold = desk.sell(1000)
     (fill,) = desk.venue.executions(sold)
-    assert fill.fees == (Decimal("0.80"), Decimal("0.17"), Decimal(0))  # 99 980 dollars at 8.00 a million
+    assert fill.fees == FeeBreakdown(Decimal("0.80"), Decimal("0.17"), Decimal(0))  # 99 980 dollars at 8.00 a million
     assert desk.venue.total_fees == fill.fee == Decimal("0.97")
     assert desk.venue.account().cash == 100_000 - 40 - Decimal("0.97")
 

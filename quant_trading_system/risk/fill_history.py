@@ -1,14 +1,17 @@
 """What the fills of the last days mean for the next order: cash that has not settled, day trades, today's results.
 
-Days are the exchange's. Memory holds the days of one window, and of each day what it brought by symbol and strategy.
+Days are the exchange's. Memory holds the days of one window, and of each day what it brought by symbol and strategy;
+besides, the latest fills, for they are added up only when somebody asks.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from threading import Lock
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import AnyEvent, FillCorrected, FillEvent
@@ -19,6 +22,10 @@ from quant_trading_system.market.sessions import Calendar
 
 WINDOW = 5
 """Sessions over which day trades are counted, today included."""
+_MOST_WAITING = 4_000
+"""So many fills wait to be added up; then the oldest are, or are dropped when no window reaches back to them."""
+_LONGEST_WINDOW = timedelta(days=11)
+"""`WINDOW` sessions never span more days than this."""
 _BUY = OrderSide.BUY
 _ONE_DAY, _ONE_HOUR = timedelta(days=1), timedelta(hours=1)
 _MONDAY, _OCTOBER, _VETERANS_DAY = 0, 10, (11, 11)
@@ -45,6 +52,8 @@ class FillHistory:
         self._clock = clock
         self._days: dict[date, _Day] = {}
         self._known: tuple[datetime, datetime, date] | None = None
+        self._waiting: deque[FillEvent | FillCorrected] = deque()
+        self._one_adds = Lock()
 
     def recall(self, fills: Iterable[FillEvent | FillCorrected]) -> None:
         """Take in fills of an earlier process, oldest first."""
@@ -53,10 +62,31 @@ class FillHistory:
 
     def take(self, event: AnyEvent) -> None:
         """A fill was booked; any other event changes nothing."""
+        if type(event) is FillEvent or type(event) is FillCorrected:
+            self._waiting.append(event)
+            if len(self._waiting) > _MOST_WAITING:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        oldest = self._clock.now() - _LONGEST_WINDOW
+        with self._one_adds:
+            while self._waiting and self._waiting[0].at < oldest:
+                self._waiting.popleft()
+            if len(self._waiting) > _MOST_WAITING:
+                self._add(self._waiting.popleft())
+
+    def _catch_up(self) -> None:
+        """Add up all fills."""
+        if self._waiting:
+            with self._one_adds:
+                while self._waiting:
+                    self._add(self._waiting.popleft())
+
+    def _add(self, event: FillEvent | FillCorrected) -> None:
         try:
             if isinstance(event, FillEvent):
                 self._fill(event)
-            elif isinstance(event, FillCorrected):
+            else:
                 self._correct(event)
         except MarketDataError:
             return  # a day before the calendar begins is before every window
@@ -64,6 +94,7 @@ class FillHistory:
     @property
     def unsettled(self) -> Decimal:
         """Dollars of sales whose day of settlement is still to come."""
+        self._catch_up()
         today = self._date(self._clock.now())
         return sum(
             (day.proceeds for at, day in self._days.items() if settlement_date(at, self._calendar) > today), ZERO
@@ -71,6 +102,7 @@ class FillHistory:
 
     def day_trades(self, symbol: str = "") -> int:
         """Positions opened and closed on one day within `WINDOW`, if all of today and one of `symbol` close today."""
+        self._catch_up()
         first = today = self._date(self._clock.now())
         with suppress(MarketDataError):  # before the calendar begins there was nothing
             for _ in range(WINDOW - 1):
@@ -81,6 +113,7 @@ class FillHistory:
 
     def realized_today(self, strategy: str) -> Decimal:
         """Dollars gained today in what was closed, less fees."""
+        self._catch_up()
         day = self._days.get(self._date(self._clock.now()))
         return ZERO if day is None else day.realized.get(strategy, ZERO)
 

@@ -11,6 +11,7 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.market.sessions import TradingCalendar
+from quant_trading_system.risk import fill_history
 from quant_trading_system.risk.fill_history import FillHistory, settlement_date
 from tests.support.market import moment
 
@@ -171,7 +172,24 @@ def test_days_beyond_the_window_leave_memory():
     for number in range(30):
         fills.go(f"2024-{2 + number // 28:02}-{1 + number % 28:02}T15:00")
         fills.fill(1)
+    assert fills.history.day_trades() == 1
     assert len(fills.history._days) == 6
+
+
+@pytest.mark.parametrize("step", ["0:20", "29:00"])
+def test_fills_that_nobody_asks_about_are_few_and_lose_nothing(monkeypatch, step):
+    monkeypatch.setattr(fill_history, "_MOST_WAITING", 7)
+    hours, minutes = map(int, step.split(":"))
+    lazy, asked = Fills(), Fills()
+    for number in range(100):
+        for fills in (lazy, asked):
+            fills.clock.move_to(fills.clock.now() + timedelta(hours=hours, minutes=minutes))
+            fills.fill((1, 2, -3, -1, 1)[number % 5], realized=str(number), fee="0.25")
+        assert len(lazy.history._waiting) <= 7
+        answer = asked.history.unsettled, asked.history.day_trades("KO"), asked.history.realized_today("Trend")
+        assert not asked.history._waiting
+    assert answer == (lazy.history.unsettled, lazy.history.day_trades("KO"), lazy.history.realized_today("Trend"))
+    assert answer[1] > 0
 
 
 def test_a_fill_of_a_day_that_no_calendar_knows_changes_nothing():

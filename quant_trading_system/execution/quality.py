@@ -17,6 +17,7 @@ from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.order_store import OrderRecord
 
 _PLACES = Decimal("1E-6")
+_NO_TIME, _MICROSECOND = timedelta(0), timedelta(microseconds=1)
 
 
 class QualityNumbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +60,12 @@ def measure(records: list[OrderRecord]) -> QualityNumbers:
             refusals[record.rejection.rule.value] += 1
         elif record.status is not OrderStatus.UNSENT:
             sent.append(record)
-            refusals["broker"] += record.status is OrderStatus.REJECTED
-    filled = sum(record.status is OrderStatus.FILLED for record in sent)
-    bought = sum((record.filled for record in sent), ZERO)
-    wanted = sum((record.quantity for record in sent), ZERO)
+    ends = Counter([record.status for record in sent])
+    filled, refusals["broker"] = ends[OrderStatus.FILLED], ends[OrderStatus.REJECTED]
+    bought = sum([record.filled for record in sent], ZERO)
+    wanted = sum([record.quantity for record in sent], ZERO)
     cost, value = _slippage(sent)
-    latencies = sorted(_latency_ms(record) for record in sent if record.acknowledged_at is not None)
+    latencies = sorted([_latency(record) for record in sent if record.acknowledged_at is not None])
     return QualityNumbers(
         orders=len(records),
         submitted=len(sent),
@@ -74,8 +75,8 @@ def measure(records: list[OrderRecord]) -> QualityNumbers:
         rejection_rate=_ratio(Decimal(refusals.total()), Decimal(len(records))),
         slippage=_ratio(cost, value * BASIS_POINT),
         slippage_usd=cost,
-        latency_ms=_rank(latencies, Decimal("0.5")),
-        latency_p95_ms=_rank(latencies, Decimal("0.95")),
+        latency_ms=_rank_ms(latencies, Decimal("0.5")),
+        latency_p95_ms=_rank_ms(latencies, Decimal("0.95")),
         rejections=dict(sorted((+refusals).items())),
     )
 
@@ -91,18 +92,19 @@ def _slippage(records: list[OrderRecord]) -> tuple[Decimal, Decimal]:
     return cost, value
 
 
-def _latency_ms(record: OrderRecord) -> Decimal:
+def _latency(record: OrderRecord) -> timedelta:
     if record.sent_at is None or record.acknowledged_at is None:
-        return ZERO
-    return Decimal((record.acknowledged_at - record.sent_at) // timedelta(microseconds=1)) / 1000
+        return _NO_TIME
+    return record.acknowledged_at - record.sent_at
 
 
 def _ratio(part: Decimal, whole: Decimal) -> Decimal | None:
     return (part / whole).quantize(_PLACES) if whole else None
 
 
-def _rank(ordered: list[Decimal], share: Decimal) -> Decimal | None:
-    """Nearest-rank percentile."""
+def _rank_ms(ordered: list[timedelta], share: Decimal) -> Decimal | None:
+    """Nearest-rank percentile, milliseconds."""
     if not ordered:
         return None
-    return ordered[max(-(-int(share * 100) * len(ordered) // 100) - 1, 0)]
+    found = ordered[max(-(-int(share * 100) * len(ordered) // 100) - 1, 0)]
+    return Decimal(found // _MICROSECOND) / 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -75,6 +76,10 @@ class Universe(Mapping[str, Instrument]):
 
     def __getitem__(self, symbol: str) -> Instrument:
         return self._table[symbol]
+
+    def get(self, symbol: str, default: Any = None, /) -> Any:
+        """As of any mapping, in one step."""
+        return self._table.get(symbol, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._table)

@@ -6,7 +6,6 @@ an instrument, the account or the time of day is the gate's business.
 
 from __future__ import annotations
 
-from copy import copy
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -210,7 +209,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         """The same order as the wish of `strategy`."""
         if self.strategy == strategy:
             return self
-        signed = copy(self)
+        signed: Order = self.__copy__()  # type: ignore[attr-defined]
         msgspec.structs.force_setattr(signed, "strategy", strategy)
         return signed
 
@@ -237,7 +236,8 @@ def _require_words(order: Order) -> None:
     symbol = order.symbol
     if type(symbol) is not str or not symbol or len(symbol) > 32 or not symbol.isprintable() or " " in symbol:
         raise InvalidOrder("symbol", f"{symbol!r} is not a symbol")
-    _require_identity(order)
+    if order.client_order_id != "":
+        _require_identity(order)
 
 
 def _require_identity(order: Order) -> None:
@@ -298,7 +298,7 @@ def _require_legal(order: Order, carried: tuple[str, ...]) -> None:
         raise InvalidOrder("order_type", f"{order.order_type} is not possible in an order of class {order.order_class}")
     if order.time_in_force not in legal.time_in_force:
         _refuse_time(order, "a", legal.time_in_force)
-    if order.is_fractional and order.time_in_force not in legal.fractional:
+    if order.time_in_force not in legal.fractional and order.is_fractional:
         _refuse_time(order, "a fractional or dollar", legal.fractional)
     if order.extended_hours and order.time_in_force not in legal.extended_hours:
         _refuse_time(order, "an extended-hours", legal.extended_hours)

@@ -299,10 +299,14 @@ class OrderLives:
         try:
             return self._tracker.apply(record, execution)
         finally:
-            self.room.share(record)
-            if record.group is not None:
-                self.groups.note(record.group)
-            if record.order.notional is None and record.chain_filled > record.quantity:
+            if record.group is not None or record.older is not None or record.newer is not None:
+                self.room.share(record)
+                if record.group is not None:
+                    self.groups.note(record.group)
+                filled = record.chain_filled
+            else:
+                filled = record.filled + record.filled_before
+            if filled > record.quantity and record.order.notional is None:
                 self.groups.overfilled(record)
 
     def restate(self, record: OrderRecord, history: tuple[Execution, ...], reason: str = "") -> bool:

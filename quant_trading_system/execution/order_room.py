@@ -34,7 +34,8 @@ class OrderRoom:
                 self._portfolio.restore(record.order_id, order.symbol, room, record.room_price, order, is_leg=is_leg)
         elif (before is _IN_DOUBT) is not (status is _IN_DOUBT):
             self._portfolio.set_in_doubt(record.order_id, order.symbol, status is _IN_DOUBT)
-        self.share(record)
+        if record.group is not None or record.older is not None or record.newer is not None:
+            self.share(record)
 
     def share(self, record: OrderRecord) -> None:
         """What happens to one order of a chain, or of a group, changes what the others may still fill."""

@@ -186,6 +186,7 @@ class MemoryJournal(Journal):
         """
         super().__init__(key_from_seed(0) if key is None else key)
         self._late = late
+        self._appended = 0
         self._noted: list[AnyEvent] = []
         self._causes: list[int | None] = []
         self._rows: list[Row] = []
@@ -197,7 +198,7 @@ class MemoryJournal(Journal):
 
     def append(self, event: AnyEvent, cause: int | None = None) -> int:
         with self._lock:
-            seq = len(self._rows) + len(self._noted) + 1
+            seq = self._appended + 1
             if not self._late:
                 self._rows.append(self._chain(event, cause))
             elif cause is None or 0 < cause < seq:
@@ -205,6 +206,7 @@ class MemoryJournal(Journal):
                 self._causes.append(cause)
             else:
                 raise _no_cause(seq, cause)
+            self._appended = seq
             if type(event) not in self._announcer.kinds:
                 return seq
             self._announcer.queue.append((seq, event))

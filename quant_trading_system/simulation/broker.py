@@ -128,7 +128,7 @@ class SimulatedBroker:
 
     def _pass_on(self, update: VenueUpdate) -> None:
         order, fill, notice = update.order, update.fill, update.notice
-        order_id = self._learn(order)
+        order_id = order.order.client_order_id if order.order_class is _SIMPLE else self._learn(order)
         corrected = notice is not None and notice is not Notice.REPLACE_REJECTED
         message = BrokerUpdate(
             client_order_id=order_id,
@@ -147,9 +147,7 @@ class SimulatedBroker:
     # -- legs, which have the venue's ids there and ours here ----------------------------------------------------
 
     def _learn(self, order: VenueOrder) -> str:
-        """Our id of an order; the legs that it leads are known from now on."""
-        if order.order_class is _SIMPLE:
-            return order.order.client_order_id
+        """Our id of an order of a group; the legs that it leads are known from now on."""
         for leg in order.legs:
             self._names.learn(order.client_order_id, _kind(leg), leg.venue_order_id)
         return self._names.ours(order.venue_order_id) or order.client_order_id
@@ -163,21 +161,22 @@ class SimulatedBroker:
     def _find(self, client_order_id: str) -> VenueOrder | None:
         leader = self._names.leader_of(client_order_id)
         shown = self._venue.find(leader) if leader else None
-        if shown is not None:
+        if shown is not None and shown.order_class is not _SIMPLE:
             self._learn(shown)
         return self._venue.find(self._names.theirs(client_order_id) or client_order_id)
 
     def _broker_order(self, order: VenueOrder) -> BrokerOrder:
         """A dollar order has no quantity at the broker until it has traded; then it has what it bought."""
+        filled = order.filled_quantity
         return BrokerOrder(
-            client_order_id=self._learn(order),
+            client_order_id=order.order.client_order_id if order.order_class is _SIMPLE else self._learn(order),
             venue_order_id=order.venue_order_id,
             symbol=order.order.symbol,
             side=order.order.side,
             status=order.status,
-            quantity=order.filled_quantity if order.quantity is None else order.quantity,
-            filled_quantity=order.filled_quantity,
-            average_price=order.average_price,
+            quantity=filled if order.quantity is None else order.quantity,
+            filled_quantity=filled,
+            average_price=order.average_price if filled else None,
             legs=tuple(self._broker_order(leg) for leg in order.legs) if order.legs else (),
         )
 

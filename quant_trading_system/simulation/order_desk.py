@@ -96,7 +96,7 @@ class OrderDesk(VenueRecords):
                 self._orders.add(leg, closing=True, reserved=0)
             self._groups.form(members, order.order_class)
         self._exchange.send(live, now)
-        return self._groups.show(live)
+        return self._groups.show(live) if grouped else self._orders.show(live)
 
     def submit_request(self, body: Body) -> VenueOrder:
         """Take an order as the parsed JSON of a request asks for it; see `submit`.

@@ -45,9 +45,9 @@ def admit(application: Application) -> Admission:
         _ask_auction_times(application)
     if order.order_class is not _SIMPLE:
         ask_group(application)
-    _ask_identity(application)
-    _ask_account(application)
-    _ask_quote(application)
+    _ask_customer(application)
+    if application.quote is None:
+        raise unprocessable(f'asset "{order.symbol}" has no quote')
     if not application.is_closing:
         _ask_short_sale(application)
     if application.intent is not None:
@@ -65,8 +65,7 @@ def admit_passive(application: Application) -> Admission:
     """
     _ask_prices(application)
     require_asset(application.order.symbol, application.instrument)
-    _ask_identity(application)
-    _ask_account(application)
+    _ask_customer(application)
     return Admission(closing=True, reserved=0)
 
 
@@ -117,14 +116,11 @@ def _ask_auction_times(application: Application) -> None:
         raise unprocessable(closed)
 
 
-def _ask_identity(application: Application) -> None:
-    if application.orders.find(application.order.client_order_id) is not None:
-        raise malformed("client_order_id must be unique")
-
-
-def _ask_account(application: Application) -> None:
-    """What the customer has switched off, and what the asset does not offer."""
+def _ask_customer(application: Application) -> None:
+    """What the customer has sent before or has switched off, and what the asset does not offer."""
     order, instrument, configuration = application.order, application.instrument, application.account.configuration
+    if application.orders.find(order.client_order_id) is not None:
+        raise malformed("client_order_id must be unique")
     if configuration.suspend_trade:
         raise forbidden("account not authorized to trade")
     if not order.is_fractional:
@@ -133,11 +129,6 @@ def _ask_account(application: Application) -> None:
         raise forbidden("account is not allowed to trade fractions of shares")
     if instrument is not None and not instrument.fractionable:
         raise forbidden(f'asset "{order.symbol}" is not fractionable')
-
-
-def _ask_quote(application: Application) -> None:
-    if application.quote is None:
-        raise unprocessable(f'asset "{application.order.symbol}" has no quote')
 
 
 def _ask_short_sale(application: Application) -> None:

@@ -76,7 +76,7 @@ class ParentBook:
         self._clock = clock
         self._ended: OrderedDict[str, ParentState] = OrderedDict()
         self._parent_of: dict[str, str] = {}
-        orders.lives.on_settled(lambda record: self.noticed(record.order_id))
+        orders.lives.on_settled(lambda record: self.noticed(record.order_id) if self.open else None)
         orders.lives.on_return(self._returned)
 
     def require(self, parent_id: str) -> Parent:

@@ -76,7 +76,7 @@ class AlgoDesk:
         self._clock = clock
         self._ids = ids
         self._book = ParentBook(market=market, orders=orders, journal=journal, clock=clock)
-        broker.subscribe(lambda update: self._book.noticed(update.client_order_id))
+        broker.subscribe(lambda update: self._book.noticed(update.client_order_id) if self._book.open else None)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -97,18 +97,18 @@ def check_within_parent(case: Case) -> CheckResult | None:
 def check_open_orders(case: Case) -> CheckResult | None:
     """With this one and its legs, at most `max_open_orders_per_symbol` orders of the symbol are open."""
     holding = case.holding
-    count = (len(holding.open_orders) if holding.orders else 0) + 1 + _legs(case.order)
+    count = (len(holding.open_orders) if holding.orders else 0) + 1
+    if case.order.order_class is not _SIMPLE:
+        count += len(legs_of(case.order))
     return counted(_OPEN, count, case.limits.max_open_orders_per_symbol, case.shrinks)
 
 
 def check_open_orders_in_all(case: Case) -> CheckResult | None:
     """With this one and its legs, at most `max_open_orders` orders of all symbols are open, unless it is a way out."""
-    count = case.portfolio.open_orders + (case.replaced is None) + _legs(case.order)
+    count = case.portfolio.open_orders + (case.replaced is None)
+    if case.order.order_class is not _SIMPLE:
+        count += len(legs_of(case.order))
     return counted(_OPEN_IN_ALL, count, case.limits.max_open_orders, case.shrinks)
-
-
-def _legs(order: Order) -> int:
-    return 0 if order.order_class is _SIMPLE else len(legs_of(order))
 
 
 def check_restricted(case: Case) -> CheckResult | None:

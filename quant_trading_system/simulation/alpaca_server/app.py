@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -30,7 +29,7 @@ from quant_trading_system.simulation.alpaca_server.fake_symbol import FakeSymbol
 from quant_trading_system.simulation.alpaca_server.history_pages import MarketHistory
 from quant_trading_system.simulation.alpaca_server.host import Host
 from quant_trading_system.simulation.alpaca_server.http_faults import HttpFaults
-from quant_trading_system.simulation.alpaca_server.identity import uuid_of
+from quant_trading_system.simulation.alpaca_server.identity import hex_of
 from quant_trading_system.simulation.alpaca_server.market_routes import MARKET_ROUTES
 from quant_trading_system.simulation.alpaca_server.openapi import describe
 from quant_trading_system.simulation.alpaca_server.orders_routes import ORDER_ROUTES
@@ -160,7 +159,7 @@ class Front:
         if allowance is None:
             allowance, _ = self.limiter.count(_STRANGERS)
         response.headers.update(allowance.headers)
-        response.headers["X-Request-ID"] = uuid_of("request", next(self._requests)).replace("-", "")
+        response.headers["X-Request-ID"] = hex_of("request", next(self._requests))
         if response.status == 429 and "Retry-After" not in response.headers:
             response.headers["Retry-After"] = str(allowance.wait_s)
 
@@ -192,5 +191,5 @@ async def answered(route: Route, call: Call) -> web.Response:
         VenueRefusal: it says no.
     """
     found = route.handler(call)
-    answer: Answer = await found if inspect.isawaitable(found) else found
+    answer = found if isinstance(found, Answer) else await found
     return web.Response(status=answer.status) if answer.body is None else json_response(answer.body, answer.status)

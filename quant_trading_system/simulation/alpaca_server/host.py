@@ -75,6 +75,7 @@ class Host:
         self._day = (self.now, self.now)
         self._nudged: asyncio.TimerHandle | None = None
         self._poked = asyncio.Event()
+        self._awaited: datetime | None = None
 
     def tell_orders_to(self, publisher: Publisher) -> None:
         """Pass on the reports of all accounts."""
@@ -124,7 +125,7 @@ class Host:
             await self.follow()
             if self.skips_nights and self.session is None:
                 self._skip_the_night()
-            due = self._next_due()
+            due = self._awaited = self._next_due()
             waits = [asyncio.create_task(self._poke())]
             if due is not None:
                 waits.append(asyncio.create_task(self.clock.sleep(due - self.clock.now())))
@@ -149,12 +150,13 @@ class Host:
         if self._nudged is None and not self.holds_orders:
             self._nudged = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
 
-    def settle(self) -> None:
-        """Let everything arrive that is due by now, without waiting."""
+    def settle(self) -> datetime | None:
+        """Let everything arrive that is due by now, without waiting; returns when something is due next."""
         until = self.clock.now()
         while (due := self._next_due()) is not None and due <= until:
             self._happen(due)
         self._settle_until(until)
+        return due
 
     def confirm_quotes(self) -> None:
         """Tell that the quotes of the session stand as they are, as a feed does that is never silent for long."""
@@ -197,8 +199,9 @@ class Host:
 
     def _settle(self) -> None:
         self._nudged = None
-        self.settle()
-        self._poked.set()
+        due = self.settle()
+        if due is not None and (self._awaited is None or due < self._awaited):
+            self._poked.set()
 
     def _settle_until(self, moment: datetime) -> None:
         """Nothing is due between the last event and `moment`; let the clock of the market come up."""

@@ -36,6 +36,9 @@ _EXCHANGES = {
     **dict.fromkeys(("SPY", "IWM", "DIA", "GLD", "XLF", "XLK"), _ARCA),
 }
 
+_ENDS = ("filled_at", "expired_at", "canceled_at", "failed_at", "replaced_at")
+"""Of which at most one is set: an order ends once."""
+
 Expiry = Callable[[VenueOrder], datetime | None]
 """When an order ends if nothing ends it before."""
 
@@ -66,7 +69,7 @@ def new_york(moment: datetime) -> str:
 def order_json(order: VenueOrder, expiry: Expiry, *, legs: bool = True) -> Json:
     """An order; `legs` shows the other members under the one that leads the group."""
     terms = order.order
-    kind = terms.order_type.value
+    kind = terms.order_type
     return {
         "id": order.venue_order_id,
         "client_order_id": order.client_order_id,
@@ -80,12 +83,12 @@ def order_json(order: VenueOrder, expiry: Expiry, *, legs: bool = True) -> Json:
         "qty": text(order.quantity),
         "filled_qty": plain(order.filled_quantity),
         "filled_avg_price": text(order.average_price),
-        "order_class": "" if order.order_class is _SIMPLE else order.order_class.value,
+        "order_class": "" if order.order_class is _SIMPLE else order.order_class,
         "order_type": kind,
         "type": kind,
-        "side": terms.side.value,
-        "position_intent": order.position_intent.value,
-        "time_in_force": terms.time_in_force.value,
+        "side": terms.side,
+        "position_intent": order.position_intent,
+        "time_in_force": terms.time_in_force,
         "limit_price": text(terms.limit_price),
         "stop_price": text(order.stop_price),
         "status": order.broker_status,
@@ -101,18 +104,21 @@ def order_json(order: VenueOrder, expiry: Expiry, *, legs: bool = True) -> Json:
 
 def _order_times(order: VenueOrder, expiry: Expiry) -> Json:
     submitted = utc(order.submitted_at)
-    return {
+    times = {
         "created_at": submitted,
         "updated_at": submitted if order.updated_at == order.submitted_at else utc(order.updated_at),
         "submitted_at": submitted,
-        "filled_at": utc(order.filled_at),
-        "expired_at": utc(order.expired_at),
+        "filled_at": None,
+        "expired_at": None,
         "expires_at": utc(expiry(order)),
-        "canceled_at": utc(order.canceled_at),
+        "canceled_at": None,
         "cancel_requested_at": utc(order.cancel_requested_at),
-        "failed_at": utc(order.failed_at),
-        "replaced_at": utc(order.replaced_at),
+        "failed_at": None,
+        "replaced_at": None,
     }
+    if order.finished_at is not None:
+        times |= {name: utc(getattr(order, name)) for name in _ENDS}
+    return times
 
 
 # -- reports -----------------------------------------------------------------------------------------------------------

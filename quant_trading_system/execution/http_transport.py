@@ -7,14 +7,19 @@ otherwise carry credentials to another host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import sys
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from functools import cache
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
 from quant_trading_system.core.exceptions import BrokerTimeout, NotSent, OutcomeUnknown
+from quant_trading_system.execution.begun import begun
+from quant_trading_system.execution.deadlines import Deadlines, Wait
 from quant_trading_system.execution.transport import Frame, Reply, Request, Timeouts
 
 MAX_BODY = 32 * 1024 * 1024
@@ -28,14 +33,18 @@ _PING_S = 10
 _CLOSE_S = 2
 
 
-class _Departure:
-    """Whether the request of the present task may have left."""
+class _Departure(Wait):
+    """Whether the request of the present task may have left, and how long its answer may take."""
 
-    __slots__ = ("has_left", "request")
+    __slots__ = ("_ends", "_silence", "_time", "has_left", "request")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, timeouts: Timeouts) -> None:
         self.request = request
         self.has_left = False
+        self._time = asyncio.get_running_loop().time
+        self._silence = timeouts.read.total_seconds()
+        self._ends = self._time() + timeouts.total.total_seconds()
+        super().__init__(self._ends)
 
     def begin(self) -> None:
         """Called when the connection stands; from here on bytes may be out."""
@@ -44,6 +53,16 @@ class _Departure:
         if reason:
             raise NotSent(reason)
         self.has_left = True
+        self.listen()
+
+    def listen(self) -> None:
+        """From now on the other side may be silent for a while."""
+        self.due = min(self.patience, self._ends)
+
+    @property
+    def patience(self) -> float:
+        """Until when, if the silence began now."""
+        return self._time() + self._silence
 
 
 _departure: ContextVar[_Departure] = ContextVar("departure")
@@ -54,23 +73,28 @@ class _WatchedRequest(aiohttp.ClientRequest):
         _departure.get().begin()
         return await super().send(conn)
 
+    if sys.version_info < (3, 12):  # later ones begin a task at once, and aiohttp asks them to
+
+        def write_bytes(self, *args: Any, **options: Any) -> Coroutine[Any, Any, None]:
+            """Write in the same breath in which `send` asked; aiohttp would leave it to a later turn of the loop."""
+            return begun(super().write_bytes(*args, **options))
+
 
 class _Refused(aiohttp.ClientError):
     """Ends an attempt so that aiohttp neither repeats it nor follows anywhere."""
 
 
-async def _only_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """A middleware: errors that aiohttp would answer by repeating, and redirects, end the attempt."""
-    try:
-        response = await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise  # never connected, and never repeated
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Refused(f"the connection broke ({type(error).__name__})") from None
-    if 300 <= response.status < 400:
-        response.close()
-        raise _Refused(f"the host answered with redirect {response.status}, which is not followed")
-    return response
+class _OnlyAnswer(aiohttp.ClientResponse):
+    """An answer to one attempt: errors that aiohttp would answer by repeating, and redirects, end it."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        try:
+            await super().start(connection)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _Refused(f"the connection broke ({type(error).__name__})") from None
+        if 300 <= self.status < 400:
+            raise _Refused(f"the host answered with redirect {self.status}, which is not followed")
+        return self
 
 
 class HttpTransport:
@@ -86,19 +110,22 @@ class HttpTransport:
         """
         self._origin = origin.rstrip("/")
         self._max_body = max_body
+        self._deadlines = Deadlines()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={**secrets, "Accept": "application/json"},
             request_class=_WatchedRequest,
-            middlewares=(_only_once,),
+            response_class=_OnlyAnswer,
         )
 
     async def send(self, request: Request, timeouts: Timeouts) -> Reply:
-        departure = _Departure(request)
+        departure = _Departure(request, timeouts)
         _departure.set(departure)
         try:
-            return await self._attempt(request, timeouts)
+            async with departure.limit:
+                self._deadlines.add(departure, min(departure.due, departure.patience))
+                return await self._attempt(departure, timeouts)
         except TimeoutError:
             if departure.has_left:
                 raise BrokerTimeout(f"{request.name}: no answer in time") from None
@@ -106,31 +133,40 @@ class HttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             kind = OutcomeUnknown if departure.has_left else NotSent
             raise kind(f"{request.name}: {error}") from None  # the cause would carry the headers along
+        finally:
+            self._deadlines.drop(departure)
 
     async def close(self) -> None:
+        self._deadlines.close()
         await self._session.close()
 
-    async def _attempt(self, request: Request, timeouts: Timeouts) -> Reply:
+    async def _attempt(self, departure: _Departure, timeouts: Timeouts) -> Reply:
+        request = departure.request
         query = f"?{urlencode(request.query)}" if request.query else ""
-        async with self._session.request(
+        response = await self._session.request(
             request.method,
             self._origin + request.path + query,
             data=aiohttp.BytesPayload(request.body, content_type="application/json") if request.body else None,
             timeout=_limits(timeouts),
             allow_redirects=False,
-        ) as response:
-            body = await self._body_of(response, request)
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status, body, headers)
+        )
+        try:
+            body = await self._body_of(response, departure)  # read to its end, it gives the connection back
+        except BaseException:
+            response.close()
+            raise
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, body, headers)
 
-    async def _body_of(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
+    async def _body_of(self, response: aiohttp.ClientResponse, departure: _Departure) -> bytes:
         parts, size, content = [], 0, response.content
         while not content.at_eof():
+            departure.listen()
             part = await content.readany()
             size += len(part)
             if size > self._max_body:
                 response.close()
-                raise OutcomeUnknown(f"{request.name}: the answer is larger than {self._max_body} bytes")
+                raise OutcomeUnknown(f"{departure.request.name}: the answer is larger than {self._max_body} bytes")
             parts.append(part)
         return b"".join(parts)
 
@@ -142,7 +178,7 @@ class WebSockets:
         """Prepare; call it where an event loop runs."""
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(_only_once,),
+            response_class=_OnlyAnswer,
         )
 
     async def open(self, url: str, headers: dict[str, str]) -> OpenSocket:
@@ -196,13 +232,9 @@ class OpenSocket:
 
 @cache
 def _limits(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    """Of a new connection; everything after it is watched over by `Deadlines`."""
     connect = timeouts.connect.total_seconds()
-    return aiohttp.ClientTimeout(
-        total=timeouts.total.total_seconds(),
-        connect=connect,
-        sock_connect=connect,
-        sock_read=timeouts.read.total_seconds(),
-    )
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect)
 
 
 def _place(url: str) -> str:

@@ -34,7 +34,11 @@ DOORS = (
         r"|pandas\.Timestamp\.(now|utcnow|today)",
         {"core/clock.py": "the one clock"},
     ),
-    Door("waits on the time of the machine", r"time\.sleep|asyncio\.(wait_for|timeout|timeout_at)", {}),
+    Door(
+        "waits on the time of the machine",
+        r"time\.sleep|asyncio\.(wait_for|timeout|timeout_at)",
+        {"execution/deadlines.py": "a network is silent in real time; the limits of HTTP were aiohttp's own before"},
+    ),
     Door(
         "draws random numbers without a seed",
         r"random\.(?!Random$)\w+|numpy\.random\.(?!(Generator|PCG64|SeedSequence)$)\w+"

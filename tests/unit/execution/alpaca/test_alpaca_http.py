@@ -294,6 +294,28 @@ def test_what_forbids_is_asked_when_the_connection_stands_and_nothing_leaves():
     assert server.connections >= 1
 
 
+@pytest.mark.parametrize("body", [b'{"qty":"1"}', b""], ids=["with a body", "without"])
+def test_between_the_asking_and_the_bytes_nobody_else_has_a_turn(body, monkeypatch):
+    """A kill switch that is thrown after it was asked comes too late; so there is no moment in between."""
+    seen: list[str] = []
+    plain_write = asyncio.selector_events._SelectorSocketTransport.write
+
+    def write(self: Any, data: bytes) -> None:
+        seen.append("bytes" if data.startswith(b"POST") else "answer")
+        plain_write(self, data)
+
+    monkeypatch.setattr(asyncio.selector_events._SelectorSocketTransport, "write", write)
+
+    def forbid() -> str:
+        seen.append("asked")
+        asyncio.get_running_loop().call_soon(seen.append, "somebody else")
+        return ""
+
+    (reply,) = talk(RawServer(answer()), Request(method="POST", path="/v2/orders", body=body, forbid=forbid))
+    assert reply.status == 200
+    assert seen == ["asked", "bytes", "somebody else", "answer"]
+
+
 @pytest.mark.fault("redirected")
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(tmp_path: Path):
     program = shutil.which("openssl")

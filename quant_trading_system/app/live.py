@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from quant_trading_system.app.alarms import Alarms
+from quant_trading_system.app.collection import start_is_kept
 from quant_trading_system.app.crash_loop import refuse_crash_loop
 from quant_trading_system.app.limits_file import LimitsFile
 from quant_trading_system.app.live_parts import (
@@ -247,6 +248,7 @@ class LiveAccount:
                 self._end_unstarted()
                 self._tell(STOPPED_EARLY)
                 return
+            stack.enter_context(start_is_kept())
             stopper = asyncio.ensure_future(_stop_when(stop, hurry or asyncio.Event(), loop))
             trading = asyncio.ensure_future(loop.run())
             try:

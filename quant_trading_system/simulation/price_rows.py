@@ -159,7 +159,10 @@ class Block:
         """When that step is; the steps of a bar are evenly spaced from its start to its end."""
         if self._moments is None:
             self._moments = self.times.steps(self.rows)
-        return self._moments[row].replace(tzinfo=UTC)
+        moment = self._moments[row]
+        if moment.tzinfo is None:  # asked for the first time
+            moment = self._moments[row] = moment.replace(tzinfo=UTC)
+        return moment
 
     def step(self, row: int) -> MarketStep:
         """That step."""

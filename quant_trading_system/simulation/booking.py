@@ -73,7 +73,7 @@ class Booking:
             fees=fees,
             position_quantity=decimal_of(held),
         )
-        live.take(fill)
+        live.take(fill, quantity * price)
         self._activities.add(live, complete=trade.complete)
         if self._movable is not None:
             self._movable.press(order.symbol, order.side.sign * trade.quantity)
@@ -115,4 +115,5 @@ class Booking:
         live.fills = ()
         live.filled, live.filled_value = handed_on, handed_on_value
         for fill in changed:
-            live.take(msgspec.structs.replace(fill, cumulative_quantity=live.filled + fill.quantity))
+            moved = msgspec.structs.replace(fill, cumulative_quantity=live.filled + fill.quantity)
+            live.take(moved, units(fill.quantity) * units(fill.price))

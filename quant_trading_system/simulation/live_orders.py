@@ -118,10 +118,10 @@ class LiveOrder(msgspec.Struct, eq=False, gc=False, omit_defaults=True):
         if old.high_water_mark is not None:
             self.follow(old.high_water_mark)
 
-    def take(self, fill: VenueFill) -> None:
-        """Count an execution."""
+    def take(self, fill: VenueFill, value: int) -> None:
+        """Count an execution; `value` in money."""
         self.filled = fill.cumulative_quantity
-        self.filled_value += units(fill.quantity) * units(fill.price)
+        self.filled_value += value
         self.fills += (fill,)
 
 

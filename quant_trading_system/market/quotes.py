@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from threading import RLock
 from typing import Protocol
 
 import msgspec
@@ -83,33 +82,32 @@ class QuoteBoard:
     One that was stamped in the future when it came gives way to whatever comes next: otherwise a single wrong stamp
     would keep every right price away until its time has come. The board counts the shares of the trades that it is told
     of, too.
+
+    Not locked: one thread puts quotes and trades on it, the one that reads the feed; every thread may read it.
     """
 
     counts_own = True
 
     def __init__(self) -> None:
-        self._lock = RLock()
         self._latest: dict[str, Quote] = {}
         self._listeners: list[Callable[[Quote], None]] = []
         self._printed: dict[str, Decimal] = {}
 
     def publish(self, quote: Quote) -> None:
         """Put `quote` on the board and tell the listeners."""
-        with self._lock:
-            known = self._latest.get(quote.symbol)
-            if known is not None and (quote.at, quote.sequence) < (known.at, known.sequence) and not _is_early(known):
-                return
-            self._latest[quote.symbol] = quote
+        known = self._latest.get(quote.symbol)
+        if known is not None and _is_older(quote, known) and not _is_early(known):
+            return
+        self._latest[quote.symbol] = quote
         for listener in self._listeners:
             listener(quote)
 
     def trade(self, symbol: str, price: Decimal, shares: Decimal = ZERO) -> None:
         """The symbol has traded at `price` dollars a share; its quote and the age of that stay as they are."""
-        with self._lock:
-            self._printed[symbol] = self._printed.get(symbol, ZERO) + shares
-            known = self._latest.get(symbol)
-            if known is not None:
-                self._latest[symbol] = msgspec.structs.replace(known, last=price)
+        self._printed[symbol] = self._printed.get(symbol, ZERO) + shares
+        known = self._latest.get(symbol)
+        if known is not None:
+            self._latest[symbol] = msgspec.structs.replace(known, last=price)
 
     def printed(self, symbol: str) -> Decimal | None:
         return self._printed.get(symbol, ZERO)
@@ -120,6 +118,12 @@ class QuoteBoard:
 
     def quote(self, symbol: str) -> Quote | None:
         return self._latest.get(symbol)
+
+
+def _is_older(quote: Quote, known: Quote) -> bool:
+    """It was stamped before the known one, or in the same moment and counted before it."""
+    at, then = quote.at, known.at
+    return at < then or (at == then and quote.sequence < known.sequence)
 
 
 def _is_early(quote: Quote) -> bool:

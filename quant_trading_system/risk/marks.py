@@ -19,9 +19,9 @@ def mark_of(quote: Quote, position: Position, limits: RiskLimits) -> Decimal | N
     last = quote.last
     if last is None or not last.is_finite() or last <= ZERO:
         return quote.mid if quote.ask - quote.bid <= limits.max_spread_pct * quote.mid else None
+    if quote.bid <= last <= quote.ask:
+        return last
     price = min(max(last, quote.bid), quote.ask)
-    if price == last:
-        return price
     limit, known = limits.max_quote_deviation_pct, position.mark
     if limit is None or known is None or abs(price - last) <= limit * last:
         return price

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
-from quant_trading_system.market.quotes import QuoteSource
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.positions import Position
+from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.marks import mark_of
 from quant_trading_system.risk.monitor import RiskMonitor
@@ -17,6 +20,22 @@ _QUIET = timedelta(seconds=1)
 """A feed that is mute for less is not looked into."""
 _EVIDENCE = timedelta(minutes=1)
 """How long a quote speaks against our clock: a feed that stays early goes on to speak, one wrong stamp does not."""
+
+
+class _Marked:
+    """A position that was valued by a quote: the same quote says nothing new while neither has changed."""
+
+    __slots__ = ("_mark", "_position", "_quantity", "_quote")
+
+    def __init__(self, quote: Quote, position: Position) -> None:
+        self._quote = quote
+        self._position = position
+        self._quantity = position.quantity
+        self._mark = position.mark
+
+    def says(self, quote: Quote) -> bool:
+        position = self._position
+        return quote is self._quote and position.mark is self._mark and position.quantity is self._quantity
 
 
 class Marking:
@@ -31,11 +50,21 @@ class Marking:
         self._monitor = monitor
         self._calendar = calendar
         self._clock = clock
+        self._limits: RiskLimits | None = None
+        self._marked: dict[str, _Marked] = {}
 
     def mark(self) -> None:
         """Value what is held at the latest prices that can be believed."""
+        symbols = self._portfolio.open_symbols
+        if not symbols:
+            self._monitor.feed_silence = self._monitor.clock_behind = ZERO
+            return
+        limits = self._monitor.limits
+        if limits is not self._limits:
+            self._limits, self._marked = limits, {}
         now, newest, ahead = self._clock.now(), None, _NO_TIME
-        for symbol in sorted(self._portfolio.open_symbols):
+        changed: list[tuple[str, Quote]] = []
+        for symbol in tuple(symbols):
             quote = self._quotes.quote(symbol)
             if quote is None:
                 continue
@@ -43,13 +72,19 @@ class Marking:
                 newest = quote.received_at
             if quote.at > now and now - quote.received_at <= _EVIDENCE:
                 ahead = max(ahead, quote.at - now)
-            if quote.flaw:
-                continue
-            position = self._portfolio.position(symbol)
-            price = mark_of(quote, position, self._monitor.limits)
-            if price is not None and price != position.mark:
-                self._portfolio.mark(symbol, price)
+            marked = self._marked.get(symbol)
+            if marked is None or not marked.says(quote):
+                changed.append((symbol, quote))
+        for symbol, quote in sorted(changed):
+            self._mark(symbol, quote)
         self._tell_feed(now, newest, ahead)
+
+    def _mark(self, symbol: str, quote: Quote) -> None:
+        position = self._portfolio.position(symbol)
+        price = None if quote.flaw else mark_of(quote, position, self._monitor.limits)
+        if price is not None and price != position.mark:
+            self._portfolio.mark(symbol, price)
+        self._marked[symbol] = _Marked(quote, position)
 
     def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta) -> None:
         """For how long the exchange has been open without a quote of anything held, and how far our clock is behind."""
@@ -57,5 +92,5 @@ class Marking:
         if newest is not None and now - newest > _QUIET:
             session = self._calendar.session_at(now)
             silent = _NO_TIME if session is None else min(now - newest, now - session.open)
-        self._monitor.feed_silence = Decimal(silent // _SECOND)
-        self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3)
+        self._monitor.feed_silence = Decimal(silent // _SECOND) if silent else ZERO
+        self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3) if ahead else ZERO

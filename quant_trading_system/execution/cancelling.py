@@ -53,6 +53,11 @@ class Cancels:
         self._wishes: dict[str, _Wish] = {}
         lives.on_return(self._refuse_late)
 
+    @property
+    def are_waiting(self) -> bool:
+        """Somebody wants an order gone that has not ended, as far as is known here."""
+        return bool(self._wishes)
+
     async def cancel(self, order_id: str, reason: str) -> None:
         """Ask for a cancel of an order and of the one that is to take its place.
 

@@ -120,6 +120,12 @@ class OrderLives:
         """An order of that id was decided on, by this process or an earlier one."""
         return self.find(order_id) is not None
 
+    @property
+    def are_worrying(self) -> bool:
+        """An order is in doubt or not to be believed, or something is wrong with a group."""
+        watch = self.watch
+        return bool(watch.suspects or watch.doubtful or self.groups.has_flaws)
+
     def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
         """Call `listener` when an order reaches a terminal status."""
         self._settled.append(listener)

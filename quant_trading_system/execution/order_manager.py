@@ -291,10 +291,13 @@ class OrderManager:
         """
         await self._cancels.cancel_each(order_ids, reason)
 
+    @property
+    def needs_tending(self) -> bool:
+        """There is something that `tend` does when its time has come; false for most orders and turns."""
+        return self._cancels.are_waiting or self.lives.are_worrying
+
     async def tend(self) -> None:
         """Do what time demands: lost cancels are asked for again, orders in doubt are told of, then halt the account.
-
-        Call it at every turn; without anything to do it costs nothing.
 
         Raises:
             JournalError: a cancel could not be recorded; the broker was asked all the same.

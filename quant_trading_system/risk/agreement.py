@@ -12,10 +12,15 @@ from quant_trading_system.core.numbers import ZERO
 class Agreement:
     """Breaks that are open, and reasons for which nothing can be said; empty where no broker keeps other books.
 
+    Attributes:
+        broker_lost: why the broker is not heard: its order stream is down, or questions get no answer; empty when it
+            is.
+
     Not locked: it is written and read by the thread that trades.
     """
 
     def __init__(self) -> None:
+        self.broker_lost = ""
         self._doubts: dict[str, str] = {}
         self._account = ""
         self._unanswered = ""
@@ -25,26 +30,27 @@ class Agreement:
     def doubt(self, source: str, why: str) -> None:
         """Shut new risk for the whole account until `source` trusts the books again."""
         self._doubts.setdefault(source, why)
+        self._listen()
 
     def trust(self, source: str) -> None:
         """`source` has nothing more against the books."""
         self._doubts.pop(source, None)
+        self._listen()
 
     @property
     def doubts(self) -> dict[str, str]:
         """Source to reason, the oldest first."""
         return dict(self._doubts)
 
-    @property
-    def broker_lost(self) -> str:
-        """Why the broker is not heard: its order stream is down, or questions get no answer; empty when it is."""
-        return self._doubts.get("stream", "") or self._unanswered
+    def _listen(self) -> None:
+        self.broker_lost = self._doubts.get("stream", "") or self._unanswered
 
     def set_breaks(self, breaks: Iterable[Break]) -> None:
         """These breaks are open, and no others."""
         blocking = [found for found in breaks if found.blocks]
         self._account = "; ".join(str(found) for found in blocking if not found.symbol)
         self._unanswered = next((str(found) for found in blocking if found.kind is BreakKind.INCOMPLETE), "")
+        self._listen()
         self._symbols = {}
         self._theirs = {}
         for found in blocking:

@@ -17,13 +17,16 @@ import msgspec
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind
-from quant_trading_system.core.numbers import ONE, ZERO, plain
+from quant_trading_system.core.numbers import ZERO, plain
 from quant_trading_system.risk.agreement import Agreement
+from quant_trading_system.risk.calm_look import CalmLook, Facts
 from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.loss_bases import LossBases
 from quant_trading_system.risk.order_quality import OrderQuality
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.second_marks import AgreedEquity, SecondMarks, SettledEquity
-from quant_trading_system.risk.triggers import LOSSES, STREAK, TRIGGERS, Answer, Measure, RecentHigh, losses_from, near
+from quant_trading_system.risk.risk_numbers import risk_numbers
+from quant_trading_system.risk.second_marks import SecondMarks
+from quant_trading_system.risk.triggers import LOSSES, STREAK, TRIGGERS, Answer, Measure, losses_from, near
 
 _SIX = Decimal("1E-6")
 
@@ -63,38 +66,39 @@ class RiskMonitor:
         self._clock = clock
         self._emit = emit
         self._agreement = agreement or Agreement()
-        self._high, self._orders = RecentHigh(ONE), OrderQuality(limits)
+        self._orders = OrderQuality(limits)
+        self._bases = LossBases(portfolio, clock, quoted_at)
         self._differences = (ZERO, ZERO)
         self._lost_since: float | None = None
         self._warned: set[str] = set()
         self._told = False
         self._known_at: Decimal | None = None
+        self._calm = CalmLook()
         self._second_marks = SecondMarks(clock, quoted_at)
-        self._agreed: AgreedEquity | None = None
-        self._settled: SettledEquity | None = None
         self.use_limits(limits)
 
     def use_limits(self, limits: RiskLimits) -> None:
         """Compare with these from the next `observe` on; whoever swaps them holds the portfolio's lock."""
         self.limits = limits
-        self._high.look_back(limits.rapid_loss_window_s)
+        self._bases.look_back(limits.rapid_loss_window_s)
         self._orders.use_limits(limits)
         self._near = near(limits)
-        self._bases: tuple[Decimal, ...] = ()
-        self._calm_from = ZERO
+        self._judged_bases: tuple[Decimal, ...] = ()
+        self._far_from = ZERO
+        self._calm.forget()
 
     def doubt_single_prices(self) -> None:
         """From now on highs are what two looks agree on, and what a day begins and ends with is the middle of three.
 
         Recorded prices can be believed at once.
         """
-        self._agreed = AgreedEquity(self._clock, self._second_marks.quoted_at)
-        self._settled = SettledEquity(self._clock, self._second_marks.quoted_at)
+        self._bases.doubt_single_prices()
+        self._calm.forget()
 
     @property
     def can_open_day(self) -> bool:
         """What the day begins with is known: the last close, or what the account is worth by more than one price."""
-        return self._portfolio.closing_equity is not None or self._settled is None or self._settled.is_known
+        return self._portfolio.closing_equity is not None or self._bases.are_settled
 
     # -- days ----------------------------------------------------------------------------------------------------
 
@@ -106,20 +110,14 @@ class RiskMonitor:
         before, now = self.opened_at, self._clock.now()
         self.opened_at = now
         self._warned.clear()
-        self._portfolio.begin_day(before, now, self._worth())
+        self._portfolio.begin_day(before, now, self._bases.worth())
         self._emit(self.numbers(RiskEventKind.DAY_OPENED))
 
     def close_day(self) -> None:
         """A trading day ends; puts its numbers on record."""
         with self._portfolio.lock:
-            closing = self._portfolio.closing_equity = self._worth()
+            closing = self._portfolio.closing_equity = self._bases.worth()
         self._emit(msgspec.structs.replace(self.numbers(RiskEventKind.DAY_CLOSED), equity=closing))
-
-    def _worth(self) -> Decimal:
-        """Equity as it can be remembered for a day."""
-        with self._portfolio.lock:
-            equity, flows = self._portfolio.equity, self._portfolio.flows
-        return equity if self._settled is None else self._settled.now(equity - flows) + flows
 
     def close_missed_day(self, equity: Decimal) -> None:
         """A trading day ended while no process ran: it is closed at the `equity` that was recorded last.
@@ -132,6 +130,7 @@ class RiskMonitor:
 
     def answered(self, answer: Answer) -> None:
         """Count how the broker answered an order; it is judged at the next `observe`."""
+        self._calm.forget()
         self._orders.answered(answer, self._clock.monotonic())
 
     def slipped(self, cost: Decimal, value: Decimal) -> None:
@@ -141,6 +140,7 @@ class RiskMonitor:
             cost: dollars beyond the side of the quote that the gate saw, positive when it hurt.
             value: dollars at that quote.
         """
+        self._calm.forget()
         self._orders.slippage.add(cost, value)
 
     def compare_equity(self, theirs: Decimal) -> None:
@@ -172,15 +172,54 @@ class RiskMonitor:
             self._judge(self._streak())
 
     def observe(self) -> None:
-        """Compare the account with its limits; call after marks and fills."""
-        if self._is_calm_apart_from_losses() and self._are_far(*self._equity_and_bases()):  # the quick way
-            self._second_marks.forget_all()
-            self._known_at = None
+        """Compare the account with its limits; call after marks and fills.
+
+        A look that would find and leave what the calm one before it has is left out (see `CalmLook`). That is decided
+        without the lock: whoever is just booking something in another thread observes it himself.
+        """
+        portfolio = self._portfolio
+        facts = (
+            portfolio.losing_streak,
+            portfolio.flows,
+            portfolio.day_start_equity,
+            portfolio.week_start_equity,
+            portfolio.month_start_equity,
+            self.feed_silence,
+            self.clock_behind,
+            self.stress_loss,
+            self._differences,
+            self._lost_since,
+            self._agreement.broker_lost,
+            portfolio.peak_equity,
+        )
+        calm = self._calm
+        is_same = facts == calm.facts
+        if (
+            is_same
+            and calm.lowest <= portfolio.cash + portfolio.market_value <= calm.highest
+            and self._clock.monotonic() < calm.until
+        ):
             return
+        if is_same or self._is_calm_apart_from_losses():
+            equity, bases = self._see()
+            if self._are_far(equity, bases):
+                self._second_marks.forget_all()
+                self._known_at = None
+                self._remember_calm(facts, equity, again=is_same and bool(bases))
+                return
         self._told = False
         for measure in self.measures():
             self._judge(measure)
         self._known_at = None if self._told else self._portfolio.equity
+
+    def _remember_calm(self, facts: Facts, equity: Decimal, *, again: bool) -> None:
+        """This look was calm by `facts`; when that is found `again`, work out how far the calm goes."""
+        peak = self._portfolio.peak_equity
+        self._calm.found(facts if facts[-1] is peak else (*facts[:-1], peak))
+        if again:
+            is_exact = self._bases.doubts_single_prices or self.stress_loss  # and holds for this very equity
+            until, highest = self._bases.rest(equity)
+            self._calm.reaches(until, *((equity, equity) if is_exact else (self._far_from, highest)))
 
     def _is_calm_apart_from_losses(self) -> bool:
         near = self._near
@@ -197,18 +236,18 @@ class RiskMonitor:
         """No loss is near its limit, and neither is that of the worst stress."""
         if self.stress_loss and self.stress_loss > self._near.stress * equity:
             return False
-        if bases != self._bases:
-            self._bases, self._calm_from = bases, max(map(mul, self._near.floors, bases), default=ZERO)
-        return equity >= self._calm_from or not bases  # no bases while equity is not known
+        if bases != self._judged_bases:
+            self._judged_bases, self._far_from = bases, max(map(mul, self._near.floors, bases), default=ZERO)
+        return equity >= self._far_from or not bases  # no bases while equity is not known
 
     def stays_calm(self, lowest: Decimal, highest: Decimal) -> bool:
         """`observe` would do nothing while equity moves between these dollars; tell `went_through` afterwards."""
         with self._portfolio.lock:
             if self._known_at == lowest == highest:  # whatever is broken or near a limit is known, and stays so
                 return not self._agreement.broker_lost and self._kill_switch.level >= self.limits.halt_level
-            if self._agreed or self._portfolio.unmarked or not self._is_calm_apart_from_losses():
+            if self._bases.doubts_single_prices or self._portfolio.unmarked or not self._is_calm_apart_from_losses():
                 return False
-            day, week, month, peak, high = self._equity_and_bases()[1]
+            day, week, month, peak, high = self._see()[1]
             return self._are_far(lowest, (day, week, month, max(peak, highest), max(high, highest)))
 
     def went_through(self, lowest: Decimal, highest: Decimal, latest: Iterable[tuple[float, Decimal]]) -> None:
@@ -219,11 +258,9 @@ class RiskMonitor:
             latest: moments (seconds of the monotonic clock, rising) and dollars, for at least the window of rapid
                 losses; those that a later one reaches may be left out.
         """
-        portfolio = self._portfolio
-        with portfolio.lock:
-            portfolio.peak_equity = max(portfolio.peak_equity, highest)
-            for at, equity in latest:
-                self._high.see(at, equity - portfolio.flows)
+        with self._portfolio.lock:
+            self._calm.forget()
+            self._bases.went_through(highest, latest)
         if not self._known_at == lowest == highest:
             self._second_marks.forget_all()
             self._known_at = None
@@ -235,31 +272,12 @@ class RiskMonitor:
         """
         return (*self._losses(), self._streak(), *self._orders.measures(self._clock.monotonic()), *self.silences())
 
-    def _equity_and_bases(self) -> tuple[Decimal, tuple[Decimal, ...]]:
-        """Equity and what losses count from, the order of the loss triggers; no bases while equity is not known."""
-        portfolio = self._portfolio
-        with portfolio.lock:
-            equity = portfolio.equity
-            if portfolio.unmarked:
-                return equity, ()
-            flows = portfolio.flows
-            lasting = equity - flows
-            if self._settled is not None:
-                self._settled.see(lasting)
-            if self._agreed is not None:
-                lasting = self._agreed.see(lasting, portfolio.peak_equity - flows)
-            portfolio.peak_equity = max(portfolio.peak_equity, lasting + flows)
-            high = self._high.see(self._clock.monotonic(), lasting) + flows
-            return equity, (
-                portfolio.day_start_equity,
-                portfolio.week_start_equity,
-                portfolio.month_start_equity,
-                portfolio.peak_equity,
-                high,
-            )
+    def _see(self) -> tuple[Decimal, tuple[Decimal, ...]]:
+        self._calm.forget()  # highs move
+        return self._bases.see()
 
     def _losses(self) -> tuple[Measure, ...]:
-        return losses_from(self.limits, *self._equity_and_bases())
+        return losses_from(self.limits, *self._see())
 
     def _streak(self) -> Measure:
         return Measure(STREAK, Decimal(self._portfolio.losing_streak), Decimal(self.limits.max_consecutive_losses))
@@ -330,6 +348,7 @@ class RiskMonitor:
         self._begin_windows(RiskEventKind.STREAK_FORGIVEN)
 
     def _begin_windows(self, why: RiskEventKind) -> None:
+        self._calm.forget()
         self._orders.forget()
         self._warned.clear()
         self._second_marks.forget_all()
@@ -337,8 +356,8 @@ class RiskMonitor:
 
     def rebase(self) -> None:
         """The loss was accepted with a reset: losses count from today's equity, streaks and windows from nothing."""
-        self._portfolio.begin_anew(self._worth())
-        self._high.forget()
+        self._portfolio.begin_anew(self._bases.worth())
+        self._bases.forget()
         self._begin_windows(RiskEventKind.REBASED)
 
     def restore(
@@ -368,32 +387,13 @@ class RiskMonitor:
             portfolio.losing_streak = losing_streak
             portfolio.closing_equity = closing_equity
             self.opened_at = opened_at
+            self._calm.forget()
             if last_seen is not None:
-                ago = max((self._clock.now() - last_seen[0]).total_seconds(), 0)
-                self._high.see(self._clock.monotonic() - ago, last_seen[1] - portfolio.flows)
+                self._bases.recall(*last_seen)
 
     def numbers(self, reason: RiskEventKind, measure: Measure | None = None, order_id: str = "") -> RiskEvent:
         """The risk numbers of this moment, with the measure or the order that is the reason."""
-        portfolio = self._portfolio
-        with portfolio.lock:
-            equity, peak, day_start = portfolio.equity, portfolio.peak_equity, portfolio.day_start_equity
-            lost = peak - equity
-            return RiskEvent(
-                at=self._clock.now(),
-                reason=reason,
-                equity=equity,
-                day_start_equity=day_start,
-                week_start_equity=portfolio.week_start_equity,
-                month_start_equity=portfolio.month_start_equity,
-                peak_equity=peak,
-                daily_pnl=equity - day_start,
-                current_drawdown=((lost if lost > ZERO else ZERO) / peak).quantize(_SIX) if peak > ZERO else ZERO,
-                losing_streak=portfolio.losing_streak,
-                rule="" if measure is None else measure.trigger.rule,
-                actual=None if measure is None else measure.actual,
-                limit=None if measure is None else measure.limit,
-                order_id=order_id,
-            )
+        return risk_numbers(self._portfolio, self._clock.now(), reason, measure, order_id)
 
 
 _STRESS, _EQUITY, _FEED, _CLOCK, _BROKER = TRIGGERS[-5:]

@@ -59,6 +59,11 @@ class _Looks:
         self._since = -1.0
         self._awaited: dict[str, datetime] = {}
 
+    @property
+    def next_at(self) -> float:
+        """Before this moment, seconds of the monotonic clock, none is another look."""
+        return self._since + _SECOND_MARK_S
+
     def is_another(self) -> bool:
         """This moment is another look than the last one, or the first; the next one is told apart from this."""
         now = self._clock.monotonic()
@@ -84,6 +89,11 @@ class AgreedEquity:
         self._looks = _Looks(clock, quoted_at)
         self._least: Decimal | None = None
         self._agreed: Decimal | None = None
+
+    @property
+    def next_look_at(self) -> float:
+        """Until then (seconds of the monotonic clock) another sight of the same equity changes nothing."""
+        return self._looks.next_at
 
     def see(self, equity: Decimal, known: Decimal) -> Decimal:
         """Take in what the account is worth now; how much of it can be believed to last.
@@ -112,6 +122,11 @@ class SettledEquity:
         self._looks = _Looks(clock, quoted_at)
         self._seen: deque[tuple[float, Decimal]] = deque(maxlen=_MIDDLE_OF)
         self._began = -1.0
+
+    @property
+    def next_look_at(self) -> float:
+        """Until then (seconds of the monotonic clock) another sight changes nothing."""
+        return self._looks.next_at
 
     def see(self, equity: Decimal) -> None:
         """Take in what the account is worth now, dollars."""

@@ -182,6 +182,12 @@ class RecentHigh:
             falling.popleft()
         return falling[0][1]
 
+    @property
+    def rest(self) -> tuple[float, Decimal]:
+        """After `see`: until when (seconds) and up to which value seeing another one changes nothing."""
+        slot, value = self._falling[-1]
+        return (slot + 1) * self._width, value
+
     def forget(self) -> None:
         """Begin anew."""
         self._falling.clear()

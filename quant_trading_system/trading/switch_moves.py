@@ -10,14 +10,19 @@ from quant_trading_system.core.halt_events import ResetApproved
 from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.journal.projection import Halt as RecordedHalt
-from quant_trading_system.risk.halt_state import Halt
+from quant_trading_system.risk.halt_state import Halt, LatchState
 from quant_trading_system.risk.kill_switch import KillSwitch, event_of
 
 _RESET_ELSEWHERE = "reset by another process"
 
 
 class SwitchMoves:
-    """The moves of the switch that are on record, by scope."""
+    """The moves of the switch that are on record, by scope.
+
+    Attributes:
+        at_rest: the state of the switch in which nothing is stopped and every move is on record; None while there is
+            none. Nothing can be changed in a state: a switch that is in this very one has not been moved.
+    """
 
     def __init__(self, kill_switch: KillSwitch, clock: Clock, journal: Journal) -> None:
         """Begin with nothing stopped; `begin_with` takes up what a journal knows."""
@@ -27,7 +32,8 @@ class SwitchMoves:
         self._seen: dict[HaltScope, tuple[int, HaltLevel]] = {
             halt.scope: (halt.activation, HaltLevel.RUNNING) for halt in _halts(kill_switch)
         }
-        self._all_seen: object = None
+        self.at_rest: LatchState | None = None
+        self._all_seen: LatchState | None = None
         self._approvals: dict[tuple[HaltScope, int], int] = {}
 
     @property
@@ -37,13 +43,13 @@ class SwitchMoves:
 
     def begin_with(self, halts: Iterable[RecordedHalt]) -> None:
         """These are on record; whatever differs from them was done by somebody else since."""
-        self._all_seen = None
+        self._all_seen = self.at_rest = None
         for halt in halts:
             self._seen[halt.scope] = (halt.activation, halt.level)
 
     def saw(self, event: KillSwitchEvent) -> None:
         """This move is on record."""
-        self._all_seen = None
+        self._all_seen = self.at_rest = None
         self._seen[event.scope] = (event.activation, event.level)
 
     def unseen(self) -> Iterator[KillSwitchEvent]:
@@ -65,6 +71,7 @@ class SwitchMoves:
                 yield event_of(gone, self._clock, _RESET_ELSEWHERE)
                 found = True
         self._all_seen = None if found else state
+        self.at_rest = None if state.stops_something else self._all_seen
 
     def _make_lasting(self) -> None:
         """A halt that the file HALT asks for outlives the file."""

@@ -113,8 +113,7 @@ class TradingEngine:
     def is_quiet(self) -> bool:
         """A step would do nothing but value positions and watch losses, while no open order trades."""
         lives = self._orders.lives
-        is_worried = lives.watch.suspects or lives.watch.doubtful or lives.groups.has_flaws
-        return not (is_worried or self._risk_book) and self._begins_nothing and lives.store.is_at_rest
+        return not (lives.are_worrying or self._risk_book) and self._begins_nothing and lives.store.is_at_rest
 
     @property
     def _begins_nothing(self) -> bool:
@@ -122,7 +121,7 @@ class TradingEngine:
 
     @property
     def _is_wanting(self) -> bool:
-        """Something waits for the exchange to be open."""
+        """Something is to be taken further, as far as the exchange is open."""
         return bool(self._given) or not self._path.is_idle or not self._desk.is_idle
 
     @property
@@ -144,9 +143,16 @@ class TradingEngine:
 
     async def on_step(self) -> None:
         """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
-        self._notice_switch()
-        await self._orders.tend()
+        if self._kill_switch.state is not self._moves.at_rest:
+            self._notice_switch()
+        if self._orders.needs_tending:
+            await self._orders.tend()
         await self._watch()
+        if self._is_wanting:
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        """Take wishes a step further."""
         if not self._desk.is_idle:
             await self._desk.step()
         if self._is_wanting and self._calendar.is_open(self._clock.now()):
@@ -168,7 +174,7 @@ class TradingEngine:
                 self._risk_book.tick()
             self._monitor.observe()
         finally:  # a halt is carried out even when it could not be told to everybody
-            if self._kill_switch.stops_something:
+            if self._kill_switch.state is not self._moves.at_rest and self._kill_switch.stops_something:
                 await self._halt.advance()
 
     def on_bar(self, history: HistoryView) -> None:

@@ -34,7 +34,8 @@ class Desk(Account):
     def wait(self, seconds: float) -> None:
         asyncio.run(self.clock.advance(timedelta(seconds=seconds)))
         self.offer()
-        asyncio.run(self.orders.tend())
+        if self.orders.needs_tending:  # as the engine asks
+            asyncio.run(self.orders.tend())
 
     def cancel(self, record: OrderRecord, reason: str = "") -> None:
         asyncio.run(self.orders.cancel(record.order_id, reason))

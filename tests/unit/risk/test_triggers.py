@@ -509,3 +509,15 @@ def test_the_account_s_journal_holds_the_halt_before_the_breach():
     [halt] = account.journal.of(KillSwitchEvent)
     assert halt.trigger is HaltTrigger.RAPID_LOSS
     assert any(event.rule == "max_rapid_loss_pct" for event in account.journal.of(RiskEvent))
+
+
+def test_a_broker_is_heard_again_once_its_stream_is_back_and_questions_are_answered():
+    agreement = Agreement()
+    unanswered = Break(kind=BreakKind.INCOMPLETE, subject="account", ours="", theirs="")
+    agreement.doubt("stream", "down")
+    agreement.set_breaks([unanswered])
+    assert agreement.broker_lost == "down"
+    agreement.trust("stream")
+    assert agreement.broker_lost == str(unanswered)
+    agreement.set_breaks([])
+    assert agreement.broker_lost == ""

@@ -16,6 +16,7 @@ from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.execution.algo.parent import Placement
 from quant_trading_system.execution.algo.schedule import twap_schedule
+from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.trading.live_loop import TICK, LiveLoop, OnStop
 from quant_trading_system.trading.stop_patience import HURRIED_PATIENCE, STOP_PATIENCE, TURN_SHARE
 from tests.support.algo_desk import twap_parent
@@ -446,6 +447,7 @@ def test_a_turn_that_waits_for_the_broker_is_given_up_when_told_to_stop(monkeypa
     run.account.offer()
     record = run.account.working(buy(3, limit="99.00"))
     run.account.broker.cancel_answers.append("confirm")
+    monkeypatch.setattr(OrderManager, "needs_tending", True)
     monkeypatch.setattr(run.account.system.orders, "tend", asyncio.Event().wait)
 
     async def story() -> timedelta:

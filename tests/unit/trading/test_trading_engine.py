@@ -25,6 +25,7 @@ from quant_trading_system.core.events import (
     StrategyStopped,
 )
 from quant_trading_system.core.exceptions import ConfigurationError, StrategyError
+from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.market.history import PriceHistory
@@ -405,6 +406,18 @@ def test_a_halt_and_a_reset_by_another_process_go_on_record_and_count(tmp_path):
     moves = [event for event in account.journal.events if isinstance(event, KillSwitchEvent)]
     assert [(event.level, event.by) for event in moves] == [(HaltLevel.HALTED, "ann"), (HaltLevel.RUNNING, "ann")]
     assert account.portfolio.peak_equity == account.portfolio.equity
+
+
+@pytest.mark.fault("halt-from-outside")
+def test_a_halt_by_another_process_in_the_middle_of_a_step_is_carried_out_in_that_step(tmp_path, monkeypatch):
+    path = tmp_path / "kill_latch.json"
+    account = Account(latch=FileLatch(path))
+    other = KillSwitch(latch=FileLatch(path), clock=account.clock)
+    record = account.working(buy(1, limit="99.00"))
+    account.step()
+    monkeypatch.setattr(RiskMonitor, "observe", lambda _: other.activate("from a terminal"))
+    account.step()
+    assert record.pending is PendingRequest.CANCEL
 
 
 def test_strategies_need_different_names():

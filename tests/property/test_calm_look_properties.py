@@ -1,0 +1,379 @@
+"""A look that is left out changes nothing: everything happens as if the account were looked at each time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quant_trading_system.config.risk_params import RiskLimits
+from quant_trading_system.core.breaks import Break, BreakKind
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind
+from quant_trading_system.core.positions import Position
+from quant_trading_system.execution.order_manager import OrderManager
+from quant_trading_system.risk.agreement import Agreement
+from quant_trading_system.risk.calm_look import CalmLook, Facts
+from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.latch import MemoryLatch
+from quant_trading_system.risk.monitor import RiskMonitor
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.risk.triggers import Answer
+from quant_trading_system.trading.marking import Marking
+from quant_trading_system.trading.switch_moves import SwitchMoves
+from tests.property.test_stretch_properties import LIMITS, Resting, Whims, run, told
+from tests.support.desk import hold, limits_with
+from tests.support.market import NOON
+from tests.support.minute_bars import minute_bars
+
+D = Decimal
+LEVELS = (HaltLevel.REDUCING, HaltLevel.HALTED, HaltLevel.FLATTENING)
+
+
+class NeverCalm(CalmLook):
+    """Relies on no look before."""
+
+    __slots__ = ()
+
+    def found(self, facts: Facts) -> None:
+        """Nothing is kept."""
+
+
+class Life:
+    """An account of about 100 000 dollars whose limits are all near."""
+
+    def __init__(self, limits: RiskLimits, *, doubting: bool, looks_always: bool) -> None:
+        self.clock = ManualClock(NOON)
+        self.portfolio = Portfolio(D(90_000))
+        self.portfolio.take_over([_held("KO", "50"), _held("PEP", "50")], cash=D(90_000), fees=D(0))
+        for symbol in ("KO", "PEP"):
+            self.portfolio.mark(symbol, D(100))
+        self.kill_switch = KillSwitch(latch=MemoryLatch(), clock=self.clock)
+        self.events: list[RiskEvent] = []
+        self.agreement = Agreement()
+        self.quoted: dict[str, datetime] = {"KO": NOON, "PEP": NOON}
+        self.monitor = RiskMonitor(
+            limits=limits,
+            portfolio=self.portfolio,
+            kill_switch=self.kill_switch,
+            clock=self.clock,
+            emit=self.events.append,
+            agreement=self.agreement,
+            quoted_at=lambda: dict(self.quoted),
+        )
+        if looks_always:
+            self.monitor._calm = NeverCalm()
+        if doubting:
+            self.monitor.doubt_single_prices()
+        self.monitor.open_day()
+        self.looks = 0
+        self.told: list[object] = []
+        self._see = self.monitor._bases.see
+        self.monitor._bases.see = self._count  # type: ignore[method-assign]
+
+    def _count(self) -> tuple[Decimal, tuple[Decimal, ...]]:
+        self.looks += 1
+        return self._see()
+
+    def everything(self) -> dict[str, object]:
+        """All that a look may find or leave behind."""
+        monitor, portfolio, bases = self.monitor, self.portfolio, self.monitor._bases
+        agreed, settled = bases._agreed, bases._settled
+        return {
+            "events": len(self.events),
+            "latest event": self.events[-1],
+            "switch": self.kill_switch.state,
+            "peak": portfolio.peak_equity,
+            "starts": (portfolio.day_start_equity, portfolio.week_start_equity, portfolio.month_start_equity),
+            "high": dict(reversed(bases._high._falling)),  # of two in one slot, the first is the highest
+            "warned": sorted(monitor._warned),
+            "second marks": dict(monitor._second_marks._seen),
+            "known": monitor._known_at,
+            "lost since": monitor._lost_since,
+            "agreed": agreed and (agreed._least, agreed._agreed, agreed._looks._since, agreed._looks._awaited),
+            "settled": settled and (settled._seen, settled._looks._since, settled._looks._awaited),
+            "told": self.told[-1:],
+        }
+
+
+def _held(symbol: str, shares: str) -> Position:
+    position = Position(symbol)
+    position.adopt(D(shares), D(shares) * 100)
+    return position
+
+
+FAR = {
+    "max_daily_loss_pct": D("0.9"),
+    "max_weekly_loss_pct": D("0.9"),
+    "max_monthly_loss_pct": D("0.9"),
+    "max_drawdown_pct": D("0.9"),
+    "max_rapid_loss_pct": D("0.9"),
+    "max_consecutive_losses": 1000,
+    "max_slippage_bps": D(1000),
+}
+NEAR = {
+    "max_daily_loss_pct": D("0.001"),
+    "max_weekly_loss_pct": D("0.001"),
+    "max_monthly_loss_pct": D("0.001"),
+    "max_drawdown_pct": D("0.001"),
+    "max_rapid_loss_pct": D("0.001"),
+    "max_consecutive_losses": 2,
+    "max_slippage_bps": D(2),
+}
+
+
+def _limits(chance: random.Random) -> RiskLimits:
+    near = {rule: NEAR[rule] for rule in chance.sample(sorted(NEAR), 2)}
+    return limits_with(
+        **{**FAR, **near},
+        max_stress_loss_pct=D("0.02"),
+        rapid_loss_window_s=chance.choice([D(30), D(900)]),
+        slippage_fills=2,
+        halt_level=chance.choice(LEVELS),
+    )
+
+
+# -- what may happen to an account: drawn once for both lives ---------------------------------------------------
+
+
+def _mark(chance: random.Random) -> Callable[[Life], None]:
+    symbol, price = chance.choice(["KO", "PEP"]), D(100) + D(chance.choice([-120, -80, -40, 0, 0, 0, 40, 80])) / 100
+
+    def happens(life: Life) -> None:
+        life.quoted[symbol] = life.clock.now()
+        life.portfolio.mark(symbol, price)
+
+    return happens
+
+
+def _wait(chance: random.Random) -> Callable[[Life], None]:
+    span = timedelta(milliseconds=chance.choice([1, 500, 1000, 2000, 2000, 10_000, 60_000]))
+    return lambda life: life.clock.move_to(life.clock.now() + span)
+
+
+def _fill(chance: random.Random) -> Callable[[Life], None]:
+    shares, price = chance.choice([-3, -1, 1, 2]), 100 + D(chance.randrange(-50, 51)) / 100
+    profit = D(chance.choice([-1, 1]))
+
+    def happens(life: Life) -> None:
+        hold(life.portfolio, "KO", shares, str(price))
+        with life.portfolio.lock:
+            life.monitor.round_trip_closed(profit)
+
+    return happens
+
+
+def _cash(chance: random.Random) -> Callable[[Life], None]:
+    amount, kind = D(chance.choice([-300, -20, 20, 300])), chance.randrange(3)
+
+    def happens(life: Life) -> None:
+        if kind == 0:
+            life.portfolio.move_cash(amount)
+        elif kind == 1:
+            life.portfolio.book_charge(amount, is_fee=False)
+        else:
+            life.portfolio.adopt("XOM", D(1), D(100), price=D(100))
+
+    return happens
+
+
+def _unpriced(chance: random.Random) -> Callable[[Life], None]:
+    if chance.random() < 0.5:
+        return lambda life: life.portfolio.adopt("MO", D(1), D(100))
+    return lambda life: life.portfolio.mark("MO", D(100))
+
+
+def _answer(chance: random.Random) -> Callable[[Life], None]:
+    answer = chance.choice([Answer.TAKEN, Answer.NONE, Answer.REFUSED])
+    return lambda life: life.monitor.answered(answer)
+
+
+def _slip(chance: random.Random) -> Callable[[Life], None]:
+    cost = D(chance.choice([-1, 0, 2, 9]))
+    return lambda life: life.monitor.slipped(cost, D(10_000))
+
+
+def _silence(chance: random.Random) -> Callable[[Life], None]:
+    name = chance.choice(["feed_silence", "clock_behind", "stress_loss", "stress_loss"])
+    value = D(chance.choice([0, 0, 1, 3, 250] if name != "stress_loss" else [0, 100, 1_600, 1_600]))
+    return lambda life: setattr(life.monitor, name, value)
+
+
+def _broker(chance: random.Random) -> Callable[[Life], None]:
+    kind, asks = chance.randrange(5), chance.random() < 0.5
+    broken = [Break(kind=BreakKind.INCOMPLETE, subject="account", ours="", theirs="no answer")] if kind == 3 else []
+
+    def happens(life: Life) -> None:
+        if kind in {0, 4}:
+            life.agreement.doubt("stream", "down")
+        if asks:
+            life.told.append(life.monitor.silences())
+        if kind in {1, 4}:
+            life.agreement.trust("stream")
+        elif kind:
+            life.agreement.set_breaks(broken)
+
+    return happens
+
+
+def _compare(chance: random.Random) -> Callable[[Life], None]:
+    theirs = D(chance.choice([100_000, 100_000, 110_000]))
+    return lambda life: life.monitor.compare_equity(theirs)
+
+
+def _limits_change(chance: random.Random) -> Callable[[Life], None]:
+    limits = _limits(chance)
+    return lambda life: life.monitor.use_limits(limits)
+
+
+def _person(chance: random.Random) -> Callable[[Life], None]:
+    kind = chance.choice([0, 1, 1, 2, 3, 3, 3, 4])
+
+    def happens(life: Life) -> None:
+        if kind == 0:
+            life.kill_switch.reset("ann", "seen")
+            life.monitor.forgive()
+        elif kind == 1:
+            life.kill_switch.reset("ann", "seen", accept_loss=True)
+            life.monitor.rebase()
+        elif kind == 2:
+            life.kill_switch.activate("by hand")
+        elif kind == 3:
+            life.monitor.close_day()
+            life.monitor.open_day()
+        else:
+            life.told.append(life.monitor.measures())
+
+    return happens
+
+
+def _restart(chance: random.Random) -> Callable[[Life], None]:
+    high = D(100_000 + chance.randrange(-100, 400))
+
+    def happens(life: Life) -> None:
+        last = life.monitor.numbers(RiskEventKind.RECALCULATED)
+        life.monitor.restore(
+            peak_equity=last.peak_equity,
+            day_start_equity=last.day_start_equity,
+            losing_streak=last.losing_streak,
+            week_start_equity=last.week_start_equity,
+            month_start_equity=last.month_start_equity,
+            opened_at=life.monitor.opened_at,
+            last_seen=(life.clock.now(), high),
+        )
+
+    return happens
+
+
+def _stretch(chance: random.Random) -> Callable[[Life], None]:
+    up, down = D(chance.randrange(60)), D(chance.randrange(60))
+
+    def happens(life: Life) -> None:
+        now, equity = life.clock.monotonic(), life.portfolio.equity
+        may_pass = life.monitor.stays_calm(equity - down, equity + up)
+        life.told.append(may_pass)
+        if may_pass:
+            life.monitor.went_through(equity - down, equity + up, [(now, equity + up), (now, equity)])
+
+    return happens
+
+
+def _doubt(_: random.Random) -> Callable[[Life], None]:
+    return lambda life: life.monitor.doubt_single_prices()
+
+
+USUAL = (_mark, _mark, _wait)
+RARE = (
+    *(_fill, _cash, _unpriced, _answer, _slip, _silence, _broker, _compare),
+    *(_limits_change, _person, _restart, _stretch, _doubt),
+)
+
+
+def live_both(doubting: bool, seed: int) -> tuple[Life, Life]:
+    """The same things happen to an account that relies on calm looks and to one that is looked at each time."""
+    chance = random.Random(seed)
+    limits = _limits(chance)
+    sparing, always = (Life(limits, doubting=doubting, looks_always=which) for which in (False, True))
+    rare = chance.sample(RARE, 3)
+    for _ in range(60):
+        happens = chance.choice(USUAL if chance.random() < 0.7 else rare)(chance)
+        looks = chance.choice([1, 1, 2, 3])
+        for life in (sparing, always):
+            happens(life)
+            for _ in range(looks):
+                life.monitor.observe()
+        assert sparing.everything() == always.everything(), happens.__qualname__
+    return sparing, always
+
+
+@pytest.mark.parametrize("doubting", [False, True], ids=["prices believed", "single prices doubted"])
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_an_account_that_is_looked_at_only_after_changes_lives_as_one_that_is_looked_at_each_time(doubting, seed):
+    sparing, always = live_both(doubting, seed)
+    assert sparing.events == always.events
+    assert sparing.looks <= always.looks
+
+
+@pytest.mark.parametrize("doubting", [False, True], ids=["prices believed", "single prices doubted"])
+def test_a_great_many_of_such_looks_are_left_out(doubting):
+    """Otherwise the test above would say nothing."""
+    lives = [live_both(doubting, seed) for seed in range(30)]
+    assert sum(sparing.looks for sparing, _ in lives) < 0.9 * sum(always.looks for _, always in lives)
+    assert {event.rule for sparing, _ in lives for event in sparing.events} > {
+        "max_daily_loss_pct",
+        "max_drawdown_pct",
+        "max_rapid_loss_pct",
+        "max_slippage_bps",
+        "max_consecutive_losses",
+        "max_feed_silence_s",
+        "max_equity_difference_pct",
+    }
+
+
+class Forgetful(dict[str, object]):
+    """Keeps nothing."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        """Forgotten at once."""
+
+
+def look_at_everything_always(patch: pytest.MonkeyPatch) -> None:
+    """No step relies on what an earlier one has seen."""
+    first = Marking.__init__
+
+    def begin(self: Marking, *parts: Any) -> None:
+        first(self, *parts)
+        self._limits, self._marked = self._monitor.limits, Forgetful()  # type: ignore[assignment]
+
+    patch.setattr(Marking, "__init__", begin)
+    patch.setattr(CalmLook, "found", lambda self, facts: None)
+    patch.setattr(SwitchMoves, "at_rest", property(lambda self: None, lambda self, state: None), raising=False)
+    patch.setattr(OrderManager, "needs_tending", True)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    limits=LIMITS,
+    seed=st.integers(0, 10_000),
+    often=st.sampled_from([0.05, 0.3]),
+    volatility=st.sampled_from([0.0002, 0.003]),
+    kind=st.sampled_from([Whims, Resting]),
+)
+def test_steps_that_leave_out_what_has_not_changed_write_the_same_journal(limits, seed, often, volatility, kind):
+    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=0.02, volatility=volatility)
+    sparing, saw = run(prices, seed, often, limits, whole=True, kind=kind)
+    with pytest.MonkeyPatch.context() as patch:
+        look_at_everything_always(patch)
+        always, had_to_see = run(prices, seed, often, limits, whole=True, kind=kind)
+    assert told(sparing) == told(always)
+    assert saw == had_to_see
+    assert sparing.record.equity == always.record.equity
+    ends = sparing.account.system.portfolio, always.account.system.portfolio
+    assert ends[0].peak_equity == ends[1].peak_equity

@@ -152,11 +152,13 @@ class Host:
 
     def settle(self) -> datetime | None:
         """Let everything arrive that is due by now, without waiting; returns when something is due next."""
-        until = self.clock.now()
-        while (due := self._next_due()) is not None and due <= until:
-            self._happen(due)
+        until, common = self.clock.now(), self._common_due()
+        if not self._concerns_one_account(until, common):
+            while (due := self._next_due()) is not None and due <= until:
+                self._happen(due)
+            common = self._common_due()
         self._settle_until(until)
-        return due
+        return self._earliest(common)
 
     def confirm_quotes(self) -> None:
         """Tell that the quotes of the session stand as they are, as a feed does that is never silent for long."""
@@ -218,10 +220,24 @@ class Host:
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
+    def _concerns_one_account(self, until: datetime, common: datetime | None) -> bool:
+        """Nothing but messages of one account is due, in a session, whose quotes stand between the prices."""
+        if self.session is None or (common is not None and common <= until):
+            return False
+        dues = [desk.venue.next_due_at() for desk in self.desks]
+        return sum(due is not None and due <= until for due in dues) <= 1
+
     def _next_due(self, *, catching_up: bool = False) -> datetime | None:
         """When something happens next; while catching up, prices that nobody waits for are passed over."""
+        return self._earliest(self._common_due(catching_up=catching_up))
+
+    def _earliest(self, common: datetime | None) -> datetime | None:
         dues = [desk.venue.next_due_at() for desk in self.desks]
-        dues += [self._next_edge(), self._next_midnight(), self.broadcast.next_correction()]
+        return min((due for due in (*dues, common) if due is not None), default=None)
+
+    def _common_due(self, *, catching_up: bool = False) -> datetime | None:
+        """When something happens next that concerns all accounts."""
+        dues = [self._next_edge(), self._next_midnight(), self.broadcast.next_correction()]
         if not catching_up or self._has_orders():
             dues += [self.market.next_tick(), self._next_heartbeat()]
         if self.session is not None and not catching_up:

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from quant_trading_system.simulation.alpaca_server.host import SETTLE_S, Host
-from quant_trading_system.simulation.alpaca_server.venue_time import RunningClock
+from quant_trading_system.simulation.alpaca_server.venue_time import RunningClock, SteppedClock
 from quant_trading_system.simulation.storm.virtual_time import VirtualClock, VirtualLoop
-from tests.support.venue_front import ALICE, OPEN, RULES, scene
+from tests.support.venue_front import ALICE, BOB, OPEN, RULES, scene
 
 BEFORE = OPEN - timedelta(hours=2)
 LIMIT = {"symbol": "SPY", "qty": "1", "side": "buy", "type": "limit", "limit_price": "300", "time_in_force": "day"}
@@ -92,3 +92,32 @@ def test_what_an_order_makes_due_earlier_is_not_slept_through(story):
         assert passing.host.now >= passing.host.clock.now() - timedelta(seconds=15)
 
     story(BEFORE, told)
+
+
+def told_of(host: Host, clock: SteppedClock) -> list[object]:
+    """What both accounts hear of orders that arrive together, a microsecond after each other."""
+    heard: list[object] = []
+    host.tell_orders_to(lambda account, report: heard.append((account, report())))
+    host.begin()
+    clock.leap_to(OPEN + timedelta(minutes=5, seconds=2))
+    host.settle()
+    for number, fields in enumerate(({}, {"limit_price": "900"}, {"symbol": "KO", "limit_price": "900"}, {"qty": "2"})):
+        clock.leap_to(clock.now() + timedelta(microseconds=1))
+        for desk in host.desks if number % 2 else host.desks[:1]:
+            desk.venue.submit_request({**LIMIT, **fields, "client_order_id": f"{desk.key_id}-{number}"})
+    clock.leap_to(clock.now() + timedelta(milliseconds=1))
+    host.settle()
+    assert host.now == clock.now()
+    return heard
+
+
+@pytest.mark.parametrize("accounts", [1, 2])
+def test_messages_of_one_account_that_arrive_together_do_what_they_do_one_by_one(accounts, monkeypatch):
+    def story() -> list[object]:
+        clock = SteppedClock(OPEN)
+        return told_of(Host(scene(), clock, [ALICE, BOB][:accounts], RULES), clock)
+
+    together = story()
+    monkeypatch.setattr(Host, "_concerns_one_account", lambda *_: False)
+    assert together == story()
+    assert len(together) >= 6

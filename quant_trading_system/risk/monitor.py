@@ -243,7 +243,8 @@ class RiskMonitor:
     def stays_calm(self, lowest: Decimal, highest: Decimal) -> bool:
         """`observe` would do nothing while equity moves between these dollars; tell `went_through` afterwards."""
         with self._portfolio.lock:
-            if self._known_at == lowest == highest:  # whatever is broken or near a limit is known, and stays so
+            known = self._known_at
+            if known is not None and known == lowest == highest:  # what is broken or near a limit is known and stays so
                 return not self._agreement.broker_lost and self._kill_switch.level >= self.limits.halt_level
             if self._bases.doubts_single_prices or self._portfolio.unmarked or not self._is_calm_apart_from_losses():
                 return False
@@ -261,7 +262,7 @@ class RiskMonitor:
         with self._portfolio.lock:
             self._calm.forget()
             self._bases.went_through(highest, latest)
-        if not self._known_at == lowest == highest:
+        if self._known_at is None or not self._known_at == lowest == highest:
             self._second_marks.forget_all()
             self._known_at = None
 

@@ -17,6 +17,8 @@ import msgspec
 
 from quant_trading_system.core.orders import Order, OrderClass, OrderType
 
+_SIMPLE = OrderClass.SIMPLE
+
 
 class LegKind(StrEnum):
     """What a leg is for; the value ends its order id."""
@@ -46,7 +48,7 @@ def leader_id(leg: str) -> str:
 
 def leads_group(order: Order) -> bool:
     """True for bracket, OCO and OTO orders."""
-    return order.order_class is not OrderClass.SIMPLE
+    return order.order_class is not _SIMPLE
 
 
 def legs_of(order: Order) -> dict[LegKind, Order]:

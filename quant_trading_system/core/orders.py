@@ -87,6 +87,7 @@ _RESTING = frozenset({_DAY, _GTC})
 _ANY = frozenset(TimeInForce)
 _ONLY_DAY = frozenset({_DAY})
 _NONE: frozenset[TimeInForce] = frozenset()
+_SIMPLE = OrderClass.SIMPLE
 
 
 def _row(
@@ -242,7 +243,7 @@ def _require_words(order: Order) -> None:
 
 def _require_identity(order: Order) -> None:
     identity, longest = order.client_order_id, MAX_CLIENT_ORDER_ID
-    if order.order_class is not OrderClass.SIMPLE:
+    if order.order_class is not _SIMPLE:
         longest -= _LEG_MARK  # the ids of its legs begin with it
     if type(identity) is not str or len(identity) > longest or not (identity.isascii() and identity.isprintable()):
         raise InvalidOrder("client_order_id", f"at most {longest} printable ASCII characters")

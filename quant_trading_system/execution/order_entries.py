@@ -9,6 +9,8 @@ from quant_trading_system.core.events import OrderEvent
 from quant_trading_system.core.order_state import OrderTrigger, PendingRequest
 from quant_trading_system.execution.order_store import OrderRecord
 
+_REPLACE = PendingRequest.REPLACE
+
 
 def decided(record: OrderRecord, trigger: OrderTrigger, decision: Decision) -> OrderEvent:
     """The first entry of an order: all of it, and all that was known when it was judged."""
@@ -37,7 +39,7 @@ def changed(record: OrderRecord, trigger: OrderTrigger | None, reason: str, at: 
         quantity_filled=record.filled,
         venue_order_id=record.venue_order_id,
         reason=reason,
-        replaced_by=record.replaced_by if record.pending is PendingRequest.REPLACE else "",
+        replaced_by=record.replaced_by if record.pending is _REPLACE else "",
     )
 
 

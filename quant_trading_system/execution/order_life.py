@@ -52,7 +52,7 @@ class Journal(Protocol):
 _SEEN_AS = {status: trigger for trigger, status in BROKER_WORDS.items()}
 _NEVER_LEFT = frozenset({OrderStatus.CREATED, OrderStatus.DENIED, OrderStatus.UNSENT})
 _BEGUN, _ABSENT = advance(OrderStatus.CREATED, OrderTrigger.SEND), OrderStatus.ABSENT
-_NOTHING_ASKED = PendingRequest.NONE
+_NOTHING_ASKED, _FILLS = PendingRequest.NONE, (OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST)
 _SEND, _REPLACE, _FILL_LAST = OrderTrigger.SEND, OrderTrigger.REPLACE, OrderTrigger.FILL_LAST
 
 
@@ -237,7 +237,7 @@ class OrderLives:
             record.venue_order_id = answer.venue_order_id
             trigger = _SEEN_AS.get(answer.status)
             fills_to_come = answer.filled_quantity > record.filled
-            if trigger in (OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST) or fills_to_come:
+            if trigger in _FILLS or fills_to_come:
                 trigger = OrderTrigger.ACCEPT
             if trigger is not None:
                 self.answered(record, trigger)

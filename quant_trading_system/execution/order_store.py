@@ -175,7 +175,7 @@ class OrderRecord(msgspec.Struct, eq=False):
         if self.expected_price is None or not self.filled:
             return None
         paid = LEDGER.subtract(self.filled_value, LEDGER.multiply(self.expected_price, self.filled))
-        return paid if self.order.side is OrderSide.BUY else -paid
+        return paid if self.order.side is _BUY else -paid
 
 
 class OrderStore:

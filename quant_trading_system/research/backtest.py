@@ -28,6 +28,8 @@ from quant_trading_system.simulation.price_rows import MarketStep, StepKind
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.system import TradingSystem
 
+_OPEN, _CLOSE = StepKind.OPEN, StepKind.CLOSE
+
 
 class EquityPoint(NamedTuple):
     """The account at one moment.
@@ -112,14 +114,14 @@ class Backtest:
         self._follow_step(step)
         await engine.on_step()
         await self._run_venue_until(step.at)
-        if step.kind is StepKind.CLOSE:
+        if step.kind is _CLOSE:
             self._venue.close_session(step.at)
             await self._run_venue_until(step.at)
         if step.ends_bar:
             self._correlations.next_bar()
             self._known_bar = step.bar
             engine.on_bar(HistoryView(self._history, step.bar))
-        if step.kind is StepKind.CLOSE:
+        if step.kind is _CLOSE:
             await self._end_day(step.at)
             await self._tell(step, self._watch_days)
         await self._tell(step, self._watch)
@@ -185,7 +187,7 @@ class Backtest:
 
     def _follow_step(self, step: MarketStep) -> None:
         """Give the venue the session and the quotes that its orders need."""
-        if step.kind is StepKind.OPEN:
+        if step.kind is _OPEN:
             self._system.engine.open_day()
             self._venue.open_session(step.at)
         self._show_quotes()
@@ -230,7 +232,7 @@ class Backtest:
         if watch is None:
             return
         share = (step.bar + 1 - self._first_bar) / (len(self._history) - self._first_bar)
-        answer = watch(Progress(step.at, share, step.kind is StepKind.CLOSE))
+        answer = watch(Progress(step.at, share, step.kind is _CLOSE))
         if answer is not None:
             await answer
 

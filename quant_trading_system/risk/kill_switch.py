@@ -41,6 +41,7 @@ from quant_trading_system.risk.reset import (
 MAX_REASON = LONGEST_REASON
 NO_REASON = "no reason given"
 NO_NUMBERS: Mapping[str, str] = MappingProxyType({})
+_RUNNING = HaltLevel.RUNNING
 
 
 class KillSwitch:
@@ -395,4 +396,4 @@ def own_latch() -> FileLatch:
 
 
 def _allows(level: HaltLevel, *, shrinking: bool) -> bool:
-    return level is HaltLevel.RUNNING or (shrinking and level in (HaltLevel.REDUCING, HaltLevel.FLATTENING))
+    return level is _RUNNING or (shrinking and level in (HaltLevel.REDUCING, HaltLevel.FLATTENING))

@@ -327,7 +327,7 @@ class OrderIndex:
             live.queued,
             live.closing,
             self._id_of(replaces) if replaces else "",
-            self._id_of(replaced_by) if live.status is OrderStatus.REPLACED else "",
+            self._id_of(replaced_by) if replaced_by and live.status is OrderStatus.REPLACED else "",
             replaced_by != 0 and live.is_open,
         )
 

@@ -45,6 +45,9 @@ class StepKind(StrEnum):
     CLOSE = "close"  # the last of a session, and the end of its last bar
 
 
+_INTRADAY, _OPEN, _CLOSE, _BAR_END = StepKind.INTRADAY, StepKind.OPEN, StepKind.CLOSE, StepKind.BAR_END
+
+
 class MarketStep(msgspec.Struct, frozen=True):
     """One moment at which all prices move.
 
@@ -64,7 +67,7 @@ class MarketStep(msgspec.Struct, frozen=True):
     @property
     def ends_bar(self) -> bool:
         """The bar is complete and may be known from now on."""
-        return self.kind is StepKind.BAR_END or self.kind is StepKind.CLOSE
+        return self.kind is _BAR_END or self.kind is _CLOSE
 
 
 class SessionTimes:
@@ -167,11 +170,11 @@ class Block:
     def step(self, row: int) -> MarketStep:
         """That step."""
         bar, place = divmod(row, self.rows)
-        times, kind = self.times, StepKind.INTRADAY
+        times, kind = self.times, _INTRADAY
         if place == self.rows - 1:
-            kind = StepKind.CLOSE if times.closes[bar] else StepKind.BAR_END
+            kind = _CLOSE if times.closes[bar] else _BAR_END
         elif not place and times.opens[bar]:
-            kind = StepKind.OPEN
+            kind = _OPEN
         return MarketStep(self.before + row + 1, self.at(row), kind, times.session(bar), self.first_bar + bar)
 
     def next_edge(self, row: int) -> int:

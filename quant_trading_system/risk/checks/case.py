@@ -23,6 +23,8 @@ from quant_trading_system.risk.traffic import RecentOrders, Traffic
 if TYPE_CHECKING:
     from quant_trading_system.risk.checks.soft import SoftLimits
 
+_COUNT = Unit.COUNT
+
 
 class Replaced(NamedTuple):
     """The open order that is to be replaced: its terms, what may still fill of it, what has filled of its chain."""
@@ -203,7 +205,7 @@ def at_most(rule: Rule, actual: Decimal, limit: Decimal, unit: Unit, detail: str
 @lru_cache(maxsize=8192)
 def counted(rule: Rule, count: int, limit: int, exempt: bool) -> CheckResult:
     """The answer to: is `count` within `limit`, or else `exempt`? The same answer is made once only."""
-    return CheckResult(rule, count <= limit or exempt, Decimal(count), Decimal(limit), Unit.COUNT)
+    return CheckResult(rule, count <= limit or exempt, Decimal(count), Decimal(limit), _COUNT)
 
 
 def at_stake(case: Case) -> Decimal:

@@ -33,16 +33,16 @@ class CalmLook:
 
     def __init__(self) -> None:
         """None so far."""
+        self.facts: Facts | None = None
+        self.until = _NEVER
         self.lowest = self.highest = ZERO
-        self.forget()
 
     def forget(self) -> None:
         """Something has changed that is not among the facts: the next look is a real one."""
-        self.facts: Facts | None = None
-        self.until = _NEVER
+        self.facts = None
 
     def found(self, facts: Facts) -> None:
-        """A look was calm by `facts`; one alone is no reason to work out how far its calm goes."""
+        """A look was calm by `facts`; one that found something new is no reason to work out how far its calm goes."""
         self.facts = facts
         self.until = _NEVER
 

@@ -68,7 +68,8 @@ class LossBases:
                 self._settled.see(lasting)
             if self._agreed is not None:
                 lasting = self._agreed.see(lasting, portfolio.peak_equity - flows)
-            portfolio.peak_equity = max(portfolio.peak_equity, lasting + flows)
+            if lasting + flows > portfolio.peak_equity:
+                portfolio.peak_equity = lasting + flows
             high = self._high.see(self._clock.monotonic(), lasting) + flows
             return equity, (
                 portfolio.day_start_equity,
@@ -77,6 +78,11 @@ class LossBases:
                 portfolio.peak_equity,
                 high,
             )
+
+    @property
+    def are_still(self) -> bool:
+        """The latest `see` has made no high of the last minutes, and come to no other part of them."""
+        return self._high.is_still
 
     def rest(self, equity: Decimal) -> tuple[float, Decimal]:
         """After `see`: until when (seconds of the monotonic clock) seeing more would change nothing, and up to where.

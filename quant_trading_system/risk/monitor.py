@@ -205,7 +205,7 @@ class RiskMonitor:
             if self._are_far(equity, bases):
                 self._second_marks.forget_all()
                 self._known_at = None
-                self._remember_calm(facts, equity, again=is_same and bool(bases))
+                self._remember_calm(facts, equity, again=is_same and bool(bases) and self._bases.are_still)
                 return
         self._told = False
         for measure in self.measures():
@@ -213,7 +213,7 @@ class RiskMonitor:
         self._known_at = None if self._told else self._portfolio.equity
 
     def _remember_calm(self, facts: Facts, equity: Decimal, *, again: bool) -> None:
-        """This look was calm by `facts`; when that is found `again`, work out how far the calm goes."""
+        """This look was calm by `facts`; when all of it was so before, work out how far the calm goes."""
         peak = self._portfolio.peak_equity
         self._calm.found(facts if facts[-1] is peak else (*facts[:-1], peak))
         if again:

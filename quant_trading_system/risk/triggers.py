@@ -155,6 +155,9 @@ class RecentHigh:
     A value counts by the thirtieth of a span that it falls into, so that only what was seen matters, and not how
     often anybody looked.
 
+    Attributes:
+        is_still: the latest value that was seen is nothing new.
+
     >>> high = RecentHigh(Decimal(300))
     >>> [int(high.see(at, Decimal(value))) for at, value in ((0.0, 5), (100.0, 3), (299.0, 4), (320.0, 2))]
     [5, 5, 5, 4]
@@ -162,6 +165,7 @@ class RecentHigh:
 
     def __init__(self, span_s: Decimal) -> None:
         """Look back over `span_s` seconds."""
+        self.is_still = False
         self._falling: deque[tuple[int, Decimal]] = deque()
         self._width = 1.0
         self.look_back(span_s)
@@ -174,6 +178,10 @@ class RecentHigh:
     def see(self, at: float, value: Decimal) -> Decimal:
         """Take in the value at the moment `at` (seconds, never running back); the highest that still counts."""
         falling, slot = self._falling, int(at // self._width)
+        if falling and falling[-1][0] == slot and value <= falling[-1][1]:
+            self.is_still = True
+            return falling[0][1]
+        self.is_still = False
         while falling and falling[-1][1] <= value:
             falling.pop()
         if not falling or falling[-1][0] != slot:

@@ -521,3 +521,15 @@ def test_a_broker_is_heard_again_once_its_stream_is_back_and_questions_are_answe
     assert agreement.broker_lost == str(unanswered)
     agreement.set_breaks([])
     assert agreement.broker_lost == ""
+
+
+@pytest.mark.parametrize("rule", ["max_daily_loss_pct", "max_weekly_loss_pct", "max_monthly_loss_pct"])
+def test_what_a_day_begins_with_counts_at_once_though_everything_was_calm_just_before(rule):
+    watched = Watched(**{rule: D("0.001")})
+    for dollars in ("100100", "100000", "100000", "100000", "100000"):
+        watched.see_equity(dollars)
+    watched.portfolio.mark("KO", D(101))
+    watched.monitor.open_day()
+    assert not watched.kill_switch.is_active()
+    watched.see_equity("99990")
+    assert rule in watched.kill_switch.state.numbers

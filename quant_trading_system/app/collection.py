@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def start_is_kept() -> Iterator[None]:
-    """What exists when trading begins is not looked through again until it ends.
+    """What exists when trading begins is not looked through again until it ends; for a process that does nothing else.
 
     A full collection stops everything while it visits every object. Most of them are the program itself, which stays
     anyway: without those it takes a few milliseconds instead of some thirty, in the middle of whatever the engine does.

@@ -93,6 +93,7 @@ async def trade(
         opening = open_account(setup, surroundings or Surroundings(), stack, tell)
         account = await unless_stopped(stop, opening)
         if account is not None:
+            stack.enter_context(start_is_kept())
             await account.run(stop, hurry)
         else:
             tell(STOPPED_EARLY)
@@ -248,7 +249,6 @@ class LiveAccount:
                 self._end_unstarted()
                 self._tell(STOPPED_EARLY)
                 return
-            stack.enter_context(start_is_kept())
             stopper = asyncio.ensure_future(_stop_when(stop, hurry or asyncio.Event(), loop))
             trading = asyncio.ensure_future(loop.run())
             try:

@@ -26,17 +26,13 @@ SOURCE = "simulated"
 """The source that every quote of this market names."""
 
 Integers = NDArray[np.int64]
+Sides = tuple[Integers, Integers, Integers]
 
 _ZERO = Decimal(0)
 
 
 class SimulatedMarket:
-    """Quotes of every symbol of a history, one step after the other.
-
-    Attributes:
-        step: the present step, None before the first `advance`.
-        next_at: when the next step will be, None after the last; its prices are not to be seen before `advance`.
-    """
+    """Quotes of every symbol of a history, one step after the other."""
 
     def __init__(
         self,
@@ -58,7 +54,6 @@ class SimulatedMarket:
         Raises:
             ValueError: a parameter is out of range.
         """
-        self.step: MarketStep | None = None
         self._history = history
         self._first_bar = first_bar
         self._realism = realism
@@ -68,15 +63,30 @@ class SimulatedMarket:
         self._moved: Integers | None = None
         self._block: Block | None = None
         self._row = 0
+        self._step: MarketStep | None = None
         self._ahead = next(self._blocks, None)
-        self._last = self._bid = self._ask = np.zeros(len(history.symbols), dtype=np.int64)
+        self._displaced: Sides | None = None
         self._printed = np.zeros(len(history.symbols), dtype=np.int64)
         self._quotes: dict[str, Quote] = {}
         self._bars_of: dict[int, Integers] = {}
         self._stands: datetime | None = None
-        self.next_at = None if self._ahead is None else self._ahead.at(0)
 
     # -- time -----------------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> MarketStep | None:
+        """The present step, None before the first `advance`."""
+        if self._step is None and self._block is not None:
+            self._step = self._block.step(self._row)
+        return self._step
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next step will be, None after the last; its prices are not to be seen before `advance`."""
+        block, row = self._block, self._row + 1
+        if block is not None and row < len(block):
+            return block.at(row)
+        return None if self._ahead is None else self._ahead.at(0)
 
     def advance(self) -> MarketStep | None:
         """Go to the next step; None when the history is over, and the last prices stay."""
@@ -101,17 +111,13 @@ class SimulatedMarket:
         self._go_to(block, row)
 
     def _go_to(self, block: Block, row: int) -> None:
+        """Be there; what can be seen there is made out when somebody looks."""
         self._row = row
-        self.step = block.step(row)
-        self._last, self._bid, self._ask = block.last[row], block.bid[row], block.ask[row]
-        if self._moved is not None:
-            self._last, self._bid, self._ask = paths.displaced(self._last, self._bid, self._ask, self._moved / PARTS)
+        self._step = self._stands = None
         self._quotes.clear()
-        self._stands = None
-        if row + 1 < len(block):
-            self.next_at = block.at(row + 1)
-        else:
-            self.next_at = None if self._ahead is None else self._ahead.at(0)
+        if self._moved is not None:
+            sides = block.last[row], block.bid[row], block.ask[row]
+            self._displaced = paths.displaced(*sides, self._moved / PARTS)
 
     def __iter__(self) -> Iterator[MarketStep]:
         while (step := self.advance()) is not None:
@@ -143,13 +149,15 @@ class SimulatedMarket:
         known = self._quotes.get(symbol)
         if known is not None:
             return known
-        column, step = self._columns.get(symbol), self.step
-        if column is None or step is None or not (last := self._last.item(column)):
+        column, block, row = self._columns.get(symbol), self._block, self._row
+        if column is None or block is None:
             return None
-        at, number = self._stands or step.at, step.number
-        if not self._history.present.item(step.bar, column):
-            at, number = self._last_seen(column, step.bar)
-        bid, ask = self._bid.item(column), self._ask.item(column)
+        last, bid, ask = self._prices(block, row, column)
+        if not last:
+            return None
+        at, number, bar = self._stands or block.at(row), block.before + row + 1, block.first_bar + row // block.rows
+        if not self._history.present.item(bar, column):
+            at, number = self._last_seen(column, bar)
         sized = self._realism.queue or self._realism.impact is not None
         quote = Quote(
             symbol=symbol,
@@ -172,8 +180,8 @@ class SimulatedMarket:
         Raises:
             MarketDataError: the symbol has not traded yet, or is not in the history.
         """
-        column = self._columns.get(symbol)
-        micros = 0 if column is None or self.step is None else self._last.item(column)
+        column, block = self._columns.get(symbol), self._block
+        micros = 0 if column is None or block is None else self._prices(block, self._row, column)[0]
         if not micros:
             raise MarketDataError(f"{symbol} has had no price yet")
         return dollars(micros)
@@ -209,9 +217,16 @@ class SimulatedMarket:
         Raises:
             MarketDataError: before the first step.
         """
-        if self.step is None:
+        if self._block is None:
             raise MarketDataError("the market has not begun; advance() it first")
-        return self._last
+        return self._block.last[self._row] if self._displaced is None else self._displaced[0]
+
+    def _prices(self, block: Block, row: int, column: int) -> tuple[int, int, int]:
+        """Last, bid and ask of a symbol at the present step, micro-dollars."""
+        if self._displaced is None:
+            return block.last.item(row, column), block.bid.item(row, column), block.ask.item(row, column)
+        last, bid, ask = self._displaced
+        return last.item(column), bid.item(column), ask.item(column)
 
     def columns(self, symbols: list[str]) -> list[int]:
         """Where symbols of the history stand in the arrays of its blocks."""

@@ -109,18 +109,18 @@ class Times:
 
     def start(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return _EPOCH + timedelta(microseconds=self._starts.item(bar))
+        return _EPOCH + timedelta(0, 0, self._starts.item(bar))
 
     def end(self, bar: int) -> datetime:
         """Aware, UTC."""
-        return _EPOCH + timedelta(microseconds=self._ends.item(bar))
+        return _EPOCH + timedelta(0, 0, self._ends.item(bar))
 
-    def steps(self, rows: int) -> list[datetime]:
-        """So many moments in each bar, from its start to its end, evenly spaced; without their time zone, UTC."""
+    def steps(self, rows: int) -> Integers:
+        """So many moments in each bar, from its start to its end, evenly spaced: microseconds since 1970."""
         lengths = (self._ends - self._starts)[:, np.newaxis] * np.arange(rows)
         whole, rest = np.divmod(lengths, rows - 1)
         whole += rest * 2 + whole % 2 > rows - 1  # half a microsecond goes to the even one
-        moments: list[datetime] = (self._starts[:, np.newaxis] + whole).ravel().astype("datetime64[us]").tolist()
+        moments: Integers = (self._starts[:, np.newaxis] + whole).ravel()
         return moments
 
     def session(self, bar: int) -> Session | None:
@@ -139,7 +139,7 @@ class Block:
         edges: the steps that open or close a session, rising.
     """
 
-    __slots__ = ("_moments", "ask", "before", "bid", "edges", "first_bar", "last", "rows", "times", "volume")
+    __slots__ = ("_micros", "_moments", "ask", "before", "bid", "edges", "first_bar", "last", "rows", "times", "volume")
 
     def __init__(
         self, first_bar: int, before: int, times: Times, prices: tuple[Integers, Integers, Integers, Integers]
@@ -153,18 +153,19 @@ class Block:
         opening = np.flatnonzero(times.opens) * self.rows
         closing = (np.flatnonzero(times.closes) + 1) * self.rows - 1
         self.edges: list[int] = np.sort(np.concatenate((opening, closing))).tolist()
-        self._moments: list[datetime] | None = None
+        self._micros: Integers | None = None
+        self._moments: dict[int, datetime] = {}
 
     def __len__(self) -> int:
         return len(self.last)
 
     def at(self, row: int) -> datetime:
         """When that step is; the steps of a bar are evenly spaced from its start to its end."""
-        if self._moments is None:
-            self._moments = self.times.steps(self.rows)
-        moment = self._moments[row]
-        if moment.tzinfo is None:  # asked for the first time
-            moment = self._moments[row] = moment.replace(tzinfo=UTC)
+        moment = self._moments.get(row)
+        if moment is None:
+            if self._micros is None:
+                self._micros = self.times.steps(self.rows)
+            moment = self._moments[row] = _EPOCH + timedelta(0, 0, self._micros.item(row))
         return moment
 
     def step(self, row: int) -> MarketStep:

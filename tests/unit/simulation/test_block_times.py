@@ -22,5 +22,5 @@ def test_steps_are_those_of_exact_division(rows, length_us):
     day = Session(START.date(), START, START + timedelta(hours=7))
     times = Times(stamps, stamps + np.timedelta64(length_us, "us"), SessionTimes((day,)))
     expected = [begin + span * step / (rows - 1) for begin in begins for step in range(rows)]
-    assert [moment.replace(tzinfo=UTC) for moment in times.steps(rows)] == expected
+    assert [moment.replace(tzinfo=UTC) for moment in times.steps(rows).astype("datetime64[us]").tolist()] == expected
     assert (times.start(1), times.end(1)) == (START + span, START + 2 * span)

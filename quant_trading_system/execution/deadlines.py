@@ -13,7 +13,7 @@ class Wait:
     """Something that must not take too long.
 
     Attributes:
-        due: in the loop's time; may be put off, never moved to before the moment that `Deadlines.add` was told.
+        due: in the loop's time; may be put off at any time. Who brings it forward tells `Deadlines.add` again.
         limit: entered for as long as it lasts.
     """
 

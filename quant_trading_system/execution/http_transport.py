@@ -36,11 +36,12 @@ _CLOSE_S = 2
 class _Departure(Wait):
     """Whether the request of the present task may have left, and how long its answer may take."""
 
-    __slots__ = ("_ends", "_silence", "_time", "has_left", "request")
+    __slots__ = ("_deadlines", "_ends", "_silence", "_time", "has_left", "request")
 
-    def __init__(self, request: Request, timeouts: Timeouts) -> None:
+    def __init__(self, request: Request, timeouts: Timeouts, deadlines: Deadlines) -> None:
         self.request = request
         self.has_left = False
+        self._deadlines = deadlines
         self._time = asyncio.get_running_loop().time
         self._silence = timeouts.read.total_seconds()
         self._ends = self._time() + timeouts.total.total_seconds()
@@ -54,6 +55,7 @@ class _Departure(Wait):
             raise NotSent(reason)
         self.has_left = True
         self.listen()
+        self._deadlines.add(self, self.due)  # until now only the end of all was known
 
     def listen(self) -> None:
         """From now on the other side may be silent for a while."""
@@ -120,7 +122,7 @@ class HttpTransport:
         )
 
     async def send(self, request: Request, timeouts: Timeouts) -> Reply:
-        departure = _Departure(request, timeouts)
+        departure = _Departure(request, timeouts, self._deadlines)
         _departure.set(departure)
         try:
             async with departure.limit:

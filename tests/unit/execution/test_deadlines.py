@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from quant_trading_system.core.exceptions import BrokerTimeout
 from quant_trading_system.execution.deadlines import Deadlines, Wait
+from quant_trading_system.execution.http_transport import HttpTransport, _departure
+from quant_trading_system.execution.transport import Request, Timeouts
 from quant_trading_system.simulation.storm.virtual_time import VirtualLoop
 
 
@@ -110,3 +117,60 @@ def test_nothing_rings_after_the_end():
         await asyncio.sleep(30)
 
     assert run(story()).rings == [8.0]
+
+
+class SlowLine:
+    """In the place of aiohttp: a connection takes as long as the path says, and then nobody answers."""
+
+    async def request(self, method: str, url: str, **_: Any) -> None:
+        await asyncio.sleep(float(url.rpartition("/")[2]))
+        _departure.get().begin()
+        await asyncio.sleep(1_000)
+
+
+async def gives_up_after(transport: HttpTransport, connecting: float, timeouts: Timeouts) -> float:
+    began = now()
+    with pytest.raises(BrokerTimeout):
+        await transport.send(Request(method="GET", path=f"/{connecting}"), timeouts)
+    return now() - began
+
+
+async def a_slow_transport() -> HttpTransport:
+    transport = HttpTransport("http://a-host", {})
+    await transport._session.close()
+    transport._session = SlowLine()  # type: ignore[assignment]
+    return transport
+
+
+TIMEOUTS = Timeouts(read=timedelta(seconds=8), total=timedelta(seconds=60))
+
+
+def test_a_request_whose_connection_is_being_made_when_the_timer_rings_waits_no_longer_than_others():
+    """Then only the end of all its patience was known; its silence begins when the connection stands."""
+
+    async def story() -> None:
+        transport = await a_slow_transport()
+        first = asyncio.create_task(gives_up_after(transport, 0, TIMEOUTS))
+        await asyncio.sleep(7.5)
+        assert await gives_up_after(transport, 1, TIMEOUTS) == pytest.approx(9)
+        assert await first == pytest.approx(8)
+
+    run(story())
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_however_many_are_on_their_way_each_has_its_own_patience(seed):
+    chance = random.Random(seed)
+
+    async def one(transport: HttpTransport) -> None:
+        await asyncio.sleep(chance.uniform(0, 30))
+        connecting, read, total = chance.uniform(0, 3), chance.uniform(1, 9), chance.uniform(4, 40)
+        timeouts = Timeouts(read=timedelta(seconds=read), total=timedelta(seconds=total))
+        assert await gives_up_after(transport, connecting, timeouts) == pytest.approx(min(connecting + read, total))
+
+    async def story() -> None:
+        transport = await a_slow_transport()
+        await asyncio.gather(*(one(transport) for _ in range(6)))
+
+    run(story())

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import Enum, auto
+from math import ceil
 from typing import NamedTuple
 
 from quant_trading_system.config.risk_params import RiskLimits
@@ -171,9 +172,14 @@ class RecentHigh:
         self.look_back(span_s)
 
     def look_back(self, span_s: Decimal) -> None:
-        """From now on over `span_s` seconds."""
+        """From now on over `span_s` seconds; values seen before count to the end of their part."""
         before, self._width = self._width, float(span_s) / _BUCKETS
-        self._falling = deque((int(slot * before // self._width), value) for slot, value in self._falling)
+        if before == self._width or not self._falling:
+            return
+        scale = before / self._width
+        oldest = int(self._falling[-1][0] * scale) - _BUCKETS
+        moved = ((ceil((slot + 1) * scale) - 1, value) for slot, value in self._falling)
+        self._falling = deque((slot, value) for slot, value in moved if slot >= oldest)
 
     def see(self, at: float, value: Decimal) -> Decimal:
         """Take in the value at the moment `at` (seconds, never running back); the highest that still counts."""

@@ -308,6 +308,37 @@ def test_the_recent_high_is_never_too_low_and_never_older_than_its_grace(steps):
         assert found <= max(v for t, v in seen if at - t <= 320)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1000), st.sampled_from([None, 60, 300, 1800])), max_size=80)
+)
+def test_no_change_of_the_window_forgets_what_the_new_one_reaches_back_to(steps):
+    """Whatever was seen counts for the span of now, and no longer than its grace and that of the window before."""
+    high, seen, at, span, since = RecentHigh(D(300)), [], 0.0, 300, 0.0
+    for pause, value, window in steps:
+        at += pause
+        since, coarse = max(since, at - span), max(span, window or 0) / 30
+        if window is not None:
+            span = window
+            high.look_back(D(span))
+        seen = [(t, v, max(grace, coarse)) for t, v, grace in seen] + [(at, value, span / 30)]
+        found = high.see(at, D(value))
+        assert found >= max(v for t, v, _ in seen if t >= max(at - span, since))
+        assert found <= max(v for t, v, grace in seen if at - t <= span * 32 / 30 + 2 * grace)
+
+
+def test_a_shorter_window_counts_a_high_that_it_reaches_and_none_that_it_does_not():
+    high = RecentHigh(D(3600))  # in parts of two minutes
+    high.see(119.0, D(100))
+    high.see(3600.0, D(80))
+    high.look_back(D(300))
+    assert high.see(3605.0, D(80)) == 80, "nothing has fallen within five minutes"
+    high = RecentHigh(D(3600))
+    high.see(119.0, D(100))
+    high.look_back(D(300))
+    assert high.see(400.0, D(80)) == 100, "it was there 281 seconds ago"
+    assert high.see(440.0, D(80)) == 80
+
+
 def test_windows_are_bounded_however_much_happens():
     high, tally, cost = RecentHigh(D(300)), Tally(D(300)), AverageCost(20)
     for i in range(30_000):

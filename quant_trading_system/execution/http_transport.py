@@ -70,8 +70,15 @@ class _Departure(Wait):
 _departure: ContextVar[_Departure] = ContextVar("departure")
 
 
+class _SpokeUnasked(aiohttp.ClientError):
+    """A pooled connection holds an answer that nobody has asked for; nothing was written."""
+
+
 class _WatchedRequest(aiohttp.ClientRequest):
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Begin, unless what the connection has heard before would be taken for the answer."""
+        if conn.protocol is None or conn.protocol.should_close:
+            raise _SpokeUnasked("the connection has spoken without being asked")
         _departure.get().begin()
         return await super().send(conn)
 
@@ -145,13 +152,16 @@ class HttpTransport:
     async def _attempt(self, departure: _Departure, timeouts: Timeouts) -> Reply:
         request = departure.request
         query = f"?{urlencode(request.query)}" if request.query else ""
-        response = await self._session.request(
-            request.method,
-            self._origin + request.path + query,
-            data=aiohttp.BytesPayload(request.body, content_type="application/json") if request.body else None,
-            timeout=_limits(timeouts),
-            allow_redirects=False,
-        )
+        try:
+            response = await self._session.request(
+                request.method,
+                self._origin + request.path + query,
+                data=aiohttp.BytesPayload(request.body, content_type="application/json") if request.body else None,
+                timeout=_limits(timeouts),
+                allow_redirects=False,
+            )
+        except _SpokeUnasked:  # aiohttp has closed it, so it comes no second time
+            return await self._attempt(departure, timeouts)
         try:
             body = await self._body_of(response, departure)  # read to its end, it gives the connection back
         except BaseException:

@@ -132,6 +132,32 @@ def test_connections_are_used_again():
 
 
 @pytest.mark.parametrize("request_again", [POST, GET, DELETE], ids=lambda request: request.method)
+@pytest.mark.parametrize(
+    "word", [answer(body=b'{"id":"another"}'), answer("408 Request Time-out", b"", "Connection: close")]
+)
+def test_what_a_kept_connection_says_unasked_is_nobodys_answer(request_again, word):
+    """A host, or what stands before it, may speak on an idle connection; every later answer would be one too late."""
+    server = RawServer(answer(), answer(body=b'{"id":"mine"}'), answer(body=b'{"id":"next"}'))
+
+    async def story() -> list[Any]:
+        async with server:
+            line = HttpTransport(f"http://127.0.0.1:{server.port}", SECRETS)
+            await line.send(GET, PATIENT)
+            ((kept, _),) = next(iter(line._session.connector._conns.values()))
+            server._writers[0].write(word)
+            async with asyncio.timeout(5):
+                while not kept.should_close:
+                    await asyncio.sleep(0)
+            replies = [await line.send(request_again, PATIENT), await line.send(GET, PATIENT)]
+            await line.close()
+            return [reply.body for reply in replies]
+
+    assert asyncio.run(story()) == [b'{"id":"mine"}', b'{"id":"next"}']
+    assert server.connections == 2
+    assert len(server.received) == 3, "each request arrived once"
+
+
+@pytest.mark.parametrize("request_again", [POST, GET, DELETE], ids=lambda request: request.method)
 @pytest.mark.fault("dead-connection")
 def test_a_write_on_a_dead_pooled_connection_is_never_repeated_by_the_library(request_again):
     """The server hangs up on the second request of a kept connection; aiohttp alone would send GET and DELETE anew."""

@@ -191,6 +191,7 @@ class OrderStore:
         self.remembered: int | None = None
         self._by_id: dict[str, OrderRecord] = {}
         self._open: dict[str, OrderRecord] = {}
+        self._open_of: dict[str, dict[str, OrderRecord]] = {}
         self._finished: dict[str, None] = {}
 
     def __len__(self) -> int:
@@ -204,7 +205,8 @@ class OrderStore:
         """Take in a new order."""
         self.count += 1
         if record.status.is_open:
-            self._by_id[record.order_id] = self._open[record.order_id] = record
+            self._by_id[record.order_id] = record
+            self._enter(record)
         else:
             self.take_back(record)
 
@@ -221,10 +223,12 @@ class OrderStore:
         """Sort the order among the open or the finished ones after its status changed."""
         order_id = record.order_id
         if record.status.is_open:
-            self._open[order_id] = record
+            if order_id not in self._open:
+                self._enter(record)
             self._finished.pop(order_id, None)
             return
-        self._open.pop(order_id, None)
+        if self._open.pop(order_id, None) is not None:
+            self._open_of[record.order.symbol].pop(order_id, None)
         if record.group is not None and record.group.is_needed:
             self._finished.pop(order_id, None)
             return  # its group goes on, and must find it
@@ -232,6 +236,14 @@ class OrderStore:
         if self.remembered is not None and len(self._finished) > self.remembered:
             oldest = next(iter(self._finished))
             del self._finished[oldest], self._by_id[oldest]
+
+    def _enter(self, record: OrderRecord) -> None:
+        order_id, symbol = record.order_id, record.order.symbol
+        self._open[order_id] = record
+        of_symbol = self._open_of.get(symbol)
+        if of_symbol is None:
+            of_symbol = self._open_of[symbol] = {}
+        of_symbol[order_id] = record
 
     @property
     def has_open(self) -> bool:
@@ -247,4 +259,5 @@ class OrderStore:
 
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """Open and in-doubt orders, oldest first; of one symbol if asked."""
-        return [record for record in self._open.values() if symbol is None or record.order.symbol == symbol]
+        asked = self._open if symbol is None else self._open_of.get(symbol)
+        return [] if asked is None else list(asked.values())

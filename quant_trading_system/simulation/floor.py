@@ -331,7 +331,9 @@ class TradingFloor:
 def _is_news(quote: Quote, known: Quote) -> bool:
     if quote.at != known.at:
         return quote.at > known.at
-    return quote.sequence >= known.sequence and quote != known
+    if quote is known or quote.sequence < known.sequence:
+        return False
+    return quote != msgspec.structs.replace(known, received_at=quote.received_at)  # heard again, it says nothing new
 
 
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})

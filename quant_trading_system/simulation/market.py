@@ -155,7 +155,8 @@ class SimulatedMarket:
         last, bid, ask = self._prices(block, row, column)
         if not last:
             return None
-        at, number, bar = self._stands or block.at(row), block.before + row + 1, block.first_bar + row // block.rows
+        now, number, bar = self._stands or block.at(row), block.before + row + 1, block.first_bar + row // block.rows
+        at = now
         if not self._history.present.item(bar, column):
             at, number = self._last_seen(column, bar)
         sized = self._realism.queue or self._realism.impact is not None
@@ -164,7 +165,7 @@ class SimulatedMarket:
             bid=dollars(bid),
             ask=dollars(ask),
             at=at,
-            received_at=at,
+            received_at=now,  # where nobody has traded, the feed is not mute
             last=dollars(last),
             bid_size=Decimal(paths.quoted_size(bid)) if sized else _ZERO,
             ask_size=Decimal(paths.quoted_size(ask)) if sized else _ZERO,

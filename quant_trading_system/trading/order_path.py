@@ -318,10 +318,10 @@ class OrderPath:
     def _plan(
         self, pursuit: Pursuit, change: Decimal, quote: Quote, size: SizeSeen | None
     ) -> tuple[Order, ExecutionPlan]:
-        symbol = pursuit.signal.symbol
+        symbol, source, policy = pursuit.signal.symbol, pursuit.signal.source, self._policy
         shrinks = self._portfolio.holding(symbol).shrinks(change)
-        source = pursuit.signal.source
-        return plan_order(symbol, change, quote, self._policy, shrinks=shrinks, strategy=source, size=size)
+        again = bool(pursuit.order_id)  # its first order has filled: across zero takes two, which may look alike
+        return plan_order(symbol, change, quote, policy, shrinks=shrinks, strategy=source, size=size, repeat=again)
 
     async def _send(self, pursuit: Pursuit, change: Decimal, moment: datetime) -> None:
         symbol = pursuit.signal.symbol

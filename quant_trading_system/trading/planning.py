@@ -97,6 +97,7 @@ def plan_order(
     shrinks: bool,
     strategy: str,
     size: SizeSeen | None = None,
+    repeat: bool = False,
 ) -> tuple[Order, ExecutionPlan]:
     """The order for a wanted change of position, and the plan for its record.
 
@@ -104,6 +105,7 @@ def plan_order(
         signed_quantity: shares to buy (positive) or sell.
         quote: sound and fresh; the gate checks it again.
         size: how the quantity was chosen, for the record.
+        repeat: an order like the one just before it is meant.
     """
     buying = signed_quantity > 0
     spread_bps = (quote.ask - quote.bid) / quote.mid / BASIS_POINT
@@ -118,6 +120,7 @@ def plan_order(
         limit_price=limit,
         strategy=strategy,
         reduce_only=shrinks,
+        repeat=repeat,
     )
     comparison = "within" if tight else "beyond"
     plan = ExecutionPlan(

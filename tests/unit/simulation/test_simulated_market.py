@@ -187,6 +187,7 @@ def test_a_missing_bar_leaves_the_old_quote_with_its_old_time():
     for number in range(27, 40):
         quote, _, volume = seen[number]
         assert (quote.at, quote.sequence, quote.last) == (DAYS[1].close, 26, last_of_tuesday.last)
+        assert quote.received_at == seen[number][1].at  # nobody trades it, but the feed is there
         assert volume == 0
     assert seen[40][0].at == DAYS[3].open
 

@@ -116,15 +116,17 @@ def test_an_order_of_somebody_else_in_the_symbol_is_waited_for_too():
     assert sent(account) == ["buy 10 KO"]
 
 
-def test_a_position_never_crosses_zero_in_one_order():
+@pytest.mark.parametrize("held", [30, 50])
+def test_a_position_never_crosses_zero_in_one_order(held):
+    """The second order is meant, also when it looks like the first one."""
     account = Account(limits=limits_with(allow_short=True))
-    account.hold("KO", 30)
+    account.hold("KO", held)
     want(account, "KO", "-0.05")
     walk(account, times=2)
-    assert sent(account) == ["sell 30 KO"]
+    assert sent(account) == [f"sell {held} KO"]
     fill_all(account)
     walk(account)
-    assert sent(account) == ["sell 30 KO", "sell 50 KO"]
+    assert sent(account) == [f"sell {held} KO", "sell 50 KO"]
 
 
 def test_sells_go_first_and_buys_wait_for_them():

@@ -28,7 +28,7 @@ ADOPTABLE = frozenset({BreakKind.POSITION, BreakKind.CASH})
 """What a person may take over; orders that differ have to be looked into at the broker."""
 
 _SPAN = REACH_BACK_DAY + ACTIVITY_SPAN + timedelta(days=1)
-_APART = timedelta(seconds=25)  # so that many questions stay within the requests that a minute allows
+_APART = timedelta(minutes=1)  # one such row fills what a minute leaves for questions
 
 
 class Reconciliation:

@@ -38,8 +38,8 @@ T_MOVING = timedelta(seconds=60)
 """For so long after an execution positions may be read before and after it."""
 T_SKEW = timedelta(seconds=10)
 """From a wall clock set wrong to the end of new risk; an order may wait so long for a slow disk."""
-MOST_REQUESTS = 400
-"""Requests of a minute, reads included; the broker allows 200, and a restart forgets what was asked before."""
+MOST_REQUESTS = 200
+"""Requests of a process within a minute of the broker's, reads included; each counts from nothing."""
 MOST_CONNECTIONS = 80
 """Streams opened in ten minutes, over all lives."""
 
@@ -86,7 +86,7 @@ class Auditor:
         self._life: Life | None = None
         self._latch = LatchState()
         self._skew, self._skewed_since = timedelta(0), 0.0
-        self._requests: deque[float] = deque()
+        self._requests: deque[tuple[float, int]] = deque()
         self._connections: deque[float] = deque()
         self._disk: Disk
         self._venue: Venue
@@ -220,17 +220,21 @@ class Auditor:
         known = max(self._skewed_since, life.paused_until)
         skewed_for = now - known if self._skew > self._most_skew() else 0.0
         self._rules.is_skewed = skewed_for > T_SKEW.total_seconds() + self._tick.total_seconds()
-        self._requests.append(now)
-        while self._requests[0] < now - _MINUTE:
-            self._requests.popleft()
-        self.findings.require(
-            "I18", len(self._requests) <= MOST_REQUESTS, lambda: f"{len(self._requests)} requests within a minute"
-        )
+        self._require_pace(now, life.number)
         if request.method == "DELETE":
             self._halts.cancel_sent(request.path.rpartition("/")[2])
             self._require_recorded_halt(request.path.rpartition("/")[2])
         elif request.method in ("POST", "PATCH") and request.path.startswith("/v2/orders"):
             self._rules.judge(request, self.ledger, self.sent, life, now)
+
+    def _require_pace(self, now: float, process: int) -> None:
+        """Any minute reaches into two minutes of the broker's, and a crash loop has several processes in one."""
+        self._requests.append((now, process))
+        while self._requests[0][0] < now - _MINUTE:
+            self._requests.popleft()
+        sent, processes = len(self._requests), len({process for _, process in self._requests})
+        words = f"{sent} requests of {processes} processes within a minute"
+        self.findings.require("I18", sent <= MOST_REQUESTS * max(processes, 2), words)
 
     def _require_recorded_halt(self, venue_order_id: str) -> None:
         """A cancel that a halt asks for leaves after the latch was written and the halt was put on record."""

@@ -252,8 +252,7 @@ class OrderPath:
             if parent.status.is_final:
                 self._done(pursuit.signal.symbol)
             return True
-        record = self._orders.order(pursuit.order_id) if pursuit.order_id else None
-        if record is not None and record.status.is_open:
+        if (record := self._order_of(pursuit)) is not None and record.status.is_open:
             return True
         if record is not None and record.status is not OrderStatus.FILLED and pursuit.sizing is not None:
             self._done(pursuit.signal.symbol)
@@ -274,8 +273,10 @@ class OrderPath:
         return bool(self._others(pursuit)) if exits else False
 
     def _is_selling(self, pursuit: Pursuit) -> bool:
-        record = self._orders.order(pursuit.order_id) if pursuit.order_id else None
-        return record is not None and record.status.is_open and record.shrinks
+        return (record := self._order_of(pursuit)) is not None and record.status.is_open and record.shrinks
+
+    def _order_of(self, pursuit: Pursuit) -> OrderRecord | None:
+        return self._orders.order(pursuit.order_id) if pursuit.order_id else None
 
     def _done(self, symbol: str) -> None:
         self._pursuits.pop(symbol, None)
@@ -320,7 +321,7 @@ class OrderPath:
     ) -> tuple[Order, ExecutionPlan]:
         symbol, source, policy = pursuit.signal.symbol, pursuit.signal.source, self._policy
         shrinks = self._portfolio.holding(symbol).shrinks(change)
-        again = bool(pursuit.order_id)  # its first order has filled: across zero takes two, which may look alike
+        again = (first := self._order_of(pursuit)) is not None and first.shrinks  # turning round takes two, often alike
         return plan_order(symbol, change, quote, policy, shrinks=shrinks, strategy=source, size=size, repeat=again)
 
     async def _send(self, pursuit: Pursuit, change: Decimal, moment: datetime) -> None:

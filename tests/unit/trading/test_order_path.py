@@ -129,6 +129,18 @@ def test_a_position_never_crosses_zero_in_one_order(held):
     assert sent(account) == [f"sell {held} KO", "sell 50 KO"]
 
 
+def test_a_fill_that_the_books_have_lost_is_not_bought_again_and_again():
+    """Only the second order of a turn may look like the first."""
+    account = Account()
+    want(account, "KO", "0.05")
+    walk(account)
+    fill_all(account)
+    account.hold("KO", -49)
+    walk(account, times=3)
+    assert sent(account) == ["buy 49 KO"]
+    assert refusals(account) == [Rule.DUPLICATE_ORDER]
+
+
 def test_sells_go_first_and_buys_wait_for_them():
     """So that cash and room are there when they are needed."""
     account = Account()

@@ -120,10 +120,7 @@ class RiskMonitor:
         self._emit(msgspec.structs.replace(self.numbers(RiskEventKind.DAY_CLOSED), equity=closing))
 
     def close_missed_day(self, equity: Decimal) -> None:
-        """A trading day ended while no process ran: it is closed at the `equity` that was recorded last.
-
-        What was lost since then is a loss of the next day.
-        """
+        """A trading day ended while no process ran, with the `equity` recorded last; the next one counts from there."""
         with self._portfolio.lock:
             self._portfolio.closing_equity = equity
         self._emit(msgspec.structs.replace(self.numbers(RiskEventKind.DAY_CLOSED), equity=equity))
@@ -244,8 +241,9 @@ class RiskMonitor:
         """`observe` would do nothing while equity moves between these dollars; tell `went_through` afterwards."""
         with self._portfolio.lock:
             known = self._known_at
-            if known is not None and known == lowest == highest:  # what is broken or near a limit is known and stays so
-                return not self._agreement.broker_lost and self._kill_switch.level >= self.limits.halt_level
+            if known is not None and known == lowest == highest:  # what is broken or near a limit is known
+                fades = self._agreement.broker_lost or self._orders.are_ageing or self._bases.are_above(known)
+                return self._kill_switch.level >= self.limits.halt_level and not fades
             if self._bases.doubts_single_prices or self._portfolio.unmarked or not self._is_calm_apart_from_losses():
                 return False
             day, week, month, peak, high = self._see()[1]

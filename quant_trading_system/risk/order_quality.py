@@ -45,7 +45,12 @@ class OrderQuality:
     @property
     def is_calm(self) -> bool:
         """Nothing went wrong lately, and fills cost less than what people are warned of."""
-        return self._refusals.is_clean and self._errors.is_clean and self.slippage.is_within(self._near_slippage)
+        return not self.are_ageing and self.slippage.is_within(self._near_slippage)
+
+    @property
+    def are_ageing(self) -> bool:
+        """Something went wrong lately: its share of the answers changes as time passes, without another answer."""
+        return not (self._refusals.is_clean and self._errors.is_clean)
 
     def measures(self, now: float) -> list[Measure]:
         """Where the triggers stand; averages and rates are left out before there is enough to average."""

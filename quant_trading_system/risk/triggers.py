@@ -197,6 +197,11 @@ class RecentHigh:
         return falling[0][1]
 
     @property
+    def latest(self) -> Decimal:
+        """What `see` has answered last; 0 before the first."""
+        return self._falling[0][1] if self._falling else ZERO
+
+    @property
     def rest(self) -> tuple[float, Decimal]:
         """After `see`: until when (seconds) and up to which value seeing another one changes nothing."""
         slot, value = self._falling[-1]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -335,6 +336,47 @@ def test_a_great_many_of_such_looks_are_left_out(doubting):
         "max_feed_silence_s",
         "max_equity_difference_pct",
     }
+
+
+AGEING = {
+    "max_rapid_loss_pct": D("0.003"),
+    "max_rejection_rate": D("0.3"),
+    "max_broker_errors": 2,
+    "broker_error_window_s": D(100),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_while_equity_stands_still_nothing_is_missed_that_time_alone_brings(seed):
+    """Highs and answers leave their windows: what is left of them may be another share of a limit."""
+    chance = random.Random(seed)
+    windows = {"rapid_loss_window_s": D(chance.choice([30, 300])), "rejection_window_s": D(chance.choice([20, 300]))}
+    limits = msgspec.structs.replace(_limits(chance), rejection_min_orders=chance.choice([2, 6]), **AGEING, **windows)
+    leaping, stepping = (Life(limits, doubting=False, looks_always=which) for which in (False, True))
+    for _ in range(40):
+        what = chance.choice([_mark, _mark, _mark, _wait, _wait, _answer, _answer, None])
+        if what is not None:
+            happens = what(chance)
+            for life in (leaping, stepping):
+                happens(life)
+                life.monitor.observe()
+            continue
+        seconds, equity = chance.choice([5, 60, 400]), leaping.portfolio.equity
+        if leaping.monitor.stays_calm(equity, equity):
+            leaping.clock.move_to(leaping.clock.now() + timedelta(seconds=seconds))
+            leaping.monitor.went_through(equity, equity, [(leaping.clock.monotonic(), equity)])
+        else:
+            _stand_still(leaping, seconds)
+        _stand_still(stepping, seconds)
+        assert leaping.events == stepping.events
+        assert leaping.kill_switch.state == stepping.kill_switch.state
+
+
+def _stand_still(life: Life, seconds: int) -> None:
+    for _ in range(seconds):
+        life.clock.move_to(life.clock.now() + timedelta(seconds=1))
+        life.monitor.observe()
 
 
 class Forgetful(dict[str, object]):

@@ -351,6 +351,43 @@ def test_windows_are_bounded_however_much_happens():
     assert len(cost._latest) == 20
 
 
+def test_an_account_that_is_halted_is_looked_at_while_time_alone_changes_what_limits_see():
+    """The high that it fell from goes by steps: what is left of the fall may be a warning."""
+    watched = Watched(max_rapid_loss_pct=D("0.003"), rapid_loss_window_s=D(300))
+    watched.monitor.observe()
+    for seconds, dollars in ((100, "99950"), (10, "99690"), (1, "99690")):
+        watched.clock.move_to(watched.clock.now() + timedelta(seconds=seconds))
+        watched.see_equity(dollars)
+    assert watched.told == [("limit_breached", "max_rapid_loss_pct")]
+    assert not watched.monitor.stays_calm(D(99_690), D(99_690))
+    watched.clock.move_to(NOON + 5 * MINUTE + timedelta(seconds=20))
+    watched.monitor.observe()
+    assert watched.told[1:] == [("limit_neared", "max_rapid_loss_pct")]
+    watched.clock.move_to(NOON + 8 * MINUTE)
+    watched.monitor.observe()
+    assert watched.monitor.stays_calm(D(99_690), D(99_690)), "nothing is left of it"
+
+
+def test_an_account_that_is_halted_is_looked_at_while_refusals_age():
+    """Good answers leave the window as well as bad ones, and the share of refusals rises."""
+    watched = Watched(max_daily_loss_pct=D("0.001"), rejection_min_orders=5, rejection_window_s=D(300))
+    watched.see_equity("99800")
+    watched.answers(taken=10)
+    watched.clock.move_to(NOON + 2 * MINUTE)
+    watched.answers(refused=4, taken=1)
+    watched.monitor.observe()
+    assert watched.kill_switch.state.trigger is HaltTrigger.DAILY_LOSS
+    assert not watched.monitor.stays_calm(D(99_800), D(99_800))
+    watched.clock.move_to(NOON + 6 * MINUTE)
+    watched.monitor.observe()
+    assert "max_rejection_rate" in watched.kill_switch.state.numbers
+    assert not watched.monitor.stays_calm(D(99_800), D(99_800))
+    watched.clock.move_to(NOON + 8 * MINUTE)
+    watched.monitor.observe()
+    watched.monitor.observe()
+    assert watched.monitor.stays_calm(D(99_800), D(99_800)), "all of them are forgotten"
+
+
 # -- answers of the broker ---------------------------------------------------------------------------------------------
 
 

@@ -223,7 +223,7 @@ class OrderStore:
         """Sort the order among the open or the finished ones after its status changed."""
         order_id = record.order_id
         if record.status.is_open:
-            if order_id not in self._open:
+            if self._open.get(order_id) is not record:  # another record of it may be there
                 self._enter(record)
             self._finished.pop(order_id, None)
             return

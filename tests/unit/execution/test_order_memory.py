@@ -12,6 +12,7 @@ from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.exceptions import DuplicateOrderId, UnknownOrder
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.order_manager import Placed
+from quant_trading_system.execution.order_store import OrderRecord, OrderStore
 from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.sqlite_store import MAX_BUFFERED, SqliteJournal
 from quant_trading_system.trading import system as system_module
@@ -55,6 +56,15 @@ def test_only_the_last_finished_orders_stay_in_memory_and_all_are_counted(life):
     life.journal.sync()
     assert replay(life.journal).agrees
     assert len(life.system.tracker.round_trips) == REMEMBERED
+
+
+def test_the_record_that_was_taken_back_last_is_the_one_that_is_open():
+    store, order = OrderStore(), buy(1).with_id("run-1-0")
+    for record in (OrderRecord(order, D(1)), OrderRecord(order, D(1))):
+        record.status = OrderStatus.WORKING
+        store.take_back(record)
+    assert store.open_orders() == store.open_orders("KO") == [record]
+    assert store.get("run-1-0") is record
 
 
 def test_an_order_that_left_memory_reads_as_it_was(life):

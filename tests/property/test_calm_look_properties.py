@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +17,6 @@ from quant_trading_system.core.breaks import Break, BreakKind
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, RiskEvent, RiskEventKind
 from quant_trading_system.core.positions import Position
-from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.calm_look import CalmLook, Facts
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -26,12 +24,11 @@ from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.triggers import Answer
-from quant_trading_system.trading.marking import Marking
-from quant_trading_system.trading.switch_moves import SwitchMoves
 from tests.property.test_stretch_properties import LIMITS, Resting, Whims, run, told
 from tests.support.desk import hold, limits_with
 from tests.support.market import NOON
 from tests.support.minute_bars import minute_bars
+from tests.support.plain_way import take_the_plain_way
 
 D = Decimal
 LEVELS = (HaltLevel.REDUCING, HaltLevel.HALTED, HaltLevel.FLATTENING)
@@ -379,27 +376,6 @@ def _stand_still(life: Life, seconds: int) -> None:
         life.monitor.observe()
 
 
-class Forgetful(dict[str, object]):
-    """Keeps nothing."""
-
-    def __setitem__(self, key: str, value: object) -> None:
-        """Forgotten at once."""
-
-
-def look_at_everything_always(patch: pytest.MonkeyPatch) -> None:
-    """No step relies on what an earlier one has seen."""
-    first = Marking.__init__
-
-    def begin(self: Marking, *parts: Any) -> None:
-        first(self, *parts)
-        self._limits, self._marked = self._monitor.limits, Forgetful()  # type: ignore[assignment]
-
-    patch.setattr(Marking, "__init__", begin)
-    patch.setattr(CalmLook, "found", lambda self, facts: None)
-    patch.setattr(SwitchMoves, "at_rest", property(lambda self: None, lambda self, state: None), raising=False)
-    patch.setattr(OrderManager, "needs_tending", True)
-
-
 @settings(max_examples=12, deadline=None)
 @given(
     limits=LIMITS,
@@ -412,7 +388,7 @@ def test_steps_that_leave_out_what_has_not_changed_write_the_same_journal(limits
     prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=0.02, volatility=volatility)
     sparing, saw = run(prices, seed, often, limits, whole=True, kind=kind)
     with pytest.MonkeyPatch.context() as patch:
-        look_at_everything_always(patch)
+        take_the_plain_way(patch)
         always, had_to_see = run(prices, seed, often, limits, whole=True, kind=kind)
     assert told(sparing) == told(always)
     assert saw == had_to_see

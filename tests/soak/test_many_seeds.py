@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from quant_trading_system.app.simulating import day_report
+from tests.property.test_plain_way_in_storms import require_the_same
 from tests.support.bugs_beside_storms import TESTED_BUGS
 from tests.support.crash_sweeps import SWEEPS
 from tests.support.kill_storm import MISFORTUNES, storm
@@ -73,6 +74,11 @@ def test_every_seed_ends_with_books_that_add_up(tmp_path, crash):
         )
         assert told["journal_verified"]
         print(f"seed {seed}: {told['orders']} orders, {place.require_intact()} entries", flush=True)
+
+
+def test_short_cuts_leave_the_same_journal_on_every_stormy_day():
+    for seed in seeds():
+        print(f"seed {seed}: {len(require_the_same(seed, minutes=60))} entries", flush=True)
 
 
 def test_a_run_that_is_killed_at_any_moment_leaves_books_that_add_up(tmp_path):

@@ -16,6 +16,7 @@ import typer
 from quant_trading_system.cli.replay_options import (
     BUNDLED,
     Cash,
+    Decimals,
     First,
     Last,
     Limits,
@@ -61,6 +62,7 @@ def backtest(
     timezone: Timezone = "",
     stamps: StampsAre = Stamps.START,
     sort: Sort = False,
+    decimals: Decimals = None,
     spread: Spread = "4",
     sizers: Sizers = [],  # noqa: B006 - read only
     policy: Policy = [],  # noqa: B006 - read only
@@ -77,7 +79,9 @@ def backtest(
     from quant_trading_system.app.strategy_loading import load_strategy
 
     chosen = load_strategy(strategy)
-    history, may_trade, source = chosen_prices(prices, symbols, stamps=stamps, timezone=timezone, sort=sort)
+    history, may_trade, source = chosen_prices(
+        prices, symbols, stamps=stamps, timezone=timezone, sort=sort, decimals=decimals
+    )
     history, first_bar = chosen_span(history, first, last)
     described = chosen_setup(
         cash=cash, seed=seed, limits=limits, universe=universe, may_trade=may_trade, spread=spread, sizers=sizers,

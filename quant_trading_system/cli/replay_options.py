@@ -49,11 +49,15 @@ StampsAre = Annotated[
     Stamps, typer.Option("--timestamps", help="Whether intraday bars are labelled by their start or end.")
 ]
 Sort = Annotated[bool, typer.Option("--sort", help="Sort unsorted rows instead of refusing them.")]
-Spread = Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points.")]
+Decimals = Annotated[
+    int | None,
+    typer.Option(min=0, max=6, help="Round prices to so many decimals; else more than six are refused."),
+]
+Spread = Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points; 0 for one tick.")]
 
 
 def chosen_prices(
-    place: str, symbols: str, *, stamps: Stamps, timezone: str, sort: bool
+    place: str, symbols: str, *, stamps: Stamps, timezone: str, sort: bool, decimals: int | None
 ) -> tuple[PriceHistory, Universe | None, str]:
     """The prices, what may be traded where they come with that, and what they are called on record.
 
@@ -69,7 +73,7 @@ def chosen_prices(
     from quant_trading_system.market.loading import load_prices
 
     ends: Literal["start", "end"] = "end" if stamps is Stamps.END else "start"
-    load = partial(load_prices, Path(place), timestamps=ends, timezone=timezone or None, sort=sort)
+    load = partial(load_prices, Path(place), timestamps=ends, timezone=timezone or None, sort=sort, decimals=decimals)
     try:
         history = load()
         if len(wanted) == len(history.symbols) == 1 and wanted != list(history.symbols):
@@ -81,26 +85,38 @@ def chosen_prices(
 
 def _in_words_of_the_command(message: str) -> str:
     """The library speaks of its arguments; people at a terminal know options."""
-    for argument, option in (("sort=True", "--sort"), ("timezone=", "--timezone "), ("symbol=", "--symbols ")):
+    for argument, option in _OPTIONS.items():
         message = message.replace(argument, option)
     return message
 
 
+_OPTIONS = {"sort=True": "--sort", "timezone=": "--timezone ", "symbol=": "--symbols ", "decimals=": "--decimals "}
+
+
 def chosen_span(history: PriceHistory, first: datetime | None, last: datetime | None) -> tuple[PriceHistory, int]:
-    """The prices up to the last day, and the number of the first bar to trade.
+    """The prices up to the last day, and the number of the first bar to trade, the one of the first day or after it.
 
     Raises:
         ConfigurationError: the days are in the wrong order or not in the prices.
-        MarketDataError: no bar has the first day.
     """
+    import numpy as np
+
     if first is not None and last is not None and first > last:
         raise ConfigurationError(f"--from {first.date()} is after --to {last.date()}; swap them")
+    begin, end = history.dates[0].item(), history.dates[-1].item()
     if last is not None:
-        begin, end = history.dates[0].item(), history.dates[-1].item()
         if last.date() < begin:
             raise ConfigurationError(f"--to {last.date()}: the prices cover {begin} to {end}; choose a day in between")
         history = history.between(date.min, last.date())
-    return history, history.index_of(first.date()) if first is not None else 0
+    if first is None:
+        return history, 0
+    bar = int(history.dates.searchsorted(np.datetime64(first.date(), "D")))
+    if bar == len(history):
+        until = "" if last is None else f" until {last.date()}"
+        raise ConfigurationError(
+            f"--from {first.date()}: no bar follows{until}; the prices cover {begin} to {end}; choose a day in between"
+        )
+    return history, bar
 
 
 def chosen_setup(
@@ -132,7 +148,7 @@ def chosen_setup(
         sizer=sizer,
         own_weights=sizer is None,
         policy=worked,
-        costs=Costs(spread_bps=dollars_of(spread, "--spread-bps")),
+        costs=Costs(spread_bps=dollars_of(spread, "--spread-bps", or_zero=True)),
         data=data,
     )
 
@@ -145,8 +161,8 @@ def _universe(path: Path | None) -> Universe | None:
     return load_universe(path)
 
 
-def dollars_of(text: str, option: str) -> Decimal:
-    """Dollars or basis points above zero.
+def dollars_of(text: str, option: str, *, or_zero: bool = False) -> Decimal:
+    """Dollars or basis points above zero, or at least zero.
 
     Raises:
         ConfigurationError: the text is no such number; names the option.
@@ -155,8 +171,8 @@ def dollars_of(text: str, option: str) -> Decimal:
         value = exact(text)
     except ValueError as error:
         raise ConfigurationError(f"{option}: {error}") from None
-    if value <= 0:
-        raise ConfigurationError(f"{option}: {value} must be above zero")
+    if value < 0 or not (value or or_zero):
+        raise ConfigurationError(f"{option}: {value} must be {'zero or above' if or_zero else 'above zero'}")
     return value
 
 

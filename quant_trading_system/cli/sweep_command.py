@@ -13,6 +13,7 @@ import typer
 from quant_trading_system.cli.replay_options import (
     BUNDLED,
     Cash,
+    Decimals,
     First,
     Last,
     Limits,
@@ -90,6 +91,7 @@ def sweep(
     timezone: Timezone = "",
     stamps: StampsAre = Stamps.START,
     sort: Sort = False,
+    decimals: Decimals = None,
     spread: Spread = "4",
     sizers: Sizers = [],  # noqa: B006 - read only
     policy: Policy = [],  # noqa: B006 - read only
@@ -104,7 +106,9 @@ def sweep(
     from quant_trading_system.app.sweeping.sweep import Sweep, SweepPlan
     from quant_trading_system.research.sweep import Window
 
-    history, may_trade, named = chosen_prices(prices, symbols, stamps=stamps, timezone=timezone, sort=sort)
+    history, may_trade, named = chosen_prices(
+        prices, symbols, stamps=stamps, timezone=timezone, sort=sort, decimals=decimals
+    )
     history, first_bar = chosen_span(history, first, last)
     plan = SweepPlan(
         source=StrategySource.read(strategy),

@@ -40,7 +40,6 @@ def surroundings(tmp_path):
         "PYTHONPATH": str(ROOT),
         "QTS_STATE_DIR": str(tmp_path / "state"),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the address of this machine is the one of its loopback
     }
 
 

@@ -29,6 +29,11 @@ JOIN_S = 60.0
 
 _TRY = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, configure_logging=False)"
 
+_TAKE_THE_LOOPBACK_AS_IT_IS = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+"""Ray reads this when it is imported. Otherwise it puts the address that this machine has for others in its place."""
+
+_ELSEWHERE = ("192.0.2.1", 9)  # no packet is sent to it; it is an address for examples (RFC 5737)
+
 RETRIES = 3
 """How often a trial is begun again when its process or machine dies."""
 
@@ -46,6 +51,8 @@ class RayCluster:
             ConfigurationError: Ray is not installed, or no cluster answers there.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+        if _is_on_loopback_alone(address):
+            os.environ.setdefault(*_TAKE_THE_LOOPBACK_AS_IT_IS)
         try:
             import ray
         except ImportError:
@@ -84,6 +91,25 @@ class RayCluster:
     def close(self) -> None:
         """Leave the cluster; trials that run there are cancelled."""
         self._ray.shutdown()
+
+
+def _is_on_loopback_alone(address: str) -> bool:
+    """Nobody answers at the port of a loopback address under the address that this machine has for others."""
+    host, _, port = address.rpartition(":")
+    if host not in ("127.0.0.1", "localhost"):
+        return False
+    try:
+        socket.create_connection((_own_address(), int(port)), timeout=PATIENCE_S).close()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _own_address() -> str:
+    """The address of this machine on the way to others."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect(_ELSEWHERE)
+        return str(way.getsockname()[0])
 
 
 def _require_somebody(address: str) -> None:

@@ -90,7 +90,7 @@ class Ledger:
         other = [key for key in wanted | kept if wanted.get(key) != kept.get(key)]
         if other:
             raise ConfigurationError(
-                f"{self._directory} holds another sweep: {', '.join(other)} differ; name another --out"
+                f"{self._directory} holds another sweep: not the same {', '.join(other)}; name another --out"
             )
 
     def _read(self, directory: Path) -> dict[tuple[str, int], Outcome]:

@@ -80,6 +80,10 @@ def test_a_state_directory_that_cannot_be_used(qts, tmp_path, monkeypatch, comma
         (("--out", "prices.csv/x"), "--out prices.csv/x cannot be made"),
         (("--from", "2021-05-05", "--to", "2021-04-04"), "--from 2021-05-05 is after --to 2021-04-04"),
         (("--to", "2019-01-01"), "--to 2019-01-01: the prices cover 2024-01-02 to 2024-01-04"),
+        (("--from", "2024-01-06"), "--from 2024-01-06: no bar follows; the prices cover 2024-01-02 to 2024-01-04"),
+        (("--from", "2024-01-05", "--to", "2024-01-06"), "no bar follows until 2024-01-06"),
+        (("--spread-bps", "-1"), "--spread-bps: -1 must be zero or above"),
+        (("--cash", "0"), "--cash: 0 must be above zero"),
         (("--timezone", "Mars/X"), "no time zone 'Mars/X'"),
         (("--universe", "absent.csv"), "absent.csv: no such file"),
     ],
@@ -90,6 +94,19 @@ def test_mistakes_in_a_backtest(qts, tmp_path, arguments, words):
     told = refusal(qts("backtest", "buy-and-hold", "--prices", "prices.csv", *arguments))
     assert words in told
     assert "Errno" not in told
+
+
+def test_prices_as_they_are_downloaded(qts, tmp_path):
+    """With digits of binary numbers, and days that begin with a holiday."""
+    rows = "".join(f"2024-01-0{day},60.123456954956055,6{day}.5\n" for day in (2, 3, 4))
+    (tmp_path / "prices.csv").write_text(f"date,ko,pep\n{rows}")
+    run = ("backtest", "buy-and-hold", "--prices", "prices.csv", "--from", "2024-01-01", "--spread-bps", "0")
+    code, _, told = qts(*run)
+    assert code == 1
+    assert "has more than 6 decimals; pass --decimals 6 to round" in told
+    code, told, _ = qts(*run, "--decimals", "2", "--out", "run")
+    assert code == 0
+    assert "2024-01-02 to 2024-01-04" in told
 
 
 def test_a_demo_does_not_go_into_a_file(qts, tmp_path):

@@ -24,7 +24,7 @@ from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.journal.keys import KEY_SUFFIX, key_from_seed, load_or_create_key
 from quant_trading_system.journal.sqlite_store import SqliteJournal
-from quant_trading_system.journal.store import Journal, MemoryJournal
+from quant_trading_system.journal.store import Journal, LateJournal
 from quant_trading_system.market.history import Floats, PriceHistory
 from quant_trading_system.market.sessions import Calendar, TradingCalendar
 from quant_trading_system.market.universes import universe_of
@@ -263,7 +263,7 @@ def _correlations(history: PriceHistory, market: SimulatedMarket, limits: RiskLi
 def _stores(setup: Setup) -> tuple[Journal, Latch]:
     directory = setup.directory
     if directory is None:
-        return MemoryJournal(key_from_seed(setup.seed), late=True), MemoryLatch()
+        return LateJournal(key_from_seed(setup.seed)), MemoryLatch()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / JOURNAL_FILE
     if path.exists():

@@ -12,6 +12,7 @@ from quant_trading_system.core.events import AnyEvent
 Listener = Callable[[int, AnyEvent], object]
 Announcement = tuple[int, AnyEvent]
 Kinds = frozenset[type[AnyEvent]]
+Listeners = tuple[Listener, ...]
 
 EVERYTHING: Kinds = frozenset(get_args(AnyEvent))
 
@@ -25,14 +26,15 @@ class Announcer:
     one thread is telling, others only add to the queue, so a listener may append and sync itself.
 
     Attributes:
-        kinds: classes of the events that somebody would hear of.
+        heard: whom to tell of events of a class, in the order of their subscriptions; classes that nobody would hear of
+            are left out. The same dictionary always.
         queue: what has become durable and is still to be told.
         failures: listeners that raised, with their error. They are logged and not called again; the
             others go on.
     """
 
     def __init__(self) -> None:
-        self.kinds: Kinds = frozenset()
+        self.heard: dict[type[AnyEvent], Listeners] = {}
         self.failures: list[tuple[Listener, Exception]] = []
         self._listeners: list[tuple[Listener, Kinds]] = []
         self.queue: deque[Announcement] = deque()
@@ -46,11 +48,16 @@ class Announcer:
 
     def _listen(self, listeners: list[tuple[Listener, Kinds]]) -> None:
         self._listeners = listeners
-        self.kinds = frozenset().union(*(kinds for _, kinds in listeners))
+        for kind in EVERYTHING:
+            hearing = tuple([listener for listener, kinds in listeners if kind in kinds])
+            if hearing:
+                self.heard[kind] = hearing
+            else:
+                self.heard.pop(kind, None)
 
     def tell(self) -> None:
         """Empty the queue, unless somebody is already at it."""
-        queue = self.queue
+        queue, heard = self.queue, self.heard
         while queue:
             try:
                 self._to_tell.pop()
@@ -59,9 +66,7 @@ class Announcer:
             try:
                 while queue:
                     seq, event = queue.popleft()
-                    for listener, kinds in self._listeners:
-                        if type(event) not in kinds:
-                            continue
+                    for listener in heard.get(type(event), ()):
                         try:
                             listener(seq, event)
                         except Exception as error:  # noqa: BLE001 - a watcher must not stop the trading that it watches

@@ -142,7 +142,7 @@ class SqliteJournal(Journal):
                 )
             row = self._chain(event, cause)
             self._buffer.append(row)
-            if type(event) in self._announcer.kinds:
+            if type(event) in self._heard:
                 self._untold.append((row[0], event))
             is_full = len(self._buffer) >= self._limit
         if is_full:

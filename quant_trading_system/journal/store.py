@@ -49,6 +49,7 @@ class Journal(ABC):
         self.key = key
         self._lock = RLock()
         self._announcer = Announcer()
+        self._heard = self._announcer.heard
         self._warned: list[Callable[[str], object]] = []
         self._config = ""
         self._seq = 0
@@ -177,60 +178,26 @@ class Journal(ABC):
 class MemoryJournal(Journal):
     """A journal for backtests and tests: chained like any other, durable as long as the process lives."""
 
-    def __init__(self, key: bytes | None = None, *, late: bool = False) -> None:
-        """Begin an empty journal.
-
-        Args:
-            late: entries are encoded and chained when somebody looks at them, and not when they are appended; an event
-                that cannot be encoded is refused then.
-        """
+    def __init__(self, key: bytes | None = None) -> None:
+        """Begin an empty journal."""
         super().__init__(key_from_seed(0) if key is None else key)
-        self._late = late
-        self._appended = 0
-        self._noted: list[AnyEvent] = []
-        self._causes: list[int | None] = []
         self._rows: list[Row] = []
         self._snapshot = b""
 
-    def set_config(self, version: str) -> None:
-        self._settle()  # what was noted so far bears the version of its time
-        super().set_config(version)
-
     def append(self, event: AnyEvent, cause: int | None = None) -> int:
         with self._lock:
-            seq = self._appended + 1
-            if not self._late:
-                self._rows.append(self._chain(event, cause))
-            elif cause is None or 0 < cause < seq:
-                self._noted.append(event)
-                self._causes.append(cause)
-            else:
-                raise _no_cause(seq, cause)
-            self._appended = seq
-            if type(event) not in self._announcer.kinds:
-                return seq
-            self._announcer.queue.append((seq, event))
+            row = self._chain(event, cause)
+            self._rows.append(row)
+            if type(event) not in self._heard:
+                return row[0]
+            self._announcer.queue.append((row[0], event))
         self._announcer.tell()
-        return seq
-
-    def _settle(self) -> None:
-        """Encode and chain what was only noted so far."""
-        with self._lock:
-            noted, causes = self._noted, self._causes
-            self._noted, self._causes = [], []
-            for event, cause in zip(noted, causes, strict=True):
-                self._rows.append(self._chain(event, cause))
-
-    @property
-    def head(self) -> tuple[int, str]:
-        self._settle()
-        return super().head
+        return row[0]
 
     def sync(self) -> None:
         """Nothing to wait for."""
 
     def entries(self, start: int = 1, kinds: Collection[str] | None = None) -> Iterator[Entry]:
-        self._settle()
         index = max(start, 1) - 1
         while index < len(self._rows):
             row = self._rows[index]
@@ -239,11 +206,9 @@ class MemoryJournal(Journal):
                 yield entry_from(row)
 
     def entry(self, seq: int) -> Entry | None:
-        self._settle()
         return entry_from(self._rows[seq - 1]) if 0 < seq <= len(self._rows) else None
 
     def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
-        self._settle()
         rows = self._rows[: max(before - 1, 0)]
         return with_signal([entry_from(row) for row in rows if row[5] == order_id], self.entry)
 
@@ -255,6 +220,60 @@ class MemoryJournal(Journal):
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+class LateJournal(MemoryJournal):
+    """The same for backtests: entries are encoded and chained when somebody looks at them, not when they are appended.
+
+    An event that cannot be encoded is refused then. It belongs to one thread, so it takes no lock for what it notes.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        """Begin an empty journal."""
+        super().__init__(key)
+        self._noted: list[AnyEvent] = []
+        self._causes: list[int | None] = []
+        self._appended = 0
+
+    def set_config(self, version: str) -> None:
+        self._settle()  # what was noted so far bears the version of its time
+        super().set_config(version)
+
+    def append(self, event: AnyEvent, cause: int | None = None) -> int:
+        seq = self._appended + 1
+        if cause is not None and not 0 < cause < seq:
+            raise _no_cause(seq, cause)
+        self._appended = seq
+        self._noted.append(event)
+        self._causes.append(cause)
+        if type(event) in self._heard:
+            self._announcer.queue.append((seq, event))
+            self._announcer.tell()
+        return seq
+
+    def _settle(self) -> None:
+        """Encode and chain what was only noted so far."""
+        noted, causes = self._noted, self._causes
+        self._noted, self._causes = [], []
+        for event, cause in zip(noted, causes, strict=True):
+            self._rows.append(self._chain(event, cause))
+
+    @property
+    def head(self) -> tuple[int, str]:
+        self._settle()
+        return super().head
+
+    def entries(self, start: int = 1, kinds: Collection[str] | None = None) -> Iterator[Entry]:
+        self._settle()
+        return super().entries(start, kinds)
+
+    def entry(self, seq: int) -> Entry | None:
+        self._settle()
+        return super().entry(seq)
+
+    def about(self, order_id: str, before: int = sys.maxsize) -> list[Entry]:
+        self._settle()
+        return super().about(order_id, before)
 
 
 def _no_cause(seq: int, cause: int) -> JournalError:

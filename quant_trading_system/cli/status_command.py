@@ -66,8 +66,7 @@ def account_latch(latch: Path | None) -> FileLatch:
     Raises:
         ConfigurationError: no latch was ever made where it was named, or the account's cannot be kept.
     """
-    from quant_trading_system.risk.kill_switch import own_latch
-    from quant_trading_system.risk.latch import existing_latch
+    from quant_trading_system.risk.latch import existing_latch, own_latch
 
     return own_latch() if latch is None else existing_latch(latch)
 

@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 import msgspec
 
-from quant_trading_system.config.settings import kill_latch_path
 from quant_trading_system.core.clock import Clock, SystemClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
 from quant_trading_system.core.exceptions import (
@@ -27,7 +26,7 @@ from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.wording import LONGEST_REASON, one_line
 from quant_trading_system.risk.halt_state import Halt, LatchState, ResetPolicy, probation_end
-from quant_trading_system.risk.latch import FileLatch, Latch
+from quant_trading_system.risk.latch import Latch, own_latch
 from quant_trading_system.risk.reset import (
     Obstacles,
     ResetWish,
@@ -96,6 +95,7 @@ class KillSwitch:
         self._lock = RLock()
         self._listeners: list[Callable[[KillSwitchEvent], None]] = []
         self._unpersisted: LatchState | None = None
+        self._at_rest: LatchState | None = None  # the latest state that was found to stop nothing
         if self._authorized or policy is not None:
             self._keep_rules(policy)
 
@@ -119,6 +119,8 @@ class KillSwitch:
     def permits(self, order: Order | None = None, *, shrinking: bool) -> bool:
         """May this order leave now? While active, only a `shrinking` one, and only at levels that allow exits."""
         state = self.state
+        if state is self._at_rest:
+            return True
         level = state.level if order is None else state.for_order(order)[0]
         return _allows(level, shrinking=shrinking)
 
@@ -129,7 +131,13 @@ class KillSwitch:
     @property
     def stops_something(self) -> bool:
         """True while the account or a part of it is stopped."""
-        return self.state.stops_something
+        state = self.state
+        if state is self._at_rest:
+            return False
+        if stopped := state.stops_something:
+            return stopped
+        self._at_rest = state
+        return False
 
     @property
     def level(self) -> HaltLevel:
@@ -341,7 +349,10 @@ class KillSwitch:
 
 def stops(latch: Latch, order: Order, *, shrinking: bool) -> str:
     """Why the latch stops this order at this moment, empty when it may leave; the last look before the wire."""
-    level, reason = latch.read().for_order(order)
+    state = latch.read()
+    if state.level is _RUNNING and not state.scopes:
+        return ""
+    level, reason = state.for_order(order)
     return "" if _allows(level, shrinking=shrinking) else reason
 
 
@@ -377,22 +388,6 @@ def _raised(state: LatchState, wanted: Halt) -> LatchState:
         approvals=before.approvals if known and not rises else (),  # they were for less
     )
     return state.with_halt(merged)
-
-
-def own_latch() -> FileLatch:
-    """The latch of the account that `KillSwitch()` joins.
-
-    Raises:
-        ConfigurationError: the state directory cannot hold it.
-    """
-    path = kill_latch_path()
-    try:
-        return FileLatch(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the kill latch cannot be kept in {path.parent} ({error.strerror or error}); "
-            "set QTS_STATE_DIR to a directory that you may write to"
-        ) from error
 
 
 def _allows(level: HaltLevel, *, shrinking: bool) -> bool:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from quant_trading_system.config.settings import kill_latch_path
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.risk.halt_state import LatchState
@@ -137,6 +138,22 @@ class FileLatch:
             self._sync(directory)
         finally:
             os.close(directory)
+
+
+def own_latch() -> FileLatch:
+    """The latch of the account that `KillSwitch()` joins.
+
+    Raises:
+        ConfigurationError: the state directory cannot hold it.
+    """
+    path = kill_latch_path()
+    try:
+        return FileLatch(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the kill latch cannot be kept in {path.parent} ({error.strerror or error}); "
+            "set QTS_STATE_DIR to a directory that you may write to"
+        ) from error
 
 
 def existing_latch(path: Path) -> FileLatch:

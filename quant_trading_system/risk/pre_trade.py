@@ -10,7 +10,7 @@ from collections.abc import Callable
 from copy import copy
 from datetime import UTC
 from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.config.scalars import restrictions_in, strictest_of
@@ -35,7 +35,7 @@ from quant_trading_system.risk.probation import Probation
 from quant_trading_system.risk.refusal import rejection_of
 from quant_trading_system.risk.traffic import RecentOrders, Traffic
 
-_SEAL: Final = object()
+_made: Final = object.__new__
 _MILLIONTH = Decimal("0.000001")
 _NO_SHARE = 0 * _MILLIONTH
 _NO_PRICE = CheckResult(Rule.QUOTE_SANE, False, detail="no price")
@@ -54,15 +54,15 @@ class Approval:
 
     __slots__ = ("decision", "exits", "order", "price", "quantity", "shrinks")
 
-    def __init__(self, order: Order, decision: Decision, case: Case, price: Decimal, *, seal: object) -> None:
-        if seal is not _SEAL:
-            raise TypeError("only PreTradeRiskChecker approves orders")
-        self.order = order
-        self.decision = decision
-        self.quantity = case.quantity
-        self.price = price
-        self.exits = case.exits
-        self.shrinks = case.shrinks
+    decision: Decision
+    exits: bool
+    order: Order
+    price: Decimal
+    quantity: Decimal
+    shrinks: bool
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise TypeError("only PreTradeRiskChecker approves orders")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -91,10 +91,10 @@ class ApprovedReplacement(Approval):
 
     __slots__ = ("replaces",)
 
-    def __init__(self, order: Order, decision: Decision, case: Case, price: Decimal, *, seal: object) -> None:
-        super().__init__(order, decision, case, price, seal=seal)
-        self.quantity = order.quantity
-        self.replaces = "" if case.replaced is None else case.replaced.order.client_order_id
+    replaces: str
+
+
+_A = TypeVar("_A", bound=Approval)
 
 
 class PreTradeRiskChecker:
@@ -193,7 +193,7 @@ class PreTradeRiskChecker:
             case = self.case_of(order)
             decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
-                return ApprovedOrder(order, decision, case, case.price, seal=_SEAL)
+                return _approved(ApprovedOrder, case, case.price, decision)
         return rejection_of(order, refused or _NO_PRICE, decision)
 
     def check_replacement(
@@ -208,7 +208,9 @@ class PreTradeRiskChecker:
             case.replaced = replaced
             decision, refused = self._judge(case, plan)
             if refused is None and case.price is not None:
-                return ApprovedReplacement(order, decision, case, case.price, seal=_SEAL)
+                approved = _approved(ApprovedReplacement, case, case.price, decision)
+                approved.quantity, approved.replaces = order.quantity, replaced.order.client_order_id
+                return approved
         return rejection_of(order, refused or _NO_PRICE, decision)
 
     def _judge(self, case: Case, plan: ExecutionPlan | None) -> tuple[Decision, CheckResult | None]:
@@ -224,7 +226,7 @@ class PreTradeRiskChecker:
 
     def remember(self, approved: Approval) -> None:
         """Count an order that leaves; an identical one within the window is taken for a mistake."""
-        self._recent.remember(approved.order, self._clock.now())
+        self._recent.remember(approved.order, approved.decision.at)
         self.traffic.sent(
             approved.order,
             approved.quantity * approved.price,
@@ -315,6 +317,14 @@ class PreTradeRiskChecker:
             plan=plan,
             refused_by=refused_by,
         )
+
+
+def _approved(kind: type[_A], case: Case, price: Decimal, decision: Decision) -> _A:
+    """Permission for the order of `case`; nobody else makes one."""
+    approved = _made(kind)
+    approved.order, approved.decision, approved.price = case.order, decision, price
+    approved.quantity, approved.exits, approved.shrinks = case.quantity, case.exits, case.shrinks
+    return approved
 
 
 def _way(holding: Holding) -> int:

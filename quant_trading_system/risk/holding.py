@@ -99,7 +99,7 @@ class Holding:
         other.frozen = self.frozen
         for reservation in self.orders.values():
             if reservation.order_id != order_id:
-                other.orders[reservation.order_id] = reservation
+                other.take(reservation)
                 if reservation.leaves > 0:
                     other.buys += reservation.leaves
                 else:
@@ -107,16 +107,24 @@ class Holding:
         other.refresh()
         return other
 
+    def take(self, reservation: Reservation) -> None:
+        """Another order is open; `refresh` once its shares are counted."""
+        self.orders[reservation.order_id] = reservation
+        if reservation.price > self.order_price:
+            self.order_price = reservation.price
+
+    def let_go(self, order_id: str) -> Reservation | None:
+        """That order is open no more; None when it was not. `refresh` once its shares are not counted any more."""
+        gone, left = self.orders.pop(order_id, None), self.orders
+        self.order_price = max([other.price for other in left.values()]) if left else ZERO
+        return gone
+
     def refresh(self) -> None:
         """Value the open orders anew after a change of them, and recompute the worst case."""
-        price = ZERO
-        for reservation in self.orders.values():
-            if reservation.price > price:
-                price = reservation.price
-        self.order_price = price
-        self.buying = self.buys * price if self.buys else ZERO
-        self.selling = self.sells * price if self.sells else ZERO
-        self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, price)
+        buys, sells, price = self.buys, self.sells, self.order_price
+        self.buying = buys * price if buys else ZERO
+        self.selling = sells * price if sells else ZERO
+        self.worst_quantity, self.worst_value = self._worst(buys, sells, price)
 
     def foresee(self) -> None:
         """Recompute the worst case after a change of the position or of its mark."""

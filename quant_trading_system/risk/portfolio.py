@@ -124,22 +124,20 @@ class Portfolio:
     ) -> None:
         """Take the room for a new order or parent (signed shares); the caller holds `lock` since it checked."""
         held = self._holdings.get(symbol) or self.holding(symbol)
-        held.orders[order_id] = Reservation(order_id, leaves, price, order, is_leg=is_leg, is_parent=is_parent)
+        held.take(Reservation(order_id, leaves, price, order, is_leg=is_leg, is_parent=is_parent))
         self.open_orders += not is_parent
         self._shift(held, leaves)
 
     def release(self, order_id: str, symbol: str) -> None:
         """Give back what the order has left; a second release changes nothing. The caller holds `lock`."""
         held = self._holdings.get(symbol) or self.holding(symbol)
-        reservation = held.orders.pop(order_id, None)
+        reservation = held.let_go(order_id)
         if reservation is None:
             return
         self.open_orders -= not reservation.is_parent
         leaves = reservation.leaves
-        if leaves or held.orders or held.position.mark is None:
-            self._shift(held, -leaves, side=leaves)
-        else:
-            held.order_price = ZERO  # it was the only one, and its fills have moved everything else
+        if leaves or held.orders or held.position.mark is None:  # else it was the only one, and its fills moved all
+            self._shift(held, -leaves, leaves)
 
     def restore(
         self,
@@ -164,7 +162,7 @@ class Portfolio:
             if reservation is not None and reservation.leaves != leaves:
                 change, side = leaves - reservation.leaves, leaves or reservation.leaves
                 reservation.leaves = leaves
-                self._shift(held, change, side=side)
+                self._shift(held, change, side)
 
     def keep_squares(self) -> None:
         """From now on `worst_squares` is kept up to date."""
@@ -200,9 +198,10 @@ class Portfolio:
     ) -> Applied:
         """Book one execution: position, cash, fee and the room of its order, in one step. The caller holds `lock`."""
         held = self._holdings.get(symbol) or self.holding(symbol)
-        position = held.position
-        value_before = position.market_value
-        if position.mark is None or not position.quantity:
+        position, value_before = held.position, ZERO
+        if position.quantity:
+            value_before = position.market_value
+        if not position.quantity or position.mark is None:
             position.mark = price
             self.unmarked.discard(symbol)
         number = self.trips.next_fill()
@@ -219,7 +218,7 @@ class Portfolio:
             leaves = reservation.leaves
             used = signed_quantity if abs(signed_quantity) <= abs(leaves) else leaves
             reservation.leaves = leaves - used
-            self._shift(held, -used, side=leaves)
+            self._shift(held, -used, leaves)
         return applied
 
     def correct_fill(self, order_id: str, execution_id: str, symbol: str, was: Trade, now: Trade) -> Restated:
@@ -360,15 +359,15 @@ class Portfolio:
         if change is None:
             held.foresee()
         else:
+            buying, selling = held.buying, held.selling
             if (side or change) > ZERO:
                 held.buys += change
             else:
                 held.sells -= change
-            buying, selling = held.buying, held.selling
             held.refresh()
-            if held.buying != buying:
+            if held.buying is not buying and held.buying != buying:
                 self.buying += held.buying - buying
-            if held.selling != selling:
+            if held.selling is not selling and held.selling != selling:
                 self.selling += held.selling - selling
         difference, sector = held.worst_value - before, held.sector
         if difference or sector not in self.sector_worst:

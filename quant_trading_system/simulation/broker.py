@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
+
 from quant_trading_system.core.exceptions import BrokerRejected, NotSent
 from quant_trading_system.core.order_groups import LegKind
-from quant_trading_system.core.order_state import RequestTrigger
+from quant_trading_system.core.order_state import OrderStatus, RequestTrigger
 from quant_trading_system.core.orders import Order, OrderClass
 from quant_trading_system.execution.broker import (
     BrokerAccount,
@@ -25,7 +27,7 @@ from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import Notice, VenueFill, VenueOrder, VenueUpdate
 
-_SIMPLE = OrderClass.SIMPLE
+_SIMPLE, _SENT = OrderClass.SIMPLE, OrderStatus.SENT
 
 Latch = Callable[[Approval], str]
 """Why an order must not leave now; empty when it may."""
@@ -66,13 +68,26 @@ class SimulatedBroker:
         """
         order = approved.order
         self._ask_latch(approved)
-        if order.order_class is not _SIMPLE:
-            self._names.expect(order)
         try:
+            if order.order_class is _SIMPLE:
+                return self._sent(order, self._venue.take(order).venue_order_id)
+            self._names.expect(order)
             return self._broker_order(self._venue.submit(order))
         except VenueRefusal as refusal:
             self._names.forget(order.client_order_id)
             raise BrokerRejected(refusal.message, order.client_order_id, refusal.code) from None
+
+    @staticmethod
+    def _sent(order: Order, venue_order_id: str) -> BrokerOrder:
+        """A simple order that has just left; a dollar order has no quantity at the broker until it has traded."""
+        return BrokerOrder(
+            client_order_id=order.client_order_id,
+            venue_order_id=venue_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            status=_SENT,
+            quantity=order.quantity,
+        )
 
     async def replace(self, approved: ApprovedReplacement) -> BrokerOrder:
         """Ask for the change; the new order is `sent` until an update says that it has taken the place of the old one.
@@ -129,18 +144,19 @@ class SimulatedBroker:
     def _pass_on(self, update: VenueUpdate) -> None:
         order, fill, notice = update.order, update.fill, update.notice
         order_id = order.order.client_order_id if order.order_class is _SIMPLE else self._learn(order)
-        corrected = notice is not None and notice is not Notice.REPLACE_REJECTED
         message = BrokerUpdate(
             client_order_id=order_id,
             venue_order_id=order.venue_order_id,
             at=update.at,
             trigger=update.trigger,
-            request=None if notice is None or corrected else RequestTrigger.REFUSED,
-            execution=None if fill is None or corrected else _execution(fill),
-            history=self._history(order_id) if corrected else None,
+            execution=None if fill is None else _execution(fill),
             quantity=order.quantity,
             reason=update.reason,
         )
+        if notice is Notice.REPLACE_REJECTED:
+            message = msgspec.structs.replace(message, request=RequestTrigger.REFUSED)
+        elif notice is not None:  # what the execution was before is told by the history
+            message = msgspec.structs.replace(message, execution=None, history=self._history(order_id))
         for listener in self._listeners:
             listener(message)
 

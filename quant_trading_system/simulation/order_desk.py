@@ -83,6 +83,15 @@ class OrderDesk(VenueRecords):
         Raises:
             VenueRefusal: the order was not taken and leaves no trace.
         """
+        live = self.take(order, intent)
+        return self._groups.show(live) if live.group else self._orders.show(live)
+
+    def take(self, order: Order, intent: PositionIntent | None = None) -> LiveOrder:
+        """The same for whoever need not be shown the order: as the venue works it, to be read only.
+
+        Raises:
+            VenueRefusal: as `submit`.
+        """
         now = self._now()
         grouped = order.order_class is not _SIMPLE
         admission = admit(self._application(order, now, intent=intent, in_group=grouped))
@@ -96,7 +105,7 @@ class OrderDesk(VenueRecords):
                 self._orders.add(leg, closing=True, reserved=0)
             self._groups.form(members, order.order_class)
         self._exchange.send(live, now)
-        return self._groups.show(live) if grouped else self._orders.show(live)
+        return live
 
     def submit_request(self, body: Body) -> VenueOrder:
         """Take an order as the parsed JSON of a request asks for it; see `submit`.

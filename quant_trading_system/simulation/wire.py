@@ -134,14 +134,19 @@ class Wire:
             arrival += self._latency.report_delay(self._delays_out)
         if latest is None or arrival > latest:
             self._latest_out = latest = arrival
+        is_doubled = False
         if not self._dice.calm:
             if self._dice.strikes("lose_report"):
                 return
             if self._dice.strikes("delay_report"):
                 latest += self._dice.faults.report_delay
-            if fill is not None and self._dice.strikes("double_fill"):
-                self._plan_report(latest, update)
-        self._plan_report(latest, update)
+            is_doubled = fill is not None and self._dice.strikes("double_fill")
+        while True:
+            self._numbered += 1
+            heappush(self._messages, (latest, self._numbered, _REPORT, None, update))
+            if not is_doubled:
+                return
+            is_doubled = False
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every report."""
@@ -177,10 +182,6 @@ class Wire:
         """The heap whose first event is the next one."""
         messages, timers = self._messages, self._timers
         return timers if timers and (not messages or timers[0] < messages[0]) else messages
-
-    def _plan_report(self, at: datetime, update: VenueUpdate) -> None:
-        self._numbered += 1
-        heappush(self._messages, (at, self._numbered, _REPORT, None, update))
 
 
 def _kept(event: Event) -> EventState:

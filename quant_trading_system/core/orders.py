@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -225,6 +226,7 @@ _ENUM_TYPES = tuple(enum for _, enum in _ENUMS)
 _PRICES = ("limit_price", "stop_price", "trail_price", "trail_percent", "take_profit", "stop_loss")
 _price_values = attrgetter(*_PRICES)
 _LEG_MARK = len(".tp")
+_SYMBOLS = 4096  # so many are known again without a look at their letters
 _UNPRICED = (None,) * len(_PRICES)
 _LEGS = {"take_profit": TakeProfit, "stop_loss": StopLoss}
 
@@ -235,10 +237,15 @@ def _require_words(order: Order) -> None:
         for field, enum in _ENUMS:
             msgspec.structs.force_setattr(order, field, _member(field, enum, getattr(order, field)))
     symbol = order.symbol
-    if type(symbol) is not str or not symbol or len(symbol) > 32 or not symbol.isprintable() or " " in symbol:
+    if type(symbol) is not str or not _is_symbol(symbol):
         raise InvalidOrder("symbol", f"{symbol!r} is not a symbol")
     if order.client_order_id != "":
         _require_identity(order)
+
+
+@lru_cache(_SYMBOLS)
+def _is_symbol(text: str) -> bool:
+    return 0 < len(text) <= 32 and text.isprintable() and " " not in text
 
 
 def _require_identity(order: Order) -> None:

@@ -51,7 +51,7 @@ class Journal(Protocol):
 
 _SEEN_AS = {status: trigger for trigger, status in BROKER_WORDS.items()}
 _NEVER_LEFT = frozenset({OrderStatus.CREATED, OrderStatus.DENIED, OrderStatus.UNSENT})
-_BEGUN, _ABSENT = advance(OrderStatus.CREATED, OrderTrigger.SEND), OrderStatus.ABSENT
+_SENT, _BEGUN, _ABSENT = OrderStatus.SENT, advance(OrderStatus.CREATED, OrderTrigger.SEND), OrderStatus.ABSENT
 _NOTHING_ASKED, _FILLS = PendingRequest.NONE, (OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST)
 _SEND, _REPLACE, _FILL_LAST = OrderTrigger.SEND, OrderTrigger.REPLACE, OrderTrigger.FILL_LAST
 
@@ -143,12 +143,9 @@ class OrderLives:
             JournalUnavailable: it cannot be recorded; nothing has changed.
         """
         order = approved.order
-        record = OrderRecord(order, approved.quantity)
+        record = OrderRecord(order, approved.quantity, status=_BEGUN, shrinks=approved.exits, room_price=approved.price)
         record.expected_price = None if plan is None else plan.expected_price
-        record.shrinks = approved.exits
-        record.room_price = approved.price
-        record.sent_at, record.left_at = self._clock.now(), self._clock.monotonic()
-        record.status = _BEGUN
+        record.sent_at, record.left_at = approved.decision.at, self._clock.monotonic()
         if isinstance(approved, ApprovedReplacement):
             record.replaces = approved.replaces
         record.sent_seq = self._journal.append(decided(record, _SEND, approved.decision), cause)
@@ -233,8 +230,10 @@ class OrderLives:
 
     def placed(self, record: OrderRecord, answer: BrokerOrder) -> None:
         """The broker took the order; fills are believed only when they come as executions."""
+        record.venue_order_id = answer.venue_order_id
+        if answer.status is _SENT and not (answer.filled_quantity or answer.legs):
+            return  # it is on its way, as our books say
         with self._lock:
-            record.venue_order_id = answer.venue_order_id
             trigger = _SEEN_AS.get(answer.status)
             fills_to_come = answer.filled_quantity > record.filled
             if trigger in _FILLS or fills_to_come:
@@ -356,9 +355,10 @@ class OrderLives:
         """Move the order's life by the table, and everything that depends on it. The caller holds `lock`."""
         before, now = record.status, self._clock.now()
         status = record.status = advance(before, trigger)
+        ends = before.is_open and not status.is_open
         if record.acknowledged_at is None and trigger in BROKER_WORDS:
             record.acknowledged_at = now
-        if not status.is_open or trigger is _REPLACE:
+        if ends or trigger is _REPLACE or not status.is_open:
             record.pending = _NOTHING_ASKED
         record.reason = reason or record.reason
         if status.is_open is not before.is_open:
@@ -373,7 +373,7 @@ class OrderLives:
                 failure = error
         if record.group is not None:
             failure = self.groups.moved(record, trigger, reason, on_record=on_record and failure is None) or failure
-        if before.is_open and not status.is_open:
+        if ends:
             record.final_at, record.left_at = now, None
             if record.older is not None:
                 self._free_older(record, record.older, on_record=on_record and failure is None)

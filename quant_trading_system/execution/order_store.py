@@ -39,7 +39,7 @@ class OrderRecord(msgspec.Struct, eq=False):
         rejection: the gate's answer, when it said no.
         expected_price: mid at the decision, what slippage is measured against.
         room_price: dollars a share at which its room is reserved.
-        sent_at, acknowledged_at: on the injected clock.
+        sent_at, acknowledged_at: on the injected clock; it is sent in the step in which the gate decided about it.
         left_at: when it was sent by the monotonic clock; None for an order of an earlier process, or a final one.
         sent_seq: the journal entry of its decision; causes later entries.
         final_at: when it reached a terminal state.

@@ -72,7 +72,9 @@ class OrderWatch:
         if self.doubtful or status is _IN_DOUBT:
             self.note(record)
         is_first = before is _SENT
-        if (not is_first and status is not _REJECTED) or record.parent or record.order.strategy == EXTERNAL:
+        if not is_first and status is not _REJECTED:
+            return
+        if record.parent or record.order.strategy == EXTERNAL:
             return
         answer = _OUTCOMES.get(status, _TAKEN) if is_first else Answer.REFUSED_LATER
         for listener in self._answers:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
 import msgspec
 
 from quant_trading_system.core.numbers import ZERO
 
-_HALF = Decimal("0.5")
+_HALF, _ENDLESS = Decimal("0.5"), Decimal("Infinity")
+_NOT_FINITE = "bid or ask is not a finite number"
 _EARLY = timedelta(seconds=10)  # clocks differ by less
 
 
@@ -45,10 +46,13 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     def flaw(self) -> str:
         """Why the quote cannot be relied on; empty when it is sound."""
         bid, ask = self.bid, self.ask
+        try:
+            if ZERO < bid < ask < _ENDLESS:
+                return ""
+        except InvalidOperation:  # nothing is above or below what is no number
+            return _NOT_FINITE
         if not (bid.is_finite() and ask.is_finite()):
-            return "bid or ask is not a finite number"
-        if ZERO < bid < ask:
-            return ""
+            return _NOT_FINITE
         if bid <= 0 or ask <= 0:
             return "one side is empty, zero or negative"
         if bid > ask:

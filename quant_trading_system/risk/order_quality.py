@@ -38,7 +38,8 @@ class OrderQuality:
 
     def answered(self, answer: Answer, now: float) -> None:
         """Count how the broker answered an order at the moment `now`, seconds of the monotonic clock."""
-        self._errors.add(now, bad=answer is _NONE)
+        if answer is _NONE or not self._errors.is_clean:  # errors alone are counted, and what comes after them
+            self._errors.add(now, bad=answer is _NONE)
         if answer is not _NONE:
             self._refusals.add(now, bad=answer is not _TAKEN, new=answer is not _REFUSED_LATER)
 

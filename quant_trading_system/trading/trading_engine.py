@@ -157,7 +157,8 @@ class TradingEngine:
             await self._desk.step()
         if self._is_wanting and self._calendar.is_open(self._clock.now()):
             await self._release()
-            await self._desk.step()  # what has just begun
+            if not self._desk.is_idle:
+                await self._desk.step()  # what has just begun
 
     async def on_watch(self) -> None:
         """The part of a step that waits for no order: mark, watch the limits, carry out a halt.
@@ -339,7 +340,7 @@ class TradingEngine:
         """Send what waited for the exchange to open; every order is judged now, with the quotes of now."""
         given, self._given = self._given, []
         for order in given:
-            if all(strategy.name != order.strategy for strategy in self._running):
+            if order.strategy not in [strategy.name for strategy in self._running]:
                 continue  # stopped while an order before it was being sent
             if isinstance(order, ParentOrder):
                 self._path.start_as_given(order)

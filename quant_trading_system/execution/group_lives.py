@@ -40,7 +40,11 @@ Flaw = tuple[NoticeKind, str]
 
 
 class GroupLives:
-    """Every group of which a member is open, and those with which something is wrong."""
+    """Every group of which a member is open, and those with which something is wrong.
+
+    Attributes:
+        flaws: those with which something is wrong, and those that wait to be recorded; the same objects always.
+    """
 
     def __init__(self, lives: OrderLives, portfolio: Portfolio, journal: Journal, clock: Clock) -> None:
         """Keep legs among the orders of `lives`."""
@@ -50,6 +54,7 @@ class GroupLives:
         self._clock = clock
         self._flawed: dict[str, OrderGroup] = {}
         self._to_record: list[OrderGroup] = []
+        self.flaws = (self._flawed, self._to_record)
 
     # -- who belongs together ------------------------------------------------------------------------------------
 
@@ -173,7 +178,7 @@ class GroupLives:
     @property
     def has_flaws(self) -> bool:
         """Something is wrong with a group, or waits to be told."""
-        return bool(self._flawed or self._to_record)
+        return any(self.flaws)
 
     def look(self) -> list[str]:
         """Tell of what has been wrong for too long; the ids of exits that have to be cancelled because of it."""

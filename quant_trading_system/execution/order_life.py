@@ -89,6 +89,7 @@ class OrderLives:
         self.watch = OrderWatch(portfolio, kill_switch, clock)
         self.room = OrderRoom(portfolio)
         self.groups = GroupLives(self, portfolio, journal, clock)
+        self._worries = (self.watch.suspects, self.watch.doubtful, *self.groups.flaws)
         self._returned: list[Callable[[OrderRecord], None]] = []
         self._settled: list[Callable[[OrderRecord], None]] = []
         self.recall: Callable[[str], OrderRecord | None] = lambda _: None
@@ -123,8 +124,7 @@ class OrderLives:
     @property
     def are_worrying(self) -> bool:
         """An order is in doubt or not to be believed, or something is wrong with a group."""
-        watch = self.watch
-        return bool(watch.suspects or watch.doubtful or self.groups.has_flaws)
+        return any(self._worries)
 
     def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
         """Call `listener` when an order reaches a terminal status."""

@@ -32,7 +32,8 @@ class OrderWatch:
 
     Attributes:
         doubtful: orders in doubt by id, and since when by the monotonic clock; at the earliest since this process.
-        suspects: orders about which something was told that cannot be believed; they are to be looked up.
+        suspects: orders about which something was told that cannot be believed; they are to be looked up. Both are the
+            same objects always.
     """
 
     def __init__(self, portfolio: Portfolio, kill_switch: KillSwitch, clock: Clock) -> None:

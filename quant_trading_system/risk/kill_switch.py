@@ -118,7 +118,7 @@ class KillSwitch:
 
     def permits(self, order: Order | None = None, *, shrinking: bool) -> bool:
         """May this order leave now? While active, only a `shrinking` one, and only at levels that allow exits."""
-        state = self.state
+        state = self._read()
         if state is self._at_rest:
             return True
         level = state.level if order is None else state.for_order(order)[0]
@@ -131,7 +131,7 @@ class KillSwitch:
     @property
     def stops_something(self) -> bool:
         """True while the account or a part of it is stopped."""
-        state = self.state
+        state = self._read()
         if state is self._at_rest:
             return False
         if stopped := state.stops_something:
@@ -156,6 +156,9 @@ class KillSwitch:
     @property
     def state(self) -> LatchState:
         """Everything that is known about the latest activations, of the account and of scopes."""
+        return self._read()
+
+    def _read(self) -> LatchState:
         kept, unpersisted = self._latch.read(), self._unpersisted
         return kept if unpersisted is None or kept.includes(unpersisted) else unpersisted
 

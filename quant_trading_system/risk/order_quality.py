@@ -38,7 +38,7 @@ class OrderQuality:
 
     def answered(self, answer: Answer, now: float) -> None:
         """Count how the broker answered an order at the moment `now`, seconds of the monotonic clock."""
-        if answer is _NONE or not self._errors.is_clean:  # errors alone are counted, and what comes after them
+        if answer is _NONE or self._errors.bad:  # errors alone are counted, and what comes after them
             self._errors.add(now, bad=answer is _NONE)
         if answer is not _NONE:
             self._refusals.add(now, bad=answer is not _TAKEN, new=answer is not _REFUSED_LATER)
@@ -46,12 +46,12 @@ class OrderQuality:
     @property
     def is_calm(self) -> bool:
         """Nothing went wrong lately, and fills cost less than what people are warned of."""
-        return not self.are_ageing and self.slippage.is_within(self._near_slippage)
+        return not (self._refusals.bad or self._errors.bad) and self.slippage.is_within(self._near_slippage)
 
     @property
     def are_ageing(self) -> bool:
         """Something went wrong lately: its share of the answers changes as time passes, without another answer."""
-        return not (self._refusals.is_clean and self._errors.is_clean)
+        return bool(self._refusals.bad or self._errors.bad)
 
     def measures(self, now: float) -> list[Measure]:
         """Where the triggers stand; averages and rates are left out before there is enough to average."""

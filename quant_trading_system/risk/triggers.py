@@ -213,13 +213,17 @@ class RecentHigh:
 
 
 class Tally:
-    """How many things happened within a span, and how many of them were bad; the latest 10 000 count."""
+    """How many things happened within a span, and how many of them were bad; the latest 10 000 count.
+
+    Attributes:
+        bad: how many are being counted, as of the last `counts` or `add`.
+    """
 
     def __init__(self, span_s: Decimal) -> None:
         """Look back over `span_s` seconds."""
         self.look_back(span_s)
         self._seen: deque[tuple[float, int, int]] = deque()
-        self._all = self._bad = 0
+        self._all = self.bad = 0
 
     def look_back(self, span_s: Decimal) -> None:
         """From now on over `span_s` seconds."""
@@ -235,28 +239,23 @@ class Tally:
             self._drop()
         self._seen.append((at, new, bad))
         self._all += new
-        self._bad += bad
+        self.bad += bad
 
     def counts(self, at: float) -> tuple[int, int]:
         """All and the bad ones among them, within the span before `at`."""
         while self._seen and at - self._seen[0][0] > self._span:
             self._drop()
-        return max(self._all, self._bad), self._bad
-
-    @property
-    def is_clean(self) -> bool:
-        """Nothing bad is being counted."""
-        return not self._bad
+        return max(self._all, self.bad), self.bad
 
     def _drop(self) -> None:
         _, new, bad = self._seen.popleft()
         self._all -= new
-        self._bad -= bad
+        self.bad -= bad
 
     def forget(self) -> None:
         """Begin anew."""
         self._seen.clear()
-        self._all = self._bad = 0
+        self._all = self.bad = 0
 
 
 class AverageCost:

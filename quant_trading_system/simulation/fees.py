@@ -36,6 +36,8 @@ class FeeBreakdown(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def total(self) -> Decimal:
         """All charges together."""
+        if not (self.sec or self.taf):
+            return self.cat
         return self.sec + self.taf + self.cat
 
 

@@ -160,7 +160,7 @@ class Venue(OrderDesk):
 
     def next_event_at(self) -> datetime | None:
         """When something on its way arrives, None when nothing is."""
-        return self._wire.next_message_at
+        return self._wire.next_message_at()
 
     def next_due_at(self) -> datetime | None:
         """When something arrives or a timer ends; None when `run_until` has nothing to do at any time."""

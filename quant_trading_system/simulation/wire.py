@@ -81,7 +81,6 @@ class Wire:
         self._numbered = 0
         self._subscribers: list[Subscriber] = []
 
-    @property
     def next_message_at(self) -> datetime | None:
         """When the next message arrives, None when nothing is on its way."""
         return self._messages[0][0] if self._messages else None

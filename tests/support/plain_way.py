@@ -104,7 +104,7 @@ def _reckon_always(patch: pytest.MonkeyPatch) -> None:
 
     def release(self: Portfolio, order_id: str, symbol: str) -> None:
         held = self.holding(symbol)
-        reservation = held.orders.pop(order_id, None)
+        reservation = held.let_go(order_id)
         if reservation is not None:
             self.open_orders -= not reservation.is_parent
             self._shift(held, -reservation.leaves, side=reservation.leaves)

@@ -155,13 +155,13 @@ def test_a_damaged_line_is_not_passed_over(plan, prices, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"params": ("fast=1,2", "slow=9")}, "parameters differ"),
-        ({"metric": Metric.CAGR}, "metric differ"),
-        ({"seed": 8}, "seed differ"),
-        ({"folds": 1}, "walk-forward differ"),
-        ({"source": StrategySource("cross.py:Cross", CROSS + b"\n")}, "strategy text differ"),
-        ({"setup": Setup(universe=sp500_20(), cash=Decimal(5))}, "account differ"),
-        ({"window": Window(date(2020, 2, 4), date(2020, 4, 30))}, "days differ"),
+        ({"params": ("fast=1,2", "slow=9")}, "not the same parameters;"),
+        ({"metric": Metric.CAGR}, "not the same metric;"),
+        ({"seed": 8}, "not the same seed;"),
+        ({"folds": 1}, "not the same walk-forward;"),
+        ({"source": StrategySource("cross.py:Cross", CROSS + b"\n")}, "not the same strategy text;"),
+        ({"setup": Setup(universe=sp500_20(), cash=Decimal(5))}, "not the same account;"),
+        ({"window": Window(date(2020, 2, 4), date(2020, 4, 30))}, "not the same days;"),
     ],
 )
 def test_another_sweep_is_not_mixed_in(plan, prices, tmp_path, change, words):

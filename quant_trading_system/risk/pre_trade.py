@@ -148,7 +148,7 @@ class PreTradeRiskChecker:
         self._unwatched = unwatched
         self._agreement = agreement or Agreement()
         self.traffic = Traffic(clock, calendar, limits.repeat_window_s)
-        self._recent = RecentOrders(limits.duplicate_window_s)
+        self._recent = RecentOrders(clock, limits.duplicate_window_s)
         self.use_limits(limits)
 
     @property
@@ -226,7 +226,7 @@ class PreTradeRiskChecker:
 
     def remember(self, approved: Approval) -> None:
         """Count an order that leaves; an identical one within the window is taken for a mistake."""
-        self._recent.remember(approved.order, approved.decision.at)
+        self._recent.remember(approved.order)
         self.traffic.sent(
             approved.order,
             approved.quantity * approved.price,

@@ -24,7 +24,6 @@ MINUTE_S = 60.0
 """Length of the window that the limits by the minute speak of, seconds."""
 
 _FULL_HOUR_S = 60 * MINUTE_S
-_MICROSECOND = timedelta(microseconds=1)
 
 Content = tuple[object, ...]
 
@@ -229,31 +228,35 @@ class Traffic:
 class RecentOrders:
     """Which orders left within the window in which an identical one is taken for a mistake.
 
-    Orders are told apart by their content only once somebody asks; one that nobody asks about is never looked at.
+    Orders are told apart by their content only once somebody asks; one that nobody asks about is never looked at. The
+    window is measured on the monotonic clock: a wall clock that is set back must not refuse an exit for an hour.
     """
 
-    def __init__(self, window_s: Decimal) -> None:
+    def __init__(self, clock: Clock, window_s: Decimal) -> None:
         """Begin with none.
 
         Args:
             window_s: length of the window, seconds.
         """
-        self._fresh: deque[tuple[datetime, Order]] = deque()
-        self._told_apart: deque[tuple[datetime, Content]] = deque()
-        self._last: dict[Content, datetime] = {}
+        self._clock = clock
+        self._fresh: deque[tuple[float, Order]] = deque()
+        self._told_apart: deque[tuple[float, Content]] = deque()
+        self._last: dict[Content, float] = {}
         self.look_back(window_s)
 
     def look_back(self, window_s: Decimal) -> None:
         """Remember over another window from now on; what a shorter one has forgotten stays forgotten."""
-        self._window = timedelta(microseconds=int(window_s * 1_000_000))
+        self._window = float(window_s)
 
-    def remember(self, order: Order, now: datetime) -> None:
-        """Note that `order` leaves at `now`."""
+    def remember(self, order: Order) -> None:
+        """Note that `order` leaves now."""
+        now = self._clock.monotonic()
         self._fresh.append((now, order))
         self._forget(now)
 
-    def age(self, order: Order, now: datetime) -> Decimal | None:
+    def age(self, order: Order) -> Decimal | None:
         """Seconds since an identical order left, None when there was none within the window."""
+        now = self._clock.monotonic()
         self._forget(now)
         while self._fresh:
             moment, other = self._fresh.popleft()
@@ -261,7 +264,7 @@ class RecentOrders:
             self._told_apart.append((moment, content))
             self._last[content] = moment
         sent = self._last.get(_content(order)) if self._last else None
-        return None if sent is None else Decimal((now - sent) // _MICROSECOND).scaleb(-6)
+        return None if sent is None else Decimal(round((now - sent) * 1_000_000)).scaleb(-6)
 
     def copy(self) -> RecentOrders:
         """Notes that go on from here by themselves."""
@@ -269,7 +272,7 @@ class RecentOrders:
         other._fresh, other._told_apart, other._last = self._fresh.copy(), self._told_apart.copy(), self._last.copy()
         return other
 
-    def _forget(self, now: datetime) -> None:
+    def _forget(self, now: float) -> None:
         """Let go of what is older than the window."""
         fresh, told_apart, oldest = self._fresh, self._told_apart, now - self._window
         while told_apart and told_apart[0][0] <= oldest:

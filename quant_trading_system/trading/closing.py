@@ -10,7 +10,6 @@ so; a symbol that is halted waits. Side and quantity are the smaller of our book
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -41,7 +40,7 @@ from quant_trading_system.trading.halt_errand import Errand
 from quant_trading_system.trading.planning import plan_as_given
 
 BY = "emergency liquidation"
-_AFTER_REFUSAL = timedelta(seconds=5)
+_AFTER_REFUSAL_S = 5.0
 _NO_ANSWER = (OutcomeUnknown, BrokerRejected, NotSent)
 
 
@@ -77,7 +76,7 @@ class _Way:
         self.reach = reach
         self.order_id = ""
         self.sent_at = 0.0
-        self.not_before: datetime | None = None
+        self.not_before = 0.0  # of the monotonic clock: a wall clock that is set back holds nothing up
         self.said = ("", "")
 
 
@@ -125,7 +124,7 @@ class Closer:
             way = self._ways[symbol] = _Way(_first_reach(self._parts.limits()))
         await self._end_slice(symbol, way)
         now = self._parts.clock.now()
-        if way.order_id or self._is_blocked(symbol) or (way.not_before is not None and way.not_before > now):
+        if way.order_id or self._is_blocked(symbol) or way.not_before > self._parts.clock.monotonic():
             return
         quote, is_extended = self._parts.quotes.quote(symbol), False
         if not self._parts.calendar.is_open(now):
@@ -218,15 +217,15 @@ class Closer:
         )
 
     async def _send(self, symbol: str, way: _Way, order: Order, quote: Quote) -> None:
-        now = self._parts.clock.now()
+        now = self._parts.clock.monotonic()
         try:
             answer = await self._parts.orders.submit(order, plan=plan_as_given(order, quote))
         except KillSwitchActiveError as error:
-            way.not_before = now + _AFTER_REFUSAL
+            way.not_before = now + _AFTER_REFUSAL_S
             self._say(symbol, LiquidationState.WAITING, f"refused: {error}")
             return
         if isinstance(answer, Rejection):
-            way.not_before = now + _AFTER_REFUSAL
+            way.not_before = now + _AFTER_REFUSAL_S
             self._say(symbol, LiquidationState.WAITING, f"refused: {answer.message}")
             return
         self._errand.closings.add(answer.order_id)
@@ -235,7 +234,7 @@ class Closer:
             self._record(LiquidationState.SLICE, symbol, answer.order_id, order.quantity, order.limit_price)
             way.said = ("", "")
         else:
-            way.not_before = now + _AFTER_REFUSAL
+            way.not_before = now + _AFTER_REFUSAL_S
             self._say(symbol, LiquidationState.WAITING, f"the broker refused: {answer.reason}")
 
     # -- the end, and the record ---------------------------------------------------------------------------------

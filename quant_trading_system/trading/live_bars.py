@@ -17,8 +17,8 @@ from quant_trading_system.market.time_axis import moment_of
 Fetch = Callable[[datetime], Awaitable[PriceHistory]]
 """All bars from a moment on, finished ones and perhaps the one in progress."""
 
-PATIENCE = timedelta(seconds=5)
-"""How long to wait before asking again for a bar that the broker does not have yet."""
+PATIENCE_S = 5.0
+"""Seconds to wait before asking again for a bar that the broker does not have yet."""
 
 
 class LiveBars:
@@ -52,7 +52,7 @@ class LiveBars:
         self._settle = settle
         self._history: PriceHistory | None = None
         self._delivered: datetime | None = None
-        self._asked: datetime | None = None
+        self._asked: float | None = None
 
     async def load(self) -> None:
         """Load the past; the bars in it count as delivered.
@@ -73,9 +73,10 @@ class LiveBars:
         due = self._latest_end(now - self._settle)
         if self._delivered is not None and due <= self._delivered:
             return None
-        if self._asked is not None and now - self._asked < PATIENCE:
+        asked = self._clock.monotonic()
+        if self._asked is not None and asked - self._asked < PATIENCE_S:
             return None
-        self._asked = now
+        self._asked = asked
         history = await self._grown(now, due)
         if history is None:
             return None

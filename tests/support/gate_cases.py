@@ -305,7 +305,7 @@ def _position(text: str) -> tuple[str, str, str]:
 def _send_before(desk: Desk, order: Order, seconds: str) -> None:
     now = desk.clock.now()
     desk.clock._now = now - _seconds(seconds)
-    desk.checker._recent.remember(order, desk.clock.now())
+    desk.checker._recent.remember(order)
     desk.clock._now = now
 
 

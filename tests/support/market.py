@@ -48,6 +48,15 @@ UNIVERSE = Universe(
 )
 
 
+class JumpingClock(ManualClock):
+    """A wall clock that somebody sets, beside a monotonic one that nobody can."""
+
+    jump = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.jump
+
+
 class FixedCorrelations(CorrelationSource):
     """Correlations by pair, in either order; `default` for all others."""
 

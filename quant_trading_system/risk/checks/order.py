@@ -146,7 +146,7 @@ def check_duplicate(case: Case) -> CheckResult | None:
     """No identical order within `duplicate_window_s`, unless the order declares the repeat."""
     if case.order.repeat or case.replaced is not None:  # in the place of another one it makes no second one
         return None
-    age, limit = case.recent.age(case.order, case.now), case.limits.duplicate_window_s
+    age, limit = case.recent.age(case.order), case.limits.duplicate_window_s
     if age is None:
         return None
     meant = "identical order; set repeat=True if it is meant"

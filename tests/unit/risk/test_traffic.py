@@ -17,21 +17,12 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.risk.traffic import Past, Traffic
 from quant_trading_system.trading import resume
 from tests.support.desk import Account, limits_with
-from tests.support.market import CALENDAR, NOON, moment
+from tests.support.market import CALENDAR, NOON, JumpingClock, moment
 from tests.support.orders import buy, sell
 from tests.support.restart import STARTED, Life
 
 ORDER = buy(1, strategy="momentum")
 VALUE = Decimal("100.01")
-
-
-class JumpingClock(ManualClock):
-    """A wall clock that somebody sets, beside a monotonic one that nobody can."""
-
-    jump = timedelta(0)
-
-    def now(self):
-        return self._now + self.jump
 
 
 def traffic(clock: ManualClock | None = None) -> tuple[Traffic, ManualClock]:
@@ -241,3 +232,19 @@ def test_orders_of_one_moment_are_forgotten_together():
     account.clock.move_to(NOON + timedelta(minutes=5))
     account.offer()
     assert isinstance(account.submit(ORDER), Placed)
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(hours=1)], ids=["set back", "set forward"])
+def test_whoever_sets_the_wall_clock_makes_no_order_a_repeat_and_forgives_none(jump):
+    clock, order = JumpingClock(NOON), buy(1, repeat=False)
+    account = Account(clock=clock)
+    account.submit(order)
+    clock.jump = jump
+
+    def is_a_repeat() -> bool:
+        checks = account.system.checker.check_order(order).decision.checks
+        return not next(check.passed for check in checks if check.rule is Rule.DUPLICATE_ORDER)
+
+    assert is_a_repeat()
+    clock.move_to(NOON + timedelta(seconds=6))
+    assert not is_a_repeat()

@@ -16,6 +16,7 @@ from quant_trading_system.core.orders import OrderSide, OrderType
 from quant_trading_system.trading.closing import BY
 from quant_trading_system.trading.liquidation import HaltProcedure
 from tests.support.desk import Account, limits_with
+from tests.support.market import NOON, JumpingClock
 from tests.support.orders import buy, sell
 
 D = Decimal
@@ -88,6 +89,20 @@ def test_outside_the_regular_session_it_closes_in_extended_hours_and_else_waits_
     account.clock.move_to(account.clock.now() + timedelta(hours=5))  # an hour and a half after 4:00 in New York
     advance(account)
     assert [order.extended_hours for order in account.broker.orders] == [True]
+
+
+def test_a_wall_clock_that_is_set_back_holds_up_no_liquidation():
+    """It was an hour early, so the gate found the quotes too old; closing goes on when it is right."""
+    clock = JumpingClock(NOON)
+    account = Account(clock=clock)
+    account.hold("KO", 10)
+    clock.jump = timedelta(hours=1)
+    flatten(account)
+    asyncio.run(account.system.halt.advance())
+    assert told(account)[-1][1].startswith("refused: max_quote_age_s")
+    clock.jump = timedelta(0)
+    advance(account, 5)
+    assert limits_sent(account) == ["99.80"]
 
 
 def test_a_symbol_that_is_halted_waits_and_holds_up_no_other():

@@ -14,6 +14,7 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis, stamp_of
 from quant_trading_system.trading.live_bars import LiveBars
+from tests.support.market import JumpingClock
 
 CALENDAR = TradingCalendar.nyse(date(2023, 11, 1), date(2024, 2, 1))
 FIVE = timedelta(minutes=5)
@@ -91,6 +92,25 @@ def test_a_late_bar_is_asked_for_again_but_not_all_the_time():
     found = ends(live, clock, datetime(2024, 1, 8, 15, 5, 30, tzinfo=UTC), timedelta(seconds=1))
     assert found == [datetime(2024, 1, 8, 15, 5, tzinfo=UTC)]
     assert 2 <= shop.asked <= 7
+
+
+def test_a_wall_clock_that_is_set_back_keeps_no_bar_away():
+    """Bars of a time to come were asked for, in vain; those of now are asked for as soon as it is right."""
+    clock = JumpingClock(datetime(2024, 1, 8, 15, 1, tzinfo=UTC))
+    live = LiveBars(("KO",), Shop(clock, FIVE), CALENDAR, clock, span=FIVE, lookback=timedelta(days=20))
+    asyncio.run(live.load())
+    broker, live._fetch = live._fetch, _nothing_new
+    clock.jump = timedelta(hours=1)
+    assert asyncio.run(live.finished()) is None
+    clock.jump, live._fetch = timedelta(0), broker
+    clock.move_to(datetime(2024, 1, 8, 15, 6, tzinfo=UTC))
+    view = asyncio.run(live.finished())
+    assert view is not None
+    assert view.now == datetime(2024, 1, 8, 15, 5, tzinfo=UTC)
+
+
+async def _nothing_new(start: datetime) -> PriceHistory:
+    return await Shop(ManualClock(datetime(2024, 1, 8, 15, 1, tzinfo=UTC)), FIVE)(start)
 
 
 def test_correlations_see_finished_bars_only():

@@ -89,6 +89,11 @@ class BrokerTimes:
         passed = timedelta(seconds=self._clock.monotonic() - self._reading.at)
         return self._clock.now() - (self._reading.theirs + passed)
 
+    def now(self) -> datetime:
+        """The time by our wall clock, or by the broker's where the two differ by more than is allowed."""
+        skew = self.skew if self._is_shut else None
+        return self._clock.now() - (skew or timedelta())
+
     async def read(self) -> None:
         """Ask the broker; without an answer the last reading goes on."""
         left = self._clock.monotonic()

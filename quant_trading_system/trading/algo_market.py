@@ -65,7 +65,7 @@ class AlgoMarket:
         self._history: HistoryView | None = None
         self._profiles: tuple[date | None, dict[str, VolumeProfile]] = (None, {})
         self._usual: dict[str, Decimal | None] = {}
-        self._next: tuple[datetime, Session | None] | None = None
+        self._next: tuple[datetime, Session | None] = clock.now(), None
 
     def use_limits(self, limits: RiskLimits) -> None:
         """Look at quotes by other limits from now on."""
@@ -124,9 +124,11 @@ class AlgoMarket:
         session = self._calendar.session_at(now)
         if session is not None:
             return session
-        if self._next is None or not (self._next[0] <= now and self._next[1] and now < self._next[1].open):
-            self._next = now, self._calendar.session_at(self._calendar.next_open(now))
-        return self._next[1]
+        since, known = self._next
+        if known is None or not since <= now < known.open or self._calendar.session_on(known.date) != known:
+            known = self._calendar.session_at(self._calendar.next_open(now))
+            self._next = now, known
+        return known
 
     def follows_volume(self, symbol: str) -> bool:
         """What others trade is known, or will be."""

@@ -235,7 +235,8 @@ class LiveLoop:
 
     async def _follow_the_day(self) -> None:
         ports, opened = self._system.ports, self._system.monitor.opened_at
-        session = ports.calendar.session_at(ports.clock.now())
+        now = ports.clock.now() if self._reconciler is None else self._reconciler.now()
+        session = ports.calendar.session_at(now)
         today = None if session is None else session.date
         if today == self._day:
             return

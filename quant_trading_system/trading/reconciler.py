@@ -160,6 +160,10 @@ class Reconciler:
         if self._times is not None and self._times.look():
             self._look_in_full("clock")
 
+    def now(self) -> datetime:
+        """What time it is, also while our own clock is known to be wrong."""
+        return self._clock.now() if self._times is None else self._times.now()
+
     def stream_changed(self, up: bool) -> None:
         """The stream of order updates was lost, or is back with its gap read."""
         self._stream_is_up = up

@@ -6,37 +6,33 @@ import asyncio
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.events import RiskEvent, RiskEventKind
 from quant_trading_system.core.exceptions import BrokerTimeout
 from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
 from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.execution.notices import Notice
+from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.market.sessions import NEW_YORK, Calendar, TradingCalendar
 from quant_trading_system.risk.agreement import Agreement
-from tests.support.desk import Account
-from tests.support.market import NOON
+from quant_trading_system.trading.algo_market import AlgoMarket
+from quant_trading_system.trading.live_loop import LiveLoop
+from tests.support.desk import Account, limits_with
+from tests.support.market import CALENDAR, NOON, JumpingClock, moment
 from tests.support.orders import buy, sell
 from tests.support.scripted_statement import Reconciled
 
 TODAY = NOON.astimezone(NEW_YORK).date()
 
 
-class Wall(ManualClock):
-    """A machine whose wall clock somebody has moved by `wrong`."""
-
-    wrong = timedelta()
-
-    def now(self):
-        return super().now() + self.wrong
-
-
 class Broker:
     """Tells the true time after `travel`, there and back."""
 
-    def __init__(self, clock: Wall, library: Calendar) -> None:
+    def __init__(self, clock: JumpingClock, library: Calendar) -> None:
         self._clock = clock
         self._library = library
         self.travel = (timedelta(), timedelta())
@@ -73,7 +69,7 @@ class Scene(Reconciled):
     """A reconciled account at a broker that tells the time."""
 
     def __init__(self) -> None:
-        clock = Wall(NOON)
+        clock = JumpingClock(NOON)
         account = Account(clock=clock)
         self.broker = Broker(clock, account.system.ports.calendar)
         super().__init__(account=account, times=self.broker)
@@ -111,7 +107,7 @@ def test_a_wall_clock_that_is_moved_shuts_new_risk_at_the_next_turn_and_needs_no
     scene = begin()
     scene.account.hold("KO", 10)
     asked = scene.broker.asked
-    scene.account.clock.wrong = timedelta(seconds=31)
+    scene.account.clock.jump = timedelta(seconds=31)
     scene.reconciler.feel_pulse()
     assert scene.verdict(buy(1)) is Rule.RECONCILED
     reason = scene.account.system.agreement.doubts["clock"]
@@ -122,15 +118,50 @@ def test_a_wall_clock_that_is_moved_shuts_new_risk_at_the_next_turn_and_needs_no
     assert [said for said in scene.said if not said.startswith("the broker's calendar")] == [
         f"our clock is 31.0 s ahead of the broker's; {advice}"
     ]
-    scene.account.clock.wrong = timedelta(seconds=5)
+    scene.account.clock.jump = timedelta(seconds=5)
     scene.reconciler.feel_pulse()
     assert "clock" not in scene.account.system.agreement.doubts, "the bound itself passes"
+
+
+def test_a_wall_clock_that_is_wrong_by_a_day_turns_no_day_and_forgives_no_loss():
+    scene = begin()
+    account, clock = scene.account, scene.account.clock
+    loop = LiveLoop(account.system, NoBars(), run="run", reconciler=scene.reconciler)
+    account.hold("KO", 100)
+    asyncio.run(loop.turn())
+    account.offer("94.99", "95.01")
+    for wrong in (0, 1, -1, 0):
+        clock.jump = timedelta(days=wrong)
+        asyncio.run(loop.turn())
+    assert account.portfolio.daily_pnl == -500
+    opened = [event for event in account.journal.of(RiskEvent) if event.reason is RiskEventKind.DAY_OPENED]
+    assert len(opened) == 1
+
+
+class NoBars:
+    """No bar ends."""
+
+    async def finished(self) -> None:
+        return None
+
+
+def test_planning_by_night_follows_a_close_that_was_moved():
+    calendar = TradingCalendar(
+        CALENDAR.sessions_between(CALENDAR.first_day, CALENDAR.last_day), CALENDAR.first_day, CALENDAR.last_day
+    )
+    clock = ManualClock(moment("2024-01-08T13:00"))
+    market = AlgoMarket(quotes=QuoteBoard(), calendar=calendar, limits=limits_with(), clock=clock)
+    usual = calendar.session_on(TODAY)
+    assert market.session() == usual
+    early = msgspec.structs.replace(usual, close=moment("2024-01-08T18:00"), is_half_day=True)
+    calendar.correct([early], TODAY, TODAY)
+    assert market.session() == early
 
 
 def test_a_small_difference_is_told_once_and_shuts_nothing():
     scene = begin()
     for seconds in (2.5, 2.1, 1.5, 2.5):
-        scene.account.clock.wrong = -timedelta(seconds=seconds)
+        scene.account.clock.jump = -timedelta(seconds=seconds)
         scene.reconciler.feel_pulse()
     assert [words[:24] for words in scene.said] == ["our clock is 2.5 s behin"]
     assert "clock" not in scene.account.system.agreement.doubts
@@ -150,7 +181,7 @@ class Days:
 
     def __init__(self, changes: dict[date, tuple[str, str] | None]) -> None:
         self.calendar = TradingCalendar.nyse(TODAY - timedelta(days=20), TODAY + timedelta(days=20))
-        clock = Wall(NOON)
+        clock = JumpingClock(NOON)
         broker = Broker(clock, TradingCalendar.nyse(TODAY, TODAY + timedelta(days=20)))
         broker.days = changes
         told: list[Notice] = []

@@ -105,7 +105,7 @@ CHECKS: tuple[Question, ...] = (
     Question(Rule.ALLOWED, check_allowed, facts.GROWS),
     Question(Rule.APPROVED_UNIVERSE, check_approved_universe, facts.SPECIAL),
     Question(Rule.INSTRUMENT_TRADABLE, check_instrument_tradable, facts.SPECIAL | facts.ODD_SIZE),
-    Question(Rule.ORDER_SUPPORTED, check_order_supported, facts.UNSUPPORTED),
+    Question(Rule.ORDER_SUPPORTED, check_order_supported, facts.UNSUPPORTED | facts.COVERS),
     Question(Rule.TRADING_HALTED, check_trading_halted, facts.GROWS),
     Question(Rule.TRADING_HOURS, check_trading_hours, facts.OFF_HOURS),
     Question(Rule.NO_TRADE_AFTER_OPEN, check_after_open, facts.GROWS),

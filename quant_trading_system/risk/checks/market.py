@@ -11,6 +11,7 @@ from quant_trading_system.core.numbers import ZERO, is_on_tick
 from quant_trading_system.core.orders import AUCTIONS, Order, OrderClass, OrderSide, OrderType, TimeInForce
 from quant_trading_system.market.sessions import EXTENDED_AFTER_CLOSE, EXTENDED_BEFORE_OPEN
 from quant_trading_system.risk.checks.case import Case, at_most
+from quant_trading_system.risk.checks.group_prices import exit_refused
 
 _USD, _SECONDS, _SHARES, _RATIO = Unit.USD, Unit.SECONDS, Unit.SHARES, Unit.RATIO
 _AGE, _DEVIATION = Rule.MAX_QUOTE_AGE, Rule.MAX_QUOTE_DEVIATION
@@ -225,15 +226,15 @@ def check_price_collar(case: Case) -> CheckResult | None:
     """No price of the order hurts by more than `price_collar_pct`; stops and exits lie on their side of the market.
 
     A limit is held against the far side of the quote, a stop-limit against its own stop, and a market order
-    holds the quote against the last trade.
+    holds the quote against the last trade. Exits of a group lie a cent from the entry and the market.
     """
     order, quote, collar = case.order, case.quote, case.limits.price_collar_pct
     if quote is None or case.price is None:
         return CheckResult(_COLLAR, False, None, collar, _RATIO, "no usable quote")
     buying = order.side is _BUY
     far = quote.ask if buying else quote.bid
-    if order.order_class is not _SIMPLE and (flaw := _exits_flaw(order, far)):
-        return CheckResult(_COLLAR, False, None, far, _USD, flaw)
+    if order.order_class is not _SIMPLE and (refused := exit_refused(order, quote)) is not None:
+        return refused
     if order.stop_price is not None:
         near = quote.bid if buying else quote.ask
         if (order.stop_price < near) if buying else (order.stop_price > near):
@@ -246,19 +247,3 @@ def check_price_collar(case: Case) -> CheckResult | None:
     if hurt < ZERO:
         hurt = ZERO
     return CheckResult(_COLLAR, hurt <= limit, hurt, limit, _USD)
-
-
-def _exits_flaw(order: Order, far: Decimal) -> str:
-    """Which leg of a group lies on the wrong side of the price that the position will have; empty when none does."""
-    profit, loss = order.take_profit, order.stop_loss
-    base = far if order.limit_price is None else order.limit_price
-    sign = order.side.sign
-    if order.order_class is OrderClass.OCO:
-        sign, base = -sign, far
-    if loss is not None and sign * (base - loss.stop_price) <= 0:
-        return "a stop-loss that is not beyond the price of the position"
-    if profit is not None and sign * (profit.limit_price - base) <= 0 and order.order_class is not OrderClass.OCO:
-        return "a take-profit that gains nothing"
-    if profit is not None and loss is not None and sign * (profit.limit_price - loss.stop_price) <= 0:
-        return "a take-profit that is not beyond the stop-loss"
-    return ""

@@ -16,6 +16,8 @@ _USD, _SHARES = Unit.USD, Unit.SHARES
 _QUANTITY, _LEAST, _MOST = Rule.MAX_QUANTITY, Rule.MIN_NOTIONAL, Rule.MAX_NOTIONAL
 _OPEN, _OPEN_IN_ALL, _WITHIN_HELD = Rule.MAX_OPEN_ORDERS, Rule.MAX_OPEN_ORDERS_IN_ALL, Rule.SELL_WITHIN_HELD
 _BUY, _SIMPLE = OrderSide.BUY, OrderClass.SIMPLE
+_ENTRIES = (OrderClass.BRACKET, OrderClass.OTO)
+_ARE_ENTRIES = "are entries: close what is held with a simple or OCO order"
 _OCO_CLOSES = "an OCO order closes what is held, once its shares are free"
 _NOT_ACTIVE = "the asset is not active any more: only ways out leave"
 _CROSSES_ZERO = "one order cannot cross zero: close first, then open"
@@ -43,10 +45,13 @@ def check_instrument_tradable(case: Case) -> CheckResult | None:
 
 
 def check_order_supported(case: Case) -> CheckResult | None:
-    """The broker takes this type, class and time in force."""
-    if not case.unsupported:
-        return None
-    return CheckResult(Rule.ORDER_SUPPORTED, False, detail=case.unsupported)
+    """The broker takes this type, class and time in force; brackets and OTO orders begin or grow a position."""
+    if case.unsupported:
+        return CheckResult(Rule.ORDER_SUPPORTED, False, detail=case.unsupported)
+    order_class, held = case.order.order_class, case.holding.position.quantity
+    if order_class in _ENTRIES and (held < ZERO if case.order.side is _BUY else held > ZERO):
+        return CheckResult(Rule.ORDER_SUPPORTED, False, detail=f"{order_class} orders {_ARE_ENTRIES}")
+    return None
 
 
 def check_lot_size(case: Case) -> CheckResult | None:

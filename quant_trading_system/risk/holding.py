@@ -132,11 +132,13 @@ class Holding:
 
     def _worst(self, buys: Decimal, sells: Decimal, order_price: Decimal) -> tuple[Decimal, Decimal]:
         position = self.position
-        held = position.quantity
+        held, mark = position.quantity, position.mark
+        if mark is not None and not (buys or sells):
+            quantity = abs(held)
+            return quantity, quantity * mark
         quantity, other = abs(held + buys), abs(held - sells)
         if other > quantity:
             quantity = other
-        mark = position.mark
         if mark is None:
             return quantity, abs(position.cost) + quantity * order_price
         size = abs(held)

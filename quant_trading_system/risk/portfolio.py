@@ -8,7 +8,7 @@ nothing here scans what grows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from threading import RLock
@@ -239,18 +239,32 @@ class Portfolio:
 
     def mark(self, symbol: str, price: Decimal) -> None:
         """Value `symbol` at `price` (dollars, valid and above zero)."""
+        self.mark_all(((symbol, price),))
+
+    def mark_all(self, prices: Sequence[tuple[str, Decimal]]) -> None:
+        """Value symbols at prices as `mark` does; totals are brought up to date once."""
+        gained, sectors = ZERO, dict[str, Decimal]()
         with self.lock:
-            held = self.holding(symbol)
-            position = held.position
-            if position.quantity:
-                before = position.market_value
+            for symbol, price in prices:
+                held = self._holdings.get(symbol) or self.holding(symbol)
+                position, worst = held.position, held.worst_value
+                if position.quantity:
+                    gained = _add(gained, _subtract(_multiply(position.quantity, price), position.market_value))
                 position.mark = price
-                self._revalue(_subtract(position.market_value, before))
-            else:
-                position.mark = price
-            self.unmarked.discard(symbol)
-            if held.worst_quantity:
-                self._shift(held)
+                if held.worst_quantity:
+                    held.foresee()
+                    difference, sector = held.worst_value - worst, held.sector
+                    sectors[sector] = sectors.get(sector, ZERO) + difference
+                    if self.keeps_squares:
+                        self.worst_squares += difference * (2 * held.worst_value - difference)
+            if self.unmarked:
+                self.unmarked.difference_update([symbol for symbol, _ in prices])
+            if gained:
+                self._revalue(gained)
+            for sector, difference in sectors.items():
+                if difference or sector not in self.sector_worst:
+                    self.gross_worst = tidy(self.gross_worst + difference)
+                    self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)
 
     def take_over(
         self, positions: Iterable[Position], *, cash: Decimal, fees: Decimal, trips: RoundTrips | None = None

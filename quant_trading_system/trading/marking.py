@@ -23,18 +23,22 @@ _EVIDENCE = timedelta(minutes=1)
 
 
 class _Marked:
-    """A position that was valued by a quote: the same quote says nothing new while neither has changed."""
+    """A position and the quote that it was valued by, which says nothing new while neither has changed."""
 
-    __slots__ = ("_mark", "_position", "_quantity", "_quote")
+    __slots__ = ("_mark", "_quantity", "_quote", "position")
 
-    def __init__(self, quote: Quote, position: Position) -> None:
-        self._quote = quote
-        self._position = position
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self._quote: Quote | None = None
         self._quantity = position.quantity
         self._mark = position.mark
 
+    def by(self, quote: Quote) -> None:
+        position = self.position
+        self._quote, self._quantity, self._mark = quote, position.quantity, position.mark
+
     def says(self, quote: Quote) -> bool:
-        position = self._position
+        position = self.position
         return quote is self._quote and position.mark is self._mark and position.quantity is self._quantity
 
 
@@ -75,16 +79,24 @@ class Marking:
             marked = self._marked.get(symbol)
             if marked is None or not marked.says(quote):
                 changed.append((symbol, quote))
-        for symbol, quote in sorted(changed):
-            self._mark(symbol, quote)
+        self._value(sorted(changed), limits)
         self._tell_feed(now, newest, ahead)
 
-    def _mark(self, symbol: str, quote: Quote) -> None:
-        position = self._portfolio.position(symbol)
-        price = None if quote.flaw else mark_of(quote, position, self._monitor.limits)
-        if price is not None and price != position.mark:
-            self._portfolio.mark(symbol, price)
-        self._marked[symbol] = _Marked(quote, position)
+    def _value(self, changed: list[tuple[str, Quote]], limits: RiskLimits) -> None:
+        prices, told = [], []
+        for symbol, quote in changed:
+            marked = self._marked.get(symbol)
+            if marked is None:
+                marked = self._marked[symbol] = _Marked(self._portfolio.position(symbol))
+            position = marked.position
+            price = None if quote.flaw else mark_of(quote, position, limits)
+            if price is not None and price != position.mark:
+                prices.append((symbol, price))
+            told.append((marked, quote))
+        if prices:
+            self._portfolio.mark_all(prices)
+        for marked, quote in told:
+            marked.by(quote)
 
     def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta) -> None:
         """For how long the exchange has been open without a quote of anything held, and how far our clock is behind."""

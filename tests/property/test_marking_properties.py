@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -39,17 +40,17 @@ class Desk:
             emit=lambda _: None,
         )
         self.marked: list[str] = []
-        self._mark = self.portfolio.mark
-        self.portfolio.mark = self._count  # type: ignore[method-assign]
+        self._mark_all = self.portfolio.mark_all
+        self.portfolio.mark_all = self._count  # type: ignore[method-assign]
         self.marking = self.new()
 
     def new(self) -> Marking:
         """A marking that has seen nothing yet."""
         return Marking(self.portfolio, self.board, self.monitor, AlwaysOpen(), self.clock)
 
-    def _count(self, symbol: str, price: Decimal) -> None:
-        self.marked.append(symbol)
-        self._mark(symbol, price)
+    def _count(self, prices: Sequence[tuple[str, Decimal]]) -> None:
+        self.marked += [symbol for symbol, _ in prices]
+        self._mark_all(prices)
 
     def values(self) -> tuple[object, ...]:
         """What marking tells others."""

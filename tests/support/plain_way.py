@@ -109,6 +109,18 @@ def _reckon_always(patch: pytest.MonkeyPatch) -> None:
             self.open_orders -= not reservation.is_parent
             self._shift(held, -reservation.leaves, side=reservation.leaves)
 
+    def mark_one_by_one(self: Portfolio, prices: Any) -> None:
+        for symbol, price in prices:
+            held = self.holding(symbol)
+            before = held.position.market_value
+            held.position.mark = price
+            self.unmarked.discard(symbol)
+            if held.position.quantity:
+                self._revalue(held.position.market_value - before)
+            if held.worst_quantity:
+                self._shift(held)
+
+    patch.setattr(Portfolio, "mark_all", mark_one_by_one)
     patch.setattr(OrderWatch, "moved", note_and_move)
     patch.setattr(OrderRoom, "adjust", adjust_and_share)
     patch.setattr(OrderLives, "_apply", book_and_share)

@@ -291,6 +291,15 @@ class Reservations(RuleBasedStateMachine):
         self.fast.mark(symbol, price)
         self.slow.marks[symbol] = Fraction(price)
 
+    @rule(prices=st.dictionaries(SYMBOLS, PRICES))
+    def mark_all(self, prices: dict[str, Decimal]) -> None:
+        self.fast.mark_all(list(prices.items()))
+        self.slow.marks |= {symbol: Fraction(price) for symbol, price in prices.items()}
+
+    @rule()
+    def keep_squares(self) -> None:
+        self.fast.keep_squares()
+
     @rule(amount=st.decimals("-500", "500", places=2))
     def move_cash(self, amount: Decimal) -> None:
         self.fast.move_cash(amount)
@@ -304,6 +313,9 @@ class Reservations(RuleBasedStateMachine):
         assert by_sector.get("Staples", 0) == worst["KO"] + worst["PEP"]
         assert by_sector.get("Energy", 0) == worst["XOM"]
         assert self.fast.open_symbols == {symbol for symbol, value in worst.items() if value}
+        if self.fast.keeps_squares:
+            squares = sum(value * value for value in worst.values())
+            assert abs(Fraction(self.fast.worst_squares) - squares) <= squares * Fraction("1e-20") + Fraction("1e-12")
 
     @invariant()
     def money_agrees(self) -> None:

@@ -67,6 +67,7 @@ _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(seconds=30)
 _POLL = timedelta(seconds=10)  # of the history, while the stream is down
 _GRACE = timedelta(seconds=2)  # the stream may be slower than the history without being mute
+_NO_TIME, _ANEW = timedelta(0), "let the gate decide anew"
 _CANCELLING = frozenset({"pending_cancel", "canceled"})
 
 
@@ -272,8 +273,10 @@ class AlpacaBroker:
         if not self.session.is_up and not approved.shrinks:
             return "orders cannot be followed: the order stream is down or its gap is not closed"
         age = self._clock.now() - approved.decision.at
+        if age < _NO_TIME:
+            return f"the approval is {-age.total_seconds():.6f} s from the future: the clock went back; {_ANEW}"
         if age > self._clearance:
-            return f"the approval is {age.total_seconds():.1f} s old; let the gate decide anew"
+            return f"the approval is {age.total_seconds():.1f} s old; {_ANEW}"
         return ""
 
     async def _locate(self, client_order_id: str) -> str:

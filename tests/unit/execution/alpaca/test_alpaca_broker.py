@@ -169,6 +169,17 @@ def test_an_approval_does_not_keep():
     Desk().live(story)
 
 
+def test_an_approval_from_the_future_is_none():
+    """The clock was set back since: nobody knows how old the approval is."""
+
+    async def story(desk: Desk) -> None:
+        with pytest.raises(NotSent, match=r"approval is 3600\.000000 s from the future"):
+            await desk.broker.place(approved(an_order(), at=START + timedelta(hours=1)))
+        assert desk.posts() == 0
+
+    Desk().live(story)
+
+
 def test_while_the_stream_is_down_only_what_shrinks_a_position_leaves():
     async def story(desk: Desk) -> None:
         desk.alpaca.opener.refusals = 1000

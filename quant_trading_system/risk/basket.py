@@ -7,14 +7,18 @@ a sale would bring is not there for a purchase before the sale has filled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import count
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from quant_trading_system.core.basket_shown import BasketLine
-from quant_trading_system.core.decisions import ExecutionPlan, Rejection
+from quant_trading_system.core.decisions import CheckResult, Decision, ExecutionPlan, Rejection, Rule
 from quant_trading_system.core.orders import Order
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.pre_trade import ApprovedOrder, PreTradeRiskChecker
+from quant_trading_system.risk.refusal import rejection_of
 
 
 class Judged(NamedTuple):
@@ -37,6 +41,8 @@ def judge_basket(
 ) -> tuple[Judged, ...]:
     """What the gate says to each of `orders`, those before it counted as open. Changes nothing.
 
+    An order whose id belongs to an open order, or to another one of the basket that passes, is refused.
+
     Args:
         portfolio: that `checker` judges by.
         plans: how each is to be worked, as far as anybody knows.
@@ -44,11 +50,14 @@ def judge_basket(
     found: list[Judged] = []
     taken: list[tuple[str, str]] = []
     with portfolio.lock:
+        used = {reservation.order_id for _, reservation in portfolio.reservations()}
         shadow = checker.shadow()
         try:
             for number, given in enumerate(orders):
-                order = given if given.client_order_id else given.with_id(f"basket-{number + 1}")
+                order = given if given.client_order_id else given.with_id(_free_id(number + 1, used))
                 verdict = shadow.check_order(order, plans[number] if number < len(plans) else None)
+                if order.client_order_id in used and isinstance(verdict, ApprovedOrder):
+                    verdict = _refused_twice(order, verdict.decision)
                 found.append(Judged(given, verdict, _takes_risk(portfolio, order, verdict)))
                 if isinstance(verdict, ApprovedOrder):
                     shadow.remember(verdict)
@@ -56,10 +65,24 @@ def judge_basket(
                         order.client_order_id, order.symbol, verdict.signed_quantity, verdict.price, order
                     )
                     taken.append((order.client_order_id, order.symbol))
+                    used.add(order.client_order_id)
         finally:
             for order_id, symbol in reversed(taken):
                 portfolio.release(order_id, symbol)
     return tuple(found)
+
+
+def _free_id(number: int, used: Collection[str]) -> str:
+    """An id for an order without one: the first from `number` on that no order has."""
+    return next(name for n in count(number) if (name := f"basket-{n}") not in used)
+
+
+def _refused_twice(order: Order, decision: Decision) -> Rejection:
+    """What becomes of an order under an id that holds room already: its room would be taken for the other's."""
+    words = f"an order {order.client_order_id} is open already; an id is for one order"
+    refused = CheckResult(Rule.DUPLICATE_ORDER, False, detail=words)
+    kept = tuple(check for check in decision.checks if check.rule is not refused.rule)
+    return rejection_of(order, refused, replace(decision, checks=(*kept, refused), refused_by=refused.rule))
 
 
 def first_refusal(judged: Iterable[Judged]) -> Rejection | None:

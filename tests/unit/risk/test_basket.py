@@ -156,6 +156,33 @@ def test_whatever_breaks_on_the_way_leaves_nothing_behind():
     assert state(found) == before
 
 
+def test_an_id_of_an_open_order_is_refused_and_that_order_keeps_its_room():
+    found = desk()
+    found.portfolio.reserve("mine", "KO", D(50), D(100), buy(50, limit="100").with_id("mine"))
+    before = state(found)
+    judged = judge(found, buy(1, limit="100").with_id("mine"), buy(1, symbol="PEP", limit="100").with_id("mine"))
+    assert rules(judged) == ["duplicate_window_s"] * 2
+    assert "an order mine is open already" in judged[0].verdict.message
+    assert judged[0].verdict.decision.judged_again is Rule.DUPLICATE_ORDER
+    assert state(found) == before
+
+
+def test_an_id_is_for_one_order_of_a_basket():
+    found = desk()
+    before = state(found)
+    twice = [buy(1, symbol=symbol, limit="100").with_id("mine") for symbol in ("KO", "PEP")]
+    assert rules(judge(found, *twice)) == ["ok", "duplicate_window_s"]
+    assert state(found) == before
+
+
+def test_an_order_without_an_id_is_not_taken_for_an_open_one():
+    found = desk()
+    found.portfolio.reserve("basket-1", "KO", D(50), D(100), buy(50, limit="100").with_id("basket-1"))
+    before = state(found)
+    assert rules(judge(found, buy(1, limit="100"), buy(1, symbol="PEP", limit="100"))) == ["ok", "ok"]
+    assert state(found) == before
+
+
 def test_one_order_is_judged_as_by_the_gate_alone():
     found = desk()
     for order in (buy(10, limit="100"), buy(101, limit="100"), sell(1), buy(1, symbol="NOPE")):

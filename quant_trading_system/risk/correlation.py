@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from math import isfinite, nan
 from typing import TYPE_CHECKING, Protocol
 
 from quant_trading_system.config.market_entries import MARKET
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.numbers import from_float
+from quant_trading_system.risk.bets import Bets
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from quant_trading_system.risk.correlation_plane import CorrelationPlane
     from quant_trading_system.risk.gate_tail import GateTail
 
 _PLACES = 6
-_TOO_FAR = 2e-6
-"""A correlation that is so much lower than another one is lower when both are rounded, too."""
 
 
 class CorrelationSource(Protocol):
@@ -28,13 +27,15 @@ class CorrelationSource(Protocol):
     def correlation(self, symbol: str, other: str) -> Decimal | None:
         """Pearson correlation, -1 to 1; None when it cannot be measured."""
 
-    def closest(self, symbol: str, bets: Mapping[str, int]) -> Iterable[str]:  # noqa: ARG002 - for those who know more
-        """The symbols among `bets` that may be the one that moves most alike; unless something is known, all of them.
+    def closest(self, symbol: str, sign: int, bets: Bets) -> Iterable[str]:  # noqa: ARG002 - for those who know more
+        """The other symbols with a bet that may be the one that moves most like a new bet on `symbol`.
+
+        Unless something is known, all of them. As soon as one cannot be measured, the first of these by name is enough.
 
         Args:
-            bets: 1 to count the correlation with a symbol, -1 its opposite, 0 its size.
+            sign: 1 for a new long bet, -1 for a short one.
         """
-        return bets
+        return [other for other in bets.symbols if other != symbol]
 
 
 class RollingCorrelations(CorrelationSource):
@@ -56,11 +57,13 @@ class RollingCorrelations(CorrelationSource):
                 never look beyond the current bar.
             window: bars to look back; `min_observations`: fewest common returns that count.
         """
+        self._symbols = symbols
         self._column = {symbol: i for i, symbol in enumerate(symbols)}
+        self._by_name = sorted(range(len(symbols)), key=symbols.__getitem__)
         self._recent_returns = recent_returns
         self._window = window
         self._fewest = min_observations
-        self._plane: _Plane | None = None
+        self._plane: CorrelationPlane | None = None
         self._known: dict[tuple[str, str], Decimal | None] = {}
         self._tail: GateTail | None = None
         self._ratios: dict[tuple[str, int, int], Decimal | None] = {}
@@ -98,27 +101,20 @@ class RollingCorrelations(CorrelationSource):
         return self.past.of(values)
 
     def correlation(self, symbol: str, other: str) -> Decimal | None:
-        pair = (symbol, other) if symbol < other else (other, symbol)
+        pair = _pair(symbol, other)
         if pair not in self._known:
             self._known[pair] = self._measure(symbol, other)
         return self._known[pair]
 
-    def closest(self, symbol: str, bets: Mapping[str, int]) -> Iterable[str]:
-        place = self._column
-        if symbol not in place or not place.keys() >= bets.keys():
-            return bets
-        seen, one = self._seen(), place[symbol]
-        row, alike = seen.row(one), []
-        for other, way in bets.items():
-            found = row[place[other]]
-            if not isfinite(found):
-                of_two = seen.of(one, place[other])  # it may be known by the bars that both have
-                if of_two is None:
-                    return bets  # the first that cannot be measured matters, too
-                found = of_two
-            alike.append(found * way if way else abs(found))
-        least = max(alike, default=0.0) - _TOO_FAR
-        return [other for other, value in zip(bets, alike, strict=True) if value >= least]
+    def closest(self, symbol: str, sign: int, bets: Bets) -> Iterable[str]:
+        row = bets.along(self._column)
+        named = sorted(row.elsewhere - {symbol})[:1]  # without a column nothing can be measured
+        longs, shorts = (row.longs, row.shorts) if sign > 0 else (row.shorts, row.longs)
+        for column, found in self._seen().closest(self._column.get(symbol), longs, shorts):
+            other = self._symbols[column]
+            self._known[_pair(symbol, other)] = None if found is None else from_float(found, _PLACES)
+            named.append(other)
+        return named
 
     def volatility_ratio(self, reference: str, short: int, long: int) -> Decimal | None:
         """Standard deviation of the latest `short` returns over that of the latest `long` ones, divisor n - 1.
@@ -159,61 +155,14 @@ class RollingCorrelations(CorrelationSource):
         measured = None if one is None or two is None else seen.of(one, two)
         return None if measured is None else from_float(measured, _PLACES)
 
-    def _seen(self) -> _Plane:
+    def _seen(self) -> CorrelationPlane:
         if self._plane is None:
-            self._plane = _Plane(self._recent_returns(self._window), self._fewest)
+            from quant_trading_system.risk.correlation_plane import CorrelationPlane
+
+            self._plane = CorrelationPlane(self._recent_returns(self._window), self._fewest, self._by_name)
         return self._plane
 
 
-class _Plane:
-    """The returns of one bar's past, and the correlations that were measured by them, a symbol with all others at once.
-
-    The sums run along the bars in their order, so that two symbols correlate alike whichever of them is asked about.
-    """
-
-    def __init__(self, returns: NDArray[np.float64], fewest: int) -> None:
-        import numpy as np
-
-        self._returns, self._fewest = returns, fewest
-        sums = np.add.reduce(returns, axis=0)
-        self._with_gaps = frozenset[int]()
-        if np.isnan(sums).any():
-            self._with_gaps = frozenset(np.flatnonzero(np.isnan(returns).any(axis=0)).tolist())
-        self._around_mean = returns - sums / len(returns) if len(returns) else returns
-        self._norms = np.sqrt(np.add.reduce(self._around_mean * self._around_mean, axis=0))
-        self._rows: dict[int, list[float]] = {}
-
-    def of(self, one: int, two: int) -> float | None:
-        """Of two columns; None when one does not move, or they have too few returns in common."""
-        if one in self._with_gaps or two in self._with_gaps:
-            return self._where_both_are(one, two)
-        found = self.row(one)[two]
-        return found if isfinite(found) else None
-
-    def row(self, one: int) -> list[float]:
-        """Of a column with all; no number where one has gaps or does not move, or there are too few returns."""
-        known = self._rows.get(one)
-        if known is None:
-            known = self._rows[one] = self._measured(one)
-        return known
-
-    def _measured(self, one: int) -> list[float]:
-        import numpy as np
-
-        if one in self._with_gaps or len(self._returns) < self._fewest:
-            return [nan] * len(self._norms)
-        shared = np.add.reduce(self._around_mean * self._around_mean[:, one : one + 1], axis=0)
-        scale = self._norms * self._norms[one]
-        found: list[float] = np.divide(shared, scale, out=np.full_like(scale, np.nan), where=scale > 0).tolist()
-        return found
-
-    def _where_both_are(self, one: int, two: int) -> float | None:
-        import numpy as np
-
-        columns = self._returns[:, sorted((one, two))]
-        common = columns[~np.isnan(columns).any(axis=1)]
-        if len(common) < self._fewest:
-            return None
-        x, y = (common - common.mean(axis=0)).T
-        scale = float(np.sqrt(x @ x) * np.sqrt(y @ y))
-        return float(x @ y) / scale if scale > 0 else None
+def _pair(symbol: str, other: str) -> tuple[str, str]:
+    """Both, in one order whichever is asked about."""
+    return (symbol, other) if symbol < other else (other, symbol)

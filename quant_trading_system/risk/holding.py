@@ -9,6 +9,7 @@ import msgspec
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.positions import Position
+from quant_trading_system.risk.bets import EITHER, LONG, SHORT
 
 
 class Reservation(msgspec.Struct, eq=False, gc=False):
@@ -75,6 +76,14 @@ class Holding:
     def open_orders(self) -> tuple[str, ...]:
         """Ids of the orders that may trade."""
         return tuple([order_id for order_id, room in self.orders.items() if not room.is_parent])
+
+    @property
+    def side(self) -> int | None:
+        """`LONG` or `SHORT`, or `EITHER` where its open orders may give it either; None when it is no bet at all."""
+        held, buys, sells = self.position.quantity, self.buys, self.sells
+        if held + buys > ZERO:
+            return EITHER if held < sells else LONG
+        return SHORT if held < sells else None
 
     def worst_with(self, signed_quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal]:
         """Worst-case quantity and value if an order of `signed_quantity` at `price` were open too."""

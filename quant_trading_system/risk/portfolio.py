@@ -18,6 +18,7 @@ from quant_trading_system.core.instruments import UNKNOWN_SECTOR
 from quant_trading_system.core.numbers import LEDGER, ZERO, tidy
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.positions import Applied, Position, Restated, RoundTrips, Trade
+from quant_trading_system.risk.bets import Bets
 from quant_trading_system.risk.holding import Holding, Reservation
 
 _add, _subtract, _multiply = LEDGER.add, LEDGER.subtract, LEDGER.multiply
@@ -37,7 +38,8 @@ class Portfolio:
         buying, selling: dollars of all open orders of a side; `open_orders`: how many there are.
         worst_squares: worst-case values squared and added up, in dollars squared; kept while `keeps_squares`.
         trips: the results of closed positions.
-        open_symbols: held or being opened; `unmarked`: held without a price so far, so that equity is not known.
+        bets: which way each symbol is held or being opened; `open_symbols`: those symbols.
+        unmarked: held without a price so far, so that equity is not known.
     """
 
     def __init__(self, cash: Decimal, sectors: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -54,7 +56,8 @@ class Portfolio:
         self.open_orders = 0
         self.keeps_squares = False
         self.worst_squares = ZERO
-        self.open_symbols: set[str] = set()
+        self.bets = Bets()
+        self.open_symbols = self.bets.symbols
         self.unmarked: set[str] = set()
         self.fees = ZERO
         self.trips = RoundTrips()
@@ -389,7 +392,6 @@ class Portfolio:
             self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)
             if self.keeps_squares and difference:
                 self.worst_squares += difference * (2 * held.worst_value - difference)
-        if held.worst_quantity:
-            self.open_symbols.add(held.position.symbol)
-        else:
-            self.open_symbols.discard(held.position.symbol)
+        symbol, side = held.position.symbol, held.side
+        if side != self.bets.side(symbol):
+            self.bets.put(symbol, side)

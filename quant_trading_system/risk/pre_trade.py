@@ -22,11 +22,11 @@ from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.market.quotes import QuoteSource
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
+from quant_trading_system.risk.bets import EITHER
 from quant_trading_system.risk.checklist import Checklist
 from quant_trading_system.risk.checks import Case, Question, asked_under, soft_under
 from quant_trading_system.risk.checks.case import Replaced, Sources
 from quant_trading_system.risk.correlation import CorrelationSource
-from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.on_size import OnSize
 from quant_trading_system.risk.order_value import price_of, shares_of, weigh, weigh_replacement
@@ -286,16 +286,15 @@ class PreTradeRiskChecker:
             weigh(case, order.quantity if order.notional is None else shares_of(order.notional, quote), price)
 
     def _read_correlations(self, case: Case) -> None:
-        symbol, holding = case.order.symbol, self._portfolio.holding
+        symbol, bets = case.order.symbol, self._portfolio.bets
         sign = 1 if case.order.side is OrderSide.BUY else -1
-        bets = {o: sign * _way(holding(o)) for o in self._portfolio.open_symbols if o != symbol}
-        for other in sorted(self._correlations.closest(symbol, bets)):
+        for other in sorted(self._correlations.closest(symbol, sign, bets)):
             measured = self._correlations.correlation(symbol, other)
             if measured is None:
                 case.correlation_known, case.correlated_with = False, other
                 return
-            way = bets[other]
-            same_way = abs(measured) if not way else measured if way > 0 else -measured
+            side = bets.side(other)
+            same_way = abs(measured) if side is EITHER else measured if side == sign else -measured
             if case.correlated is None or same_way > case.correlated:
                 case.correlated, case.correlated_with = same_way, other
 
@@ -325,15 +324,6 @@ def _approved(kind: type[_A], case: Case, price: Decimal, decision: Decision) ->
     approved.order, approved.decision, approved.price = case.order, decision, price
     approved.quantity, approved.exits, approved.shrinks = case.quantity, case.exits, case.shrinks
     return approved
-
-
-def _way(holding: Holding) -> int:
-    """The side of a bet: 1 for long, -1 for short, 0 where its open orders may give it either."""
-    held = holding.position.quantity
-    if not holding.orders:
-        return 1 if held > ZERO else -1
-    may_be_long = held + holding.buys > 0
-    return 0 if may_be_long and held - holding.sells < 0 else 1 if may_be_long else -1
 
 
 def _share(part: Decimal, whole: Decimal) -> Decimal:

@@ -18,7 +18,7 @@ from quant_trading_system.execution.order_watch import OrderWatch
 from quant_trading_system.risk import checklist
 from quant_trading_system.risk.calm_look import CalmLook
 from quant_trading_system.risk.checks import facts
-from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.risk.correlation import CorrelationSource, RollingCorrelations
 from quant_trading_system.risk.fill_history import FillHistory
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.algo_market import AlgoMarket
@@ -60,7 +60,7 @@ def _look_always(patch: pytest.MonkeyPatch) -> None:
 
 def _judge_always(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checklist, "stirring", lambda case: facts.ALL)
-    patch.setattr(RollingCorrelations, "closest", lambda self, symbol, bets: bets)
+    patch.setattr(RollingCorrelations, "closest", CorrelationSource.closest)
     usual, session = AlgoMarket.average_volume, AlgoMarket.session
 
     def usual_anew(self: AlgoMarket, symbol: str) -> Any:

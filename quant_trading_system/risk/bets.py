@@ -6,8 +6,12 @@ the bets lie along the columns of past returns for that, so that nobody walks th
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import KeysView, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LONG, SHORT, EITHER = 1, -1, 0
 
@@ -27,9 +31,11 @@ class BetsByColumn:
     __slots__ = ("columns", "elsewhere", "longs", "shorts")
 
     def __init__(self, columns: Mapping[str, int]) -> None:
+        import numpy as np
+
         self.columns = columns
-        self.longs = array("f", [NO_BET]) * len(columns)
-        self.shorts = array("f", [NO_BET]) * len(columns)
+        self.longs: NDArray[np.float32] = np.full(len(columns), NO_BET, np.float32)
+        self.shorts: NDArray[np.float32] = self.longs.copy()
         self.elsewhere: set[str] = set()
 
     def put(self, symbol: str, side: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from functools import cached_property
 from math import isfinite, nan
@@ -59,7 +58,7 @@ class CorrelationPlane:
         found = self._row(one)[two]
         return found if isfinite(found) else None
 
-    def closest(self, one: int | None, longs: array[float], shorts: array[float]) -> list[tuple[int, float | None]]:
+    def closest(self, one: int | None, longs: Singles, shorts: Singles) -> list[tuple[int, float | None]]:
         """The bets that may be the one that moves most like a long bet on a column, with their correlations.
 
         Args:
@@ -71,7 +70,7 @@ class CorrelationPlane:
             without any other bet.
         """
         rough, doubtful = self._roughly(one)
-        alike = np.maximum(rough + np.asarray(longs), np.asarray(shorts) - rough)
+        alike = np.maximum(rough + longs, shorts - rough)
         if one is not None:
             alike[one] = NO_BET
         if doubtful is not None:
@@ -81,10 +80,10 @@ class CorrelationPlane:
                 if found is None:
                     return [(column, None)]
                 alike[column] = max(found + longs[column], shorts[column] - found)
-        best = alike.max(initial=NO_BET)
-        if one is None or best < NO_BET / 2:
+        best = np.maximum.reduce(alike, initial=NO_BET)
+        if best < NO_BET / 2:
             return []
-        close = np.flatnonzero(alike >= best - self._margin).tolist()
+        close = (alike >= best - self._margin).nonzero()[0].tolist()
         return list(zip(close, self._with_each(one, close), strict=True))
 
     def _row(self, one: int) -> list[float]:
@@ -93,7 +92,9 @@ class CorrelationPlane:
         if known is None:
             known = self._rows[one] = [nan] * len(self._norms)
             if one not in self._with_gaps and len(self._returns) >= self._fewest:
-                known[:] = self._measured(one, self._around_mean, self._norms)
+                shared = np.add.reduce(self._around_mean * self._around_mean[:, one : one + 1], axis=0)
+                scale = self._norms * self._norms[one]
+                known[:] = np.divide(shared, scale, out=np.full_like(scale, np.nan), where=scale > 0).tolist()
         return known
 
     def _with_each(self, one: int | None, others: Sequence[int]) -> list[float | None]:
@@ -102,15 +103,10 @@ class CorrelationPlane:
             return [None] * len(others)
         if one in self._with_gaps or not self._with_gaps.isdisjoint(others):
             return [self.of(one, other) for other in others]
-        places = [*others, one]  # with at least two columns the sums run along the bars
-        found = self._measured(one, self._around_mean.take(places, axis=1), self._norms.take(places))
-        return [value if isfinite(value) else None for value in found[:-1]]
-
-    def _measured(self, one: int, around_mean: Floats, norms: Floats) -> list[float]:
-        shared = np.add.reduce(around_mean * self._around_mean[:, one : one + 1], axis=0)
-        scale = norms * self._norms[one]
-        found: list[float] = np.divide(shared, scale, out=np.full_like(scale, np.nan), where=scale > 0).tolist()
-        return found
+        among = self._around_mean.take([*others, one], axis=1)  # of at least two columns the sums run along the bars
+        shared = np.add.reduce(among * self._around_mean[:, one : one + 1], axis=0).tolist()
+        norm, norms = self._norms.item(one), [self._norms.item(other) for other in others]
+        return [_quotient(product, norm * other) for product, other in zip(shared, norms, strict=False)]
 
     def _where_both_are(self, one: int, two: int) -> float | None:
         columns = self._returns[:, sorted((one, two))]
@@ -145,8 +141,9 @@ class CorrelationPlane:
     @cached_property
     def _units(self) -> Singles:
         """Each column as a vector of length one, so that a product of two is their correlation; zeros if not sure."""
-        found = np.zeros(self._around_mean.shape, np.float32)
-        return np.divide(self._around_mean, self._norms, out=found, where=self._is_sure, casting="same_kind")
+        found = np.zeros(self._around_mean.shape)
+        np.divide(self._around_mean, self._norms, out=found, where=self._is_sure)
+        return found.astype(np.float32)
 
     def _roughly_where_both_are(self, one: int) -> tuple[Singles, Flags]:
         """By sums over the bars that both columns have, all of them products of vectors."""
@@ -164,9 +161,14 @@ class CorrelationPlane:
 
     @cached_property
     def _where_there(self) -> tuple[Floats, Floats, Floats]:
-        """By bar and column: 1 where there is a return; the return around the column's mean, 0 elsewhere; its square."""
+        """By bar and column: 1 where there is a return; that return around the mean of its column; its square."""
         is_there = ~np.isnan(self._returns)
         with np.errstate(all="ignore"):
             mean = np.where(is_there, self._returns, 0).sum(axis=0) / is_there.sum(axis=0)
             value = np.where(is_there, self._returns - mean, 0)
             return is_there.astype(np.float64), value, value * value
+
+
+def _quotient(product: float, scale: float) -> float | None:
+    found = product / scale if scale > 0 else nan
+    return found if isfinite(found) else None

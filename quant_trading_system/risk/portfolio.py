@@ -392,6 +392,6 @@ class Portfolio:
             self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)
             if self.keeps_squares and difference:
                 self.worst_squares += difference * (2 * held.worst_value - difference)
-        symbol, side = held.position.symbol, held.side
-        if side != self.bets.side(symbol):
-            self.bets.put(symbol, side)
+        symbol, bet = held.position.symbol, held.side
+        if bet != self.bets.side(symbol):
+            self.bets.put(symbol, bet)

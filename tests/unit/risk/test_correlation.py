@@ -7,7 +7,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from quant_trading_system.risk.bets import Bets
 from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.risk.correlation_plane import CorrelationPlane
 
 D = Decimal
 NAN = float("nan")
@@ -28,6 +30,13 @@ class Market:
 
 def source(market: Market, window: int = 60, fewest: int = 3) -> RollingCorrelations:
     return RollingCorrelations(market.symbols, market.recent, window=window, min_observations=fewest)
+
+
+def bets(**sides: int) -> Bets:
+    found = Bets()
+    for symbol, side in sides.items():
+        found.put(symbol, side)
+    return found
 
 
 PAIRS = """
@@ -64,40 +73,76 @@ def test_the_result_is_exact_to_six_places_and_never_beyond_one():
     assert measured == measured.quantize(D("0.000001"))
 
 
+GAPS = {"none": [], "one": [("S5", 3)], "mine": [("S0", 3)], "many": [(f"S{n}", n) for n in range(0, 8, 2)]}
+
+
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("gap", [False, True])
-def test_the_closest_are_among_those_that_are_named(seed, gap):
+@pytest.mark.parametrize("gaps", GAPS.values(), ids=GAPS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_those_that_are_named_say_the_same_as_all(seed, gaps, sign):
     """Whoever looks at these alone finds the first highest, and the first that is unknown, as among all."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=30)
-    columns = {f"S{n}": shared * rng.integers(-2, 3) + rng.normal(size=30) * rng.integers(0, 3) for n in range(8)}
-    if gap:
-        columns["S5"][3] = NAN
-    moving = source(Market(**columns))
-    bets = {name: int(rng.integers(-1, 2)) for name in columns if name != "S0"}
+    moves = (seed % 2, 3)  # every other market has symbols that never move
+    columns = {f"S{n}": shared * rng.integers(-2, 3) + rng.normal(size=30) * rng.integers(*moves) for n in range(8)}
+    for name, bar in gaps:
+        columns[name][bar] = NAN
+    order = list(columns)
+    rng.shuffle(order)
+    moving = source(Market(**{name: columns[name] for name in order}))
+    sides = {name: int(rng.integers(-1, 2)) for name in columns if name != "S6"}
 
     def found(others):
         best: tuple[Decimal, str] | None = None
-        for other in others:
+        for other in sorted(others):
             measured = moving.correlation("S0", other)
             if measured is None:
-                return best, other
-            alike = measured * bets[other] if bets[other] else abs(measured)
+                return None, other
+            alike = measured * sides[other] * sign if sides[other] else abs(measured)
             if best is None or alike > best[0]:
                 best = alike, other
         return best, ""
 
-    named = list(moving.closest("S0", bets))
-    assert [name for name in bets if name in named] == named
-    best, unknown = found(bets)
-    assert found(named) == (best, unknown)
-    assert len(named) == len(bets) or not unknown
+    named = list(moving.closest("S0", sign, bets(**sides)))
+    assert "S0" not in named
+    assert found(named) == found(set(sides) - {"S0"})
 
 
-def test_symbols_without_a_column_are_all_named():
+@pytest.mark.parametrize("gap", [False, True])
+def test_of_many_few_are_named(gap):
+    rng = np.random.default_rng(3)
+    columns = {f"S{n:03d}": rng.normal(size=60) for n in range(300)}
+    if gap:
+        columns["S007"][5] = NAN
+    moving, held = source(Market(**columns)), bets(**dict.fromkeys(columns, 1))
+    named = [list(moving.closest(symbol, 1, held)) for symbol in columns]
+    assert max(map(len, named)) <= 2
+    for symbol, others in zip(columns, named, strict=True):
+        assert moving.correlation(symbol, others[0]) is not None
+
+
+def test_alike_to_the_last_digit_whether_measured_with_few_or_with_all():
+    rng = np.random.default_rng(4)
+    returns = rng.normal(size=(60, 40)) * 1e-3
+    plane = CorrelationPlane(np.asfortranarray(returns), 3, range(40))
+    for one in range(40):
+        few = [int(other) for other in rng.choice(40, size=1 + one % 3)]
+        assert plane._with_each(one, few) == [plane.of(one, other) for other in few]
+
+
+def test_of_those_that_cannot_be_measured_the_first_by_name_is_enough():
+    moving = source(Market(B=[2, 4, 6, 8], C=[1, 1, 1, 1], A=[1, 2, 3, 5], D=[1, 1, 1, 1]))
+    assert list(moving.closest("A", 1, bets(B=1, D=1, C=1))) == ["C"]
+    assert list(moving.closest("C", 1, bets(B=1, A=-1))) == ["A"]
+    assert list(moving.closest("A", 1, bets(A=1))) == []
+    assert list(moving.closest("A", 1, bets())) == []
+
+
+def test_symbols_without_a_column_cannot_be_measured():
     moving = source(Market(A=[1, 2, 3, 5], B=[2, 4, 6, 8]))
-    assert list(moving.closest("A", {"X": 1, "B": 1})) == ["X", "B"]
-    assert list(moving.closest("X", {"A": 1, "B": 1})) == ["A", "B"]
+    assert set(moving.closest("A", 1, bets(X=1, Y=1, B=1))) == {"X", "B"}
+    assert list(moving.closest("X", 1, bets(X=1, B=1, A=1))) == ["A"]
+    assert list(moving.closest("X", 1, bets(X=1))) == []
 
 
 def test_only_the_window_counts():

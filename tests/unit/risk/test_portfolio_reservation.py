@@ -208,13 +208,16 @@ class SlowBooks:
     marks: dict[str, Fraction] = field(default_factory=dict)
     orders: dict[str, OpenOrder] = field(default_factory=dict)
 
+    def ends(self, symbol: str, side: int) -> Fraction:
+        """The shares that are held when all open orders of a side have filled, and none of the other."""
+        mine = [order.leaves for order in self.orders.values() if order.symbol == symbol]
+        return self.held.get(symbol, Fraction(0)) + sum(leaves for leaves in mine if leaves * side > 0)
+
     def worst_value(self, symbol: str) -> Fraction:
         """The larger of: all buys fill and no sale, all sales fill and no buy."""
         held = self.held.get(symbol, Fraction(0))
         mine = [order for order in self.orders.values() if order.symbol == symbol]
-        bought = held + sum(order.leaves for order in mine if order.leaves > 0)
-        sold = held + sum(order.leaves for order in mine if order.leaves < 0)
-        shares = max(abs(bought), abs(sold))
+        shares = max(abs(self.ends(symbol, 1)), abs(self.ends(symbol, -1)))
         dearest = max([order.price for order in mine], default=Fraction(0))
         mark = self.marks.get(symbol)
         if mark is None:
@@ -227,6 +230,7 @@ class SlowBooks:
         return self.cash + sum(self.held[s] * self.marks[s] for s in self.held)
 
 
+COLUMNS = {"PEP": 0, "KO": 1}
 SYMBOLS = st.sampled_from(["KO", "PEP", "XOM"])
 SHARES = st.decimals("0.001", "5000", places=3)
 PRICES = st.decimals("0.0001", "900", places=4)
@@ -316,6 +320,20 @@ class Reservations(RuleBasedStateMachine):
         if self.fast.keeps_squares:
             squares = sum(value * value for value in worst.values())
             assert abs(Fraction(self.fast.worst_squares) - squares) <= squares * Fraction("1e-20") + Fraction("1e-12")
+
+    @invariant()
+    def bets_agree(self) -> None:
+        """Kept up to date, by themselves and along columns, as counted anew."""
+        row = self.fast.bets.along(COLUMNS)
+        assert row.elsewhere == {"XOM"} & self.fast.open_symbols
+        for symbol in ("KO", "PEP", "XOM"):
+            most, least = (self.slow.ends(symbol, side) for side in (1, -1))
+            expected = None if most == least == 0 else int(most > 0) - int(least < 0)
+            assert self.fast.bets.side(symbol) == expected
+            column = COLUMNS.get(symbol)
+            if column is not None:
+                assert bool(row.longs[column] == 0) is (most > 0)
+                assert bool(row.shorts[column] == 0) is (least < 0)
 
     @invariant()
     def money_agrees(self) -> None:

@@ -99,7 +99,9 @@ class AlpacaClient(AlpacaReads):
         """
         part = present(qty=quantity, percentage=percentage)
         request = Request(method="DELETE", path=path_of(POSITIONS, symbol), query=tuple(part))
-        return await self._api.once(request, AlpacaOrder, Lane.STOPPING)
+        answer = await self._api.once(request, AlpacaOrder, Lane.STOPPING)
+        require_asked_for(answer.symbol == symbol, symbol)
+        return answer
 
     async def close_all_positions(self, *, cancel_orders: bool = True) -> tuple[Result, ...]:
         """Let the broker close every position, each judged alone; like `close_position` for a person in need."""
@@ -112,7 +114,9 @@ class AlpacaClient(AlpacaReads):
 
     async def cancel(self, order_id: str) -> None:
         """Ask for a cancel of the broker's `order_id`; done only when an update or the order itself says so."""
-        await self._api.repeat(Request(method="DELETE", path=path_of(ORDERS, order_id)), bytes, Lane.STOPPING)
+        request = Request(method="DELETE", path=path_of(ORDERS, order_id))
+        answer = await self._api.repeat(request, bytes, Lane.STOPPING)
+        require_asked_for(not answer or order_id.encode() in answer, order_id)  # the broker's own yes is empty
 
     async def cancel_all(self) -> tuple[Result, ...]:
         """Ask for a cancel of every open order; each is judged alone, and failures are to be tried again."""
@@ -126,7 +130,9 @@ class AlpacaClient(AlpacaReads):
         named = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not None}
         body = msgspec.json.encode(named)
         request = Request(method="PATCH", path=CONFIGURATIONS, body=body)
-        return await self._api.once(request, AccountConfigurations, Lane.STOPPING)
+        answer = await self._api.once(request, AccountConfigurations, Lane.STOPPING)
+        require_asked_for(all(getattr(answer, name) == value for name, value in named.items()), "/".join(named))
+        return answer
 
     async def _look_once(self, client_order_id: str) -> AlpacaOrder | None:
         """None also when there is no answer: then nothing is settled, as before."""

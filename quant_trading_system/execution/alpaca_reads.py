@@ -167,7 +167,9 @@ class AlpacaReads:
 
     async def asset(self, symbol: str) -> Asset | None:
         """What the broker knows about `symbol`, or None when it knows nothing."""
-        return await self._found(path_of("/v2/assets", symbol), Asset)
+        found = await self._found(path_of("/v2/assets", symbol), Asset)
+        require_asked_for(found is None or found.symbol == symbol, symbol)
+        return found
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -298,6 +298,10 @@ ANOTHER: dict[str, tuple[Any, Any]] = {
         ),
         order_json(),
     ),
+    "cancel": (lambda client: client.cancel("v-1"), order_json()),
+    "close": (lambda client: client.close_position("XOM"), order_json()),
+    "asset": (lambda client: client.asset("XOM"), {"id": "a", "symbol": "KO", "status": "active", "tradable": True}),
+    "settings": (lambda client: client.configure(AccountConfigurations(suspend_trade=True)), {"suspend_trade": False}),
 }
 
 
@@ -349,7 +353,7 @@ def test_closing_positions_is_judged_entry_by_entry():
 
 
 def test_a_part_of_a_position_is_closed_with_exact_numbers():
-    line = Client(reply(order_json()), reply(order_json()))
+    line = Client(reply(order_json(symbol="BRK/B")), reply(order_json()))
     line.ask(lambda client: client.close_position("BRK/B", quantity=D("0.100000000")))
     assert (line.last.name, line.last.query) == ("DELETE /v2/positions/BRK%2FB", (("qty", "0.1"),))
     line.ask(lambda client: client.close_position("KO", percentage=D("33.3")))
@@ -534,7 +538,7 @@ def test_every_question_has_its_path_and_its_answer(question, body, asked, holds
 
 
 def test_only_what_is_set_is_sent_as_a_setting():
-    line = Client(reply({}))
+    line = Client(reply({"suspend_trade": False, "no_shorting": True}))
     line.ask(lambda client: client.configure(AccountConfigurations(suspend_trade=False)))
     assert json.loads(line.last.body) == {"suspend_trade": False}
 

@@ -30,6 +30,8 @@ _PREFIXES = (0.31, 0.62, 0.97)
 class VectorStrategy(Strategy):
     """Override `targets` instead of `on_bar`.
 
+    A target is said on the bar at which it changes, and not again before it changes, whatever became of its order.
+
     >>> import numpy as np
     >>> class Trend(VectorStrategy):
     ...     def targets(self, closes):

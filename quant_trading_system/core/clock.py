@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Protocol
 
@@ -34,7 +36,11 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        """Seconds that never run backwards; a suspend counts where the platform has a clock for it.
+
+        `sleep` and the event loop leave a suspend out, so whoever has slept looks here again for how long it was.
+        """
+        return _passing()
 
     async def sleep(self, span: timedelta) -> None:
         await asyncio.sleep(max(span.total_seconds(), 0.0))
@@ -100,6 +106,24 @@ class ManualClock:
                 wake.set_result(None)
             await asyncio.sleep(0)  # the sleeper runs before time moves on
         self._now = max(self._now, until)  # a sleeper may have moved the clock itself
+
+
+def reader(boot_clock: int | None, read: Callable[[int], float]) -> Callable[[], float]:
+    """What reads the clock `boot_clock`, which goes on while the machine is suspended, or else `time.monotonic`.
+
+    Args:
+        boot_clock: its number, None on a platform without it; `read`: reads the clock of a number.
+    """
+    if boot_clock is None:
+        return time.monotonic
+    try:
+        read(boot_clock)
+    except OSError:  # a system may know the number and not the clock
+        return time.monotonic
+    return partial(read, boot_clock)
+
+
+_passing = reader(getattr(time, "CLOCK_BOOTTIME", None), getattr(time, "clock_gettime", lambda _: 0.0))
 
 
 async def wait_for_either(clock: Clock, event: asyncio.Event, span: timedelta) -> bool:

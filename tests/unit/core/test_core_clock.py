@@ -1,12 +1,13 @@
 """Clocks: the wall, and one that moves only when the test says so."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from time import perf_counter
 
 import pytest
 
-from quant_trading_system.core.clock import ManualClock, SystemClock
+from quant_trading_system.core.clock import ManualClock, SystemClock, reader
 
 OPEN = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -185,3 +186,29 @@ def test_the_clock_of_the_machine_is_aware_in_utc_and_its_seconds_never_run_back
 @pytest.mark.parametrize("span", [timedelta(0), -HOUR])
 def test_sleeping_for_no_time_on_the_wall_returns_at_once(span):
     asyncio.run(SystemClock().sleep(span))
+
+
+def test_a_suspend_counts_where_the_platform_has_a_clock_for_it():
+    asked: list[int] = []
+
+    def boot_clock(number: int) -> float:
+        asked.append(number)
+        return 7.5
+
+    assert reader(7, boot_clock)() == 7.5
+    assert set(asked) == {7}
+
+
+def test_without_such_a_clock_the_usual_one_is_read():
+    def unknown(number: int) -> float:
+        raise OSError(22, "Invalid argument")
+
+    assert reader(None, unknown) is time.monotonic
+    assert reader(7, unknown) is time.monotonic
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the platform has no such clock")
+def test_the_system_clock_counts_a_suspend():
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    seen = SystemClock().monotonic()
+    assert before <= seen <= time.clock_gettime(time.CLOCK_BOOTTIME)

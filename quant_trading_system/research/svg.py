@@ -7,7 +7,7 @@ style sheet by class, which is how a chart follows light and dark. Every point t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import floor, log10
@@ -22,6 +22,7 @@ MAX_POINTS = 600
 _WIDTH = 1000
 _MAX_HITS = 120
 _ROOM_ABOVE, _ROOM_BELOW = 10, 24
+_LETTER, _GAP, _LEAST_CELL = 7, 10, 44  # pixels of a digit in bold, between texts, and of a cell
 
 
 class Series(NamedTuple):
@@ -171,19 +172,29 @@ def value_map(
     """
     known = [value for _, values in rows for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    width = 100 / (len(columns) + 1)
+    names = _room((name for name, _ in rows), 0)
+    least = _room([*columns, *map(text, known)], _LEAST_CELL)
+    width = 100 / len(columns)
     parts = [
-        tag("text", name, class_="tick", x=f"{width * (i + 1.5):.2f}%", y=14, text_anchor="middle")
+        tag("text", name, class_="tick", x=f"{width * (i + 0.5):.2f}%", y=14, text_anchor="middle")
         for i, name in enumerate(columns)
     ]
     for number, (name, values) in enumerate(rows):
         top = 24 + 34 * number
-        parts.append(tag("text", name, class_="tick year", x=0, y=top + 21))
+        parts.append(tag("text", name, class_="tick year", x=-names, y=top + 21))
         for i, value in enumerate(values):
             if value is not None:
                 told = f"{columns[i]}, {name}: {text(value)}"
-                parts.append(_tinted(told, text(value), value, _depth(value, low, high), width * (i + 1), width, top))
-    return tag("svg", *parts, class_="heat", role="img", aria_label=label, width="100%", height=22 + 34 * len(rows))
+                parts.append(_tinted(told, text(value), value, _depth(value, low, high), width * i, width, top))
+    return tag(
+        "svg", *parts, class_="heat map", role="img", aria_label=label, height=22 + 34 * len(rows),
+        style=f"margin-left: {names}px; width: calc(100% - {names}px); min-width: {least * len(columns)}px",
+    )  # fmt: skip
+
+
+def _room(texts: Iterable[str], least: int) -> int:
+    """Pixels that the longest of `texts` needs in a column, with a gap; `least` at least."""
+    return max([least, *(_LETTER * len(text) + _GAP for text in texts)])
 
 
 def _depth(value: float, low: float, high: float) -> float:

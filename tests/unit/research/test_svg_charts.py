@@ -21,6 +21,7 @@ from quant_trading_system.research.svg import (
     nice_ticks,
     thinned,
     time_chart,
+    value_map,
 )
 from quant_trading_system.research.wording import number
 
@@ -116,3 +117,15 @@ def test_cells_of_a_heat_map():
     cells = [(rect.attrib["class"], rect.attrib["fill-opacity"]) for rect in root.iter("rect")]
     assert cells == [("gain", "0.60"), ("loss", "0.33"), ("gain", "0.06")]
     assert [title.text for title in root.iter("title")] == ["Jan 2020: +2.00%", "Jan 2021: −1.00%", "Feb 2021: 0.00%"]
+
+
+def test_a_map_is_as_wide_as_its_texts_need_and_no_wider():
+    """Five short columns fit a phone; the names of the rows take the room of the longest one, not that of a cell."""
+    rows = [("126", [1.09, 0.98, 0.89, None, 1.38]), ("0.001–0.02", [1.0] * 5)]
+    drawn = value_map(["4", "6", "8", "10", "12"], rows, text=number, label="m")
+    root = ElementTree.fromstring(drawn)
+    assert root.attrib["style"] == "margin-left: 80px; width: calc(100% - 80px); min-width: 220px"
+    assert {rect.attrib["width"] for rect in root.iter("rect")} == {"20.00%"}
+    assert {text.attrib["x"] for text in root.iter("text") if "year" in text.attrib.get("class", "")} == {"-80"}
+    wide = ElementTree.fromstring(value_map(["126–168", "168–210"], [("4", [1.0, 2.0])], text=number, label="m"))
+    assert wide.attrib["style"].endswith("min-width: 118px")

@@ -33,9 +33,10 @@ class _Marked:
         self._quantity = position.quantity
         self._mark = position.mark
 
-    def by(self, quote: Quote) -> None:
-        position = self.position
+    def by(self, quote: Quote) -> bool:
+        position, is_fresh = self.position, quote is not self._quote
         self._quote, self._quantity, self._mark = quote, position.quantity, position.mark
+        return is_fresh
 
     def says(self, quote: Quote) -> bool:
         position = self.position
@@ -56,6 +57,8 @@ class Marking:
         self._clock = clock
         self._limits: RiskLimits | None = None
         self._marked: dict[str, _Marked] = {}
+        self._looked_at: datetime | None = None
+        self._quiet_since: tuple[datetime, float] | None = None
 
     def mark(self) -> None:
         """Value what is held at the latest prices that can be believed."""
@@ -79,11 +82,14 @@ class Marking:
             marked = self._marked.get(symbol)
             if marked is None or not marked.says(quote):
                 changed.append((symbol, quote))
-        self._value(sorted(changed), limits)
-        self._tell_feed(now, newest, ahead)
+        is_fresh = self._value(sorted(changed), limits)
+        if is_fresh:
+            self._quiet_since = None
+        self._tell_feed(now, newest, ahead, is_fresh=is_fresh)
 
-    def _value(self, changed: list[tuple[str, Quote]], limits: RiskLimits) -> None:
-        prices, told = [], []
+    def _value(self, changed: list[tuple[str, Quote]], limits: RiskLimits) -> bool:
+        """Mark at these quotes; True when one of them was not seen before."""
+        prices, told, is_fresh = [], [], False
         for symbol, quote in changed:
             marked = self._marked.get(symbol)
             if marked is None:
@@ -96,13 +102,30 @@ class Marking:
         if prices:
             self._portfolio.mark_all(prices)
         for marked, quote in told:
-            marked.by(quote)
+            is_fresh = marked.by(quote) or is_fresh
+        return is_fresh
 
-    def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta) -> None:
+    def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta, *, is_fresh: bool) -> None:
         """For how long the exchange has been open without a quote of anything held, and how far our clock is behind."""
-        silent = _NO_TIME
-        if newest is not None and now - newest > _QUIET:
-            session = self._calendar.session_at(now)
-            silent = _NO_TIME if session is None else min(now - newest, now - session.open)
+        silent, is_quiet = _NO_TIME, not is_fresh and now is not self._looked_at
+        if newest is not None and (is_quiet or now - newest > _QUIET):
+            silent = self._silence(now, newest)
+        self._looked_at = now
         self._monitor.feed_silence = Decimal(silent // _SECOND) if silent else ZERO
         self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3) if ahead else ZERO
+
+    def _silence(self, now: datetime, newest: datetime) -> timedelta:
+        """Since `newest`, while the exchange has been open.
+
+        From the first look without a fresh quote on time is measured on the monotonic clock: a wall clock that is set
+        back must not hide a mute feed, nor one that is set forward make one up.
+        """
+        if self._quiet_since is None:
+            self._quiet_since = (max(now, newest), self._clock.monotonic())
+        else:
+            began, moment = self._quiet_since
+            now = began + timedelta(seconds=self._clock.monotonic() - moment)
+        if now - newest <= _QUIET:
+            return _NO_TIME
+        session = self._calendar.session_at(now)
+        return _NO_TIME if session is None else min(now - newest, now - session.open)

@@ -1,0 +1,74 @@
+"""A feed that says nothing is told by a clock that nobody sets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+
+from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.market.quotes import Quote, QuoteBoard
+from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.trading.marking import Marking
+from tests.support.desk import hold, limits_with
+from tests.support.market import CALENDAR, NOON, JumpingClock
+
+D = Decimal
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+
+
+class Feed:
+    """A position in KO and one in XOM, marked once a second."""
+
+    def __init__(self, calendar: Calendar = CALENDAR) -> None:
+        self.clock = JumpingClock(NOON)
+        self.board = QuoteBoard()
+        self.monitor = SimpleNamespace(limits=limits_with(), feed_silence=ZERO, clock_behind=ZERO)
+        portfolio = Portfolio(D(100_000))
+        for symbol in ("KO", "XOM"):
+            hold(portfolio, symbol, 1, "100")
+        self.marking = Marking(portfolio, self.board, self.monitor, calendar, self.clock)  # type: ignore[arg-type]
+        self.hear("KO")
+        self.hear("XOM")
+
+    def hear(self, symbol: str) -> None:
+        stamped = ManualClock.now(self.clock)  # by the exchange, whatever our clock says
+        self.board.publish(Quote(symbol, D("99.99"), D("100.01"), stamped, self.clock.now()))
+        self.marking.mark()
+
+    def wait(self, span: timedelta) -> Decimal:
+        """Mark every second; what the monitor is told in the end, seconds."""
+        for _ in range(span // SECOND):
+            self.clock.move_to(ManualClock.now(self.clock) + SECOND)
+            self.marking.mark()
+        return self.monitor.feed_silence
+
+
+@pytest.mark.parametrize("jump", [-HOUR, -3 * HOUR, -MINUTE, HOUR, timedelta(0)])
+def test_a_wall_clock_that_is_set_hides_no_mute_feed_and_makes_none_up(jump: timedelta) -> None:
+    feed = Feed()
+    assert feed.wait(30 * SECOND) == 30
+    feed.clock.jump = jump
+    assert feed.wait(30 * SECOND) == 60
+
+
+@pytest.mark.parametrize("jump", [-HOUR, -3 * HOUR])
+def test_a_feed_that_speaks_after_the_clock_was_set_back_is_not_mute(jump: timedelta) -> None:
+    feed = Feed()
+    feed.wait(30 * SECOND)
+    feed.clock.jump = jump
+    for _ in range(60):
+        feed.wait(SECOND)
+        feed.hear("KO")
+        assert feed.monitor.feed_silence == 0
+
+
+def test_what_is_quiet_over_night_is_counted_from_the_open() -> None:
+    feed = Feed()
+    feed.clock.move_to(NOON + timedelta(hours=21, minutes=35))  # 9:35 in New York on the next day
+    feed.marking.mark()
+    assert feed.monitor.feed_silence == 5 * 60

@@ -143,7 +143,7 @@ class AlgoDesk:
             quote=quote,
             session=session,
             numbers=self.market.numbers(order.symbol),
-            now=self._clock.now(),
+            now=self.market.now(),
             follows_volume=self.market.follows_volume(order.symbol),
             profile=self.market.profile(order.symbol),
         )
@@ -320,7 +320,7 @@ class AlgoDesk:
                     await self._withdraw(parent, "the journal is full")  # people have been told
 
     def _is_due(self, parent: Parent) -> bool:
-        if parent.is_dirty or (parent.wake_at is not None and self._clock.now() >= parent.wake_at):
+        if parent.is_dirty or (parent.wake_at is not None and self.market.now() >= parent.wake_at):
             return True
         return parent.state.in_doubt or self.market.touch(parent.state.order.symbol) != parent.looked_at
 
@@ -336,7 +336,7 @@ class AlgoDesk:
 
     def _decide(self, parent: Parent) -> tuple[Action, ...]:
         """One step of the walker; its state is on record when this returns."""
-        now, before = self._clock.now(), parent.state
+        now, before = self.market.now(), parent.state
         parent.is_dirty = False
         parent.looked_at = self.market.touch(before.order.symbol)
         if parent.is_broken:
@@ -382,7 +382,7 @@ class AlgoDesk:
 
     def _wind_up(self, parent: Parent) -> tuple[Action, ...]:
         """Without its algorithm: what is open is cancelled; when nothing is, the parent has failed."""
-        now = self._clock.now()
+        now = self.market.now()
         state = with_reports(parent.state, self._book.reports(parent), now)
         if not state.open_children:
             state = msgspec.structs.replace(state, status=ParentStatus.FAILED)

@@ -38,7 +38,11 @@ class Baseline(NamedTuple):
 
 
 class AlgoMarket:
-    """One market for all parents."""
+    """One market for all parents.
+
+    Attributes:
+        now: what time it is for their schedules, aware, UTC.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class AlgoMarket:
         self._calendar = calendar
         self.use_limits(limits)
         self._clock = clock
+        self.now = clock.now
         self._volumes = volumes
         self._is_halted = is_halted
         self._history: HistoryView | None = None
@@ -71,6 +76,10 @@ class AlgoMarket:
         """Look at quotes by other limits from now on."""
         self._limits = limits
         self._max_age = timedelta(microseconds=int(limits.max_quote_age_s * 1_000_000))
+
+    def tell_time(self, now: Callable[[], datetime]) -> None:
+        """From now on schedules follow `now`; the ages of quotes stay with the clock that stamped them."""
+        self.now = now
 
     def learn(self, history: HistoryView) -> None:
         """A bar has ended."""
@@ -120,7 +129,7 @@ class AlgoMarket:
 
     def session(self) -> Session | None:
         """The session in progress, or the next one."""
-        now = self._clock.now()
+        now = self.now()
         session = self._calendar.session_at(now)
         if session is not None:
             return session

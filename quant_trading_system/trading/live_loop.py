@@ -94,6 +94,8 @@ class LiveLoop:
         self._on_stop = on_stop
         self._heartbeat = heartbeat
         self._reconciler = reconciler
+        if reconciler is not None:
+            system.desk.market.tell_time(reconciler.now)
         self._tell = tell
         self._tick = tick
         self._is_stepped = is_stepped
@@ -153,7 +155,7 @@ class LiveLoop:
         due = self._system.engine.wake_at
         if due is None:
             return self._tick
-        return max(min(self._tick, due - self._system.ports.clock.now()), _NO_TIME)
+        return max(min(self._tick, due - self._system.desk.market.now()), _NO_TIME)
 
     async def _guard(self) -> None:
         """Beside a turn that waits for the broker, limits are watched and a halt is carried out all the same."""

@@ -68,7 +68,7 @@ def _judge_always(patch: pytest.MonkeyPatch) -> None:
         return usual(self, symbol)
 
     def session_anew(self: AlgoMarket) -> Any:
-        self._next = self._clock.now(), None
+        self._next = self.now(), None
         return session(self)
 
     patch.setattr(AlgoMarket, "average_volume", usual_anew)

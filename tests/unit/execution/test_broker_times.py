@@ -13,6 +13,9 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.events import RiskEvent, RiskEventKind
 from quant_trading_system.core.exceptions import BrokerTimeout
+from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.execution.algo.parent import ParentStatus
+from quant_trading_system.execution.algo.schedule import twap_schedule
 from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
 from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.execution.notices import Notice
@@ -21,6 +24,7 @@ from quant_trading_system.market.sessions import NEW_YORK, Calendar, TradingCale
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.trading.algo_market import AlgoMarket
 from quant_trading_system.trading.live_loop import LiveLoop
+from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account, limits_with
 from tests.support.market import CALENDAR, NOON, JumpingClock, moment
 from tests.support.orders import buy, sell
@@ -136,6 +140,27 @@ def test_a_wall_clock_that_is_wrong_by_a_day_turns_no_day_and_forgives_no_loss()
     assert account.portfolio.daily_pnl == -500
     opened = [event for event in account.journal.of(RiskEvent) if event.reason is RiskEventKind.DAY_OPENED]
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize("wrong", [timedelta(hours=5), timedelta(hours=-3)], ids=["ahead", "behind"])
+def test_an_algorithm_goes_by_the_brokers_clock_while_ours_is_wrong(wrong):
+    """Set forward it would end at once, and set back it would not end in time."""
+    scene = begin()
+    account, clock, desk = scene.account, scene.account.clock, scene.account.system.desk
+    loop = LiveLoop(account.system, NoBars(), run="run", reconciler=scene.reconciler)
+    account.hold("KO", 100)
+    start, end = clock.now(), clock.now() + timedelta(hours=1)
+    schedule = twap_schedule(Decimal(100), start, end, 10, Decimal(1))
+    order = twap_parent("100", side=OrderSide.SELL, start=start, end=end, schedule=schedule)
+    account.offer()
+    parent = desk.start(order).order.parent_id
+    asyncio.run(loop.turn())
+    clock.jump = wrong
+    asyncio.run(loop.turn())
+    assert desk.state_of(parent).status in (ParentStatus.WORKING, ParentStatus.PAUSED)
+    clock.move_to(end + timedelta(minutes=1))
+    asyncio.run(loop.turn())
+    assert desk.state_of(parent).status is ParentStatus.STOPPING
 
 
 class NoBars:

@@ -24,16 +24,19 @@ class BetsByColumn:
 
     Attributes:
         columns: the place of each symbol in the rows.
+        held: which columns have a bet; `begun`: counts the bets that were put on a column.
         longs, shorts: 0 where the bet may be long (or short), and `NO_BET` where it may not.
         elsewhere: symbols with a bet that have no column.
     """
 
-    __slots__ = ("columns", "elsewhere", "longs", "shorts")
+    __slots__ = ("begun", "columns", "elsewhere", "held", "longs", "shorts")
 
     def __init__(self, columns: Mapping[str, int]) -> None:
         import numpy as np
 
         self.columns = columns
+        self.begun = 0
+        self.held: NDArray[np.bool_] = np.zeros(len(columns), np.bool_)
         self.longs: NDArray[np.float32] = np.full(len(columns), NO_BET, np.float32)
         self.shorts: NDArray[np.float32] = self.longs.copy()
         self.elsewhere: set[str] = set()
@@ -42,6 +45,8 @@ class BetsByColumn:
         """The bet on `symbol` is of that side now, or there is none."""
         column = self.columns.get(symbol)
         if column is not None:
+            self.held[column] = side is not None
+            self.begun += side is not None
             self.longs[column] = NO_BET if side is None or side is SHORT else 0
             self.shorts[column] = NO_BET if side is None or side is LONG else 0
         elif side is None:

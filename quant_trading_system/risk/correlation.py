@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from quant_trading_system.risk.closest_bets import ClosestBets
     from quant_trading_system.risk.correlation_plane import CorrelationPlane
     from quant_trading_system.risk.gate_tail import GateTail
 
@@ -59,11 +60,12 @@ class RollingCorrelations(CorrelationSource):
         """
         self._symbols = symbols
         self._column = {symbol: i for i, symbol in enumerate(symbols)}
-        self._by_name = sorted(range(len(symbols)), key=symbols.__getitem__)
         self._recent_returns = recent_returns
         self._window = window
         self._fewest = min_observations
         self._plane: CorrelationPlane | None = None
+        self._closest: ClosestBets | None = None
+        self._looks = False  # at the bar that has ended last
         self._known: dict[tuple[str, str], Decimal | None] = {}
         self._tail: GateTail | None = None
         self._ratios: dict[tuple[str, int, int], Decimal | None] = {}
@@ -75,8 +77,8 @@ class RollingCorrelations(CorrelationSource):
 
     def next_bar(self) -> None:
         """Forget what was measured: a new bar has ended."""
-        if self._plane is not None:
-            self._plane = None
+        self._plane, self._looks = None, False
+        if self._known:
             self._known.clear()
         if self._ratios:
             self._ratios.clear()
@@ -109,8 +111,7 @@ class RollingCorrelations(CorrelationSource):
     def closest(self, symbol: str, sign: int, bets: Bets) -> Iterable[str]:
         row = bets.along(self._column)
         named = sorted(row.elsewhere - {symbol})[:1]  # without a column nothing can be measured
-        longs, shorts = (row.longs, row.shorts) if sign > 0 else (row.shorts, row.longs)
-        for column, found in self._seen().closest(self._column.get(symbol), longs, shorts):
+        for column, found in self._bets_of_now().find(self._column.get(symbol), sign, row):
             other = self._symbols[column]
             self._known[_pair(symbol, other)] = None if found is None else from_float(found, _PLACES)
             named.append(other)
@@ -159,8 +160,18 @@ class RollingCorrelations(CorrelationSource):
         if self._plane is None:
             from quant_trading_system.risk.correlation_plane import CorrelationPlane
 
-            self._plane = CorrelationPlane(self._recent_returns(self._window), self._fewest, self._by_name)
+            self._plane = CorrelationPlane(self._recent_returns(self._window), self._fewest)
         return self._plane
+
+    def _bets_of_now(self) -> ClosestBets:
+        if self._closest is None:
+            from quant_trading_system.risk.closest_bets import ClosestBets
+
+            self._closest = ClosestBets(sorted(self._column.values(), key=self._symbols.__getitem__))
+        if not self._looks:
+            self._looks = True
+            self._closest.begin(self._recent_returns(self._window), self._fewest)
+        return self._closest
 
 
 def _pair(symbol: str, other: str) -> tuple[str, str]:

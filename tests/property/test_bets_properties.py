@@ -40,6 +40,7 @@ def require_agreement(portfolio: Portfolio) -> None:
     assert row.elsewhere == expected.keys() - COLUMNS.keys()
     for symbol, column in COLUMNS.items():
         side = expected.get(symbol)
+        assert bool(row.held[column]) is (side is not None)
         assert row.longs[column] == (0 if side in (LONG, EITHER) else NO_BET)
         assert row.shorts[column] == (0 if side in (SHORT, EITHER) else NO_BET)
 

@@ -7,7 +7,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from quant_trading_system.risk import closest_bets
 from quant_trading_system.risk.bets import Bets
+from quant_trading_system.risk.closest_bets import ClosestBets
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.correlation_plane import CorrelationPlane
 
@@ -79,8 +81,10 @@ GAPS = {"none": [], "one": [("S5", 3)], "mine": [("S0", 3)], "many": [(f"S{n}", 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("gaps", GAPS.values(), ids=GAPS)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_those_that_are_named_say_the_same_as_all(seed, gaps, sign):
+@pytest.mark.parametrize("few", [0, 8])
+def test_those_that_are_named_say_the_same_as_all(seed, gaps, sign, few, monkeypatch):
     """Whoever looks at these alone finds the first highest, and the first that is unknown, as among all."""
+    monkeypatch.setattr(closest_bets, "_FEW", few)
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=30)
     moves = (seed % 2, 3)  # every other market has symbols that never move
@@ -108,6 +112,39 @@ def test_those_that_are_named_say_the_same_as_all(seed, gaps, sign):
     assert found(named) == found(set(sides) - {"S0"})
 
 
+@pytest.mark.parametrize("block", [1, 3])
+def test_symbols_join_those_that_were_looked_at_with_and_without_gaps(block, monkeypatch):
+    """Whatever was looked at before, the same are named as by a look at all at once."""
+    monkeypatch.setattr(closest_bets, "_FEW", 0)
+    monkeypatch.setattr(closest_bets, "_AT_ONCE", block)
+    monkeypatch.setattr(closest_bets, "_BLOCK", block)
+    rng = np.random.default_rng(8)
+    columns = {f"S{n:02d}": rng.normal(size=40) for n in range(30)}
+    for n in (5, 6, 20):
+        columns[f"S{n:02d}"][n] = NAN
+    columns["S29"][:] = 0
+    step_by_step, held, market = source(Market(**columns)), bets(), Market(**columns)
+    for bar in range(2):
+        for symbol in rng.permutation(list(columns)[bar:]).tolist():
+            for sign in (1, -1):
+                anew = bets(**{other: held.side(other) for other in held.symbols})
+                expected = source(market).closest(symbol, sign, anew)
+                assert sorted(step_by_step.closest(symbol, sign, held)) == sorted(expected)
+            held.put(symbol, int(rng.integers(-1, 2)))
+        step_by_step.next_bar()
+        held = bets(S02=1, S20=-1)
+
+
+def test_two_books_may_ask_about_the_same_market(monkeypatch):
+    monkeypatch.setattr(closest_bets, "_FEW", 0)
+    monkeypatch.setattr(closest_bets, "_AT_ONCE", 1)
+    moving = source(Market(A=[1, 2, 3, 5], B=[2, 4, 6, 8], C=[1, 2, 1, 2], D=[3, 2, 1, 0]))
+    mine, theirs = bets(B=1), bets(C=1)
+    assert list(moving.closest("A", 1, mine)) == ["B"]
+    assert list(moving.closest("A", 1, theirs)) == ["C"]
+    assert list(moving.closest("A", 1, mine)) == ["B"]
+
+
 @pytest.mark.parametrize("gap", [False, True])
 def test_of_many_few_are_named(gap):
     rng = np.random.default_rng(3)
@@ -121,13 +158,24 @@ def test_of_many_few_are_named(gap):
         assert moving.correlation(symbol, others[0]) is not None
 
 
-def test_alike_to_the_last_digit_whether_measured_with_few_or_with_all():
+@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize("block", [1, 3, 100])
+@pytest.mark.parametrize("few", [0, 8])
+def test_alike_to_the_last_digit_whether_looked_at_with_few_or_with_all(size, block, few, monkeypatch):
+    monkeypatch.setattr(closest_bets, "_FEW", few)
+    monkeypatch.setattr(closest_bets, "_AT_ONCE", block)
+    monkeypatch.setattr(closest_bets, "_BLOCK", block)
     rng = np.random.default_rng(4)
-    returns = rng.normal(size=(60, 40)) * 1e-3
-    plane = CorrelationPlane(np.asfortranarray(returns), 3, range(40))
+    returns = np.asfortranarray(rng.normal(size=(60, 40)) * 1e-3)
+    names = [f"S{n:02d}" for n in range(40)]
+    plane, columns = CorrelationPlane(returns, 3), {name: n for n, name in enumerate(names)}
     for one in range(40):
-        few = [int(other) for other in rng.choice(40, size=1 + one % 3)]
-        assert plane._with_each(one, few) == [plane.of(one, other) for other in few]
+        held = bets(**{names[n]: 1 for n in rng.choice(40, size=size, replace=False)}).along(columns)
+        closest = ClosestBets(range(40))
+        closest.begin(returns, 3)
+        for sign in (1, -1):
+            named = closest.find(one, sign, held)
+            assert named == [(column, plane.of(one, column)) for column, _ in named]
 
 
 def test_of_those_that_cannot_be_measured_the_first_by_name_is_enough():

@@ -10,6 +10,7 @@ import pytest
 
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.risk import closest_bets
 from quant_trading_system.risk.bets import Bets
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.portfolio import Portfolio
@@ -17,15 +18,15 @@ from tests.support.desk import UNHURRIED, Desk, limits_with
 from tests.support.steps import steps
 from tests.support.workloads import market_order
 
-FEW, MANY = 10, 1000
+FEW, MANY = 30, 1000
 
 
 class Ground:
-    """A gate over an account that holds `count` symbols long and short, each with an open order at times."""
+    """A gate over an account that holds `count` symbols, long and short, some with an open order; others are quoted."""
 
-    def __init__(self, count: int, *, gaps: bool, still: bool = False, bars: int = 60) -> None:
-        names = tuple(f"S{number:04d}" for number in range(count + 2))
-        returns = np.random.default_rng(5).normal(0, 0.01, (bars, count + 2))
+    def __init__(self, count: int, *, gaps: bool, still: bool = False, bars: int = 60, others: int = 2) -> None:
+        names = tuple(f"S{number:04d}" for number in range(count + others))
+        returns = np.random.default_rng(5).normal(0, 0.01, (bars, len(names)))
         if gaps:
             returns[3, ::2] = math.nan
         if still:
@@ -46,8 +47,9 @@ class Ground:
         self.first, self.second = names[-2:]
 
     def judged(self) -> int:
-        """Steps for an order that opens a position, when another one of the same bar was judged before."""
-        self.desk.check(market_order(self.first, OrderSide.SELL))
+        """Steps for an order that opens a position, when others of the same bar were judged before."""
+        for symbol in (self.first, self.second):
+            self.desk.check(market_order(symbol, OrderSide.SELL))
         order = market_order(self.second, OrderSide.BUY)
         return steps(lambda: self.desk.check(order))
 
@@ -64,7 +66,7 @@ MARKETS = {
 def test_judging_an_opening_order_asks_nothing_of_each_holding(market):
     few, many = (Ground(count, **market).judged() for count in (FEW, MANY))
     assert 500 < few
-    assert abs(many - few) < 100  # another number of symbols may come near to the closest
+    assert abs(many - few) < MANY / 4  # another number of symbols may come near to the closest
 
 
 def test_a_gate_that_walks_through_the_holdings_is_noticed(monkeypatch):
@@ -76,6 +78,26 @@ def test_a_gate_that_walks_through_the_holdings_is_noticed(monkeypatch):
     monkeypatch.setattr(RollingCorrelations, "closest", walk)
     few, many = (Ground(count, gaps=False).judged() for count in (FEW, MANY))
     assert many - few > MANY
+
+
+def test_of_a_large_market_few_columns_are_looked_at():
+    ground = Ground(FEW, gaps=False, others=MANY)
+    ground.desk.check(market_order(ground.first, OrderSide.SELL))
+    assert FEW < ground.source._bets_of_now()._seen.count < MANY * 2 / 3
+
+
+def test_columns_that_are_asked_about_one_after_the_other_are_taken_in_together(monkeypatch):
+    taken = []
+    measure = closest_bets._Seen._measure
+    monkeypatch.setattr(
+        closest_bets._Seen, "_measure", lambda seen, some: (taken.append(len(some)), measure(seen, some))
+    )
+    ground, held = Ground(FEW, gaps=False, others=MANY), Bets()
+    for number in range(MANY):
+        list(ground.source.closest(f"S{number:04d}", 1, held))
+        held.put(f"S{number:04d}", 1)
+    assert len(taken) < 10
+    assert MANY <= sum(taken) <= MANY + FEW
 
 
 def test_booking_asks_nothing_of_other_holdings():

@@ -10,7 +10,8 @@ import msgspec
 
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.market.sessions import NEW_YORK
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.venue_orders import VenueFill
 
 _ZERO = Decimal(0)

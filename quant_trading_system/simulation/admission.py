@@ -13,7 +13,8 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account
 from quant_trading_system.simulation.account_rules import AccountRules
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.trading_hours import Phase
 from quant_trading_system.simulation.venue_orders import PositionIntent
 

@@ -14,7 +14,8 @@ from quant_trading_system.simulation.activities import ActivityLog
 from quant_trading_system.simulation.books import UNIT, decimal_of, units
 from quant_trading_system.simulation.fees import FeeBreakdown, FeeSchedule
 from quant_trading_system.simulation.floor import MarketView, Trade
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.realism import MovableMarket
 from quant_trading_system.simulation.venue_orders import VenueFill
 

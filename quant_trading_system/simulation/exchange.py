@@ -20,10 +20,11 @@ from quant_trading_system.simulation.booking import Booking
 from quant_trading_system.simulation.faults import Dice
 from quant_trading_system.simulation.floor import IMMEDIATE, MarketView, Trade, TradingFloor
 from quant_trading_system.simulation.groups import Groups
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.mishaps import Mishaps
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.order_life import OrderLife
-from quant_trading_system.simulation.resting import Path, follow, quiet_steps
+from quant_trading_system.simulation.resting import Path
 from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, expires_at, extended_since
 from quant_trading_system.simulation.venue_orders import Notice
 from quant_trading_system.simulation.wire import EventKind, Handlers, Wire
@@ -96,12 +97,14 @@ class Exchange(OrderLife):
     def recall(self, live: LiveOrder, now: datetime) -> None:
         """A cancel leaves the customer."""
         live.cancel_requested_at = live.updated_at = now
+        self._orders.wake(live)
         self._wire.send(now, EventKind.CANCEL, live)
 
     def amend(self, old: LiveOrder, new: LiveOrder, now: datetime) -> None:
         """The request to put `new` in the place of `old` leaves the customer."""
         old.replaced_by, new.replaces = new.number, old.number
         old.updated_at = now
+        self._orders.wake(old)
         self._wire.send(now, EventKind.REPLACE, new)
         if new.order.time_in_force is _GTC or new.order.extended_hours:
             self._set_lifetime(new)
@@ -149,18 +152,15 @@ class Exchange(OrderLife):
             return 0
         for symbol in symbols:
             path = ahead(symbol)
-            for live in self._orders.open_in(symbol):
-                steps = min(steps, quiet_steps(live, path, through=self._floor.trades_through))
-                if not steps:
-                    return 0
+            steps = min(steps, self._orders.quiet_steps(symbol, path, through=self._floor.trades_through))
+            if not steps:
+                return 0
         return steps
 
     def pass_over(self, passed: Callable[[str], Path]) -> None:
         """Steps at which all open orders rested were not shown; `passed` gives their prices."""
         for symbol in self._orders.symbols():
-            path = passed(symbol)
-            for live in self._orders.open_in(symbol):
-                follow(live, path)
+            self._orders.pass_over(symbol, passed(symbol))
 
     def open_session(self, moment: datetime) -> None:
         """The market opens: waiting orders begin to work and meet the first quote of the session.
@@ -174,6 +174,7 @@ class Exchange(OrderLife):
         self.opened_at = moment
         self._account.begin_day(self._calendar.trade_date(moment))
         self._account.mark_all()
+        self._orders.wake_all()
         for live in self._orders.open_orders():
             live.rested = False  # it meets the opening price, better than its limit or not
             live.waits_since = live.ahead = None
@@ -297,11 +298,14 @@ class Exchange(OrderLife):
             self._work(live, view, at)
 
     def _work_all(self, view: MarketView, at: datetime) -> None:
-        for live in self._orders.open_in(view.quote.symbol):
+        orders, may_rest = self._orders, not self._floor.has_queues
+        for live in orders.meet(view.quote):
             if live.is_working:
                 self._work(live, view, at)
             elif live.passive and live.status is OrderStatus.HELD:
                 self._groups.watch(live, view, at, self)
+            if may_rest:
+                orders.settle(live)
 
     def _work_extended(self, view: MarketView, at: datetime) -> None:
         """Orders for the hours around the session begin to work with the first quote that they see."""

@@ -161,6 +161,11 @@ class TradingFloor:
         return not (self._queue or self._impact is not None or self.halted)
 
     @property
+    def has_queues(self) -> bool:
+        """Every quote moves the orders that rest along their queues."""
+        return self._queue
+
+    @property
     def trades_through(self) -> bool:
         """A resting limit trades only when the quote is better."""
         return self._fills.through

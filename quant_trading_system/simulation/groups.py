@@ -21,8 +21,9 @@ from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import OrderClass
 from quant_trading_system.simulation.books import UNIT, Books, decimal_of, units
 from quant_trading_system.simulation.floor import MarketView
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.matching import elected
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.venue_orders import VenueOrder
 
 

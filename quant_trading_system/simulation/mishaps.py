@@ -17,7 +17,8 @@ from quant_trading_system.simulation.booking import Booking
 from quant_trading_system.simulation.books import units
 from quant_trading_system.simulation.faults import Dice
 from quant_trading_system.simulation.floor import Trade, TradingFloor
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.order_life import OrderLife
 from quant_trading_system.simulation.venue_orders import Notice, VenueFill
 from quant_trading_system.simulation.wire import EventKind, Wire

@@ -22,8 +22,9 @@ from quant_trading_system.simulation.books import decimal_of, units
 from quant_trading_system.simulation.exchange import Exchange
 from quant_trading_system.simulation.group_rules import members_of
 from quant_trading_system.simulation.groups import Groups
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.order_form import Body
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.order_request import order_from
 from quant_trading_system.simulation.questions import admit, admit_passive, require_asset
 from quant_trading_system.simulation.records import VenueRecords

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.simulation.groups import Groups
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.venue_orders import Notice, VenueFill
 from quant_trading_system.simulation.wire import Wire
 
@@ -35,6 +36,8 @@ class OrderLife(ABC):
     ) -> None:
         """The order has a new status: report it."""
         live.status, live.updated_at = status, at
+        if live.is_open:
+            self._orders.wake(live)
         shown = self._groups.show(live) if live.group else self._orders.show(live)
         self._wire.report(shown, trigger, at, reason, fill)
 

@@ -15,7 +15,8 @@ from quant_trading_system.simulation.activities import Activity, ActivityLog, Ac
 from quant_trading_system.simulation.admission import not_found
 from quant_trading_system.simulation.books import LedgerEntry, dollars
 from quant_trading_system.simulation.groups import Groups
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.trading_hours import expires_at
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 

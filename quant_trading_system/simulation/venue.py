@@ -55,7 +55,7 @@ from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.floor import TradingFloor
 from quant_trading_system.simulation.groups import Groups
 from quant_trading_system.simulation.keeping import VenueState, decode, encode
-from quant_trading_system.simulation.live_orders import LiveOrder, OrderIndex
+from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.models import (
     ALWAYS_FULL,
     NO_LATENCY,
@@ -66,6 +66,7 @@ from quant_trading_system.simulation.models import (
     stream,
 )
 from quant_trading_system.simulation.order_desk import OrderDesk
+from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.realism import PLAIN, MovableMarket, Realism
 from quant_trading_system.simulation.resting import Path
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder

@@ -31,7 +31,7 @@ from quant_trading_system.execution.corrections import changes
 from quant_trading_system.execution.group_lives import GroupLives
 from quant_trading_system.execution.order_entries import changed, decided
 from quant_trading_system.execution.order_room import OrderRoom
-from quant_trading_system.execution.order_store import OrderRecord, OrderStore
+from quant_trading_system.execution.order_store import AT_REST, OrderRecord, OrderStore
 from quant_trading_system.execution.order_watch import OrderWatch, flaw_of
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -361,7 +361,7 @@ class OrderLives:
         if ends or trigger is _REPLACE or not status.is_open:
             record.pending = _NOTHING_ASKED
         record.reason = reason or record.reason
-        if status.is_open is not before.is_open:
+        if status.is_open is not before.is_open or (status not in AT_REST and status.is_open):
             self.store.settle(record)
         self.room.adjust(record, before)
         self.watch.moved(record, before)
@@ -388,12 +388,12 @@ class OrderLives:
     def _free_older(self, record: OrderRecord, old: OrderRecord, *, on_record: bool) -> None:
         """An order that was to take another's place has ended: the other one works on, and may be asked again."""
         if old.pending is PendingRequest.REPLACE:
-            why = f"{record.order_id} is {record.status}"
-            self.request(old, RequestTrigger.REFUSED, why, on_record=on_record)
+            self.request(old, RequestTrigger.REFUSED, f"{record.order_id} is {record.status}", on_record=on_record)
 
     def request(self, record: OrderRecord, trigger: RequestTrigger, reason: str, *, on_record: bool = True) -> None:
         """Note what was asked of a working order, or how that ended."""
         record.pending = advance_request(record.pending, trigger)
+        self.store.stir(record)
         if trigger is RequestTrigger.ASK_CANCEL and record.group is not None:
             record.group.asked.add(record.order_id)
         if on_record:

@@ -25,7 +25,8 @@ _PRICE_QUANTUM = Decimal("1E-9")
 _BUY = OrderSide.BUY
 _CREATED, _NOTHING_ASKED = OrderStatus.CREATED, PendingRequest.NONE
 _add, _multiply = LEDGER.add, LEDGER.multiply
-_AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
+AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
+"""An order waits at the broker."""
 
 
 class OrderRecord(msgspec.Struct, eq=False):
@@ -192,6 +193,7 @@ class OrderStore:
         self._by_id: dict[str, OrderRecord] = {}
         self._open: dict[str, OrderRecord] = {}
         self._open_of: dict[str, dict[str, OrderRecord]] = {}
+        self._astir: dict[str, OrderRecord] = {}  # every open order that is not at rest, and some that are by now
         self._finished: dict[str, None] = {}
 
     def __len__(self) -> int:
@@ -205,7 +207,7 @@ class OrderStore:
         """Take in a new order."""
         self.count += 1
         if record.status.is_open:
-            self._by_id[record.order_id] = record
+            self._by_id[record.order_id] = self._astir[record.order_id] = record
             self._enter(record)
         else:
             self.take_back(record)
@@ -225,10 +227,12 @@ class OrderStore:
         if record.status.is_open:
             if self._open.get(order_id) is not record:  # another record of it may be there
                 self._enter(record)
+            self._astir[order_id] = record
             self._finished.pop(order_id, None)
             return
         if self._open.pop(order_id, None) is not None:
             self._open_of[record.order.symbol].pop(order_id, None)
+            self._astir.pop(order_id, None)
         if record.group is not None and record.group.is_needed:
             self._finished.pop(order_id, None)
             return  # its group goes on, and must find it
@@ -250,12 +254,21 @@ class OrderStore:
         """Some order is open or in doubt."""
         return bool(self._open)
 
+    def stir(self, record: OrderRecord) -> None:
+        """Something is asked of the order, or no longer."""
+        if record.order_id in self._open:
+            self._astir[record.order_id] = record
+
     @property
     def is_at_rest(self) -> bool:
         """Every open order waits at the broker, and nothing is asked of any."""
-        return not self._open or all(
-            record.status in _AT_REST and record.pending is PendingRequest.NONE for record in self._open.values()
-        )
+        astir = self._astir
+        while astir:
+            order_id, record = next(iter(astir.items()))
+            if record.status not in AT_REST or record.pending is not PendingRequest.NONE:
+                return False
+            del astir[order_id]  # it need not be looked at again before something happens to it
+        return True
 
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """Open and in-doubt orders, oldest first; of one symbol if asked."""

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.positions import Position
 from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_room import OrderRoom
+from quant_trading_system.execution.order_store import AT_REST, OrderStore
 from quant_trading_system.execution.order_watch import OrderWatch
 from quant_trading_system.risk import checklist
 from quant_trading_system.risk.calm_look import CalmLook
@@ -25,6 +27,7 @@ from quant_trading_system.trading.algo_market import AlgoMarket
 from quant_trading_system.trading.marking import Marking
 from quant_trading_system.trading.switch_moves import SwitchMoves
 from quant_trading_system.trading.trading_engine import TradingEngine
+from tests.support.plain_exchange import let_nothing_rest
 
 _NOTHING = property(lambda self: None, lambda self, value: None)
 
@@ -38,6 +41,7 @@ class Forgetful(dict[str, object]):
 
 def take_the_plain_way(patch: pytest.MonkeyPatch) -> None:
     """No step relies on what an earlier one has seen, and every rule is judged by its own check."""
+    let_nothing_rest(patch)
     _look_always(patch)
     _judge_always(patch)
     _reckon_always(patch)
@@ -55,7 +59,12 @@ def _look_always(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SwitchMoves, "at_rest", _NOTHING, raising=False)
     patch.setattr(SwitchMoves, "_all_seen", _NOTHING, raising=False)
     patch.setattr(OrderManager, "needs_tending", True)
+    patch.setattr(OrderStore, "is_at_rest", property(_all_at_rest))
     patch.setattr(TradingEngine, "_is_wanting", property(lambda self: True))
+
+
+def _all_at_rest(self: OrderStore) -> bool:
+    return all(o.status in AT_REST and o.pending is PendingRequest.NONE for o in self.open_orders())
 
 
 def _judge_always(patch: pytest.MonkeyPatch) -> None:

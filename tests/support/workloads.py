@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -53,11 +54,11 @@ def cents(history: PriceHistory) -> list[list[int]]:
     return rows
 
 
-def setup() -> Setup:
-    """An account with ten million dollars and costs that a bare loop knows."""
+def setup(**limits: Any) -> Setup:
+    """An account with ten million dollars and costs that a bare loop knows; `limits` of its own, if there are any."""
     return Setup(
         cash=Decimal(CASH_CENTS) / 100,
-        limits=limits_with(**UNHURRIED, **ROOMY),
+        limits=limits_with(**UNHURRIED, **ROOMY, **limits),
         first_bar=PAST,
         costs=Costs(
             spread_bps=Decimal(0),
@@ -68,9 +69,9 @@ def setup() -> Setup:
     )
 
 
-def traded(strategy: Strategy, history: PriceHistory) -> BacktestResult:
+def traded(strategy: Strategy, history: PriceHistory, **limits: Any) -> BacktestResult:
     """The whole backtest of a workload."""
-    return backtest(strategy, history, setup())
+    return backtest(strategy, history, setup(**limits))
 
 
 def told(result: BacktestResult) -> Told:
@@ -208,6 +209,31 @@ class Protected(Strategy):
                 order_type=OrderType.STOP,
                 time_in_force=TimeInForce.GTC,
                 stop_price=self.stop,
+            )
+
+
+class Crowding(Strategy):
+    """On each bar a share at the market, and one at a limit out of reach, which stays until the end."""
+
+    def __init__(self, bars: int) -> None:
+        self.bars = bars
+
+    def on_bar(self, market: MarketView) -> Iterable[Order]:
+        """Nothing on the last bar, whose orders nobody would fill."""
+        if market.bar >= self.bars:
+            return
+        symbol = market.symbols[market.bar % len(market.symbols)]
+        close = market.close(symbol)
+        if close is not None:
+            yield market_order(symbol, OrderSide.BUY, Decimal(1))
+            yield Order(
+                symbol=symbol,
+                side=OrderSide.BUY,
+                quantity=Decimal(1),
+                order_type=OrderType.LIMIT,
+                time_in_force=TimeInForce.GTC,
+                limit_price=(close / 2).quantize(Decimal("0.01")),
+                repeat=True,
             )
 
 

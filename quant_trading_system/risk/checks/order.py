@@ -164,10 +164,11 @@ def check_self_match(case: Case) -> CheckResult | None:
     An order without a limit could meet any, so it waits for the other side to be gone. Orders of a group, and
     trailing stops, are told apart by the broker.
     """
-    order = case.order
-    if case.shrinks or _is_kept_apart(order):
+    order, holding = case.order, case.holding
+    other_side = holding.sells if order.side is OrderSide.BUY else holding.buys
+    if not other_side or case.shrinks or _is_kept_apart(order):
         return None
-    for reservation in case.holding.orders.values():
+    for reservation in holding.orders.values():
         opposite = (reservation.leaves < 0) if order.side is OrderSide.BUY else (reservation.leaves > 0)
         is_at_market = not reservation.is_leg and not reservation.is_parent
         if opposite and is_at_market and _may_meet(order, reservation.order):

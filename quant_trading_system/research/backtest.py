@@ -179,7 +179,7 @@ class Backtest:
             if self._market.row != row:
                 self._market.leap(row)
         if self._venue.symbols_with_orders():
-            self._venue.pass_over(lambda symbol: self._market.path(symbol, stretch.begin, row + 1))
+            self._venue.pass_over(self._market.paths(stretch.begin, row + 1))
             self._show_quotes()
         monitor = self._system.monitor
         span = 2 * float(monitor.limits.rapid_loss_window_s)

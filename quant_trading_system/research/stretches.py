@@ -151,4 +151,4 @@ class Stretches:
             end = begin + bisect_left(range(begin, end), due, key=block.at)
         if begin == end:
             return end
-        return begin + self._venue.quiet_steps(end - begin, lambda symbol: self._market.path(symbol, begin, end))
+        return begin + self._venue.quiet_steps(self._market.paths(begin, end))

@@ -7,7 +7,6 @@ for it trade in the hours around the session, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
@@ -24,7 +23,7 @@ from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.mishaps import Mishaps
 from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.order_life import OrderLife
-from quant_trading_system.simulation.resting import Path
+from quant_trading_system.simulation.resting import Paths
 from quant_trading_system.simulation.trading_hours import AFTER_HOURS, Phase, expires_at, extended_since
 from quant_trading_system.simulation.venue_orders import Notice
 from quant_trading_system.simulation.wire import EventKind, Handlers, Wire
@@ -140,27 +139,15 @@ class Exchange(OrderLife):
                 self._work_all(view, moment)
         self.run_until(moment)
 
-    def quiet_steps(self, steps: int, ahead: Callable[[str], Path]) -> int:
-        """How many of the coming steps leave all open orders at rest; 0 where that cannot be told.
-
-        Args:
-            steps: to look at, all of them within one session.
-            ahead: the prices of a symbol at these steps.
-        """
-        symbols = self._orders.symbols()
-        if symbols and not (self._dice.calm and self._floor.is_plain):
+    def quiet_steps(self, ahead: Paths) -> int:
+        """How many of the coming steps, all of one session, leave all open orders at rest; 0 where nobody can tell."""
+        if self._orders.symbols() and not (self._dice.calm and self._floor.is_plain):
             return 0
-        for symbol in symbols:
-            path = ahead(symbol)
-            steps = min(steps, self._orders.quiet_steps(symbol, path, through=self._floor.trades_through))
-            if not steps:
-                return 0
-        return steps
+        return self._orders.quiet_steps(ahead, through=self._floor.trades_through)
 
-    def pass_over(self, passed: Callable[[str], Path]) -> None:
-        """Steps at which all open orders rested were not shown; `passed` gives their prices."""
-        for symbol in self._orders.symbols():
-            self._orders.pass_over(symbol, passed(symbol))
+    def pass_over(self, passed: Paths) -> None:
+        """Steps at which all open orders rested were not shown."""
+        self._orders.pass_over(passed)
 
     def open_session(self, moment: datetime) -> None:
         """The market opens: waiting orders begin to work and meet the first quote of the session.

@@ -20,7 +20,7 @@ from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation import paths
 from quant_trading_system.simulation.price_rows import Block, MarketStep, PriceRows, Shape
 from quant_trading_system.simulation.realism import PARTS, PLAIN, Realism, Window
-from quant_trading_system.simulation.resting import Path
+from quant_trading_system.simulation.resting import Paths
 
 SOURCE = "simulated"
 """The source that every quote of this market names."""
@@ -233,11 +233,11 @@ class SimulatedMarket:
         """Where symbols of the history stand in the arrays of its blocks."""
         return [self._columns[symbol] for symbol in symbols]
 
-    def path(self, symbol: str, begin: int, end: int) -> Path:
-        """The prices of a symbol at steps of the present block, which our own executions have not displaced."""
+    def paths(self, begin: int, end: int) -> Paths:
+        """The prices of all symbols at steps of the present block, which our own executions have not displaced."""
         assert self._block is not None, "asked for before the first step"
-        block, column = self._block, self._columns[symbol]
-        return Path(block.last[begin:end, column], block.bid[begin:end, column], block.ask[begin:end, column])
+        block = self._block
+        return Paths(block.last[begin:end], block.bid[begin:end], block.ask[begin:end], self._columns)
 
     # -- our own executions -----------------------------------------------------------------------------------------
 

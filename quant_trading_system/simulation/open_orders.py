@@ -5,14 +5,14 @@ Whatever happens to an order wakes it. When it has met a quote, it may rest agai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
 import msgspec
 
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.simulation.live_orders import LiveOrder
-from quant_trading_system.simulation.resting import Path, Rest, follow, quiet_steps
+from quant_trading_system.simulation.resting import Paths, Rest, follow
 from quant_trading_system.simulation.resting_orders import RestingOrders
 
 
@@ -58,10 +58,13 @@ class OpenOrders(msgspec.Struct, eq=False, gc=False):
         if self.awake.pop(number, None) is None and self.resting is not None:
             self.resting.pop(number)
 
-    def meet(self, quote: Quote) -> Iterator[LiveOrder]:
+    def meet(self, quote: Quote) -> Iterable[LiveOrder]:
         """The orders to which the quote may do something, oldest first, also those that it wakes on the way."""
         for number in () if self.resting is None else self.resting.met(quote):
             self.wake(number)
+        return self._in_turn() if self.awake else ()
+
+    def _in_turn(self) -> Iterator[LiveOrder]:
         due = self.due = sorted(self.awake)  # which makes it a heap
         try:
             while due:
@@ -72,18 +75,9 @@ class OpenOrders(msgspec.Struct, eq=False, gc=False):
         finally:
             self.meeting = 0
 
-    def quiet_steps(self, path: Path, *, through: bool) -> int:
-        """How many of the coming steps leave all of them at rest."""
-        steps = len(path.last)
-        for live in self.awake.values():
-            steps = min(steps, quiet_steps(live, path, through=through))
-            if not steps:
-                return 0
-        return steps if self.resting is None else min(steps, self.resting.quiet_steps(path, through=through))
-
-    def pass_over(self, path: Path) -> None:
+    def pass_over(self, passed: Paths, symbol: str) -> None:
         """Take note of steps at which all of them rested."""
         for live in self.awake.values():
-            follow(live, path)
-        if self.resting is not None:
-            self.resting.pass_over(path)
+            follow(live, passed.of(symbol))
+        if self.resting is not None and self.resting.has_trailed:
+            self.resting.pass_over(passed.of(symbol))

@@ -11,7 +11,8 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.simulation.books import units
 from quant_trading_system.simulation.live_orders import LiveOrder
 from quant_trading_system.simulation.open_orders import OpenOrders
-from quant_trading_system.simulation.resting import Path, rest_of
+from quant_trading_system.simulation.resting import Paths, quiet_steps, rest_of
+from quant_trading_system.simulation.resting_orders import quiet_steps_of
 from quant_trading_system.simulation.venue_orders import VenueOrder
 
 _BUY = OrderSide.BUY
@@ -154,13 +155,21 @@ class OrderIndex:
         for of_symbol in self._by_symbol.values():
             of_symbol.wake_all()
 
-    def quiet_steps(self, symbol: str, path: Path, *, through: bool) -> int:
-        """How many of the coming steps leave the open orders of a symbol as they are; see `resting`."""
-        return self._by_symbol[symbol].quiet_steps(path, through=through)
+    def quiet_steps(self, ahead: Paths, *, through: bool) -> int:
+        """How many of the coming steps leave all open orders as they are; see `resting`."""
+        steps = len(ahead.last)
+        for symbol, of_symbol in self._by_symbol.items():
+            for live in of_symbol.awake.values():
+                steps = min(steps, quiet_steps(live, ahead.of(symbol), through=through))
+                if not steps:
+                    return 0
+        resting = {symbol: orders.resting for symbol, orders in self._by_symbol.items() if orders.resting is not None}
+        return min(steps, quiet_steps_of(resting, ahead, through=through))
 
-    def pass_over(self, symbol: str, path: Path) -> None:
-        """Steps at which the open orders of a symbol rested were not shown."""
-        self._by_symbol[symbol].pass_over(path)
+    def pass_over(self, passed: Paths) -> None:
+        """Steps at which all open orders rested were not shown."""
+        for symbol, of_symbol in self._by_symbol.items():
+            of_symbol.pass_over(passed, symbol)
 
     # -- what is held back ----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -29,6 +30,20 @@ class Path(NamedTuple):
     last: Integers
     bid: Integers
     ask: Integers
+
+
+class Paths(NamedTuple):
+    """The same of many symbols: int64 [steps, symbols]; `columns` tells where each of them stands."""
+
+    last: Integers
+    bid: Integers
+    ask: Integers
+    columns: Mapping[str, int]
+
+    def of(self, symbol: str) -> Path:
+        """Those of one symbol."""
+        column = self.columns[symbol]
+        return Path(self.last[:, column], self.bid[:, column], self.ask[:, column])
 
 
 class Waits(StrEnum):
@@ -97,8 +112,10 @@ def quiet_steps(live: LiveOrder, path: Path, *, through: bool) -> int:
         return 0
     if live.is_working and live.waits_for_stop and live.order.order_type is _TRAILING_STOP:
         return steps_before(_sets_off(live, path.last))
-    return min((steps_before(reaches(waits, price, path, through=through)) for waits, price in rest),
-               default=len(path.last))  # fmt: skip
+    steps = len(path.last)
+    for waits, price in rest:
+        steps = min(steps, steps_before(reaches(waits, side_of(waits, path), micros(price), through=through)))
+    return steps
 
 
 def follow(live: LiveOrder, path: Path) -> None:
@@ -108,18 +125,33 @@ def follow(live: LiveOrder, path: Path) -> None:
         live.follow(dollars(best.item()))
 
 
-def reaches(waits: Waits, price: Decimal, path: Path, *, through: bool) -> Steps:
-    """The steps at which the market is where an order waits for it."""
-    at = int(price * MICROS)  # ticks are larger
+def side_of(waits: Waits, path: Path | Paths) -> Integers:
+    """The prices that an order looks at while it waits."""
     match waits:
         case Waits.ASK_FALLS:
-            return path.ask < at if through else path.ask <= at
+            return path.ask
         case Waits.BID_RISES:
-            return path.bid > at if through else path.bid >= at
-        case Waits.LAST_FALLS | Waits.TRAILED_FALLS:
-            return path.last <= at
+            return path.bid
         case _:
-            return path.last >= at
+            return path.last
+
+
+def reaches(waits: Waits, prices: Integers, own: int | Integers, *, through: bool) -> Steps:
+    """Where prices of the market are where an order waits for them, with its own price in micro-dollars."""
+    match waits:
+        case Waits.ASK_FALLS if through:
+            return prices < own
+        case Waits.BID_RISES if through:
+            return prices > own
+        case Waits.ASK_FALLS | Waits.LAST_FALLS | Waits.TRAILED_FALLS:
+            return prices <= own
+        case _:
+            return prices >= own
+
+
+def micros(price: Decimal) -> int:
+    """Micro-dollars; ticks are larger."""
+    return int(price * MICROS)
 
 
 def steps_before(happens: Steps) -> int:
@@ -131,7 +163,7 @@ def steps_before(happens: Steps) -> int:
 def _sets_off(live: LiveOrder, last: Integers) -> Steps:
     """A trailing stop that has seen a trade could be set off; its stop moves on the way."""
     assert live.high_water_mark is not None
-    sells, mark = live.order.side is OrderSide.SELL, int(live.high_water_mark * MICROS)
+    sells, mark = live.order.side is OrderSide.SELL, micros(live.high_water_mark)
     best = np.maximum if sells else np.minimum
     marks = best.accumulate(best(last, mark)).astype(np.float64)
     fixed, share = live.order.trail_price, live.order.trail_percent

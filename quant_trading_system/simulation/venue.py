@@ -34,7 +34,7 @@ shown as a `VenueOrder` (`broker_status`, `position_intent`, `legs`, all time st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -68,7 +68,7 @@ from quant_trading_system.simulation.models import (
 from quant_trading_system.simulation.order_desk import OrderDesk
 from quant_trading_system.simulation.order_index import OrderIndex
 from quant_trading_system.simulation.realism import PLAIN, MovableMarket, Realism
-from quant_trading_system.simulation.resting import Path
+from quant_trading_system.simulation.resting import Paths
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 from quant_trading_system.simulation.wire import Subscriber, Wire
 
@@ -181,19 +181,18 @@ class Venue(OrderDesk):
         """
         self._exchange.on_quote(quote, volume_available)
 
-    def quiet_steps(self, steps: int, ahead: Callable[[str], Path]) -> int:
+    def quiet_steps(self, ahead: Paths) -> int:
         """How many of the coming steps of the market leave all open orders at rest; 0 where that cannot be told.
 
         Such steps need not be shown with `on_quote`; `pass_over` tells of them afterwards.
 
         Args:
-            steps: to look at, all of them within one session.
-            ahead: the prices of a symbol at these steps.
+            ahead: the prices of all symbols with orders at these steps, which lie within one session.
         """
-        return self._exchange.quiet_steps(steps, ahead)
+        return self._exchange.quiet_steps(ahead)
 
-    def pass_over(self, passed: Callable[[str], Path]) -> None:
-        """Take note of steps that were not shown; `passed` gives the prices of a symbol at them."""
+    def pass_over(self, passed: Paths) -> None:
+        """Take note of steps that were not shown, with the prices of all symbols with orders at them."""
         self._exchange.pass_over(passed)
 
     def open_session(self, moment: datetime) -> None:

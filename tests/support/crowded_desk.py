@@ -19,7 +19,7 @@ from quant_trading_system.simulation.faults import Faults
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.models import FillModel, LatencyModel
 from quant_trading_system.simulation.realism import MarketImpact, Realism
-from quant_trading_system.simulation.resting import Path
+from quant_trading_system.simulation.resting import Paths
 from tests.support.venue_desk import MONDAY, TUESDAY, WEDNESDAY, VenueDesk
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -122,10 +122,10 @@ class CrowdedDesk:
         if not venue.is_open or (due is not None and due <= now + steps * second):
             return
         walks = {symbol: self._walk(symbol, steps) for symbol in venue.symbols_with_orders()}
-        quiet = venue.quiet_steps(steps, lambda symbol: _path(walks[symbol]))
+        quiet = venue.quiet_steps(_paths(walks, steps))
         shown = 0
         if quiet > 1 and self.may_pass_over:
-            venue.pass_over(lambda symbol: _path(walks[symbol][:quiet]))
+            venue.pass_over(_paths(walks, quiet))
             self.leaps += 1
             shown = quiet - 1
         for step in range(steps):
@@ -260,6 +260,6 @@ class CrowdedDesk:
         self.desk = new
 
 
-def _path(cents: list[int]) -> Path:
-    last = np.array(cents, dtype=np.int64) * 10_000
-    return Path(last, last - 10_000, last + 10_000)
+def _paths(walks: dict[str, list[int]], steps: int) -> Paths:
+    last = np.array([walk[:steps] for walk in walks.values()], dtype=np.int64).reshape(len(walks), steps).T * 10_000
+    return Paths(last, last - 10_000, last + 10_000, {symbol: column for column, symbol in enumerate(walks)})

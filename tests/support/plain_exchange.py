@@ -5,7 +5,6 @@ What rests, and until when, is a short cut of `open_orders`; this is what it mus
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.simulation.exchange import Exchange
 from quant_trading_system.simulation.floor import MarketView
-from quant_trading_system.simulation.resting import Path, follow, quiet_steps
+from quant_trading_system.simulation.resting import Paths, follow, quiet_steps
 
 
 def let_nothing_rest(patch: pytest.MonkeyPatch) -> None:
@@ -31,15 +30,15 @@ def _work_all(self: Exchange, view: MarketView, at: datetime) -> None:
             self._groups.watch(live, view, at, self)
 
 
-def _quiet_steps(self: Exchange, steps: int, ahead: Callable[[str], Path]) -> int:
+def _quiet_steps(self: Exchange, ahead: Paths) -> int:
     if self._orders.symbols() and not (self._dice.calm and self._floor.is_plain):
         return 0
-    through = self._floor.trades_through
+    steps, through = len(ahead.last), self._floor.trades_through
     for live in self._orders.open_orders():
-        steps = min(steps, quiet_steps(live, ahead(live.order.symbol), through=through))
+        steps = min(steps, quiet_steps(live, ahead.of(live.order.symbol), through=through))
     return steps
 
 
-def _pass_over(self: Exchange, passed: Callable[[str], Path]) -> None:
+def _pass_over(self: Exchange, passed: Paths) -> None:
     for live in self._orders.open_orders():
-        follow(live, passed(live.order.symbol))
+        follow(live, passed.of(live.order.symbol))

@@ -148,7 +148,9 @@ class OrderIndex:
 
     def wake(self, live: LiveOrder) -> None:
         """Something has happened to an open order: it meets the next quote, whatever that is."""
-        self._by_symbol[live.order.symbol].wake(live.number)
+        of_symbol = self._by_symbol[live.order.symbol]
+        if of_symbol.resting is not None:
+            of_symbol.wake(live.number)
 
     def wake_all(self) -> None:
         """Something has happened to all of them."""

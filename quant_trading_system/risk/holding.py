@@ -43,9 +43,11 @@ class Holding:
         buying, selling: dollars of the open orders of a side, each share at `order_price`.
         order_price: dollars a share, the dearest at which an open order is valued; 0 without one.
         frozen: why no new risk may be taken in it; empty when it may.
+        bet: the side that the portfolio counts it on, None for no bet.
     """
 
     __slots__ = (
+        "bet",
         "buying",
         "buys",
         "frozen",
@@ -71,6 +73,7 @@ class Holding:
         self.worst_quantity = ZERO
         self.worst_value = ZERO
         self.frozen = ""
+        self.bet: int | None = None
 
     @property
     def open_orders(self) -> tuple[str, ...]:

@@ -392,6 +392,6 @@ class Portfolio:
             self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)
             if self.keeps_squares and difference:
                 self.worst_squares += difference * (2 * held.worst_value - difference)
-        symbol, bet = held.position.symbol, held.side
-        if bet != self.bets.side(symbol):
-            self.bets.put(symbol, bet)
+        if (side_now := held.side) != held.bet:
+            held.bet = side_now
+            self.bets.put(held.position.symbol, side_now)

@@ -52,10 +52,11 @@ class Worth:
         self._block: Block | None = None
         self._deviation: Decimal | None = None
         self._marks: dict[str, Marks] = {}
-        self._held: dict[str, Decimal] = {}
         self._watched: Set[str] = frozenset()
         self._places, self._cent = 0, _MICROS_A_CENT
         self._values: Integers = np.zeros(0, dtype=np.int64)
+        self._held: dict[str, Decimal] = {}
+        self._most: dict[str, float] = {}  # micro-dollars that what is held of each symbol can be worth
 
     def follow(
         self,
@@ -73,26 +74,27 @@ class Worth:
         """
         if block is not self._block or deviation != self._deviation:
             self._block, self._deviation, self._marks = block, deviation, {}
-            self._forget(len(block))
+            self._forget(len(block), places=0)
         self._watched = held.keys() | watched
         unknown = [symbol for symbol in self._watched if symbol not in self._marks]
         if unknown:
             self._learn(block, unknown)
         if not held or held == self._held:
             return True
-        places = max(0, *(-_exponent(quantity) for quantity in held.values())) if held else 0
-        most = sum(abs(float(shares)) * self._marks[symbol].most for symbol, shares in held.items())
-        if most * 10.0**places > _MOST:
+        changed = [symbol for symbol in held.keys() | self._held.keys() if held.get(symbol) != self._held.get(symbol)]
+        places = max(self._places, *(-_exponent(held[symbol]) for symbol in changed if symbol in held), 0)
+        if places != self._places:
+            self._forget(len(block), places)
+            changed = list(held)
+        for symbol in changed:
+            self._most[symbol] = abs(float(held.get(symbol, 0))) * self._marks[symbol].most
+        if sum(self._most.values()) * 10.0**places > _MOST:
             self._block = None
             return False
-        if places != self._places:
-            self._forget(len(block))
-            self._places, self._cent = places, _MICROS_A_CENT * 10**places
         ahead = self._values[begin:]
-        for symbol in held.keys() | self._held.keys():
-            now, before = held.get(symbol), self._held.get(symbol)
-            if now != before:
-                ahead += self._marks[symbol].values[begin:] * (_parts(now, places) - _parts(before, places))
+        for symbol in changed:
+            more = _parts(held.get(symbol), places) - _parts(self._held.get(symbol), places)
+            ahead += self._marks[symbol].values[begin:] * more
         self._held = dict(held)
         return True
 
@@ -118,9 +120,11 @@ class Worth:
         cents, rest = divmod(value, self._cent)
         return tidy(Decimal(value).scaleb(-_MICRO_PLACES - self._places)) if rest else Decimal(cents).scaleb(-2)
 
-    def _forget(self, steps: int) -> None:
+    def _forget(self, steps: int, places: int) -> None:
+        """Nothing is held; from now on shares are counted with so many decimal places."""
+        self._places, self._cent = places, _MICROS_A_CENT * 10**places
         self._values = np.zeros(steps, dtype=np.int64)
-        self._held = {}
+        self._held, self._most = {}, {}
 
     def _learn(self, block: Block, symbols: list[str]) -> None:
         """Make out by which prices these symbols are marked, as `mark_of` has it."""

@@ -70,6 +70,8 @@ class SimulatedMarket:
         self._quotes: dict[str, Quote] = {}
         self._bars_of: dict[int, Integers] = {}
         self._stands: datetime | None = None
+        self._stamp: tuple[datetime, int, int] | None = None
+        self._is_sized = realism.queue or realism.impact is not None
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -113,7 +115,7 @@ class SimulatedMarket:
     def _go_to(self, block: Block, row: int) -> None:
         """Be there; what can be seen there is made out when somebody looks."""
         self._row = row
-        self._step = self._stands = None
+        self._step = self._stands = self._stamp = None
         self._quotes.clear()
         if self._moved is not None:
             sides = block.last[row], block.bid[row], block.ask[row]
@@ -155,11 +157,14 @@ class SimulatedMarket:
         last, bid, ask = self._prices(block, row, column)
         if not last:
             return None
-        now, number, bar = self._stands or block.at(row), block.before + row + 1, block.first_bar + row // block.rows
-        at = now
+        stamp = self._stamp
+        if stamp is None:
+            bar = block.first_bar + row // block.rows
+            stamp = self._stamp = self._stands or block.at(row), block.before + row + 1, bar
+        now, number, bar = stamp
+        at, is_sized = now, self._is_sized
         if not self._history.present.item(bar, column):
             at, number = self._last_seen(column, bar)
-        sized = self._realism.queue or self._realism.impact is not None
         quote = Quote(
             symbol=symbol,
             bid=dollars(bid),
@@ -167,8 +172,8 @@ class SimulatedMarket:
             at=at,
             received_at=now,  # where nobody has traded, the feed is not mute
             last=dollars(last),
-            bid_size=Decimal(paths.quoted_size(bid)) if sized else _ZERO,
-            ask_size=Decimal(paths.quoted_size(ask)) if sized else _ZERO,
+            bid_size=Decimal(paths.quoted_size(bid)) if is_sized else _ZERO,
+            ask_size=Decimal(paths.quoted_size(ask)) if is_sized else _ZERO,
             source=SOURCE,
             sequence=number,
         )
@@ -208,7 +213,7 @@ class SimulatedMarket:
 
     def stand_still(self, moment: datetime) -> None:
         """Nothing has moved since the present step: its quotes stand still, as of `moment`."""
-        self._stands = moment
+        self._stands, self._stamp = moment, None
         self._quotes.clear()
 
     @property

@@ -42,9 +42,8 @@ def in_dollars(subject, begin, end):
     return [subject.dollars(value) for value in subject.values(begin, end).tolist()]
 
 
-shares = st.dictionaries(
-    st.sampled_from(SYMBOLS), st.decimals(-1000, 1000, places=3).filter(bool), max_size=len(SYMBOLS)
-)
+numbers = st.one_of(st.integers(-1000, 1000).map(Decimal), *(st.decimals(-1000, 1000, places=n) for n in (1, 3)))
+shares = st.dictionaries(st.sampled_from(SYMBOLS), numbers.filter(bool), max_size=len(SYMBOLS))
 
 
 @settings(max_examples=60, deadline=None)
@@ -110,3 +109,13 @@ def test_too_many_digits_are_not_begun_with():
     subject = worth()
     assert not subject.follow(block(steps()), 0, {"AAA": Decimal("123456789.123456789")}, None)
     assert subject.follow(block(steps()), 0, {"AAA": Decimal(1)}, None)
+
+
+def test_digits_that_are_too_many_do_no_harm_to_what_comes_after_them():
+    prices = steps()
+    subject, market = worth(), block(prices)
+    assert subject.follow(market, 0, {"AAA": Decimal(5), "BBB": Decimal("0.5")}, None)
+    assert not subject.follow(market, 1, {"AAA": Decimal(5), "BBB": Decimal("12345678.123456789")}, None)
+    assert subject.follow(market, 2, {"AAA": Decimal(5), "BBB": Decimal(-2)}, None)
+    wanted = [Decimal(int(5 * row[0] - 2 * row[1])) / 10**6 for row in prices[2:]]
+    assert in_dollars(subject, 2, len(prices)) == wanted

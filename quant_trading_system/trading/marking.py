@@ -30,7 +30,7 @@ class _Marked:
     def __init__(self, position: Position) -> None:
         self.position = position
         self._quote: Quote | None = None
-        self._quantity = position.quantity
+        self._quantity: Decimal | None = position.quantity
         self._mark = position.mark
 
     def by(self, quote: Quote) -> bool:
@@ -41,6 +41,10 @@ class _Marked:
     def says(self, quote: Quote) -> bool:
         position = self.position
         return quote is self._quote and position.mark is self._mark and position.quantity is self._quantity
+
+    def forget(self) -> None:
+        """The same quote may say something else by now."""
+        self._quantity = None
 
 
 class Marking:
@@ -57,8 +61,7 @@ class Marking:
         self._clock = clock
         self._limits: RiskLimits | None = None
         self._marked: dict[str, _Marked] = {}
-        self._looked_at: datetime | None = None
-        self._quiet_since: tuple[datetime, float] | None = None
+        self._heard_at: tuple[datetime, float] | None = None
 
     def mark(self) -> None:
         """Value what is held at the latest prices that can be believed."""
@@ -68,7 +71,9 @@ class Marking:
             return
         limits = self._monitor.limits
         if limits is not self._limits:
-            self._limits, self._marked = limits, {}
+            self._limits = limits
+            for known in self._marked.values():
+                known.forget()
         now, newest, ahead = self._clock.now(), None, _NO_TIME
         changed: list[tuple[str, Quote]] = []
         for symbol in tuple(symbols):
@@ -83,9 +88,9 @@ class Marking:
             if marked is None or not marked.says(quote):
                 changed.append((symbol, quote))
         is_fresh = self._value(sorted(changed), limits)
-        if is_fresh:
-            self._quiet_since = None
-        self._tell_feed(now, newest, ahead, is_fresh=is_fresh)
+        silent = _NO_TIME if newest is None else self._silence(now, newest, is_fresh=is_fresh)
+        self._monitor.feed_silence = Decimal(silent // _SECOND) if silent else ZERO
+        self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3) if ahead else ZERO
 
     def _value(self, changed: list[tuple[str, Quote]], limits: RiskLimits) -> bool:
         """Mark at these quotes; True when one of them was not seen before."""
@@ -105,26 +110,20 @@ class Marking:
             is_fresh = marked.by(quote) or is_fresh
         return is_fresh
 
-    def _tell_feed(self, now: datetime, newest: datetime | None, ahead: timedelta, *, is_fresh: bool) -> None:
-        """For how long the exchange has been open without a quote of anything held, and how far our clock is behind."""
-        silent, is_quiet = _NO_TIME, not is_fresh and now is not self._looked_at
-        if newest is not None and (is_quiet or now - newest > _QUIET):
-            silent = self._silence(now, newest)
-        self._looked_at = now
-        self._monitor.feed_silence = Decimal(silent // _SECOND) if silent else ZERO
-        self._monitor.clock_behind = Decimal(ahead // _MILLISECOND).scaleb(-3) if ahead else ZERO
+    def _silence(self, now: datetime, newest: datetime, *, is_fresh: bool) -> timedelta:
+        """For how long the exchange has been open without a quote of anything held.
 
-    def _silence(self, now: datetime, newest: datetime) -> timedelta:
-        """Since `newest`, while the exchange has been open.
+        From the last look with a fresh quote on time is measured on the monotonic clock: a wall clock that is set back
+        must not hide a mute feed, nor one that is set forward make one up.
 
-        From the first look without a fresh quote on time is measured on the monotonic clock: a wall clock that is set
-        back must not hide a mute feed, nor one that is set forward make one up.
+        Args:
+            newest: when the latest of their quotes was received.
         """
-        if self._quiet_since is None:
-            self._quiet_since = (max(now, newest), self._clock.monotonic())
-        else:
-            began, moment = self._quiet_since
-            now = began + timedelta(seconds=self._clock.monotonic() - moment)
+        moment = self._clock.monotonic()
+        if is_fresh or self._heard_at is None:
+            self._heard_at = (max(now, newest), moment)
+        heard_at, began = self._heard_at
+        now = heard_at + timedelta(seconds=moment - began)
         if now - newest <= _QUIET:
             return _NO_TIME
         session = self._calendar.session_at(now)

@@ -48,11 +48,22 @@ class Feed:
         return self.monitor.feed_silence
 
 
+@pytest.mark.parametrize("quiet", [0, 30])
 @pytest.mark.parametrize("jump", [-HOUR, -3 * HOUR, -MINUTE, HOUR, timedelta(0)])
-def test_a_wall_clock_that_is_set_hides_no_mute_feed_and_makes_none_up(jump: timedelta) -> None:
+def test_a_wall_clock_that_is_set_hides_no_mute_feed_and_makes_none_up(jump: timedelta, quiet: int) -> None:
+    """Whether it has been quiet for a while, or a quote came just before."""
     feed = Feed()
-    assert feed.wait(30 * SECOND) == 30
+    assert feed.wait(quiet * SECOND) == quiet
     feed.clock.jump = jump
+    assert feed.wait(30 * SECOND) == quiet + 30
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_other_limits_are_no_news_of_a_mute_feed(jump: timedelta) -> None:
+    feed = Feed()
+    feed.wait(30 * SECOND)
+    feed.clock.jump = jump
+    feed.monitor.limits = limits_with()
     assert feed.wait(30 * SECOND) == 60
 
 

@@ -185,10 +185,10 @@ class HeldOrders:
 
     def _planned_again(self, order: Order, parent: ParentOrder) -> PlannedParent | None:
         """The same parent as of now: planned anew, or as it was written out."""
-        desk, now = self._system.desk, self._system.ports.clock.now()
+        desk = self._system.desk
         if parent.algorithm in EXECUTIONS:
             return desk.plan(order.with_id(""), parent.algorithm)
-        return desk.as_given(parent) if now < parent.end else None
+        return desk.as_given(parent) if desk.market.now() < parent.end else None
 
     def _forget_ended(self) -> None:
         """Slices of a parent that has ended leave no more."""

@@ -133,7 +133,7 @@ class ParentOperations:
 
     def _given(self, command: StartParent) -> PlannedParent:
         """An iceberg or a peg needs no plan; it works until its time is over, at the latest until the close."""
-        session, now = self._desk.market.session(), self._system.ports.clock.now()
+        session, now = self._desk.market.session(), self._desk.market.now()
         if session is None:
             raise InvalidOrder("end", "no session is known")
         end = session.close if command.minutes is None else min(session.close, now + timedelta(minutes=command.minutes))

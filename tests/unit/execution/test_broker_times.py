@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.commands import Result, StartParent
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.events import RiskEvent, RiskEventKind
 from quant_trading_system.core.exceptions import BrokerTimeout
@@ -27,6 +28,7 @@ from quant_trading_system.trading.live_loop import LiveLoop
 from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account, limits_with
 from tests.support.market import CALENDAR, NOON, JumpingClock, moment
+from tests.support.operator import Operator
 from tests.support.orders import buy, sell
 from tests.support.scripted_statement import Reconciled
 
@@ -161,6 +163,31 @@ def test_an_algorithm_goes_by_the_brokers_clock_while_ours_is_wrong(wrong):
     clock.move_to(end + timedelta(minutes=1))
     asyncio.run(loop.turn())
     assert desk.state_of(parent).status is ParentStatus.STOPPING
+
+
+def test_a_parent_that_a_person_writes_out_while_our_clock_is_wrong_begins_and_ends_by_the_brokers():
+    scene = begin()
+    account, clock = scene.account, scene.account.clock
+    account.hold("KO", 100)
+    clock.jump = timedelta(seconds=31)
+    scene.reconciler.feel_pulse()
+    LiveLoop(account.system, NoBars(), run="run", reconciler=scene.reconciler)
+    account.offer()
+    command = StartParent(
+        symbol="KO",
+        side=OrderSide.SELL,
+        quantity=Decimal(50),
+        algorithm="iceberg",
+        minutes=30,
+        display=Decimal(10),
+        limit_price=Decimal(99),
+        reduce_only=True,
+    )
+    answer = Operator(account).ask(command)
+    assert answer.result is Result.DONE
+    order = account.system.desk.state_of(answer.parent_id).order
+    assert order.start == ManualClock.now(clock)
+    assert order.end - order.start == timedelta(minutes=30)
 
 
 class NoBars:

@@ -92,6 +92,7 @@ class Backtest:
         self._speaking = None if watch is not None else speaking
         self._known_bar = market.finished_bars - 1
         self._first_bar = market.finished_bars
+        self._has_prices = True
         self.curve: list[EquityPoint] = []
 
     async def run(self) -> None:
@@ -111,6 +112,7 @@ class Backtest:
     async def _take(self, step: MarketStep) -> None:
         """One step of the market: venue, engine, and at the end of a bar the strategies."""
         engine = self._system.engine
+        self._has_prices = True
         self._follow_step(step)
         await engine.on_step()
         await self._run_venue_until(step.at)
@@ -121,6 +123,7 @@ class Backtest:
             self._correlations.next_bar()
             self._known_bar = step.bar
             engine.on_bar(HistoryView(self._history, step.bar))
+            self._has_prices = False
         if step.kind is _CLOSE:
             await self._end_day(step.at)
             await self._tell(step, self._watch_days)
@@ -139,6 +142,7 @@ class Backtest:
                 self._clock.move_to(stretch.block.at(row))
                 self._learn(view, bar)
                 engine.accept(answers)
+                self._has_prices = False
                 if not engine.is_quiet:
                     self._arrive(stretch, row, looks=not stretch.is_sound(row + 1))
                     return True
@@ -211,7 +215,7 @@ class Backtest:
                 self._market.stand_still(due)
             self._venue.run_until(due)
             if not engine.is_idle:
-                await engine.on_step()
+                await engine.on_step(has_prices=self._has_prices)
 
     def _next_due(self, moment: datetime) -> datetime | None:
         event, wake = self._venue.next_event_at(), self._system.engine.wake_at

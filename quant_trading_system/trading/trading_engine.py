@@ -141,21 +141,25 @@ class TradingEngine:
         self._journal.append(self.state())
         await self._journal.durable()
 
-    async def on_step(self) -> None:
-        """The market moved: mark, watch the limits, carry out a halt, take wishes a step further."""
+    async def on_step(self, *, has_prices: bool = True) -> None:
+        """The market moved: mark, watch the limits, carry out a halt, take wishes a step further.
+
+        Args:
+            has_prices: False between the end of a bar and the next prices: what was said to the bar waits for them.
+        """
         if self._kill_switch.state is not self._moves.at_rest:
             self._notice_switch()
         if self._orders.needs_tending:
             await self._orders.tend()
         await self._watch()
         if self._is_wanting:
-            await self._go_on()
+            await self._go_on(releases=has_prices)
 
-    async def _go_on(self) -> None:
+    async def _go_on(self, *, releases: bool) -> None:
         """Take wishes a step further."""
         if not self._desk.is_idle:
             await self._desk.step()
-        if self._is_wanting and self._calendar.is_open(self._clock.now()):
+        if releases and self._is_wanting and self._calendar.is_open(self._clock.now()):
             await self._release()
             if not self._desk.is_idle:
                 await self._desk.step()  # what has just begun

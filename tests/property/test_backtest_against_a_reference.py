@@ -1,0 +1,157 @@
+"""Backtests of random orders and wishes come to the cent to what a second simulation says, written from the documents.
+
+Which steps a daily bar takes is made up by the market; the reference is told, and what is documented about them is
+tested here.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quant_trading_system.app.backtesting import backtest
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.loading import load_prices
+from quant_trading_system.market.parquet_stream import stream_prices
+from quant_trading_system.market.price_steps import Options
+from quant_trading_system.trading.vector_strategy import VectorStrategy
+from tests.support import random_runs as runs
+from tests.support.independent_reference import Plan, Reference, Wish
+from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
+
+SEEDS = st.integers(0, 10**6)
+STEPS_OF_A_DAY = 13
+
+
+class Table(VectorStrategy):
+    """The wishes of a plan, said for all bars at once."""
+
+    name = "planned"
+
+    def __init__(self, plan: Plan, history: PriceHistory) -> None:
+        self.table = np.full((len(history), len(history.symbols)), np.nan)
+        for bar, wishes in plan.items():
+            for wish in wishes:
+                self.table[runs.PAST + bar, history.column_of(wish.symbol)] = float(wish_of(wish).weight)
+
+    def targets(self, closes):
+        return self.table[: len(closes)]
+
+
+def wish_of(said: object) -> Wish:
+    assert isinstance(said, Wish)
+    return said
+
+
+def compare(chance: Random, history: PriceHistory, plan: Plan) -> runs.BacktestResult:
+    """Run the plan in both, with random costs; the result of the system."""
+    wishes = any(isinstance(one, Wish) for said in plan.values() for one in said)
+    costs, shorts, seen = runs.random_costs(chance, slow=not wishes), chance.random() < 0.7, runs.Planned(plan)
+    setup = runs.setup_of(history, costs, shorts=shorts)
+    result = backtest(seen, history, setup)
+    bars = runs.bars_of(history)
+    steps = list(steps_of(bars, runs.PAST))
+    if history.is_daily:
+        steps = runs.steps_seen(history, setup, runs.Planned(plan))
+        require_documented(history, steps)
+    reference = Reference(
+        runs.CASH,
+        costs,
+        shorts=shorts,
+        refused=runs.foreign_refusals(result),
+        before=closes_before(bars, runs.PAST),
+    )
+    runs.require_agreement(result, seen, reference.run(steps, plan))
+    return result
+
+
+def require_documented(history: PriceHistory, steps: list[Step]) -> None:
+    """A day has thirteen even steps, from its open over both extremes to its close."""
+    for number, bar in enumerate(runs.bars_of(history)[runs.PAST :]):
+        day = steps[number * STEPS_OF_A_DAY : (number + 1) * STEPS_OF_A_DAY]
+        assert [step.at for step in day] == [bar.start + (bar.end - bar.start) * part // 12 for part in range(13)]
+        assert all(step.last.keys() == bar.prices.keys() for step in day)
+        for symbol, prices in bar.prices.items():
+            path = [step.last[symbol] for step in day]
+            assert path[-1] == prices[-1]
+            if len(prices) > 1:
+                assert (path[0], max(path), min(path)) == prices[:3]
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.booleans())
+def test_orders_are_filled_as_documented(seed, daily):
+    chance = Random(seed)
+    history = runs.random_history(chance, daily=daily)
+    compare(chance, history, runs.random_orders(chance, history))
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.booleans())
+def test_wishes_are_sized_and_traded_as_documented(seed, daily):
+    chance = Random(seed)
+    history = runs.random_history(chance, daily=daily)
+    compare(chance, history, runs.random_wishes(chance, history))
+
+
+@settings(max_examples=8, deadline=None)
+@given(SEEDS, st.booleans())
+def test_wishes_for_all_bars_at_once_are_the_same_wishes(seed, daily):
+    chance = Random(seed)
+    history = runs.random_history(chance, daily=daily)
+    plan = runs.random_wishes(chance, history)
+    setup = runs.setup_of(history, runs.random_costs(chance, slow=True), shorts=True)
+    one_by_one, at_once = backtest(runs.Planned(plan), history, setup), backtest(Table(plan, history), history, setup)
+    assert at_once.record.fills == one_by_one.record.fills
+    assert at_once.record.equity == one_by_one.record.equity
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_prices_from_a_file_trade_alike_however_they_are_read(seed, tmp_path: Path):
+    chance = Random(seed)
+    history = runs.random_history(chance, daily=seed % 2 == 0)
+    plan = runs.random_orders(chance, history)
+    setup = runs.setup_of(history, runs.random_costs(chance, slow=True), shorts=True)
+    expected = backtest(runs.Planned(plan), history, setup).journal_head
+    files = written(history, tmp_path)
+    for read in (*map(load_prices, files), stream_prices(files[1], STREAMED)):
+        assert backtest(runs.Planned(plan), read, setup).journal_head == expected
+
+
+STREAMED = Options(None, "start", None, None, None, False, None, False)
+
+
+def written(history: PriceHistory, place: Path) -> tuple[Path, Path]:
+    """The bars as CSV and as Parquet, in small row groups."""
+    names = ("open", "high", "low", "close") if history.has_ohlc else ("close",)
+    rows = [
+        {
+            "date": str(bar.day) if history.is_daily else f"{history.axis.starts[row].astype('datetime64[s]')}Z",
+            "symbol": symbol,
+            **{name: str(runs.exact(price)) for name, price in zip(names, prices, strict=True)},
+        }
+        for row, bar in enumerate(runs.bars_of(history))
+        for symbol, prices in bar.prices.items()
+    ]
+    frame = pl.DataFrame(rows)
+    frame.write_csv(place / "bars.csv")
+    frame.write_parquet(place / "bars.parquet", row_group_size=50)
+    return place / "bars.csv", place / "bars.parquet"
+
+
+@given(st.integers(1, 10**7), st.sampled_from(["0", "0.37", "1", "2.5", "4", "7.3", "13", "20", "50"]))
+def test_quotes_are_those_of_exact_arithmetic(ticks, spread_bps):
+    from quant_trading_system.simulation.paths import quotes_around
+
+    micros = ticks * (10_000 if ticks >= 10_000 else 100)  # from a hundredth of a cent to 100,000 dollars
+    bid, ask = quotes_around(np.array([micros]), float(Fraction(spread_bps) / 10_000))
+    exact = quote_around(Fraction(micros, 10**6), Fraction(spread_bps))
+    if exact[0] > 0:
+        assert (Fraction(int(bid[0]), 10**6), Fraction(int(ask[0]), 10**6)) == exact

@@ -1,8 +1,12 @@
 """Convex programs with general constraints, written in cvxpy and solved by Clarabel's interior point.
 
 Every program is scaled to variances around one first: daily variances near 1e-4 would drown in a solver's
-tolerances. Ratios (Sharpe, diversification) are made convex by y = k·w, with every constraint on w multiplied by k.
-A solution counts only when the solver calls it optimal; a second try with looser tolerances is a rung of its own.
+tolerances, and then the last bits of the processor decide how far from the optimum it ends. Ratios (Sharpe,
+diversification) are made convex by y = k·w, with every constraint on w multiplied by k. A solution counts only when the
+solver calls it optimal; a second try with looser tolerances is a rung of its own.
+
+The logarithms of risk parity never reach the solver, for it finds weights to 1e-10 by quadratic programs and no better
+than to 1e-6 by exponential cones. Newton's method needs only the former.
 """
 
 from __future__ import annotations
@@ -11,12 +15,17 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import SolverFailed
-from quant_trading_system.risk.covariance.psd import Floats, deviations
+from quant_trading_system.risk.covariance.psd import Floats, correlations, deviations
+from quant_trading_system.risk.portfolio_optimizer.nonnegative_qp import solve_nonnegative_qp
+from quant_trading_system.risk.portfolio_optimizer.polytope import most_even
 from quant_trading_system.risk.portfolio_optimizer.problem import Method
-from quant_trading_system.risk.portfolio_optimizer.resolved import Resolved
+from quant_trading_system.risk.portfolio_optimizer.resolved import Group, Resolved
+from quant_trading_system.risk.portfolio_optimizer.risk_budgeting import step_length
 from quant_trading_system.risk.value_at_risk import confidence_level
 
 CONVEX = {
@@ -28,6 +37,12 @@ CONVEX = {
 RATIOS = {Method.MAX_SHARPE, Method.RISK_PARITY, Method.MAX_DIVERSIFICATION}
 _ZERO = 1e-8
 _ENDLESS = 1e9
+_WITH_MEANS = {Method.MEAN_VARIANCE, Method.MAX_SHARPE, Method.ROBUST}
+_FULL = 1e-9
+"""How near the caps of all sectors come to what is invested when all of them are full."""
+_LEAST_UNIT, _MAX_STEPS, _STEP_GOAL = 1e-6, 100, 1e-12
+_QUADRATIC = 1e-3
+"""A relative step below which Newton's method squares the error, so that one that stays is the solver's tolerance."""
 
 
 class ConvexSolution(NamedTuple):
@@ -35,6 +50,27 @@ class ConvexSolution(NamedTuple):
 
     weights: Floats
     objective: float
+
+
+class _At(NamedTuple):
+    """Where a program is written down, and solved.
+
+    Attributes:
+        unit: the variance that counts as one.
+        leniency: parameter, 1 / λ.
+        near: parameter, 1 / y of the point around which logarithms are approximated.
+    """
+
+    unit: float
+    leniency: Any
+    near: Any
+
+
+class _Full(NamedTuple):
+    """Weights [N] that must be at their largest, and sectors that must be at their cap."""
+
+    weights: NDArray[np.bool_]
+    sectors: tuple[Group, ...]
 
 
 class ConvexProgram:
@@ -56,12 +92,14 @@ class ConvexProgram:
         self._k: Any = cp.Variable(nonneg=True) if method in RATIOS else None
         k: Any = 1.0 if self._k is None else self._k
         self._lower, self._upper = cp.Parameter(size), cp.Parameter(size)
-        self._leniency = cp.Parameter(nonneg=True)  # 1 / λ
-        objective, rows = _OBJECTIVES[method](cp, resolved, self._y, k, self._leniency)
-        rows += list(_feasible(cp, resolved, self._y, k))
-        infinite = np.isinf(resolved.upper)
-        rows.append(self._y >= _times(cp, self._lower, k))
-        rows += [self._y[~infinite] <= _times(cp, self._upper, k)[~infinite]] if not infinite.all() else []
+        self._at = _At(_unit(resolved), cp.Parameter(nonneg=True), cp.Parameter(size, nonneg=True))
+        objective, rows = _OBJECTIVES[method](cp, resolved, self._y, k, self._at)
+        full = _full(resolved)
+        rows += list(_feasible(cp, resolved, self._y, k, full))
+        free = ~full.weights
+        above, below = np.flatnonzero(free), np.flatnonzero(free & np.isfinite(resolved.upper))
+        rows += [self._y[above] >= _times(cp, self._lower, k)[above]] if len(above) else []
+        rows += [self._y[below] <= _times(cp, self._upper, k)[below]] if len(below) else []
         self._program = cp.Problem(cp.Minimize(objective), rows)
 
     def solve(
@@ -80,13 +118,15 @@ class ConvexProgram:
         high = self._resolved.upper if upper is None else upper
         if self._resolved.problem.method is Method.ROBUST:
             return self._solve_robust(low, high, tolerance)
+        if self._resolved.problem.method is Method.RISK_PARITY:
+            return self._solve_budgets(low, high, tolerance)
         return self._solve_once(low, high, tolerance, self._resolved.problem.risk_aversion)
 
     def _solve_once(self, low: Floats, high: Floats, tolerance: float, aversion: float) -> ConvexSolution | None:
         import cvxpy as cp
 
         self._lower.value, self._upper.value = np.maximum(low, -1e6), np.minimum(high, 1e6)
-        self._leniency.value = 1 / aversion
+        self._at.leniency.value = 1 / aversion
         accuracy = {"tol_gap_abs": tolerance, "tol_gap_rel": tolerance, "tol_feas": tolerance}
         try:
             with warnings.catch_warnings():
@@ -133,6 +173,38 @@ class ConvexProgram:
         gain = float(_means(self._resolved) @ weights) - self._resolved.cost(weights)
         return ConvexSolution(weights, 0.5 * aversion * volatility**2 + doubt * volatility - gain)
 
+    def _solve_budgets(self, low: Floats, high: Floats, tolerance: float) -> ConvexSolution | None:
+        """Newton's method for ½yᵀΣy − Σ bᵢ ln yᵢ: a quadratic program around the last y, and a step towards its end.
+
+        It starts within the constraints and never leaves them, since they are convex. It ends when steps no longer
+        shrink, which is where the tolerance of the quadratic programs lies.
+
+        Source:
+            Lee, Sun & Saunders (2014), Proximal Newton-type methods for minimizing composite functions.
+        """
+        resolved, budgets = self._resolved, budgets_of(self._resolved)
+        sigma = resolved.sigma / self._at.unit
+        start = most_even(msgspec.structs.replace(resolved, lower=low, upper=high), 1 / deviations(sigma))
+        if start is None:
+            return None
+        variance = float(start @ sigma @ start)
+        if not variance > 0:
+            raise SolverFailed("there are weights without any risk, which is an error of the covariance: shrink it")
+        y = start / np.sqrt(variance)
+        size = np.inf
+        for _ in range(_MAX_STEPS):
+            self._at.near.value = 1 / y
+            found = self._solve_once(low, high, tolerance, 1.0)
+            if found is None:
+                raise SolverFailed("a quadratic program around allowed weights has no solution")
+            target = np.asarray(self._y.value, dtype=np.float64)
+            change = target / y - 1
+            size, before = float(np.abs(change).max()), size
+            if size <= _STEP_GOAL or before / 2 < size < _QUADRATIC:
+                return ConvexSolution(found.weights, float(0.5 * y @ sigma @ y - budgets @ np.log(y)))
+            y = y * (1 + step_length(y, change, sigma @ y, sigma @ target - sigma @ y, budgets) * change)
+        raise SolverFailed(f"Newton's method did not end within {_MAX_STEPS} quadratic programs")
+
     def _weights(self, lower: Floats, upper: Floats) -> Floats:
         """The solution within its bounds to the last digit; what is left of the sum goes to weights between them."""
         scale = 1.0 if self._k is None else float(self._k.value)
@@ -147,12 +219,16 @@ class ConvexProgram:
         return weights
 
 
-def _feasible(cp: Any, resolved: Resolved, y: Any, k: Any) -> Iterator[Any]:
-    """All constraints but the bounds of weights, multiplied by k."""
+def _feasible(cp: Any, resolved: Resolved, y: Any, k: Any, full: _Full) -> Iterator[Any]:
+    """All constraints but the bounds of weights that are free, multiplied by k."""
     limits = resolved.problem.constraints
-    yield cp.sum(y) == limits.invested * k
-    for group in resolved.groups:
-        yield group.members @ y <= group.cap * k
+    held = np.flatnonzero(full.weights)
+    if len(held):
+        yield y[held] == resolved.upper[held] * k
+    yield from (group.members @ y == group.cap * k for group in full.sectors)
+    if not len(held) and not full.sectors:
+        yield cp.sum(y) == limits.invested * k
+        yield from (group.members @ y <= group.cap * k for group in resolved.groups)
     trades = y - resolved.current * k
     if limits.max_turnover is not None:
         yield cp.norm1(trades) <= limits.max_turnover * k
@@ -164,38 +240,56 @@ def _feasible(cp: Any, resolved: Resolved, y: Any, k: Any) -> Iterator[Any]:
         yield (resolved.means / size) @ y >= limits.min_return / size * k
 
 
-def _min_variance(cp: Any, resolved: Resolved, w: Any, k: Any, leniency: Any) -> tuple[Any, list[Any]]:
-    return _half_variance(cp, resolved, w) + leniency * _cost(cp, resolved, w, k) / _unit(resolved), []
+def _full(resolved: Resolved) -> _Full:
+    """What must hold all that it may for the sum to be reached; nothing where there is a choice.
+
+    An interior point needs room between inequalities. Caps whose sum is what is invested leave none.
+    """
+    limits, groups, size = resolved.problem.constraints, resolved.groups, len(resolved.symbols)
+    if not groups or (np.sum([group.members for group in groups], axis=0) != 1).any():
+        groups = (Group("all", np.ones(size), np.inf),)
+    most = [float(resolved.upper[group.members > 0].sum()) for group in groups]
+    total = sum(min(group.cap, whole) for group, whole in zip(groups, most, strict=True))
+    if limits.max_positions is not None or not abs(total - limits.invested) <= _FULL:
+        return _Full(np.zeros(size, dtype=bool), ())
+    capped = tuple(group for group, whole in zip(groups, most, strict=True) if group.cap < whole)
+    return _Full(np.sum([np.zeros(size), *(group.members for group in capped)], axis=0) == 0, capped)
 
 
-def _mean_variance(cp: Any, resolved: Resolved, w: Any, k: Any, leniency: Any) -> tuple[Any, list[Any]]:
-    unit = _unit(resolved)
+def _min_variance(cp: Any, resolved: Resolved, w: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
+    return _half_variance(cp, resolved, at, w) + at.leniency * _cost(cp, resolved, w, k) / at.unit, []
+
+
+def _mean_variance(cp: Any, resolved: Resolved, w: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
+    unit = at.unit
     net = _cost(cp, resolved, w, k) / unit - (_means(resolved) / unit) @ w
-    return _half_variance(cp, resolved, w) + leniency * net, []
+    return _half_variance(cp, resolved, at, w) + at.leniency * net, []
 
 
-def _max_sharpe(cp: Any, resolved: Resolved, y: Any, k: Any, _: Any) -> tuple[Any, list[Any]]:
+def _max_sharpe(cp: Any, resolved: Resolved, y: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
     excess = _means(resolved) - resolved.problem.risk_free
     size = max(float(np.abs(excess).max()), 1e-300)
-    return _half_variance(cp, resolved, y), [(excess / size) @ y - _cost(cp, resolved, y, k) / size >= 1]
+    return _half_variance(cp, resolved, at, y), [(excess / size) @ y - _cost(cp, resolved, y, k) / size >= 1]
 
 
-def _max_diversification(cp: Any, resolved: Resolved, y: Any, k: Any, _: Any) -> tuple[Any, list[Any]]:
+def _max_diversification(cp: Any, resolved: Resolved, y: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
     _refuse_costs(resolved)
-    volatility = deviations(resolved.sigma) / np.sqrt(_unit(resolved))
-    return _half_variance(cp, resolved, y), [volatility @ y == 1, k >= 0]
+    volatility = deviations(resolved.sigma)
+    return _half_variance(cp, resolved, at, y), [(volatility / np.mean(volatility)) @ y == 1, k >= 0]
 
 
-def _risk_parity(cp: Any, resolved: Resolved, y: Any, k: Any, _: Any) -> tuple[Any, list[Any]]:
-    """Minimise ½yᵀΣy − Σ bᵢ ln yᵢ within the constraints; with caps that bind, contributions are no longer equal."""
+def _risk_parity(cp: Any, resolved: Resolved, y: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
+    """½yᵀΣy − Σ bᵢ ln yᵢ to second order; with caps that bind, contributions are no longer equal."""
     _refuse_costs(resolved)
     if resolved.problem.constraints.max_positions is not None:
         raise SolverFailed("risk parity holds every symbol; choose the symbols first, then ask for risk parity")
     budgets = budgets_of(resolved)
-    return _half_variance(cp, resolved, y) - budgets @ cp.log(y), [k >= 0]
+    relative = cp.multiply(at.near, y)
+    curved = cp.sum_squares(cp.multiply(np.sqrt(budgets), relative))
+    return _half_variance(cp, resolved, at, y) + 0.5 * curved - 2 * budgets @ relative, [k >= 0]
 
 
-def _min_cvar(cp: Any, resolved: Resolved, w: Any, k: Any, _: Any) -> tuple[Any, list[Any]]:
+def _min_cvar(cp: Any, resolved: Resolved, w: Any, k: Any, _: _At) -> tuple[Any, list[Any]]:
     scenarios = scenarios_of(resolved)
     tail = float(1 - confidence_level(resolved.problem.confidence)) * len(scenarios)
     unit = float(scenarios.std()) or 1.0
@@ -206,12 +300,12 @@ def _min_cvar(cp: Any, resolved: Resolved, w: Any, k: Any, _: Any) -> tuple[Any,
 
 
 _OBJECTIVES = {
+    Method.RISK_PARITY: _risk_parity,
     Method.MIN_VARIANCE: _min_variance,
     Method.MEAN_VARIANCE: _mean_variance,
     Method.ROBUST: _mean_variance,
     Method.MAX_SHARPE: _max_sharpe,
     Method.MAX_DIVERSIFICATION: _max_diversification,
-    Method.RISK_PARITY: _risk_parity,
     Method.MIN_CVAR: _min_cvar,
 }
 
@@ -252,8 +346,8 @@ def mean_doubt(resolved: Resolved) -> float:
     return resolved.problem.uncertainty / float(np.sqrt(observations))
 
 
-def _half_variance(cp: Any, resolved: Resolved, y: Any) -> Any:
-    return 0.5 * cp.quad_form(y, cp.psd_wrap(resolved.sigma / _unit(resolved)))
+def _half_variance(cp: Any, resolved: Resolved, at: _At, y: Any) -> Any:
+    return 0.5 * cp.quad_form(y, cp.psd_wrap(resolved.sigma / at.unit))
 
 
 def _cost(cp: Any, resolved: Resolved, y: Any, k: Any) -> Any:
@@ -287,4 +381,18 @@ def _volatility(sigma: Floats, weights: Floats) -> float:
 
 
 def _unit(resolved: Resolved) -> float:
-    return float(np.diag(resolved.sigma).mean())
+    """The mean variance where means count; else that of the calmest portfolio, so that no objective is far below one.
+
+    The solver's tolerances are relative to what is above one, and absolute for what is below.
+    """
+    variances = np.diag(resolved.sigma)
+    if resolved.problem.method in _WITH_MEANS:
+        return float(variances.mean())
+    uncorrelated = float(1 / (1 / variances).sum())
+    sigma = deviations(resolved.sigma)
+    try:
+        held = solve_nonnegative_qp(correlations(resolved.sigma), sigma.min() / sigma).y / sigma
+    except SolverFailed:
+        return uncorrelated
+    held /= held.sum()
+    return max(float(held @ resolved.sigma @ held), _LEAST_UNIT * uncorrelated)

@@ -1,6 +1,6 @@
-"""Linear programs over the weights that the constraints allow: is there any, and could a better one be near?
+"""Linear programs over the weights that the constraints allow: is there any, where, and could a better one be near?
 
-The second question is a certificate of optimality that owes nothing to the solver that found the weights: the most
+The last question is a certificate of optimality that owes nothing to the solver that found the weights: the most
 that the objective's linear approximation could gain anywhere within the constraints. For a convex objective the
 optimum is no further away than that (Frank & Wolfe 1956).
 """
@@ -12,6 +12,9 @@ import numpy as np
 from quant_trading_system.core.exceptions import InfeasiblePortfolio, SolverFailed
 from quant_trading_system.risk.covariance.psd import Floats
 from quant_trading_system.risk.portfolio_optimizer.resolved import TOLERANCE, Resolved
+
+_NOTHING = 1e-8
+"""A weight as small as this is none."""
 
 
 def require_feasible(resolved: Resolved) -> None:
@@ -67,22 +70,53 @@ def cheapest(
     Raises:
         SolverFailed: the program has no least value, or was not solved.
     """
-    from scipy.optimize import linprog
-
     size = len(resolved.symbols)
-    rows, limits = _inequalities(resolved, without)
-    lower, upper = _bounds(resolved, without)
     trading = np.zeros(size) if trade_prices is None else trade_prices
     objective = np.concatenate([prices, trading])
     unit = float(np.abs(objective).max()) or 1.0  # daily variances would drown in the solver's tolerances
+    found = _solve(resolved, objective / unit, *_inequalities(resolved, without), without)
+    return None if found is None else found[0] * unit
+
+
+def most_even(resolved: Resolved, shares: Floats) -> Floats | None:
+    """Allowed weights, all above zero, whose smallest part wᵢ / sharesᵢ is as large as can be; None without any.
+
+    Args:
+        shares: [N], above zero, of any scale.
+
+    Raises:
+        SolverFailed: the program was not solved.
+    """
+    size, parts = len(resolved.symbols), shares / shares.max()
+    rows, limits = _inequalities(resolved, "")
+    least = np.hstack([-np.eye(size), np.zeros((size, size)), parts[:, None]])
+    stacked = np.vstack([np.hstack([rows, np.zeros((len(rows), 1))]), least]) if len(rows) else least
+    objective = np.zeros(2 * size + 1)
+    objective[-1] = -1.0
+    found = _solve(resolved, objective, stacked, np.concatenate([limits, np.zeros(size)]), "")
+    if found is None or not -found[0] > _NOTHING:
+        return None
+    weights: Floats = np.maximum(found[1][:size], -found[0] * parts)
+    return weights
+
+
+def _solve(
+    resolved: Resolved, objective: Floats, rows: Floats, limits: Floats, without: str
+) -> tuple[float, Floats] | None:
+    """The least objective over (w, t, others) and where it is; None when the constraints leave nothing."""
+    from scipy.optimize import linprog
+
+    size = len(resolved.symbols)
+    lower, upper = _bounds(resolved, without)
+    others = len(objective) - size
     answer = linprog(
-        objective / unit,
+        objective,
         A_ub=rows if len(rows) else None,
         b_ub=limits if len(rows) else None,
-        A_eq=np.concatenate([np.ones(size), np.zeros(size)])[None, :],
+        A_eq=np.concatenate([np.ones(size), np.zeros(others)])[None, :],
         b_eq=[resolved.problem.constraints.invested],
         bounds=np.column_stack(
-            [np.concatenate([lower, np.zeros(size)]), np.concatenate([upper, np.full(size, np.inf)])]
+            [np.concatenate([lower, np.zeros(others)]), np.concatenate([upper, np.full(others, np.inf)])]
         ),
         method="highs",
         options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
@@ -91,7 +125,7 @@ def cheapest(
         return None
     if answer.status != 0:
         raise SolverFailed(f"a linear program over the constraints was not solved: {answer.message}")
-    return float(answer.fun) * unit
+    return float(answer.fun), np.asarray(answer.x, dtype=np.float64)
 
 
 def _bounds(resolved: Resolved, without: str) -> tuple[Floats, Floats]:

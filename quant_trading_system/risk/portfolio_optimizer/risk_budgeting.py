@@ -95,7 +95,7 @@ def _minimum(matrix: Floats, budgets: Floats) -> tuple[Floats, int]:
         if error <= _GOAL:
             return x, step
         change, change_product = _newton_direction(matrix, x, budgets, shortfall, accuracy=min(0.1, error))
-        length = _step_length(x, change, product, change_product, budgets)
+        length = step_length(x, change, product, change_product, budgets)
         if length * float(np.abs(change).max()) <= 1e-16:
             return x, step
         x = x * (1 + length * change)
@@ -126,8 +126,13 @@ def _newton_direction(
     return change, change_product
 
 
-def _step_length(x: Floats, change: Floats, product: Floats, change_product: Floats, budgets: Floats) -> float:
-    """Halve the step until x stays positive and f no longer rises at its end by more than half of how it fell."""
+def step_length(x: Floats, change: Floats, product: Floats, change_product: Floats, budgets: Floats) -> float:
+    """Halve the step until x stays positive and f no longer rises at its end by more than half of how it fell.
+
+    Args:
+        x: above zero; product: Cx.
+        change: relative to x, a direction in which f falls; change_product: C·(x·change).
+    """
     length = 1.0
     lowest = float(change.min())
     if lowest <= -0.9:

@@ -9,16 +9,19 @@ from decimal import ROUND_FLOOR, Decimal
 import msgspec
 import numpy as np
 
-from quant_trading_system.core.exceptions import ConfigurationError, TradingError
+from quant_trading_system.core.exceptions import ConfigurationError, SolverFailed, TradingError
 from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.risk.covariance import CovarianceModel
 from quant_trading_system.risk.portfolio_optimizer import Constraints, Method, Portfolio, Problem, optimize
+from quant_trading_system.risk.portfolio_optimizer.convex import CONVEX
 from quant_trading_system.risk.portfolio_optimizer.resolved import breaches, resolve
 from quant_trading_system.risk.sizing.estimates import wanted_returns
 from quant_trading_system.risk.sizing.once import OncePerWalk
 from quant_trading_system.risk.sizing.request import PLACES, Sizing, SizingRequest, nothing, of_weight
 
 _FINEST = Decimal(1).scaleb(-PLACES)
+_LEAST_ROOM = Decimal("1E-5")
+"""Of a sector, as a weight: a dollar of a hundred thousand. Less is a full sector, and no constraint to solve under."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ class Optimized:
     held short. A solve that failed is never traded: every size is then unknown, and what is held stays.
 
     Where the free optimum breaks a limit on a position or a sector, those limits become constraints and the optimum
-    within them is taken: it differs from the free one cut down. Sums that the limits do not allow become smaller.
+    within them is taken: it differs from the free one cut down. Sums that the limits do not allow become smaller, and
+    what belongs to a full sector is left out. Methods that know no such constraints, the hierarchical ones, keep their
+    free weights for others to cut.
 
     Attributes:
         method: one that needs no expected returns, such as risk parity or maximum diversification.
@@ -68,7 +73,11 @@ class Optimized:
         words = f"{weight:.4f} of what is invested, {joint.risk[symbol]:.1%} of its variance"
         rule = joint.bound.get(symbol, self.method.value.replace("-", "_"))
         sizing = of_weight(request, self.gross * weight, rule, words)
-        return sizing if symbol not in joint.bound else _cut_from(sizing, request, self.gross * joint.free[symbol])
+        if symbol not in joint.bound:
+            return sizing
+        if symbol in joint.left_out:
+            sizing = nothing(f"the sector {request.instrument.sector} has no room left", rule)
+        return _cut_from(sizing, request, self.gross * joint.free[symbol])
 
     def _solve(self, request: SizingRequest) -> _Joint:
         around = request.around
@@ -84,12 +93,16 @@ class Optimized:
             found = _within(free, problem, account_constraints(request, covariance.symbols, self.gross))
         except TradingError as error:
             return _Joint(missing=f"{self.method} found no weights: {error}")
+        if found is free:
+            return _Joint(weights=free.exact_weights(), risk=free.risk_contributions, free=free.exact_weights())
         bound = {s: "max_position_pct" for s in covariance.symbols if f"max_weight {s}" in found.binding}
+        full = {s: "max_sector_exposure" for s in covariance.symbols if s not in found.weights}
         return _Joint(
-            weights=found.exact_weights(),
-            risk=found.risk_contributions,
+            weights=found.exact_weights() | dict.fromkeys(full, ZERO),
+            risk=found.risk_contributions | dict.fromkeys(full, 0.0),
             free=free.exact_weights(),
-            bound=bound if found is not free else {},
+            bound=bound | full,
+            left_out=frozenset(full),
         )
 
 
@@ -109,6 +122,7 @@ def account_constraints(request: SizingRequest, symbols: Sequence[str], gross: D
     for sector in sorted(set(sectors.values())):
         kept = sum((abs(v) for s, v in around.staying.items() if around.sectors.get(s) == sector), ZERO)
         left = max(limits.max_sector_exposure - kept / request.equity, ZERO) / gross
+        left = left if left >= _LEAST_ROOM else ZERO
         caps[sector] = min(left, ONE)
         total += min(left, most * list(sectors.values()).count(sector))
     return Constraints(
@@ -120,20 +134,50 @@ def account_constraints(request: SizingRequest, symbols: Sequence[str], gross: D
 
 
 def _within(free: Portfolio, problem: Problem, limits: Constraints) -> Portfolio:
-    """The free optimum where it keeps the limits, else that within them, else the free one for others to cut."""
+    """The free optimum where it keeps the limits, else that within them, without the symbols of full sectors.
+
+    It stays the free one, for others to cut, where the limits leave nothing at all, and for a method that knows no
+    such constraints and whose weights break them.
+
+    Raises:
+        TradingError: a method that knows them has no proven optimum within them; none is then known.
+    """
     if not limits.invested:
         return free
     limited = msgspec.structs.replace(problem, constraints=limits)
     weights = np.array([free.weights[symbol] for symbol in problem.covariance.symbols])
-    try:
-        return optimize(limited) if breaches(resolve(limited), weights) else free
-    except TradingError:  # of a method without constraints, such as the hierarchical ones
+    if not breaches(resolve(limited), weights):
         return free
+    if problem.method in CONVEX:
+        return optimize(_without_full_sectors(limited))
+    try:
+        return optimize(limited)
+    except SolverFailed:
+        return free
+
+
+def _without_full_sectors(problem: Problem) -> Problem:
+    """The problem of the symbols whose sector has room; risk parity has no answer in which a weight must be zero."""
+    limits, covariance = problem.constraints, problem.covariance
+    places = [i for i, s in enumerate(covariance.symbols) if limits.sector_caps[limits.sectors[s]] > 0]
+    symbols = tuple(covariance.symbols[i] for i in places)
+    return msgspec.structs.replace(
+        problem,
+        covariance=msgspec.structs.replace(
+            covariance, symbols=symbols, matrix=covariance.matrix[np.ix_(places, places)]
+        ),
+        budgets=None if problem.budgets is None else {s: problem.budgets[s] for s in symbols},
+        constraints=msgspec.structs.replace(
+            limits, sector_caps={sector: cap for sector, cap in limits.sector_caps.items() if cap > 0}
+        ),
+    )
 
 
 def _cut_from(sizing: Sizing, request: SizingRequest, free: Decimal) -> Sizing:
     """The same size, with what it would be without the limits."""
-    return msgspec.structs.replace(sizing, cut_from=of_weight(request, free, "", "").cut_from or sizing.cut_from)
+    unbound = of_weight(request, free, "", "")
+    before = unbound.cut_from or (sizing.cut_from if sizing.quantity else unbound.quantity or None)
+    return msgspec.structs.replace(sizing, cut_from=before)
 
 
 @dataclass(frozen=True)
@@ -142,10 +186,12 @@ class _Joint:
 
     Attributes:
         free: weights without the account's limits; bound: the limit that holds a weight, by symbol.
+        left_out: symbols whose sector is full.
     """
 
     weights: dict[str, Decimal] = field(default_factory=dict)
     free: dict[str, Decimal] = field(default_factory=dict)
     bound: dict[str, str] = field(default_factory=dict)
     risk: dict[str, float] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
     missing: str = ""

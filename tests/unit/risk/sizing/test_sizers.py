@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
-from quant_trading_system.core.instruments import UNKNOWN_SECTOR
+from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber, SolverFailed
+from quant_trading_system.core.instruments import UNKNOWN_SECTOR, Instrument
 from quant_trading_system.core.numbers import floor_to_lot
-from quant_trading_system.risk.portfolio_optimizer import Method
+from quant_trading_system.risk.portfolio_optimizer import Constraints, Method, optimize
 from quant_trading_system.risk.position_sizer import (
     AtrStop,
     DrawdownScale,
@@ -206,6 +206,54 @@ def test_limits_that_leave_nothing_leave_the_weights_for_others_to_cut():
     asked = ask("A", past=past_of(CALM_PAST), others=["B"], limits={"max_sector_exposure": D(0)})
     assert Optimized(Method.MIN_VARIANCE).size(asked).quantity > 0
     assert WithinLimits(Optimized(Method.MIN_VARIANCE)).size(asked).quantity == 0
+
+
+def of_sectors(asked, **sectors):
+    """The same question with the sectors of the wanted symbols."""
+    wanted = tuple(
+        msgspec.structs.replace(w, instrument=Instrument(symbol=w.signal.symbol, sector=sectors[w.signal.symbol]))
+        for w in asked.around.wanted
+    )
+    return msgspec.structs.replace(
+        asked, instrument=wanted[0].instrument, around=msgspec.structs.replace(asked.around, wanted=wanted)
+    )
+
+
+@pytest.mark.parametrize("method", [Method.RISK_PARITY, Method.MIN_VARIANCE, Method.MAX_DIVERSIFICATION])
+def test_a_full_sector_is_left_out_and_the_others_are_weighed_without_it(method):
+    asked = ask("A", past=past_of(CALM_PAST), others=list(CALM)[1:], limits={"max_sector_exposure": D("0.5")})
+    asked = of_sectors(asked, A="Full", B="Full", C="Energy", D="Energy", E="Utilities", F="Utilities")
+    full = msgspec.structs.replace(asked.around, staying={"Z": D(50_000)}, sectors={"Z": "Full"})
+    asked = msgspec.structs.replace(asked, around=full)
+    sizer = Optimized(method)
+    found = {w.signal.symbol: sizer.size(asked.of(w)) for w in full.wanted}
+    first = found["A"]
+    assert (first.quantity, first.bound_by) == (0, "max_sector_exposure")
+    assert first.cut_from > 0
+    assert first.detail == "the sector Full has no room left"
+    assert not found["B"].quantity
+    energy, utilities = (found[a].quantity + found[b].quantity for a, b in ("CD", "EF"))
+    assert 945 <= energy + utilities <= 950
+    assert max(energy, utilities) <= 500
+    if method is Method.RISK_PARITY:
+        assert all(found[name].quantity > 0 for name in "CDEF")
+
+
+def test_a_failed_solve_within_the_limits_is_not_traded(monkeypatch):
+    """The free optimum is no stand-in: the size is unknown. Only methods that know no limits keep it for a cut."""
+
+    def free_only(problem):
+        if problem.constraints != Constraints():
+            raise SolverFailed("no portfolio came out")
+        return optimize(problem)
+
+    monkeypatch.setattr("quant_trading_system.risk.sizing.joint.optimize", free_only)
+    asked = ask("A", past=past_of(CALM_PAST), others=list(CALM)[1:], limits={"max_position_pct": D("0.2")})
+    for method in (Method.RISK_PARITY, Method.MIN_VARIANCE, Method.MAX_DIVERSIFICATION):
+        sizing = Optimized(method).size(asked)
+        assert (sizing.quantity, sizing.bound_by) == (0, "missing"), method
+        assert "found no weights" in sizing.detail
+    assert Optimized(Method.HRP).size(asked).quantity == 200
 
 
 def test_without_equity_nothing_is_weighed():

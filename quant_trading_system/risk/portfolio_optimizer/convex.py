@@ -257,19 +257,19 @@ def _full(resolved: Resolved) -> _Full:
 
 
 def _min_variance(cp: Any, resolved: Resolved, w: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
-    return _half_variance(cp, resolved, at, w) + at.leniency * _cost(cp, resolved, w, k) / at.unit, []
+    return _half_variance(cp, resolved, at, w) + at.leniency * _cost(cp, resolved, w, k, at.unit), []
 
 
 def _mean_variance(cp: Any, resolved: Resolved, w: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
     unit = at.unit
-    net = _cost(cp, resolved, w, k) / unit - (_means(resolved) / unit) @ w
+    net = _cost(cp, resolved, w, k, unit) - (_means(resolved) / unit) @ w
     return _half_variance(cp, resolved, at, w) + at.leniency * net, []
 
 
 def _max_sharpe(cp: Any, resolved: Resolved, y: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
     excess = _means(resolved) - resolved.problem.risk_free
     size = max(float(np.abs(excess).max()), 1e-300)
-    return _half_variance(cp, resolved, at, y), [(excess / size) @ y - _cost(cp, resolved, y, k) / size >= 1]
+    return _half_variance(cp, resolved, at, y), [(excess / size) @ y - _cost(cp, resolved, y, k, size) >= 1]
 
 
 def _max_diversification(cp: Any, resolved: Resolved, y: Any, k: Any, at: _At) -> tuple[Any, list[Any]]:
@@ -295,7 +295,7 @@ def _min_cvar(cp: Any, resolved: Resolved, w: Any, k: Any, _: _At) -> tuple[Any,
     unit = float(scenarios.std()) or 1.0
     loss = -(scenarios / unit) @ w
     quantile, beyond = cp.Variable(), cp.Variable(len(scenarios), nonneg=True)
-    objective = quantile + cp.sum(beyond) / tail + _cost(cp, resolved, w, k) / unit
+    objective = quantile + cp.sum(beyond) / tail + _cost(cp, resolved, w, k, unit)
     return objective, [beyond >= loss - quantile]
 
 
@@ -350,14 +350,14 @@ def _half_variance(cp: Any, resolved: Resolved, at: _At, y: Any) -> Any:
     return 0.5 * cp.quad_form(y, cp.psd_wrap(resolved.sigma / at.unit))
 
 
-def _cost(cp: Any, resolved: Resolved, y: Any, k: Any) -> Any:
-    """The cost of the trades of y / k, times k."""
+def _cost(cp: Any, resolved: Resolved, y: Any, k: Any, unit: float) -> Any:
+    """The cost of the trades of y / k, times k, in units; the cone itself is to see numbers near one."""
     if not resolved.has_costs:
         return 0.0
     trades = y - resolved.current * k
-    cost = resolved.linear @ cp.abs(trades)
+    cost = (resolved.linear / unit) @ cp.abs(trades)
     if resolved.quadratic.any():
-        cost += cp.quad_over_lin(cp.multiply(np.sqrt(resolved.quadratic), trades), k)
+        cost += cp.quad_over_lin(cp.multiply(np.sqrt(resolved.quadratic / unit), trades), k)
     return cost
 
 

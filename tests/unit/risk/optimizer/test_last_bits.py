@@ -13,8 +13,8 @@ from quant_trading_system.market.bundled import load_sp500
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.universes import sp500_20
 from quant_trading_system.risk.covariance import CovarianceModel
-from quant_trading_system.risk.portfolio_optimizer import Constraints, optimize
-from tests.support.portfolios import given, names, problem
+from quant_trading_system.risk.portfolio_optimizer import Constraints, Costs, optimize
+from tests.support.portfolios import RETURNS, SP500, given, names, problem, real
 
 WANTED = ["KO", "XOM", "JPM", "AAPL", "JNJ", "MSFT", "WMT", "CVX", "PEP", "MRK", "AMD", "HD"]
 MOST = 0.10526315
@@ -133,6 +133,18 @@ def test_risk_budgets_within_limits():
     assert prices[1] == pytest.approx(prices[2], rel=1e-7)
     assert prices[0] < prices[1]
     assert found.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_costs_do_not_make_a_ratio_hang_on_the_last_bits():
+    even = dict.fromkeys(SP500.symbols, 0.05)
+    asked = {"means": RETURNS.mean(axis=0), "constraints": Constraints(current=even)}
+    found = [
+        optimize(problem("max-sharpe", given(with_noise(real().matrix, seed, 1e-14), SP500.symbols), **asked,
+                         costs=Costs(linear=3e-5, quadratic=0.001)))
+        for seed in range(10)
+    ]  # fmt: skip
+    for other in found[1:]:
+        np.testing.assert_allclose(list(other.weights.values()), list(found[0].weights.values()), atol=1e-9)
 
 
 def test_a_weight_that_must_be_zero_leaves_risk_parity_nothing():

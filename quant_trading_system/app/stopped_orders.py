@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from quant_trading_system.core.events import HaltLevel, OrderEvent
-from quant_trading_system.core.exceptions import BrokerRejected, JournalError
+from quant_trading_system.core.exceptions import BrokerRejected, JournalError, OutcomeUnknown
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.alpaca_client import AlpacaClient
@@ -47,15 +47,15 @@ class StoppedOrders:
         return tuple(order.client_order_id for order in await self._due())
 
     async def cancel_all(self) -> None:
-        """Ask for each; one that is refused, as it may just have ended, keeps no other from being asked for."""
-        refused: BrokerRejected | None = None
+        """Ask for each; one that is refused, as it may just have ended, or not answered, keeps no other from it."""
+        failed: BrokerRejected | OutcomeUnknown | None = None
         for order in await self._due():
             try:
                 await self._client.cancel(order.id)
-            except BrokerRejected as error:
-                refused = error
-        if refused is not None:
-            raise refused
+            except (BrokerRejected, OutcomeUnknown) as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     async def _due(self) -> list[AlpacaOrder]:
         orders, held = await self._client.orders("open"), {}

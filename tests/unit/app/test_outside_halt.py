@@ -208,6 +208,7 @@ class Client:
         self.open, self.held = list(orders), positions
         self.asked: list[str] = []
         self.refuses: set[str] = set()
+        self.refusal: Exception = BrokerRejected("it has just ended")
 
     async def account(self):
         return SimpleNamespace(id=ACCOUNT_ID)
@@ -222,7 +223,7 @@ class Client:
     async def cancel(self, order_id):
         self.asked.append(order_id)
         if order_id in self.refuses:
-            raise BrokerRejected("it has just ended")
+            raise self.refusal
         self.open = [found for found in self.open if found.id != order_id]
 
     async def cancel_all(self):
@@ -256,10 +257,11 @@ def test_what_goes_at_the_broker_is_what_the_engine_would_cancel(scope, level, g
     assert any("nobody here knows whose they are: beyond" in line for line in noted) == (scope is MINE)
 
 
-def test_one_order_that_is_refused_keeps_no_other_from_being_asked_for():
+@pytest.mark.parametrize("refusal", [BrokerRejected("it has just ended"), OutcomeUnknown("no answer")])
+def test_one_order_that_is_refused_or_not_answered_keeps_no_other_from_being_asked_for(refusal):
     client = Client()
-    client.refuses = {"id-entry"}
-    with pytest.raises(BrokerRejected):
+    client.refuses, client.refusal = {"id-entry"}, refusal
+    with pytest.raises(type(refusal)):
         asyncio.run(StoppedOrders(client, Halt(scope=KO, level=HALTED), {}, lambda _: None).cancel_all())
     assert client.asked == ["id-entry", "id-exit", "id-beyond"]
 

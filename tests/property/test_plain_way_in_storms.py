@@ -22,7 +22,7 @@ from tests.support.desk import limits_with
 from tests.support.plain_way import take_the_plain_way
 
 D = Decimal
-SEEDS = (1000, 1001)
+SEEDS = (1000, 1001, 3000)
 MINUTES = 45
 LIMITS = {
     "max_daily_loss_pct": (D("0.0005"), D("0.002"), D("0.05")),

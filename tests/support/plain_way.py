@@ -23,20 +23,13 @@ from quant_trading_system.risk.checks import facts
 from quant_trading_system.risk.correlation import CorrelationSource, RollingCorrelations
 from quant_trading_system.risk.fill_history import FillHistory
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.trading import marking
 from quant_trading_system.trading.algo_market import AlgoMarket
-from quant_trading_system.trading.marking import Marking
 from quant_trading_system.trading.switch_moves import SwitchMoves
 from quant_trading_system.trading.trading_engine import TradingEngine
 from tests.support.plain_exchange import let_nothing_rest
 
 _NOTHING = property(lambda self: None, lambda self, value: None)
-
-
-class Forgetful(dict[str, object]):
-    """Keeps nothing."""
-
-    def __setitem__(self, key: str, value: object) -> None:
-        """Forgotten at once."""
 
 
 def take_the_plain_way(patch: pytest.MonkeyPatch) -> None:
@@ -48,13 +41,7 @@ def take_the_plain_way(patch: pytest.MonkeyPatch) -> None:
 
 
 def _look_always(patch: pytest.MonkeyPatch) -> None:
-    mark = Marking.mark
-
-    def mark_all(self: Marking) -> None:
-        self._limits, self._marked = self._monitor.limits, Forgetful()  # type: ignore[assignment]
-        mark(self)
-
-    patch.setattr(Marking, "mark", mark_all)
+    patch.setattr(marking._Marked, "says", lambda self, quote: False)
     patch.setattr(CalmLook, "found", lambda self, facts: None)
     patch.setattr(SwitchMoves, "at_rest", _NOTHING, raising=False)
     patch.setattr(SwitchMoves, "_all_seen", _NOTHING, raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.market.quotes import Quote, QuoteBoard
-from quant_trading_system.market.sessions import Calendar
+from quant_trading_system.market.sessions import AlwaysOpen, Calendar
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.marking import Marking
 from tests.support.desk import hold, limits_with
@@ -76,6 +77,24 @@ def test_a_feed_that_speaks_after_the_clock_was_set_back_is_not_mute(jump: timed
         feed.wait(SECOND)
         feed.hear("KO")
         assert feed.monitor.feed_silence == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_however_often_the_clock_is_set_the_silence_is_the_true_one(seed: int) -> None:
+    """Quotes wake the engine, which looks by itself every now and then; limits are swapped meanwhile."""
+    chance, feed = random.Random(seed), Feed(AlwaysOpen())
+    limits, heard = (limits_with(), limits_with()), ManualClock.now(feed.clock)
+    for number in range(300):
+        feed.clock.move_to(ManualClock.now(feed.clock) + timedelta(milliseconds=chance.choice([200, 1000, 3000])))
+        if number % 100 < 60 and chance.random() < 0.3:
+            feed.hear(chance.choice(["KO", "XOM"]))
+            heard = ManualClock.now(feed.clock)
+        if chance.random() < 0.05:
+            feed.clock.jump = chance.choice([-10 * MINUTE, -5 * SECOND, timedelta(0), 10 * MINUTE, 24 * HOUR])
+        if chance.random() < 0.05:
+            feed.monitor.limits = chance.choice(limits)
+        feed.marking.mark()
+        assert abs(float(feed.monitor.feed_silence) - (ManualClock.now(feed.clock) - heard) / SECOND) <= 1
 
 
 def test_what_is_quiet_over_night_is_counted_from_the_open() -> None:

@@ -23,7 +23,7 @@ def test_growth(growing, workload):
 
 def test_growth_of_orders_that_rest(growing):
     """Each bar leaves one more limit order behind, on twenty symbols; a step costs what can trade in it."""
-    histories = {size: prices(size, 20, seed=6) for size in (200, 1_000, 5_000)}
+    histories = {size: prices(size, 20, seed=6) for size in (50, 500, 5_000)}
 
     def crowd(size: int) -> object:
         return told(traded(Crowding(size), histories[size], max_open_orders_per_symbol=1_000))

@@ -21,7 +21,8 @@ def test_every_workload_was_measured():
 
 def test_growth_was_measured_at_three_sizes():
     rows = json.loads(RUN.read_text(encoding="utf-8"))["growth"]
-    assert [row["name"] for row in rows] == ["test_growth[W1]", "test_growth[W1V]", "test_growth[W3]"]
+    workloads = [f"test_growth[{name}]" for name in ("W1", "W1V", "W3")]
+    assert [row["name"] for row in rows] == [*workloads, "test_growth_of_orders_that_rest"]
     assert all([size / row["growth"][0][0] for size, _ in row["growth"]] == [1, 10, 100] for row in rows)
 
 

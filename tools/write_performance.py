@@ -191,7 +191,7 @@ def _live(rows: dict[str, Any]) -> list[str]:
 def _starts(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["| | milliseconds | beyond the interpreter alone |", "| --- | --: | --: |"]
     for row in rows:
-        name = row["name"].partition("[")[2].rstrip("]") or "a limit order that stays on each bar, twenty symbols"
+        name = row["name"].partition("[")[2].rstrip("]")
         beyond = (row["seconds"] - row["bare_seconds"]) * 1000
         lines.append(f"| {name} | {row['seconds'] * 1000:,.0f} | {beyond:,.0f} |")
     return lines

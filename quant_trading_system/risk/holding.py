@@ -142,6 +142,10 @@ class Holding:
         """Recompute the worst case after a change of the position or of its mark."""
         self.worst_quantity, self.worst_value = self._worst(self.buys, self.sells, self.order_price)
 
+    def square_gained(self, difference: Decimal) -> Decimal:
+        """By how much the square of `worst_value` has grown, dollars squared, when that has grown by `difference`."""
+        return difference * (2 * self.worst_value - difference)
+
     def _worst(self, buys: Decimal, sells: Decimal, order_price: Decimal) -> tuple[Decimal, Decimal]:
         position = self.position
         held, mark = position.quantity, position.mark

@@ -258,16 +258,14 @@ class Portfolio:
                     held.foresee()
                     difference, sector = held.worst_value - worst, held.sector
                     sectors[sector] = sectors.get(sector, ZERO) + difference
-                    if self.keeps_squares:
-                        self.worst_squares += difference * (2 * held.worst_value - difference)
+                    if self.keeps_squares and difference:
+                        self.worst_squares += held.square_gained(difference)
             if self.unmarked:
                 self.unmarked.difference_update([symbol for symbol, _ in prices])
             if gained:
                 self._revalue(gained)
             for sector, difference in sectors.items():
-                if difference or sector not in self.sector_worst:
-                    self.gross_worst = tidy(self.gross_worst + difference)
-                    self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)
+                self._count_worst(sector, difference)
 
     def take_over(
         self, positions: Iterable[Position], *, cash: Decimal, fees: Decimal, trips: RoundTrips | None = None
@@ -386,12 +384,16 @@ class Portfolio:
                 self.buying += held.buying - buying
             if held.selling is not selling and held.selling != selling:
                 self.selling += held.selling - selling
-        difference, sector = held.worst_value - before, held.sector
-        if difference or sector not in self.sector_worst:
-            self.gross_worst = tidy(self.gross_worst + difference)
-            self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)
-            if self.keeps_squares and difference:
-                self.worst_squares += difference * (2 * held.worst_value - difference)
+        difference = held.worst_value - before
+        self._count_worst(held.sector, difference)
+        if self.keeps_squares and difference:
+            self.worst_squares += held.square_gained(difference)
         if (side_now := held.side) != held.bet:
             held.bet = side_now
             self.bets.put(held.position.symbol, side_now)
+
+    def _count_worst(self, sector: str, difference: Decimal) -> None:
+        """The worst cases of a sector have become larger by `difference` dollars."""
+        if difference or sector not in self.sector_worst:
+            self.gross_worst = tidy(self.gross_worst + difference)
+            self.sector_worst[sector] = tidy(self.sector_worst.get(sector, ZERO) + difference)

@@ -31,7 +31,7 @@ from quant_trading_system.execution.corrections import changes
 from quant_trading_system.execution.group_lives import GroupLives
 from quant_trading_system.execution.order_entries import changed, decided
 from quant_trading_system.execution.order_room import OrderRoom
-from quant_trading_system.execution.order_store import AT_REST, OrderRecord, OrderStore
+from quant_trading_system.execution.order_store import OrderRecord, OrderStore
 from quant_trading_system.execution.order_watch import OrderWatch, flaw_of
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -361,8 +361,7 @@ class OrderLives:
         if ends or trigger is _REPLACE or not status.is_open:
             record.pending = _NOTHING_ASKED
         record.reason = reason or record.reason
-        if status.is_open is not before.is_open or (status not in AT_REST and status.is_open):
-            self.store.settle(record)
+        self.store.moved(record, before)
         self.room.adjust(record, before)
         self.watch.moved(record, before)
         failure: JournalError | None = None

@@ -25,7 +25,7 @@ _PRICE_QUANTUM = Decimal("1E-9")
 _BUY = OrderSide.BUY
 _CREATED, _NOTHING_ASKED = OrderStatus.CREATED, PendingRequest.NONE
 _add, _multiply = LEDGER.add, LEDGER.multiply
-AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
+_AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
 """An order waits at the broker."""
 
 
@@ -221,8 +221,14 @@ class OrderStore:
         """The order, None when it is not in memory."""
         return self._by_id.get(order_id)
 
+    def moved(self, record: OrderRecord, before: OrderStatus) -> None:
+        """The order's status changed from `before`: keep it where it belongs by now."""
+        status = record.status
+        if status.is_open is not before.is_open or (status.is_open and status not in _AT_REST):
+            self.settle(record)
+
     def settle(self, record: OrderRecord) -> None:
-        """Sort the order among the open or the finished ones after its status changed."""
+        """Sort the order among the open or the finished ones."""
         order_id = record.order_id
         if record.status.is_open:
             if self._open.get(order_id) is not record:  # another record of it may be there
@@ -265,7 +271,7 @@ class OrderStore:
         astir = self._astir
         while astir:
             order_id, record = next(iter(astir.items()))
-            if record.status not in AT_REST or record.pending is not PendingRequest.NONE:
+            if record.status not in _AT_REST or record.pending is not PendingRequest.NONE:
                 return False
             del astir[order_id]  # it need not be looked at again before something happens to it
         return True

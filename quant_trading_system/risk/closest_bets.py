@@ -7,14 +7,13 @@ roughly by one product of vectors, and only those that may be the closest are th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, isnan, nan
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quant_trading_system.risk.bets import NO_BET, BetsByColumn
-from quant_trading_system.risk.correlation_plane import where_both_are
+from quant_trading_system.risk.pearson import with_each
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -47,6 +46,7 @@ class ClosestBets:
         self._rank = np.empty_like(self._by_name)
         self._rank[self._by_name] = np.arange(len(by_name))
         self._returns, self._fewest, self._margin = np.empty((0, len(by_name))), 1, 0.0
+        self._few: dict[tuple[int, bytes], list[tuple[int, float | None]]] = {}
         self._seen = _Seen(len(by_name))
 
     def begin(self, returns: Floats, fewest: int) -> None:
@@ -57,6 +57,7 @@ class ClosestBets:
         """
         self._returns, self._fewest = returns, fewest
         self._margin = _TOO_FAR + 2 * (len(returns) + 4) * _SINGLE
+        self._few.clear()
         self._seen.begin(returns)
 
     def find(self, one: int | None, sign: int, bets: BetsByColumn) -> list[tuple[int, float | None]]:
@@ -75,29 +76,18 @@ class ClosestBets:
             return [(column, None) for column in others[:1]]
         held = bets.held.nonzero()[0]
         if len(held) <= _FEW:
-            measured = self._with_few(one, held)
-            if measured is not None:
-                return self._closest_of(measured, sign, bets)
+            return self._closest_of(self._with_few(one, held), sign, bets)
         return self._closest_of_many(one, sign, bets)
 
-    def _with_few(self, one: int, others: Places) -> list[tuple[int, float | None]] | None:
-        """Of one column with each of a few; None where some have gaps."""
-        columns = [*[other for other in others.tolist() if other != one], one]
-        if len(columns) == 1:
-            return []
-        returns = self._returns.take(columns, axis=1)
-        sums = np.add.reduce(returns, axis=0)
-        if isnan(np.add.reduce(sums)):
-            return None
-        around_mean = np.subtract(returns, sums / len(returns), out=returns)
-        squares = np.add.reduce(around_mean * around_mean, axis=0)
-        products = np.add.reduce(around_mean * around_mean[:, -1:], axis=0).tolist()
-        norms = np.sqrt(squares).tolist()
-        scales = [norm * norms[-1] for norm in norms[:-1]]
-        return [
-            (column, _quotient(product, scale))
-            for column, product, scale in zip(columns, products, scales, strict=False)
-        ]
+    def _with_few(self, one: int, held: Places) -> list[tuple[int, float | None]]:
+        """Of one column with each of a few, measured once a bar."""
+        asked = one, held.tobytes()
+        measured = self._few.get(asked)
+        if measured is None:
+            others = [column for column in held.tolist() if column != one]
+            found = with_each(self._returns, one, others, self._fewest)
+            measured = self._few[asked] = list(zip(others, found, strict=True))
+        return measured
 
     def _closest_of(
         self, measured: list[tuple[int, float | None]], sign: int, bets: BetsByColumn
@@ -124,15 +114,15 @@ class ClosestBets:
         alike[mine] = NO_BET
         if doubtful is not None:
             for place in self._in_order((doubtful & (alike > NO_BET / 2)).nonzero()[0]):
-                found = self._exactly(mine, place)
+                found = with_each(self._returns, one, [columns.item(place)], self._fewest)[0]
                 if found is None:
                     return [(columns.item(place), None)]
                 alike[place] = max(found + longs[place], shorts[place] - found)
         best = np.maximum.reduce(alike)
         if best < NO_BET / 2:
             return []
-        close = (alike >= best - self._margin).nonzero()[0].tolist()
-        return [(columns.item(place), self._exactly(mine, place)) for place in close]
+        close = columns[alike >= best - self._margin].tolist()
+        return list(zip(close, with_each(self._returns, one, close, self._fewest), strict=True))
 
     def _in_order(self, places: Places) -> list[int]:
         """By the names of their symbols."""
@@ -150,15 +140,6 @@ class ClosestBets:
         is_sure = seen.is_sure[: seen.count]
         return rough, ~is_sure if is_sure[mine] else np.ones_like(is_sure)
 
-    def _exactly(self, one: int, two: int) -> float | None:
-        """Of two that were looked at; None when it cannot be measured."""
-        seen = self._seen
-        if seen.has_gaps[one] or seen.has_gaps[two]:
-            return where_both_are(self._returns, seen.columns.item(one), seen.columns.item(two), self._fewest)
-        around_mean = seen.around_mean.take((one, two), axis=1)  # of at least two columns the sums run along the bars
-        product = np.add.reduce(around_mean * around_mean[:, :1], axis=0).item(1)
-        return _quotient(product, seen.norms.item(one) * seen.norms.item(two))
-
 
 class _Seen:
     """The columns that were looked at, beside one another in the order in which they were needed.
@@ -166,8 +147,7 @@ class _Seen:
     Attributes:
         count: of them; the arrays may be wider.
         columns: which they are; `place_of`: where each of them stands.
-        around_mean, norms: returns around their mean, and the length of that vector.
-        units: the same vectors made one long, so that a product of two is their correlation.
+        units: returns around their mean, made a vector one long, so that a product of two is their correlation.
         is_sure: the vector can be made one long; zeros stand for it otherwise.
         common: measures these columns where some have gaps.
     """
@@ -175,9 +155,8 @@ class _Seen:
     def __init__(self, columns: int) -> None:
         self.place_of, self._unseen = np.zeros(columns, np.intp), np.ones(columns, np.bool_)
         self.columns = np.empty(0, np.intp)
-        self.norms, self.around_mean = np.empty(0), np.empty((0, 0))
         self.units = np.empty((0, 0), np.float32)
-        self.is_sure, self.has_gaps = np.empty(0, np.bool_), np.empty(0, np.bool_)
+        self.is_sure = np.empty(0, np.bool_)
         self.begin(np.empty((0, columns)))
 
     def begin(self, returns: Floats) -> None:
@@ -188,7 +167,6 @@ class _Seen:
         self.count, self.any_gaps, self.all_sure = 0, False, True
         self.common = _CommonBars(returns)
         if len(self.units) != len(returns):
-            self.around_mean = np.empty((len(returns), len(self.columns)))
             self.units = np.empty((len(returns), len(self.columns)), np.float32)
 
     def look_at(self, one: int, bets: BetsByColumn) -> int:
@@ -218,14 +196,12 @@ class _Seen:
             self._measure(columns[start : start + _BLOCK])
 
     def _measure(self, columns: Places) -> None:
-        added, here = len(columns), slice(self.count, self.count + len(columns))
-        returns = self._returns.take(columns if added > 1 else columns.repeat(2), axis=1)
-        sums = np.add.reduce(returns, axis=0)  # of at least two columns they run along the bars
+        here = slice(self.count, self.count + len(columns))
+        returns = self._returns.take(columns, axis=1)
+        sums = np.add.reduce(returns, axis=0)
         around_mean = np.subtract(returns, sums / len(returns), out=returns)
         norms = np.sqrt(np.add.reduce(around_mean * around_mean, axis=0))
-        is_sure = (norms > _TINY) & (norms < _HUGE)
-        self.around_mean[:, here], self.norms[here] = around_mean[:, :added], norms[:added]
-        self.is_sure[here], self.has_gaps[here] = is_sure[:added], np.isnan(sums[:added])
+        is_sure = self.is_sure[here] = (norms > _TINY) & (norms < _HUGE)
         self.columns[here], self.place_of[columns] = columns, np.arange(here.start, here.stop)
         self._unseen[columns] = False
         self.count = here.stop
@@ -233,14 +209,13 @@ class _Seen:
             units = np.divide(around_mean, norms, out=around_mean)
         else:
             self.all_sure = False
-            self.any_gaps |= bool(self.has_gaps[here].any())
+            self.any_gaps |= bool(np.isnan(sums).any())
             units = np.divide(around_mean, norms, out=np.zeros_like(around_mean), where=is_sure)
-        self.units[:, here] = units[:, :added]
+        self.units[:, here] = units
 
     def _make_room(self, width: int) -> None:
-        self.columns, self.norms = _wider(self.columns, width), _wider(self.norms, width)
-        self.is_sure, self.has_gaps = _wider(self.is_sure, width), _wider(self.has_gaps, width)
-        self.around_mean, self.units = _wider(self.around_mean, width), _wider(self.units, width)
+        self.columns, self.is_sure = _wider(self.columns, width), _wider(self.is_sure, width)
+        self.units = _wider(self.units, width)
 
 
 class _CommonBars:
@@ -290,8 +265,3 @@ def _wider(array: NDArray[_Kind], width: int) -> NDArray[_Kind]:
     found = np.empty((*array.shape[:-1], width), array.dtype)
     found[..., : array.shape[-1]] = array
     return found
-
-
-def _quotient(product: float, scale: float) -> float | None:
-    found = product / scale if scale > 0 else nan
-    return found if isfinite(found) else None

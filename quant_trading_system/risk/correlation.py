@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from quant_trading_system.risk.closest_bets import ClosestBets
-    from quant_trading_system.risk.correlation_plane import CorrelationPlane
     from quant_trading_system.risk.gate_tail import GateTail
 
 _PLACES = 6
@@ -63,9 +62,9 @@ class RollingCorrelations(CorrelationSource):
         self._recent_returns = recent_returns
         self._window = window
         self._fewest = min_observations
-        self._plane: CorrelationPlane | None = None
+        self._returns: NDArray[np.float64] | None = None  # up to the bar that has ended last, once they were asked for
         self._closest: ClosestBets | None = None
-        self._looks = False  # at the bar that has ended last
+        self._looks = False  # at these returns
         self._known: dict[tuple[str, str], Decimal | None] = {}
         self._tail: GateTail | None = None
         self._ratios: dict[tuple[str, int, int], Decimal | None] = {}
@@ -77,7 +76,7 @@ class RollingCorrelations(CorrelationSource):
 
     def next_bar(self) -> None:
         """Forget what was measured: a new bar has ended."""
-        self._plane, self._looks = None, False
+        self._returns, self._looks = None, False
         if self._known:
             self._known.clear()
         if self._ratios:
@@ -152,16 +151,17 @@ class RollingCorrelations(CorrelationSource):
 
     def _measure(self, symbol: str, other: str) -> Decimal | None:
         one, two = self._column.get(symbol), self._column.get(other)
-        seen = self._seen()
-        measured = None if one is None or two is None else seen.of(one, two)
+        if one is None or two is None:
+            return None
+        from quant_trading_system.risk.pearson import with_each
+
+        (measured,) = with_each(self._window_of_now(), one, [two], self._fewest)
         return None if measured is None else from_float(measured, _PLACES)
 
-    def _seen(self) -> CorrelationPlane:
-        if self._plane is None:
-            from quant_trading_system.risk.correlation_plane import CorrelationPlane
-
-            self._plane = CorrelationPlane(self._recent_returns(self._window), self._fewest)
-        return self._plane
+    def _window_of_now(self) -> NDArray[np.float64]:
+        if self._returns is None:
+            self._returns = self._recent_returns(self._window)
+        return self._returns
 
     def _bets_of_now(self) -> ClosestBets:
         if self._closest is None:
@@ -170,7 +170,7 @@ class RollingCorrelations(CorrelationSource):
             self._closest = ClosestBets(sorted(self._column.values(), key=self._symbols.__getitem__))
         if not self._looks:
             self._looks = True
-            self._closest.begin(self._recent_returns(self._window), self._fewest)
+            self._closest.begin(self._window_of_now(), self._fewest)
         return self._closest
 
 

@@ -11,7 +11,7 @@ from quant_trading_system.risk import closest_bets
 from quant_trading_system.risk.bets import Bets
 from quant_trading_system.risk.closest_bets import ClosestBets
 from quant_trading_system.risk.correlation import RollingCorrelations
-from quant_trading_system.risk.correlation_plane import CorrelationPlane
+from quant_trading_system.risk.pearson import with_each
 
 D = Decimal
 NAN = float("nan")
@@ -168,14 +168,45 @@ def test_alike_to_the_last_digit_whether_looked_at_with_few_or_with_all(size, bl
     rng = np.random.default_rng(4)
     returns = np.asfortranarray(rng.normal(size=(60, 40)) * 1e-3)
     names = [f"S{n:02d}" for n in range(40)]
-    plane, columns = CorrelationPlane(returns, 3), {name: n for n, name in enumerate(names)}
+    columns = {name: n for n, name in enumerate(names)}
     for one in range(40):
         held = bets(**{names[n]: 1 for n in rng.choice(40, size=size, replace=False)}).along(columns)
         closest = ClosestBets(range(40))
         closest.begin(returns, 3)
         for sign in (1, -1):
             named = closest.find(one, sign, held)
-            assert named == [(column, plane.of(one, column)) for column, _ in named]
+            assert named == [(column, *with_each(returns, column, [one], 3)) for column, _ in named]
+
+
+def test_a_few_bets_are_measured_once_a_bar(monkeypatch):
+    """A second order for the same symbol finds what the first one measured."""
+    asked = []
+    monkeypatch.setattr(closest_bets, "with_each", lambda *given: asked.append(given[1:3]) or with_each(*given))
+    moving, held = source(Market(A=[1, 2, 3, 5], B=[2, 4, 6, 8], C=[1, 2, 1, 2])), bets(B=1)
+    assert [list(moving.closest("A", sign, held)) for sign in (1, -1)] == [["B"], ["B"]]
+    assert asked == [(0, [1])]
+    held.put("C", 1)
+    assert list(moving.closest("A", 1, held)) == ["B"]
+    assert asked == [(0, [1]), (0, [1, 2])]
+    moving.next_bar()
+    assert list(moving.closest("A", 1, held)) == ["B"]
+    assert asked == [(0, [1]), (0, [1, 2]), (0, [1, 2])]
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.1])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_pair_is_alike_to_the_last_digit_alone_and_with_others_and_without_the_bars_that_one_lacks(gaps, order):
+    rng = np.random.default_rng(12)
+    returns = np.array(rng.normal(size=(60, 9)) * 1e-3, order=order)
+    returns[rng.random(returns.shape) < gaps] = NAN
+    for one in range(9):
+        others = [other for other in range(9) if other != one]
+        together = with_each(returns, one, others, 3)
+        for other, found in zip(others, together, strict=True):
+            common = returns.take((other, one), axis=1)
+            common = common[~np.isnan(common).any(axis=1)]
+            assert [found] == with_each(returns, other, [one], 3) == with_each(common, 0, [1], 3)
+            assert found == pytest.approx(np.corrcoef(common.T)[0, 1], abs=1e-12)
 
 
 def test_of_those_that_cannot_be_measured_the_first_by_name_is_enough():

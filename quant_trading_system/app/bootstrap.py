@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from quant_trading_system import __version__
+from quant_trading_system.app.account_files import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.config.loader import default_limits, limits_as_text
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.clock import ManualClock
@@ -43,8 +44,6 @@ from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.system import Ports, TradingSystem, assemble
 
-JOURNAL_FILE = "journal.db"
-LATCH_FILE = "kill_latch.json"
 _MARGIN = timedelta(days=14)
 _PLAIN = (str, int, float, Decimal, bool, tuple)
 BATCH = 1000

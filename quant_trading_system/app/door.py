@@ -10,7 +10,8 @@ from platform import node
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector
 
-from quant_trading_system.app.engine_door import COMMANDS_PATH, DOOR_FILE, place_of
+from quant_trading_system.app.account_files import DOOR_FILE
+from quant_trading_system.app.door_socket import COMMANDS_PATH, place_of
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import AnyCommand, Outcome, Request

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, Heartbeat, Phase, Pulse, read_heartbeat
 from quant_trading_system.core.halt_events import CancelsConfirmed, LiquidationEvent, LiquidationState
 from quant_trading_system.core.halt_scope import HaltScope

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.governing import governance_of
 from quant_trading_system.config.loader import default_limits, limits_as_text, limits_from_text
 from quant_trading_system.config.reasons import shipped_reasons

@@ -18,7 +18,7 @@ from platform import node
 
 import msgspec
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.broker_sweep import Canceller, Sweep
 from quant_trading_system.app.heartbeat import ENGINE_FILE, Heartbeat, Phase, Pulse, read_heartbeat
 from quant_trading_system.app.stopped_orders import StoppedOrders, strategies_on_record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.app.account_files import LATCH_FILE
 from quant_trading_system.core.events import HaltTrigger
 from quant_trading_system.core.exceptions import KillSwitchIncomplete
 from quant_trading_system.risk.kill_switch import KillSwitch

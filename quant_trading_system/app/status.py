@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.open_breaks import open_alarms, open_breaks
 from quant_trading_system.app.readings.readiness import Readiness
 from quant_trading_system.risk.halt_state import Halt, LatchState

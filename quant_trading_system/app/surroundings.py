@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from platform import node
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.engine_door import open_door
 from quant_trading_system.app.heartbeat import (
     ENGINE_FILE,

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.app.account_files import LATCH_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Heartbeat, read_heartbeat, write_heartbeat
 from quant_trading_system.app.watchdog import Watchdog, WatchdogLimits
 from quant_trading_system.app.watchdog_record import WatchdogRecord

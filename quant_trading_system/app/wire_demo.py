@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.backtesting import BacktestResult, result_of
-from quant_trading_system.app.bootstrap import JOURNAL_FILE, ReplayAccount
+from quant_trading_system.app.bootstrap import ReplayAccount
 from quant_trading_system.app.demo import CASH, WARM_UP_BARS, DemoPlan, demo_limits
 from quant_trading_system.app.live_parts import LiveSetup
 from quant_trading_system.app.venue_process import stepped_venue

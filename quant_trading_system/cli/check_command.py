@@ -145,7 +145,7 @@ def _scene(
     directory: Path,
 ) -> tuple[Past, Scene]:
     """The account as its journal tells it, and the moment at which the gate is asked about `orders`."""
-    from quant_trading_system.app.bootstrap import LATCH_FILE
+    from quant_trading_system.app.account_files import LATCH_FILE
     from quant_trading_system.app.closing_prices import correlations_at, quotes_at
     from quant_trading_system.app.what_if import Scene, limits_of
     from quant_trading_system.config.loader import load_limits

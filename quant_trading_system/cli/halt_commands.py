@@ -195,7 +195,7 @@ def _fields(scope: HaltScope, everything: bool) -> dict[str, object]:
 
 def _switch(latch: Path | None, everything: bool) -> KillSwitch:
     """The switch that the options name; a reset asks the journal beside the latch what stands against it."""
-    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.account_files import JOURNAL_FILE
     from quant_trading_system.app.reset_facts import obstacles_on_record
     from quant_trading_system.risk.kill_switch import KillSwitch
     from quant_trading_system.risk.reset import file_obstacles

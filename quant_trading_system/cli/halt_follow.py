@@ -53,7 +53,7 @@ def halted_account(latch: FileLatch, scope: HaltScope, by: str) -> HaltedAccount
 
 def accounts_of_machine(host: KillSwitch, by: str) -> list[HaltedAccount]:
     """Every account in the state directory that an engine has traded; all of them were just halted."""
-    from quant_trading_system.app.bootstrap import LATCH_FILE
+    from quant_trading_system.app.account_files import LATCH_FILE
     from quant_trading_system.app.heartbeat import ENGINE_FILE
     from quant_trading_system.app.outside_halt import HaltedAccount
     from quant_trading_system.config.settings import state_directory

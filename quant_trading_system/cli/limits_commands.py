@@ -258,7 +258,7 @@ def _versions(line: Line) -> Sequence[Version]:
 
 
 def _governed(line: Line) -> Governed:
-    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.account_files import JOURNAL_FILE
     from quant_trading_system.app.limits_desk import read_governed
     from quant_trading_system.journal.sqlite_reader import JournalReader
 

@@ -75,7 +75,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 async def _report(directory: Path, credentials: Path | None, person: str, reason: str) -> Report:
-    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.account_files import JOURNAL_FILE
     from quant_trading_system.app.reconcile_report import Comparison, require_same_account, take_over
     from quant_trading_system.app.surroundings import connect, open_journal, open_latch
     from quant_trading_system.core.clock import SystemClock

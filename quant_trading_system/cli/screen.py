@@ -91,7 +91,7 @@ def journal_path(chosen: Path | None) -> Path:
         ConfigurationError: nothing was run yet.
         JournalUnavailable: there is no such file.
     """
-    from quant_trading_system.app.bootstrap import JOURNAL_FILE
+    from quant_trading_system.app.account_files import JOURNAL_FILE
     from quant_trading_system.app.latest_run import latest_run
 
     path = latest_run() / JOURNAL_FILE if chosen is None else chosen

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from fastapi.concurrency import run_in_threadpool
 
+from quant_trading_system.app.account_files import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.alerting.book import AlertBook
-from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.door import EngineDoor
 from quant_trading_system.app.limits_desk import change_limits
 from quant_trading_system.app.readings.engine import EngineReading, EngineWatch, halt_reading, scope_readings

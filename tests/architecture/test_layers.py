@@ -84,6 +84,13 @@ def test_the_command_line_opens_at_once(root: Path) -> None:
     assert [] == sorted(HEAVY & loaded_by(root, program))
 
 
+def test_a_command_to_a_running_engine_loads_no_engine(root: Path) -> None:
+    """`qts cancel --all` must not be late because it loads, for nothing, what the other side consists of."""
+    loaded = loaded_by(root, f"import {PACKAGE}.cli.main, {PACKAGE}.app.door, {PACKAGE}.app.account_files")
+    engine = tuple(f"{PACKAGE}.{layer}." for layer in ("execution", "risk", "simulation", "trading"))
+    assert [] == sorted(name for name in loaded if name == "numpy" or name.startswith(engine))
+
+
 def loaded_by(root: Path, program: str) -> set[str]:
     """The modules that a program has loaded at its end."""
     told = f"{program}\nimport json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"

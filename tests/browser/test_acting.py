@@ -8,8 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from quant_trading_system.app.account_files import LATCH_FILE
 from quant_trading_system.app.alerting.book import AlertBook
-from quant_trading_system.app.bootstrap import LATCH_FILE
 from quant_trading_system.app.limits_desk import changing
 from quant_trading_system.app.readings.alert_fold import alert_line
 from quant_trading_system.app.readings.alert_kinds import AlertKind

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.backtesting import run_account
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
 from quant_trading_system.app.demo import DemoPlan, demo_account
 from quant_trading_system.config.loader import default_limits, limits_as_text
 from quant_trading_system.core.events import (

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.door import EngineDoor, fresh_key
 from quant_trading_system.app.drill import trader
 from quant_trading_system.app.drill.venue_books import VenueReader, session

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE, LATCH_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE, LATCH_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, WATCHDOG_FILE, Phase, Pulse, Vitals, read_heartbeat
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.core.events import HaltLevel, HaltTrigger

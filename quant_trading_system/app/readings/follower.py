@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.readings.strategies import STRATEGY_KINDS
 from quant_trading_system.app.readings.views import Views
 from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalUnavailable

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, UnixConnector
 
+from quant_trading_system.app.account_files import DOOR_FILE
 from quant_trading_system.app.door import EngineDoor
-from quant_trading_system.app.engine_door import DOOR_FILE, open_door, place_of
+from quant_trading_system.app.door_socket import place_of
+from quant_trading_system.app.engine_door import open_door
 from quant_trading_system.core.command import Source
 from quant_trading_system.core.commands import MAX_REQUEST_BYTES, Cancel, Check, Halt, PlaceOrder, Reconcile, Result
 from quant_trading_system.core.exceptions import ConfigurationError, EngineNotRunning, EngineSilent, InvalidCommand

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from quant_trading_system.app import outside_halt
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, Heartbeat, Phase, write_heartbeat
 from quant_trading_system.app.outside_halt import EngineAnswer, EngineState, HaltedAccount, act_outside, see_through
 from quant_trading_system.app.stopped_orders import StoppedOrders, strategies_on_record

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from quant_trading_system.app.bootstrap import LATCH_FILE
+from quant_trading_system.app.account_files import LATCH_FILE
 from quant_trading_system.app.heartbeat import ENGINE_FILE, Heartbeat, Phase, write_heartbeat
 from quant_trading_system.app.order_list import OrderFilter, list_orders
 from quant_trading_system.app.readings.algorithms import algorithms, costs

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.app.surroundings import open_journal
 from quant_trading_system.cli.main import app
 from quant_trading_system.config.loader import default_limits, limits_as_text

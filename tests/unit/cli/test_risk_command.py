@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from quant_trading_system.app.bootstrap import JOURNAL_FILE
+from quant_trading_system.app.account_files import JOURNAL_FILE
 from quant_trading_system.cli.main import app
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.journal.keys import journal_key

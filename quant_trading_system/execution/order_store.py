@@ -25,7 +25,7 @@ _PRICE_QUANTUM = Decimal("1E-9")
 _BUY = OrderSide.BUY
 _CREATED, _NOTHING_ASKED = OrderStatus.CREATED, PendingRequest.NONE
 _add, _multiply = LEDGER.add, LEDGER.multiply
-_AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
+AT_REST = frozenset({OrderStatus.HELD, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED})
 """An order waits at the broker."""
 
 
@@ -224,7 +224,7 @@ class OrderStore:
     def moved(self, record: OrderRecord, before: OrderStatus) -> None:
         """The order's status changed from `before`: keep it where it belongs by now."""
         status = record.status
-        if status.is_open is not before.is_open or (status.is_open and status not in _AT_REST):
+        if status.is_open is not before.is_open or (status.is_open and status not in AT_REST):
             self.settle(record)
 
     def settle(self, record: OrderRecord) -> None:
@@ -271,7 +271,7 @@ class OrderStore:
         astir = self._astir
         while astir:
             order_id, record = next(iter(astir.items()))
-            if record.status not in _AT_REST or record.pending is not PendingRequest.NONE:
+            if record.status not in AT_REST or record.pending is not PendingRequest.NONE:
                 return False
             del astir[order_id]  # it need not be looked at again before something happens to it
         return True

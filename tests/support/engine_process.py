@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+from tests.support.command_line import qts_here
 from tests.support.venue_process import REPLY_S, VenueProcess
 
 PROGRAM = "quant_trading_system.cli.main"
@@ -102,9 +103,7 @@ class Engine:
         return json.loads(self.run(*arguments, "--json", allowed=allowed))
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*QTS, *arguments], cwd=self.place, env=self.environment, capture_output=True, text=True, check=False
-        )
+        return qts_here(*arguments, directory=self.place, environment=self.environment)
 
     def broker(self, method: str, path: str, body: dict | None = None) -> dict | list:
         """Ask the venue itself, past the engine."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import qts_here
+
 QTS = [sys.executable, "-m", "quant_trading_system.cli.main"]
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,20 +23,35 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def qts(place):
-    environment = {**os.environ, "QTS_STATE_DIR": str(place / "state"), "PYTHONPATH": str(ROOT)}
+def environment(place):
+    return {**os.environ, "QTS_STATE_DIR": str(place / "state"), "PYTHONPATH": str(ROOT)}
 
-    def run(*arguments: str, directory: Path = place) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture(scope="module")
+def program(place, environment):
+    """`qts` in a process of its own."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*QTS, *arguments], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=100
+            [*QTS, *arguments], cwd=place, env=environment, capture_output=True, text=True, check=False, timeout=100
         )
 
     return run
 
 
 @pytest.fixture(scope="module")
-def demo(qts):
-    done = qts("demo", "--in-process", "--headless", "--json", "--seed", "7")
+def qts(place, environment):
+    """`qts` in this process."""
+
+    def run(*arguments: str, directory: Path = place) -> subprocess.CompletedProcess[str]:
+        return qts_here(*arguments, directory=directory, environment=environment)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def demo(program):
+    done = program("demo", "--in-process", "--headless", "--json", "--seed", "7")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -220,15 +237,15 @@ def test_everything_on_the_machine_is_halted_and_released_apart_from_the_account
     assert qts("status").returncode == 0
 
 
-def test_halt_is_seen_by_the_next_process_and_lifted_by_a_named_person(qts):
+def test_halt_is_seen_by_the_next_process_and_lifted_by_a_named_person(program, qts):
     assert qts("status").returncode == 0
-    assert qts("halt", "--reason", "drill", "--by", "anna").returncode == 0
+    assert program("halt", "--reason", "drill", "--by", "anna").returncode == 0
     seen = qts("status", "--json")
     assert seen.returncode == 3
     assert json.loads(seen.stdout)["reason"] == "drill"
     assert qts("resume", "--authorized-by", "", "--reason", "over").returncode == 1
     assert qts("status").returncode == 3
-    assert qts("resume", "--authorized-by", "anna", "--reason", "drill is over").returncode == 0
+    assert program("resume", "--authorized-by", "anna", "--reason", "drill is over").returncode == 0
     assert qts("status").returncode == 0
 
 
@@ -251,6 +268,15 @@ def test_mistakes_are_told_in_one_line(qts, arguments, words):
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize("arguments", [("explain", "nobody-1-0"), ("positions", "--json"), ("explain", "--nothing")])
+def test_a_process_of_its_own_answers_as_the_commands_do_here(program, qts, arguments):
+    """Otherwise the tests of this page would say nothing about what people start."""
+    alone, here = program(*arguments), qts(*arguments)
+    assert (alone.returncode, alone.stdout) == (here.returncode, here.stdout)
+    assert alone.stderr.replace("python -m quant_trading_system.cli.main", "qts") == here.stderr
 
 
 def test_a_strategy_of_ones_own_runs_on_ones_own_prices(qts, tmp_path):

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from quant_trading_system.app.simulating import day_report
+from quant_trading_system.simulation.storm.plan import CALM
 from tests.property.test_plain_way_in_storms import require_the_same
 from tests.support.bugs_beside_storms import TESTED_BUGS
 from tests.support.crash_sweeps import SWEEPS
@@ -99,10 +100,13 @@ def test_a_run_that_is_killed_at_any_moment_leaves_books_that_add_up(tmp_path):
         print(f"seed {seed}: killed in quarter {moment}, {place.require_intact()} entries", flush=True)
 
 
-def test_many_stormy_days():
+@pytest.mark.parametrize(
+    ("first", "minutes"), [(10_000, "0"), (101, str(CALM + 10))], ids=["of any length", "as short as in every run"]
+)
+def test_many_stormy_days(first, minutes):
     """SEEDS days for every seed that the other tests run; the table is printed."""
     count = 10 * int(os.environ.get("SEEDS", "20"))
-    command = [*QTS, "simulate", "--seeds", str(count), "--first-seed", "10000", "--jobs", "2"]
+    command = [*QTS, "simulate", "--seeds", str(count), "--first-seed", str(first), "--minutes", minutes, "--jobs", "2"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )

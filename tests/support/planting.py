@@ -35,9 +35,9 @@ class PlantedBug(NamedTuple):
     kinds: tuple[str, ...] = ()
     longer: int = 0
 
-    def days_to_catch(self, most: int) -> int:
-        """How many days it takes until one of its invariants is violated; 0 when `most` are not enough."""
-        for seed in range(1, most + 1):
+    def days_to_catch(self, most: int, first: int = 1) -> int:
+        """The first of `most` days on which one of its invariants is violated, or 0; `first` is tried before all."""
+        for seed in dict.fromkeys((first, *range(1, most + 1))):
             day = day_report(DayPlan(seed=seed, kinds=self.kinds, minutes=CALM + 25 + self.longer))
             if any(found.invariant in self.caught_by for found in day.violations):
                 return seed
@@ -82,9 +82,9 @@ class SeededBug(NamedTuple):
     caught_by: tuple[str, ...]
     kinds: tuple[str, ...] = ()
 
-    def days_to_catch(self, most: int) -> int:
-        """How many days it takes until processes with different hash seeds disagree; 0 when `most` are not enough."""
-        for seed in range(1, most + 1):
+    def days_to_catch(self, most: int, first: int = 1) -> int:
+        """The first of `most` days on which processes with different hash seeds disagree, or 0; as `PlantedBug`."""
+        for seed in dict.fromkeys((first, *range(1, most + 1))):
             if len({self._digest(seed, hash_seed) for hash_seed in ("1", "2", "3")}) > 1:
                 return seed
         return 0

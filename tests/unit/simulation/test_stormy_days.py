@@ -26,8 +26,8 @@ from tools.fault_runs import PLANTED_RECORD, recorded_results
 
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = CALM + 10
-SHORT_CAMPAIGN = range(1, 161, 10)
-"""First seeds, ten days each."""
+SHORT_CAMPAIGN = range(1, 101, 10)
+"""First seeds, ten days each; the soak tests go on with those that follow."""
 MOST_SEEDS = 12
 """Days within which a planted bug has to be caught."""
 SWEEP = SWEEPS["trading"]
@@ -147,8 +147,10 @@ def test_a_seed_gives_the_same_day_in_another_process_with_another_hash_seed():
 
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.number in QUICK], ids=lambda bug: bug.number)
 def test_a_planted_bug_is_caught_by_its_invariant(bug: PlantedBug, monkeypatch):
+    """The day on which it was caught when all were looked for is tried first."""
+    day = int(recorded_results(PLANTED_RECORD)[bug.number].removeprefix("on day "))
     bug.plant(monkeypatch)
-    assert bug.days_to_catch(MOST_SEEDS), f"{bug.what}: not caught within {MOST_SEEDS} days"
+    assert bug.days_to_catch(MOST_SEEDS, first=day), f"{bug.what}: not caught within {MOST_SEEDS} days"
 
 
 def test_a_bug_beside_the_storms_is_caught_by_the_test_of_its_invariant():

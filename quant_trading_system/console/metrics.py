@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from quant_trading_system.app.readings.alert_kinds import Weight
 from quant_trading_system.app.readings.engine import EngineReading
 from quant_trading_system.app.readings.follower import Follower
-from quant_trading_system.app.readings.headroom import headroom
+from quant_trading_system.app.readings.headroom import Headroom, headroom
 from quant_trading_system.app.readings.positions import Holdings, fraction, holdings
 from quant_trading_system.app.readings.quality_fold import BOUNDS_MS, Latency, Stage
 from quant_trading_system.app.readings.readiness import readiness, reconciled_age
@@ -43,11 +43,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a scrape is made from: the books, the engine's signs of life, and the time."""
+    """What a scrape is made from: the books, the engine's signs of life, the room under the limits, and the time."""
 
     follower: Follower
     engine: EngineReading
     held: Holdings
+    headroom: tuple[Headroom, ...]
     now: datetime
 
 
@@ -159,9 +160,7 @@ def _rooms(seen: Seen) -> Iterable[_Room]:
         for check in seen.follower.views.checks.values()
         if check.actual is not None and check.limit is not None
     }
-    found |= {
-        line.rule: _Room(line.rule, line.used, line.limit, line.left) for line in headroom(seen.follower, seen.held)
-    }
+    found |= {line.rule: _Room(line.rule, line.used, line.limit, line.left) for line in seen.headroom}
     measures = {} if seen.engine.vitals is None else seen.engine.vitals.measures
     found |= {rule: _Room(rule, actual, limit, limit - actual) for rule, (actual, limit) in measures.items()}
     return found.values()
@@ -296,7 +295,8 @@ class _Scrape(Collector):
 def exposition(follower: Follower, engine: EngineReading, now: datetime) -> bytes:
     """All metrics, one family after the other, in the text format of Prometheus."""
     with follower.lock:
-        seen = Seen(follower=follower, engine=engine, held=holdings(follower), now=now)
+        held = holdings(follower)
+        seen = Seen(follower=follower, engine=engine, held=held, headroom=headroom(follower, held), now=now)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Scrape(seen))
         return generate_latest(registry)

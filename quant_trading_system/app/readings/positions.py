@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.readings.views import Mark
-from quant_trading_system.core.instruments import UNKNOWN_SECTOR
+from quant_trading_system.core.instruments import UNKNOWN_SECTOR, Instrument
 from quant_trading_system.core.numbers import LEDGER, ZERO, divide
 from quant_trading_system.core.positions import Position
 
@@ -82,7 +83,12 @@ def holdings(follower: Follower) -> Holdings:
         net = sum((_value(position, marks.get(position.symbol)) for position in held), ZERO)
         measured = books.baselines.equity
         equity = measured or LEDGER.add(books.cash, net)
-        lines = [_line(follower, position, marks.get(position.symbol), equity) for position in held]
+        known = {one.symbol: one for one in books.run.universe} if books.run is not None else {}
+        opened = Counter(view.symbol for view in books.orders.open.values())
+        lines = [
+            _line(position, marks.get(position.symbol), equity, known.get(position.symbol), opened[position.symbol])
+            for position in held
+        ]
         lines.sort(key=lambda line: abs(line.value), reverse=True)
         long = sum((line.value for line in lines if line.value > 0), ZERO)
         sectors: dict[str, Decimal] = {}
@@ -113,9 +119,9 @@ def _value(position: Position, mark: Mark | None) -> Decimal:
     return position.cost if mark is None else LEDGER.multiply(position.quantity, mark.price)
 
 
-def _line(follower: Follower, position: Position, mark: Mark | None, equity: Decimal) -> PositionLine:
-    run = follower.books.run
-    known = next((one for one in run.universe if one.symbol == position.symbol), None) if run is not None else None
+def _line(
+    position: Position, mark: Mark | None, equity: Decimal, known: Instrument | None, open_orders: int
+) -> PositionLine:
     value = _value(position, mark)
     return PositionLine(
         symbol=position.symbol,
@@ -132,5 +138,5 @@ def _line(follower: Follower, position: Position, mark: Mark | None, equity: Dec
         unrealized=LEDGER.subtract(value, position.cost).quantize(_CENT),
         realized=position.realized_pnl.quantize(_CENT),
         fees=position.fees,
-        open_orders=sum(view.symbol == position.symbol for view in follower.books.orders.open.values()),
+        open_orders=open_orders,
     )

@@ -50,6 +50,7 @@ class BlotterPage:
         self._acts = actions.may(Role.TRADER)
         self._wanted = wanted
         self._offset = max(offset, 0)
+        self._read: tuple[int, OrderPage] | None = None
 
     def build(self, sheet: Sheet) -> None:
         slots, tables = self.slots(), self.tables()
@@ -78,7 +79,11 @@ class BlotterPage:
         """It has no charts."""
 
     def _page(self) -> OrderPage:
-        return order_page(self._hub.follower, self._wanted, offset=self._offset, limit=_PAGE)
+        """Once a version, for it looks through all orders that are kept."""
+        if self._read is None or self._read[0] != self._hub.version:
+            found = order_page(self._hub.follower, self._wanted, offset=self._offset, limit=_PAGE)
+            self._read = (self._hub.version, found)
+        return self._read[1]
 
     def _address(self, group: OrderGroup, offset: int = 0) -> str:
         given = {

@@ -51,7 +51,6 @@ def mount(server: FastAPI, desk: Desk) -> None:
 def _add_pages(hub: Hub) -> None:
     plain: dict[str, tuple[str, Callable[[Actions], View]]] = {
         "/": ("Overview", lambda actions: OverviewPage(hub, actions)),
-        "/positions": ("Positions", lambda _: PositionsPage(hub)),
         "/strategies": ("Strategies", lambda actions: StrategiesPage(hub, actions)),
         "/risk": ("Risk", lambda _: RiskPage(hub)),
         "/costs": ("Costs", lambda _: CostsPage(hub)),
@@ -68,6 +67,10 @@ def _add_pages(hub: Hub) -> None:
         chosen = OrderGroup(group) if group in set(OrderGroup) else OrderGroup.ALL
         wanted = OrderFilter(group=chosen, symbol=symbol.upper(), strategy=strategy, text=text[:100])
         show(hub, request, "/orders", BlotterPage(hub, _actions(hub, request), wanted, offset))
+
+    @ui.page("/positions", title="Positions")
+    def positions(request: Request, offset: int = 0) -> None:
+        show(hub, request, "/positions", PositionsPage(hub, offset))
 
     @ui.page("/orders/{order_id}", title="Order")
     def order(request: Request, order_id: str) -> None:

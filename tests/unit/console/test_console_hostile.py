@@ -63,7 +63,7 @@ def test_no_page_holds_what_is_not_printable(hostile):
         OverviewPage(hub, actions),
         BlotterPage(hub, actions, OrderFilter(), 0),
         OrderView(hub, actions, "run-1-0"),
-        PositionsPage(hub),
+        PositionsPage(hub, 0),
         StrategiesPage(hub, actions),
         AlertsPage(hub, actions),
         CostsPage(hub),

@@ -19,6 +19,7 @@ from quant_trading_system.core.exceptions import (
     NotSent,
     OutcomeUnknown,
 )
+from quant_trading_system.journal.backwards import first_since
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.kill_switch import KillSwitch
@@ -41,7 +42,7 @@ class Canceller(Protocol):
 def failed_starts(journal: JournalSource, since: datetime) -> int:
     """How many of the last starts, one after the other, came to nothing since that moment."""
     failed = 0
-    for entry in journal.entries(kinds=("run_started", "run_finished", "reconciled")):
+    for entry in journal.entries(first_since(journal, since), kinds=("run_started", "run_finished", "reconciled")):
         if not isinstance(entry.event, RunStarted):
             failed = 0
         elif entry.event.at >= since:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 import msgspec
 
@@ -15,6 +16,7 @@ from quant_trading_system.core.numbers import ZERO, divide, dollar_sign, plain
 from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide
+from quant_trading_system.journal.backwards import newest_first
 from quant_trading_system.journal.store import JournalSource
 
 _PRICE = Decimal("0.0001")
@@ -130,8 +132,10 @@ class OrderLines:
 
 def list_orders(journal: JournalSource, wanted: OrderFilter, last: int = 50) -> list[OrderLine]:
     """The newest `last` orders of those that are wanted, oldest first."""
-    found = OrderLines(sys.maxsize if wanted != OrderFilter() else last)
-    for entry in journal.entries(kinds=("order", "fill", "fill_corrected")):
+    is_any = wanted == OrderFilter()
+    found = OrderLines(last if is_any else sys.maxsize)
+    start = _start_of_newest(journal, last) if is_any else 1
+    for entry in journal.entries(start, kinds=("order", "fill", "fill_corrected")):
         event = entry.event
         if isinstance(event, FillEvent):
             found.fill(event)
@@ -142,6 +146,16 @@ def list_orders(journal: JournalSource, wanted: OrderFilter, last: int = 50) -> 
             if event.status.is_terminal:
                 found.drop_unless(event.order_id, wanted)
     return [line for line in found.lines.values() if wanted.wants(line)][-last:]
+
+
+def _start_of_newest(journal: JournalSource, last: int) -> int:
+    """The entry with which the newest `last` orders begin; only its first event has all of an order."""
+    begun = (
+        entry.seq
+        for entry in newest_first(journal, ("order",))
+        if isinstance(entry.event, OrderEvent) and entry.event.order is not None
+    )
+    return next(islice(begun, last - 1, None), 1)
 
 
 def symbols_with_orders(journal: JournalSource) -> list[str]:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from platform import node
 
@@ -264,8 +265,8 @@ class OutsideHalt:
     def _canceller(self, client: AlpacaClient, halt: Halt) -> Canceller:
         if halt.scope.is_account and halt.level is not HaltLevel.REDUCING:
             return AlpacaCanceller(client)
-        strategies = strategies_on_record(self._directory / JOURNAL_FILE) if halt.scope.strategy else {}
-        return StoppedOrders(client, halt, strategies, self._note)
+        who_wanted = partial(strategies_on_record, self._directory / JOURNAL_FILE)
+        return StoppedOrders(client, halt, who_wanted, self._note)
 
     async def _cancel(self, canceller: Canceller, goes_on: Callable[[], bool], patience: timedelta) -> bool:
         sweep = Sweep(canceller, self._note, seed=self._last.epoch)

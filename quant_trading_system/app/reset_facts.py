@@ -8,8 +8,10 @@ from pathlib import Path
 from quant_trading_system.app.open_breaks import open_breaks
 from quant_trading_system.core.events import RiskEvent, RiskEventKind, RunStarted
 from quant_trading_system.core.exceptions import JournalError
+from quant_trading_system.journal.backwards import newest_first
 from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.sqlite_reader import JournalReader
+from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.risk.reset import Cause, Obstacles, ResetWish, cause_obstacles, dirt_obstacles, file_obstacles
 
@@ -31,24 +33,14 @@ def _losses(path: Path) -> list[Cause]:
     """The loss limits that the last numbers on record break, by the limits of the last run."""
     if not path.is_file():
         return []
-    started: RunStarted | None = None
-    numbers: RiskEvent | None = None
-    closed: Decimal | None = None
     try:
         with JournalReader(path, journal_key(path)) as journal:
-            for entry in journal.entries(kinds=("run_started", "risk")):
-                event = entry.event
-                if isinstance(event, RunStarted):
-                    started = event
-                elif isinstance(event, RiskEvent):
-                    numbers = event
-                    if event.reason is RiskEventKind.DAY_CLOSED:
-                        closed = event.equity
-                    elif event.reason in (RiskEventKind.DAY_OPENED, RiskEventKind.REBASED):
-                        closed = None
+            run = next(newest_first(journal, ("run_started",)), None)
+            numbers, closed = _measured(journal)
     except JournalError:
         return []  # `open_breaks` says so, and refuses
-    if started is None or numbers is None:
+    started = None if run is None else run.event
+    if not isinstance(started, RunStarted) or numbers is None:
         return []
     bases = {
         "risk.max_daily_loss_pct": numbers.day_start_equity if closed is None else closed,
@@ -62,3 +54,18 @@ def _losses(path: Path) -> list[Cause]:
         if base > 0 and base - numbers.equity > limit:
             found.append(Cause(key.rpartition(".")[2], base - numbers.equity, limit))
     return found
+
+
+def _measured(journal: JournalSource) -> tuple[RiskEvent | None, Decimal | None]:
+    """The last numbers, and the equity at the close while no day has begun since; None for what is not there."""
+    numbers: RiskEvent | None = None
+    for entry in newest_first(journal, ("risk",)):
+        event = entry.event
+        if not isinstance(event, RiskEvent):
+            continue
+        numbers = numbers or event
+        if event.reason is RiskEventKind.DAY_CLOSED:
+            return numbers, event.equity
+        if event.reason in (RiskEventKind.DAY_OPENED, RiskEventKind.REBASED):
+            break
+    return numbers, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.sqlite_reader import JournalReader
 from quant_trading_system.risk.halt_state import Halt
 
+WhoWanted = Callable[[list[str]], Mapping[str, str]]
+"""Finds the strategies of orders by their ids; what it does not know is left out."""
+
 
 class _Listed(msgspec.Struct, frozen=True):
     """An order on the broker's list, as a scope sees it."""
@@ -30,17 +33,16 @@ class _Listed(msgspec.Struct, frozen=True):
 class StoppedOrders:
     """A `Canceller` for one halt: by what the broker shows of orders and positions, and the journal of strategies."""
 
-    def __init__(
-        self, client: AlpacaClient, halt: Halt, strategies: Mapping[str, str], note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, client: AlpacaClient, halt: Halt, who_wanted: WhoWanted, note: Callable[[str], None]) -> None:
         """Cancel what `halt` stops.
 
         Args:
-            strategies: who wanted an order, by our order id; asked only for a halt of a strategy.
+            who_wanted: finds the strategies of orders; asked only for a halt of a strategy.
         """
         self._client = client
         self._halt = halt
-        self._strategies = strategies
+        self._who_wanted = who_wanted
+        self._strategies: dict[str, str] = {}
         self._note = note
 
     async def open_order_ids(self) -> tuple[str, ...]:
@@ -62,6 +64,9 @@ class StoppedOrders:
         if self._halt.level is not HaltLevel.HALTED:
             held = {found.symbol: found.qty for found in await self._client.positions()}
         if self._halt.scope.strategy:
+            self._strategies |= self._who_wanted(
+                [o.client_order_id for o in orders if o.client_order_id not in self._strategies]
+            )
             strangers = [o.client_order_id for o in orders if o.client_order_id not in self._strategies]
             if strangers:
                 self._note(f"left alone, for nobody here knows whose they are: {', '.join(strangers)}")
@@ -79,13 +84,13 @@ class StoppedOrders:
         return scope.covers(listed)
 
 
-def strategies_on_record(path: Path) -> dict[str, str]:
-    """Who wanted each order, by order id; nothing where the journal cannot be read."""
+def strategies_on_record(path: Path, order_ids: Iterable[str]) -> dict[str, str]:
+    """Who wanted these orders, by order id; those that the journal does not know, or cannot show, are left out."""
     if not path.is_file():
         return {}
     try:
         with JournalReader(path, journal_key(path)) as journal:
-            events = (entry.event for entry in journal.entries(kinds=("order",)))
+            events = (entry.event for order_id in order_ids for entry in journal.about(order_id))
             return {e.order_id: e.order.strategy for e in events if isinstance(e, OrderEvent) and e.order is not None}
     except JournalError:
         return {}

@@ -17,7 +17,7 @@ def ready_now(directory: Path) -> Readiness | None:
     from quant_trading_system.config.settings import host_latch_path
     from quant_trading_system.core.clock import SystemClock
 
-    follower = Follower(directory)
+    follower = Follower(directory, tail=0)
     if not follower.path.is_file():
         return None
     try:

@@ -28,6 +28,7 @@ from quant_trading_system.core.signals import Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_recall import record_from
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.journal.backwards import first_since
 from quant_trading_system.journal.projection import Baselines, Projection
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.market.sessions import Calendar
@@ -40,8 +41,6 @@ REMEMBERED = 20_000
 """Entries before the end of the journal among which a wish is looked for."""
 PIECE = 5_000
 """Entries that are read at a time, on the way back to the start of the day."""
-CLOCKS_AGREE = timedelta(days=1)
-"""Entries bear the times of our clock and of the broker's, which differ by less."""
 LONGEST_DAY = timedelta(days=10)
 """No day of an exchange is longer, from the end of the one before it: holidays and closures included."""
 _MINUTE = timedelta(seconds=MINUTE_S)
@@ -127,23 +126,10 @@ def filled_since(source: JournalSource, moment: datetime) -> Iterator[str]:
 
     The place to begin is found by halves, so that it costs what was traded since and not what the journal holds.
     """
-    for entry in source.entries(_first_since(source, moment - CLOCKS_AGREE), kinds={"fill"}):
+    for entry in source.entries(first_since(source, moment), kinds={"fill"}):
         event = entry.event
         if isinstance(event, FillEvent) and event.at >= moment:
             yield event.order_id
-
-
-def _first_since(source: JournalSource, moment: datetime) -> int:
-    """Number of the first entry since a moment, as far as the times of entries grow."""
-    low, high = 1, source.head[0] + 1
-    while low < high:
-        middle = (low + high) // 2
-        entry = source.entry(middle)
-        if entry is not None and entry.at < moment:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def left_before(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[Past]:

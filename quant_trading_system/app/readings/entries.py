@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -11,11 +10,11 @@ import msgspec
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.core.exceptions import JournalError
 from quant_trading_system.journal.anchor import AnchorState, compare, read_anchor
+from quant_trading_system.journal.backwards import newest_first
 from quant_trading_system.journal.entry import Entry
 from quant_trading_system.journal.keys import journal_key
 
 MOST_ENTRIES = 500
-_STEP = 200
 
 
 class EntryLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +66,8 @@ def entry_page(follower: Follower, *, before: int = 0, kind: str = "", subject: 
     reader = follower.reader()
     last = reader.head[0]
     below = min(before or last + 1, last + 1)
-    found = iter(reversed(reader.about(subject))) if subject else _backwards(follower, below, kind)
+    chosen = (kind,) if kind else None
+    found = iter(reversed(reader.about(subject))) if subject else newest_first(reader, chosen, below)
     wanted = (entry for entry in found if entry.seq < below and (not kind or entry.kind == kind))
     rows = tuple(_line(entry) for entry in islice(wanted, min(max(limit, 1), MOST_ENTRIES)))
     return EntryPage(rows=rows, last=last)
@@ -92,17 +92,6 @@ def chain_status(follower: Follower) -> ChainStatus:
     else:
         says = f"entries {read_from} to {read_to} are what was recorded, and the end is where the anchor says"
     return ChainStatus(is_sound=is_sound, says=says, anchor=anchor, read_from=read_from, read_to=read_to, head=head)
-
-
-def _backwards(follower: Follower, below: int, kind: str) -> Iterator[Entry]:
-    """Entries below a number, newest first, in steps that grow while nothing of that kind is found."""
-    reader, span = follower.reader(), _STEP
-    while below > 1:
-        start = max(below - span, 1)
-        chosen = reader.entries(start, kinds=(kind,)) if kind else reader.entries(start)
-        part = [entry for entry in islice(chosen, below - start) if entry.seq < below]
-        yield from reversed(part)
-        below, span = start, span if part else span * 4
 
 
 def _line(entry: Entry) -> EntryLine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from decimal import localcontext
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from quant_trading_system.app.readings.strategies import STRATEGY_KINDS
 from quant_trading_system.app.readings.views import Views
 from quant_trading_system.core.exceptions import JournalDamaged, JournalError, JournalUnavailable
 from quant_trading_system.core.numbers import LEDGER
+from quant_trading_system.journal.backwards import newest_first
 from quant_trading_system.journal.keys import journal_key
 from quant_trading_system.journal.private_files import beside
 from quant_trading_system.journal.projection import Projection
@@ -47,8 +49,13 @@ class Follower:
         lock: held while entries are taken in; readers on other threads hold it, too.
     """
 
-    def __init__(self, directory: Path, journal: str = JOURNAL_FILE) -> None:
-        """Follow the account in `directory`, whose journal has that name; nothing is read before the first `poll`."""
+    def __init__(self, directory: Path, journal: str = JOURNAL_FILE, *, tail: int = TAIL) -> None:
+        """Follow the account in `directory`; nothing is read before the first `poll`.
+
+        Args:
+            journal: its name.
+            tail: entries before the end from which `views` are made; 0 for those who only look at the books.
+        """
         self.directory = directory
         self.path = directory / journal
         self.books = Projection()
@@ -57,6 +64,7 @@ class Follower:
         self.generation = 0
         self.problem = ""
         self.lock = RLock()
+        self._tail = tail
         self._opened: _Opened | None = None
 
     def poll(self, at_most: int = CHUNK) -> int:
@@ -122,8 +130,10 @@ class Follower:
         path = beside(self.path, SNAPSHOT_SUFFIX)
         with suppress(OSError, SnapshotUnusable):  # without one, everything is folded; that is slower and no worse
             self.books = unpacked(path.read_bytes(), reader, journal_key(self.path), reader.about)
-        self.seq = max(min(self.books.seq, reader.head[0] - TAIL), 0)
+        self.seq = max(min(self.books.seq, reader.head[0] - self._tail), 0)
         self.views.begins_at = self.seq + 1
+        for compared in islice(newest_first(reader, ("reconciled",), self.views.begins_at), 1):
+            self.views.take(compared.seq, compared.event)
         for entry in reader.entries(kinds=STRATEGY_KINDS) if self.seq else ():
             if entry.seq > self.seq:
                 break

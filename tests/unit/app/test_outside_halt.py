@@ -201,6 +201,11 @@ POSITIONS = tuple(AlpacaPosition(symbol=s, qty=D(q), avg_entry_price=D(1)) for s
 KO, BUYS, MINE = HaltScope(symbol="KO"), HaltScope(side=OrderSide.BUY), HaltScope(strategy="mine")
 
 
+def wanted_by(strategies):
+    """Finds the strategies of these orders."""
+    return lambda ids: {order_id: strategies[order_id] for order_id in ids if order_id in strategies}
+
+
 class Client:
     """The broker's side: a list of orders, positions, and what was asked of it."""
 
@@ -250,7 +255,7 @@ def test_what_goes_at_the_broker_is_what_the_engine_would_cancel(scope, level, g
     client, noted = Client(), []
     halt = Halt(scope=scope, level=level, activation=1)
     known = dict.fromkeys(("entry", "cover", "short"), "other") | {"exit": "mine"}
-    found = StoppedOrders(client, halt, known, noted.append)
+    found = StoppedOrders(client, halt, wanted_by(known), noted.append)
     assert list(asyncio.run(found.open_order_ids())) == go
     asyncio.run(found.cancel_all())
     assert client.asked == [f"id-{name}" for name in go]
@@ -262,7 +267,7 @@ def test_one_order_that_is_refused_or_not_answered_keeps_no_other_from_being_ask
     client = Client()
     client.refuses, client.refusal = {"id-entry"}, refusal
     with pytest.raises(type(refusal)):
-        asyncio.run(StoppedOrders(client, Halt(scope=KO, level=HALTED), {}, lambda _: None).cancel_all())
+        asyncio.run(StoppedOrders(client, Halt(scope=KO, level=HALTED), wanted_by({}), lambda _: None).cancel_all())
     assert client.asked == ["id-entry", "id-exit", "id-beyond"]
 
 
@@ -270,12 +275,12 @@ def test_an_order_in_dollars_is_no_exit():
     dollars = AlpacaOrder(
         id="1", client_order_id="dollars", symbol="KO", side="sell", status="new", filled_qty=D(0), notional=D(5)
     )
-    found = StoppedOrders(Client([dollars]), Halt(level=REDUCING), {}, lambda _: None)
+    found = StoppedOrders(Client([dollars]), Halt(level=REDUCING), wanted_by({}), lambda _: None)
     assert asyncio.run(found.open_order_ids()) == ("dollars",)
 
 
 def test_without_a_journal_no_strategy_is_known(tmp_path):
-    assert strategies_on_record(tmp_path / JOURNAL_FILE) == {}
+    assert strategies_on_record(tmp_path / JOURNAL_FILE, ["run-1-0"]) == {}
 
 
 # -- all of it -------------------------------------------------------------------------------------------------------

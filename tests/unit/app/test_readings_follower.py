@@ -9,14 +9,15 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.app.order_list import OrderFilter
-from quant_trading_system.app.readings import follower as follower_module
 from quant_trading_system.app.readings.curve import Curve, thinned
 from quant_trading_system.app.readings.follower import Follower
 from quant_trading_system.app.readings.orders import order_page
 from quant_trading_system.app.readings.positions import holdings
+from quant_trading_system.core.book_events import Reconciled
 from quant_trading_system.core.order_listing import OrderGroup
+from quant_trading_system.journal import sqlite_reader
 from quant_trading_system.journal.snapshot import SnapshotKeeper, fold
-from tests.support.demo_journal import NOON, Scribe
+from tests.support.demo_journal import CASH, NOON, Scribe
 
 
 @pytest.fixture
@@ -83,18 +84,46 @@ def test_a_damaged_entry_stops_it_there_and_is_named(scribe, follower):
     assert "entry 5" in follower.problem
 
 
-def test_a_snapshot_saves_folding_what_was_before_it(scribe, follower, monkeypatch):
-    """Lists know the tail only, the books know all."""
+@pytest.fixture
+def kept(scribe):
+    """A journal whose snapshot is as old as its last entry; the books were compared at its beginning."""
     keeper = SnapshotKeeper(scribe.journal, fold(scribe.journal))
+    compared = Reconciled(at=scribe.now, occasion="start", orders=0, fills=0, positions=0, cash=CASH)
+    scribe.write(compared)
     for _ in range(20):
         scribe.fill(scribe.send())
     keeper.keep()
     scribe.journal.close()
-    monkeypatch.setattr(follower_module, "TAIL", 8)
+    return compared
+
+
+def test_a_snapshot_saves_folding_what_was_before_it(scribe, kept):
+    """Lists know the tail only, the books know all."""
+    follower = Follower(scribe.journal.path.parent, tail=8)
     assert follower.poll(1000) == 8
-    assert follower.views.begins_at == 74
+    assert follower.views.begins_at == 75
     assert holdings(follower).positions[0].quantity == 200
     assert order_page(follower, OrderFilter()).total == 2
+    follower.close()
+
+
+def test_who_looks_at_the_books_only_reads_no_entries_again_and_knows_when_they_were_compared(
+    scribe, kept, monkeypatch
+):
+    checked = []
+
+    def counted(*given):
+        checked.append(given)
+        return is_authentic(*given)
+
+    is_authentic = sqlite_reader.is_authentic
+    monkeypatch.setattr(sqlite_reader, "is_authentic", counted)
+    follower = Follower(scribe.journal.path.parent, tail=0)
+    assert follower.poll(1000) == 0
+    assert follower.views.reconciled == kept
+    assert holdings(follower).positions[0].quantity == 200
+    assert len(checked) < 10
+    follower.close()
 
 
 def test_the_newest_orders_are_kept_and_older_ones_counted(scribe, follower):

@@ -79,6 +79,7 @@ class GroupLives:
         leg.room_price = max(order.limit_price or ZERO, order.stop_price or ZERO)
         leg.sent_seq = self._journal.append(begun(leg, self._clock.now()), leader.sent_seq)
         group.add(kind, leg)
+        leg.shrinks = group.only_closes(leg)
         self._lives.store.add(leg)
         self._lives.room.take(leg)
 

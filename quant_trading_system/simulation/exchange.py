@@ -92,6 +92,8 @@ class Exchange(OrderLife):
         self._wire.send(now, _NEW, live)
         if live.order.time_in_force is _GTC or live.order.extended_hours:
             self._set_lifetime(live)
+            for leg in self._groups.others(live):
+                self._set_lifetime(leg)
 
     def recall(self, live: LiveOrder, now: datetime) -> None:
         """A cancel leaves the customer."""
@@ -234,7 +236,10 @@ class Exchange(OrderLife):
         if in_force is _OPG:
             self.cancel(live, at, "it missed the opening auction")
             return
-        self.meet_market(live, at)
+        if live.group:
+            self._groups.begin(live, at, self)
+        else:
+            self.meet_market(live, at)
         if live.is_open and in_force in IMMEDIATE:
             self.cancel(live, at, "not filled at once")
 
@@ -278,10 +283,14 @@ class Exchange(OrderLife):
     # -- trading --------------------------------------------------------------------------------------------------
 
     def meet_market(self, live: LiveOrder, at: datetime) -> None:
-        """Work the order against the present quote, if there is a fresh one."""
+        """Work the order against the present quote, if there is a fresh one; one that is passive watches it."""
         view = self._floor.view(live.order.symbol)
         since = self.opened_at or self._extended_since(live, at)
-        if view is not None and since is not None and view.quote.at >= since:
+        if view is None or since is None or view.quote.at < since:
+            return
+        if live.passive:
+            self._groups.watch(live, view, at, self)
+        else:
             self._work(live, view, at)
 
     def _work_all(self, view: MarketView, at: datetime) -> None:

@@ -63,7 +63,7 @@ class Actions(Protocol):
         """The order ends without having traded, or without having traded all."""
 
     def meet_market(self, live: LiveOrder, at: datetime) -> None:
-        """Work the order against the present quote."""
+        """Work the order against the present quote, or let it watch that while it is passive."""
 
 
 class Groups:
@@ -165,6 +165,15 @@ class Groups:
             if other.is_open and not other.triggered:  # a stop-loss that was set off outlives its take-profit
                 actions.cancel(other, at, reason)
 
+    def begin(self, first: LiveOrder, at: datetime, actions: Actions) -> None:
+        """A member meets the market, and a stop-loss that waits beside it sees the same price."""
+        actions.meet_market(first, at)
+        group = self._groups[first.group]
+        if group.exiting and group.stop_loss not in (0, first.number):
+            loss = self._orders.by_number(group.stop_loss)
+            if loss.is_open and loss.passive:
+                actions.meet_market(loss, at)
+
     def watch(self, loss: LiveOrder, view: MarketView, at: datetime, actions: Actions) -> None:
         """A passive stop-loss sees a trade: when its stop is reached, it takes over from the take-profit."""
         group, last = self._groups[loss.group], view.quote.last
@@ -200,7 +209,7 @@ class Groups:
         first.passive = False
         self._orders.reserve(first, units(first.order.quantity))
         actions.tell(first, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
-        actions.meet_market(first, at)
+        self.begin(first, at, actions)
 
     def _shrink(self, leg: LiveOrder, most: int, at: datetime) -> None:
         if units(leg.order.quantity) > most:

@@ -82,6 +82,11 @@ def agreed(account: Account) -> Projection:
     return books
 
 
+def test_the_exits_of_an_oco_order_take_nothing_but_from_the_position_from_the_beginning():
+    account = GroupAccount(oco(10), held=10)
+    assert [record.shrinks for record in account.orders.orders()] == [True, True]
+
+
 # -- who belongs together ------------------------------------------------------------------------------------------
 
 

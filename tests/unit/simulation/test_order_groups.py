@@ -205,17 +205,36 @@ def test_the_take_profit_of_an_oco_order_cancels_its_stop_loss():
     assert desk.events(leader, loss) == ["0 new", "1 held", "0 fill", "1 canceled"]
 
 
-def test_a_stop_loss_that_is_still_on_its_way_is_not_set_off():
+def test_a_stop_loss_is_set_off_by_the_last_price_that_it_finds_on_arrival():
     desk = quoted(held=10, latency=LatencyModel(order=timedelta(milliseconds=30)))
     desk.wait(seconds=1)
     leader = desk.group("oco", SELL, profit="110", loss="90")
     (loss,) = desk.legs(leader)
     desk.quote("88.98", "89.02", "89")
-    assert desk.order(loss).broker_status == "held"
+    assert desk.order(loss).broker_status == "held"  # on its way
     desk.wait(seconds=1)
-    assert desk.events(leader, loss) == ["0 new", "1 held"]
-    desk.quote("88.98", "89.02", "89")
+    assert desk.events(leader, loss) == ["0 new", "1 held", "0 canceled", "1 fill"]
     assert desk.fills(loss) == [("10", "88.98")]
+
+
+def test_a_stop_loss_is_set_off_by_the_last_price_that_its_entry_has_filled_at():
+    desk = quoted(latency=LatencyModel(order=timedelta(milliseconds=30)))
+    desk.wait(seconds=1)
+    entry, profit, loss = bracket(desk)
+    desk.quote("88.98", "89.02", "89")
+    desk.wait(seconds=1)
+    assert desk.events(entry, profit, loss)[-3:] == ["1 new", "1 canceled", "2 fill"]
+    assert desk.held() == 0
+
+
+def test_exits_are_not_good_for_ever():
+    desk = quoted()
+    members = bracket(desk, in_force=TimeInForce.GTC)
+    desk.close()
+    desk.wait(days=89)
+    assert [desk.order(one).broker_status for one in members] == ["filled", "new", "held"]
+    desk.wait(days=1)
+    assert [desk.order(one).broker_status for one in members] == ["filled", "canceled", "canceled"]
 
 
 @pytest.mark.parametrize(("exits", "price"), [({"profit": "110"}, "111"), ({"loss": "90"}, "89")])

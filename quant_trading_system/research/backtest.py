@@ -115,11 +115,14 @@ class Backtest:
         self._has_prices = True
         self._follow_step(step)
         await engine.on_step()
-        await self._run_venue_until(step.at)
+        has_moved = await self._run_venue_until(step.at)
         if step.kind is _CLOSE:
             self._venue.close_session(step.at)
             await self._run_venue_until(step.at)
+            has_moved = True
         if step.ends_bar:
+            if has_moved:
+                engine.mark_positions()  # what was bought just now is worth the last price, not what it has cost
             self._correlations.next_bar()
             self._known_bar = step.bar
             engine.on_bar(HistoryView(self._history, step.bar))
@@ -202,12 +205,15 @@ class Backtest:
             if quote is not None:
                 self._venue.on_quote(quote, self._market.volume(symbol))
 
-    async def _run_venue_until(self, moment: datetime) -> None:
+    async def _run_venue_until(self, moment: datetime) -> bool:
         """Let everything that is on its way arrive, in time; the engine acts on each arrival, and when it wakes up.
 
         What it is woken for at `moment` itself waits for the prices of that moment.
+
+        Returns:
+            Whether there was anything.
         """
-        engine = self._system.engine
+        engine, has_moved = self._system.engine, False
         while (due := self._next_due(moment)) is not None:
             due = max(due, self._clock.now())
             self._clock.move_to(due)
@@ -216,6 +222,8 @@ class Backtest:
             self._venue.run_until(due)
             if not engine.is_idle:
                 await engine.on_step(has_prices=self._has_prices)
+            has_moved = True
+        return has_moved
 
     def _next_due(self, moment: datetime) -> datetime | None:
         event, wake = self._venue.next_event_at(), self._system.engine.wake_at

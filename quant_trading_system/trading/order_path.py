@@ -155,10 +155,8 @@ class OrderPath:
             answer = await self.submit_as_given(order, cause)
             if not isinstance(answer, Placed):
                 self.on_refused(answer, None)
-        except KillSwitchActiveError:
-            return  # refused and on record, like every other refusal
-        except JournalFull:
-            return  # the journal has told people; it has no room to say so again
+        except (KillSwitchActiveError, JournalFull):
+            return  # refused and on record, or people have been told that nothing can be recorded
 
     def submit_as_given(self, order: Order, cause: int | None = None) -> Awaitable[Placed | Rejection]:
         """The same for somebody who waits for the answer; raises what `OrderManager.submit` does."""
@@ -273,7 +271,8 @@ class OrderPath:
         return bool(self._others(pursuit)) if exits else False
 
     def _is_selling(self, pursuit: Pursuit) -> bool:
-        return (record := self._order_of(pursuit)) is not None and record.status.is_open and record.shrinks
+        record = self._order_of(pursuit)
+        return record is not None and record.status.is_open and record.shrinks and record.order.side is OrderSide.SELL
 
     def _order_of(self, pursuit: Pursuit) -> OrderRecord | None:
         return self._orders.order(pursuit.order_id) if pursuit.order_id else None

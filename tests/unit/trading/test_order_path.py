@@ -154,6 +154,16 @@ def test_sells_go_first_and_buys_wait_for_them():
     assert sent(account) == ["sell 50 XOM", "buy 49 KO"]
 
 
+def test_buys_do_not_wait_for_a_short_position_to_be_covered():
+    account = Account(limits=limits_with(allow_short=True))
+    account.hold("XOM", -50)
+    want(account, "XOM", "0")
+    walk(account)
+    want(account, "KO", "0.05")
+    walk(account)
+    assert sent(account) == ["buy 50 XOM", "buy 49 KO"]
+
+
 def test_a_newer_wish_overtakes_the_earlier_one():
     account = Account()
     want(account, "KO", "0.05")

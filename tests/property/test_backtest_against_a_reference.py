@@ -22,6 +22,7 @@ from quant_trading_system.market.loading import load_prices
 from quant_trading_system.market.parquet_stream import stream_prices
 from quant_trading_system.market.price_steps import Options
 from quant_trading_system.trading.vector_strategy import VectorStrategy
+from tests.support import random_plans as plans
 from tests.support import random_runs as runs
 from tests.support.independent_reference import Plan, Reference, Wish
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
@@ -39,7 +40,7 @@ class Table(VectorStrategy):
         self.table = np.full((len(history), len(history.symbols)), np.nan)
         for bar, wishes in plan.items():
             for wish in wishes:
-                self.table[runs.PAST + bar, history.column_of(wish.symbol)] = float(wish_of(wish).weight)
+                self.table[plans.PAST + bar, history.column_of(wish.symbol)] = float(wish_of(wish).weight)
 
     def targets(self, closes):
         return self.table[: len(closes)]
@@ -52,12 +53,11 @@ def wish_of(said: object) -> Wish:
 
 def compare(chance: Random, history: PriceHistory, plan: Plan) -> runs.BacktestResult:
     """Run the plan in both, with random costs; the result of the system."""
-    wishes = any(isinstance(one, Wish) for said in plan.values() for one in said)
-    costs, shorts, seen = runs.random_costs(chance, slow=not wishes), chance.random() < 0.7, runs.Planned(plan)
+    costs, shorts, seen = plans.random_costs(chance), chance.random() < 0.7, runs.Planned(plan)
     setup = runs.setup_of(history, costs, shorts=shorts)
     result = backtest(seen, history, setup)
     bars = runs.bars_of(history)
-    steps = list(steps_of(bars, runs.PAST))
+    steps = list(steps_of(bars, plans.PAST))
     if history.is_daily:
         steps = runs.steps_seen(history, setup, runs.Planned(plan))
         require_documented(history, steps)
@@ -66,7 +66,8 @@ def compare(chance: Random, history: PriceHistory, plan: Plan) -> runs.BacktestR
         costs,
         shorts=shorts,
         refused=runs.foreign_refusals(result),
-        before=closes_before(bars, runs.PAST),
+        rejected=runs.rejections(result),
+        before=closes_before(bars, plans.PAST),
     )
     runs.require_agreement(result, seen, reference.run(steps, plan))
     return result
@@ -74,7 +75,7 @@ def compare(chance: Random, history: PriceHistory, plan: Plan) -> runs.BacktestR
 
 def require_documented(history: PriceHistory, steps: list[Step]) -> None:
     """A day has thirteen even steps, from its open over both extremes to its close."""
-    for number, bar in enumerate(runs.bars_of(history)[runs.PAST :]):
+    for number, bar in enumerate(runs.bars_of(history)[plans.PAST :]):
         day = steps[number * STEPS_OF_A_DAY : (number + 1) * STEPS_OF_A_DAY]
         assert [step.at for step in day] == [bar.start + (bar.end - bar.start) * part // 12 for part in range(13)]
         assert all(step.last.keys() == bar.prices.keys() for step in day)
@@ -85,29 +86,46 @@ def require_documented(history: PriceHistory, steps: list[Step]) -> None:
                 assert (path[0], max(path), min(path)) == prices[:3]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SEEDS, st.booleans())
 def test_orders_are_filled_as_documented(seed, daily):
     chance = Random(seed)
-    history = runs.random_history(chance, daily=daily)
-    compare(chance, history, runs.random_orders(chance, history))
+    history = plans.random_history(chance, daily=daily)
+    compare(chance, history, plans.random_orders(chance, history))
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.booleans())
+def test_exits_begin_and_end_as_documented(seed, daily):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    compare(chance, history, plans.with_exits(chance, plans.random_orders(chance, history), history))
 
 
 @settings(max_examples=15, deadline=None)
 @given(SEEDS, st.booleans())
 def test_wishes_are_sized_and_traded_as_documented(seed, daily):
     chance = Random(seed)
-    history = runs.random_history(chance, daily=daily)
-    compare(chance, history, runs.random_wishes(chance, history))
+    history = plans.random_history(chance, daily=daily)
+    compare(chance, history, plans.random_wishes(chance, history))
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.booleans())
+def test_wishes_beside_orders_are_traded_as_documented(seed, daily):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    orders = plans.with_exits(chance, plans.random_orders(chance, history), history)
+    compare(chance, history, plans.both(chance, orders, plans.random_wishes(chance, history)))
 
 
 @settings(max_examples=8, deadline=None)
 @given(SEEDS, st.booleans())
 def test_wishes_for_all_bars_at_once_are_the_same_wishes(seed, daily):
     chance = Random(seed)
-    history = runs.random_history(chance, daily=daily)
-    plan = runs.random_wishes(chance, history)
-    setup = runs.setup_of(history, runs.random_costs(chance, slow=True), shorts=True)
+    history = plans.random_history(chance, daily=daily)
+    plan = plans.random_wishes(chance, history)
+    setup = runs.setup_of(history, plans.random_costs(chance), shorts=True)
     one_by_one, at_once = backtest(runs.Planned(plan), history, setup), backtest(Table(plan, history), history, setup)
     assert at_once.record.fills == one_by_one.record.fills
     assert at_once.record.equity == one_by_one.record.equity
@@ -116,9 +134,9 @@ def test_wishes_for_all_bars_at_once_are_the_same_wishes(seed, daily):
 @pytest.mark.parametrize("seed", range(4))
 def test_prices_from_a_file_trade_alike_however_they_are_read(seed, tmp_path: Path):
     chance = Random(seed)
-    history = runs.random_history(chance, daily=seed % 2 == 0)
-    plan = runs.random_orders(chance, history)
-    setup = runs.setup_of(history, runs.random_costs(chance, slow=True), shorts=True)
+    history = plans.random_history(chance, daily=seed % 2 == 0)
+    plan = plans.random_orders(chance, history)
+    setup = runs.setup_of(history, plans.random_costs(chance), shorts=True)
     expected = backtest(runs.Planned(plan), history, setup).journal_head
     files = written(history, tmp_path)
     for read in (*map(load_prices, files), stream_prices(files[1], STREAMED)):

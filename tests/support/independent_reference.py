@@ -6,7 +6,7 @@ left, and what the account was worth at the end of each bar, exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -14,6 +14,7 @@ from tests.support.reference_prices import BUY, SELL, Step, down
 from tests.support.reference_venue import Costs, Fill, ReferenceVenue, Sent, Want
 
 MAX_QUOTE_AGE = 15_000_000
+CLOSING_ORDERS_END = 600_000_000
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
 ZERO = Fraction(0)
@@ -26,6 +27,20 @@ class Wish:
 
     symbol: str
     weight: Fraction
+
+
+@dataclass(eq=False)
+class Pursuit:
+    """A wish on its way.
+
+    Attributes:
+        wanted: shares to be held, None before it was sized.
+        order: the last one that was sent for it, or for the wish whose place it took.
+    """
+
+    wish: Wish
+    wanted: Fraction | None = None
+    order: Sent | None = None
 
 
 Plan = Mapping[int, Sequence[Want | Wish]]
@@ -53,35 +68,40 @@ class Reference:
         *,
         shorts: bool = True,
         refused: frozenset[int] = frozenset(),
+        rejected: frozenset[int] = frozenset(),
         before: Mapping[str, Fraction] | None = None,
     ) -> None:
         """Begin with cash alone.
 
         Args:
             refused: numbers of orders that are refused for reasons that this account does not know.
+            rejected: numbers of those that the broker refuses, when their exits are on the books already.
             before: closes before the first step, which are too old to trade at.
         """
-        self.cash, self.shorts, self.refused = cash, shorts, refused
+        self.cash, self.shorts, self.refused, self.rejected = cash, shorts, refused, rejected
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
         self.shares: dict[str, Fraction] = {}
         self.out = Outcome(fills=self.venue.fills)
-        self._travelling: list[tuple[int, Sent]] = []
-        self._wishes: dict[str, Wish] = {}
-        self._wanted: dict[str, Fraction] = {}
+        self._travelling: list[tuple[int, Sent, Callable[[Sent], None]]] = []
+        self._recalled: set[Sent] = set()
+        self._pursuits: dict[str, Pursuit] = {}
         self._has_prices = False
+        self._bell = 0
 
     def run(self, steps: Iterable[Step], plan: Plan) -> Outcome:
         """Walk through all steps."""
         said: Sequence[Want | Wish] = ()
         for step in steps:
             self._let_pass(step.at)
+            self._bell = step.bell
             self.venue.step(step)
             self._hear(step.at)
             if step.begins_bar:
                 self._has_prices = True
                 self._take(said)
             self._walk()
+            self._let_pass(step.at)
             if step.closes:
                 self.venue.close()
             if step.ends_bar:
@@ -107,7 +127,8 @@ class Reference:
         while (due := min(at for at, *_ in [*self._travelling, *self.venue.reports, (END_OF_TIME,)])) <= until:
             self.venue.at = due
             while self._travelling and self._travelling[0][0] == due:
-                self.venue.arrive(self._travelling.pop(0)[1])
+                _, order, come = self._travelling.pop(0)
+                come(order)
             if self._hear(due):
                 self._walk()
 
@@ -118,6 +139,7 @@ class Reference:
         for _, order, fill in heard:
             order.is_open = False
             if fill is not None:
+                order.filled += fill.quantity
                 self.shares[fill.symbol] = self.shares.get(fill.symbol, ZERO) + fill.side * fill.quantity
                 self.cash -= fill.side * fill.quantity * fill.price + fill.fee
         return bool(heard)
@@ -125,58 +147,84 @@ class Reference:
     # -- wishes --------------------------------------------------------------------------------------------------
 
     def _take(self, said: Sequence[Want | Wish]) -> None:
+        """Orders that were written out leave before those for wishes; a new wish has the place of the one before."""
+        for one in said:
+            if isinstance(one, Wish):
+                earlier = self._pursuits.get(one.symbol)
+                self._pursuits[one.symbol] = Pursuit(one, order=earlier and earlier.order)
         for one in said:
             if isinstance(one, Want):
                 self._send(one)
-            else:
-                self._wishes[one.symbol] = one
-                self._wanted.pop(one.symbol, None)
 
     def _walk(self) -> None:
-        """Size wishes together, as soon as there are prices and no order of theirs is open; then send orders."""
-        if not (self._has_prices and self.venue.is_open):
-            return
-        equity = self.equity
-        busy = self._busy
-        for symbol in [symbol for symbol in self._wishes if symbol in self.venue.last and symbol not in busy]:
-            size = self._sized(self._wishes.pop(symbol), equity)
-            if size is not None:
-                self._wanted[symbol] = size
-        while self._send_next():
+        """Take wishes as far as they can go now."""
+        while self._has_prices and self.venue.is_open and self.venue.at < self._bell and self._take_further():
             pass
 
-    @property
-    def _busy(self) -> set[str]:
-        """Symbols with open orders."""
-        return {one.want.symbol for one in self.out.orders if one.is_open}
-
-    def _sized(self, wish: Wish, equity: Fraction) -> Fraction | None:
-        """Shares to hold, whole ones; None when the change is too small."""
-        bid, ask = self.venue.quote(wish.symbol)
-        size = down(abs(wish.weight) * equity / (ask if wish.weight > 0 else bid), Fraction(1))
-        shares = size if wish.weight > 0 else -size
-        change = abs(shares - self.shares.get(wish.symbol, ZERO))
-        return None if shares and change * (bid + ask) / 2 < SMALLEST_TRADE * equity else shares
-
-    def _send_next(self) -> bool:
-        """Sales first; buys wait until what is held has been sold. False when nothing can go out."""
+    def _take_further(self) -> bool:
+        """Size wishes together, sell, and buy once what is held has been sold; True when something has left."""
+        equity = self.equity
+        changes = [(pursuit, self._change(pursuit, equity)) for pursuit in list(self._pursuits.values())]
         for side in (SELL, BUY):
-            changes = {symbol: change for symbol in self._wanted if (change := self._change(symbol)) * side > 0}
-            busy = self._busy
-            ready = [symbol for symbol in changes if symbol not in busy]
-            for symbol in ready:
-                if self._send(self._worked(symbol, side, abs(changes[symbol]))).status == "denied":
-                    del self._wanted[symbol]
-            if ready:
+            ready = [(pursuit, abs(change)) for pursuit, change in changes if change * side > 0]
+            sent = [self._trade(pursuit, side, quantity) for pursuit, quantity in ready]
+            if any(sent):
                 return True
-            if any(self.shares.get(symbol, ZERO) > 0 for symbol in changes):
+            if any(one.is_open and one.sells_held for one in self.out.orders):
                 return False
         return False
 
-    def _change(self, symbol: str) -> Fraction:
-        """Shares to trade next: to zero first, where the position changes sides."""
-        held, wanted = self.shares.get(symbol, ZERO), self._wanted[symbol]
-        return -held if held * wanted < 0 else wanted - held
+    def _change(self, pursuit: Pursuit, equity: Fraction) -> Fraction:
+        """Shares to trade next: to zero first, where the position changes sides; 0 while it waits, or is over."""
+        symbol, order = pursuit.wish.symbol, pursuit.order
+        if symbol not in self.venue.last or any(one is order or not one.takes_away for one in self._open_in(symbol)):
+            return ZERO
+        if pursuit.wanted is not None and order is not None and order.status != "filled":
+            del self._pursuits[symbol]
+            return ZERO
+        if pursuit.wanted is None:
+            pursuit.wanted, pursuit.order = self._sized(pursuit.wish, equity), None
+        held = self.shares.get(symbol, ZERO)
+        change = -held if held * pursuit.wanted < 0 else pursuit.wanted - held
+        is_small = held + change != 0 and abs(change) * sum(self.venue.quote(symbol)) / 2 < SMALLEST_TRADE * equity
+        if not change or is_small:
+            del self._pursuits[symbol]
+            return ZERO
+        return change
+
+    def _open_in(self, symbol: str) -> list[Sent]:
+        return [one for one in self.out.orders if one.is_open and one.want.symbol == symbol]
+
+    def _sized(self, wish: Wish, equity: Fraction) -> Fraction:
+        """Shares to hold, whole ones."""
+        bid, ask = self.venue.quote(wish.symbol)
+        size = down(abs(wish.weight) * equity / (ask if wish.weight > 0 else bid), Fraction(1))
+        return size if wish.weight > 0 else -size
+
+    def _trade(self, pursuit: Pursuit, side: int, quantity: Fraction) -> bool:
+        """Send an order for a wish; exits that hold the shares are cancelled first, and it waits for their end."""
+        symbol = pursuit.wish.symbol
+        held = self.shares.get(symbol, ZERO)
+        exits = [] if held * side > 0 else self._open_in(symbol)
+        for order in exits:
+            if order not in self._recalled:
+                self._recall(order)
+        if any(order.is_open for order in exits):
+            return False
+        order = self._send(self._worked(symbol, side, quantity), sells_held=side == SELL and held > 0)
+        if order.status == "denied":
+            del self._pursuits[symbol]
+        else:
+            pursuit.order = order
+        return True
+
+    def _recall(self, order: Sent) -> None:
+        self._recalled.add(order)
+        self._leave(order, self.venue.cancel)
+
+    def _leave(self, order: Sent, come: Callable[[Sent], None]) -> None:
+        """An order or the cancel of one leaves for the venue."""
+        self._travelling.append((self.venue.at + self.venue.costs.order_takes, order, come))
 
     def _worked(self, symbol: str, side: int, quantity: Fraction) -> Want:
         """At the market, or with a limit at the far side where the spread is wide."""
@@ -187,17 +235,22 @@ class Reference:
 
     # -- orders --------------------------------------------------------------------------------------------------
 
-    def _send(self, want: Want) -> Sent:
-        order, number = Sent(want), len(self.out.orders)
+    def _send(self, want: Want, *, sells_held: bool = False) -> Sent:
+        number = len(self.out.orders)
         is_refused = number in self.refused or self._is_refused(want)
-        self.out.orders.append(order)
-        if is_refused:
-            order.status, order.is_open = "denied", False
-        elif self.venue.costs.order_takes:
-            self._travelling.append((self.venue.at + self.venue.costs.order_takes, order))
-        else:
-            self.venue.arrive(order)
-            self._hear(self.venue.at)
+        if is_refused or number in self.rejected:
+            refused = [Sent(one, 0, "denied", is_open=False) for one in ((want,) if is_refused else want.members)]
+            self.out.orders += refused
+            return refused[0]
+        only_shrinks = self._only_shrinks(want)
+        members = [Sent(one, number + place, sent_on=self.venue.day) for place, one in enumerate(want.members)]
+        order = members[0]
+        order.only_shrinks, order.sells_held = only_shrinks, sells_held
+        if len(members) > 1:
+            for one in members:
+                one.group, one.entry = members, None if want.leaves else order
+        self.out.orders += members
+        self._leave(order, self.venue.arrive)
         return order
 
     def _is_refused(self, want: Want) -> bool:
@@ -209,9 +262,25 @@ class Reference:
         if want.stop is not None and (want.stop < bid if want.side == BUY else want.stop > ask):
             return True
         held = self.shares.get(want.symbol, ZERO)
-        alike = [one for one in self.out.orders if one.is_open and one.want.symbol == want.symbol]
-        total = want.quantity + sum(one.want.quantity for one in alike if one.want.side == want.side)
+        if want.time_in_force == "cls" and self._bell - self.venue.at < CLOSING_ORDERS_END:
+            return True
+        if want.leaves:
+            return not self._only_shrinks(want)
+        if len(want.members) > 1 and held * want.side < 0:
+            return True
+        total = want.quantity + self._promised(want.symbol, want.side)
         if want.side == BUY:
             return held < 0 and total > -held
         opens = held <= 0 and self.shorts and want.quantity.denominator == 1
         return not opens and total > max(held, ZERO)
+
+    def _only_shrinks(self, want: Want) -> bool:
+        held = self.shares.get(want.symbol, ZERO)
+        return held * want.side < 0 and want.quantity + self._promised(want.symbol, want.side) <= abs(held)
+
+    def _promised(self, symbol: str, side: int) -> Fraction:
+        """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""
+        alike = [one for one in self._open_in(symbol) if one.want.side == side]
+        plain = sum((one.want.quantity for one in alike if not one.is_exit), ZERO)
+        groups = {id(one.group): one for one in alike if one.is_exit}
+        return plain + sum((one.to_close for one in groups.values()), ZERO)

@@ -1,4 +1,4 @@
-"""Random histories and plans for backtests that two simulations are to agree about, and what each of them tells."""
+"""Backtests of random plans, and what the system and the second simulation tell about them."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from random import Random
 
 import numpy as np
 
 from quant_trading_system.app import bootstrap
 from quant_trading_system.app.backtesting import BacktestResult, run_account
 from quant_trading_system.core.instruments import Instrument, Universe
-from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, StopLoss, TakeProfit, TimeInForce
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.market.history import PriceHistory
-from quant_trading_system.market.sessions import TradingCalendar
-from quant_trading_system.market.time_axis import daily_axis, intraday_axis
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import LatencyModel, SlippageModel
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.independent_reference import Outcome, Plan, Wish
-from tests.support.reference_prices import BUY, CENT, SELL, Bar, Step, half_up, tick_of
-from tests.support.reference_venue import STOPS, Costs, Fill, Want
+from tests.support.random_plans import PAST, SESSIONS
+from tests.support.reference_prices import BUY, Bar, Step
+from tests.support.reference_venue import Costs, Fill, Want
 
-PAST = 8
-"""Bars that are only known: enough for correlations, which are of no interest here."""
 CASH = Fraction(10_000_000)
 LOOSE = {
     **UNHURRIED,
@@ -52,112 +48,6 @@ LOOSE = {
 NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "self_match"}
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-_CALENDAR = TradingCalendar.nyse(date(2019, 1, 2), date(2019, 12, 31))
-_SESSIONS = list(_CALENDAR.sessions_between(date(2019, 1, 2), date(2019, 12, 31)))
-
-
-# -- what is made up ---------------------------------------------------------------------------------------------
-
-
-def random_history(chance: Random, *, daily: bool = False, symbols: int = 3) -> PriceHistory:
-    """Bars of a few days: some are missing, symbols may begin late or end early; with or without open, high and low."""
-    days, missing, volatility = (60 if daily else 4), chance.choice((0.0, 0.0, 0.1)), chance.choice((0.002, 0.01))
-    sessions = _SESSIONS[:days]
-    if daily:
-        axis = daily_axis(np.array([one.date for one in sessions], dtype="datetime64[D]"), _CALENDAR)
-    else:
-        minutes = chance.choice((1, 5, 30))
-        places = np.arange(13) * np.timedelta64(minutes, "m")
-        starts = [np.datetime64(one.open.replace(tzinfo=None), "us") + places for one in sessions]
-        axis = intraday_axis(np.concatenate(starts), timedelta(minutes=minutes), "start", _CALENDAR)
-    shape = (len(axis.ends), symbols)
-    present = np.array([[chance.random() >= missing for _ in range(symbols)] for _ in range(shape[0])])
-    if chance.random() < 0.3:
-        present[: chance.randrange(shape[0] // 2), 0] = False
-        present[chance.randrange(shape[0] // 2, shape[0]) :, 1] = False
-    present[:, -1] = True
-    columns = [_walk(chance, shape[0], chance.choice((0.9, 40.0, 250.0)), volatility) for _ in range(symbols)]
-    opened, high, low, close = (np.array([column[role] for column in columns]).T.copy() for role in range(4))
-    names = tuple(f"S{number}" for number in range(symbols))
-    if chance.random() < 0.3:
-        return PriceHistory(names, axis, close, present)
-    return PriceHistory(names, axis, close, present, opened, high, low)
-
-
-def _walk(chance: Random, bars: int, price: float, volatility: float) -> list[list[int]]:
-    """Opens, highs, lows and closes in micro-dollars."""
-    rows = []
-    for _ in range(bars):
-        unit = 10_000 if price >= 1 else 100
-        opened = max(round(price * (1 + chance.gauss(0, volatility / 2)) * 1e6 / unit), 20) * unit
-        price *= 1 + chance.gauss(0, volatility)
-        close = max(round(price * 1e6 / unit), 20) * unit
-        high = max(opened, close) + unit * chance.randrange(6)
-        low = min(opened, close) - unit * chance.randrange(6)
-        rows.append((opened, high, low, close))
-    return [list(role) for role in zip(*rows, strict=True)]
-
-
-def random_orders(chance: Random, history: PriceHistory) -> Plan:
-    """Orders of all simple types around the last closes, none at the last bar."""
-    often, both_ways = chance.choice((0.1, 0.3, 0.9)), chance.random() < 0.5
-    sides = {symbol: chance.choice((BUY, SELL)) for symbol in history.symbols}
-    plan: dict[int, list[Want | Wish]] = {}
-    for bar in range(len(history) - PAST - 1):
-        for symbol in history.symbols:
-            close = history.close(symbol, PAST + bar)
-            if close is not None and chance.random() < often:
-                side = chance.choice((BUY, SELL)) if both_ways else sides[symbol]
-                plan.setdefault(bar, []).append(_order(chance, symbol, side, Fraction(close)))
-    return plan
-
-
-def _order(chance: Random, symbol: str, side: int, close: Fraction) -> Want:
-    kind = chance.choice(("market", "limit", *STOPS))
-    times = ("day", "gtc") if kind in STOPS else ("day", "gtc", "ioc", "fok", "cls")
-    want = Want(symbol, side, Fraction(chance.randrange(1, 50)), kind, chance.choice(times))
-
-    def away(sign: int) -> Fraction:
-        price = close * (1 + sign * abs(Fraction(chance.gauss(0, 0.004)).limit_denominator(10**6)))
-        price = half_up(price, tick_of(close))
-        return half_up(price, tick_of(price))
-
-    if kind == "market":
-        return want
-    if kind == "limit":
-        return replace(want, limit=away(chance.choice((BUY, SELL))))
-    if kind == "trailing_stop":
-        if chance.random() < 0.5:
-            return replace(want, trail=CENT * chance.randrange(1, 30))
-        return replace(want, trail_percent=Fraction(chance.randrange(5, 100), 100))
-    stop = away(side)
-    return replace(want, stop=stop, limit=away(side) if kind == "stop_limit" else None)
-
-
-def random_wishes(chance: Random, history: PriceHistory) -> Plan:
-    """Weights of up to an eighth of equity, long, short or nothing; each is another one than before."""
-    often, shorts = chance.choice((0.05, 0.3, 0.9)), chance.choice((0.0, 0.4))
-    said: dict[str, Fraction] = {}
-    plan: dict[int, list[Want | Wish]] = {}
-    for bar in range(len(history) - PAST - 1):
-        for symbol in history.symbols:
-            weight = Fraction(chance.choice((0, 0, 3, 5, 8, 12)), 100) * (-1 if chance.random() < shorts else 1)
-            if chance.random() < often and weight != said.get(symbol, 0):
-                said[symbol] = weight
-                plan.setdefault(bar, []).append(Wish(symbol, weight))
-    return plan
-
-
-def random_costs(chance: Random, *, slow: bool) -> Costs:
-    """Spread, slippage and fees, each there or not; an order takes no time, a moment, or with `slow` twenty seconds."""
-    return Costs(
-        spread_bps=Fraction(chance.choice(("0", "0", "4", "7.3", "13", "25"))),
-        slippage_bps=Fraction(chance.choice(("0", "0", "0.5", "3"))),
-        fee_a_share=Fraction(chance.choice(("0", "0.005"))),
-        fee_of_sales=Fraction(chance.choice(("0", "0.0000333"))),
-        order_takes=chance.choice((0, 40_000, 20_000_000 if slow else 40_000)),
-        report_takes=chance.choice((0, 15_000)),
-    )
 
 
 # -- the same for the system -------------------------------------------------------------------------------------
@@ -187,12 +77,24 @@ def _as_order(want: Want) -> Order:
         quantity=exact(want.quantity),
         order_type=OrderType(want.kind),
         time_in_force=TimeInForce(want.time_in_force),
+        order_class=_class_of(want),
+        take_profit=None if want.profit is None else TakeProfit(limit_price=exact(want.profit)),
+        stop_loss=None
+        if want.loss is None
+        else StopLoss(stop_price=exact(want.loss), limit_price=_exact_or_none(want.loss_limit)),
         limit_price=_exact_or_none(want.limit),
         stop_price=_exact_or_none(want.stop),
         trail_price=_exact_or_none(want.trail),
         trail_percent=_exact_or_none(want.trail_percent),
         repeat=True,
     )
+
+
+def _class_of(want: Want) -> OrderClass:
+    if want.leaves:
+        return OrderClass.OCO
+    exits = (want.profit is not None) + (want.loss is not None)
+    return (OrderClass.SIMPLE, OrderClass.OTO, OrderClass.BRACKET)[exits]
 
 
 def _as_signal(market: MarketView, wish: Wish) -> Signal:
@@ -240,10 +142,12 @@ def bars_of(history: PriceHistory) -> list[Bar]:
     """The same bars as fractions."""
     roles = (history.open_micros, history.high_micros, history.low_micros, history.close_micros)
     known = [role for role in roles if role is not None]
+    bells = {one.date: _since(one.close) for one in SESSIONS}
     return [
         Bar(
             start=_micros(history.axis.starts[row]),
             end=_micros(history.axis.ends[row]),
+            bell=bells[history.dates[row].item()],
             day=history.dates[row].item(),
             prices={
                 symbol: tuple(Fraction(role.item(row, column), 10**6) for role in known)
@@ -267,24 +171,34 @@ def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategy: Strategy
         last = {name: Fraction(one.last) for name, one in quotes.items() if one and one.at == step.at and one.last}
         bar, place = divmod(len(steps), 13)
         begins, ends = place == 0, place == 12
-        steps.append(Step(_since(step.at), bars[bar].day, last, begins, ends, begins, ends))
+        steps.append(Step(_since(step.at), bars[bar].bell, bars[bar].day, last, begins, ends, begins, ends))
 
     asyncio.run(run_account(account, watch))
     return steps
 
 
 def foreign_refusals(result: BacktestResult) -> frozenset[int]:
-    """Numbers of the orders that were refused by rules, or by the broker, that the reference knows nothing about."""
-    records = enumerate(result.account.system.orders.orders())
+    """Numbers of the orders that were refused by rules that the reference knows nothing about."""
     return frozenset(
         number
-        for number, record in records
-        if record.status == "rejected"
-        or any(
-            not check.passed and check.rule in NOT_KNOWN_BY_THE_REFERENCE
+        for number, record in enumerate(result.account.system.orders.orders())
+        if record.status == "denied"
+        and any(
+            not check.passed and _is_foreign(check.rule, record.order)
             for check in result.decisions[record.order_id].checks
         )
     )
+
+
+def _is_foreign(rule: str, order: Order) -> bool:
+    has_exits = order.order_class is not OrderClass.SIMPLE
+    return rule in NOT_KNOWN_BY_THE_REFERENCE or (has_exits and rule == "price_collar_pct")
+
+
+def rejections(result: BacktestResult) -> frozenset[int]:
+    """Numbers of the orders that the broker refused for reasons that the reference knows nothing about."""
+    records = enumerate(result.account.system.orders.orders())
+    return frozenset(number for number, one in records if one.status == "rejected" and "cls orders" not in one.reason)
 
 
 def require_agreement(result: BacktestResult, seen: Planned, reference: Outcome) -> None:

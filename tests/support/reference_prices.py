@@ -21,19 +21,25 @@ Prices = tuple[Fraction, ...]
 
 @dataclass(frozen=True)
 class Bar:
-    """What happened from `start` to `end` (microseconds) to those symbols that were traded."""
+    """What happened from `start` to `end` (microseconds) to those symbols that were traded; `bell`: the day's close."""
 
     start: int
     end: int
+    bell: int
     day: date
     prices: Mapping[str, Prices]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One moment of the market: the last prices of those symbols that have one, and what the moment is."""
+    """One moment of the market: the last prices of those symbols that have one, and what the moment is.
+
+    Attributes:
+        bell: when the session closes, as the exchange has it.
+    """
 
     at: int
+    bell: int
     day: date
     last: Mapping[str, Fraction]
     begins_bar: bool
@@ -55,6 +61,7 @@ def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
             is_first, is_last = place == 0, place == count - 1
             yield Step(
                 at=bar.start + (bar.end - bar.start) * place // (count - 1),
+                bell=bar.bell,
                 day=bar.day,
                 last={symbol: path[place] for symbol, path in paths.items()},
                 begins_bar=is_first,

@@ -5,7 +5,8 @@ Written from docs/backtest.md alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -17,7 +18,12 @@ STOPS = ("stop", "stop_limit", "trailing_stop")
 
 @dataclass(frozen=True)
 class Want:
-    """An order as it is written out; `trail` is in dollars, `trail_percent` in per cent."""
+    """An order as it is written out; `trail` is in dollars, `trail_percent` in per cent.
+
+    Attributes:
+        profit, loss: prices of the exits of a bracket, OTO or OCO order; `loss_limit`: of a stop-loss with a limit.
+        leaves: the exits alone, for what is held: an OCO order.
+    """
 
     symbol: str
     side: int
@@ -28,6 +34,25 @@ class Want:
     stop: Fraction | None = None
     trail: Fraction | None = None
     trail_percent: Fraction | None = None
+    profit: Fraction | None = None
+    loss: Fraction | None = None
+    loss_limit: Fraction | None = None
+    leaves: bool = False
+
+    @property
+    def members(self) -> tuple[Want, ...]:
+        """The simple orders that it is made of: the one that leads, take-profit, stop-loss."""
+        if self.profit is None and self.loss is None:
+            return (self,)
+        side = self.side if self.leaves else -self.side
+        alone = replace(self, profit=None, loss=None, loss_limit=None, leaves=False)
+        exits = []
+        if self.profit is not None:
+            exits.append(replace(alone, side=side, kind="limit", limit=self.profit))
+        if self.loss is not None:
+            kind = "stop" if self.loss_limit is None else "stop_limit"
+            exits.append(replace(alone, side=side, kind=kind, limit=self.loss_limit, stop=self.loss))
+        return tuple(exits) if self.leaves else (alone, *exits)
 
 
 @dataclass(frozen=True)
@@ -63,16 +88,47 @@ class Sent:
     """An order that was asked for.
 
     Attributes:
-        is_open: as far as the account has heard.
-        best: the best last price since its arrival; `since`: the day of it.
+        number: in the order of sending.
+        is_open: as far as the account has heard; `filled`: shares, likewise.
+        best: the best last price since its arrival.
+        sent_on: the day on which it was sent.
+        is_set_off: a stop that has become another order.
+        is_new: it has come after the close, and has met no price yet.
+        waits: an exit of which the entry has not filled yet.
+        others: the members of its group; `entry`: that which begins it, None for an order without or for an OCO order.
+        only_shrinks: whatever else fills, it takes nothing but from the position.
+        sells_held: it sells for a wish what is held.
     """
 
     want: Want
+    number: int = 0
     status: str = "sent"
     is_open: bool = True
+    filled: Fraction = Fraction(0)
     best: Fraction = Fraction(0)
-    since: date = date.min
+    sent_on: date = date.min
     is_set_off: bool = False
+    is_new: bool = False
+    waits: bool = False
+    group: Sequence[Sent] = ()
+    entry: Sent | None = None
+    only_shrinks: bool = False
+    sells_held: bool = False
+
+    @property
+    def is_exit(self) -> bool:
+        """It belongs to a group, and closes."""
+        return bool(self.group) and self is not self.entry
+
+    @property
+    def takes_away(self) -> bool:
+        """It can only make the position smaller: it was so when it was sent, or it closes what its entry has filled."""
+        return self.only_shrinks or (self.is_exit and self.to_close >= self.want.quantity)
+
+    @property
+    def to_close(self) -> Fraction:
+        """Shares that the exits of its group may trade."""
+        return self.want.quantity if self.entry is None else self.entry.filled
 
 
 class ReferenceVenue:
@@ -86,7 +142,6 @@ class ReferenceVenue:
         self.fills: list[Fill] = []
         self.reports: list[tuple[int, Sent, Fill | None]] = []
         self._resting: list[Sent] = []
-        self._before_open: list[Sent] = []
         self._unopened: set[str] = set()
 
     def quote(self, symbol: str) -> tuple[Fraction, Fraction]:
@@ -107,48 +162,63 @@ class ReferenceVenue:
             self.is_open = True
             self._cancel_old()
             self._unopened = {one.want.symbol for one in self._resting}
-        for order in list(self._resting):
-            if order.want.symbol in step.last and order.want.time_in_force != "cls":
+            for order in self._resting:
+                order.status = "working" if order.is_new else order.status
+        for order in sorted(self._resting, key=_number):
+            if order in self._resting and order.want.symbol in step.last and order.want.time_in_force != "cls":
                 self._meet(order)
         self._unopened -= set(step.last)
-        arriving = [one for one in self._before_open if one.want.symbol in step.last]
-        for order in arriving:
-            self._before_open.remove(order)
-            self.arrive(order)
-        if step.closes:
-            self._auction()
 
     def close(self) -> None:
-        """The session ends, and with it the orders for the day."""
+        """The closing auction is held; then the session ends, and with it the orders for the day."""
+        self._auction()
         self.is_open = False
         for order in list(self._resting):
             if order.want.time_in_force == "day":
                 self._end(order, "expired")
 
     def arrive(self, order: Sent) -> None:
-        """An order comes to the market, or waits for the next opening."""
+        """An order comes to the market with its exits, or waits for the next opening."""
         want = order.want
-        if not self.is_open:
-            order.status = "held"
-            self._before_open.append(order)
-            return
-        order.status, order.since, order.best = "working", self.day, self.last[want.symbol]
-        self._resting.append(order)
+        for exit_ in order.group[1:]:
+            exit_.status, exit_.waits = "held", order.entry is not None
+        self._resting += [order, *order.group[1:]]
+        if self.is_open:
+            self._begin(order)
+        else:
+            order.status, order.is_new = "held", True
+        if want.time_in_force in ("ioc", "fok") and order in self._resting:
+            self._end(order, "canceled")
+
+    def cancel(self, order: Sent) -> None:
+        """The request to cancel an order has come."""
+        if order in self._resting:
+            self._end(order, "canceled")
+
+    def _begin(self, order: Sent) -> None:
+        """An order works from now on: it meets the prices of the moment."""
+        want = order.want
+        order.status, order.best, order.is_new = "working", self.last[want.symbol], False
         if want.time_in_force == "cls":
             return
         if want.kind == "market":
             self._fill(order, self._slipped(want))
         elif want.kind == "limit":
             self._take(order)
+            for exit_ in order.group:
+                if order.is_exit and exit_ in self._resting and exit_ is not order and not exit_.waits:
+                    self._watch(exit_)
         else:
             self._watch(order)
-        if want.time_in_force in ("ioc", "fok") and order.status == "working":
-            self._end(order, "canceled")
 
     def _meet(self, order: Sent) -> None:
         """A later step."""
         want = order.want
-        if want.kind in STOPS and not order.is_set_off:
+        if order.waits:
+            return
+        if order.is_new:
+            self._begin(order)
+        elif want.kind in STOPS and not order.is_set_off:
             self._watch(order)
         elif want.symbol in self._unopened:
             self._take(order)
@@ -168,7 +238,10 @@ class ReferenceVenue:
         assert stop is not None
         if (last - stop) * want.side < 0:
             return
-        order.is_set_off = True
+        order.is_set_off, order.status = True, "working"
+        for other in order.group:
+            if other is not order and other in self._resting:
+                self._leave(other, "canceled")
         if want.kind == "stop_limit":
             self._take(order)
         else:
@@ -182,13 +255,13 @@ class ReferenceVenue:
         for order in [one for one in self._resting if one.want.time_in_force == "cls"]:
             last = self.last[order.want.symbol]
             if order.want.limit is None or _is_within(order.want, last):
-                self._fill(order, last)
+                self._fill(order, against(order.want.side, last, tick_of(last)))
             else:
                 self._end(order, "canceled")
 
     def _cancel_old(self) -> None:
         """In the evening of the ninetieth day, of which everybody has heard by the next morning."""
-        for order in [one for one in self._resting if one.since + GTC_LASTS < self.day]:
+        for order in [one for one in self._resting if one.sent_on + GTC_LASTS < self.day]:
             self._resting.remove(order)
             order.status, order.is_open = "canceled", False
 
@@ -201,9 +274,25 @@ class ReferenceVenue:
         self._end(order, "filled", self.fills[-1])
 
     def _end(self, order: Sent, status: str, fill: Fill | None = None) -> None:
+        """An order has ended: an entry that has filled begins its exits, any other end cancels what goes with it."""
+        self._leave(order, status, fill)
+        others = [one for one in order.group if one in self._resting and not one.is_set_off]
+        if order is order.entry and status == "filled":
+            for one in others:
+                one.waits = False
+            self._begin(others[0])
+        elif status != "expired":
+            for one in others:
+                self._leave(one, "canceled")
+
+    def _leave(self, order: Sent, status: str, fill: Fill | None = None) -> None:
         order.status = status
         self._resting.remove(order)
         self.reports.append((self.at + self.costs.report_takes, order, fill))
+
+
+def _number(order: Sent) -> int:
+    return order.number
 
 
 def _is_within(want: Want, price: Fraction) -> bool:

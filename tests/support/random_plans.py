@@ -1,0 +1,197 @@
+"""Random histories and plans for backtests that two simulations are to agree about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.sessions import TradingCalendar
+from quant_trading_system.market.time_axis import daily_axis, intraday_axis
+from tests.support.independent_reference import Plan, Wish
+from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
+from tests.support.reference_venue import STOPS, Costs, Want
+
+PAST = 8
+"""Bars that are only known: enough for correlations, which are of no interest here."""
+_CALENDAR = TradingCalendar.nyse(date(2019, 1, 2), date(2019, 12, 31))
+SESSIONS = list(_CALENDAR.sessions_between(date(2019, 1, 2), date(2019, 12, 31)))
+_SPECIAL = [
+    number - 2
+    for number, one in enumerate(SESSIONS)
+    if one.date in (date(2019, 3, 11), date(2019, 11, 4)) or one.close - one.open < timedelta(hours=6)
+]
+"""Two sessions before a change of clocks, or a half day."""
+
+
+def random_history(chance: Random, *, daily: bool = False, symbols: int = 3) -> PriceHistory:
+    """Bars of a few days: some are missing, symbols may begin late or end early; with or without open, high and low."""
+    days, missing, volatility = (60 if daily else 4), chance.choice((0.0, 0.0, 0.1)), chance.choice((0.002, 0.01))
+    first = (
+        chance.choice((0, chance.randrange(len(SESSIONS) - days), *_SPECIAL)) if days < 60 else chance.randrange(180)
+    )
+    sessions = SESSIONS[first : first + days]
+    if daily:
+        axis = daily_axis(np.array([one.date for one in sessions], dtype="datetime64[D]"), _CALENDAR)
+    else:
+        minutes, ends_day = chance.choice((1, 5, 30)), chance.random() < 0.4
+        count = 13 if minutes < 30 else 7
+        span = timedelta(minutes=minutes)
+        begins = [one.close - count * span if ends_day else one.open for one in sessions]
+        places = np.arange(count) * np.timedelta64(minutes, "m")
+        starts = [np.datetime64(moment.replace(tzinfo=None), "us") + places for moment in begins]
+        axis = intraday_axis(np.concatenate(starts), span, "start", _CALENDAR)
+    shape = (len(axis.ends), symbols)
+    present = np.array([[chance.random() >= missing for _ in range(symbols)] for _ in range(shape[0])])
+    if chance.random() < 0.3:
+        present[: chance.randrange(shape[0] // 2), 0] = False
+        present[chance.randrange(shape[0] // 2, shape[0]) :, 1] = False
+    present[:, -1] = True
+    adjusted = chance.random() < 0.3
+    columns = [_walk(chance, shape[0], chance.choice((0.9, 40.0, 250.0)), volatility, adjusted) for _ in range(symbols)]
+    opened, high, low, close = (np.array([column[role] for column in columns]).T.copy() for role in range(4))
+    names = tuple(f"S{number}" for number in range(symbols))
+    if chance.random() < 0.3:
+        return PriceHistory(names, axis, close, present)
+    return PriceHistory(names, axis, close, present, opened, high, low)
+
+
+def _walk(chance: Random, bars: int, price: float, volatility: float, adjusted: bool) -> list[list[int]]:
+    """Opens, highs, lows and closes in micro-dollars; adjusted prices lie between the ticks."""
+    rows = []
+    for _ in range(bars):
+        unit = 10_000 if price >= 1 and not adjusted else 100
+        opened = max(round(price * (1 + chance.gauss(0, volatility / 2)) * 1e6 / unit), 20) * unit
+        price *= 1 + chance.gauss(0, volatility)
+        close = max(round(price * 1e6 / unit), 20) * unit
+        high = max(opened, close) + unit * chance.randrange(6)
+        low = min(opened, close) - unit * chance.randrange(6)
+        rows.append((opened, high, low, close))
+    return [list(role) for role in zip(*rows, strict=True)]
+
+
+def random_orders(chance: Random, history: PriceHistory) -> Plan:
+    """Orders of all simple types around the last closes, none at the last bar."""
+    often, both_ways = chance.choice((0.1, 0.3, 0.9)), chance.random() < 0.5
+    sides = {symbol: chance.choice((BUY, SELL)) for symbol in history.symbols}
+    plan: dict[int, list[Want | Wish]] = {}
+    for bar in range(len(history) - PAST - 1):
+        for symbol in history.symbols:
+            close = history.close(symbol, PAST + bar)
+            if close is not None and chance.random() < often:
+                side = chance.choice((BUY, SELL)) if both_ways else sides[symbol]
+                plan.setdefault(bar, []).append(_order(chance, symbol, side, Fraction(close)))
+    return plan
+
+
+def _order(chance: Random, symbol: str, side: int, close: Fraction) -> Want:
+    kind = chance.choice(("market", "limit", *STOPS))
+    times = ("day", "gtc") if kind in STOPS else ("day", "gtc", "ioc", "fok", "cls")
+    want = Want(symbol, side, Fraction(chance.randrange(1, 50)), kind, chance.choice(times))
+
+    def away(sign: int) -> Fraction:
+        price = close * (1 + sign * abs(Fraction(chance.gauss(0, 0.004)).limit_denominator(10**6)))
+        price = half_up(price, tick_of(close))
+        return half_up(price, tick_of(price))
+
+    if kind == "market":
+        return want
+    if kind == "limit":
+        return replace(want, limit=away(chance.choice((BUY, SELL))))
+    if kind == "trailing_stop":
+        if chance.random() < 0.5:
+            return replace(want, trail=CENT * chance.randrange(1, 30))
+        return replace(want, trail_percent=Fraction(chance.randrange(5, 100), 100))
+    stop = away(side)
+    return replace(want, stop=stop, limit=away(side) if kind == "stop_limit" else None)
+
+
+def with_exits(chance: Random, plan: Plan, history: PriceHistory) -> Plan:
+    """The same with exits of their own for some of the market and limit orders, and OCO orders for what may be held."""
+    changed: dict[int, list[Want | Wish]] = {}
+    for bar, said in plan.items():
+        for one in said:
+            close = history.close(one.symbol, PAST + bar)
+            if isinstance(one, Want) and close is not None and chance.random() < 0.6:
+                one = _with_exits(chance, one, Fraction(close))
+            changed.setdefault(bar, []).append(one)
+    return changed
+
+
+def _with_exits(chance: Random, want: Want, close: Fraction) -> Want:
+    way, width = want.side, chance.choice((0.002, 0.01))
+    leaves = chance.random() < 0.25
+    if not leaves and want.kind not in ("market", "limit"):
+        return want
+
+    def at(base: Fraction, sign: int) -> Fraction:
+        price = base * (1 + sign * abs(Fraction(chance.gauss(0, width)).limit_denominator(10**6)))
+        price = half_up(price, tick_of(price)) + sign * CENT
+        return half_up(price, tick_of(price))
+
+    base = close if want.limit is None or leaves else want.limit
+    way = -way if leaves else way
+    profit, loss = (
+        at(max(base, close) if way == BUY else min(base, close), way),
+        at(min(base, close) if way == BUY else max(base, close), -way),
+    )
+    loss_limit = at(loss, -way) if chance.random() < 0.3 else None
+    in_force = chance.choice(("day", "gtc", "gtc"))
+    if leaves:
+        return Want(
+            want.symbol,
+            want.side,
+            want.quantity,
+            "limit",
+            in_force,
+            profit=profit,
+            loss=loss,
+            loss_limit=loss_limit,
+            leaves=True,
+        )
+    without = chance.choice((None, None, "profit", "loss"))
+    return replace(
+        want,
+        time_in_force=in_force,
+        profit=None if without == "profit" else profit,
+        loss=None if without == "loss" else loss,
+        loss_limit=None if without == "loss" else loss_limit,
+    )
+
+
+def random_wishes(chance: Random, history: PriceHistory) -> Plan:
+    """Weights of up to an eighth of equity, long, short or nothing; each is another one than before."""
+    often, shorts = chance.choice((0.05, 0.3, 0.9)), chance.choice((0.0, 0.4))
+    said: dict[str, Fraction] = {}
+    plan: dict[int, list[Want | Wish]] = {}
+    for bar in range(len(history) - PAST - 1):
+        for symbol in history.symbols:
+            weight = Fraction(chance.choice((0, 0, 3, 5, 8, 12)), 100) * (-1 if chance.random() < shorts else 1)
+            if chance.random() < often and weight != said.get(symbol, 0):
+                said[symbol] = weight
+                plan.setdefault(bar, []).append(Wish(symbol, weight))
+    return plan
+
+
+def both(chance: Random, orders: Plan, wishes: Plan) -> Plan:
+    """What either of them says, in any order."""
+    plan = {bar: [*orders.get(bar, ()), *wishes.get(bar, ())] for bar in sorted({*orders, *wishes})}
+    for said in plan.values():
+        chance.shuffle(said)
+    return plan
+
+
+def random_costs(chance: Random) -> Costs:
+    """Spread, slippage and fees, each there or not; orders and reports take no time, a moment, or long."""
+    return Costs(
+        spread_bps=Fraction(chance.choice(("0", "0", "4", "7.3", "13", "25"))),
+        slippage_bps=Fraction(chance.choice(("0", "0", "0.5", "3"))),
+        fee_a_share=Fraction(chance.choice(("0", "0.005"))),
+        fee_of_sales=Fraction(chance.choice(("0", "0.0000333"))),
+        order_takes=chance.choice((0, 40_000, 1_000_000, 20_000_000, 61_000_000)),
+        report_takes=chance.choice((0, 15_000, 5_000_000, 20_000_000)),
+    )

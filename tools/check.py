@@ -22,9 +22,10 @@ STAGES: dict[str, list[str]] = {
     "format": ["ruff", "format", "--check"],
     "types": ["mypy"],
     "layers": ["lint-imports", "--no-logo"],
-    "tests": ["pytest", "-n", "2", "--benchmark-disable"],
+    "tests": ["pytest", "-n", "2", "--dist", "worksteal", "--benchmark-disable"],
 }
-"""In the order in which they run: quick ones first."""
+"""In the order in which they run: quick ones first. The tests of a file stay with one worker while there are others to
+steal, so that what they share is built once, and one worker waits for processes while the other one computes."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import qts_here
+
 ROOT = Path(__file__).parents[2]
 
 STRATEGY = """
@@ -91,6 +93,6 @@ def test_where_no_cluster_answers(surroundings, tmp_path, address):
 
 def test_a_cluster_is_instead_of_processes(surroundings, tmp_path):
     (tmp_path / "shifted.py").write_text(STRATEGY)
-    refused = qts("--ray", "auto", "--jobs", "2", directory=tmp_path, surroundings=surroundings)
+    refused = qts_here(*ARGUMENTS, "--ray", "auto", "--jobs", "2", directory=tmp_path, environment=surroundings)
     assert refused.returncode == 1
     assert "exclude each other" in refused.stderr

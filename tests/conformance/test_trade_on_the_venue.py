@@ -44,8 +44,11 @@ def test_an_engine_that_is_killed_goes_on_where_it_was(engine):
 
 
 def test_an_engine_sizes_as_it_was_told(venue, tmp_path):
-    """`--sizer` of `qts trade` decides about a real order: the strategy asks for a twentieth, and gets the limit."""
-    engine = Engine(venue, tmp_path, *BUYS, "--sizer", "equal-weight")
+    """`--sizer` of `qts trade` decides about a real order: the strategy asks for a twentieth, and gets the limit.
+
+    In a hurry: the minute that a strategy waits for is lived through by the test above.
+    """
+    engine = Engine(venue, tmp_path, *BUYS, "--sizer", "equal-weight", program="tests.support.hasty_trade")
     with engine.running() as running:
         engine.told(running, "filled: buy")
         running.send_signal(signal.SIGINT)

@@ -128,7 +128,10 @@ class Holding:
     def let_go(self, order_id: str) -> Reservation | None:
         """That order is open no more; None when it was not. `refresh` once its shares are not counted any more."""
         gone, left = self.orders.pop(order_id, None), self.orders
-        self.order_price = max([other.price for other in left.values()]) if left else ZERO
+        if not left:
+            self.order_price = ZERO
+        elif gone is not None and gone.price == self.order_price:  # another one may be as dear, but none is dearer
+            self.order_price = max([other.price for other in left.values()])
         return gone
 
     def refresh(self) -> None:

@@ -7,11 +7,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.risk.holding import Holding, Reservation
 from quant_trading_system.risk.portfolio import Portfolio
 from tests.support.market import UNIVERSE
 
@@ -350,3 +351,41 @@ class Reservations(RuleBasedStateMachine):
 
 TestReservations = Reservations.TestCase
 TestReservations.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+class CountedOrders(dict):
+    """Open orders, and how often one of them was looked at."""
+
+    looks = 0
+
+    def values(self):
+        self.looks += len(self)
+        return super().values()
+
+
+def test_an_order_that_ends_looks_at_others_only_when_it_was_the_dearest():
+    """With hundreds of orders on a symbol, withdrawing all of them would look at each as often."""
+    holding = Holding("KO", "Staples")
+    holding.orders = orders = CountedOrders()
+    for number in range(100):
+        holding.take(Reservation(f"o{number}", Decimal(1), Decimal(50 + number)))
+    for number in range(99):
+        holding.let_go(f"o{number}")
+    assert orders.looks == 0
+    assert holding.order_price == 149
+    holding.let_go("o99")
+    assert holding.order_price == 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(1, 4)), max_size=40))
+def test_an_order_is_valued_at_the_dearest_of_those_that_are_open(deeds):
+    holding, open_now = Holding("KO", "Staples"), dict[str, int]()
+    for enters, number, price in deeds:
+        name = f"o{number}"
+        if enters and name not in open_now:
+            holding.take(Reservation(name, Decimal(1), Decimal(price)))
+            open_now[name] = price
+        elif not enters:
+            gone = holding.let_go(name)
+            assert (gone is None) == (open_now.pop(name, None) is None)
+        assert holding.order_price == max(open_now.values(), default=0)

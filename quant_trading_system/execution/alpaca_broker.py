@@ -23,6 +23,7 @@ from quant_trading_system.core.numbers import CENT, ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.alpaca_api import no_answer
 from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.alpaca_errors import TOO_MANY_REQUESTS
 from quant_trading_system.execution.alpaca_followed import FollowedOrders
 from quant_trading_system.execution.alpaca_models import AlpacaOrder
 from quant_trading_system.execution.alpaca_recovery import (
@@ -225,6 +226,8 @@ class AlpacaBroker:
             try:
                 await self._client.cancel(order_id)
             except BrokerRejected as error:
+                if error.code == TOO_MANY_REQUESTS:
+                    raise  # it was not looked at; a question about the order would take the place of another cancel
                 await self._judge_refused_cancel(client_order_id, order_id, error)
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:

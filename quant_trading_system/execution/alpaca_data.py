@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
@@ -16,6 +16,8 @@ from quant_trading_system.execution.alpaca_reads import Query, present
 ROWS_PER_PAGE = 10_000
 MAX_PAGES = 10_000
 """A history that does not end by then is asked for in parts."""
+SYMBOLS_AT_ONCE = 400
+"""More do not fit into the address of a request, of which servers read eight kilobytes; they are asked for in parts."""
 
 _STOCKS = "/v2/stocks"
 
@@ -90,21 +92,24 @@ class AlpacaData:
 
     async def latest_bars(self, symbols: Iterable[str]) -> dict[str, BarRow]:
         """The latest minute bar of each symbol."""
-        return (await self._latest("bars", _Latest[BarRow], symbols)).rows
+        return await self._latest("bars", _Latest[BarRow], symbols)
 
     async def latest_quotes(self, symbols: Iterable[str]) -> dict[str, QuoteRow]:
         """The latest quote of each symbol."""
-        return (await self._latest("quotes", _Latest[QuoteRow], symbols)).rows
+        return await self._latest("quotes", _Latest[QuoteRow], symbols)
 
     async def latest_trades(self, symbols: Iterable[str]) -> dict[str, TradeRow]:
         """The latest trade of each symbol."""
-        return (await self._latest("trades", _Latest[TradeRow], symbols)).rows
+        return await self._latest("trades", _Latest[TradeRow], symbols)
 
     async def snapshots(self, symbols: Iterable[str]) -> dict[str, Snapshot]:
         """The latest trade, quote and bars of each symbol."""
-        query = present(symbols=",".join(symbols), feed=self._feed)
-        found = await self._api.get(f"{_STOCKS}/snapshots", dict[str, Snapshot | None], *query)
-        return {symbol: snapshot for symbol, snapshot in found.items() if snapshot is not None}
+        found: dict[str, Snapshot] = {}
+        for part in _parts(symbols):
+            query = present(symbols=part, feed=self._feed)
+            answer = await self._api.get(f"{_STOCKS}/snapshots", dict[str, Snapshot | None], *query)
+            found |= {symbol: snapshot for symbol, snapshot in answer.items() if snapshot is not None}
+        return found
 
     async def _all(
         self,
@@ -115,13 +120,12 @@ class AlpacaData:
         end: date | datetime | None,
         *query: Query,
     ) -> dict[str, list[R]]:
-        wanted: list[Query] = present(
-            symbols=",".join(symbols), start=start, end=end, feed=self._feed, limit=str(ROWS_PER_PAGE)
-        )
         rows: dict[str, list[R]] = {}
-        async for page in self._pages(f"{_STOCKS}/{what}", model, [*wanted, *query]):
-            for symbol, more in page.items():
-                rows.setdefault(symbol, []).extend(more)
+        for part in _parts(symbols):
+            wanted: list[Query] = present(symbols=part, start=start, end=end, feed=self._feed, limit=str(ROWS_PER_PAGE))
+            async for page in self._pages(f"{_STOCKS}/{what}", model, [*wanted, *query]):
+                for symbol, more in page.items():
+                    rows.setdefault(symbol, []).extend(more)
         return rows
 
     async def _pages(
@@ -138,6 +142,16 @@ class AlpacaData:
             token = page.next_page_token
         raise OutcomeUnknown(f"GET {path}: more than {MAX_PAGES} pages; ask for a shorter span")
 
-    async def _latest(self, what: str, model: type[_Latest[R]], symbols: Iterable[str]) -> _Latest[R]:
-        query = present(symbols=",".join(symbols), feed=self._feed)
-        return await self._api.get(f"{_STOCKS}/{what}/latest", model, *query)
+    async def _latest(self, what: str, model: type[_Latest[R]], symbols: Iterable[str]) -> dict[str, R]:
+        found: dict[str, R] = {}
+        for part in _parts(symbols):
+            query = present(symbols=part, feed=self._feed)
+            found |= (await self._api.get(f"{_STOCKS}/{what}/latest", model, *query)).rows
+        return found
+
+
+def _parts(symbols: Iterable[str]) -> Iterator[str]:
+    """The symbols as the broker wants them, as many at a time as one request can hold."""
+    names = tuple(symbols)
+    for start in range(0, len(names), SYMBOLS_AT_ONCE):
+        yield ",".join(names[start : start + SYMBOLS_AT_ONCE])

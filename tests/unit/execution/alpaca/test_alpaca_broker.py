@@ -409,6 +409,24 @@ def test_a_cancel_without_an_answer_is_unknown_and_not_refused():
     Desk().live(story)
 
 
+def test_after_a_cancel_beyond_the_rate_limit_no_question_takes_the_place_of_other_cancels():
+    """A hundred of them would use up the next minute with questions, and the orders would stay."""
+
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        asked = len(desk.alpaca.requests)
+        desk.alpaca.faults["DELETE"].extend([refusal(429, 42910000, "rate limit exceeded")] * 4)
+        task = asyncio.create_task(desk.broker.cancel("mine-1"))
+        await desk.wait(20)
+        with pytest.raises(BrokerRejected, match="rate limit exceeded") as caught:
+            await task
+        assert caught.value.order_id == "mine-1"
+        assert [request.method for request in desk.alpaca.requests[asked:]] == ["DELETE"] * 4
+        await desk.broker.cancel("mine-1")
+
+    Desk().live(story)
+
+
 def test_a_cancel_the_broker_refuses_later_is_told_as_refused():
     async def story(desk: Desk) -> None:
         await desk.place()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quant_trading_system.core.exceptions import BrokerRejected, MarketDataError, OutcomeUnknown
-from quant_trading_system.execution.alpaca_data import AlpacaData
+from quant_trading_system.execution.alpaca_data import SYMBOLS_AT_ONCE, AlpacaData
 from quant_trading_system.execution.alpaca_history import history_of
 from quant_trading_system.execution.alpaca_market import BarRow, QuoteRow, flaw_of, to_bar, to_quote
 from quant_trading_system.execution.alpaca_wire import read_json
@@ -214,3 +214,51 @@ def test_adjusted_prices_are_rounded_to_the_millionth_of_a_dollar():
 def test_bars_that_cannot_be_trusted_make_no_history(bars, why):
     with pytest.raises(MarketDataError, match=why):
         history_of({symbol: rows(*some) for symbol, some in bars.items()}, CALENDAR)
+
+
+# -- many symbols ----------------------------------------------------------------------------------------------------
+
+MANY = tuple(f"S{number:04d}" for number in range(2 * SYMBOLS_AT_ONCE + 1))
+"""More than the address of two requests can hold."""
+
+
+def answer_for(request: Request) -> Reply:
+    """What the broker says about the symbols that were asked for."""
+    symbols = dict(request.query)["symbols"].split(",")
+    match request.path.removeprefix("/v2/stocks/").split("/"):
+        case ["snapshots"]:
+            return reply({symbol: {"latestTrade": TRADE} for symbol in symbols})
+        case [what, "latest"]:
+            rows = {"bars": bar("2027-03-09T15:00:00Z"), "quotes": quote(), "trades": TRADE}
+            return reply({what: dict.fromkeys(symbols, rows[what])})
+        case [what]:
+            rows = {"bars": bar("2027-03-09T15:00:00Z"), "quotes": quote(), "trades": TRADE}
+            return reply({what: {symbol: [rows[what]] for symbol in symbols}, "next_page_token": None})
+    raise AssertionError(request.path)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda data: data.bars(MANY, "1Day", start=START),
+        lambda data: data.quotes(MANY, start=START),
+        lambda data: data.trades(MANY, start=START),
+        lambda data: data.latest_bars(MANY),
+        lambda data: data.latest_quotes(MANY),
+        lambda data: data.latest_trades(MANY),
+        lambda data: data.snapshots(MANY),
+    ],
+    ids=["bars", "quotes", "trades", "latest bars", "latest quotes", "latest trades", "snapshots"],
+)
+def test_many_symbols_are_asked_for_in_parts_that_fit_into_an_address(question):
+    line = Data(script=answer_for)
+    assert tuple(line.ask(question)) == MANY
+    asked = [dict(request.query)["symbols"] for request in line.transport.requests]
+    assert [part.count(",") + 1 for part in asked] == [SYMBOLS_AT_ONCE, SYMBOLS_AT_ONCE, 1]
+    assert max(len(part.replace(",", "%2C")) for part in asked) < 4_000
+
+
+def test_nothing_is_asked_about_no_symbols():
+    line = Data(script=answer_for)
+    assert line.ask(lambda data: data.latest_quotes(())) == {}
+    assert line.transport.requests == []

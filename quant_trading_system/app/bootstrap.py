@@ -41,8 +41,9 @@ from quant_trading_system.simulation.printed import SimulatedVolume
 from quant_trading_system.simulation.realism import PLAIN, Realism
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.ports import Ports
 from quant_trading_system.trading.strategy import Strategy
-from quant_trading_system.trading.system import Ports, TradingSystem, assemble
+from quant_trading_system.trading.system import TradingSystem, assemble
 
 _MARGIN = timedelta(days=14)
 _PLAIN = (str, int, float, Decimal, bool, tuple)
@@ -166,6 +167,7 @@ def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
     correlations = _correlations(history, market, limits)
     ports = Ports(
         clock=clock,
+        market_clock=clock,
         calendar=calendar,
         quotes=market,
         broker=SimulatedBroker(venue, latch=lambda approved: stops(latch, approved.order, shrinking=approved.shrinks)),

@@ -7,11 +7,10 @@ strategy speak.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
 
 from quant_trading_system.app.alarms import Alarms
 from quant_trading_system.app.collection import start_is_kept
@@ -32,6 +31,7 @@ from quant_trading_system.app.live_parts import (
 from quant_trading_system.app.price_feed import price_feed
 from quant_trading_system.app.reconciling import Reconciliation
 from quant_trading_system.app.sender import EngineGuard, LastLook, last_epoch
+from quant_trading_system.app.stopping import end_all, unless_stopped
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.app.vitals import vitals_of
 from quant_trading_system.core.events import RunFinished
@@ -48,16 +48,19 @@ from quant_trading_system.execution.account_lock import AccountLock, account_key
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.alpaca_statement import AlpacaStatements
+from quant_trading_system.execution.broker_times import told_times
 from quant_trading_system.execution.credentials import TradingMode
 from quant_trading_system.execution.halt_board import HaltBoard
 from quant_trading_system.execution.order_manager import ABSENT_AFTER
 from quant_trading_system.journal.store import Journal
+from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.risk.latch import Latch
 from quant_trading_system.risk.risk_book import Returns
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from quant_trading_system.trading.operations import Operations
-from quant_trading_system.trading.system import Ports, TradingSystem
+from quant_trading_system.trading.ports import Ports
+from quant_trading_system.trading.system import TradingSystem
 
 START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
@@ -65,8 +68,6 @@ DOUBT_PATIENCE = ABSENT_AFTER + timedelta(minutes=1)
 """How long a start waits for orders in doubt; one that never arrived is given up within."""
 STOPPED_EARLY = "stopped before anything was sent; orders of earlier runs are as they were, `qts orders` lists them"
 _LOOK = timedelta(seconds=5)
-
-T = TypeVar("T")
 
 
 async def trade(
@@ -97,16 +98,6 @@ async def trade(
             await account.run(stop, hurry)
         else:
             tell(STOPPED_EARLY)
-
-
-async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of `work`; None when `stop` was set before there is one, and `work` was cancelled."""
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        await _end((task, stopped))
 
 
 async def open_account(setup: LiveSetup, around: Surroundings, stack: AsyncExitStack, tell: Tell) -> LiveAccount:
@@ -191,7 +182,9 @@ class LiveAccount:
         lock: AccountLock,
     ) -> LiveAccount:
         """Everything up to the point where streams may begin."""
-        clock, calendar, board = around.clock, calendar_of(setup, around.clock.now().date()), QuoteBoard()
+        clock, board, market_clock = around.clock, QuoteBoard(), MarketClock(around.clock, setup.limits)
+        calendar = calendar_of(setup, clock.now().date())
+        times = None if around.is_stepped else await told_times(lines.client, market_clock, calendar, alarms)
         latch, host_latch = around.open_latch(setup.directory), around.open_host_latch(setup.directory)
         guard = _guard(setup, around, lock, host_latch, alarms)
         broker = AlpacaBroker(
@@ -200,15 +193,17 @@ class LiveAccount:
             setup.access,
             clock,
             alarms,
+            market_clock=market_clock,
             latch=LastLook(lock, latch, host_latch, alarms),
             account_id=setup.account_id,
         )
-        halts = HaltBoard(clock.now, tell)
-        feed = price_feed(setup, lines, clock, calendar, board, halts, alarms)
-        bars = await loaded_bars(setup, lines.data, calendar, clock)
+        halts = HaltBoard(market_clock.now, tell)
+        feed = price_feed(setup, lines, market_clock, calendar, board, halts, alarms)
+        bars = await loaded_bars(setup, lines.data, calendar, market_clock)
         correlations = measured_correlations(setup, bars)
         ports = Ports(
             clock=clock,
+            market_clock=market_clock,
             calendar=calendar,
             quotes=board,
             broker=broker,
@@ -222,16 +217,17 @@ class LiveAccount:
         )
         record, sender = around.watchdog_record(setup.directory), lock.holder
         run, system, past = await assemble_live(setup, ports, journal, broker, sender, record, tell)
-        correlations.use_limits(system.limits)
-        system.governance.on_change(correlations.use_limits)
+        for part in (correlations, market_clock):
+            part.use_limits(system.limits)
+            system.governance.on_change(part.use_limits)
         if not around.is_stepped:  # then prices are those of a recorded market
             system.monitor.doubt_single_prices()
         alarms.kill_switch = guard.kill_switch = system.kill_switch
         guard.vitals = partial(vitals_of, clock, system.monitor, {"orders": broker.session, "prices": feed.session})
         system.orders.lives.watch.on_notice(alarms)
-        books, times = past.books if past else None, None if around.is_stepped else lines.client
+        books, assets = past.books if past else None, None if around.is_stepped else lines.client
         statements = AlpacaStatements(lines.client, broker.names)
-        reconciliation = Reconciliation(system, statements, books, alarms, tell, times, assets=times)
+        reconciliation = Reconciliation(system, statements, books, alarms, tell, times, assets)
         if not around.is_stepped:
             broker.session.on_change(reconciliation.reconciler.stream_changed)
         measured = MeasuredBars(bars, correlations)
@@ -256,7 +252,7 @@ class LiveAccount:
                 _raise_failure(self._streams)
                 await trading
             finally:
-                await _end([trading, stopper])
+                await end_all([trading, stopper])
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[LiveLoop]:
@@ -299,7 +295,7 @@ class LiveAccount:
             async with self._around.open_door(self._setup.directory, self._operations(loop), self._tell):
                 yield loop
         finally:
-            await _end(reversed(self._streams))
+            await end_all(reversed(self._streams))
 
     async def _settle_doubts(self) -> None:
         """Ask about orders in doubt until the broker has shown them, or has denied them for long enough.
@@ -370,13 +366,7 @@ class LiveAccount:
                 await changed.wait()
                 changed.clear()
         finally:
-            await _end([patience])
-
-
-async def _end(work: Iterable[asyncio.Future[Any]]) -> None:
-    for task in work:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+            await end_all([patience])
 
 
 async def _stop_when(stop: asyncio.Event, hurry: asyncio.Event, loop: LiveLoop) -> None:

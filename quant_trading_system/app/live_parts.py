@@ -52,8 +52,9 @@ from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, Pos
 from quant_trading_system.trading.live_bars import LiveBars
 from quant_trading_system.trading.live_loop import OnStop
 from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.ports import Ports
 from quant_trading_system.trading.strategy import Strategy
-from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
+from quant_trading_system.trading.system import Past, TradingSystem, assemble
 
 _HORIZON = timedelta(days=3 * 365)
 """How far ahead the calendar reaches; nobody runs an engine that long without a restart."""

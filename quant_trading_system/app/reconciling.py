@@ -15,7 +15,7 @@ from quant_trading_system.execution.alpaca_statement import ACTIVITY_SPAN
 from quant_trading_system.execution.asset_flags import AssetFlags, AssetSource
 from quant_trading_system.execution.audit import AT_ONCE, audit
 from quant_trading_system.execution.break_book import BreakBook
-from quant_trading_system.execution.broker_times import BrokerTimes, TimeSource
+from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
 from quant_trading_system.execution.external_orders import ExternalOrders
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
@@ -45,14 +45,14 @@ class Reconciliation:
         past: Projection | None,
         notify: Notify,
         tell: Callable[[str], None],
-        times: TimeSource | None = None,
+        times: BrokerTimes | None = None,
         assets: AssetSource | None = None,
     ) -> None:
         """Join the parts; the gate is shut for new risk until `start`.
 
         Args:
             past: the books of an account that goes on, None for a new one.
-            times: the broker's clock and calendar, None to do without; assets: what it says of symbols, likewise.
+            times: compares clock and calendar with the broker's; assets: what it says of symbols. None to do without.
         """
         clock, journal = system.ports.clock, system.ports.journal
         self._system = system
@@ -74,16 +74,18 @@ class Reconciliation:
         )
         breaks = BreakBook(system.agreement, journal, clock, _alarm(notify), past.breaks if past else None)
         opened, last = (past.opened, past.at) if past else (None, None)
+        if times is not None:
+            times.guard(system.agreement)
         self.reconciler = Reconciler(
             system,
             source,
             breaks,
             externals,
             self._entries,
-            opened=opened or clock.now(),
-            since=last or clock.now(),
+            opened=opened or system.ports.market_clock.now(),
+            since=last or system.ports.market_clock.now(),
             tell=tell,
-            times=None if times is None else _times(times, system, notify),
+            times=times,
             flags=None if assets is None else _flags(assets, system, tell),
         )
 
@@ -114,7 +116,7 @@ class Reconciliation:
     async def _corrected(self) -> bool:
         """Books that differ may have missed that the broker took an execution back, or changed it."""
         ports, lives, differed = self._system.ports, self._system.orders.lives, 0
-        now = ports.clock.now()
+        now = ports.market_clock.now()
         left: tuple[str, ...] = ()
         while True:
             since = now - AUDITED
@@ -129,7 +131,7 @@ class Reconciliation:
 
     async def _cover_what_cash_contains(self) -> None:
         """Books that begin, or that were kept before entries were booked: their cash was the broker's."""
-        entries = await self._source.activities(self._system.ports.clock.now() - _SPAN)
+        entries = await self._source.activities(self._system.ports.market_clock.now() - _SPAN)
         ids = tuple(entry.activity_id for entry in entries)
         self._entries.cover(ids)
         self._system.ports.journal.append(
@@ -138,8 +140,8 @@ class Reconciliation:
         self._follows_activities = True
 
     async def _adopt(self, person: str) -> None:
-        clock, ledger = self._system.ports.clock, Ledger.of(self._system)
-        statement = await self._source.full(clock.now())
+        ledger = Ledger.of(self._system)
+        statement = await self._source.full(self._system.ports.market_clock.now())
         adopt_positions(ledger, statement.positions, approved_by=person, reason="differed at a start")
         if statement.cash is not None:
             unbooked = self._entries.unbooked(statement.activities)
@@ -155,15 +157,8 @@ class Reconciliation:
         return self._system.portfolio.position(symbol).mark
 
 
-def _times(source: TimeSource, system: TradingSystem, notify: Notify) -> BrokerTimes:
-    ports, checker = system.ports, system.checker
-    return BrokerTimes(
-        source, ports.clock, system.agreement, ports.calendar, notify, lambda: checker.limits.max_clock_skew_s
-    )
-
-
 def _flags(source: AssetSource, system: TradingSystem, tell: Callable[[str], None]) -> AssetFlags:
-    return AssetFlags(source, system.universe, system.ports.clock, system.ports.calendar, tell)
+    return AssetFlags(source, system.universe, system.ports.market_clock, system.ports.calendar, tell)
 
 
 def _alarm(notify: Notify) -> Callable[[Break, bool], None]:

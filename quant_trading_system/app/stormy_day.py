@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from quant_trading_system.app.heartbeat import Heartbeat
-from quant_trading_system.app.live import open_account, unless_stopped
+from quant_trading_system.app.live import open_account
 from quant_trading_system.app.live_parts import LiveSetup
+from quant_trading_system.app.stopping import unless_stopped
 from quant_trading_system.app.stormy_watchdog import Watchdogs
 from quant_trading_system.app.surroundings import Lines, Surroundings
 from quant_trading_system.core.clock import Clock

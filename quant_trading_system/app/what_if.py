@@ -24,7 +24,8 @@ from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.risk.pre_trade import ApprovedOrder
-from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
+from quant_trading_system.trading.ports import Ports
+from quant_trading_system.trading.system import Past, TradingSystem, assemble
 
 WHAT_IF = "what-if"
 """The client order id of an order that is only asked about."""
@@ -59,13 +60,14 @@ def what_if_all(past: Past, orders: Iterable[Order], scene: Scene) -> tuple[Judg
 
 def _laid_out(past: Past, scene: Scene) -> TradingSystem:
     run = past.books.run
-    held, board = MemoryLatch(), QuoteBoard()
+    held, board, clock = MemoryLatch(), QuoteBoard(), ManualClock(scene.now)
     held.write(scene.latch)
     for quote in scene.quotes:
         board.publish(quote)
     system = assemble(
         Ports(
-            clock=ManualClock(scene.now),
+            clock=clock,
+            market_clock=clock,
             calendar=scene.calendar,
             quotes=board,
             broker=NoBroker(),

@@ -89,6 +89,7 @@ class AlpacaBroker:
         clock: Clock,
         notify: Notify,
         *,
+        market_clock: Clock | None = None,
         latch: Latch | None = None,
         account_id: str = "",
         clearance: timedelta = timedelta(seconds=2),
@@ -99,6 +100,7 @@ class AlpacaBroker:
         """Join the parts; nothing is sent before `run` or a question.
 
         Args:
+            market_clock: what time it is on the market, `clock` by default; the broker stamps what happens to orders.
             latch: asked with nothing between its answer and the first byte of an order.
             account_id: id or number of the account that these keys must belong to; empty for any.
             clearance: how long after the gate's decision an order may still leave.
@@ -113,7 +115,7 @@ class AlpacaBroker:
         self._clearance = clearance
         self._seed = seed
         self.names = LegNames()
-        self._orders = FollowedOrders(clock, notify, self.names, doubt=self._doubt)
+        self._orders = FollowedOrders(market_clock or clock, notify, self.names, doubt=self._doubt)
         self.stream = OrderStream(
             opener,
             access,

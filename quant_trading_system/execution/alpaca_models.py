@@ -242,7 +242,7 @@ class Asset(Wire, frozen=True, kw_only=True):
     attributes: tuple[str, ...] | None = None
 
 
-class MarketClock(Wire, frozen=True, kw_only=True):
+class BrokerClock(Wire, frozen=True, kw_only=True):
     """The broker's clock; regular sessions only."""
 
     timestamp: Moment

@@ -24,9 +24,9 @@ from quant_trading_system.execution.alpaca_models import (
     AlpacaOrder,
     AlpacaPosition,
     Asset,
+    BrokerClock,
     CalendarDay,
     FillActivity,
-    MarketClock,
     PortfolioHistory,
 )
 from quant_trading_system.execution.alpaca_wire import moment_text
@@ -152,9 +152,9 @@ class AlpacaReads:
 
     # -- the market ----------------------------------------------------------------------------------------------
 
-    async def clock(self) -> MarketClock:
+    async def clock(self) -> BrokerClock:
         """The broker's clock."""
-        return await self._api.get("/v2/clock", MarketClock)
+        return await self._api.get("/v2/clock", BrokerClock)
 
     async def calendar(self, start: date, end: date) -> tuple[CalendarDay, ...]:
         """The trading days from `start` to `end`, both included."""

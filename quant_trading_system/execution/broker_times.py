@@ -1,20 +1,17 @@
 """Our clock and calendar against the broker's: it decides when its exchange opens, and its clock stamps our fills.
 
-The broker's time is read now and then; between two readings it goes on by our monotonic clock, so that a wall clock
-that is moved shows at once and without a request.
+What is read of its time goes to the `MarketClock`, which decides what time it is; what follows from that is done here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, MarketDataError, NotSent, OutcomeUnknown
-from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
+from quant_trading_system.execution.alpaca_models import BrokerClock, CalendarDay
 from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
+from quant_trading_system.market.market_clock import MarketClock, Reading
 from quant_trading_system.market.sessions import NEW_YORK, Calendar, Session, TradingCalendar
 from quant_trading_system.risk.agreement import Agreement
 
@@ -31,100 +28,89 @@ _SOURCE = "clock"
 class TimeSource(Protocol):
     """A broker that tells the time and its trading days."""
 
-    async def clock(self) -> MarketClock:
+    async def clock(self) -> BrokerClock:
         """Its clock."""
 
     async def calendar(self, start: date, end: date) -> tuple[CalendarDay, ...]:
         """Its trading days from `start` to `end`, both included."""
 
 
-class _Reading(NamedTuple):
-    """The broker's time, at which monotonic second of ours it held, and how far off that may be."""
-
-    theirs: datetime
-    at: float
-    doubt: timedelta
-
-
 class BrokerTimes:
     """Compares clocks and calendars, and shuts new risk while nobody knows what time it is."""
 
-    def __init__(
-        self,
-        source: TimeSource,
-        clock: Clock,
-        agreement: Agreement,
-        calendar: Calendar,
-        notify: Notify,
-        most: Callable[[], Decimal],
-    ) -> None:
+    def __init__(self, source: TimeSource, clock: MarketClock, calendar: Calendar, notify: Notify) -> None:
         """Nothing is known before `read`.
 
         Args:
+            clock: is told what the broker says.
             calendar: is corrected where the broker's differs; one that never closes is left alone.
-            most: seconds beyond which new risk is refused: `max_clock_skew_s`.
         """
         self._source = source
         self._clock = clock
-        self._agreement = agreement
+        self._agreement: Agreement | None = None
         self._calendar = calendar if isinstance(calendar, TradingCalendar) else None
         self._notify = notify
-        self._most = most
-        self._reading: _Reading | None = None
         self._days_at: float | None = None
         self._is_told = False
-        self._is_shut = False
-        agreement.doubt(_SOURCE, "the broker's clock has not been read yet")
+        self._was_wrong = False
+        clock.on_change(self._judge)
+
+    def guard(self, agreement: Agreement) -> None:
+        """From now on shut new risk there while it is not known what time it is."""
+        self._agreement = agreement
+        self._judge()
 
     @property
-    def is_known(self) -> bool:
-        """The broker has told its time."""
-        return self._reading is not None
-
-    @property
-    def skew(self) -> timedelta | None:
-        """How far our wall clock is ahead of the broker's now, negative behind; None before the first reading."""
-        if self._reading is None:
-            return None
-        passed = timedelta(seconds=self._clock.monotonic() - self._reading.at)
-        return self._clock.now() - (self._reading.theirs + passed)
-
-    def now(self) -> datetime:
-        """The time by our wall clock, or by the broker's where the two differ by more than is allowed."""
-        skew = self.skew if self._is_shut else None
-        return self._clock.now() - (skew or timedelta())
+    def is_settled(self) -> bool:
+        """The broker has told its time, and nothing speaks against its latest word."""
+        return self._clock.is_known and self._clock.unproven is None
 
     async def read(self) -> None:
-        """Ask the broker; without an answer the last reading goes on."""
-        left = self._clock.monotonic()
+        """Ask the broker; without an answer what it said before goes on.
+
+        The first answer that nothing bears out is asked for once more, later ones at the next look.
+        """
         try:
-            told = await self._source.clock()
-            back = self._clock.monotonic()
-            half = (back - left) / 2  # the answer was true at some moment between the two
-            self._reading = _Reading(told.timestamp.astimezone(UTC), left + half, timedelta(seconds=half))
+            if not self._clock.hear(await self._ask()) and not self._clock.is_known:
+                self._clock.hear(await self._ask())
+            if self._clock.unproven is not None:
+                self._say(f"{_of_theirs(self._clock.unproven)}; it is not believed before it says so again")
             await self._read_days()
         except _NO_ANSWER as error:
             self._say(f"the broker's clock and calendar could not be read: {error}")
-        self.look()
+        self._judge()
+
+    async def _ask(self) -> Reading:
+        left = self._clock.monotonic()
+        told = await self._source.clock()
+        half = (self._clock.monotonic() - left) / 2  # the answer was true at some moment of its travel
+        return Reading(told.timestamp.astimezone(UTC), left + half, timedelta(seconds=half))
 
     def look(self) -> bool:
-        """Compare now, without asking; True when a difference has just shut new risk.
+        """Compare now, without asking; True when our clock was found to be wrong since the last look."""
+        self._judge()
+        was_wrong, self._was_wrong = self._was_wrong, self._clock.is_wrong
+        return self._was_wrong and not was_wrong
 
-        Only what the time of travel cannot explain counts.
-        """
-        skew, reading = self.skew, self._reading
-        if skew is None or reading is None:
-            return False
-        proven = max(abs(skew) - reading.doubt, timedelta())
-        side = "ahead of" if skew > timedelta() else "behind"
-        words = f"our clock is {abs(skew).total_seconds():.1f} s {side} the broker's"
-        self._warn(proven, words)
-        was_shut, self._is_shut = self._is_shut, Decimal(str(proven.total_seconds())) > self._most()
-        if self._is_shut:
-            self._agreement.doubt(_SOURCE, f"{words}; max_clock_skew_s is {self._most()}")
+    def _judge(self) -> None:
+        """Tell what is odd, and shut new risk or open it again."""
+        skew, ahead, proven = self._clock.skew, self._clock.unproven, self._clock.proven_skew
+        words, why = "", ""
+        if skew is not None:
+            words = f"our clock is {_seconds(skew)} {_side(skew)} the broker's"
+            self._warn(proven, words)
+            if self._clock.is_wrong:
+                why = f"{words}; max_clock_skew_s is {self._clock.limit_s}"
+        if ahead is not None:
+            why = _of_theirs(ahead)
+        elif skew is None:
+            why = "the broker's clock has not been read yet"
+        if self._agreement is None:
+            return
+        if why:
+            self._agreement.doubt(_SOURCE, why)
         else:
             self._agreement.trust(_SOURCE)
-        return self._is_shut and not was_shut
 
     def _warn(self, proven: timedelta, words: str) -> None:
         if proven > WARN_ABOVE and not self._is_told:
@@ -135,11 +121,11 @@ class BrokerTimes:
     async def _read_days(self) -> None:
         """Where the broker's trading days differ from ours, its days are the true ones: it takes the orders."""
         now, calendar = self._clock.monotonic(), self._calendar
-        if calendar is None or self._reading is None:
+        if calendar is None or not self._clock.is_known:
             return
         if self._days_at is not None and now - self._days_at < DAYS_EVERY.total_seconds():
             return
-        first = self._reading.theirs.astimezone(NEW_YORK).date()
+        first = self._clock.now().astimezone(NEW_YORK).date()
         last = min(first + _AHEAD, calendar.last_day)
         told = await self._source.calendar(first, last)
         self._days_at = now
@@ -153,6 +139,25 @@ class BrokerTimes:
 
     def _say(self, message: str) -> None:
         self._notify(Notice(kind=NoticeKind.CLOCK, source="clock", message=message))
+
+
+async def told_times(source: TimeSource, clock: MarketClock, calendar: Calendar, notify: Notify) -> BrokerTimes:
+    """What the broker says of time and days, asked once already: before anything else asks for the time."""
+    times = BrokerTimes(source, clock, calendar, notify)
+    await times.read()
+    return times
+
+
+def _of_theirs(ahead: timedelta) -> str:
+    return f"the broker's clock is {_seconds(ahead)} {_side(ahead)} the time that was known"
+
+
+def _seconds(skew: timedelta) -> str:
+    return f"{abs(skew).total_seconds():.1f} s"
+
+
+def _side(skew: timedelta) -> str:
+    return "ahead of" if skew > timedelta() else "behind"
 
 
 def _session(day: CalendarDay) -> Session:

@@ -47,7 +47,8 @@ from quant_trading_system.simulation.models import NO_LATENCY, NO_SLIPPAGE
 from quant_trading_system.simulation.printed import SimulatedVolume
 from quant_trading_system.simulation.realism import MarketImpact, Realism, VolumeCurve
 from quant_trading_system.simulation.venue import Venue
-from quant_trading_system.trading.system import Ports, TradingSystem, assemble
+from quant_trading_system.trading.ports import Ports
+from quant_trading_system.trading.system import TradingSystem, assemble
 
 Floats = NDArray[np.float64]
 
@@ -240,9 +241,9 @@ class _Day:
             realism=Realism(impact=study.impact, volume=study.curve),
         )  # fmt: skip
         ports = Ports(
-            clock=self.clock, calendar=_CALENDAR, quotes=self.market, broker=SimulatedBroker(self.venue),
-            journal=_Unsynced(self.journal), latch=MemoryLatch(), correlations=_Independent(),
-            volumes=SimulatedVolume(self.market, self.clock),
+            clock=self.clock, market_clock=self.clock, calendar=_CALENDAR, quotes=self.market,
+            broker=SimulatedBroker(self.venue), journal=_Unsynced(self.journal), latch=MemoryLatch(),
+            correlations=_Independent(), volumes=SimulatedVolume(self.market, self.clock),
         )  # fmt: skip
         self.system: TradingSystem = assemble(
             ports, run="study", cash=_CASH, limits=limits, universe=universe, sizer=EqualWeight()

@@ -50,12 +50,14 @@ class RiskMonitor:
         kill_switch: KillSwitch,
         clock: Clock,
         emit: Callable[[RiskEvent], object],
+        market_clock: Clock | None = None,
         agreement: Agreement | None = None,
         quoted_at: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         """Watch `portfolio`; `emit` puts risk events on record.
 
         Args:
+            clock: stamps them; market_clock: what time it is on the market, the same by default.
             agreement: what reconciliation has found; without one the broker is never missed.
             quoted_at: when the quotes are from by which positions are marked now, by symbol.
         """
@@ -63,18 +65,18 @@ class RiskMonitor:
         self.stress_loss = self.feed_silence = self.clock_behind = ZERO
         self._portfolio = portfolio
         self._kill_switch = kill_switch
-        self._clock = clock
+        self._clock, self._market_clock = clock, market_clock or clock
         self._emit = emit
         self._agreement = agreement or Agreement()
         self._orders = OrderQuality(limits)
-        self._bases = LossBases(portfolio, clock, quoted_at)
+        self._bases = LossBases(portfolio, self._market_clock, quoted_at)
         self._differences = (ZERO, ZERO)
         self._lost_since: float | None = None
         self._warned: set[str] = set()
         self._told = False
         self._known_at: Decimal | None = None
         self._calm = CalmLook()
-        self._second_marks = SecondMarks(clock, quoted_at)
+        self._second_marks = SecondMarks(self._market_clock, quoted_at)
         self.use_limits(limits)
 
     def use_limits(self, limits: RiskLimits) -> None:
@@ -107,11 +109,11 @@ class RiskMonitor:
 
         The first day of a calendar week or month opens that as well.
         """
-        before, now = self.opened_at, self._clock.now()
+        before, now = self.opened_at, self._market_clock.now()
         self.opened_at = now
         self._warned.clear()
         self._portfolio.begin_day(before, now, self._bases.worth())
-        self._emit(self.numbers(RiskEventKind.DAY_OPENED))
+        self._emit(risk_numbers(self._portfolio, now, RiskEventKind.DAY_OPENED))
 
     def close_day(self) -> None:
         """A trading day ends; puts its numbers on record."""

@@ -119,6 +119,7 @@ class PreTradeRiskChecker:
         kill_switch: KillSwitch,
         clock: Clock,
         correlations: CorrelationSource,
+        market_clock: Clock | None = None,
         unsupported: Callable[[Order], str] = lambda _: "",
         unwatched: Callable[[], str] = lambda: "",
         agreement: Agreement | None = None,
@@ -128,6 +129,7 @@ class PreTradeRiskChecker:
         """Collect what the checks read.
 
         Args:
+            clock: stamps decisions; market_clock: tells what time it is on the market, the same clock by default.
             unsupported: the broker's word on what it cannot take, empty for what it can.
             unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
             agreement: what reconciliation has found; without one nothing is in question.
@@ -142,12 +144,12 @@ class PreTradeRiskChecker:
         self._quotes = quotes
         self._calendar = calendar
         self._kill_switch = kill_switch
-        self._clock = clock
+        self._clock, self._market_clock = clock, market_clock or clock
         self._correlations = correlations
         self._unsupported = unsupported
         self._unwatched = unwatched
         self._agreement = agreement or Agreement()
-        self.traffic = Traffic(clock, calendar, limits.repeat_window_s)
+        self.traffic = Traffic(self._market_clock, calendar, limits.repeat_window_s)
         self._recent = RecentOrders(clock, limits.duplicate_window_s)
         self.use_limits(limits)
 
@@ -247,7 +249,8 @@ class PreTradeRiskChecker:
         case.equity = portfolio.equity
         case.instrument = self._universe.get_instrument(order.symbol)
         case.holding = portfolio.peek(order.symbol)
-        now = case.now = self._clock.now()
+        case.at, now = self._clock.now(), self._market_clock.now()
+        case.now = now
         case.restriction = None
         if self._restrictions and (found := self._restrictions.get(order.symbol)) is not None:
             case.restriction = strictest_of(found, now.astimezone(UTC).date())
@@ -257,7 +260,7 @@ class PreTradeRiskChecker:
     def _gather(self, case: Case) -> None:
         order, agreement, state = case.order, self._agreement, self._kill_switch.state
         if state.probation_until:
-            case.limits = self._probation.limits(self._limits, state, case.now)
+            case.limits = self._probation.limits(self._limits, state, case.at)
         case.halt_level, case.halt_reason = state.for_order(order)
         case.unsupported = self._unsupported(order)
         case.unwatched = self._unwatched()
@@ -306,7 +309,7 @@ class PreTradeRiskChecker:
         return Decision(
             checks=answers,
             limits_version=case.limits.version,
-            at=case.now,
+            at=case.at,
             equity=equity,
             drawdown=_share(peak - equity if equity < peak else ZERO, peak),
             daily_pnl=_share(equity - began_with, began_with),

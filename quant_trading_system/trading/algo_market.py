@@ -57,6 +57,7 @@ class AlgoMarket:
         """Collect what is asked.
 
         Args:
+            clock: tells what time it is on the market.
             volumes: what the market trades; without one no algorithm can follow or respect volume.
             is_halted: trading of a symbol is halted.
         """
@@ -76,10 +77,6 @@ class AlgoMarket:
         """Look at quotes by other limits from now on."""
         self._limits = limits
         self._max_age = timedelta(microseconds=int(limits.max_quote_age_s * 1_000_000))
-
-    def tell_time(self, now: Callable[[], datetime]) -> None:
-        """From now on schedules follow `now`; the ages of quotes stay with the clock that stamped them."""
-        self.now = now
 
     def learn(self, history: HistoryView) -> None:
         """A bar has ended."""

@@ -48,6 +48,7 @@ class ClosingParts(msgspec.Struct, frozen=True, kw_only=True):
     """What closing needs to know and to ask.
 
     Attributes:
+        clock: this machine's; market_clock: what time it is on the market.
         limits: those in force at the moment of the question.
         positions: the broker's own books.
         shares_of: signed shares by symbol that a strategy has built.
@@ -61,6 +62,7 @@ class ClosingParts(msgspec.Struct, frozen=True, kw_only=True):
     calendar: Calendar
     journal: Journal
     clock: Clock
+    market_clock: Clock
     limits: Callable[[], RiskLimits]
     positions: Callable[[], Awaitable[tuple[BrokerPosition, ...]]]
     shares_of: Callable[[str], Mapping[str, Decimal]]
@@ -123,7 +125,7 @@ class Closer:
         if way is None:
             way = self._ways[symbol] = _Way(_first_reach(self._parts.limits()))
         await self._end_slice(symbol, way)
-        now = self._parts.clock.now()
+        now = self._parts.market_clock.now()
         if way.order_id or self._is_blocked(symbol) or way.not_before > self._parts.clock.monotonic():
             return
         quote, is_extended = self._parts.quotes.quote(symbol), False

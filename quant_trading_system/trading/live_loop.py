@@ -94,8 +94,6 @@ class LiveLoop:
         self._on_stop = on_stop
         self._heartbeat = heartbeat
         self._reconciler = reconciler
-        if reconciler is not None:
-            system.desk.market.tell_time(reconciler.now)
         self._tell = tell
         self._tick = tick
         self._is_stepped = is_stepped
@@ -237,8 +235,7 @@ class LiveLoop:
 
     async def _follow_the_day(self) -> None:
         ports, opened = self._system.ports, self._system.monitor.opened_at
-        now = ports.clock.now() if self._reconciler is None else self._reconciler.now()
-        session = ports.calendar.session_at(now)
+        session = ports.calendar.session_at(ports.market_clock.now())
         today = None if session is None else session.date
         if today == self._day:
             return

@@ -51,14 +51,26 @@ class Marking:
     """Marks the portfolio, and tells the monitor how old and how early the quotes are."""
 
     def __init__(
-        self, portfolio: Portfolio, quotes: QuoteSource, monitor: RiskMonitor, calendar: Calendar, clock: Clock
+        self,
+        portfolio: Portfolio,
+        quotes: QuoteSource,
+        monitor: RiskMonitor,
+        calendar: Calendar,
+        clock: Clock,
+        market_clock: Clock | None = None,
     ) -> None:
-        """Join the parts."""
+        """Join the parts.
+
+        Args:
+            clock: this machine's, against which stamps of quotes speak.
+            market_clock: what time it is on the market; the same clock by default.
+        """
         self._portfolio = portfolio
         self._quotes = quotes
         self._monitor = monitor
         self._calendar = calendar
         self._clock = clock
+        self._market_clock = market_clock or clock
         self._limits: RiskLimits | None = None
         self._marked: dict[str, _Marked] = {}
         self._heard_at: tuple[datetime, float] | None = None
@@ -74,7 +86,7 @@ class Marking:
             self._limits = limits
             for known in self._marked.values():
                 known.forget()
-        now, newest, ahead = self._clock.now(), None, _NO_TIME
+        ours, now, newest, ahead = self._clock.now(), self._market_clock.now(), None, _NO_TIME
         changed: list[tuple[str, Quote]] = []
         for symbol in tuple(symbols):
             quote = self._quotes.quote(symbol)
@@ -82,8 +94,8 @@ class Marking:
                 continue
             if newest is None or quote.received_at > newest:
                 newest = quote.received_at
-            if quote.at > now and now - quote.received_at <= _EVIDENCE:
-                ahead = max(ahead, quote.at - now)
+            if quote.at > ours and now - quote.received_at <= _EVIDENCE:
+                ahead = max(ahead, quote.at - ours)
             marked = self._marked.get(symbol)
             if marked is None or not marked.says(quote):
                 changed.append((symbol, quote))

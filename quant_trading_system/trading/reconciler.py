@@ -82,7 +82,7 @@ class Reconciler:
             opened: when the books began; what was filled before is in the positions that they began with.
             since: the last moment of which the books know everything.
             tell: takes one line about what happens, for people.
-            times: compares clock and calendar with the broker's; None where both are ours.
+            times: compares clock and calendar with the broker's; None where nobody does.
             flags: keeps what the broker says of its assets; None where the universe says all.
         """
         self.breaks = breaks
@@ -97,6 +97,7 @@ class Reconciler:
         self._since = since - REACH_BACK_DAY
         self._tell = tell
         self._clock = system.ports.clock
+        self._market_clock = system.ports.market_clock
         self._wake = asyncio.Event()
         self._stream_is_up = True
         self._questioned: frozenset[tuple[BreakKind, str, Decimal | None]] = frozenset()
@@ -160,10 +161,6 @@ class Reconciler:
         if self._times is not None and self._times.look():
             self._look_in_full("clock")
 
-    def now(self) -> datetime:
-        """What time it is, also while our own clock is known to be wrong."""
-        return self._clock.now() if self._times is None else self._times.now()
-
     def stream_changed(self, up: bool) -> None:
         """The stream of order updates was lost, or is back with its gap read."""
         self._stream_is_up = up
@@ -179,7 +176,7 @@ class Reconciler:
 
     def day_ended(self) -> None:
         """Compare everything once more."""
-        self._since = min(self._since, self._clock.now() - REACH_BACK_DAY)
+        self._since = min(self._since, self._market_clock.now() - REACH_BACK_DAY)
         self._look_in_full("day_end")
 
     # -- one look ------------------------------------------------------------------------------------------------
@@ -187,11 +184,11 @@ class Reconciler:
     async def _look(self) -> bool:
         """Compare once; False when the broker gave no complete answer."""
         full, doubted = self._wants_full, self._doubted
-        if self._times is not None and (full or not self._times.is_known):
+        if self._times is not None and (full or not self._times.is_settled):
             await self._times.read()
         if self._flags is not None and full:
             await self._flags.read()
-        begun = self._clock.now()
+        begun = self._market_clock.now()
         try:
             statement = self._of_this_time(
                 await (self._source.full(self._from_when()) if full else self._source.light())
@@ -234,7 +231,7 @@ class Reconciler:
         self._is_audit_due, self._audited_at = False, self._clock.monotonic()
         symbols = {symbol for _, symbol, _ in self._questioned}
         only = () if "" in symbols else symbols  # cash may differ by any order
-        ports, lives, now = self._system.ports, self._system.orders.lives, self._clock.now()
+        ports, lives, now = self._system.ports, self._system.orders.lives, self._market_clock.now()
         try:
             found = await audit(
                 ports.broker,

@@ -1,35 +1,28 @@
 """The parts of one account, joined: the same graph in a backtest, on the local venue and live.
 
-Only the ports differ: clock, calendar, quotes, broker, journal, latch and correlations come from outside.
+Only the ports differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.attribution import Attribution
-from quant_trading_system.core.clock import Clock
-from quant_trading_system.core.events import AnyEvent, CashMoved
+from quant_trading_system.core.events import CashMoved
 from quant_trading_system.core.ids import IntentCounter
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import use_exact_arithmetic
 from quant_trading_system.core.risk_now import RiskNow
-from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.journal.store import JournalSource
-from quant_trading_system.market.quotes import QuoteSource, VolumeSource
-from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
-from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.fill_history import FillHistory
 from quant_trading_system.risk.kill_switch import KillSwitch
-from quant_trading_system.risk.latch import Latch
 from quant_trading_system.risk.limits_governance import LimitsGovernance
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
@@ -37,7 +30,7 @@ from quant_trading_system.risk.position_sizer import PositionSizer
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.risk.reset import policy_of
 from quant_trading_system.risk.reset_obstacles import obstacles_of
-from quant_trading_system.risk.risk_book import Returns, book_of
+from quant_trading_system.risk.risk_book import book_of
 from quant_trading_system.risk.second_marks import quote_times
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.algo_market import AlgoMarket
@@ -47,6 +40,7 @@ from quant_trading_system.trading.limits_swap import durable_record, new_governa
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.ports import Ports
 from quant_trading_system.trading.resume import close_missed_day, recall_from, resume, wishes_at_rest
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.trading_engine import TradingEngine
@@ -54,43 +48,6 @@ from quant_trading_system.trading.trading_engine import TradingEngine
 REMEMBERED = 10_000
 """Finished orders and closed round trips that stay in memory where the journal can be asked for older ones; no
 journal lets as many entries wait for a sync."""
-
-
-class DurableJournal(Protocol):
-    """What the system needs of a journal."""
-
-    def append(self, event: AnyEvent, cause: int | None = None) -> int:
-        """Add an entry; its sequence number."""
-
-    def sync(self) -> None:
-        """Make everything appended so far survive a crash."""
-
-    async def durable(self) -> None:
-        """The same for callers that must not block their loop."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """Everything that comes from outside.
-
-    Attributes:
-        volumes: what the market trades; None where nobody counts it.
-        is_halted: trading of a symbol is halted.
-        unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
-        returns: past returns, for the risk numbers; None measures none.
-    """
-
-    clock: Clock
-    calendar: Calendar
-    quotes: QuoteSource
-    broker: Broker
-    journal: DurableJournal
-    latch: Latch
-    correlations: CorrelationSource
-    volumes: VolumeSource | None = None
-    is_halted: Callable[[str], bool] = lambda _: False
-    unwatched: Callable[[], str] = lambda: ""
-    returns: Returns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +182,7 @@ def _take_up(
     engine: TradingEngine,
 ) -> None:
     """The books of before the restart, what had left, wishes that wait, and parent orders that had not ended."""
+    now = ports.market_clock.now()
     resume(
         past.books,
         past.source,
@@ -234,14 +192,14 @@ def _take_up(
         orders=orders,
         traffic=risk.checker.traffic,
         calendar=ports.calendar,
-        now=ports.clock.now(),
+        now=now,
     )
-    risk.fills.recall(fills_before(past.source, past.books.seq, ports.clock.now()))
-    close_missed_day(past.books.baselines, risk.monitor, ports.calendar, ports.clock.now())
+    risk.fills.recall(fills_before(past.source, past.books.seq, now))
+    close_missed_day(past.books.baselines, risk.monitor, ports.calendar, now)
     engine.were_disarmed(past.books.disarmed)
     tracker.attribution = Attribution.from_state(past.books.attribution.state())
     engine.switch_was(past.books.halt, past.books.scoped_halts)
-    for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, ports.clock.now()):
+    for seq, signal in wishes_at_rest(past.source, past.books.seq, ports.calendar, now):
         engine.recall(signal, seq)
     for view in list(past.books.parents.open.values()):
         desk.take_up(view)
@@ -250,10 +208,10 @@ def _take_up(
 def _judges(
     ports: Ports, cash: Decimal, governance: LimitsGovernance, universe: Universe, market: AlgoMarket
 ) -> RiskParts:
-    limits, clock = governance.limits, ports.clock
+    limits, clock, market_clock = governance.limits, ports.clock, ports.market_clock
     resets = policy_of(limits, live=governance.is_live)
     portfolio = Portfolio(cash, universe.sectors)
-    agreement, fills = Agreement(), FillHistory(ports.calendar, clock)
+    agreement, fills = Agreement(), FillHistory(ports.calendar, market_clock)
     kill_switch = KillSwitch(
         latch=ports.latch,
         clock=clock,
@@ -266,6 +224,7 @@ def _judges(
         portfolio=portfolio,
         kill_switch=kill_switch,
         clock=clock,
+        market_clock=market_clock,
         emit=ports.journal.append,
         agreement=agreement,
         quoted_at=quote_times(portfolio, ports.quotes),
@@ -278,6 +237,7 @@ def _judges(
         calendar=ports.calendar,
         kill_switch=kill_switch,
         clock=clock,
+        market_clock=market_clock,
         correlations=ports.correlations,
         unsupported=ports.broker.unsupported,
         unwatched=ports.unwatched,
@@ -327,7 +287,7 @@ def _market(ports: Ports, limits: RiskLimits) -> AlgoMarket:
         quotes=ports.quotes,
         calendar=ports.calendar,
         limits=limits,
-        clock=ports.clock,
+        clock=ports.market_clock,
         volumes=ports.volumes,
         is_halted=ports.is_halted,
     )
@@ -372,6 +332,7 @@ def _drivers(
             calendar=ports.calendar,
             journal=ports.journal,
             clock=ports.clock,
+            market_clock=ports.market_clock,
             limits=lambda: risk.checker.limits_in_force,
             positions=ports.broker.positions,
             shares_of=lambda strategy: tracker.attribution.of(strategy),
@@ -393,6 +354,7 @@ def _drivers(
         calendar=ports.calendar,
         journal=ports.journal,
         clock=ports.clock,
+        market_clock=ports.market_clock,
         risk_book=book_of(ports.returns, judges, ports.clock, ports.journal.append, last_day),
     )
     return halt, engine

@@ -61,6 +61,7 @@ class TradingEngine:
         calendar: Calendar,
         journal: Journal,
         clock: Clock,
+        market_clock: Clock,
         risk_book: RiskBook | None = None,
     ) -> None:
         """Join the parts.
@@ -96,8 +97,9 @@ class TradingEngine:
         self._calendar = calendar
         self._journal = journal
         self._clock = clock
+        self._market_clock = market_clock
         self._risk_book = risk_book
-        self._marking = Marking(portfolio, quotes, monitor, calendar, clock)
+        self._marking = Marking(portfolio, quotes, monitor, calendar, clock, market_clock)
         self._signals = SignalGenerator()
         self._given: list[Order | ParentOrder] = []
         self._bar = self._known_bars = 0
@@ -159,7 +161,7 @@ class TradingEngine:
         """Take wishes a step further."""
         if not self._desk.is_idle:
             await self._desk.step()
-        if releases and self._is_wanting and self._calendar.is_open(self._clock.now()):
+        if releases and self._is_wanting and self._calendar.is_open(self._market_clock.now()):
             await self._release()
             if not self._desk.is_idle:
                 await self._desk.step()  # what has just begun
@@ -276,7 +278,7 @@ class TradingEngine:
     def _pursue(self, spoken: Sequence[Signal]) -> None:
         if not spoken:
             return
-        wishes = self._signals.wishes(self._clock.now())
+        wishes = self._signals.wishes(self._market_clock.now())
         for symbol in dict.fromkeys(signal.symbol for signal in spoken):
             if symbol in wishes:
                 self._path.want(*wishes[symbol])
@@ -354,7 +356,7 @@ class TradingEngine:
             except DuplicateOrderId as error:  # an id of its own making that says two things
                 self._stop(order.strategy, error)
         if not self._path.is_idle:
-            now = self._clock.now()
+            now = self._market_clock.now()
             await self._path.walk(self._wanted(now), now)
 
     def _wanted(self, moment: datetime) -> list[Signal]:

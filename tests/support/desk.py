@@ -18,6 +18,7 @@ from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.order_manager import OrderManager, Placed
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.checklist import Checklist
@@ -28,8 +29,9 @@ from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, PositionSizer
 from quant_trading_system.risk.pre_trade import ApprovedOrder, PreTradeRiskChecker
 from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.ports import Ports
 from quant_trading_system.trading.strategy import Strategy
-from quant_trading_system.trading.system import Ports, TradingSystem, assemble
+from quant_trading_system.trading.system import TradingSystem, assemble
 from tests.support.list_journal import ListJournal
 from tests.support.market import CALENDAR, NOON, UNIVERSE, FixedCorrelations, HandBoard
 from tests.support.scripted_broker import ScriptedBroker
@@ -129,7 +131,8 @@ class Account:
     ) -> None:
         self.calls: list[str] = []
         self.clock = clock or ManualClock(NOON)
-        self.board = HandBoard(self.clock)
+        self.market_clock = MarketClock(self.clock, limits or default_limits())
+        self.board = HandBoard(self.clock, self.market_clock)
         self.broker = ScriptedBroker(self.clock, self.calls)
         self.journal = ListJournal(self.calls)
         self.correlations = FixedCorrelations()
@@ -137,6 +140,7 @@ class Account:
         self.system: TradingSystem = assemble(
             Ports(
                 clock=self.clock,
+                market_clock=self.market_clock,
                 calendar=CALENDAR,
                 quotes=self.board,
                 broker=self.broker,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.clock import Clock, ManualClock
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.market.quotes import Quote, QuoteBoard
 from quant_trading_system.market.sessions import Session, TradingCalendar
@@ -75,9 +75,10 @@ class FixedCorrelations(CorrelationSource):
 class HandBoard(QuoteBoard):
     """The real board, with a short way to put a quote on it."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, market_clock: Clock | None = None) -> None:
         super().__init__()
         self._clock = clock
+        self._market_clock = market_clock or clock
         self._sequence = 0
 
     def put(
@@ -90,15 +91,18 @@ class HandBoard(QuoteBoard):
         age: timedelta = timedelta(),
         received_age: timedelta | None = None,
     ) -> None:
-        """Offer `symbol` at `bid` and `ask`; `age` before now by the source's clock, `received_age` by ours."""
-        now, self._sequence = self._clock.now(), self._sequence + 1
+        """Offer `symbol` at `bid` and `ask`; `age` before now by the source's clock, `received_age` by ours.
+
+        The source's clock is right, whatever ours says.
+        """
+        now, heard, self._sequence = ManualClock.now(self._clock), self._market_clock.now(), self._sequence + 1
         self.publish(
             Quote(
                 symbol,
                 Decimal(bid),
                 Decimal(ask),
                 at=now - age,
-                received_at=now - (age if received_age is None else received_age),
+                received_at=heard - (age if received_age is None else received_age),
                 last=None if last is None else Decimal(last),
                 source="test",
                 sequence=self._sequence,

@@ -27,6 +27,7 @@ from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.risk.checks import market as market_checks
 from quant_trading_system.risk.checks import order as order_checks
+from quant_trading_system.risk.checks.case import Case
 from quant_trading_system.risk.holding import Holding
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
@@ -159,9 +160,21 @@ def _a_wrong_clock_is_no_doubt(patch: Patch) -> None:
         real(self)
         self._monitor.clock_behind = self._monitor.feed_silence = Decimal(0)
 
-    patch.setattr(BrokerTimes, "look", lambda self: self._agreement.trust("clock") and False)
+    patch.setattr(BrokerTimes, "_judge", lambda self: self._agreement and self._agreement.trust("clock"))
     patch.setattr(TradingEngine, "mark_positions", mark_positions)
     _passes(patch, market_checks.check_quote_age)
+
+
+def _the_market_has_our_clock(patch: Patch) -> None:
+    """The broker's is held against it, so new risk is shut; but quotes are as old as our clock says."""
+    real = PreTradeRiskChecker.case_of
+
+    def case_of(self: PreTradeRiskChecker, order: Order) -> Case:
+        case = real(self, order)
+        case.now = case.at
+        return case
+
+    patch.setattr(PreTradeRiskChecker, "case_of", case_of)
 
 
 def _the_lock_is_not_looked_at(patch: Patch) -> None:
@@ -328,5 +341,8 @@ MORE_BUGS: tuple[StormBug, ...] = (
     ),
     SeededBug("M73", "the process's hash seed is on record", _a_hash_is_on_record, ("I38",)),
     PlantedBug("M77", "nobody minds a wrong clock", _a_wrong_clock_is_no_doubt, ("I35",), ("clock.jump", "ops.burst")),
+    PlantedBug(
+        "M78", "ways out wait for a right clock", _the_market_has_our_clock, ("I35",), ("clock.jump", "ops.halt")
+    ),
 )
 """In the order of their numbers."""

@@ -18,8 +18,9 @@ from quant_trading_system.risk.latch import Latch, MemoryLatch
 from quant_trading_system.risk.limits_governance import LimitsGovernance
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.trading.planning import ExecutionPolicy
+from quant_trading_system.trading.ports import Ports
 from quant_trading_system.trading.strategy import Strategy
-from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
+from quant_trading_system.trading.system import Past, TradingSystem, assemble
 from tests.support.desk import CALENDAR, NOON, UNIVERSE, FixedCorrelations, HandBoard
 from tests.support.scripted_broker import ScriptedBroker
 
@@ -81,6 +82,7 @@ class Life:
         board.put("KO", "99.99", "100.01")
         ports = Ports(
             clock=self.clock,
+            market_clock=self.clock,
             calendar=CALENDAR,
             quotes=board,
             broker=self.broker,

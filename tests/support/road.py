@@ -17,7 +17,8 @@ from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.simulation.broker import SimulatedBroker
 from quant_trading_system.simulation.venue import Venue
-from quant_trading_system.trading.system import Ports, TradingSystem, assemble
+from quant_trading_system.trading.ports import Ports
+from quant_trading_system.trading.system import TradingSystem, assemble
 from tests.support.desk import UNHURRIED, limits_with
 
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
@@ -59,6 +60,7 @@ def _market(symbols: int) -> tuple[Venue, Ports, Universe]:
     venue.open_session(NOON)
     ports = Ports(
         clock=clock,
+        market_clock=clock,
         calendar=AlwaysOpen(),
         quotes=board,
         broker=SimulatedBroker(venue),

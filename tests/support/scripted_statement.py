@@ -15,7 +15,7 @@ from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import EXTERNAL, Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.execution.broker import BrokerOrder, Execution
-from quant_trading_system.execution.broker_times import TimeSource
+from quant_trading_system.execution.broker_times import BrokerTimes, TimeSource
 from quant_trading_system.execution.notices import Notice
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.statement import SeenActivity, SeenFill, SeenOrder, SeenPosition, Statement
@@ -162,8 +162,14 @@ class Reconciled:
         self.notices: list[Notice] = []
         self.told: list[str] = []
         self.reconciliation = Reconciliation(
-            self.account.system, self.theirs, None, self.notices.append, self.told.append, times
+            self.account.system, self.theirs, None, self.notices.append, self.told.append, self._times(times)
         )
+
+    def _times(self, source: TimeSource | None) -> BrokerTimes | None:
+        account = self.account
+        if source is None:
+            return None
+        return BrokerTimes(source, account.market_clock, account.system.ports.calendar, self.notices.append)
 
     @property
     def reconciler(self) -> Reconciler:

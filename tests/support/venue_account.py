@@ -17,7 +17,8 @@ from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.position_sizer import EqualWeight
 from quant_trading_system.simulation.broker import SimulatedBroker
-from quant_trading_system.trading.system import Past, Ports, TradingSystem, assemble
+from quant_trading_system.trading.ports import Ports
+from quant_trading_system.trading.system import Past, TradingSystem, assemble
 from tests.support.market import FixedCorrelations, HandBoard
 from tests.support.venue_desk import CALENDAR, MONDAY, UNIVERSE, VenueDesk
 
@@ -107,6 +108,7 @@ class VenueAccount:
     def _assemble(self, past: Past | None) -> TradingSystem:
         ports = Ports(
             clock=self.desk.clock,
+            market_clock=self.desk.clock,
             calendar=CALENDAR,
             quotes=self.board,
             broker=SimulatedBroker(self.desk.venue),

@@ -92,6 +92,8 @@ class Case:
     """All that is known about one order at the moment of the decision; every check reads it, none writes it.
 
     Attributes:
+        now: what time it is on the market; at: when the case was laid out, by this machine's clock, as decisions and
+            the words of people are stamped.
         quantity: shares, also for dollar orders (the most that they can become).
         whole: the same; of a replacement also what its chain has traded.
         price: dollars a share at which the order's room is valued; None without a usable quote.
@@ -116,6 +118,7 @@ class Case:
         "added_value",
         "agreed",
         "approval",
+        "at",
         "correlated",
         "correlated_with",
         "correlation_known",
@@ -160,6 +163,7 @@ class Case:
     holding: Holding
     limits: RiskLimits
     now: datetime
+    at: datetime
     session: Session | None
     last_close: datetime | None
     next_open: datetime | None

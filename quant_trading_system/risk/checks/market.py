@@ -154,7 +154,7 @@ def check_quote_sane(case: Case) -> CheckResult | None:
 
 
 def check_quote_age(case: Case) -> CheckResult | None:
-    """The quote is at most `max_quote_age_s` old and not from the future.
+    """The quote is at most `max_quote_age_s` old and not from the future, for a way out by at most `max_clock_skew_s`.
 
     An order for the opening auction is judged against the quotes of the last close.
     """
@@ -167,7 +167,7 @@ def check_quote_age(case: Case) -> CheckResult | None:
     if case.order.time_in_force is _OPG and case.last_close is not None:
         reference = min(reference, case.last_close)
     age = _seconds(reference - seen)
-    if quote.at > now:
+    if quote.at > now and not (case.shrinks and _seconds(quote.at - now) <= case.limits.max_clock_skew_s):
         return CheckResult(_AGE, False, age, limit, _SECONDS, "stamped in the future")
     return CheckResult(_AGE, age <= limit, age, limit, _SECONDS)
 

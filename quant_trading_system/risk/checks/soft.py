@@ -76,7 +76,7 @@ def _obstacle(case: Case, broken: set[str]) -> str | None:
     waiver = case.sources.waiver(case.approval)
     if waiver is None or not _is_meant(waiver, case):
         return f"{case.approval} is no approval of this order"
-    if waiver.until is not None and case.now >= waiver.until:
+    if waiver.until is not None and case.at >= waiver.until:
         return f"{case.approval} has expired"
     if not broken <= waiver.limits:
         return f"{case.approval} does not cover {', '.join(sorted(broken - waiver.limits))}"

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
+from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import AnyEvent, HaltLevel
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.transport import Request
@@ -26,7 +27,7 @@ from quant_trading_system.simulation.storm.findings import Findings
 from quant_trading_system.simulation.storm.halts import HaltRules
 from quant_trading_system.simulation.storm.ledger import Intent, Ledger
 from quant_trading_system.simulation.storm.life import Life
-from quant_trading_system.simulation.storm.submissions import SubmissionRules
+from quant_trading_system.simulation.storm.submissions import SubmissionRules, shrinks
 from quant_trading_system.simulation.storm.truth import at_venue, name_at_venue
 from quant_trading_system.simulation.storm.virtual_time import VirtualClock
 from quant_trading_system.simulation.venue import Venue
@@ -38,6 +39,8 @@ T_MOVING = timedelta(seconds=60)
 """For so long after an execution positions may be read before and after it."""
 T_SKEW = timedelta(seconds=10)
 """From a wall clock set wrong to the end of new risk; an order may wait so long for a slow disk."""
+READS = 2
+"""Answers that tell a process the broker's time: where its own clock is wrong at the start, one bears the other out."""
 MOST_REQUESTS = 200
 """Requests of a process within a minute of the broker's, reads included; each counts from nothing."""
 MOST_CONNECTIONS = 80
@@ -55,6 +58,7 @@ _CHECKED_BY_LEDGER = {
     "operator_acted": ("I9",),
 }
 _MINUTE, _TEN_MINUTES = 60.0, 600.0
+_OK = 200
 _HALT = re.compile(r"halt (\d+) of the account")
 
 
@@ -86,6 +90,7 @@ class Auditor:
         self._life: Life | None = None
         self._latch = LatchState()
         self._skew, self._skewed_since = timedelta(0), 0.0
+        self._clock_reads = 0
         self._requests: deque[tuple[float, int]] = deque()
         self._connections: deque[float] = deque()
         self._disk: Disk
@@ -105,6 +110,7 @@ class Auditor:
     def life_began(self, life: Life) -> None:
         """A process starts from what the disk holds: the books are folded anew from there."""
         self._life = life
+        self._clock_reads = 0
         self.ledger = Ledger()
         promised = self._disk.promised
         held = promised is None or promised in self._disk.rows[promised[0] - 1 : promised[0]]
@@ -123,6 +129,11 @@ class Auditor:
         if self._skew <= self._most_skew():
             self._skewed_since = self._clock.monotonic()
         self._skew = abs(error)
+
+    def _skewed_for(self, life: Life) -> float:
+        """Seconds for which the process could know that its wall clock is wrong; 0 while it is right."""
+        known = max(self._skewed_since, life.paused_until)
+        return self._clock.monotonic() - known if self._skew > self._most_skew() else 0.0
 
     def _most_skew(self) -> timedelta:
         return timedelta(seconds=float(self.ledger.limit("max_clock_skew_s"))) if self.ledger.limits else timedelta(0)
@@ -147,6 +158,8 @@ class Auditor:
             self._require_correction(body["order_id"], body)
         elif row[2] == "order":
             self._require_truth(self.ledger.intents[body["order_id"]])
+            if body.get("decision"):
+                self._require_way_out(life, self.ledger.intents[body["order_id"]])
         elif row[2] == "position_adopted":
             self._require_real_position(body["symbol"])
         elif row[2] == "risk" and body["reason"] == "rebased":
@@ -199,6 +212,16 @@ class Auditor:
             words = f"{intent.order_id} is called {intent.status} and {_shown(real)}"
             self.findings.require("I10", over, words)
 
+    def _require_way_out(self, life: Life, intent: Intent) -> None:
+        """A process that has read the broker's clock takes no fresh quote for an old one, whatever its own says."""
+        quote, is_refused = intent.decision.get("quote"), intent.decision.get("refused_by") == Rule.MAX_QUOTE_AGE.value
+        if quote is None or not shrinks(intent) or self._clock_reads < READS or self._skewed_for(life) <= 0:
+            return
+        age = (self._clock.now() - datetime.fromisoformat(quote["at"])).total_seconds()
+        surely = float(self.ledger.limit("max_quote_age_s") - self.ledger.limit("max_clock_skew_s"))
+        held_up = is_refused and life.is_up and 0 <= age <= surely
+        self.findings.require("I35", not held_up, lambda: f"{intent.order_id}: no way out on a quote {age} s old")
+
     def _require_halt(self, life: Life, rule: str, since: float) -> None:
         """Baselines that began anew since then were moved by the reset of an earlier halt, and the loss is known.
 
@@ -217,15 +240,14 @@ class Auditor:
             self.findings.require("I27", request.method in ("GET", "DELETE"), f"the watchdog sends {request.name}")
             return
         self.findings.require("I27", life is self._life and life.is_alive, lambda: f"{request.name} by another process")
-        known = max(self._skewed_since, life.paused_until)
-        skewed_for = now - known if self._skew > self._most_skew() else 0.0
-        self._rules.is_skewed = skewed_for > T_SKEW.total_seconds() + self._tick.total_seconds()
+        self._rules.is_off = self._skew > self._most_skew()
+        self._rules.is_skewed = self._skewed_for(life) > T_SKEW.total_seconds() + self._tick.total_seconds()
         self._require_pace(now, life.number)
         if request.method == "DELETE":
             self._halts.cancel_sent(request.path.rpartition("/")[2])
             self._require_recorded_halt(request.path.rpartition("/")[2])
         elif request.method in ("POST", "PATCH") and request.path.startswith("/v2/orders"):
-            self._rules.judge(request, self.ledger, self.sent, life, now)
+            self._rules.judge(request, self.ledger, self.sent, life, now, self._clock.now())
 
     def _require_pace(self, now: float, process: int) -> None:
         """Any minute reaches into two minutes of the broker's, and a crash loop has several processes in one."""
@@ -250,6 +272,7 @@ class Auditor:
         if life.is_watchdog:
             return
         self._rules.answer_read(request, reply)
+        self._clock_reads += request.path == "/v2/clock" and reply.status == _OK
 
     def connected(self) -> None:
         """A stream was opened, or tried to."""

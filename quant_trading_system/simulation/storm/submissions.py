@@ -35,6 +35,8 @@ _KEPT_BY_LESS = ("symbol", "side", "order_type", "time_in_force", "stop_price", 
 _NEVER_IN_VERDICT = frozenset({Rule.CHECK_FAILED.value})
 H_ABSENT, N_ABSENT = timedelta(minutes=2), 3
 """An order that was sent is given up after so long and so many denials in a row, and never before."""
+T_LEAVES = 3
+"""Seconds from the verdict to the wire."""
 T_UNWATCHED = 10.0
 """Seconds without a watchdog after which no order leaves that adds risk."""
 _TOLERANCE = Decimal("1.02")
@@ -46,12 +48,14 @@ class SubmissionRules:
 
     Attributes:
         was_halted: the latch is active.
+        is_off: the wall clock is wrong by more than the limit.
         is_skewed: our clock has differed from the broker's by more than the limit for a while.
         unwatched_since: seconds on the true clock at which the watchdog died, None while it lives or none is wanted.
     """
 
     def __init__(self, findings: Findings, disk: Disk) -> None:
         self.was_halted = False
+        self.is_off = False
         self.is_skewed = False
         self.unwatched_since: float | None = None
         self._findings = findings
@@ -94,8 +98,10 @@ class SubmissionRules:
         enough = denials >= N_ABSENT and age >= H_ABSENT.total_seconds() - 1
         self._findings.require("I10", enough, f"{name} is given up after {denials} denials and {age:.0f} s")
 
-    def judge(self, request: Request, ledger: Ledger, sent: dict[str, int], life: Life, now: float) -> None:
-        """An order is about to leave."""
+    def judge(
+        self, request: Request, ledger: Ledger, sent: dict[str, int], life: Life, now: float, at: datetime
+    ) -> None:
+        """An order is about to leave, at the true time `at`."""
         body: dict[str, Any] = msgspec.json.decode(request.body)
         name = body.get("client_order_id", "")
         require = self._findings.require
@@ -116,11 +122,11 @@ class SubmissionRules:
             self._judge_terms(intent, body, _TERMS)
         self._judge_verdict(intent, ledger)
         self._judge_halt(intent)
-        self._judge_price(intent, ledger)
+        self._judge_price(intent, ledger, at)
         self._judge_exposure(intent, ledger)
         self._judge_parent(intent, ledger)
         self._judge_pace(intent, ledger)
-        if not _shrinks(intent):
+        if not shrinks(intent):
             unwatched = self.unwatched_since is not None and now - self.unwatched_since > T_UNWATCHED
             require("I16", not unwatched, lambda: f"{name} leaves, and nobody has watched for a while")
             require("I35", not self.is_skewed, lambda: f"{name} leaves, and nobody knows what time it is")
@@ -159,11 +165,12 @@ class SubmissionRules:
 
     def _judge_halt(self, intent: Intent) -> None:
         level = self._disk.latch.level
-        may = level is HaltLevel.RUNNING or (level is not HaltLevel.HALTED and _shrinks(intent))
+        may = level is HaltLevel.RUNNING or (level is not HaltLevel.HALTED and shrinks(intent))
         for invariant in ("I1", "I7", "I20"):
             self._findings.require(invariant, may, lambda: f"{intent.order_id} leaves while {level.name}")
 
-    def _judge_price(self, intent: Intent, ledger: Ledger) -> None:
+    def _judge_price(self, intent: Intent, ledger: Ledger, at: datetime) -> None:
+        """A quote is as fresh as was judged; while our clock is wrong, by the true time, as nearly as it is known."""
         decision = intent.decision
         quote = decision.get("quote")
         if quote is None:
@@ -171,10 +178,12 @@ class SubmissionRules:
             return
         bid, ask = Decimal(quote["bid"]), Decimal(quote["ask"])
         sane = bid.is_finite() and ask.is_finite() and ZERO < bid < ask
-        age = _moment(decision["at"]) - _moment(quote["at"])
-        limit = ledger.limit("max_quote_age_s")
+        age = (at if self.is_off else _moment(decision["at"])) - _moment(quote["at"])
+        limit, skew = ledger.limit("max_quote_age_s"), ledger.limit("max_clock_skew_s")
+        least = -skew if self.is_off or shrinks(intent) else Decimal(-1)
+        most = limit + skew + T_LEAVES if self.is_off else limit
         self._findings.require("I16", sane, lambda: f"{intent.order_id} leaves on a quote of {bid} to {ask}")
-        fresh = Decimal(-1) <= Decimal(str(age.total_seconds())) <= limit
+        fresh = least <= Decimal(str(age.total_seconds())) <= most
         self._findings.require("I16", fresh, lambda: f"{intent.order_id} leaves on a quote that is {age} old")
 
     def _judge_parent(self, intent: Intent, ledger: Ledger) -> None:
@@ -189,7 +198,7 @@ class SubmissionRules:
         """What adds risk stays within the day's number of orders, over all lives, and comes from who may speak."""
         today = intent.decision["at"][:10]
         self._of_day[today] += 1
-        if _shrinks(intent):
+        if shrinks(intent):
             return
         count, limit = self._of_day[today], ledger.limit("max_orders_per_day")
         self._findings.require("I18", count <= limit, lambda: f"{intent.order_id} is order {count} of a day of {limit}")
@@ -201,7 +210,7 @@ class SubmissionRules:
     def _judge_exposure(self, intent: Intent, ledger: Ledger) -> None:
         """Everything of its side fills and nothing of the other, and still the position is within its limit."""
         quote = intent.decision.get("quote")
-        if _shrinks(intent) or quote is None:
+        if shrinks(intent) or quote is None:
             return
         price = (Decimal(quote["bid"]) + Decimal(quote["ask"])) / 2
         if intent.sign > 0 and intent.terms.get("limit_price"):
@@ -226,7 +235,7 @@ def _most_of_each_group(orders: list[Intent]) -> Iterable[Decimal]:
     return most.values()
 
 
-def _shrinks(intent: Intent) -> bool:
+def shrinks(intent: Intent) -> bool:
     """It closes what is held, or changes an open order so that it can only do less."""
     if intent.older is not None and _does_less(intent, intent.older):
         return True

@@ -9,8 +9,8 @@ import pytest
 
 from quant_trading_system.app import live_parts
 from quant_trading_system.app.adoption import Ledger, adopt_cash, adopt_positions
-from quant_trading_system.app.live import unless_stopped
 from quant_trading_system.app.live_parts import bind_account, folded_books
+from quant_trading_system.app.stopping import unless_stopped
 from quant_trading_system.core.events import CashMoved, PositionAdopted, RiskEvent
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.execution.broker import BrokerAccount, BrokerPosition

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -11,18 +11,16 @@ import pytest
 
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.commands import Result, StartParent
-from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.events import RiskEvent, RiskEventKind
-from quant_trading_system.core.exceptions import BrokerTimeout
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.algo.parent import ParentStatus
 from quant_trading_system.execution.algo.schedule import twap_schedule
-from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
 from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.execution.notices import Notice
+from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.quotes import QuoteBoard
-from quant_trading_system.market.sessions import NEW_YORK, Calendar, TradingCalendar
-from quant_trading_system.risk.agreement import Agreement
+from quant_trading_system.market.sessions import NEW_YORK, TradingCalendar
 from quant_trading_system.trading.algo_market import AlgoMarket
 from quant_trading_system.trading.live_loop import LiveLoop
 from tests.support.algo_desk import twap_parent
@@ -30,75 +28,13 @@ from tests.support.desk import Account, limits_with
 from tests.support.market import CALENDAR, NOON, JumpingClock, moment
 from tests.support.operator import Operator
 from tests.support.orders import buy, sell
-from tests.support.scripted_statement import Reconciled
+from tests.support.timed_broker import TimedBroker, TimedScene, reconciled
 
 TODAY = NOON.astimezone(NEW_YORK).date()
 
 
-class Broker:
-    """Tells the true time after `travel`, there and back."""
-
-    def __init__(self, clock: JumpingClock, library: Calendar) -> None:
-        self._clock = clock
-        self._library = library
-        self.travel = (timedelta(), timedelta())
-        self.asked = 0
-        self.is_mute = False
-        self.days: dict[date, tuple[str, str] | None] = {}
-
-    async def clock(self) -> MarketClock:
-        self.asked += 1
-        if self.is_mute:
-            raise BrokerTimeout("no answer in 5 s")
-        self._clock.move_to(self._clock._now + self.travel[0])
-        told = self._clock._now
-        self._clock.move_to(self._clock._now + self.travel[1])
-        return MarketClock(timestamp=told, is_open=True, next_open=told, next_close=told)
-
-    async def calendar(self, start: date, end: date) -> tuple[CalendarDay, ...]:
-        found = []
-        for number in range((end - start).days + 1):
-            day = start + timedelta(days=number)
-            known = self._library.session_on(day)
-            hours = None if known is None else (_local(known.open), _local(known.close))
-            hours = self.days.get(day, hours)
-            if hours is not None:
-                found.append(CalendarDay(date=day, open=hours[0], close=hours[1]))
-        return tuple(found)
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone(NEW_YORK).strftime("%H:%M")
-
-
-class Scene(Reconciled):
-    """A reconciled account at a broker that tells the time."""
-
-    def __init__(self) -> None:
-        clock = JumpingClock(NOON)
-        account = Account(clock=clock)
-        self.broker = Broker(clock, account.system.ports.calendar)
-        super().__init__(account=account, times=self.broker)
-
-    @property
-    def said(self) -> list[str]:
-        return [notice.message for notice in self.notices if notice.source == "clock"]
-
-    def verdict(self, order) -> Rule | None:
-        self.account.offer()
-        self.account.system.agreement.trust("pause")  # of a jump, too; a full look later
-        answer = self.account.submit(order)
-        return answer.rule if isinstance(answer, Rejection) else None
-
-
-def begin() -> Scene:
-    scene = Scene()
-    asyncio.run(scene.start())
-    return scene
-
-
 def test_nothing_that_adds_risk_is_sent_before_the_brokers_clock_was_read():
-    scene = Scene()
+    scene = TimedScene()
     scene.broker.is_mute = True
     asyncio.run(scene.start())
     assert scene.verdict(buy(1)) is Rule.RECONCILED
@@ -110,7 +46,7 @@ def test_nothing_that_adds_risk_is_sent_before_the_brokers_clock_was_read():
 
 @pytest.mark.fault("clock-differs")
 def test_a_wall_clock_that_is_moved_shuts_new_risk_at_the_next_turn_and_needs_no_request():
-    scene = begin()
+    scene = reconciled()
     scene.account.hold("KO", 10)
     asked = scene.broker.asked
     scene.account.clock.jump = timedelta(seconds=31)
@@ -130,7 +66,7 @@ def test_a_wall_clock_that_is_moved_shuts_new_risk_at_the_next_turn_and_needs_no
 
 
 def test_a_wall_clock_that_is_wrong_by_a_day_turns_no_day_and_forgives_no_loss():
-    scene = begin()
+    scene = reconciled()
     account, clock = scene.account, scene.account.clock
     loop = LiveLoop(account.system, NoBars(), run="run", reconciler=scene.reconciler)
     account.hold("KO", 100)
@@ -147,7 +83,7 @@ def test_a_wall_clock_that_is_wrong_by_a_day_turns_no_day_and_forgives_no_loss()
 @pytest.mark.parametrize("wrong", [timedelta(hours=5), timedelta(hours=-3)], ids=["ahead", "behind"])
 def test_an_algorithm_goes_by_the_brokers_clock_while_ours_is_wrong(wrong):
     """Set forward it would end at once, and set back it would not end in time."""
-    scene = begin()
+    scene = reconciled()
     account, clock, desk = scene.account, scene.account.clock, scene.account.system.desk
     loop = LiveLoop(account.system, NoBars(), run="run", reconciler=scene.reconciler)
     account.hold("KO", 100)
@@ -166,7 +102,7 @@ def test_an_algorithm_goes_by_the_brokers_clock_while_ours_is_wrong(wrong):
 
 
 def test_a_parent_that_a_person_writes_out_while_our_clock_is_wrong_begins_and_ends_by_the_brokers():
-    scene = begin()
+    scene = reconciled()
     account, clock = scene.account, scene.account.clock
     account.hold("KO", 100)
     clock.jump = timedelta(seconds=31)
@@ -211,7 +147,7 @@ def test_planning_by_night_follows_a_close_that_was_moved():
 
 
 def test_a_small_difference_is_told_once_and_shuts_nothing():
-    scene = begin()
+    scene = reconciled()
     for seconds in (2.5, 2.1, 1.5, 2.5):
         scene.account.clock.jump = -timedelta(seconds=seconds)
         scene.reconciler.feel_pulse()
@@ -221,7 +157,7 @@ def test_a_small_difference_is_told_once_and_shuts_nothing():
 
 @pytest.mark.parametrize("travel", [(40, 0), (0, 40)])
 def test_what_the_time_of_travel_explains_is_no_difference(travel):
-    scene = Scene()
+    scene = TimedScene()
     scene.broker.travel = tuple(timedelta(seconds=part) for part in travel)
     asyncio.run(scene.start())
     assert "clock" not in scene.account.system.agreement.doubts
@@ -234,10 +170,10 @@ class Days:
     def __init__(self, changes: dict[date, tuple[str, str] | None]) -> None:
         self.calendar = TradingCalendar.nyse(TODAY - timedelta(days=20), TODAY + timedelta(days=20))
         clock = JumpingClock(NOON)
-        broker = Broker(clock, TradingCalendar.nyse(TODAY, TODAY + timedelta(days=20)))
+        broker = TimedBroker(clock, TradingCalendar.nyse(TODAY, TODAY + timedelta(days=20)))
         broker.days = changes
         told: list[Notice] = []
-        times = BrokerTimes(broker, clock, Agreement(), self.calendar, told.append, lambda: Decimal(30))
+        times = BrokerTimes(broker, MarketClock(clock, limits_with()), self.calendar, told.append)
         asyncio.run(times.read())
         self.said = [notice.message for notice in told]
 

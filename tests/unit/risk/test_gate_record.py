@@ -23,8 +23,9 @@ from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import ApprovalRefused, ResetRefused
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.orders import OrderSide
-from quant_trading_system.execution.alpaca_models import CalendarDay, MarketClock
+from quant_trading_system.execution.alpaca_models import BrokerClock, CalendarDay
 from quant_trading_system.execution.broker_times import BrokerTimes
+from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import AlwaysOpen
 from quant_trading_system.risk.agreement import Agreement
@@ -404,17 +405,16 @@ def _refused_with_a_clock_off_by_40_s(max_clock_skew_s: int) -> bool:
     clock, agreement = ManualClock(NOON), Agreement()
 
     class Source:
-        async def clock(self) -> MarketClock:
+        async def clock(self) -> BrokerClock:
             theirs = NOON - timedelta(seconds=40)
-            return MarketClock(timestamp=theirs, is_open=True, next_open=theirs, next_close=theirs)
+            return BrokerClock(timestamp=theirs, is_open=True, next_open=theirs, next_close=theirs)
 
         async def calendar(self, start: date, end: date) -> tuple[CalendarDay, ...]:
             raise NotImplementedError  # a market that never closes has none
 
-    def most() -> Decimal:
-        return limits.max_clock_skew_s
-
-    asyncio.run(BrokerTimes(Source(), clock, agreement, AlwaysOpen(), lambda _: None, most).read())
+    times = BrokerTimes(Source(), MarketClock(clock, limits), AlwaysOpen(), lambda _: None)
+    times.guard(agreement)
+    asyncio.run(times.read())
     return bool(agreement.obstacle("KO"))
 
 

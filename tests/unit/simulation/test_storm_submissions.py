@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quant_trading_system.simulation.storm.ledger import Intent
-from quant_trading_system.simulation.storm.submissions import _shrinks
+from quant_trading_system.simulation.storm.submissions import shrinks
 
 SHORT = {
     "symbol": "JPM", "side": "sell", "order_type": "limit", "time_in_force": "day", "quantity": "9",
@@ -31,13 +31,13 @@ def intent(name: str, **terms: str) -> Intent:
 )
 def test_a_change_that_can_only_do_less_adds_no_risk(terms, takes_away):
     new = intent("r1", **terms)
-    assert not _shrinks(new)
+    assert not shrinks(new)
     new.older = intent("first")
-    assert _shrinks(new) is takes_away
+    assert shrinks(new) is takes_away
 
 
 def test_a_buy_does_less_at_a_lower_limit():
     for limit, takes_away in (("339.89", True), ("339.91", False)):
         new = intent("r1", side="buy", limit_price=limit)
         new.older = intent("first", side="buy")
-        assert _shrinks(new) is takes_away
+        assert shrinks(new) is takes_away

@@ -24,7 +24,8 @@ from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.risk.kill_switch import stops
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight
-from quant_trading_system.trading.system import Ports, TradingSystem, assemble
+from quant_trading_system.trading.ports import Ports
+from quant_trading_system.trading.system import TradingSystem, assemble
 from tests.support.alpaca_lines import ACCESS, START, ScriptedTransport, pass_time, settled
 from tests.support.desk import limits_with
 from tests.support.fake_alpaca import CLOSED, FakeAlpaca
@@ -64,6 +65,7 @@ class Day:
         self.system: TradingSystem = assemble(
             Ports(
                 clock=self.clock,
+                market_clock=self.clock,
                 calendar=TradingCalendar.nyse(date(2027, 3, 1), date(2027, 3, 31)),
                 quotes=board,
                 broker=self.broker,

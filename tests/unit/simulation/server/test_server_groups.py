@@ -24,7 +24,8 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.position_sizer import EqualWeight
-from quant_trading_system.trading.system import Past, Ports, assemble
+from quant_trading_system.trading.ports import Ports
+from quant_trading_system.trading.system import Past, assemble
 from tests.support.groups import LEADER, LOSS, PROFIT, bracket, oco, oto, stop_loss, take_profit
 from tests.support.market import UNIVERSE, FixedCorrelations, HandBoard
 from tests.support.orders import buy
@@ -59,6 +60,7 @@ class Engine:
         self.board = HandBoard(self.clock)
         ports = Ports(
             clock=self.clock,
+            market_clock=self.clock,
             calendar=monday().calendar,
             quotes=self.board,
             broker=broker,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -103,7 +104,8 @@ class LiveMarket:
     def _next_ns(self) -> int | None:
         if self._times is None:
             columns = [self._ticks_today(symbol).at for symbol in self.symbols]
-            self._times = np.unique(np.concatenate(columns))
+            others = [at for before, at in pairwise(columns) if not np.array_equal(before, at)]  # most are the same
+            self._times = np.unique(np.concatenate([*columns[:1], *others]))
             self._known_next = False
         if not self._known_next:
             place = int(np.searchsorted(self._times, self._now, "right"))

@@ -113,7 +113,8 @@ class PricePaths:
         self._steps = steps
         self._realism = realism
         self._days = {day: bar for bar, day in enumerate(history.dates.tolist())}
-        self._ticks = lru_cache(maxsize=_KEPT_TICKS // (steps or _SECONDS_IN_SESSION))(self._made)
+        further = _KEPT_TICKS // (steps or _SECONDS_IN_SESSION)
+        self._ticks = lru_cache(maxsize=len(self.symbols) + further)(self._made)  # today of all, which the market holds
         self._summaries = lru_cache(maxsize=_KEPT_SUMMARIES)(self._summed)
         self._markets: dict[str, _OneSymbol] = {}
 

@@ -8,9 +8,11 @@ import pytest
 
 from quant_trading_system.market.history import dollars
 from quant_trading_system.market.loading import load_prices
-from quant_trading_system.simulation.alpaca_server.live_market import moment_at, ns_of
+from quant_trading_system.simulation.alpaca_server import live_market, price_path
+from quant_trading_system.simulation.alpaca_server.live_market import LiveMarket, moment_at, ns_of
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths, refined, summary_of, trade_sizes
 from quant_trading_system.simulation.alpaca_server.random_market import random_history
+from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention, Tape
 from quant_trading_system.simulation.alpaca_server.venue_time import AlwaysOpenCalendar, exchange_calendar
 from quant_trading_system.simulation.market import SimulatedMarket
 from tests.support.venue_front import MONDAY, OPEN, SPY_AND_KO
@@ -141,3 +143,27 @@ def test_every_point_of_an_intraday_bar_lies_within_it(tmp_path):
     minutes = [moment_at(at).minute for at in ticks.at.tolist()]
     assert minutes == [30] * 4 + [31] * 4 + [32] * 4
     assert made.summary("XYZ", MONDAY) == (10_000_000, 10_500_000, 9_500_000, 10_120_000, 1200, 12)
+
+
+def test_the_day_of_every_symbol_is_computed_once_however_many_there_are(history, monkeypatch):
+    """Whoever asks about all of them again would else wait for all of them again."""
+    made, make = [], PricePaths._made
+    monkeypatch.setattr(price_path, "_KEPT_TICKS", 0)
+    monkeypatch.setattr(PricePaths, "_made", lambda *given: made.append(given[1:]) or make(*given))
+    paths = PricePaths(history, CALENDAR, seed=3)
+    for _ in range(3):
+        for symbol in SPY_AND_KO:
+            paths.ticks(symbol, MONDAY)
+    assert made == [(symbol, MONDAY) for symbol in SPY_AND_KO]
+
+
+def test_times_that_symbols_share_are_sorted_once(history, monkeypatch):
+    """A price a second of hundreds of symbols would be millions of times, nearly all of them the same."""
+    sizes, unique = [], np.unique
+    monkeypatch.setattr(live_market.np, "unique", lambda times: sizes.append(len(times)) or unique(times))
+    market = LiveMarket(Tape(PricePaths(history, CALENDAR, seed=3)), CALENDAR, OPEN)
+    assert market.next_tick() == OPEN + timedelta(seconds=1)
+    assert sizes == [23_401]
+    market.tape.intervene("KO", Intervention(ns_of(OPEN) + 500_000_000, Doing.HOLD, 60_000_000, 59_990_000, 60_010_000))
+    market.refresh("KO")
+    assert market.next_tick() == OPEN + timedelta(milliseconds=500)

@@ -95,3 +95,8 @@ class Universe(Mapping[str, Instrument]):
     def sectors(self) -> dict[str, str]:
         """Symbol to sector."""
         return {symbol: instrument.sector for symbol, instrument in self._table.items()}
+
+
+def is_symbol(name: Any) -> bool:
+    """True for what may name an instrument: printable, without spaces, at most 32 characters."""
+    return isinstance(name, str) and 0 < len(name) <= 32 and name.isprintable() and " " not in name

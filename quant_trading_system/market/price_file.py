@@ -10,11 +10,12 @@ import gzip
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.core.instruments import is_symbol
 
 LINE = "line of the file"
 """The column of a text frame that holds the line number (CSV: the header is line 1) or row number (Parquet)."""
@@ -277,8 +278,3 @@ def _missing(file: PriceFile, role: str, what: str, names: list[str]) -> MarketD
     near = [file.header[number] for number, name in enumerate(names) if get_close_matches(name, words, 1, 0.6)]
     hint = f"; the nearest is {near[0]!r}" if near else ""
     return MarketDataError(f"{file.name} needs {what}; it has {', '.join(map(repr, file.header))}{hint}")
-
-
-def is_symbol(name: Any) -> bool:
-    """True for what may name an instrument: printable, without spaces, at most 32 characters."""
-    return isinstance(name, str) and 0 < len(name) <= 32 and name.isprintable() and " " not in name

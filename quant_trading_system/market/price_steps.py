@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.core.instruments import is_symbol
 from quant_trading_system.market.history import Integers, dollars
 from quant_trading_system.market.price_cells import (
     MAX_DECIMALS,
@@ -27,7 +28,7 @@ from quant_trading_system.market.price_cells import (
     to_local,
     to_utc,
 )
-from quant_trading_system.market.price_file import Layout, PriceFile, is_symbol
+from quant_trading_system.market.price_file import Layout, PriceFile
 from quant_trading_system.market.price_problems import Problems
 from quant_trading_system.market.sessions import NEW_YORK, Calendar, TradingCalendar
 from quant_trading_system.market.time_axis import (

@@ -91,6 +91,11 @@ def test_a_command_to_a_running_engine_loads_no_engine(root: Path) -> None:
     assert [] == sorted(name for name in loaded if name == "numpy" or name.startswith(engine))
 
 
+def test_a_venue_reads_files_of_prices_only_when_it_is_given_one(root: Path) -> None:
+    """Its start is waited for by whoever tries an order."""
+    assert "polars" not in loaded_by(root, f"import {PACKAGE}.simulation.alpaca_server.assembly")
+
+
 def loaded_by(root: Path, program: str) -> set[str]:
     """The modules that a program has loaded at its end."""
     told = f"{program}\nimport json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
-from quant_trading_system.core.instruments import Instrument, Universe
+from quant_trading_system.core.instruments import Instrument, Universe, is_symbol
 from quant_trading_system.core.numbers import nearest_tick, positive
 from quant_trading_system.market.history import PriceHistory
-from quant_trading_system.market.price_file import is_symbol
 from quant_trading_system.market.sessions import NEW_YORK, TradingCalendar
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths
 from quant_trading_system.simulation.alpaca_server.random_market import random_history

@@ -145,6 +145,8 @@ class TradingFloor:
         """What the floor knows of the symbol after this quote: a flawed, old or repeated one changes nothing."""
         known = self._views.get(quote.symbol)
         if quote.flaw or (known is not None and not _is_news(quote, known.quote)):
+            if volume == 0 and known is not None and known.budget:
+                known.budget = _ZERO  # a step without trades
             return known
         budget = self._fills.budget(volume) if self._capped else None
         flow = Flow(known.quote, known.volume) if self._queue and known is not None else None

@@ -51,9 +51,9 @@ def wish_of(said: object) -> Wish:
     return said
 
 
-def compare(chance: Random, history: PriceHistory, plan: Plan) -> runs.BacktestResult:
-    """Run the plan in both, with random costs; the result of the system."""
-    costs, shorts, seen = plans.random_costs(chance), chance.random() < 0.7, runs.Planned(plan)
+def compare(chance: Random, history: PriceHistory, plan: Plan, *, parts: bool = False) -> runs.BacktestResult:
+    """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
+    costs, shorts, seen = plans.random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
     setup = runs.setup_of(history, costs, shorts=shorts)
     result = backtest(seen, history, setup)
     bars = runs.bars_of(history)
@@ -117,6 +117,15 @@ def test_wishes_beside_orders_are_traded_as_documented(seed, daily):
     history = plans.random_history(chance, daily=daily)
     orders = plans.with_exits(chance, plans.random_orders(chance, history), history)
     compare(chance, history, plans.both(chance, orders, plans.random_wishes(chance, history)))
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.booleans())
+def test_orders_larger_than_the_volume_are_filled_in_parts(seed, daily):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    orders = plans.random_orders(chance, history)
+    compare(chance, history, plans.both(chance, orders, plans.random_wishes(chance, history)), parts=True)
 
 
 @settings(max_examples=8, deadline=None)

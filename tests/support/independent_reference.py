@@ -136,8 +136,8 @@ class Reference:
         """Book what has been reported; False if nothing has."""
         heard = [report for report in self.venue.reports if report[0] <= until]
         del self.venue.reports[: len(heard)]
-        for _, order, fill in heard:
-            order.is_open = False
+        for _, order, fill, is_last in heard:
+            order.is_open = not is_last
             if fill is not None:
                 order.filled += fill.quantity
                 self.shares[fill.symbol] = self.shares.get(fill.symbol, ZERO) + fill.side * fill.quantity
@@ -281,6 +281,6 @@ class Reference:
     def _promised(self, symbol: str, side: int) -> Fraction:
         """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""
         alike = [one for one in self._open_in(symbol) if one.want.side == side]
-        plain = sum((one.want.quantity for one in alike if not one.is_exit), ZERO)
+        plain = sum((one.want.quantity - one.filled for one in alike if not one.is_exit), ZERO)
         groups = {id(one.group): one for one in alike if one.is_exit}
         return plain + sum((one.to_close for one in groups.values()), ZERO)

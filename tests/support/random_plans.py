@@ -55,9 +55,12 @@ def random_history(chance: Random, *, daily: bool = False, symbols: int = 3) -> 
     columns = [_walk(chance, shape[0], chance.choice((0.9, 40.0, 250.0)), volatility, adjusted) for _ in range(symbols)]
     opened, high, low, close = (np.array([column[role] for column in columns]).T.copy() for role in range(4))
     names = tuple(f"S{number}" for number in range(symbols))
+    volume = np.array(
+        [[chance.randrange(3) * chance.randrange(1, 2000) ** 2 for _ in range(symbols)] for _ in range(shape[0])]
+    )
     if chance.random() < 0.3:
-        return PriceHistory(names, axis, close, present)
-    return PriceHistory(names, axis, close, present, opened, high, low)
+        return PriceHistory(names, axis, close, present, volume=volume)
+    return PriceHistory(names, axis, close, present, opened, high, low, volume=volume)
 
 
 def _walk(chance: Random, bars: int, price: float, volatility: float, adjusted: bool) -> list[list[int]]:
@@ -185,8 +188,12 @@ def both(chance: Random, orders: Plan, wishes: Plan) -> Plan:
     return plan
 
 
-def random_costs(chance: Random) -> Costs:
-    """Spread, slippage and fees, each there or not; orders and reports take no time, a moment, or long."""
+def random_costs(chance: Random, *, parts: bool = False) -> Costs:
+    """Spread, slippage and fees, each there or not; orders and reports take no time, a moment, or long.
+
+    Args:
+        parts: a share of the volume, at most, is ours.
+    """
     return Costs(
         spread_bps=Fraction(chance.choice(("0", "0", "4", "7.3", "13", "25"))),
         slippage_bps=Fraction(chance.choice(("0", "0", "0.5", "3"))),
@@ -194,4 +201,5 @@ def random_costs(chance: Random) -> Costs:
         fee_of_sales=Fraction(chance.choice(("0", "0.0000333"))),
         order_takes=chance.choice((0, 40_000, 1_000_000, 20_000_000, 61_000_000)),
         report_takes=chance.choice((0, 15_000, 5_000_000, 20_000_000)),
+        participation=Fraction(chance.choice(("0.01", "0.05", "0.5"))) if parts else None,
     )

@@ -18,12 +18,13 @@ from quant_trading_system.core.orders import Order, OrderClass, OrderSide, Order
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
-from quant_trading_system.simulation.models import LatencyModel, SlippageModel
+from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.independent_reference import Outcome, Plan, Wish
 from tests.support.random_plans import PAST, SESSIONS
-from tests.support.reference_prices import BUY, Bar, Step
+from tests.support.reference_prices import BUY, Bar, Step, volume_of_day
 from tests.support.reference_venue import Costs, Fill, Want
 
 CASH = Fraction(10_000_000)
@@ -45,7 +46,7 @@ LOOSE = {
     "min_order_notional": Decimal("0.01"),
     "max_order_notional": Decimal(10**7),
 }
-NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "self_match"}
+NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "self_match", "max_order_adv_pct", "max_participation_pct"}
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
@@ -126,11 +127,13 @@ def setup_of(history: PriceHistory, costs: Costs, *, shorts: bool) -> bootstrap.
         universe=Universe(Instrument(symbol=symbol, shortable=True) for symbol in history.symbols),
         first_bar=PAST,
         run="planned",
+        policy=ExecutionPolicy(algorithm_from_adv=None),
         costs=bootstrap.Costs(
             spread_bps=exact(costs.spread_bps),
             fees=FeeSchedule(since_ever(costs.fee_of_sales), (), since_ever(costs.fee_a_share)),
             latency=LatencyModel(order=costs.order_takes * _MICROSECOND, report=costs.report_takes * _MICROSECOND),
             slippage=SlippageModel(bps=exact(costs.slippage_bps)),
+            fills=FillModel(participation=_exact_or_none(costs.participation)),
         ),
     )
 
@@ -154,6 +157,11 @@ def bars_of(history: PriceHistory) -> list[Bar]:
                 for column, symbol in enumerate(history.symbols)
                 if history.present[row, column]
             },
+            volume={
+                symbol: history.volume.item(row, column)
+                for column, symbol in enumerate(history.symbols)
+                if history.volume is not None and history.present[row, column]
+            },
         )
         for row in range(len(history))
     ]
@@ -171,7 +179,8 @@ def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategy: Strategy
         last = {name: Fraction(one.last) for name, one in quotes.items() if one and one.at == step.at and one.last}
         bar, place = divmod(len(steps), 13)
         begins, ends = place == 0, place == 12
-        steps.append(Step(_since(step.at), bars[bar].bell, bars[bar].day, last, begins, ends, begins, ends))
+        volume = {symbol: volume_of_day(shares, place) for symbol, shares in bars[bar].volume.items()}
+        steps.append(Step(_since(step.at), bars[bar].bell, bars[bar].day, last, begins, ends, begins, ends, volume))
 
     asyncio.run(run_account(account, watch))
     return steps

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
@@ -28,6 +28,7 @@ class Bar:
     bell: int
     day: date
     prices: Mapping[str, Prices]
+    volume: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Step:
 
     Attributes:
         bell: when the session closes, as the exchange has it.
+        volume: shares that trade until the next step.
     """
 
     at: int
@@ -46,6 +48,7 @@ class Step:
     ends_bar: bool
     opens: bool
     closes: bool
+    volume: Mapping[str, int] = field(default_factory=dict)
 
 
 def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
@@ -68,7 +71,16 @@ def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
                 ends_bar=is_last,
                 opens=is_first and begins_day,
                 closes=is_last and ends_day,
+                volume={symbol: shares * (10**6 // count) // 10**6 for symbol, shares in bar.volume.items()},
             )
+
+
+def volume_of_day(shares: int, place: int) -> int:
+    """Shares of a daily bar that trade after one of its thirteen steps: three times as much at both ends as at noon."""
+    weights = [1 + 2 * Fraction(step - 6, 6) ** 2 for step in range(13)]
+    parts = [math.floor(weight / sum(weights) * 10**6) for weight in weights]
+    parts[-1] += 10**6 - sum(parts)
+    return shares * parts[place] // 10**6
 
 
 def closes_before(bars: Sequence[Bar], first: int) -> dict[str, Fraction]:

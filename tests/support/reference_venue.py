@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
-from tests.support.reference_prices import BUY, CENT, SELL, Step, against, quote_around, tick_of, up
+from tests.support.reference_prices import BUY, CENT, SELL, Step, against, down, quote_around, tick_of, up
 
 GTC_LASTS = timedelta(days=90)
 STOPS = ("stop", "stop_limit", "trailing_stop")
@@ -60,6 +60,7 @@ class Costs:
     """What trading costs, and how many microseconds orders and reports are on their way.
 
     Attributes:
+        participation: at most this share of what trades in a step is ours; None for no limit.
         fee_a_share: dollars, on both sides; `fee_of_sales`: a share of the dollars sold.
     """
 
@@ -69,6 +70,7 @@ class Costs:
     fee_of_sales: Fraction = Fraction(0)
     order_takes: int = 0
     report_takes: int = 0
+    participation: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Sent:
     Attributes:
         number: in the order of sending.
         is_open: as far as the account has heard; `filled`: shares, likewise.
+        left: shares that have not traded yet; `rests`: a limit that the far side did not reach.
         best: the best last price since its arrival.
         sent_on: the day on which it was sent.
         is_set_off: a stop that has become another order.
@@ -105,6 +108,8 @@ class Sent:
     status: str = "sent"
     is_open: bool = True
     filled: Fraction = Fraction(0)
+    left: Fraction = Fraction(0)
+    rests: bool = False
     best: Fraction = Fraction(0)
     sent_on: date = date.min
     is_set_off: bool = False
@@ -114,6 +119,9 @@ class Sent:
     entry: Sent | None = None
     only_shrinks: bool = False
     sells_held: bool = False
+
+    def __post_init__(self) -> None:
+        self.left = self.want.quantity
 
     @property
     def is_exit(self) -> bool:
@@ -140,7 +148,8 @@ class ReferenceVenue:
         self.last: dict[str, Fraction] = {}
         self.seen: dict[str, int] = {}
         self.fills: list[Fill] = []
-        self.reports: list[tuple[int, Sent, Fill | None]] = []
+        self.reports: list[tuple[int, Sent, Fill | None, bool]] = []
+        self._budget: dict[str, Fraction] = {}
         self._resting: list[Sent] = []
         self._unopened: set[str] = set()
 
@@ -156,8 +165,11 @@ class ReferenceVenue:
     def step(self, step: Step) -> None:
         """New prices; resting orders meet them."""
         self.at, self.day = step.at, step.day
+        self._budget = dict.fromkeys(self.last, Fraction(0))
         for symbol, price in step.last.items():
             self.last[symbol], self.seen[symbol] = price, step.at
+            if self.costs.participation is not None:
+                self._budget[symbol] = self.costs.participation * step.volume[symbol]
         if step.opens:
             self.is_open = True
             self._cancel_old()
@@ -220,15 +232,18 @@ class ReferenceVenue:
             self._begin(order)
         elif want.kind in STOPS and not order.is_set_off:
             self._watch(order)
-        elif want.symbol in self._unopened:
+        elif want.limit is None:
+            self._fill(order, self._slipped(want))
+        elif want.symbol in self._unopened or not order.rests:
             self._take(order)
-        elif want.limit is not None and _is_within(want, self.far(want)):
+        elif _is_within(want, self.far(want)):
             self._fill(order, want.limit)
 
     def _take(self, order: Sent) -> None:
-        """A limit order that has just come: it takes the far side if it can."""
+        """A limit order that has just come: it takes the far side if it can, and rests when it cannot."""
         far = self.far(order.want)
-        if _is_within(order.want, far):
+        order.rests = not _is_within(order.want, far)
+        if not order.rests:
             self._fill(order, far)
 
     def _watch(self, order: Sent) -> None:
@@ -256,7 +271,7 @@ class ReferenceVenue:
             last = self.last[order.want.symbol]
             if order.want.limit is None or _is_within(order.want, last):
                 self._fill(order, against(order.want.side, last, tick_of(last)))
-            else:
+            if order in self._resting:
                 self._end(order, "canceled")
 
     def _cancel_old(self) -> None:
@@ -266,12 +281,25 @@ class ReferenceVenue:
             order.status, order.is_open = "canceled", False
 
     def _fill(self, order: Sent, price: Fraction) -> None:
+        """Trade as much as there is for us; all or nothing where the order says so."""
         want = order.want
-        fee = up(want.quantity * self.costs.fee_a_share, CENT)
+        quantity = order.left
+        if self.costs.participation is not None:
+            quantity = min(quantity, down(self._budget[want.symbol], Fraction(1)))
+            if not quantity or (want.time_in_force == "fok" and quantity < order.left):
+                return
+            self._budget[want.symbol] -= quantity
+        order.left -= quantity
+        fee = up(quantity * self.costs.fee_a_share, CENT)
         if want.side == SELL:
-            fee += up(want.quantity * price * self.costs.fee_of_sales, CENT)
-        self.fills.append(Fill(self.at, want.symbol, want.side, want.quantity, price, fee))
-        self._end(order, "filled", self.fills[-1])
+            fee += up(quantity * price * self.costs.fee_of_sales, CENT)
+        fill = Fill(self.at, want.symbol, want.side, quantity, price, fee)
+        self.fills.append(fill)
+        if order.left:
+            order.status = "partially_filled"
+            self.reports.append((self.at + self.costs.report_takes, order, fill, False))
+        else:
+            self._end(order, "filled", fill)
 
     def _end(self, order: Sent, status: str, fill: Fill | None = None) -> None:
         """An order has ended: an entry that has filled begins its exits, any other end cancels what goes with it."""
@@ -288,7 +316,7 @@ class ReferenceVenue:
     def _leave(self, order: Sent, status: str, fill: Fill | None = None) -> None:
         order.status = status
         self._resting.remove(order)
-        self.reports.append((self.at + self.costs.report_takes, order, fill))
+        self.reports.append((self.at + self.costs.report_takes, order, fill, True))
 
 
 def _number(order: Sent) -> int:

@@ -228,6 +228,14 @@ def test_a_dollar_order_is_filled_over_several_steps():
     assert desk.order(order).filled_value == 100
 
 
+def test_nothing_of_an_earlier_step_is_left_while_a_symbol_does_not_trade():
+    desk = VenueDesk(fills=TENTH)
+    shown = quote(at=desk.clock.now())
+    desk.venue.on_quote(shown, dec("100"))
+    desk.venue.on_quote(shown, dec("0"))
+    assert desk.status(desk.buy(5)) == "working"
+
+
 def test_a_dollar_sale_stops_at_the_shares_that_it_reserved():
     desk = VenueDesk(fills=FillModel(participation=Decimal(1)))
     desk.quote(volume="2")

@@ -74,6 +74,9 @@ class Reconciliation:
         )
         breaks = BreakBook(system.agreement, journal, clock, _alarm(notify), past.breaks if past else None)
         opened, last = (past.opened, past.at) if past else (None, None)
+        now = system.ports.market_clock.now()
+        if last is not None:  # our clock may have been right when it stamped this, or as wrong as it is now
+            last = min(last, last + (now - clock.now()), now)
         if times is not None:
             times.guard(system.agreement)
         self.reconciler = Reconciler(
@@ -82,8 +85,8 @@ class Reconciliation:
             breaks,
             externals,
             self._entries,
-            opened=opened or system.ports.market_clock.now(),
-            since=last or system.ports.market_clock.now(),
+            opened=opened or now,
+            since=last or now,
             tell=tell,
             times=times,
             flags=None if assets is None else _flags(assets, system, tell),

@@ -51,6 +51,7 @@ class BrokerTimes:
         self._calendar = calendar if isinstance(calendar, TradingCalendar) else None
         self._notify = notify
         self._days_at: float | None = None
+        self._doubted = ""
         self._is_told = False
         self._was_wrong = False
         clock.on_change(self._judge)
@@ -95,22 +96,27 @@ class BrokerTimes:
     def _judge(self) -> None:
         """Tell what is odd, and shut new risk or open it again."""
         skew, ahead, proven = self._clock.skew, self._clock.unproven, self._clock.proven_skew
-        words, why = "", ""
-        if skew is not None:
-            words = f"our clock is {_seconds(skew)} {_side(skew)} the broker's"
-            self._warn(proven, words)
-            if self._clock.is_wrong:
-                why = f"{words}; max_clock_skew_s is {self._clock.limit_s}"
+        words = "" if skew is None else f"our clock is {_seconds(skew)} {_side(skew)} the broker's"
         if ahead is not None:
-            why = _of_theirs(ahead)
+            self._doubt("theirs", _of_theirs(ahead))
         elif skew is None:
-            why = "the broker's clock has not been read yet"
+            self._doubt("unread", "the broker's clock has not been read yet")
+        elif self._clock.is_wrong:
+            self._doubt("ours", f"{words}; max_clock_skew_s is {self._clock.limit_s}")
+        else:
+            self._doubt("", "")
+        if words:
+            self._warn(proven, words)  # last, for telling may fail
+
+    def _doubt(self, which: str, why: str) -> None:
+        """Shut new risk because of that clock, or open it again; the reason stays that of the first sight of it."""
         if self._agreement is None:
             return
-        if why:
-            self._agreement.doubt(_SOURCE, why)
-        else:
+        if which != self._doubted:
             self._agreement.trust(_SOURCE)
+        if which:
+            self._agreement.doubt(_SOURCE, why)
+        self._doubted = which
 
     def _warn(self, proven: timedelta, words: str) -> None:
         if proven > WARN_ABOVE and not self._is_told:

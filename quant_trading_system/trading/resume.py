@@ -57,11 +57,13 @@ def resume(
     traffic: Traffic,
     calendar: Calendar,
     now: datetime,
+    ours: datetime,
 ) -> None:
     """Bring fresh parts to the state that `past` was folded to.
 
     Args:
         past: the books after the last entry of `source`.
+        now: what time it is on the market; ours: by this machine's clock, which stamped most of the journal.
     """
     portfolio.take_over(past.positions.values(), cash=past.cash, fees=past.fees, trips=past.trips)
     baselines = past.baselines
@@ -74,7 +76,7 @@ def resume(
             losing_streak=baselines.losing_streak,
             opened_at=baselines.day_opened,
             closing_equity=baselines.closing_equity,
-            last_seen=None if baselines.at is None else (baselines.at, baselines.equity),
+            last_seen=None if baselines.at is None else (latest_of(baselines.at, now, ours), baselines.equity),
         )
     recall = recall_from(source)
     orders.lives.recall = recall  # an order that took another's place needs that one, open or not
@@ -92,8 +94,19 @@ def resume(
         orders.lives.groups.take_up_alarm(order_id, reason)
     orders.recognise(past.orders.legs())
     orders.lives.filled_since = partial(filled_since, source)
-    traffic.recall(left_before(source, past.seq, calendar, now), past.runaways)
+    traffic.recall(left_before(source, past.seq, calendar, now, ours), past.runaways)
     _restore_halt(past, kill_switch)
+
+
+def latest_of(stamp: datetime, now: datetime, ours: datetime) -> datetime:
+    """The latest moment of the market that an entry of the journal may be from; a restart forgives nothing.
+
+    Our clock may have been right when it stamped the entry, or as wrong as it is now; nothing is still to come.
+
+    Args:
+        now: what time it is on the market; ours: by this machine's clock.
+    """
+    return max((moment for moment in (stamp, stamp + (now - ours)) if moment <= now), default=now)
 
 
 def close_missed_day(day: Baselines, monitor: RiskMonitor, calendar: Calendar, now: datetime) -> None:
@@ -132,8 +145,10 @@ def filled_since(source: JournalSource, moment: datetime) -> Iterator[str]:
             yield event.order_id
 
 
-def left_before(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[Past]:
+def left_before(source: JournalSource, last: int, calendar: Calendar, now: datetime, ours: datetime) -> list[Past]:
     """What left on this day of the exchange and within the last minute, oldest first, up to the entry `last`.
+
+    Each as young as it may be: see `latest_of`.
 
     Reads backwards in pieces, so that a start costs what the day has brought and not what the journal holds.
     """
@@ -148,15 +163,15 @@ def left_before(source: JournalSource, last: int, calendar: Calendar, now: datet
     while end > 1:
         start = max(end - PIECE, 1)
         piece = list(islice(source.entries(start), end - start))
-        requests = (_request_in(entry.event) for entry in piece)
+        requests = (_request_in(entry.event, now, ours) for entry in piece)
         found = [request for request in requests if request is not None and counts(request.at)] + found
-        if piece and not counts(piece[0].event.at):
+        if piece and not counts(latest_of(piece[0].event.at, now, ours)):
             break
         end = start
     return found
 
 
-def _request_in(event: AnyEvent) -> Past | None:
+def _request_in(event: AnyEvent, now: datetime, ours: datetime) -> Past | None:
     """The request that an entry tells of, None for any other entry."""
     if not isinstance(event, OrderEvent):
         return None
@@ -165,7 +180,7 @@ def _request_in(event: AnyEvent) -> Past | None:
         limited = (check.limit for check in event.decision.checks if check.rule is Rule.MAX_REPEATED_ORDERS)
         shares = (check.actual for check in event.decision.checks if check.rule is Rule.MAX_QUANTITY)
         return Past(
-            event.at,
+            latest_of(event.at, now, ours),
             event.order,
             next(values, None) or ZERO,
             next(shares, None) or ZERO,
@@ -173,7 +188,7 @@ def _request_in(event: AnyEvent) -> Past | None:
             takes_risk=next(limited, None) is not None,
         )
     asked = event.trigger is None and event.pending is PendingRequest.CANCEL
-    return Past(event.at) if asked else None
+    return Past(latest_of(event.at, now, ours)) if asked else None
 
 
 def wishes_at_rest(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[tuple[int, Signal]]:

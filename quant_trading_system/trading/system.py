@@ -150,7 +150,7 @@ def assemble(
     swapped = (risk.checker, risk.monitor, desk.market)
     governance.on_change(swap_of(risk.portfolio, risk.kill_switch, swapped, is_live=governance.is_live))
     if past is None:
-        ports.journal.append(CashMoved(at=ports.clock.now(), amount=cash, cash=cash, reason="opening balance"))
+        ports.journal.append(CashMoved(at=ports.market_clock.now(), amount=cash, cash=cash, reason="opening balance"))
     else:
         _take_up(past, ports, risk, tracker, orders, desk, engine)
     return TradingSystem(
@@ -193,6 +193,7 @@ def _take_up(
         traffic=risk.checker.traffic,
         calendar=ports.calendar,
         now=now,
+        ours=ports.clock.now(),
     )
     risk.fills.recall(fills_before(past.source, past.books.seq, now))
     close_missed_day(past.books.baselines, risk.monitor, ports.calendar, now)

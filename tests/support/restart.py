@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from quant_trading_system.app.governing import governance_of
 from quant_trading_system.config.loader import default_limits
-from quant_trading_system.core.clock import ManualClock
+from quant_trading_system.core.clock import Clock, ManualClock
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import RunStarted
 from quant_trading_system.core.orders import Order
@@ -34,7 +34,7 @@ class Life:
     """`begin` an account, let things happen, then start it `again` from what the journal holds.
 
     A `forgetful` one keeps few finished orders in memory, as a live account does. One that `is_governed` takes up
-    its limits and what waits for people.
+    its limits and what waits for people. Without a `market_clock` its own clock tells the time of the market.
     """
 
     def __init__(self, *, forgetful: bool = False, journal: Journal | None = None) -> None:
@@ -42,6 +42,7 @@ class Life:
         self.journal = journal or MemoryJournal()
         self.latch: Latch = MemoryLatch()
         self.clock = ManualClock(NOON)
+        self.market_clock: Clock | None = None
         self.broker = ScriptedBroker(self.clock)
         self.system: TradingSystem | None = None
         self.limits = default_limits()
@@ -78,11 +79,12 @@ class Life:
         return governance_of(past.books, self.journal, self.clock, file=self.limits, is_live=False)
 
     def _assemble(self, past: Past | None) -> TradingSystem:
-        board = HandBoard(self.clock)
+        market_clock = self.market_clock or self.clock
+        board = HandBoard(self.clock, market_clock)
         board.put("KO", "99.99", "100.01")
         ports = Ports(
             clock=self.clock,
-            market_clock=self.clock,
+            market_clock=market_clock,
             calendar=CALENDAR,
             quotes=board,
             broker=self.broker,

@@ -208,3 +208,37 @@ def test_a_calendar_without_sense_changes_nothing_and_is_told(hours):
 
 def test_the_bound_is_a_limit_of_the_file():
     assert Account().system.limits.max_clock_skew_s == Decimal(5)
+
+
+def test_the_reason_for_no_new_risk_is_that_of_now():
+    """A clock that is wrong is not one that was not read."""
+    scene = TimedScene()
+    scene.broker.is_mute = True
+    asyncio.run(scene.start())
+    scene.account.clock.jump = timedelta(hours=1)
+    scene.broker.is_mute = False
+    asyncio.run(scene.after(35))
+    assert "our clock is 3600.0 s ahead" in scene.account.system.agreement.doubts["clock"]
+    scene.account.clock.jump = timedelta(0)
+    scene.broker.off = timedelta(hours=1)
+    asyncio.run(scene.after(2))
+    scene.reconciler.look_now()
+    asyncio.run(scene.after(2))
+    assert "the broker's clock is 3600.0 s ahead of" in scene.account.system.agreement.doubts["clock"]
+
+
+def test_new_risk_is_shut_before_anybody_is_told():
+    """Whoever listens may fail."""
+
+    def fail(notice: Notice) -> None:
+        raise OSError("nobody reads this")
+
+    account = Account(clock=JumpingClock(NOON))
+    agreement = account.system.agreement
+    times = BrokerTimes(TimedBroker(account.clock, CALENDAR), account.market_clock, CALENDAR, fail)
+    times.guard(agreement)
+    asyncio.run(times.read())
+    account.clock.jump = timedelta(hours=1)
+    with pytest.raises(OSError, match="nobody"):
+        times.look()
+    assert "our clock is 3600.0 s ahead" in agreement.doubts["clock"]

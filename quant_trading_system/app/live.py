@@ -213,6 +213,7 @@ class LiveAccount:
             volumes=board,
             is_halted=halts.is_halted,
             unwatched=guard.unwatched,
+            crowded=lines.client.crowded,
             returns=Returns(tuple(setup.universe), bars.recent_returns, is_daily=setup.span is None),
         )
         record, sender = around.watchdog_record(setup.directory), lock.holder
@@ -220,15 +221,14 @@ class LiveAccount:
         for part in (correlations, market_clock):
             part.use_limits(system.limits)
             system.governance.on_change(part.use_limits)
-        if not around.is_stepped:  # then prices are those of a recorded market
-            system.monitor.doubt_single_prices()
         alarms.kill_switch = guard.kill_switch = system.kill_switch
         guard.vitals = partial(vitals_of, clock, system.monitor, {"orders": broker.session, "prices": feed.session})
         system.orders.lives.watch.on_notice(alarms)
         books, assets = past.books if past else None, None if around.is_stepped else lines.client
         statements = AlpacaStatements(lines.client, broker.names)
         reconciliation = Reconciliation(system, statements, books, alarms, tell, times, assets)
-        if not around.is_stepped:
+        if not around.is_stepped:  # then prices are those of a recorded market
+            system.monitor.doubt_single_prices()
             broker.session.on_change(reconciliation.reconciler.stream_changed)
         measured = MeasuredBars(bars, correlations)
         return cls(setup, around, guard, run, system, journal, broker, feed, measured, reconciliation, tell)

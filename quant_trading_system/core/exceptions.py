@@ -236,7 +236,15 @@ class BrokerRejected(OrderRefused):
 
 
 class NotSent(OrderRefused):
-    """Proof exists that no byte of the request left this process."""
+    """Proof exists that no byte of the request left this process.
+
+    Attributes:
+        held_back: by our own pace, because the broker's requests per minute are used up; nothing is wrong with it.
+    """
+
+    def __init__(self, message: str, order_id: str = "", *, held_back: bool = False) -> None:
+        super().__init__(message, order_id)
+        self.held_back = held_back
 
 
 class NotReplaceable(ExecutionError):

@@ -119,6 +119,10 @@ class AlpacaApi:
             error.order_id = order_id
             raise
 
+    def crowded(self) -> str:
+        """Why no new order could leave now; empty when one could."""
+        return self.limiter.crowded(_ORDER_PATIENCE)
+
     async def close(self) -> None:
         """Hang up."""
         await self._transport.close()

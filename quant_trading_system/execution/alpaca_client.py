@@ -43,6 +43,10 @@ Forbid = Callable[[], str]
 class AlpacaClient(AlpacaReads):
     """The account at Alpaca. Every method may raise `BrokerRejected` (a definite no) and `OutcomeUnknown`."""
 
+    def crowded(self) -> str:
+        """Why no new order could leave now, for the requests of this minute are used up; empty when one could."""
+        return self._api.crowded()
+
     # -- orders that leave ---------------------------------------------------------------------------------------
 
     async def submit(self, approved: ApprovedOrder, forbid: Forbid | None = None) -> AlpacaOrder:

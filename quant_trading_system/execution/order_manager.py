@@ -234,11 +234,10 @@ class OrderManager:
             raise
         self._require_permission(record, approved)
         try:
-            if isinstance(approved, ApprovedReplacement):
-                answer = await self._broker.replace(approved)
-            else:
-                answer = await self._broker.place(approved)
+            place, replace = self._broker.place, self._broker.replace
+            answer = await (replace(approved) if isinstance(approved, ApprovedReplacement) else place(approved))
         except NotSent as error:
+            record.held_back = error.held_back
             self.lives.answered(record, OrderTrigger.NOT_SENT, str(error))
         except BrokerRejected as error:
             self.lives.answered(record, OrderTrigger.REJECT, str(error))

@@ -75,7 +75,7 @@ class OrderWatch:
         is_first = before is _SENT
         if not is_first and status is not _REJECTED:
             return
-        if record.parent or record.order.strategy == EXTERNAL:
+        if record.parent or record.held_back or record.order.strategy == EXTERNAL:
             return
         answer = _OUTCOMES.get(status, _TAKEN) if is_first else Answer.REFUSED_LATER
         for listener in self._answers:

@@ -70,6 +70,11 @@ class RateLimiter:
             free = max(free, self._ends)
         return max(timedelta(seconds=free - self._clock.monotonic()), timedelta(0))
 
+    def crowded(self, patience: timedelta) -> str:
+        """Why an order that waits for at most `patience` could not go now; empty when it could."""
+        pause = self.wait_for(Lane.ORDERS)
+        return _used_up(pause) if pause > patience else ""
+
     async def admit(self, lane: Lane, patience: timedelta = WINDOW + 2 * _MARGIN) -> None:
         """Return when a request of `lane` may go, and count it; every admission ends with `heard` or `lost`.
 
@@ -79,9 +84,9 @@ class RateLimiter:
         deadline = self._in(patience)
         while pause := self.wait_for(lane):
             if self._waiting >= MAX_WAITING:
-                raise NotSent(f"{self._waiting} requests wait for the broker's rate limit already")
+                raise NotSent(f"{self._waiting} requests wait for the broker's rate limit already", held_back=True)
             if self._in(pause) > deadline:
-                raise NotSent(f"the broker's rate limit is used up for the next {pause.total_seconds():.0f} s")
+                raise NotSent(_used_up(pause), held_back=True)
             self._waiting += 1
             try:
                 await self._clock.sleep(pause)
@@ -145,6 +150,10 @@ class RateLimiter:
         with suppress(KeyError, ValueError):
             now = parsedate_to_datetime(headers["date"])
         return now.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _used_up(pause: timedelta) -> str:
+    return f"the broker's rate limit is used up for the next {pause.total_seconds():.0f} s"
 
 
 def _bounded(span: timedelta) -> timedelta:

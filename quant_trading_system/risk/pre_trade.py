@@ -122,6 +122,7 @@ class PreTradeRiskChecker:
         market_clock: Clock | None = None,
         unsupported: Callable[[Order], str] = lambda _: "",
         unwatched: Callable[[], str] = lambda: "",
+        crowded: Callable[[], str] = lambda: "",
         agreement: Agreement | None = None,
         sources: Sources | None = None,
         checks: tuple[Question, ...] | None = None,
@@ -132,6 +133,7 @@ class PreTradeRiskChecker:
             clock: stamps decisions; market_clock: tells what time it is on the market, the same clock by default.
             unsupported: the broker's word on what it cannot take, empty for what it can.
             unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
+            crowded: why the broker takes no new orders now, for too many were sent; empty while it does.
             agreement: what reconciliation has found; without one nothing is in question.
             sources: whom the checks ask for facts that few orders need.
             checks: the rules, in order; tests plant failing ones here. Otherwise those whose limit is not off.
@@ -147,7 +149,7 @@ class PreTradeRiskChecker:
         self._clock, self._market_clock = clock, market_clock or clock
         self._correlations = correlations
         self._unsupported = unsupported
-        self._unwatched = unwatched
+        self._unwatched, self._crowded = unwatched, crowded
         self._agreement = agreement or Agreement()
         self.traffic = Traffic(self._market_clock, calendar, limits.repeat_window_s)
         self._recent = RecentOrders(clock, limits.duplicate_window_s)
@@ -263,7 +265,7 @@ class PreTradeRiskChecker:
             case.limits = self._probation.limits(self._limits, state, case.at)
         case.halt_level, case.halt_reason = state.for_order(order)
         case.unsupported = self._unsupported(order)
-        case.unwatched = self._unwatched()
+        case.unwatched, case.crowded = self._unwatched(), self._crowded()
         case.unreconciled = agreement.obstacle(order.symbol)
         if case.unreconciled:
             case.agreed = agreement.room_to_leave(order.symbol, case.holding.position.quantity)

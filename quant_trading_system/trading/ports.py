@@ -38,6 +38,7 @@ class Ports:
         volumes: what the market trades; None where nobody counts it.
         is_halted: trading of a symbol is halted.
         unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
+        crowded: why the broker takes no new orders now, for too many were sent; empty while it does.
         returns: past returns, for the risk numbers; None measures none.
     """
 
@@ -52,4 +53,5 @@ class Ports:
     volumes: VolumeSource | None = None
     is_halted: Callable[[str], bool] = lambda _: False
     unwatched: Callable[[], str] = lambda: ""
+    crowded: Callable[[], str] = lambda: ""
     returns: Returns | None = None

@@ -242,6 +242,7 @@ def _judges(
         correlations=ports.correlations,
         unsupported=ports.broker.unsupported,
         unwatched=ports.unwatched,
+        crowded=ports.crowded,
         agreement=agreement,
         sources=sources_of(ports.is_halted, market.average_volume, universe, fills, ports.correlations),
     )

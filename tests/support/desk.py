@@ -72,6 +72,7 @@ class Desk:
         calendar: Calendar = CALENDAR,
         unsupported: Callable[[Order], str] = lambda _: "",
         unwatched: Callable[[], str] = lambda: "",
+        crowded: Callable[[], str] = lambda: "",
         checks: Any = None,
         universe: Universe = UNIVERSE,
     ) -> None:
@@ -92,6 +93,7 @@ class Desk:
             correlations=self.correlations,
             unsupported=unsupported,
             unwatched=unwatched,
+            crowded=crowded,
             agreement=self.agreement,
             checks=checks,
         )

@@ -26,6 +26,7 @@ Given, all optional; the desk has 100 000 dollars, KO at 99.99 to 100.01, and it
     broken=quotes         what raises an error when it is read: quotes, calendar, correlations or broker
     unsupported=stop      order types that the broker does not take
     unwatched=gone        why nobody watches over the engine
+    crowded=full          why the broker takes no new orders now
     halted                the exchange has halted the symbol
     adv=100000            shares that the symbol trades on an average day; unknown unless given
     parent=1              a slice, with which those of its parent ask for one share too many
@@ -194,6 +195,7 @@ def _desk(given: _Given, order: Order) -> Desk:
         calendar=_Broken() if broken == "calendar" else CALENDAR,
         unsupported=_raise if broken == "broker" else lambda o: "not taken here" if o.order_type in unsupported else "",
         unwatched=lambda: given.one("unwatched"),
+        crowded=lambda: given.one("crowded"),
         universe=_universe(given),
     )
     volume = Decimal(given.one("adv")) if given.has("adv") else None

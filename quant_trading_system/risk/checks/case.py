@@ -122,6 +122,7 @@ class Case:
         "correlated",
         "correlated_with",
         "correlation_known",
+        "crowded",
         "equity",
         "exits",
         "halt_level",
@@ -171,6 +172,7 @@ class Case:
     halt_reason: str
     unsupported: str
     unwatched: str
+    crowded: str
     unreconciled: str
     agreed: Decimal
     equity: Decimal

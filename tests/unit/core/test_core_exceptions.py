@@ -86,7 +86,7 @@ SAMPLES = [
     (BrokerRejected("insufficient buying power", "5f1c-1-0", 40310000), "insufficient buying power",
      {"order_id": "5f1c-1-0", "code": 40310000}),
     (BrokerRejected("no"), "no", {"order_id": "", "code": 0}),
-    (NotSent("refused to connect", "5f1c-1-0"), "refused to connect", {"order_id": "5f1c-1-0"}),
+    (NotSent("refused to connect", "5f1c-1-0"), "refused to connect", {"order_id": "5f1c-1-0", "held_back": False}),
     (NotReplaceable("it is filled", "5f1c-1-0"), "it is filled", {"order_id": "5f1c-1-0"}),
     (OutcomeUnknown("cut off", "5f1c-1-0"), "cut off", {"order_id": "5f1c-1-0"}),
     (OrdersRemain("the broker has not confirmed"), "the broker has not confirmed", {"order_id": ""}),

@@ -421,6 +421,9 @@ max_messages_per_minute=3 canceled=2                         | buy 1  | ok
 max_messages_per_minute=3 canceled=3                         | buy 1  | max_messages_per_minute
 max_messages_per_minute=3 canceled=1 left=1@100 changed=1    | buy 1  | max_messages_per_minute
 max_messages_per_minute=3 canceled=3 held=KO:10@100          | sell 9 | ok
+crowded=full                                                 | buy 1  | max_messages_per_minute
+crowded=full held=KO:10@100                                  | sell 10 | ok       # a way out tries its luck
+crowded=full held=KO:10@100                                  | sell 11 | max_messages_per_minute
 """,
     Rule.MAX_REPLACES_PER_MINUTE: """
 max_replaces_per_minute=2 replaces=10@99           | buy 10 limit 98 | ok

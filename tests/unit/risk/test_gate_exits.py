@@ -63,6 +63,7 @@ TROUBLE = [
     "day_start=900000",
     "peak=900000",
     "unwatched=gone",
+    "crowded=full",
     "disarmed=runaway",
     "doubt=XOM:1@100",
     "open=XOM:9@100",

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from quant_trading_system.core.breaks import Break, BreakKind, Owner
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent, RiskEvent, RiskEventKind
+from quant_trading_system.core.exceptions import NotSent
+from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
@@ -421,6 +423,22 @@ def test_orders_that_the_broker_refuses_or_does_not_answer_are_counted_on_the_ro
     assert account.system.monitor._orders._errors.counts(account.clock.monotonic())[1] == 1
     account.submit(buy(3, symbol="XOM"))
     assert account.system.monitor._orders._refusals.counts(account.clock.monotonic()) == (2, 1)
+
+
+def test_an_order_that_our_own_pace_holds_back_is_no_error_of_the_broker():
+    account = Account(limits=limits_with(max_broker_errors=1, duplicate_window_s=D(0)))
+
+    def send_unsent(error: NotSent) -> None:
+        account.broker.answers.append(error)
+        assert account.submit(buy(1)).status is OrderStatus.UNSENT
+        account.system.monitor.observe()
+
+    for _ in range(3):
+        send_unsent(NotSent("the broker's rate limit is used up for the next 23 s", held_back=True))
+    send_unsent(NotSent("no connection in time"))
+    assert not account.kill_switch.is_active()
+    send_unsent(NotSent("no connection in time"))
+    assert account.kill_switch.state.trigger is HaltTrigger.BROKER_ERRORS
 
 
 # -- fills -------------------------------------------------------------------------------------------------------------

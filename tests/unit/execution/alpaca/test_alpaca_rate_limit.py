@@ -169,8 +169,19 @@ def test_strange_headers_are_no_numbers(strange):
 def test_who_has_no_patience_is_told_that_nothing_was_sent():
     desk = Desk()
     desk.admit(Lane.ORDERS, 180)
-    with pytest.raises(NotSent, match="used up for the next 60 s"):
+    with pytest.raises(NotSent, match="used up for the next 60 s") as caught:
         desk.limiter.admit(Lane.ORDERS, SECOND).send(None)
+    assert caught.value.held_back
+
+
+def test_it_is_known_beforehand_that_no_order_could_go():
+    desk = Desk()
+    desk.admit(Lane.ORDERS, 179)
+    assert desk.limiter.crowded(SECOND) == ""
+    desk.admit(Lane.ORDERS)
+    assert desk.limiter.crowded(SECOND) == "the broker's rate limit is used up for the next 60 s"
+    asyncio.run(desk.clock.advance(59 * SECOND))
+    assert desk.limiter.crowded(SECOND) == "", "an order waits so long"
 
 
 def test_the_queue_is_bounded(monkeypatch):

@@ -183,8 +183,8 @@ class LiveAccount:
     ) -> LiveAccount:
         """Everything up to the point where streams may begin."""
         clock, board, market_clock = around.clock, QuoteBoard(), MarketClock(around.clock, setup.limits)
-        calendar = calendar_of(setup, clock.now().date())
-        times = None if around.is_stepped else await told_times(lines.client, market_clock, calendar, alarms)
+        source = None if around.is_stepped else lines.client
+        times, calendar = await told_times(source, market_clock, partial(calendar_of, setup), alarms)
         latch, host_latch = around.open_latch(setup.directory), around.open_host_latch(setup.directory)
         guard = _guard(setup, around, lock, host_latch, alarms)
         broker = AlpacaBroker(

@@ -5,6 +5,8 @@ What is read of its time goes to the `MarketClock`, which decides what time it i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
@@ -38,12 +40,13 @@ class TimeSource(Protocol):
 class BrokerTimes:
     """Compares clocks and calendars, and shuts new risk while nobody knows what time it is."""
 
-    def __init__(self, source: TimeSource, clock: MarketClock, calendar: Calendar, notify: Notify) -> None:
+    def __init__(self, source: TimeSource, clock: MarketClock, calendar: Calendar | None, notify: Notify) -> None:
         """Nothing is known before `read`.
 
         Args:
             clock: is told what the broker says.
-            calendar: is corrected where the broker's differs; one that never closes is left alone.
+            calendar: is corrected where the broker's differs; one that never closes is left alone. None to `follow` one
+                later.
         """
         self._source = source
         self._clock = clock
@@ -71,15 +74,26 @@ class BrokerTimes:
 
         The first answer that nothing bears out is asked for once more, later ones at the next look.
         """
-        try:
+        with self._telling():
             if not self._clock.hear(await self._ask()) and not self._clock.is_known:
                 self._clock.hear(await self._ask())
             if self._clock.unproven is not None:
                 self._say(f"{_of_theirs(self._clock.unproven)}; it is not believed before it says so again")
             await self._read_days()
+        self._judge()
+
+    async def follow(self, calendar: Calendar) -> None:
+        """Correct this calendar from now on, beginning at once."""
+        self._calendar = calendar if isinstance(calendar, TradingCalendar) else None
+        with self._telling():
+            await self._read_days()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
         except _NO_ANSWER as error:
             self._say(f"the broker's clock and calendar could not be read: {error}")
-        self._judge()
 
     async def _ask(self) -> Reading:
         left = self._clock.monotonic()
@@ -147,11 +161,22 @@ class BrokerTimes:
         self._notify(Notice(kind=NoticeKind.CLOCK, source="clock", message=message))
 
 
-async def told_times(source: TimeSource, clock: MarketClock, calendar: Calendar, notify: Notify) -> BrokerTimes:
-    """What the broker says of time and days, asked once already: before anything else asks for the time."""
-    times = BrokerTimes(source, clock, calendar, notify)
+async def told_times(
+    source: TimeSource | None, clock: MarketClock, calendar_around: Callable[[date], Calendar], notify: Notify
+) -> tuple[BrokerTimes | None, Calendar]:
+    """What the broker says of time and days, asked once already: before anything else asks for the time.
+
+    Args:
+        source: None where nobody is asked, and the clock is right.
+        calendar_around: gives a calendar that covers a day of the market; our clock may be wrong by years.
+    """
+    if source is None:
+        return None, calendar_around(clock.now().date())
+    times = BrokerTimes(source, clock, None, notify)
     await times.read()
-    return times
+    calendar = calendar_around(clock.now().date())
+    await times.follow(calendar)
+    return times, calendar
 
 
 def _of_theirs(ahead: timedelta) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ from quant_trading_system.core.events import RiskEvent, RiskEventKind
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.algo.parent import ParentStatus
 from quant_trading_system.execution.algo.schedule import twap_schedule
-from quant_trading_system.execution.broker_times import BrokerTimes
+from quant_trading_system.execution.broker_times import BrokerTimes, told_times
 from quant_trading_system.execution.notices import Notice
 from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.quotes import QuoteBoard
@@ -242,3 +243,20 @@ def test_new_risk_is_shut_before_anybody_is_told():
     with pytest.raises(OSError, match="nobody"):
         times.look()
     assert "our clock is 3600.0 s ahead" in agreement.doubts["clock"]
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=-3000), timedelta(days=-3), timedelta(days=60)], ids=str)
+def test_a_calendar_lies_around_the_brokers_day_however_wrong_our_clock_is(wrong):
+    account, asked = Account(clock=JumpingClock(NOON)), []
+    account.clock.jump = wrong
+    broker = TimedBroker(account.clock, CALENDAR)
+    broker.days[TODAY] = ("09:30", "13:00")
+    calendar = copy(CALENDAR)
+
+    def around(day: date) -> TradingCalendar:
+        asked.append(day)
+        return calendar
+
+    _, found = asyncio.run(told_times(broker, account.market_clock, around, lambda _: None))
+    assert (asked, found) == ([NOON.date()], calendar)
+    assert calendar.next_close(NOON) == moment("2024-01-08T18:00"), "corrected already"

@@ -43,6 +43,12 @@ _TOLERANCE = Decimal("1.02")
 _PAGES = ("/v2/positions", "/v2/account", "/v2/orders")
 
 
+class _Shown(msgspec.Struct):
+    """An order in a list that was read."""
+
+    client_order_id: str
+
+
 class SubmissionRules:
     """Judges every order on the wire.
 
@@ -91,6 +97,8 @@ class SubmissionRules:
             self._unread.discard(request.path)
         if request.path == "/v2/orders:by_client_order_id":
             self._unasked.discard(name)
+        elif request.path == "/v2/orders" and self._unasked:
+            self._unasked -= _shown(reply.body)
 
     def require_denials(self, name: str, now: float) -> None:
         """An order is given up: the broker has denied it often enough, and it cannot be travelling any more."""
@@ -267,3 +275,11 @@ def _is_text(number: object) -> bool:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _shown(body: bytes) -> set[str]:
+    """The orders that a list tells of: what it tells is compared with the books as well as an answer about one."""
+    try:
+        return {order.client_order_id for order in msgspec.json.decode(body, type=list[_Shown])}
+    except msgspec.DecodeError:
+        return set()

@@ -1,11 +1,15 @@
-"""What the auditor takes for new risk when an order is changed."""
+"""What the auditor takes for new risk when an order is changed, and for a look at the orders of an earlier life."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from quant_trading_system.execution.transport import Request
+from quant_trading_system.simulation.alpaca_server.in_process import Reply
 from quant_trading_system.simulation.storm.ledger import Intent
-from quant_trading_system.simulation.storm.submissions import shrinks
+from quant_trading_system.simulation.storm.submissions import SubmissionRules, shrinks
 
 SHORT = {
     "symbol": "JPM", "side": "sell", "order_type": "limit", "time_in_force": "day", "quantity": "9",
@@ -41,3 +45,25 @@ def test_a_buy_does_less_at_a_lower_limit():
         new = intent("r1", side="buy", limit_price=limit)
         new.older = intent("first", side="buy")
         assert shrinks(new) is takes_away
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "is_known"),
+    [
+        ("/v2/orders", 200, b'[{"client_order_id": "first", "status": "new"}]', True),
+        ("/v2/orders", 200, b'[{"client_order_id": "other", "status": "new"}]', False),
+        ("/v2/orders", 200, b'[{"client_order_id": "fir', False),
+        ("/v2/orders", 429, b'[{"client_order_id": "first"}]', False),
+        ("/v2/orders:by_client_order_id", 404, b"{}", True),
+    ],
+)
+def test_an_order_of_an_earlier_life_is_known_by_an_answer_about_it_or_by_a_list_that_shows_it(
+    path, status, body, is_known
+):
+    rules = SubmissionRules(SimpleNamespace(), SimpleNamespace())
+    open_order = intent("first")
+    open_order.status = "working"
+    rules.life_began(SimpleNamespace(intents={"first": open_order}))
+    query = (("client_order_id", "first"),) if "by_client" in path else ()
+    rules.answer_read(Request(method="GET", path=path, query=query), Reply(status, body, {}))
+    assert (rules._unasked == set()) is is_known

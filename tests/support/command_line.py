@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest import mock
@@ -27,6 +28,7 @@ def qts_here(
         chdir(directory),
         redirect_stdout(told),
         redirect_stderr(complained),
+        ThreadPoolExecutor(1) as apart,  # the loop of a browser may be running here
     ):
-        code = run_qts(list(arguments))
+        code = apart.submit(run_qts, list(arguments)).result()
     return subprocess.CompletedProcess(arguments, code, told.getvalue(), complained.getvalue())

@@ -17,6 +17,7 @@ from quant_trading_system.core.book_events import Reconciled
 from quant_trading_system.core.order_listing import OrderGroup
 from quant_trading_system.journal import sqlite_reader
 from quant_trading_system.journal.snapshot import SnapshotKeeper, fold
+from tests.support.counted_calls import counted_calls
 from tests.support.demo_journal import CASH, NOON, Scribe
 
 
@@ -110,14 +111,7 @@ def test_a_snapshot_saves_folding_what_was_before_it(scribe, kept):
 def test_who_looks_at_the_books_only_reads_no_entries_again_and_knows_when_they_were_compared(
     scribe, kept, monkeypatch
 ):
-    checked = []
-
-    def counted(*given):
-        checked.append(given)
-        return is_authentic(*given)
-
-    is_authentic = sqlite_reader.is_authentic
-    monkeypatch.setattr(sqlite_reader, "is_authentic", counted)
+    checked = counted_calls(monkeypatch, sqlite_reader, "is_authentic")
     follower = Follower(scribe.journal.path.parent, tail=0)
     assert follower.poll(1000) == 0
     assert follower.views.reconciled == kept

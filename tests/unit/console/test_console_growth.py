@@ -21,6 +21,7 @@ from quant_trading_system.console.pages.sheet import Sheet
 from quant_trading_system.core.events import PositionAdopted
 from quant_trading_system.core.instruments import Instrument
 from tests.support.console_desk import Office
+from tests.support.counted_calls import counted_calls
 from tests.support.demo_journal import Scribe
 
 NOW = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
@@ -83,14 +84,7 @@ def test_universe_and_open_orders_are_walked_once_for_all_positions(large):
 
 
 def test_a_scrape_measures_the_room_under_the_limits_once(large, monkeypatch):
-    asked = []
-
-    def counted(*given):
-        asked.append(given)
-        return headroom(*given)
-
-    headroom = metrics.headroom
-    monkeypatch.setattr(metrics, "headroom", counted)
+    asked = counted_calls(monkeypatch, metrics, "headroom")
     told = metrics.exposition(large.follower, large.engine_now(), NOW).decode()
     assert 'qts_limit_headroom{rule="max_position_pct"}' in told
     assert len(asked) == 1
@@ -127,14 +121,7 @@ def test_a_few_positions_need_no_pages(held):
 
 
 def test_the_blotter_looks_through_the_orders_once_a_version(large, monkeypatch):
-    asked = []
-
-    def counted(*given, **more):
-        asked.append(given)
-        return order_page(*given, **more)
-
-    order_page = blotter.order_page
-    monkeypatch.setattr(blotter, "order_page", counted)
+    asked = counted_calls(monkeypatch, blotter, "order_page")
     hub = SimpleNamespace(follower=large.follower, version=1)
     actions = SimpleNamespace(may=lambda _: False)
     page = BlotterPage(hub, actions, OrderFilter(), 0)  # type: ignore[arg-type]  # as much of both as it asks

@@ -24,6 +24,7 @@ from quant_trading_system.journal.store import JournalSource, MemoryJournal
 from quant_trading_system.risk.halt_state import Halt
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.reset import ResetWish
+from tests.support.counted_calls import counted_calls
 from tests.support.demo_journal import CASH, Scribe
 
 NOON = datetime(2024, 1, 8, 17, 0, tzinfo=UTC)
@@ -145,15 +146,7 @@ def measured(scribe: Scribe, reason: RiskEventKind, equity: Decimal) -> RiskEven
 @pytest.fixture
 def checked(monkeypatch):
     """How many entries were read and checked since the test began."""
-    asked = []
-
-    def counted(*given):
-        asked.append(given)
-        return is_authentic(*given)
-
-    is_authentic = sqlite_reader.is_authentic
-    monkeypatch.setattr(sqlite_reader, "is_authentic", counted)
-    return asked
+    return counted_calls(monkeypatch, sqlite_reader, "is_authentic")
 
 
 def test_the_newest_orders_are_listed_without_reading_the_older_ones(written, checked):

@@ -22,6 +22,7 @@ from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 from quant_trading_system.execution.statement import StatementSource
 from quant_trading_system.journal.projection import Projection
 from quant_trading_system.trading.reconciler import AUDITED, REACH_BACK_DAY, Reconciler
+from quant_trading_system.trading.resume import earliest_of
 from quant_trading_system.trading.system import TradingSystem
 
 ADOPTABLE = frozenset({BreakKind.POSITION, BreakKind.CASH})
@@ -75,8 +76,8 @@ class Reconciliation:
         breaks = BreakBook(system.agreement, journal, clock, _alarm(notify), past.breaks if past else None)
         opened, last = (past.opened, past.at) if past else (None, None)
         now = system.ports.market_clock.now()
-        if last is not None:  # our clock may have been right when it stamped this, or as wrong as it is now
-            last = min(last, last + (now - clock.now()), now)
+        if last is not None:
+            last = earliest_of(last, now, clock.now())
         if times is not None:
             times.guard(system.agreement)
         self.reconciler = Reconciler(

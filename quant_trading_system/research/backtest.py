@@ -118,8 +118,7 @@ class Backtest:
         has_moved = await self._run_venue_until(step.at)
         if step.kind is _CLOSE:
             self._venue.close_session(step.at)
-            await self._run_venue_until(step.at)
-            has_moved = True
+            has_moved |= await self._run_venue_until(step.at)
         if step.ends_bar:
             if has_moved:
                 engine.mark_positions()  # what was bought just now is worth the last price, not what it has cost

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
 
 from quant_trading_system.core.book_events import GroupAlarm
 from quant_trading_system.core.decisions import Rule
@@ -28,7 +27,7 @@ from quant_trading_system.core.signals import Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_recall import record_from
 from quant_trading_system.execution.order_store import OrderRecord
-from quant_trading_system.journal.backwards import first_since
+from quant_trading_system.journal.backwards import first_since, newest_first
 from quant_trading_system.journal.projection import Baselines, Projection
 from quant_trading_system.journal.store import JournalSource
 from quant_trading_system.market.sessions import Calendar
@@ -40,7 +39,7 @@ from quant_trading_system.risk.traffic import MINUTE_S, Past, Traffic
 REMEMBERED = 20_000
 """Entries before the end of the journal among which a wish is looked for."""
 PIECE = 5_000
-"""Entries that are read at a time, on the way back to the start of the day."""
+"""After so many entries each, on the way back to the start of the day, it is asked whether that is reached."""
 LONGEST_DAY = timedelta(days=10)
 """No day of an exchange is longer, from the end of the one before it: holidays and closures included."""
 _MINUTE = timedelta(seconds=MINUTE_S)
@@ -109,6 +108,11 @@ def latest_of(stamp: datetime, now: datetime, ours: datetime) -> datetime:
     return max((moment for moment in (stamp, stamp + (now - ours)) if moment <= now), default=now)
 
 
+def earliest_of(stamp: datetime, now: datetime, ours: datetime) -> datetime:
+    """The earliest such moment, for whoever must miss nothing that came after it; see `latest_of`."""
+    return min(stamp, stamp + (now - ours), now)
+
+
 def close_missed_day(day: Baselines, monitor: RiskMonitor, calendar: Calendar, now: datetime) -> None:
     """Close on record the trading day in which an earlier process ended, if it is over by now."""
     if day.day_opened is None or day.closing_equity is not None:
@@ -150,7 +154,7 @@ def left_before(source: JournalSource, last: int, calendar: Calendar, now: datet
 
     Each as young as it may be: see `latest_of`.
 
-    Reads backwards in pieces, so that a start costs what the day has brought and not what the journal holds.
+    Reads backwards, so that a start costs what the day has brought and not what the journal holds.
     """
     today = calendar.trade_date(now)
 
@@ -159,16 +163,13 @@ def left_before(source: JournalSource, last: int, calendar: Calendar, now: datet
         return at > now - LONGEST_DAY and (at > now - _MINUTE or calendar.trade_date(at) >= today)
 
     found: list[Past] = []
-    end = last + 1
-    while end > 1:
-        start = max(end - PIECE, 1)
-        piece = list(islice(source.entries(start), end - start))
-        requests = (_request_in(entry.event, now, ours) for entry in piece)
-        found = [request for request in requests if request is not None and counts(request.at)] + found
-        if piece and not counts(latest_of(piece[0].event.at, now, ours)):
+    for number, entry in enumerate(newest_first(source, below=last + 1), 1):
+        request = _request_in(entry.event, now, ours)
+        if request is not None and counts(request.at):
+            found.append(request)
+        if number % PIECE == 0 and not counts(latest_of(entry.event.at, now, ours)):
             break
-        end = start
-    return found
+    return found[::-1]
 
 
 def _request_in(event: AnyEvent, now: datetime, ours: datetime) -> Past | None:

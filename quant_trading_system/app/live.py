@@ -50,8 +50,8 @@ from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.alpaca_statement import AlpacaStatements
 from quant_trading_system.execution.broker_times import told_times
 from quant_trading_system.execution.credentials import TradingMode
+from quant_trading_system.execution.doubts import ABSENT_AFTER
 from quant_trading_system.execution.halt_board import HaltBoard
-from quant_trading_system.execution.order_manager import ABSENT_AFTER
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.quotes import QuoteBoard

@@ -8,7 +8,6 @@ is durable before the first byte leaves; no lock is held while waiting for the b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -29,6 +28,7 @@ from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, TimeInForce
 from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.cancelling import Cancels
+from quant_trading_system.execution.doubts import Doubts
 from quant_trading_system.execution.order_changes import OrderChange, changed_order, require_replaceable
 from quant_trading_system.execution.order_life import Journal, OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
@@ -39,11 +39,6 @@ from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement, PreTradeRiskChecker
-
-MISSES = 3
-"""How often the broker must deny an order in doubt before it is given up."""
-ABSENT_AFTER = timedelta(minutes=2)
-"""How old it must be by then; a request may be on its way for a while."""
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -83,16 +78,15 @@ class OrderManager:
         self._kill_switch = kill_switch
         self._broker = broker
         self._journal = journal
-        self._clock = clock
         self._ids = ids
         self._lock = portfolio.lock
-        self._began = clock.monotonic()
         self.lives = OrderLives(
             portfolio=portfolio, tracker=tracker, kill_switch=kill_switch, journal=journal, clock=clock
         )
         self._orders = self.lives.store
         self.rooms = ParentRooms(portfolio, checker, self.lives)
         self._cancels = Cancels(self.lives, broker, clock, checker.traffic.cancel_asked)
+        self._doubts = Doubts(self.lives, broker, clock)
         broker.subscribe(self.lives.take)
 
     # -- the way out ---------------------------------------------------------------------------------------------
@@ -234,8 +228,10 @@ class OrderManager:
             raise
         self._require_permission(record, approved)
         try:
-            place, replace = self._broker.place, self._broker.replace
-            answer = await (replace(approved) if isinstance(approved, ApprovedReplacement) else place(approved))
+            if isinstance(approved, ApprovedReplacement):
+                answer = await self._broker.replace(approved)
+            else:
+                answer = await self._broker.place(approved)
         except NotSent as error:
             record.held_back = error.held_back
             self.lives.answered(record, OrderTrigger.NOT_SENT, str(error))
@@ -302,22 +298,11 @@ class OrderManager:
             JournalError: a cancel could not be recorded; the broker was asked all the same.
         """
         await self._cancels.tend()
-        if self.lives.watch.suspects:
-            await self._look_up_suspects()
-        if self.lives.watch.doubtful:
-            self.lives.watch.look()
+        await self._doubts.tend()
         if self.lives.groups.has_flaws:
             for order_id in self.lives.groups.look():
                 await self.cancel(order_id, "it is for more shares than there are to close")
             self.lives.groups.record_alarms()
-
-    async def _look_up_suspects(self) -> None:
-        for order_id in tuple(self.lives.watch.suspects):
-            try:
-                await self.resolve(order_id)
-            except (OutcomeUnknown, BrokerRejected):
-                continue  # asked again at the next turn
-            self.lives.watch.suspects.discard(order_id)
 
     def recognise(self, legs: Mapping[str, str]) -> None:
         """After a restart: tell the broker's adapter which orders there are legs of ours.
@@ -327,44 +312,17 @@ class OrderManager:
         """
         self._broker.recognise(self.lives.groups.open_groups(), legs)
 
-    # -- doubt ---------------------------------------------------------------------------------------------------
-
     async def resolve(self, order_id: str) -> OrderStatus:
         """Ask the broker what became of an order in doubt; a negative answer alone settles nothing.
 
-        An order that the broker did not know `MISSES` times, the last time `ABSENT_AFTER` it was sent, is given up
-        as ``absent``. Should it show up all the same, it counts in full again.
+        An order that it goes on to deny is given up as ``absent`` (see `doubts`). Should it show up all the same, it
+        counts in full again.
 
         Raises:
             UnknownOrder: no order of that id is on our books.
             OutcomeUnknown: the broker gave no answer.
         """
-        record = self.lives.find(order_id)
-        if record is None:
-            raise UnknownOrder(f"no order {order_id} is on our books", order_id)
-        found = await self._broker.find(order_id)
-        if found is None:
-            self._missed(record)
-            return record.status
-        record.misses = 0
-        self.lives.found(record, found, await self._broker.executions(order_id))
-        return record.status
-
-    def _missed(self, record: OrderRecord) -> None:
-        with self._lock:
-            record.misses += 1
-            is_old = self._age(record) >= ABSENT_AFTER
-            has_proof = record.older is not None and record.older.status is OrderStatus.REPLACED  # of its existence
-            if record.status is OrderStatus.IN_DOUBT and is_old and record.misses >= MISSES and not has_proof:
-                self.lives.step(record, OrderTrigger.FIND_ABSENT, f"the broker did not know it {record.misses} times")
-
-    def _age(self, record: OrderRecord) -> timedelta:
-        """Since it may have been sent: an order of an earlier process left before this one began.
-
-        Never by the wall clock, which may have been wrong then, or may be now.
-        """
-        left_at = self._began if record.left_at is None else record.left_at
-        return timedelta(seconds=self._clock.monotonic() - left_at)
+        return await self._doubts.resolve(order_id)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import msgspec
 
 from quant_trading_system.core.exceptions import OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
-from quant_trading_system.execution import order_life, order_manager
+from quant_trading_system.execution import doubts, order_life
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_followed import FollowedOrders
 from quant_trading_system.execution.order_life import OrderLives
@@ -57,8 +57,8 @@ def timeout_is_rejected(patch: Patch) -> None:
 
 
 def one_miss_is_enough(patch: Patch) -> None:
-    patch.setattr(order_manager, "MISSES", 1)
-    patch.setattr(order_manager, "ABSENT_AFTER", timedelta(0))
+    patch.setattr(doubts, "MISSES", 1)
+    patch.setattr(doubts, "ABSENT_AFTER", timedelta(0))
 
 
 def sends_again_with_a_new_id(patch: Patch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from quant_trading_system.cli.main import run
-from quant_trading_system.execution import order_manager
+from quant_trading_system.execution import doubts
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.trading import live_loop
 from quant_trading_system.trading.live_bars import LiveBars
@@ -25,5 +25,5 @@ if __name__ == "__main__":
     LiveBars.finished = _at_once
     live_loop.TICK = timedelta(milliseconds=40)
     live_loop.ASK_AGAIN = timedelta(seconds=1)
-    order_manager.ABSENT_AFTER = timedelta(seconds=4)
+    doubts.ABSENT_AFTER = timedelta(seconds=4)
     run()

@@ -212,15 +212,7 @@ class AlpacaBroker:
             self._in_flight.discard(identity)
 
     async def cancel(self, client_order_id: str, venue_order_id: str = "") -> None:
-        """Ask for a cancel; an order that the broker does not show yet is cancelled as soon as it does.
-
-        Args:
-            venue_order_id: of an order of an earlier process, which this one need not have seen yet.
-
-        Raises:
-            BrokerRejected: it cannot be cancelled, for instance because it has just filled.
-            OutcomeUnknown: no answer, or no sight of the order yet.
-        """
+        """Ask for a cancel; an order that the broker does not show yet is cancelled as soon as it does."""
         trail = self._orders.get(client_order_id)
         with no_answer(client_order_id, NotSent):
             seen = trail.order_id if trail is not None else ""
@@ -231,6 +223,10 @@ class AlpacaBroker:
                 if error.code == TOO_MANY_REQUESTS:
                     raise  # it was not looked at; a question about the order would take the place of another cancel
                 await self._judge_refused_cancel(client_order_id, order_id, error)
+
+    async def cancel_all(self) -> frozenset[str]:
+        with no_answer("", NotSent):
+            return frozenset(one.name for one in await self._client.cancel_all() if not one.refusal)
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:
         with no_answer(client_order_id, BrokerRejected, NotSent, ValueError):

@@ -123,8 +123,8 @@ class AlpacaClient(AlpacaReads):
         require_asked_for(not answer or order_id.encode() in answer, order_id)  # the broker's own yes is empty
 
     async def cancel_all(self) -> tuple[Result, ...]:
-        """Ask for a cancel of every open order; each is judged alone, and failures are to be tried again."""
-        items = await self._api.repeat(Request(method="DELETE", path=ORDERS), list[CancelItem], Lane.STOPPING)
+        """Ask once for a cancel of every open order; each is judged alone, and failures are to be tried again."""
+        items = await self._api.once(Request(method="DELETE", path=ORDERS), list[CancelItem], Lane.STOPPING)
         return tuple(_result(item.id, item.status, item.body) for item in items)
 
     # -- settings ------------------------------------------------------------------------------------------------

@@ -148,6 +148,17 @@ class Broker(Protocol):
             OutcomeUnknown: no answer.
         """
 
+    async def cancel_all(self) -> frozenset[str]:
+        """Ask with one request for a cancel of every open order of the account, whoever has placed it.
+
+        Returns:
+            The broker's own ids of the orders that it goes to cancel; what is missing there was not asked for.
+
+        Raises:
+            BrokerRejected: a definite no.
+            OutcomeUnknown: no answer.
+        """
+
     async def find(self, client_order_id: str) -> BrokerOrder | None:
         """The order of that id, or None when the broker says that there is none.
 

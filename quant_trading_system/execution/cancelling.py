@@ -6,8 +6,9 @@ Never judged by the gate, the kill switch or the journal: stopping is always pos
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, JournalError, OutcomeUnknown, UnknownOrder
@@ -19,6 +20,8 @@ from quant_trading_system.execution.order_store import OrderRecord
 
 AT_ONCE = 50
 """Cancels that wait for the broker's answer at the same time."""
+FEW = 20
+"""Cancels that are asked for one by one in any case; the broker's rate limit has a lane for as many."""
 MAX_ASKS = 8
 """How often one cancel is asked for before a person is told that the broker does not carry it out."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
@@ -83,16 +86,31 @@ class Cancels:
         ids = list(order_ids)
         if len(ids) == 1:
             await self.cancel(ids[0], reason)
-            return
-        room = asyncio.Semaphore(AT_ONCE)
+        else:
+            await _side_by_side(partial(self.cancel, order_id, reason) for order_id in ids)
 
-        async def one(order_id: str) -> None:
-            async with room:
-                await self.cancel(order_id, reason)
+    async def cancel_account(self, order_ids: Iterable[str], reason: str) -> None:
+        """Ask for a cancel of everything that is open on the account, whoever has ordered it.
 
-        for outcome in await asyncio.gather(*map(one, ids), return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+        More than `FEW` go with one request, so that no rate limit holds them up; what the broker does not take on with
+        that is asked for one by one. Only where no other order can leave; `tend` asks singly.
+
+        Args:
+            order_ids: orders on our books, as far as they are due.
+
+        Raises:
+            JournalError: a request could not be recorded; all were asked for all the same.
+        """
+        with self._lock:
+            records = [record for order_id in order_ids if (record := self._lives.find(order_id)) is not None]
+            legs = list({leg.order_id: leg for record in records for leg in _open_legs(record)}.values())
+            failures = [self._note(leg, reason, FIRST_PAUSE) for leg in legs]
+        taken = await self._ask_for_account() if len(legs) > FEW else frozenset()
+        left = [leg for leg in legs if leg.status.is_open and leg.venue_order_id not in taken]
+        await _side_by_side(partial(self._ask_broker, leg) for leg in left)
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
     async def tend(self) -> None:
         """Ask again where a cancel seems lost, and for the first time where an order has come into sight.
@@ -114,19 +132,41 @@ class Cancels:
             if failure is not None:
                 raise failure
 
-    async def _ask(self, record: OrderRecord, reason: str) -> JournalError | None:
-        failure: JournalError | None = None
+    async def _ask_for_account(self) -> frozenset[str]:
+        """The broker's ids of the orders that it takes on; none without an answer that says so."""
         with self._lock:
-            wish = self._wishes.setdefault(record.order_id, _Wish(reason))
-            wish.asks += 1
             self._asked()
-            wish.was_unseen = record.status in _UNSEEN
-            wish.next_at = self._clock.monotonic() + wish.pause.total_seconds()
-            wish.pause = min(2 * wish.pause, LONGEST_PAUSE)
-            try:
-                self._lives.request(record, RequestTrigger.ASK_CANCEL, reason)
-            except JournalError as error:
-                failure = error  # the cancel goes out all the same; the caller hears of it afterwards
+        try:
+            return await self._broker.cancel_all()
+        except (BrokerRejected, OutcomeUnknown):
+            return frozenset()
+
+    async def _ask(self, record: OrderRecord, reason: str) -> JournalError | None:
+        with self._lock:
+            failure = self._note(record, reason)
+        await self._ask_broker(record)
+        return failure
+
+    def _note(self, record: OrderRecord, reason: str, grace: timedelta = timedelta(0)) -> JournalError | None:
+        """Remember that the order has to go, and put it on record; why that could not be, for it goes all the same.
+
+        Args:
+            grace: in which whoever asked asks again by himself.
+        """
+        wish = self._wishes.setdefault(record.order_id, _Wish(reason))
+        wish.asks += 1
+        wish.was_unseen = record.status in _UNSEEN
+        wish.next_at = self._clock.monotonic() + (wish.pause + grace).total_seconds()
+        wish.pause = min(2 * wish.pause, LONGEST_PAUSE)
+        try:
+            self._lives.request(record, RequestTrigger.ASK_CANCEL, reason)
+        except JournalError as error:
+            return error
+        return None
+
+    async def _ask_broker(self, record: OrderRecord) -> None:
+        with self._lock:
+            self._asked()
         try:
             await self._broker.cancel(record.order_id, record.venue_order_id)
         except BrokerRejected as error:
@@ -134,8 +174,7 @@ class Cancels:
                 if record.pending is PendingRequest.CANCEL and record.status not in _UNSEEN:
                     self._lives.request(record, RequestTrigger.REFUSED, str(error))
         except OutcomeUnknown:
-            return failure  # stays pending; the order's own status will tell
-        return failure
+            return  # stays pending; the order's own status will tell
 
     def _still_wanted(self) -> Iterator[tuple[OrderRecord, _Wish]]:
         for order_id, wish in list(self._wishes.items()):
@@ -150,6 +189,19 @@ class Cancels:
         why = "it arrived after it had been given up"
         self._lives.watch.notify(NoticeKind.LATE_ARRIVAL, f"{why}; it is being cancelled", record.order_id)
         self._wishes[record.order_id] = _Wish(why)
+
+
+async def _side_by_side(asks: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Run all, `AT_ONCE` at the same time; then raise the first of what they raised."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(ask: Callable[[], Awaitable[None]]) -> None:
+        async with room:
+            await ask()
+
+    for outcome in await asyncio.gather(*map(one, asks), return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def _open_legs(record: OrderRecord) -> Iterator[OrderRecord]:

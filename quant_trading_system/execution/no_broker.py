@@ -32,6 +32,9 @@ class NoBroker:
     async def cancel(self, client_order_id: str, venue_order_id: str = "") -> None:  # noqa: ARG002 - it has none
         raise NotSent("nothing is cancelled by a question", client_order_id)
 
+    async def cancel_all(self) -> frozenset[str]:
+        return frozenset()
+
     async def find(self, client_order_id: str) -> BrokerOrder | None:  # noqa: ARG002 - it knows none
         return None
 

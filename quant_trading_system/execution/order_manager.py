@@ -286,6 +286,20 @@ class OrderManager:
         """
         await self._cancels.cancel_each(order_ids, reason)
 
+    async def cancel_account(self, order_ids: Iterable[str], reason: str) -> None:
+        """Ask for a cancel of everything that is open on the account, whoever has ordered it.
+
+        Where many are open that takes one request, and not one for each. For a halt of the whole account, while no
+        other order can leave.
+
+        Args:
+            order_ids: orders on our books, as far as they are due.
+
+        Raises:
+            JournalError: as `cancel_each`.
+        """
+        await self._cancels.cancel_account(order_ids, reason)
+
     @property
     def needs_tending(self) -> bool:
         """There is something that `tend` does when its time has come; false for most orders and turns."""

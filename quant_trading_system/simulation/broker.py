@@ -117,6 +117,9 @@ class SimulatedBroker:
         except VenueRefusal as refusal:
             raise BrokerRejected(refusal.message, client_order_id, refusal.code) from None
 
+    async def cancel_all(self) -> frozenset[str]:
+        return frozenset(one.venue_order_id for one in self._venue.cancel_all() if one.refusal is None)
+
     async def find(self, client_order_id: str) -> BrokerOrder | None:
         found = self._find(client_order_id)
         return None if found is None else self._broker_order(found)

@@ -59,7 +59,11 @@ class Errand:
         must_go = [order for order in self._orders.open_orders() if self._must_go(order, to_close)]
         self._to_confirm.update(order.order_id for order in must_go)
         due = [order.order_id for order in must_go if self._is_time_to_ask(order)]
-        await self._orders.cancel_each(due, f"halt {self.halt.activation} of {self.halt.scope}")
+        reason = f"halt {self.halt.activation} of {self.halt.scope}"
+        if self.halt.scope.is_account and self.halt.level >= HaltLevel.HALTED and not self.closings:
+            await self._orders.cancel_account(due, reason)
+        else:  # some orders may stay
+            await self._orders.cancel_each(due, reason)
         if self._to_confirm & {order.order_id for order in self._orders.open_orders()}:
             return
         self._journal.append(

@@ -60,6 +60,7 @@ def cancels_wait_for_each_other(patch: Patch) -> None:
             await self.cancel(order_id, reason)
 
     patch.setattr(OrderManager, "cancel_each", cancel_each)
+    patch.setattr(OrderManager, "cancel_account", cancel_each)
 
 
 def cancels_are_not_sent(patch: Patch) -> None:
@@ -67,6 +68,7 @@ def cancels_are_not_sent(patch: Patch) -> None:
         """Nobody asks."""
 
     patch.setattr(OrderManager, "cancel_each", cancel_each)
+    patch.setattr(OrderManager, "cancel_account", cancel_each)
 
 
 def retries_without_pause(patch: Patch) -> None:

@@ -44,6 +44,7 @@ class ScriptedBroker:
     Attributes:
         price: at which ``fill`` trades, dollars.
         known: what `find` answers by order id; `history`: what `executions` answers.
+        cancels_all: the broker's ids that it goes to cancel when asked for all, or what it raises.
         is_mute: reads get no answer.
         holds: what `positions` answers, signed shares by symbol.
         recognised: the groups and legs of earlier processes that it was told of.
@@ -55,6 +56,7 @@ class ScriptedBroker:
         self.cancels: list[str] = []
         self.answers: deque[Answer] = deque()
         self.cancel_answers: deque[str] = deque()
+        self.cancels_all: frozenset[str] | Exception = frozenset()
         self.price = Decimal(100)
         self.known: dict[str, BrokerOrder] = {}
         self.history: dict[str, tuple[Execution, ...]] = {}
@@ -126,6 +128,12 @@ class ScriptedBroker:
             raise BrokerRejected("order is not cancelable", client_order_id, 42210000)
         elif answer == "time_out":
             raise BrokerTimeout("no answer in 5 s", client_order_id)
+
+    async def cancel_all(self) -> frozenset[str]:
+        self.calls.append("cancel all")
+        if isinstance(self.cancels_all, Exception):
+            raise self.cancels_all
+        return self.cancels_all
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:
         self._require_voice(client_order_id)

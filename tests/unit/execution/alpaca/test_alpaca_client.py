@@ -211,11 +211,12 @@ def test_a_replacement_is_sent_once_to_the_order_that_it_replaces():
     [
         lambda client: client.close_position("KO"),
         lambda client: client.close_all_positions(),
+        lambda client: client.cancel_all(),
         lambda client: client.configure(AccountConfigurations(suspend_trade=True)),
     ],
-    ids=["close", "close all", "configure"],
+    ids=["close", "close all", "cancel all", "configure"],
 )
-def test_whatever_makes_orders_or_changes_settings_is_sent_once(question):
+def test_whatever_makes_orders_moves_them_all_or_changes_settings_is_sent_once(question):
     line = Client(LOST)
     assert type(line.error(question)) is BrokerTimeout
     assert len(line.transport.requests) == 1
@@ -227,7 +228,6 @@ REPEATABLE = {
     "account": lambda client: client.account(),
     "order": lambda client: client.order("v-1"),
     "cancel": lambda client: client.cancel("v-1"),
-    "cancel all": lambda client: client.cancel_all(),
 }
 
 
@@ -334,7 +334,7 @@ def test_a_bulk_cancel_is_judged_entry_by_entry():
         {"id": "c", "status": 503},
     ]
     line = Client(reply(entries, 207))
-    done, refused, unclear = line.ask(REPEATABLE["cancel all"])
+    done, refused, unclear = line.ask(lambda client: client.cancel_all())
     assert (done.name, done.is_done) == ("a", True)
     assert (refused.name, refused.is_done, refused.code) == ("b", False, 42210000)
     assert (unclear.is_done, unclear.refusal) == (False, "status 503 without a message")

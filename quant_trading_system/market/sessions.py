@@ -1,24 +1,23 @@
 """When the exchange is open: trading sessions with their holidays, half days and clock changes.
 
 A calendar answers only for the days that it covers and raises for all others: a guess about a holiday
-could trade on a closed market. pandas is needed to build one and never to ask one.
+could trade on a closed market.
 """
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from functools import cache, lru_cache
+from itertools import chain, pairwise
+from typing import Protocol
 
 import msgspec
 
 from quant_trading_system.core.exceptions import MarketDataError
-
-NEW_YORK = ZoneInfo("America/New_York")
+from quant_trading_system.market.nyse_hours import NEW_YORK as NEW_YORK  # the zone of all that a session tells
+from quant_trading_system.market.nyse_hours import HoursTable, hours_by_rule, hours_table
 
 _FIRST_DAY = date(1990, 1, 1)
 _LAST_DAY = date(2027, 12, 31)
@@ -104,7 +103,8 @@ class TradingCalendar:
     def nyse(cls, start: date, end: date) -> TradingCalendar:
         """The New York Stock Exchange from `start` to `end`, both included.
 
-        The first calendar takes half a second; all later ones within 1990 to 2027 share its work.
+        From 1970 to 2039 it comes from a table and takes some milliseconds. For other years, and after an upgrade
+        of the library that brought other rules, the library is asked, which takes a third of a second once.
 
         Raises:
             MarketDataError: `end` is before `start`, or the exchange calendar does not reach so far.
@@ -113,7 +113,7 @@ class TradingCalendar:
         """
         if end < start:
             raise MarketDataError(f"a calendar cannot end on {end}, before it starts on {start}")
-        sessions = _nyse_sessions(min(start, _FIRST_DAY), max(end, _LAST_DAY))
+        sessions = _nyse_sessions(start, end)
         low = bisect_left(sessions, start, key=_date_of)
         high = bisect_right(sessions, end, key=_date_of)
         return cls(sessions[low:high], start, end)
@@ -299,50 +299,19 @@ def _date_of(session: Session) -> date:
     return session.date
 
 
-KnownSessions = Mapping[tuple[date, date], tuple[Session, ...]]
-"""The sessions between a first and a last day, both included."""
-
-_SPANS_KEPT = 4
-_nyse: dict[tuple[date, date], tuple[Session, ...]] = {}
-
-
-def known_nyse_sessions() -> KnownSessions:
-    """What this process has worked out, to be handed to another one: see `take_nyse_sessions`."""
-    return dict(_nyse)
+def _nyse_sessions(start: date, end: date) -> Sequence[Session]:
+    """All from `start` to `end`, and perhaps some more around them."""
+    table = hours_table()
+    if table is None or not table.covers(start, end):
+        return _sessions_by_rule(min(start, _FIRST_DAY), max(end, _LAST_DAY))
+    return list(chain.from_iterable(_sessions_of_year(table, year) for year in range(start.year, end.year + 1)))
 
 
-def take_nyse_sessions(known: KnownSessions) -> None:
-    """Spare this process the half second of its first calendar, for another one has worked out its sessions."""
-    _nyse.update(known)
+@cache
+def _sessions_of_year(table: HoursTable, year: int) -> tuple[Session, ...]:
+    return tuple(Session(*hours) for hours in table.hours(date(year, 1, 1), date(year, 12, 31)))
 
 
-def _nyse_sessions(first_day: date, last_day: date) -> tuple[Session, ...]:
-    span = (first_day, last_day)
-    sessions = _nyse.get(span)
-    if sessions is None:
-        if len(_nyse) >= _SPANS_KEPT:
-            _nyse.pop(next(iter(_nyse)), None)
-        sessions = _nyse[span] = _worked_out(first_day, last_day)
-    return sessions
-
-
-def _worked_out(first_day: date, last_day: date) -> tuple[Session, ...]:
-    from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar  # type: ignore[import-untyped]
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # between exchange_calendars and pandas, not ours
-            table = XNYSExchangeCalendar(first_day.isoformat(), last_day.isoformat())
-    except ValueError as error:
-        raise MarketDataError(f"no exchange calendar from {first_day} to {last_day}: {error}") from error
-    half_days = {day.date() for day in table.early_closes}
-    dates, opens, closes = (_plain_datetimes(values) for values in (table.sessions, table.opens, table.closes))
-    return tuple(
-        Session(day.date(), opened, closed, day.date() in half_days)
-        for day, opened, closed in zip(dates, opens, closes, strict=True)
-    )
-
-
-def _plain_datetimes(stamps: Any) -> list[datetime]:
-    """Stamps of pandas as plain datetimes in UTC."""
-    return [stamp.replace(tzinfo=UTC) for stamp in stamps.to_numpy("datetime64[us]").tolist()]
+@lru_cache(maxsize=4)
+def _sessions_by_rule(first_day: date, last_day: date) -> tuple[Session, ...]:
+    return tuple(Session(*hours) for hours in hours_by_rule(first_day, last_day))

@@ -17,7 +17,6 @@ from typing import Protocol
 from quant_trading_system.app.sweeping.work import Work, run_task
 from quant_trading_system.core.exceptions import SweepInterrupted
 from quant_trading_system.market.history import PriceHistory
-from quant_trading_system.market.sessions import KnownSessions, known_nyse_sessions, take_nyse_sessions
 from quant_trading_system.market.shared_prices import open_prices, share_prices
 from quant_trading_system.research.sweep import Outcome, Task
 
@@ -95,7 +94,7 @@ class Processes:
         if self._executor is None:
             share_prices(self._history, self._prices)
             context = multiprocessing.get_context("spawn")  # a fork would copy threads and locks in whatever state
-            arguments = (self._work, self._prices, known_nyse_sessions())
+            arguments = (self._work, self._prices)
             self._executor = ProcessPoolExecutor(self._jobs, context, initializer=_begin, initargs=arguments)
         return self._executor
 
@@ -104,17 +103,12 @@ _work: Work
 _history: PriceHistory
 
 
-def _begin(work: Work, prices: Path, sessions: KnownSessions) -> None:
-    """Prepare a process of the pool.
-
-    Args:
-        sessions: what its calendars are made of; working them out would cost it as much as some thousand bars.
-    """
+def _begin(work: Work, prices: Path) -> None:
+    """Prepare a process of the pool."""
     global _work, _history
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the first one tells the others
     Thread(target=_end_with_parent, name="parent watch", daemon=True).start()
     _work, _history = work, open_prices(prices)
-    take_nyse_sessions(sessions)
 
 
 def _run(task: Task) -> Outcome:

@@ -1,6 +1,5 @@
 """When the New York Stock Exchange is open, and how a calendar answers beyond its span."""
 
-import pickle
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -9,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from quant_trading_system.core.exceptions import MarketDataError
-from quant_trading_system.market.sessions import AlwaysOpen, Session, TradingCalendar, known_nyse_sessions
+from quant_trading_system.market.sessions import AlwaysOpen, Session, TradingCalendar
 
-NYSE = TradingCalendar.nyse(date(2001, 1, 1), date(2022, 12, 31))
+NYSE = TradingCalendar.nyse(date(2001, 1, 1), date(2025, 12, 31))
 
 
 def at(text):
@@ -27,6 +26,8 @@ HOURS = """
 2022-11-04  13:30 20:00  full
 2022-11-07  14:30 21:00  full
 2001-09-17  13:30 20:00  full   # the first session after the attacks
+2003-12-26  14:30 18:00  half   # announced for that year only
+2024-07-03  13:30 17:00  half   # the day before Independence Day, in summer time
 """
 
 
@@ -50,6 +51,9 @@ CLOSED = """
 2001-09-14  still closed
 2004-06-11  mourning for President Reagan
 2012-10-29  hurricane Sandy
+2012-10-30  still closed
+2018-12-05  mourning for President Bush
+2025-01-09  mourning for President Carter
 """
 
 
@@ -188,17 +192,14 @@ def test_a_second_calendar_shares_the_work_of_the_first():
     assert repr(whole) == "TradingCalendar(1990-01-01 to 2027-12-31, 9569 sessions)"
 
 
-def test_sessions_that_another_process_worked_out_need_no_pandas():
-    TradingCalendar.nyse(date(2022, 1, 1), date(2022, 12, 31))
+def test_a_calendar_of_the_years_of_the_table_needs_neither_pandas_nor_the_library():
     program = (
-        "import pickle, sys; from datetime import date; from quant_trading_system.market import sessions;"
-        "sessions.take_nyse_sessions(pickle.load(sys.stdin.buffer));"
-        "print(sessions.TradingCalendar.nyse(date(2022, 1, 1), date(2022, 12, 31)), 'pandas' in sys.modules)"
+        "import sys; from datetime import date; from quant_trading_system.market.sessions import TradingCalendar;"
+        "print(TradingCalendar.nyse(date(1970, 1, 1), date(2039, 12, 31)),"
+        " {'pandas', 'exchange_calendars'} & set(sys.modules))"
     )
-    told = subprocess.run(
-        [sys.executable, "-c", program], input=pickle.dumps(known_nyse_sessions()), capture_output=True
-    )
-    assert told.stdout.decode().strip() == "TradingCalendar(2022-01-01 to 2022-12-31, 251 sessions) False"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert told.stdout.strip() == "TradingCalendar(1970-01-01 to 2039-12-31, 17636 sessions) set()"
 
 
 def test_asking_the_time_needs_neither_pandas_nor_numpy():

@@ -37,8 +37,7 @@ class Momentum(Strategy):
             if len(closes) == self.lookback + 1:
                 gains[symbol] = closes[-self.every] / closes[0] - 1
         best = sorted(gains, key=lambda symbol: (-gains[symbol], symbol))[: self.hold]
-        moves = market.returns(63).std(axis=0)
-        calm = dict(zip(market.symbols, moves, strict=True))
+        calm = dict(zip(market.symbols, market.returns(63).std(axis=0), strict=True)) if best else {}
         typical = sorted(calm[symbol] for symbol in best)[len(best) // 2] if best else 0.0
         for symbol in market.symbols:
             if symbol in best and gains[symbol] > 0:

@@ -52,6 +52,15 @@ def test_a_shipped_strategy_trades_real_prices_and_does_not_fail(name):
     assert all(fill.strategy == SHIPPED[name].name for fill in filled(result))
 
 
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_a_shipped_strategy_takes_prices_from_their_first_bar_on(name):
+    """Without a past, nothing is divided by nothing: a warning of numpy would fail this test."""
+    result = backtest(
+        load_strategy(name), load_sp500(date(2018, 1, 2), date(2018, 2, 28), SYMBOLS), Setup(universe=sp500_20())
+    )
+    assert result.stopped == ()
+
+
 def test_the_library_is_what_ships():
     assert sorted(cls.__name__ for cls in SHIPPED.values()) == strategies.__all__
 

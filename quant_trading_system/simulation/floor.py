@@ -317,9 +317,9 @@ class TradingFloor:
             impact = self._impact.adverse(base, taken.by(order.side), quantity, self._window(view).volume)
             adverse += to_nearest_tick(impact, base)
         price = fill_price(order.side, base, adverse, order.limit_price)
-        if order.notional is not None:
-            wanted = live.wanted(price)
-            quantity = min(quantity, wanted)
+        if order.notional is not None:  # slippage makes it more shares, or fewer
+            cap, wanted = quantity if quantity < wanted else most, live.wanted(price)
+            quantity = available(wanted if cap is None else min(wanted, cap), view.budget, fractional=True)
         if view.budget is not None:
             view.budget -= quantity
         if taken is not None:

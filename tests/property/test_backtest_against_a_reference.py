@@ -24,7 +24,7 @@ from quant_trading_system.market.price_steps import Options
 from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
-from tests.support.independent_reference import Plan, Reference, Wish
+from tests.support.independent_reference import WHOLE_SHARES, Plan, Reference, Terms, Wish
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
 
 SEEDS = st.integers(0, 10**6)
@@ -51,10 +51,12 @@ def wish_of(said: object) -> Wish:
     return said
 
 
-def compare(chance: Random, history: PriceHistory, plan: Plan, *, parts: bool = False) -> runs.BacktestResult:
+def compare(
+    chance: Random, history: PriceHistory, plan: Plan, *, parts: bool = False, terms: Terms = WHOLE_SHARES
+) -> runs.BacktestResult:
     """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
     costs, shorts, seen = plans.random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
-    setup = runs.setup_of(history, costs, shorts=shorts)
+    setup = runs.setup_of(history, costs, shorts=shorts, terms=terms)
     result = backtest(seen, history, setup)
     bars = runs.bars_of(history)
     steps = list(steps_of(bars, plans.PAST))
@@ -68,6 +70,7 @@ def compare(chance: Random, history: PriceHistory, plan: Plan, *, parts: bool = 
         refused=runs.foreign_refusals(result),
         rejected=runs.rejections(result),
         before=closes_before(bars, plans.PAST),
+        terms=terms,
     )
     runs.require_agreement(result, seen, reference.run(steps, plan))
     return result
@@ -126,6 +129,27 @@ def test_orders_larger_than_the_volume_are_filled_in_parts(seed, daily):
     history = plans.random_history(chance, daily=daily)
     orders = plans.random_orders(chance, history)
     compare(chance, history, plans.both(chance, orders, plans.random_wishes(chance, history)), parts=True)
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.booleans(), st.booleans())
+def test_fractions_dollars_and_lots_are_traded_as_documented(seed, daily, parts):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    terms = plans.random_terms(chance, history)
+    orders = plans.in_fractions(chance, plans.random_orders(chance, history), history)
+    wishes = plans.random_wishes(chance, history) if chance.random() < 0.7 else {}
+    compare(chance, history, plans.both(chance, orders, wishes), parts=parts, terms=terms)
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.booleans())
+def test_groups_larger_than_the_volume_are_filled_in_parts(seed, daily):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    orders = plans.larger(chance, plans.with_exits(chance, plans.random_orders(chance, history), history))
+    wishes = plans.random_wishes(chance, history) if chance.random() < 0.5 else {}
+    compare(chance, history, plans.both(chance, orders, wishes), parts=True)
 
 
 @settings(max_examples=8, deadline=None)

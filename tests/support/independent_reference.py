@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from tests.support.reference_prices import BUY, SELL, Step, down
+from tests.support.reference_prices import BUY, NANO, SELL, Step, down, up
 from tests.support.reference_venue import Costs, Fill, ReferenceVenue, Sent, Want
 
 MAX_QUOTE_AGE = 15_000_000
@@ -47,6 +47,27 @@ Plan = Mapping[int, Sequence[Want | Wish]]
 """What a strategy says at the end of bars, which are counted from the first one that is traded."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """In what sizes symbols trade: lots in shares, where these are not one, and which symbols trade in parts of one."""
+
+    lots: Mapping[str, Fraction] = field(default_factory=dict)
+    fractionable: frozenset[str] = frozenset()
+
+    def lot(self, symbol: str) -> Fraction:
+        """Shares that orders are multiples of."""
+        return self.lots.get(symbol, Fraction(1))
+
+    def forbid(self, want: Want) -> bool:
+        """It is not of such a size."""
+        if want.is_fraction:
+            return want.symbol not in self.fractionable
+        return want.quantity % self.lot(want.symbol) != 0
+
+
+WHOLE_SHARES = Terms()
+
+
 @dataclass
 class Outcome:
     """What a run came to: all orders as they were sent, fills in order, equity and shares at the end of each bar."""
@@ -70,6 +91,7 @@ class Reference:
         refused: frozenset[int] = frozenset(),
         rejected: frozenset[int] = frozenset(),
         before: Mapping[str, Fraction] | None = None,
+        terms: Terms = WHOLE_SHARES,
     ) -> None:
         """Begin with cash alone.
 
@@ -79,6 +101,7 @@ class Reference:
             before: closes before the first step, which are too old to trade at.
         """
         self.cash, self.shorts, self.refused, self.rejected = cash, shorts, refused, rejected
+        self.terms = terms
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
         self.shares: dict[str, Fraction] = {}
@@ -140,6 +163,9 @@ class Reference:
             order.is_open = not is_last
             if fill is not None:
                 order.filled += fill.quantity
+                for other in order.exits:
+                    if other is not order and other.is_open and not is_last:
+                        other.size -= fill.quantity
                 self.shares[fill.symbol] = self.shares.get(fill.symbol, ZERO) + fill.side * fill.quantity
                 self.cash -= fill.side * fill.quantity * fill.price + fill.fee
         return bool(heard)
@@ -177,10 +203,10 @@ class Reference:
     def _change(self, pursuit: Pursuit, equity: Fraction) -> Fraction:
         """Shares to trade next: to zero first, where the position changes sides; 0 while it waits, or is over."""
         symbol, order = pursuit.wish.symbol, pursuit.order
-        if symbol not in self.venue.last or any(one is order or not one.takes_away for one in self._open_in(symbol)):
-            return ZERO
-        if pursuit.wanted is not None and order is not None and order.status != "filled":
+        if order is not None and not order.is_open and order.status != "filled" and pursuit.wanted is not None:
             del self._pursuits[symbol]
+            return ZERO
+        if symbol not in self.venue.last or any(one is order or not one.takes_away for one in self._open_in(symbol)):
             return ZERO
         if pursuit.wanted is None:
             pursuit.wanted, pursuit.order = self._sized(pursuit.wish, equity), None
@@ -196,9 +222,9 @@ class Reference:
         return [one for one in self.out.orders if one.is_open and one.want.symbol == symbol]
 
     def _sized(self, wish: Wish, equity: Fraction) -> Fraction:
-        """Shares to hold, whole ones."""
+        """Shares to hold, in lots."""
         bid, ask = self.venue.quote(wish.symbol)
-        size = down(abs(wish.weight) * equity / (ask if wish.weight > 0 else bid), Fraction(1))
+        size = down(abs(wish.weight) * equity / (ask if wish.weight > 0 else bid), self.terms.lot(wish.symbol))
         return size if wish.weight > 0 else -size
 
     def _trade(self, pursuit: Pursuit, side: int, quantity: Fraction) -> bool:
@@ -238,13 +264,18 @@ class Reference:
     def _send(self, want: Want, *, sells_held: bool = False) -> Sent:
         number = len(self.out.orders)
         is_refused = number in self.refused or self._is_refused(want)
+        size = self._size_of(want)
         if is_refused or number in self.rejected:
-            refused = [Sent(one, 0, "denied", is_open=False) for one in ((want,) if is_refused else want.members)]
+            members, asked = ((want,), want.quantity) if is_refused else (want.members, size)
+            refused = [Sent(one, status="denied", is_open=False, size=asked) for one in members]
             self.out.orders += refused
             return refused[0]
         only_shrinks = self._only_shrinks(want)
-        members = [Sent(one, number + place, sent_on=self.venue.day) for place, one in enumerate(want.members)]
+        members = [
+            Sent(one, number + place, sent_on=self.venue.day, size=size) for place, one in enumerate(want.members)
+        ]
         order = members[0]
+        order.most = self._most_of(want)
         order.only_shrinks, order.sells_held = only_shrinks, sells_held
         if len(members) > 1:
             for one in members:
@@ -258,6 +289,8 @@ class Reference:
         seen = self.venue.seen.get(want.symbol)
         if seen is None or self.venue.at - seen > MAX_QUOTE_AGE:
             return True
+        if self.terms.forbid(want):
+            return True
         bid, ask = self.venue.quote(want.symbol)
         if want.stop is not None and (want.stop < bid if want.side == BUY else want.stop > ask):
             return True
@@ -268,19 +301,33 @@ class Reference:
             return not self._only_shrinks(want)
         if len(want.members) > 1 and held * want.side < 0:
             return True
-        total = want.quantity + self._promised(want.symbol, want.side)
+        total = self._size_of(want) + self._promised(want.symbol, want.side)
         if want.side == BUY:
             return held < 0 and total > -held
-        opens = held <= 0 and self.shorts and want.quantity.denominator == 1
+        opens = held <= 0 and self.shorts and not want.is_fraction
         return not opens and total > max(held, ZERO)
 
     def _only_shrinks(self, want: Want) -> bool:
         held = self.shares.get(want.symbol, ZERO)
-        return held * want.side < 0 and want.quantity + self._promised(want.symbol, want.side) <= abs(held)
+        return held * want.side < 0 and self._size_of(want) + self._promised(want.symbol, want.side) <= abs(held)
+
+    def _size_of(self, want: Want) -> Fraction:
+        """Shares that it may become."""
+        if want.dollars is None:
+            return want.quantity
+        has_quote = want.symbol in self.venue.last
+        return up(want.dollars / self.venue.quote(want.symbol)[0], NANO) if has_quote else ZERO
+
+    def _most_of(self, want: Want) -> Fraction | None:
+        """Shares that an order in dollars closes at most: what they come to as it is sent."""
+        if want.dollars is None or self.shares.get(want.symbol, ZERO) * want.side >= 0:
+            return None
+        asked = want.limit or want.stop if want.side == BUY else None
+        return down(want.dollars / (asked or self.venue.far(want)), NANO)
 
     def _promised(self, symbol: str, side: int) -> Fraction:
         """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""
         alike = [one for one in self._open_in(symbol) if one.want.side == side]
-        plain = sum((one.want.quantity - one.filled for one in alike if not one.is_exit), ZERO)
+        plain = sum((one.size - one.filled for one in alike if not one.is_exit), ZERO)
         groups = {id(one.group): one for one in alike if one.is_exit}
         return plain + sum((one.to_close for one in groups.values()), ZERO)

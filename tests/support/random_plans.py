@@ -12,7 +12,7 @@ import numpy as np
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
-from tests.support.independent_reference import Plan, Wish
+from tests.support.independent_reference import Plan, Terms, Wish
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
 from tests.support.reference_venue import STOPS, Costs, Want
 
@@ -178,6 +178,43 @@ def random_wishes(chance: Random, history: PriceHistory) -> Plan:
                 said[symbol] = weight
                 plan.setdefault(bar, []).append(Wish(symbol, weight))
     return plan
+
+
+def larger(chance: Random, plan: Plan) -> Plan:
+    """The same with some of the orders many times as large."""
+    return {bar: [_larger(chance, one) for one in said] for bar, said in plan.items()}
+
+
+def _larger(chance: Random, one: Want | Wish) -> Want | Wish:
+    return replace(one, quantity=one.quantity * chance.choice((1, 8, 40))) if isinstance(one, Want) else one
+
+
+def random_terms(chance: Random, history: PriceHistory) -> Terms:
+    """Most symbols trade in parts of a share, some in lots."""
+    fractionable = frozenset(symbol for symbol in history.symbols if chance.random() < 0.8)
+    lots = {symbol: Fraction(chance.choice(("1", "1", "0.1", "0.001", "10"))) for symbol in history.symbols}
+    return Terms({symbol: lot for symbol, lot in lots.items() if lot >= 1 or symbol in fractionable}, fractionable)
+
+
+def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:
+    """The same with parts of shares, or dollars, for some of the orders that may have them."""
+    changed: dict[int, list[Want | Wish]] = {}
+    for bar, said in plan.items():
+        for one in said:
+            close = history.close(one.symbol, PAST + bar)
+            if isinstance(one, Want) and close is not None and chance.random() < 0.7:
+                one = _in_fractions(chance, one, Fraction(close))
+            changed.setdefault(bar, []).append(one)
+    return changed
+
+
+def _in_fractions(chance: Random, want: Want, close: Fraction) -> Want:
+    if want.kind == "trailing_stop":
+        return want
+    part = chance.choice((10, 1000, 10**9))
+    quantity = Fraction(chance.randrange(2 * part, 50 * part), part)
+    dollars = half_up(close * chance.randrange(2, 50), CENT) if chance.random() < 0.5 else None
+    return replace(want, time_in_force="day", quantity=quantity if dollars is None else Fraction(0), dollars=dollars)
 
 
 def both(chance: Random, orders: Plan, wishes: Plan) -> Plan:

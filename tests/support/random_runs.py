@@ -22,7 +22,7 @@ from quant_trading_system.simulation.models import FillModel, LatencyModel, Slip
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
-from tests.support.independent_reference import Outcome, Plan, Wish
+from tests.support.independent_reference import WHOLE_SHARES, Outcome, Plan, Terms, Wish
 from tests.support.random_plans import PAST, SESSIONS
 from tests.support.reference_prices import BUY, Bar, Step, volume_of_day
 from tests.support.reference_venue import Costs, Fill, Want
@@ -76,6 +76,7 @@ def _as_order(want: Want) -> Order:
         symbol=want.symbol,
         side=OrderSide.BUY if want.side == BUY else OrderSide.SELL,
         quantity=exact(want.quantity),
+        notional=_exact_or_none(want.dollars),
         order_type=OrderType(want.kind),
         time_in_force=TimeInForce(want.time_in_force),
         order_class=_class_of(want),
@@ -115,7 +116,13 @@ def _exact_or_none(value: Fraction | None) -> Decimal | None:
     return None if value is None else exact(value)
 
 
-def setup_of(history: PriceHistory, costs: Costs, *, shorts: bool) -> bootstrap.Setup:
+def setup_of(
+    history: PriceHistory,
+    costs: Costs,
+    *,
+    shorts: bool,
+    terms: Terms = WHOLE_SHARES,
+) -> bootstrap.Setup:
     """An account with these costs and limits that are out of the way."""
 
     def since_ever(rate: Fraction) -> tuple[Rate, ...]:
@@ -124,7 +131,15 @@ def setup_of(history: PriceHistory, costs: Costs, *, shorts: bool) -> bootstrap.
     return bootstrap.Setup(
         cash=exact(CASH),
         limits=limits_with(**LOOSE, allow_short=shorts),
-        universe=Universe(Instrument(symbol=symbol, shortable=True) for symbol in history.symbols),
+        universe=Universe(
+            Instrument(
+                symbol=symbol,
+                shortable=True,
+                lot=exact(terms.lot(symbol)),
+                fractionable=symbol in terms.fractionable,
+            )
+            for symbol in history.symbols
+        ),
         first_bar=PAST,
         run="planned",
         policy=ExecutionPolicy(algorithm_from_adv=None),
@@ -221,7 +236,7 @@ def require_agreement(result: BacktestResult, seen: Planned, reference: Outcome)
         (one.order.symbol, one.order.side.sign, Fraction(one.quantity), str(one.status).replace("rejected", "denied"))
         for one in result.account.system.orders.orders()
     ]
-    assert orders == [(one.want.symbol, one.want.side, one.want.quantity, one.status) for one in reference.orders]
+    assert orders == [(one.want.symbol, one.want.side, one.size, one.status) for one in reference.orders]
     fills = [
         Fill(_since(one.at), one.symbol, one.side.sign, Fraction(one.quantity), Fraction(one.price), Fraction(one.fee))
         for one in result.record.fills

@@ -13,6 +13,7 @@ from datetime import date
 from fractions import Fraction
 
 CENT = Fraction(1, 100)
+NANO = Fraction(1, 10**9)
 BUY, SELL = 1, -1
 
 Prices = tuple[Fraction, ...]

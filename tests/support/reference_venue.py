@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
-from tests.support.reference_prices import BUY, CENT, SELL, Step, against, down, quote_around, tick_of, up
+from tests.support.reference_prices import BUY, CENT, NANO, SELL, Step, against, down, quote_around, tick_of, up
 
 GTC_LASTS = timedelta(days=90)
 STOPS = ("stop", "stop_limit", "trailing_stop")
@@ -23,6 +23,7 @@ class Want:
     Attributes:
         profit, loss: prices of the exits of a bracket, OTO or OCO order; `loss_limit`: of a stop-loss with a limit.
         leaves: the exits alone, for what is held: an OCO order.
+        dollars: what it is to trade in the place of a quantity, which is 0 then.
     """
 
     symbol: str
@@ -38,6 +39,12 @@ class Want:
     loss: Fraction | None = None
     loss_limit: Fraction | None = None
     leaves: bool = False
+    dollars: Fraction | None = None
+
+    @property
+    def is_fraction(self) -> bool:
+        """It is for a part of a share, or may be."""
+        return self.dollars is not None or self.quantity.denominator != 1
 
     @property
     def members(self) -> tuple[Want, ...]:
@@ -92,7 +99,9 @@ class Sent:
     Attributes:
         number: in the order of sending.
         is_open: as far as the account has heard; `filled`: shares, likewise.
-        left: shares that have not traded yet; `rests`: a limit that the far side did not reach.
+        size: shares that it is for, or at most becomes if it is in dollars, as the account reckons.
+        traded, paid: shares and dollars so far; `most`: shares that an order in dollars may come to at most.
+        rests: a limit that the far side did not reach.
         best: the best last price since its arrival.
         sent_on: the day on which it was sent.
         is_set_off: a stop that has become another order.
@@ -108,7 +117,10 @@ class Sent:
     status: str = "sent"
     is_open: bool = True
     filled: Fraction = Fraction(0)
-    left: Fraction = Fraction(0)
+    size: Fraction = Fraction(0)
+    traded: Fraction = Fraction(0)
+    paid: Fraction = Fraction(0)
+    most: Fraction | None = None
     rests: bool = False
     best: Fraction = Fraction(0)
     sent_on: date = date.min
@@ -121,12 +133,24 @@ class Sent:
     sells_held: bool = False
 
     def __post_init__(self) -> None:
-        self.left = self.want.quantity
+        self.size = self.size or self.want.quantity
+
+    def left(self, price: Fraction) -> Fraction:
+        """Shares that it still is to trade, if one costs `price`."""
+        if self.want.dollars is None:
+            return self.want.quantity - sum(one.traded for one in self.exits)
+        bought = down((self.want.dollars - self.paid) / price, NANO)
+        return bought if self.most is None else min(bought, self.most - self.traded)
 
     @property
     def is_exit(self) -> bool:
         """It belongs to a group, and closes."""
         return bool(self.group) and self is not self.entry
+
+    @property
+    def exits(self) -> Sequence[Sent]:
+        """The orders that trade the same shares: the exits of its group, or it alone."""
+        return [one for one in self.group if one.is_exit] if self.is_exit else [self]
 
     @property
     def takes_away(self) -> bool:
@@ -135,8 +159,9 @@ class Sent:
 
     @property
     def to_close(self) -> Fraction:
-        """Shares that the exits of its group may trade."""
-        return self.want.quantity if self.entry is None else self.entry.filled
+        """Shares that the exits of its group may still trade."""
+        begun = self.want.quantity if self.entry is None else self.entry.filled
+        return begun - sum(one.filled for one in self.exits)
 
 
 class ReferenceVenue:
@@ -283,19 +308,20 @@ class ReferenceVenue:
     def _fill(self, order: Sent, price: Fraction) -> None:
         """Trade as much as there is for us; all or nothing where the order says so."""
         want = order.want
-        quantity = order.left
+        quantity = left = order.left(price)
         if self.costs.participation is not None:
-            quantity = min(quantity, down(self._budget[want.symbol], Fraction(1)))
-            if not quantity or (want.time_in_force == "fok" and quantity < order.left):
+            quantity = min(quantity, down(self._budget[want.symbol], NANO if want.is_fraction else Fraction(1)))
+            if not quantity or (want.time_in_force == "fok" and quantity < left):
                 return
             self._budget[want.symbol] -= quantity
-        order.left -= quantity
+        order.traded += quantity
+        order.paid += quantity * price
         fee = up(quantity * self.costs.fee_a_share, CENT)
         if want.side == SELL:
             fee += up(quantity * price * self.costs.fee_of_sales, CENT)
         fill = Fill(self.at, want.symbol, want.side, quantity, price, fee)
         self.fills.append(fill)
-        if order.left:
+        if quantity < left:
             order.status = "partially_filled"
             self.reports.append((self.at + self.costs.report_takes, order, fill, False))
         else:

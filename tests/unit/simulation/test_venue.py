@@ -246,6 +246,16 @@ def test_a_dollar_sale_stops_at_the_shares_that_it_reserved():
     assert desk.status(order) == "filled"
 
 
+def test_a_dollar_sale_brings_its_dollars_at_the_price_with_slippage():
+    desk = VenueDesk(fills=FillModel(participation=Decimal(1)), slippage=SlippageModel(bps=Decimal(100)))
+    desk.quote(volume="2")
+    desk.buy(2)
+    order = desk.sell(notional=Decimal("99.98"))
+    desk.quote("200", "200.02", "200", volume="100")
+    assert desk.fills(order) == [("0.504949494", "198.00")]
+    assert desk.status(order) == "filled"
+
+
 def test_fractions_of_shares_trade_as_they_are():
     desk = quoted()
     assert desk.fills(desk.buy("0.123456789")) == [("0.123456789", "100.02")]

@@ -17,9 +17,11 @@ if str(ROOT) not in sys.path:  # however pytest was started, ``tests.support.…
     sys.path.insert(0, str(ROOT))
 
 from quant_trading_system.simulation.storm.catalogue import NAMES  # noqa: E402 - found once the lines above have run
+from tests.support.unclosed import warn_of_unclosed_databases  # noqa: E402 - the same
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
+warn_of_unclosed_databases()
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,13 @@ version_of() { # PYTHON
   "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'
 }
 
+known_as() { # PYTHON
+  local version
+  if version=$(version_of "$1" 2>/dev/null); then
+    echo ": $1 is Python $version"
+  fi
+}
+
 install_libraries() {
   local python
   python=$(find_python)
@@ -54,7 +61,7 @@ install_package() {
 find_python() {
   local candidate
   if [ -n "${PYTHON:-}" ]; then
-    is_usable "$PYTHON" 99 || fail "PYTHON=$PYTHON cannot be used. $PYTHON_NEEDED"
+    is_usable "$PYTHON" 99 || fail "PYTHON=$PYTHON cannot be used$(known_as "$PYTHON"). $PYTHON_NEEDED"
     echo "$PYTHON"
     return
   fi
@@ -64,7 +71,8 @@ find_python() {
       return
     fi
   done
-  fail "No Python 3.11 to 3.$NEWEST_WITH_WHEELS was found under the names python3, python3.11 and so on. $PYTHON_NEEDED"
+  fail "No Python 3.11 to 3.$NEWEST_WITH_WHEELS was found under the names python3, python3.11 and so \
+on$(known_as python3). $PYTHON_NEEDED"
 }
 
 is_usable() { # PYTHON NEWEST_MINOR_VERSION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -68,7 +69,22 @@ async def run_venue(settings: VenueSettings, real: Clock, announce: Announce) ->
         MarketDataError: there are no such prices.
     """
     specs = _accounts(settings)
-    store = None if settings.database is None else Store(settings.database, real)
+    with _opened(settings, real) as store:
+        await _run(settings, real, specs, store, lambda bound: announce(_card(bound, specs)))
+
+
+def _opened(settings: VenueSettings, real: Clock) -> AbstractContextManager[Store | None]:
+    """The venue's file while it runs; None for a venue that forgets."""
+    return nullcontext() if settings.database is None else closing(Store(settings.database, real))
+
+
+async def _run(
+    settings: VenueSettings,
+    real: Clock,
+    specs: list[AccountSpec],
+    store: Store | None,
+    ready: Callable[[Address], None],
+) -> None:
     scenery = _scenery(settings, store, real.now())
     scene = open_scene(settings.wishes, scenery.start)
     resumed = None if store is None else store.resumed_at()
@@ -77,14 +93,7 @@ async def run_venue(settings: VenueSettings, real: Clock, announce: Announce) ->
     if store is not None:
         store.begin(scenery, host)
     front = Front(host, real, settings.per_minute)
-    await serve(
-        front,
-        settings.address,
-        settings.token,
-        store,
-        lambda bound: announce(_card(bound, specs)),
-        ends_with_input=settings.ends_with_input,
-    )
+    await serve(front, settings.address, settings.token, store, ready, ends_with_input=settings.ends_with_input)
 
 
 def _accounts(settings: VenueSettings) -> list[AccountSpec]:

@@ -80,11 +80,7 @@ class Store:
         self._host: Host | None = None
         self._changed = asyncio.Event()
         try:
-            self._database = sqlite3.connect(path, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS venue (name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT"
-            )
+            self._database = _opened(path)
         except sqlite3.Error as error:
             raise ConfigurationError(f"{path} cannot be used as a venue's file: {error}") from error
 
@@ -129,6 +125,10 @@ class Store:
             self._write("state", msgspec.json.encode(_state_of(self._host)))
             self._host.is_saved = True
 
+    def close(self) -> None:
+        """Let go of the file; nothing is saved by that."""
+        self._database.close()
+
     def _restore(self, state: _State, host: Host) -> None:
         desks = {desk.spec.name: desk for desk in host.desks}
         for kept in state.accounts:
@@ -155,6 +155,17 @@ class Store:
             return msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError as error:
             raise ConfigurationError(f"{self._path} was not written by this version: {error}") from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE IF NOT EXISTS venue (name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def _state_of(host: Host) -> _State:

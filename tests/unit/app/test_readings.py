@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -122,11 +123,11 @@ def test_the_chain_is_sound_until_somebody_cuts_the_end(demo, tmp_path):
     scribe = Scribe(tmp_path / "cut")
     scribe.send()
     scribe.close()
-    cut = Follower(tmp_path / "cut")
-    cut.catch_up()
-    with sqlite3.connect(cut.path) as connection:
-        connection.execute("DELETE FROM entries WHERE seq = 3")
-    status = chain_status(cut)
+    with closing(Follower(tmp_path / "cut")) as cut:
+        cut.catch_up()
+        with closing(sqlite3.connect(cut.path, isolation_level=None)) as connection:
+            connection.execute("DELETE FROM entries WHERE seq = 3")
+        status = chain_status(cut)
     assert not status.is_sound
     assert "missing" in status.says
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -77,7 +78,7 @@ def test_a_damaged_entry_stops_it_there_and_is_named(scribe, follower):
     scribe.send()
     follower.catch_up()
     scribe.send()
-    with sqlite3.connect(follower.path) as connection:
+    with closing(sqlite3.connect(follower.path, isolation_level=None)) as connection:
         other = "CAST(replace(CAST(body AS TEXT), 'KO', 'PG') AS BLOB)"
         connection.execute(f"UPDATE entries SET body = {other} WHERE seq = 5")
     follower.poll()

@@ -1,5 +1,6 @@
 """Executions move the venue's prices for everybody, and queues, spreads and volumes are what was asked for."""
 
+from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -25,8 +26,7 @@ A_TENTH = 30_000_000
 """Shares of KO, about a tenth of its day."""
 
 
-def life(path=None):
-    store = None if path is None else Store(path, ManualClock(OPEN))
+def life(store=None):
     clock = SteppedClock((store and store.resumed_at()) or OPEN)
     host = Host(MARKET, clock, [RICH, BOB], RULES._replace(realism=REALISM))
     if store is not None:
@@ -36,7 +36,7 @@ def life(path=None):
         )  # fmt: skip
         store.begin(scenery, host)
     host.begin()
-    return store, host, clock
+    return host, clock
 
 
 def go_on(host, clock, **span):
@@ -59,7 +59,7 @@ def moved_by(host, day=MONDAY, *, after=None):
 
 
 def test_everybody_sees_later_prices_moved_and_nobody_earlier_ones():
-    _, host, clock = life()
+    host, clock = life()
     go_on(host, clock, minutes=10)
     other = host.desks[1].venue
     before = host.market.quote("KO")
@@ -81,7 +81,7 @@ def test_everybody_sees_later_prices_moved_and_nobody_earlier_ones():
 
 
 def test_a_sale_takes_back_what_a_purchase_did():
-    _, host, clock = life()
+    host, clock = life()
     go_on(host, clock, minutes=10)
     trade(host)
     go_on(host, clock, minutes=1)
@@ -90,7 +90,7 @@ def test_a_sale_takes_back_what_a_purchase_did():
 
 
 def test_the_second_order_of_a_minute_pays_for_the_first_and_the_next_minute_does_not():
-    _, host, clock = life()
+    host, clock = life()
     go_on(host, clock, minutes=10)
     paid = []
     for wait in ({"seconds": 1}, {"minutes": 1}, {}):
@@ -103,19 +103,22 @@ def test_the_second_order_of_a_minute_pays_for_the_first_and_the_next_minute_doe
 
 
 def test_what_was_moved_stays_moved_after_a_restart(tmp_path):
-    store, host, clock = life(tmp_path / "venue.db")
-    go_on(host, clock, minutes=10)
-    trade(host)
-    go_on(host, clock, minutes=1)
-    store.save()
-    again, revived, _ = life(tmp_path / "venue.db")
-    assert revived.market.quote("KO") == host.market.quote("KO")
-    assert revived.tape.interventions("KO") == host.tape.interventions("KO")
-    assert again.scenery().realism == REALISM
+    path = tmp_path / "venue.db"
+    with closing(Store(path, ManualClock(OPEN))) as store:
+        host, clock = life(store)
+        go_on(host, clock, minutes=10)
+        trade(host)
+        go_on(host, clock, minutes=1)
+        store.save()
+    with closing(Store(path, ManualClock(OPEN))) as again:
+        revived, _ = life(again)
+        assert revived.market.quote("KO") == host.market.quote("KO")
+        assert revived.tape.interventions("KO") == host.tape.interventions("KO")
+        assert again.scenery().realism == REALISM
 
 
 def test_an_operators_price_stands():
-    _, host, clock = life()
+    host, clock = life()
     go_on(host, clock, minutes=10)
     act = Intervention(host.market.now_ns + 1_000, Doing.HOLD, 60_000_000, 59_990_000, 60_010_000)
     host.intervene("KO", act)
@@ -139,7 +142,7 @@ def test_the_spread_is_wider_at_the_opening_and_the_volume_even(steps):
 
 
 def test_nothing_trades_around_the_session_so_no_queue_moves():
-    _, host, clock = life()
+    host, clock = life()
     go_on(host, clock, minutes=10)
     assert host.market.volume("KO") > 0
     clock.leap_to(CLOSE + timedelta(minutes=30))

@@ -1,5 +1,7 @@
 """What survives a restart, and what is refused instead of guessed."""
 
+import asyncio
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -18,6 +20,7 @@ from quant_trading_system.simulation.alpaca_server.store import Scenery, Store
 from quant_trading_system.simulation.alpaca_server.tape import Doing, Intervention
 from quant_trading_system.simulation.alpaca_server.venue_time import SteppedClock
 from quant_trading_system.simulation.records import OrderQuery
+from tests.support.counted_calls import counted_calls
 from tests.support.venue_front import ALICE, BOB, OPEN, RULES, monday
 
 REAL = ManualClock(datetime(2026, 3, 1, tzinfo=UTC))
@@ -27,14 +30,26 @@ ALL = OrderQuery(status="all", limit=500)
 REST = {**BUY, "type": "limit", "limit_price": "500", "time_in_force": "gtc"}
 
 
-def life(path, specs=(ALICE, BOB)):
-    """A venue on this file, begun and ready."""
-    store = Store(path, REAL)
-    clock = SteppedClock(store.resumed_at() or OPEN)
-    host = Host(monday(), clock, list(specs), RULES)
-    store.begin(SCENERY, host)
-    host.begin()
-    return store, host, clock
+@pytest.fixture
+def opened():
+    """Opens a venue's file, which is closed after the test."""
+    with ExitStack() as files:
+        yield lambda path: files.enter_context(closing(Store(path, REAL)))
+
+
+@pytest.fixture
+def life(opened):
+    """Begins a venue on a file."""
+
+    def begin(path, specs=(ALICE, BOB)):
+        store = opened(path)
+        clock = SteppedClock(store.resumed_at() or OPEN)
+        host = Host(monday(), clock, list(specs), RULES)
+        store.begin(SCENERY, host)
+        host.begin()
+        return store, host, clock
+
+    return begin
 
 
 def go_on(host, clock, **span):
@@ -53,7 +68,7 @@ def facts(host):
     return [str(fact) for fact in found]
 
 
-def test_a_venue_goes_on_as_if_it_had_never_ended(tmp_path):
+def test_a_venue_goes_on_as_if_it_had_never_ended(tmp_path, life):
     store, host, clock = life(tmp_path / "venue.db")
     desk = host.desks[0]
     desk.venue.submit_request(BUY)
@@ -76,14 +91,14 @@ def test_a_venue_goes_on_as_if_it_had_never_ended(tmp_path):
     assert facts(revived) == facts(host)
 
 
-def test_what_was_missed_happens_when_the_venue_is_back(tmp_path):
+def test_what_was_missed_happens_when_the_venue_is_back(tmp_path, life, opened):
     """Sessions open and close, day orders expire, and resting orders meet the prices of the meantime."""
     store, host, clock = life(tmp_path / "venue.db")
     day = host.desks[0].venue.submit_request({**REST, "time_in_force": "day"})
     gtc = host.desks[0].venue.submit_request({**REST, "symbol": "KO", "side": "sell", "limit_price": "90"})
     go_on(host, clock, minutes=1)
     store.save()
-    again = Store(tmp_path / "venue.db", REAL)
+    again = opened(tmp_path / "venue.db")
     late = SteppedClock(OPEN + timedelta(days=2, hours=1))
     revived = Host(monday(), late, [ALICE, BOB], RULES)
     again.begin(SCENERY, revived)
@@ -94,14 +109,14 @@ def test_what_was_missed_happens_when_the_venue_is_back(tmp_path):
     assert venue.get(gtc.venue_order_id).broker_status in ("new", "filled")
 
 
-def test_an_account_that_is_missing_is_refused(tmp_path):
+def test_an_account_that_is_missing_is_refused(tmp_path, life):
     store, _, _ = life(tmp_path / "venue.db")
     store.save()
     with pytest.raises(ConfigurationError, match="account bob; name it with --account"):
         life(tmp_path / "venue.db", [ALICE])
 
 
-def test_an_account_may_be_added(tmp_path):
+def test_an_account_may_be_added(tmp_path, life):
     store, host, _ = life(tmp_path / "venue.db", [ALICE])
     host.desks[0].venue.submit_request(BUY)
     store.save()
@@ -110,17 +125,17 @@ def test_an_account_may_be_added(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database, but long enough to be taken for one" * 20])
-def test_a_file_that_is_something_else_is_refused_or_made_anew(tmp_path, content):
+def test_a_file_that_is_something_else_is_refused_or_made_anew(tmp_path, opened, content):
     path = tmp_path / "venue.db"
     path.write_bytes(content)
     if content:
         with pytest.raises(ConfigurationError, match="cannot be used as a venue's file"):
-            Store(path, REAL)
+            opened(path)
     else:
-        assert Store(path, REAL).scenery() is None
+        assert opened(path).scenery() is None
 
 
-def test_a_state_of_another_version_is_refused(tmp_path):
+def test_a_state_of_another_version_is_refused(tmp_path, life):
     store, _, _ = life(tmp_path / "venue.db")
     store._write("state", b'{"now": "2026"}')
     with pytest.raises(ConfigurationError, match="was not written by this version"):
@@ -140,13 +155,22 @@ def settings(**fields):
     return VenueSettings(**{**defaults, **fields})
 
 
-def test_a_file_keeps_to_the_options_that_it_was_made_with(tmp_path):
+def test_a_file_keeps_to_the_options_that_it_was_made_with(tmp_path, life):
     store, _, _ = life(tmp_path / "venue.db")
     same = settings(database=tmp_path / "venue.db")
     assert assembly._scenery(same, store, datetime(2027, 1, 1, tzinfo=UTC)).start == OPEN
     other = same._replace(wishes=same.wishes._replace(seed=8))
     with pytest.raises(ConfigurationError, match="belongs to a market with seed 7"):
         assembly._scenery(other, store, OPEN)
+
+
+def test_a_venue_that_is_refused_lets_go_of_its_file(tmp_path, life, monkeypatch):
+    life(tmp_path / "venue.db")
+    closed = counted_calls(monkeypatch, Store, "close")
+    wishes = settings().wishes._replace(seed=8)
+    with pytest.raises(ConfigurationError, match="seed 7"):
+        asyncio.run(assembly.run_venue(settings(wishes=wishes, database=tmp_path / "venue.db"), REAL, print))
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize(

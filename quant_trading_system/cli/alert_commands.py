@@ -109,7 +109,7 @@ def watch(name: Name = "", settings: Settings = None) -> None:
     import asyncio
     import os
     import sys
-    from contextlib import suppress
+    from contextlib import closing, suppress
 
     from quant_trading_system.app.alerting.settings import read_settings
     from quant_trading_system.app.alerting.watch import watch_of
@@ -122,11 +122,10 @@ def watch(name: Name = "", settings: Settings = None) -> None:
 
     directory, clock, chosen = account_directory(name), SystemClock(), read_settings(_settings(settings))
     log_to(sys.stderr, clock, Secrets(os.environ, values=chosen.secrets))
-    follower = Follower(directory)
     engine = EngineWatch(directory, host_latch_path())
-    watching = watch_of(directory, follower, lambda: engine.look(follower), chosen, clock)
-    screen().print(f"watching {directory}; {', '.join(chosen.groups)} will be told", markup=False)
-    with suppress(KeyboardInterrupt):
+    with closing(Follower(directory)) as follower, suppress(KeyboardInterrupt):
+        watching = watch_of(directory, follower, lambda: engine.look(follower), chosen, clock)
+        screen().print(f"watching {directory}; {', '.join(chosen.groups)} will be told", markup=False)
         asyncio.run(watching.run())
 
 

@@ -64,4 +64,6 @@ def _why_closed(path: Path, error: OSError | ValueError) -> str:
         return f"{path} does not exist"
     if number == errno.EACCES:
         return f"{path} cannot be read by this user; run: chmod u+r {shlex.quote(str(path))}"
+    if "\0" in str(path):
+        return f"{str(path)!r} cannot be opened: it has a null byte"
     return f"{path} cannot be opened: {error}"

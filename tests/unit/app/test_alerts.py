@@ -7,6 +7,7 @@ import json
 import logging
 import shlex
 import threading
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -84,6 +85,7 @@ class Scene:
             directory="",
         )
         self.chosen = chosen
+        self.followers = ExitStack()
         self.watch = self.made()
         self.watch.begin()
 
@@ -91,8 +93,13 @@ class Scene:
         """A new process that watches."""
         groups = {"first": (self.phone, self.mail), "second": (self.partner,)}
         delivery = Delivery(groups, self.clock, self.chosen.most_per_minute)
-        follower, book = Follower(self.directory), AlertBook(self.directory)
+        follower = self.followers.enter_context(closing(Follower(self.directory)))
+        book = AlertBook(self.directory)
         return AlertWatch(follower, lambda: self.reading, book, self.chosen, delivery, self.clock, at_once)
+
+    def close(self) -> None:
+        self.followers.close()
+        self.scribe.close()
 
     def halt(self, activation: int = 1, level: HaltLevel = HaltLevel.HALTED, at: datetime | None = None) -> None:
         self.scribe.write(
@@ -125,7 +132,7 @@ class Scene:
 def scene(tmp_path):
     made = Scene(tmp_path)
     yield made
-    made.scribe.journal.close()
+    made.close()
 
 
 # -- seen and told ---------------------------------------------------------------------------------------------------
@@ -247,7 +254,7 @@ def test_a_first_start_tells_nothing_of_the_past(tmp_path):
     scene.look()
     scene.stop_strategy("after")
     scene.look()
-    scene.scribe.journal.close()
+    scene.close()
     assert [title.split()[3] for title in scene.phone.titles] == ["after"]
 
 

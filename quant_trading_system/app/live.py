@@ -52,6 +52,7 @@ from quant_trading_system.execution.broker_times import told_times
 from quant_trading_system.execution.credentials import TradingMode
 from quant_trading_system.execution.doubts import ABSENT_AFTER
 from quant_trading_system.execution.halt_board import HaltBoard
+from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.quotes import QuoteBoard
@@ -225,7 +226,7 @@ class LiveAccount:
         guard.vitals = partial(vitals_of, clock, system.monitor, {"orders": broker.session, "prices": feed.session})
         system.orders.lives.watch.on_notice(alarms)
         books, assets = past.books if past else None, None if around.is_stepped else lines.client
-        statements = AlpacaStatements(lines.client, broker.names)
+        statements = AlpacaStatements(lines.client, broker.names, broker.submitted)
         reconciliation = Reconciliation(system, statements, books, alarms, tell, times, assets)
         if not around.is_stepped:  # then prices are those of a recorded market
             system.monitor.doubt_single_prices()
@@ -300,11 +301,17 @@ class LiveAccount:
     async def _settle_doubts(self) -> None:
         """Ask about orders in doubt until the broker has shown them, or has denied them for long enough.
 
-        A process that asks once and gives up can never find out that an order did not arrive.
+        First by lists, which deny nothing, then by id. A process that asks once and gives up can never find out that
+        an order did not arrive.
         """
         orders, clock = self.system.orders, self.system.ports.clock
         began = clock.monotonic()
-        while doubtful := [record for record in orders.open_orders() if record.status is OrderStatus.IN_DOUBT]:
+
+        def in_doubt() -> list[OrderRecord]:
+            return [record for record in orders.open_orders() if record.status is OrderStatus.IN_DOUBT]
+
+        await orders.resolve_listed(record.order_id for record in in_doubt())
+        while doubtful := in_doubt():
             _raise_failure(self._streams)
             for record in doubtful:
                 try:

@@ -19,17 +19,19 @@ from quant_trading_system.core.exceptions import (
     NotSent,
     OutcomeUnknown,
 )
-from quant_trading_system.core.numbers import CENT, ZERO
+from quant_trading_system.core.numbers import CENT
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.alpaca_api import no_answer
 from quant_trading_system.execution.alpaca_client import AlpacaClient
 from quant_trading_system.execution.alpaca_errors import TOO_MANY_REQUESTS
 from quant_trading_system.execution.alpaca_followed import FollowedOrders
+from quant_trading_system.execution.alpaca_lists import look_up
 from quant_trading_system.execution.alpaca_models import AlpacaOrder
 from quant_trading_system.execution.alpaca_recovery import (
     find_order,
     name_legs,
     read_account_since,
+    read_executions,
     read_order,
     under_our_names,
 )
@@ -39,7 +41,6 @@ from quant_trading_system.execution.alpaca_wire import (
     broker_order,
     broker_position,
     difference,
-    execution_of_fill,
 )
 from quant_trading_system.execution.backoff import Backoff
 from quant_trading_system.execution.broker import (
@@ -49,6 +50,8 @@ from quant_trading_system.execution.broker import (
     BrokerUpdate,
     Execution,
     Listener,
+    OnBooks,
+    Shown,
 )
 from quant_trading_system.execution.credentials import Access, require_account
 from quant_trading_system.execution.leg_names import LegNames
@@ -79,6 +82,7 @@ class AlpacaBroker:
         stream: the stream of order updates, with its counts.
         session: keeps it alive; orders that add risk leave only while it is up.
         names: of the legs of groups, which have the broker's own ids there.
+        submitted: when an order was, by the broker's id; None when nothing was heard of it.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class AlpacaBroker:
         self._seed = seed
         self.names = LegNames()
         self._orders = FollowedOrders(market_clock or clock, notify, self.names, doubt=self._doubt)
+        self.submitted = self._orders.submitted
         self.stream = OrderStream(
             opener,
             access,
@@ -239,17 +244,11 @@ class AlpacaBroker:
 
     async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
         with no_answer(client_order_id, BrokerRejected, NotSent, ValueError):
-            evidence = await read_order(self._client, client_order_id, self.names)
-            if not evidence.orders:
-                return ()
-            order = evidence.orders[0]
-            fills = tuple(execution_of_fill(fill) for fill in evidence.fills.get(order.id, ()))
-        total = sum((fill.quantity for fill in fills), ZERO)
-        handed_on = evidence.handed_on.get(order.id, ZERO)
-        if total not in (order.filled_qty, order.filled_qty - handed_on):
-            message = f"the history shows {total} of {order.filled_qty} filled shares; ask again"
-            raise OutcomeUnknown(message, client_order_id)
-        return fills
+            return await read_executions(self._client, client_order_id, self.names)
+
+    async def look_up(self, orders: Mapping[str, OnBooks]) -> tuple[Shown, ...]:
+        with no_answer("", BrokerRejected):
+            return await look_up(self._client, self._orders, self.names, orders)
 
     async def open_orders(self) -> tuple[BrokerOrder, ...]:
         with no_answer("", BrokerRejected, NotSent, ValueError):
@@ -322,7 +321,7 @@ class AlpacaBroker:
         async with self._reading:
             try:
                 begin, followed = self._orders.anchor, self._orders.open_ids
-                evidence = await read_account_since(self._client, begin, followed, self.names)
+                evidence = await read_account_since(self._client, begin, followed, self.names, self.submitted)
             except (BrokerRejected, NotSent, OutcomeUnknown) as error:
                 self._tell(NoticeKind.NO_HISTORY, str(error))
                 return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import msgspec
@@ -86,6 +86,11 @@ class FollowedOrders:
         """The client order ids of the orders that were sent and that the broker has not shown yet."""
         return tuple(identity for identity, trail in self._open.items() if not trail.order_id)
 
+    def submitted(self, order_id: str) -> datetime | None:
+        """When the order of the broker's id was submitted; None when nothing was heard of it."""
+        trail = self._shown.get(order_id)
+        return None if trail is None else trail.submitted_at
+
     # -- our own orders ------------------------------------------------------------------------------------------
 
     def begin(self, order: Order) -> None:
@@ -153,6 +158,25 @@ class FollowedOrders:
                 self._hear(order)
                 self._hear_legs(order)
 
+    def hear_listed(self, order: AlpacaOrder, evidence: Evidence, known: Iterable[Execution]) -> bool:
+        """Take an order of ours that a list shows; False when something newer was heard of it, or it is in question.
+
+        Args:
+            evidence: its executions, if listeners lack any; known: those that they have, otherwise.
+        """
+        if self._contradicts(order):
+            return False
+        trail = self._trail(order.client_order_id)
+        if trail.corrected_at is not None:
+            return False
+        trail.handed_on = evidence.handed_on.get(order.id, trail.handed_on)
+        trail.recall(known)
+        for fill in evidence.fills.get(order.id, ()):
+            self._hear_fill(order, fill)
+        self._hear(order)
+        self._hear_legs(order)
+        return trail.is_as(order)
+
     def set_apart(self, client_order_id: str, why: str) -> None:
         """A message about an order cannot be believed: look the order up."""
         self._tell(NoticeKind.QUARANTINED, why, client_order_id)
@@ -187,7 +211,7 @@ class FollowedOrders:
         except ValueError as error:
             self._tell(NoticeKind.QUARANTINED, f"an execution in the history: {error}", order.client_order_id)
         else:
-            self._hear(order, execution.at, execution)
+            self._hear(order, execution.at, execution, more_to_come=True)
 
     def _hear(
         self,
@@ -195,6 +219,8 @@ class FollowedOrders:
         at: datetime | None = None,
         execution: Execution | None = None,
         request: RequestTrigger | None = None,
+        *,
+        more_to_come: bool = False,
     ) -> None:
         trail = self._trail(order.client_order_id)
         if order.replaces:
@@ -205,7 +231,7 @@ class FollowedOrders:
         self.anchor = max(self.anchor, min(moment, self._clock.now()))
         for update in trail.hear(order, at=moment, execution=execution, request=request):
             self._hand_on(trail, msgspec.structs.replace(update, quantity=order.qty))
-        if trail.unexplained:
+        if trail.unexplained and not more_to_come:
             self._doubt(trail.client_order_id)
         if not trail.is_open:
             self._end(trail)

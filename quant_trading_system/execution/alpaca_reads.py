@@ -47,7 +47,7 @@ MAX_PAGES = 1000
 """A list that does not end by then is no list."""
 
 _ACTIVITIES = "/v2/account/activities"
-_OVERLAP = timedelta(microseconds=2)  # the broker counts nanoseconds, and orders of one moment may lie on two pages
+PAGE_OVERLAP = timedelta(microseconds=2)  # the broker counts nanoseconds, and orders of one moment may lie on two pages
 
 
 class AlpacaReads:
@@ -100,8 +100,13 @@ class AlpacaReads:
             submitted = [order.submitted_at for order in page if order.submitted_at is not None]
             if not fresh or len(submitted) < len(page):
                 raise OutcomeUnknown("the list of orders cannot be read on: too many of one moment, or one of none")
-            after = max(submitted) - _OVERLAP
+            after = max(submitted) - PAGE_OVERLAP
         raise OutcomeUnknown(f"the list of orders does not end within {MAX_PAGES} pages")
+
+    async def first_orders(self, after: datetime) -> list[AlpacaOrder]:
+        """The first `ORDERS_PER_PAGE` orders, open or not, that were submitted after a moment, oldest first."""
+        wanted = [("status", "all"), ("direction", "asc"), ("limit", str(ORDERS_PER_PAGE))]
+        return await self._api.get(ORDERS, list[AlpacaOrder], *wanted, *present(after=after))
 
     # -- account -------------------------------------------------------------------------------------------------
 

@@ -6,22 +6,27 @@ short would lose a fill.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
+from quant_trading_system.core.exceptions import OutcomeUnknown
+from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_groups import LegKind
 from quant_trading_system.execution.alpaca_models import AlpacaOrder, FillActivity
+from quant_trading_system.execution.alpaca_pages import OVERLAP, ended_since
 from quant_trading_system.execution.alpaca_reads import AlpacaReads
+from quant_trading_system.execution.alpaca_wire import execution_of_fill
+from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.execution.rate_limit import Lane
 
-OVERLAP = timedelta(minutes=2)
-"""The history may trail the stream, and clocks differ."""
+LISTED_FROM = 5
+"""So many orders are looked for in lists first; fewer are asked for one by one, which is as cheap."""
 
 
 class Evidence(NamedTuple):
@@ -37,11 +42,18 @@ class Evidence(NamedTuple):
 
 
 async def read_account_since(
-    client: AlpacaReads, since: datetime, followed: Iterable[str], names: LegNames
+    client: AlpacaReads,
+    since: datetime,
+    followed: Iterable[str],
+    names: LegNames,
+    submitted: Callable[[str], datetime | None],
 ) -> Evidence:
     """Every order that is open, was submitted, or was filled since a moment, and those `followed` by the broker's id.
 
     Legs bear our names.
+
+    Args:
+        submitted: when an order was, by the broker's id; None when that is not known here.
 
     Raises:
         BrokerRejected: a definite no.
@@ -50,7 +62,11 @@ async def read_account_since(
     found = {order.id: order for order in await client.orders("open")}
     found |= {order.id: order for order in await client.orders("all", after=since - OVERLAP)}
     fills = await client.fills(after=since - OVERLAP)
-    for order_id in dict.fromkeys([*followed, *(fill.order_id for fill in fills)]):
+    others = dict.fromkeys([*followed, *(fill.order_id for fill in fills)])
+    sent = {name: at for name in others if name not in found and (at := submitted(name)) is not None}
+    if len(sent) >= LISTED_FROM:
+        found |= await ended_since(client, sent, lambda order: order.id)
+    for order_id in others:
         if order_id not in found and (order := await client.order(order_id)) is not None:
             found[order_id] = order
     orders = await name_legs(client, tuple(found.values()), names)
@@ -67,12 +83,51 @@ async def read_order(client: AlpacaReads, client_order_id: str, names: LegNames)
     order = await find_order(client, client_order_id, names)
     if order is None:
         return Evidence((), {})
-    if not order.filled_qty:
-        return Evidence((order,), {})
-    handed_on = await _handed_on(client, (order,))
-    begin = order.submitted_at or order.created_at
-    fills = await client.fills(after=None if begin is None else begin - OVERLAP)
-    return Evidence((order,), _by_order(fill for fill in fills if fill.order_id == order.id), handed_on)
+    return await histories(client, (order,))
+
+
+async def histories(client: AlpacaReads, orders: Collection[AlpacaOrder]) -> Evidence:
+    """These orders with all their executions, which one reading brings for all of them.
+
+    Raises:
+        BrokerRejected: a definite no.
+        OutcomeUnknown: no answer.
+    """
+    filled = {order.id: order for order in orders if order.filled_qty}
+    if not filled:
+        return Evidence(tuple(orders), {})
+    handed_on = await _handed_on(client, filled.values())
+    begins = [order.submitted_at or order.created_at for order in filled.values()]
+    known = [begin for begin in begins if begin is not None]
+    fills = await client.fills(after=min(known) - OVERLAP if len(known) == len(begins) else None)
+    return Evidence(tuple(orders), _by_order(fill for fill in fills if fill.order_id in filled), handed_on)
+
+
+async def read_executions(client: AlpacaReads, client_order_id: str, names: LegNames) -> tuple[Execution, ...]:
+    """All executions of one order, oldest first; none when the broker says that there is no such order.
+
+    Raises:
+        BrokerRejected: a definite no.
+        OutcomeUnknown: no answer, or a history that is not whole.
+        ValueError: an execution that is none.
+    """
+    evidence = await read_order(client, client_order_id, names)
+    return whole_history(evidence.orders[0], evidence) if evidence.orders else ()
+
+
+def whole_history(order: AlpacaOrder, evidence: Evidence) -> tuple[Execution, ...]:
+    """The executions of an order, oldest first.
+
+    Raises:
+        OutcomeUnknown: they are not as many shares as the order has filled.
+        ValueError: an execution that is none.
+    """
+    executions = tuple(execution_of_fill(fill) for fill in evidence.fills.get(order.id, ()))
+    total = sum((execution.quantity for execution in executions), ZERO)
+    handed_on = evidence.handed_on.get(order.id, ZERO)
+    if total not in (order.filled_qty, order.filled_qty - handed_on):
+        raise OutcomeUnknown(f"the history shows {total} of {order.filled_qty} filled shares; ask again")
+    return executions
 
 
 # -- legs ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -52,8 +52,18 @@ _FINAL = frozenset({"", "executed"})
 class AlpacaStatements:
     """A `StatementSource` whose other side is Alpaca."""
 
-    def __init__(self, client: AlpacaReads, names: LegNames) -> None:
-        """Ask through `client`; legs are told under the `names` that they have on our books."""
+    def __init__(
+        self,
+        client: AlpacaReads,
+        names: LegNames,
+        submitted: Callable[[str], datetime | None] = lambda _: None,
+    ) -> None:
+        """Ask through `client`; legs are told under the `names` that they have on our books.
+
+        Args:
+            submitted: when an order was, by the broker's id, as far as that is known.
+        """
+        self._submitted = submitted
         self._client = client
         self._names = names
 
@@ -68,7 +78,7 @@ class AlpacaStatements:
 
     async def full(self, since: datetime) -> Statement:
         with no_answer("", BrokerRejected, NotSent, ValueError):
-            evidence = await read_account_since(self._client, since, (), self._names)
+            evidence = await read_account_since(self._client, since, (), self._names, self._submitted)
             names = {order.id: order.client_order_id for order in evidence.orders}
             fills = tuple(
                 SeenFill(order_id=names[order_id], execution=execution_of_fill(fill))

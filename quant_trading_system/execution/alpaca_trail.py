@@ -8,6 +8,7 @@ calls filled has been told before it: until then the order counts in full.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, auto
@@ -98,6 +99,7 @@ class OrderTrail:
         handed_on: shares that the order whose place it took had filled; the broker counts them as its own. None
             while nobody has told; 0 for an order that took nobody's place.
         has_clash: executions were told that cannot both be true.
+        submitted_at: by the broker's time; None while it has not said.
         corrected_at: when the broker said that an execution was taken back or changed; None once that was settled.
     """
 
@@ -112,6 +114,7 @@ class OrderTrail:
         "order_id",
         "reported",
         "status",
+        "submitted_at",
     )
 
     def __init__(self, client_order_id: str) -> None:
@@ -121,6 +124,7 @@ class OrderTrail:
         self.reported = ZERO
         self.handed_on: Decimal | None = ZERO
         self.has_clash = False
+        self.submitted_at: datetime | None = None
         self.corrected_at: datetime | None = None
         self._booked = Intervals()
         self._told: OrderStatus | None = None
@@ -159,7 +163,7 @@ class OrderTrail:
             execution: the one that this statement is about.
             request: set when it is a refusal of a cancel or replace.
         """
-        self.order_id = order.id
+        self.order_id, self.submitted_at = order.id, order.submitted_at
         self.reported = max(self.reported, order.filled_qty)
         self._weigh(order, at)
         updates = [] if execution is None else self._fill(execution)
@@ -185,6 +189,15 @@ class OrderTrail:
             self._booked.add(end - execution.quantity, end)
         self.reported = order.filled_qty
         return msgspec.structs.replace(self._update(at, None), history=executions)
+
+    def recall(self, executions: Iterable[Execution]) -> None:
+        """Count as told what listeners know from an earlier process."""
+        for execution in executions:
+            self._booked.add(execution.cumulative_quantity - execution.quantity, execution.cumulative_quantity)
+
+    def is_as(self, order: AlpacaOrder) -> bool:
+        """The newest evidence says the same of it as `order`."""
+        return self.status is status_of(order) and self.reported == order.filled_qty
 
     def take_back(self, update: BrokerUpdate) -> None:
         """A listener failed on `update`: tell it again when the history is read."""

@@ -54,6 +54,29 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     legs: tuple[BrokerOrder, ...] = ()
 
 
+class OnBooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What our books have of an order that is looked for in the broker's lists.
+
+    Attributes:
+        sent_at: about when it was sent, by our clock; None when nobody knows.
+        executions: those that are booked and were not taken back.
+    """
+
+    sent_at: datetime | None
+    executions: tuple[Execution, ...] = ()
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the broker's lists show it.
+
+    Attributes:
+        executions: all of them, oldest first; empty when our books have as many shares as the broker calls filled.
+    """
+
+    order: BrokerOrder
+    executions: tuple[Execution, ...] = ()
+
+
 class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message of the broker's stream about one order.
 
@@ -168,6 +191,16 @@ class Broker(Protocol):
 
     async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
         """All executions of one order, oldest first; the truth behind the stream.
+
+        Raises:
+            OutcomeUnknown: no answer.
+        """
+
+    async def look_up(self, orders: Mapping[str, OnBooks]) -> tuple[Shown, ...]:
+        """Those of many orders that the broker's lists show whole; that one is missing proves nothing.
+
+        Args:
+            orders: by client order id.
 
         Raises:
             OutcomeUnknown: no answer.

@@ -1,16 +1,18 @@
-"""Orders of which nobody knows what became of them: the broker is asked by their ids until it is known.
+"""Orders of which nobody knows what became of them: the broker is asked until it is known, many at once by its lists.
 
-A negative answer alone settles nothing, for a request may be on its way for a while; an order is never sent again.
+A negative answer alone settles nothing, for a request may be on its way for a while; an order is never sent again. A
+list proves something about the orders that it shows and nothing about the others: only an answer to its id denies one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, OutcomeUnknown, UnknownOrder
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
-from quant_trading_system.execution.broker import Broker
+from quant_trading_system.execution.broker import Broker, OnBooks
 from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
 
@@ -18,10 +20,12 @@ MISSES = 3
 """How often the broker must deny an order in doubt before it is given up."""
 ABSENT_AFTER = timedelta(minutes=2)
 """How old it must be by then; a request may be on its way for a while."""
+LISTED_FROM = 5
+"""So many orders are looked for in lists first; fewer are asked for by id, which is as cheap and answered sooner."""
 
 
 class Doubts:
-    """Settles them, one order at a time."""
+    """Settles them."""
 
     def __init__(self, lives: OrderLives, broker: Broker, clock: Clock) -> None:
         """Ask `broker` about orders of `lives`."""
@@ -51,6 +55,23 @@ class Doubts:
         self._lives.found(record, found, await self._broker.executions(order_id))
         return record.status
 
+    async def resolve_listed(self, order_ids: Iterable[str]) -> list[str]:
+        """Settle what the broker's lists show; the ids of the others, which `resolve` has to ask for."""
+        ids = list(dict.fromkeys(order_ids))
+        if len(ids) < LISTED_FROM:
+            return ids
+        records = {order_id: record for order_id in ids if (record := self._lives.find(order_id)) is not None}
+        try:
+            shown = await self._broker.look_up({order_id: _on_books(record) for order_id, record in records.items()})
+        except OutcomeUnknown:
+            return ids
+        settled = {found.order.client_order_id for found in shown}
+        for found in shown:
+            record = records[found.order.client_order_id]
+            record.misses = 0
+            self._lives.found(record, found.order, found.executions)
+        return [order_id for order_id in ids if order_id not in settled]
+
     async def tend(self) -> None:
         """Look up what seems wrong with an order, and tell of those that are in doubt for long."""
         watch = self._lives.watch
@@ -78,3 +99,8 @@ class Doubts:
         """
         left_at = self._began if record.left_at is None else record.left_at
         return timedelta(seconds=self._clock.monotonic() - left_at)
+
+
+def _on_books(record: OrderRecord) -> OnBooks:
+    booked = tuple(execution for execution in record.executions.values() if execution.quantity)
+    return OnBooks(sent_at=record.sent_at, executions=booked)

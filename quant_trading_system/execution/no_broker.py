@@ -7,7 +7,15 @@ from typing import NoReturn
 
 from quant_trading_system.core.exceptions import NotSent
 from quant_trading_system.core.orders import Order
-from quant_trading_system.execution.broker import BrokerAccount, BrokerOrder, BrokerPosition, Execution, Listener
+from quant_trading_system.execution.broker import (
+    BrokerAccount,
+    BrokerOrder,
+    BrokerPosition,
+    Execution,
+    Listener,
+    OnBooks,
+    Shown,
+)
 from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 
 
@@ -39,6 +47,9 @@ class NoBroker:
         return None
 
     async def executions(self, client_order_id: str) -> tuple[Execution, ...]:  # noqa: ARG002 - it knows none
+        return ()
+
+    async def look_up(self, orders: Mapping[str, OnBooks]) -> tuple[Shown, ...]:  # noqa: ARG002 - it knows none
         return ()
 
     async def open_orders(self) -> tuple[BrokerOrder, ...]:

@@ -338,6 +338,14 @@ class OrderManager:
         """
         return await self._doubts.resolve(order_id)
 
+    async def resolve_listed(self, order_ids: Iterable[str]) -> list[str]:
+        """Ask the broker's lists what became of many orders: some requests for all instead of some for each.
+
+        Returns:
+            The ids of the others, in turn: no list shows them whole, or there was no answer. `resolve` asks for them.
+        """
+        return await self._doubts.resolve_listed(order_ids)
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     def order(self, order_id: str) -> OrderRecord | None:

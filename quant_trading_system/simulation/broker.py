@@ -20,6 +20,8 @@ from quant_trading_system.execution.broker import (
     BrokerUpdate,
     Execution,
     Listener,
+    OnBooks,
+    Shown,
 )
 from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.risk.pre_trade import Approval, ApprovedOrder, ApprovedReplacement
@@ -130,6 +132,11 @@ class SimulatedBroker:
     def _history(self, client_order_id: str) -> tuple[Execution, ...]:
         theirs = self._theirs(client_order_id)
         return tuple(_execution(fill) for fill in self._venue.executions(theirs) if fill.quantity)
+
+    async def look_up(self, orders: Mapping[str, OnBooks]) -> tuple[Shown, ...]:
+        found = (self._find(order_id) for order_id in orders)
+        shown = [self._broker_order(order) for order in found if order is not None]
+        return tuple(Shown(order=order, executions=self._history(order.client_order_id)) for order in shown)
 
     async def open_orders(self) -> tuple[BrokerOrder, ...]:
         return tuple(self._broker_order(order) for order in self._venue.open_orders())

@@ -227,11 +227,11 @@ class LiveLoop:
         if not doubtful or (self._asked is not None and now - self._asked < ASK_AGAIN.total_seconds()):
             return
         self._asked = now
-        for record in doubtful:
+        for order_id in await orders.resolve_listed(record.order_id for record in doubtful):
             try:
-                await orders.resolve(record.order_id)
+                await orders.resolve(order_id)
             except _NO_ANSWER as error:
-                self._tell(f"{record.order_id} stays in doubt: {error}")
+                self._tell(f"{order_id} stays in doubt: {error}")
 
     async def _follow_the_day(self) -> None:
         ports, opened = self._system.ports, self._system.monitor.opened_at
@@ -303,11 +303,11 @@ class LiveLoop:
             self._wake.clear()
             await wait_for_either(clock, self._wake, TICK / 10)
             await orders.tend()
-        for record in self._own_orders():
+        for order_id in await orders.resolve_listed(record.order_id for record in self._own_orders()):
             try:
-                await orders.resolve(record.order_id)
+                await orders.resolve(order_id)
             except _NO_ANSWER as error:
-                self._tell(f"{record.order_id}: {error}")
+                self._tell(f"{order_id}: {error}")
 
     def _own_orders(self) -> list[OrderRecord]:
         """What is open, but for what somebody else placed and has to look after."""

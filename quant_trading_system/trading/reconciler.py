@@ -8,7 +8,7 @@ last look, so that a pause is followed by one look and not by all that were miss
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -24,7 +24,6 @@ from quant_trading_system.execution.break_book import SECOND_LOOK, BreakBook
 from quant_trading_system.execution.broker_times import BrokerTimes
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
 from quant_trading_system.execution.external_orders import ExternalOrders
-from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.reconciliation import compare, of_this_time, our_books
 from quant_trading_system.execution.statement import SeenOrder, Statement, StatementSource
 from quant_trading_system.trading.system import TradingSystem
@@ -123,8 +122,7 @@ class Reconciler:
         Raises:
             NotReconciled: the broker gave no answer.
         """
-        for order in self._system.orders.open_orders():
-            await self._resolve(order.order_id)
+        await self._resolve_each(order.order_id for order in self._system.orders.open_orders())
         self._wants_full = True
         for _ in range(_LOOKS_AT_START):
             if not await self._look():
@@ -286,6 +284,7 @@ class Reconciler:
     async def _settle(self, statement: Statement) -> None:
         """Ask about every order of ours that the statement tells otherwise; its history is booked at once."""
         shown = {order.seen.client_order_id: order.seen for order in statement.orders}
+        otherwise: list[str] = []
         for order_id, seen in shown.items():
             record = self._externals.known(order_id)
             if record is None:
@@ -293,15 +292,18 @@ class Reconciler:
             lacks_fills = seen.filled_quantity > record.filled and seen.filled_quantity != record.chain_filled
             was_resized = bool(record.parent) and seen.quantity != record.quantity
             if lacks_fills or was_resized or seen.status.is_open is not record.status.is_open:
-                await self._catch_up(record)
-        for record in self._system.orders.open_orders():
-            if record.order_id not in shown and record.status not in _ON_ITS_WAY:
-                await self._system.orders.resolve(record.order_id)
+                if self._system.orders.order(record.order_id) is None:
+                    self._system.orders.lives.take_up(record)
+                otherwise.append(order_id)
+        await self._resolve_each(otherwise)
+        open_now = (record for record in self._system.orders.open_orders() if record.status not in _ON_ITS_WAY)
+        unshown = [record.order_id for record in open_now if record.order_id not in shown]
+        for order_id in await self._system.orders.resolve_listed(unshown):
+            await self._system.orders.resolve(order_id)
 
-    async def _catch_up(self, record: OrderRecord) -> None:
-        if self._system.orders.order(record.order_id) is None:
-            self._system.orders.lives.take_up(record)
-        await self._resolve(record.order_id)
+    async def _resolve_each(self, order_ids: Iterable[str]) -> None:
+        for order_id in await self._system.orders.resolve_listed(order_ids):
+            await self._resolve(order_id)
 
     async def _resolve(self, order_id: str) -> None:
         try:

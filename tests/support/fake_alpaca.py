@@ -148,7 +148,8 @@ class FakeAlpaca:
         rows = [order for identity, order in self.orders.items() if identity not in self.hides]
         if query["status"] == "open":
             rows = [order for order in rows if order["status"] not in CLOSED]
-        return [order for order in rows if order["submitted_at"] > query.get("after", "").replace("Z", "")]
+        rows = [order for order in rows if order["submitted_at"] > query.get("after", "").replace("Z", "")]
+        return sorted(rows, key=lambda order: order["submitted_at"])[: int(query["limit"])]
 
     def _executed(self, query: dict[str, str]) -> list[dict[str, Any]]:
         token, after = query.get("page_token", ""), query.get("after", "").replace("Z", "")

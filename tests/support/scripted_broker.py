@@ -19,6 +19,8 @@ from quant_trading_system.execution.broker import (
     BrokerUpdate,
     Execution,
     Listener,
+    OnBooks,
+    Shown,
 )
 from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 
@@ -142,6 +144,11 @@ class ScriptedBroker:
     async def executions(self, client_order_id: str) -> tuple[Execution, ...]:
         self._require_voice(client_order_id)
         return self.history.get(client_order_id, ())
+
+    async def look_up(self, orders: Mapping[str, OnBooks]) -> tuple[Shown, ...]:
+        self._require_voice("")
+        listed = [order_id for order_id in orders if order_id in self.known]
+        return tuple(Shown(order=self.known[name], executions=self.history.get(name, ())) for name in listed)
 
     async def open_orders(self) -> tuple[BrokerOrder, ...]:
         return tuple(order for order in self.known.values() if order.status.is_open)

@@ -14,11 +14,14 @@ import pytest
 
 from quant_trading_system.app.simulating import EXPECTED_WITHIN, campaign, day_report, shrunk
 from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.execution import alpaca_recovery, doubts
+from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.simulation.storm.catalogue import IN_STORMS, covered
 from quant_trading_system.simulation.storm.kinds import KINDS
 from quant_trading_system.simulation.storm.plan import CALM, DayPlan
 from quant_trading_system.simulation.storm.weather import forecast
 from tests.support.bugs_beside_storms import ALL_BUGS, TESTED_BUGS
+from tests.support.counted_calls import counted_calls
 from tests.support.crash_sweeps import SWEEPS
 from tests.support.planted_bugs import BUGS
 from tests.support.planting import PlantedBug
@@ -50,6 +53,17 @@ def test_no_invariant_breaks_in_a_storm(first):
     assert report.silent == []
     assert report.orders > 0
     assert report.faults > 0
+
+
+@pytest.mark.fault("list-lags", "history-lags")
+def test_lists_that_answer_for_single_orders_break_no_invariant_either(monkeypatch):
+    """In storms few orders are in question at a time, and few are otherwise asked for by their ids."""
+    monkeypatch.setattr(doubts, "LISTED_FROM", 1)
+    monkeypatch.setattr(alpaca_recovery, "LISTED_FROM", 1)
+    looked = counted_calls(monkeypatch, AlpacaBroker, "look_up")
+    _, bad = campaign(1, 10, minutes=SHORT)
+    assert [(day.plan.seed, day.violations[0]) for day in bad] == []
+    assert len(looked) > 5
 
 
 KEPT = {

@@ -144,8 +144,9 @@ class MarketStream:
         await socket.send(write_frame(message, packed=self._packed))
 
     def _missing(self, confirmed: StreamSubscription) -> str:
+        granted = {channel: frozenset(confirmed.of(channel)) for channel in self._subscriptions}
         wanted = ((channel, symbol) for channel, symbols in self._subscriptions.items() for symbol in symbols)
-        missing = [f"{channel} of {symbol}" for channel, symbol in wanted if symbol not in confirmed.of(channel)]
+        missing = [f"{channel} of {symbol}" for channel, symbol in wanted if symbol not in granted[channel]]
         return harmless(", ".join(missing))
 
     # -- messages ------------------------------------------------------------------------------------------------

@@ -123,6 +123,8 @@ def stress_loss(book: Mapping[str, Holding], scenario: Scenario) -> Decimal:
     Args:
         book: by symbol. A position without a beta follows the market one to one: unknown must not look like safe.
     """
+    if not (scenario.long_gap or scenario.short_gap):
+        return sum((-holding.value * _shock(holding, scenario) for holding in book.values()), ZERO).quantize(_CENT)
     losses = {symbol: -holding.value * _shock(holding, scenario) for symbol, holding in book.items()}
     total = sum(losses.values(), ZERO)
     return (total + _worst_gap(book, losses, scenario)).quantize(_CENT)

@@ -19,6 +19,7 @@ Fetch = Callable[[datetime], Awaitable[PriceHistory]]
 
 PATIENCE_S = 5.0
 """Seconds to wait before asking again for a bar that the broker does not have yet."""
+_ABSENT = -1
 
 
 class LiveBars:
@@ -109,10 +110,13 @@ class LiveBars:
         """
         if self._history is None:
             raise MarketDataError("no bars were loaded yet")
-        returns = self._history.returns()[-bars:]
-        known = self._history.symbols
-        absent = np.full(len(returns), np.nan)
-        return np.column_stack([returns[:, known.index(s)] if s in known else absent for s in self._symbols])
+        history, last = self._history, len(self._history) - 1
+        recent = history.between(history.time_at(max(last - bars, 0)), history.time_at(last))
+        known = {symbol: column for column, symbol in enumerate(recent.symbols)}
+        columns = np.array([known.get(symbol, _ABSENT) for symbol in self._symbols])
+        returns: Floats = recent.returns().take(columns, axis=1)
+        returns[:, columns == _ABSENT] = np.nan
+        return returns
 
     def _latest_end(self, moment: datetime) -> datetime:
         """When the latest bar that is over by `moment` ended."""

@@ -22,7 +22,7 @@ from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
 from quant_trading_system.risk.limit_readings import Facts
 from quant_trading_system.risk.limit_use import limit_uses
-from quant_trading_system.risk.live_tail import LiveTail
+from quant_trading_system.risk.live_tail import LiveTail, _betas
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_book import EVERY_S, REMEMBERED_DAYS, Returns, RiskBook, backtest_of
@@ -36,6 +36,7 @@ from quant_trading_system.risk.value_at_risk import (
 )
 from tests.support.desk import hold, limits_with
 from tests.support.market import NOON
+from tests.support.steps import steps
 
 D = Decimal
 SYMBOLS = ("KO", "PEP", "XOM")
@@ -197,6 +198,18 @@ def test_beta_is_the_slope_against_the_average_of_all():
     assert LiveTail(SYMBOLS, lambda bars: RETURNS[:9], bars=250).beta("KO") is None
 
 
+def test_betas_of_many_symbols_are_found_together():
+    """After every bar all of them are: with thousands of symbols one by one holds up whatever else is due."""
+    returns = np.random.default_rng(5).normal(0, 0.01, (250, 40))
+    returns[3, 7] = np.nan  # which goes its own way
+    found, market = _betas(returns), np.nanmean(returns, axis=1)
+    for column in range(40):
+        known = ~np.isnan(returns[:, column])
+        slope = stats.linregress(market[known], returns[known, column]).slope
+        assert found[column] == pytest.approx(slope, rel=1e-9)
+    assert steps(lambda: _betas(returns[:, 8:])) < 32 * 100
+
+
 # -- stress ------------------------------------------------------------------------------------------------------------
 
 BOOK = {
@@ -222,6 +235,12 @@ LOSSES = {
 @pytest.mark.parametrize("scenario", [*HISTORICAL, *HYPOTHETICAL], ids=lambda scenario: scenario.name)
 def test_a_scenario_costs_what_a_hand_computes(scenario):
     assert stress_loss(BOOK, scenario) == D(LOSSES[scenario.name])
+
+
+def test_a_scenario_in_which_nothing_gaps_looks_for_no_worst_gap():
+    book = {f"S{number}": Holding(D(number + 1), "Energy", D("1.1")) for number in range(100)}
+    rally = next(scenario for scenario in HYPOTHETICAL if scenario.name == "rally")
+    assert steps(lambda: stress_loss(book, rally)) < 100 * 48
 
 
 def test_every_sector_of_the_book_is_shocked_in_turn():

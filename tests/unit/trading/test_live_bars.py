@@ -133,6 +133,36 @@ def test_returns_have_a_column_for_every_symbol_that_was_asked_for():
     assert not np.isnan(returns[:, 1]).any()
 
 
+class Compared(str):
+    """A symbol that counts how often one is compared with another."""
+
+    times = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return str.__eq__(self, other)
+
+
+def test_returns_of_many_symbols_cost_what_was_asked_for_and_not_the_whole_past():
+    """They are asked for after every bar, when the first order is judged: nothing else goes on meanwhile."""
+    names = [f"S{number}" for number in range(800)]
+    clock = ManualClock(datetime(2024, 1, 8, 15, tzinfo=UTC))
+
+    async def fetch(start: datetime) -> PriceHistory:
+        of_one = await Shop(clock, FIVE)(start)
+        closes = np.repeat(of_one.close_micros, len(names), axis=1)
+        return PriceHistory(tuple(map(Compared, names)), of_one.axis, closes, np.ones_like(closes, dtype=bool))
+
+    live = LiveBars(tuple(map(Compared, names[::-1])), fetch, CALENDAR, clock, span=FIVE, lookback=timedelta(days=5))
+    asyncio.run(live.load())
+    Compared.times = 0
+    assert live.recent_returns(20).shape == (20, 800)
+    assert Compared.times <= 3 * len(names)
+    assert live._history is not None
+    assert "_returns" not in vars(live._history)
+
+
 def test_only_what_is_new_is_asked_for_and_the_past_is_kept():
     live, clock, shop = bars(datetime(2024, 1, 8, 15, 1, tzinfo=UTC), FIVE)
     before = live.recent_returns(19).tolist()

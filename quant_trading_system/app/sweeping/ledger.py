@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,7 +46,10 @@ class Ledger:
             raise ConfigurationError(
                 f"another sweep writes to {directory}; wait for it, or name another --out"
             ) from None
-        self._known = self._read(directory)
+        self._known: dict[tuple[str, int], Outcome] = {}
+        self._days: dict[str, list[date]] = {}
+        for outcome in self._read(directory):
+            self._keep(outcome)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -62,16 +67,23 @@ class Ledger:
             )
         return known
 
-    def add(self, outcome: Outcome) -> None:
-        """Keep an outcome; it is on disk when this returns."""
+    def add(self, outcome: Outcome) -> Outcome:
+        """Keep an outcome, and return it as it is kept; it is on disk by then."""
         self._file.write(msgspec.json.encode(outcome) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._known[outcome.stage, outcome.number] = outcome
+        return self._keep(outcome)
 
     def close(self) -> None:
         """Let another process have it."""
         self._file.close()
+
+    def _keep(self, outcome: Outcome) -> Outcome:
+        """The trials of a stage share one list of days, which would else be most of what they take in memory."""
+        if outcome.days and (days := self._days.setdefault(outcome.stage, outcome.days)) == outcome.days:
+            outcome = msgspec.structs.replace(outcome, days=days)
+        self._known[outcome.stage, outcome.number] = outcome
+        return outcome
 
     def _agree(self, plan: dict[str, Any]) -> None:
         path = self._directory / PLAN_FILE
@@ -93,16 +105,20 @@ class Ledger:
                 f"{self._directory} holds another sweep: not the same {', '.join(other)}; name another --out"
             )
 
-    def _read(self, directory: Path) -> dict[tuple[str, int], Outcome]:
-        """All whole lines; a last one that was cut short by a crash is cut off."""
+    def _read(self, directory: Path) -> Iterator[Outcome]:
+        """All whole lines, one at a time; a last one that was cut short by a crash is cut off."""
+        decoder = msgspec.json.Decoder(Outcome)
+        whole = 0
         self._file.seek(0)
-        text = self._file.read()
-        whole = text.rfind(b"\n") + 1
-        try:
-            outcomes = msgspec.json.Decoder(Outcome).decode_lines(text[:whole])
-        except msgspec.DecodeError as error:
-            self._file.close()
-            raise ConfigurationError(f"{directory / TRIALS_FILE} is damaged ({error}); name another --out") from None
-        if whole < len(text):
-            self._file.truncate(whole)
-        return {(outcome.stage, outcome.number): outcome for outcome in outcomes}
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            try:
+                yield decoder.decode(line)
+            except msgspec.DecodeError as error:
+                self._file.close()
+                raise ConfigurationError(
+                    f"{directory / TRIALS_FILE} is damaged ({error}); name another --out"
+                ) from None
+        self._file.truncate(whole)

@@ -222,8 +222,7 @@ class _Runner:
             self.resumed += 1
             yield known
         for outcome in self._pool.run(new):
-            self._ledger.add(outcome)
-            yield outcome
+            yield self._ledger.add(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
         self._done += 1

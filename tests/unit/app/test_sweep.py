@@ -144,6 +144,14 @@ def test_a_torn_line_is_tried_again(plan, prices, tmp_path, cut):
     assert file.read_bytes() == whole
 
 
+def test_the_trials_of_a_stage_share_their_days(plan, prices, tmp_path):
+    """In memory they would else take more than the returns; also when they are read again."""
+    for result in (run(plan, prices, tmp_path / "sweep"), run(plan, prices, tmp_path / "sweep")):
+        days = [outcome.days for outcome in result.outcomes if outcome.status is Status.COMPLETE]
+        assert len(days) > 1
+        assert all(one is days[0] for one in days)
+
+
 def test_a_damaged_line_is_not_passed_over(plan, prices, tmp_path):
     run(plan, prices, tmp_path / "sweep")
     file = tmp_path / "sweep" / TRIALS_FILE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -50,6 +51,9 @@ _INDEX = ("", "index level 0")
 """How pandas calls the dates of an unnamed index, in CSV and in Parquet."""
 _BAR = ("open", "high", "low", "close")
 
+_MEMORY_FOR_TEXT = 6
+"""Bytes of memory for every byte of a CSV file, as measured; each cell is looked at as text."""
+
 
 class PriceFile(NamedTuple):
     """The cells of a file as text.
@@ -81,8 +85,10 @@ def read_price_file(path: Path) -> PriceFile:
     """All cells of a CSV (plain or gzip) or Parquet file as text.
 
     Raises:
-        MarketDataError: there is no such file, it is neither of the two, or it is damaged or empty.
+        MarketDataError: there is no such file, it is neither of the two, damaged, empty, or larger than memory.
     """
+    if path.is_dir():
+        raise MarketDataError(f"{path} is a directory; prices are read from one file, with a column symbol")
     if not path.is_file():
         raise MarketDataError(f"{path}: no such file")
     name = path.name.lower()
@@ -123,6 +129,12 @@ def read_layout(file: PriceFile, *, adjusted: bool) -> Layout:
 
 
 def _read_csv(path: Path) -> PriceFile:
+    needed, there = _MEMORY_FOR_TEXT * path.stat().st_size, memory_of_this_machine()
+    if needed > there:
+        raise MarketDataError(
+            f"{path.name} would take about {needed / 1e9:,.0f} GB of memory, and this machine has {there / 1e9:,.0f}; "
+            "write it as Parquet, sorted by time, which is read in parts"
+        )
     try:
         table = pl.read_csv(path, has_header=False, infer_schema=False)
     except pl.exceptions.ComputeError:
@@ -133,6 +145,11 @@ def _read_csv(path: Path) -> PriceFile:
     table = _tidy(table, first_line=1)
     header = [cell or "" for cell in table.row(0)[:-1]] if len(table) else [""]
     return PriceFile(path.name, header, table.slice(1), "line")
+
+
+def memory_of_this_machine() -> int:
+    """All of it, in bytes, whether or not it is free."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _refuse_ragged(path: Path) -> None:

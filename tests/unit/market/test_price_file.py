@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market import price_file
 from quant_trading_system.market.price_file import LINE, PriceFile, read_layout, read_price_file
 
 
@@ -125,3 +126,23 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, name):
         read_price_file(path)
     assert name in str(refusal.value)
     assert message in str(refusal.value)
+
+
+def test_a_directory_is_no_file(tmp_path):
+    with pytest.raises(MarketDataError, match="is a directory; prices are read from one file, with a column symbol"):
+        read_price_file(tmp_path)
+
+
+def test_a_text_that_no_memory_holds_is_refused_with_a_way_out(tmp_path, monkeypatch):
+    path = tmp_path / "prices.csv"
+    path.write_text("date,KO\n2022-01-03,1.50\n")
+    size = path.stat().st_size
+    monkeypatch.setattr(price_file, "memory_of_this_machine", lambda: 6 * size)
+    assert len(read_price_file(path).cells) == 1
+    monkeypatch.setattr(price_file, "memory_of_this_machine", lambda: 6 * size - 1)
+    with pytest.raises(MarketDataError, match="write it as Parquet, sorted by time, which is read in parts"):
+        read_price_file(path)
+
+
+def test_this_machine_has_some_memory():
+    assert price_file.memory_of_this_machine() > 2**28

@@ -167,8 +167,8 @@ class FollowedOrders:
         if self._contradicts(order):
             return False
         trail = self._trail(order.client_order_id)
-        if trail.corrected_at is not None:
-            return False
+        if trail.corrected_at is not None or trail.is_ahead_of(order):
+            return False  # what listeners know by now may be less than `known`
         trail.handed_on = evidence.handed_on.get(order.id, trail.handed_on)
         trail.recall(known)
         for fill in evidence.fills.get(order.id, ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from quant_trading_system.core.exceptions import BrokerRejected, OutcomeUnknown
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.alpaca_models import AlpacaOrder
 from quant_trading_system.execution.alpaca_reads import ORDERS_PER_PAGE, PAGE_OVERLAP, AlpacaReads
@@ -22,20 +23,21 @@ async def ended_since(
     It takes about a page for each at most, for what lies between them is skipped. Called after the open orders were
     read: one that is shown as working now and was not among them is in question, and left out.
 
+    What it leaves out is asked for one by one, so a page without an answer is no more than the end of the list.
+
     Args:
         sent: when each was submitted, or about when.
         name_of: an order's name in `sent`.
-
-    Raises:
-        BrokerRejected: a definite no.
-        OutcomeUnknown: no answer.
     """
     found: dict[str, AlpacaOrder] = {}
     missing = sorted((at - OVERLAP, at + OVERLAP, name) for name, at in sent.items())
     after: datetime | None = None
     while missing:
         after = missing[0][0] if after is None else max(after, missing[0][0])
-        page = await client.first_orders(after)
+        try:
+            page = await client.first_orders(after)
+        except (BrokerRejected, OutcomeUnknown):
+            break
         found.update((name, order) for order in page if (name := name_of(order)) in sent and _is_at_rest(order))
         passed = max((order.submitted_at for order in page if order.submitted_at is not None), default=after)
         if len(page) < ORDERS_PER_PAGE or passed - PAGE_OVERLAP <= after:

@@ -195,6 +195,11 @@ class OrderTrail:
         for execution in executions:
             self._booked.add(execution.cumulative_quantity - execution.quantity, execution.cumulative_quantity)
 
+    def is_ahead_of(self, order: AlpacaOrder) -> bool:
+        """Something newer than this statement was heard."""
+        moment = order.updated_at or order.submitted_at
+        return self._newest is not None and moment is not None and moment < self._newest[0]
+
     def is_as(self, order: AlpacaOrder) -> bool:
         """The newest evidence says the same of it as `order`."""
         return self.status is status_of(order) and self.reported == order.filled_qty

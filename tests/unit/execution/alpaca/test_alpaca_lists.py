@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,8 @@ from quant_trading_system.execution import alpaca_pages, alpaca_reads
 from quant_trading_system.execution.alpaca_api import AlpacaApi
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_client import AlpacaClient
+from quant_trading_system.execution.alpaca_models import AlpacaOrder
+from quant_trading_system.execution.alpaca_reads import AlpacaReads
 from quant_trading_system.execution.broker import BrokerUpdate, Execution, OnBooks, Shown
 from quant_trading_system.execution.transport import Reply
 from tests.support.alpaca_lines import (
@@ -264,6 +266,31 @@ def test_many_that_ended_in_a_gap_of_the_stream_are_not_asked_for_one_by_one():
     later.live(story)
 
 
+def test_a_gap_is_closed_by_single_questions_when_the_list_of_all_gives_no_answer(monkeypatch):
+    """One row of it that cannot be read must not keep the stream down for ever."""
+    later = Later(10)
+
+    async def no_list(self: AlpacaReads, after: datetime) -> list[AlpacaOrder]:
+        raise OutcomeUnknown("the answer cannot be read")
+
+    monkeypatch.setattr(AlpacaReads, "first_orders", no_list)
+
+    async def story() -> None:
+        await later.shown()
+        later.heard.clear()
+        later.alpaca.is_mute = True
+        later.alpaca.opener.socket.cut()
+        await settled()
+        for name in later.books:
+            later.alpaca.happens(name, "expired")
+        later.alpaca.is_mute = False
+        await pass_time(later.clock, 5)
+        assert [update.trigger for update in later.heard] == [OrderTrigger.EXPIRE] * 10
+        assert later.broker.session.is_up
+
+    later.live(story)
+
+
 def test_legs_are_shown_under_our_names_and_a_leader_only_with_all_of_them():
     """A list need not show legs with their leader, and what is ours among them is then not known."""
     names = {"mine-1.tp": "v-uuid-take_profit", "mine-1.sl": "v-uuid-stop_loss"}
@@ -294,5 +321,46 @@ def test_no_list_is_no_answer():
             await pass_time(later.clock, 1)
         with pytest.raises(OutcomeUnknown):
             looking.result()
+
+    later.live(story)
+
+
+def test_what_was_taken_back_while_lists_were_read_is_not_counted_as_told():
+    """The list and our books are those of before: the shares that trade next must be told."""
+    later = Later(8)
+    later.fill_before("mine-2", "5")
+    later.fill_before("mine-5", "8")
+    done = Execution(execution_id="x-mine-2-5", quantity=D(5), price=D(61), cumulative_quantity=D(5), at=START)
+    later.books["mine-2"] = OnBooks(sent_at=START, executions=(done,))
+
+    async def story() -> None:
+        later.alpaca.faults["GET"] += [None, None, None, BrokerTimeout("no answer in time")]
+        looking = asyncio.ensure_future(later.shown())
+        await settled()
+        del later.alpaca.fills[0]
+        later.alpaca.seconds = 30 * DAY_S
+        later.alpaca.happens("mine-2", "trade_bust", status="new", filled_qty="0")
+        await settled()
+        assert () in [update.history for update in later.heard]
+        await pass_time(later.clock, 1)
+        assert later.books.keys() - looking.result().keys() == {"mine-2"}
+        later.alpaca.fill("mine-2", "5")
+        await settled()
+        assert (later.heard[-1].client_order_id, later.heard[-1].trigger) == ("mine-2", OrderTrigger.FILL_PART)
+        assert later.heard[-1].execution is not None
+
+    later.live(story)
+
+
+def test_open_orders_are_shown_also_when_the_list_of_all_gives_no_answer():
+    later = Later(8)
+    later.alpaca.orders["mine-3"]["status"] = "canceled"
+
+    async def story() -> None:
+        later.alpaca.faults["GET"] += [None, None, *[reply({"no": "list"})] * 4]
+        looking = asyncio.ensure_future(later.shown())
+        while not looking.done():
+            await pass_time(later.clock, 1)
+        assert later.books.keys() - looking.result().keys() == {"mine-3"}
 
     later.live(story)

@@ -229,9 +229,14 @@ class AlpacaBroker:
                     raise  # it was not looked at; a question about the order would take the place of another cancel
                 await self._judge_refused_cancel(client_order_id, order_id, error)
 
-    async def cancel_all(self) -> frozenset[str]:
-        with no_answer("", NotSent):
-            return frozenset(one.name for one in await self._client.cancel_all() if not one.refusal)
+    async def cancel_all(self, forbid: Callable[[], str]) -> frozenset[str] | None:
+        try:
+            with no_answer("", NotSent):
+                return frozenset(one.name for one in await self._client.cancel_all(forbid) if not one.refusal)
+        except BrokerRejected as error:
+            if error.code == TOO_MANY_REQUESTS:
+                return None
+            raise
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:
         with no_answer(client_order_id, BrokerRejected, NotSent, ValueError):

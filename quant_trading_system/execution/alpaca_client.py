@@ -122,9 +122,14 @@ class AlpacaClient(AlpacaReads):
         answer = await self._api.repeat(request, bytes, Lane.STOPPING)
         require_asked_for(not answer or order_id.encode() in answer, order_id)  # the broker's own yes is empty
 
-    async def cancel_all(self) -> tuple[Result, ...]:
-        """Ask once for a cancel of every open order; each is judged alone, and failures are to be tried again."""
-        items = await self._api.once(Request(method="DELETE", path=ORDERS), list[CancelItem], Lane.STOPPING)
+    async def cancel_all(self, forbid: Forbid | None = None) -> tuple[Result, ...]:
+        """Ask once for a cancel of every open order; each is judged alone, and failures are to be tried again.
+
+        Args:
+            forbid: asked as the last thing before the first byte is written.
+        """
+        request = Request(method="DELETE", path=ORDERS, forbid=forbid)
+        items = await self._api.once(request, list[CancelItem], Lane.STOPPING)
         return tuple(_result(item.id, item.status, item.body) for item in items)
 
     # -- settings ------------------------------------------------------------------------------------------------

@@ -171,15 +171,19 @@ class Broker(Protocol):
             OutcomeUnknown: no answer.
         """
 
-    async def cancel_all(self) -> frozenset[str]:
+    async def cancel_all(self, forbid: Callable[[], str]) -> frozenset[str] | None:
         """Ask with one request for a cancel of every open order of the account, whoever has placed it.
 
+        Args:
+            forbid: asked as the last thing before the request leaves; why it must not, empty when it may.
+
         Returns:
-            The broker's own ids of the orders that it goes to cancel; what is missing there was not asked for.
+            The broker's own ids of the orders that it goes to cancel; what is missing there was not asked for. None
+            while it takes no requests at all, because there were too many.
 
         Raises:
             BrokerRejected: a definite no.
-            OutcomeUnknown: no answer.
+            OutcomeUnknown: no answer, or it was forbidden.
         """
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:

@@ -26,6 +26,8 @@ MAX_ASKS = 8
 """How often one cancel is asked for before a person is told that the broker does not carry it out."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
 """Between two asks; doubled each time."""
+TRUSTED = 2
+"""How often the broker may say of an order that it goes to cancel it with all, before it is asked for singly, too."""
 
 _UNSEEN = frozenset({OrderStatus.SENT, OrderStatus.IN_DOUBT, OrderStatus.ABSENT})
 
@@ -33,11 +35,11 @@ _UNSEEN = frozenset({OrderStatus.SENT, OrderStatus.IN_DOUBT, OrderStatus.ABSENT}
 class _Wish:
     """Somebody wants an order gone."""
 
-    __slots__ = ("asks", "next_at", "pause", "reason", "was_unseen")
+    __slots__ = ("asks", "next_at", "pause", "promises", "reason", "was_unseen")
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        self.asks = 0
+        self.asks = self.promises = 0
         self.pause = FIRST_PAUSE
         self.next_at: float | None = None
         self.was_unseen = False
@@ -89,7 +91,7 @@ class Cancels:
         else:
             await _side_by_side(partial(self.cancel, order_id, reason) for order_id in ids)
 
-    async def cancel_account(self, order_ids: Iterable[str], reason: str) -> None:
+    async def cancel_account(self, order_ids: Iterable[str], reason: str, forbid: Callable[[], str]) -> None:
         """Ask for a cancel of everything that is open on the account, whoever has ordered it.
 
         More than `FEW` go with one request, so that no rate limit holds them up; what the broker does not take on with
@@ -97,6 +99,7 @@ class Cancels:
 
         Args:
             order_ids: orders on our books, as far as they are due.
+            forbid: why others may leave again, so that not all must go; empty while none can.
 
         Raises:
             JournalError: a request could not be recorded; all were asked for all the same.
@@ -105,9 +108,8 @@ class Cancels:
             records = [record for order_id in order_ids if (record := self._lives.find(order_id)) is not None]
             legs = list({leg.order_id: leg for record in records for leg in _open_legs(record)}.values())
             failures = [self._note(leg, reason, FIRST_PAUSE) for leg in legs]
-        taken = await self._ask_for_account() if len(legs) > FEW else frozenset()
-        left = [leg for leg in legs if leg.status.is_open and leg.venue_order_id not in taken]
-        await _side_by_side(partial(self._ask_broker, leg) for leg in left)
+        left = await self._left_after_all(legs, forbid) if len(legs) > FEW else legs
+        await _side_by_side(partial(self._ask_broker, leg) for leg in left if leg.status.is_open)
         for failure in failures:
             if failure is not None:
                 raise failure
@@ -132,14 +134,25 @@ class Cancels:
             if failure is not None:
                 raise failure
 
-    async def _ask_for_account(self) -> frozenset[str]:
-        """The broker's ids of the orders that it takes on; none without an answer that says so."""
+    async def _left_after_all(self, legs: list[OrderRecord], forbid: Callable[[], str]) -> list[OrderRecord]:
+        """Ask for all with one request; those that are to be asked for one by one all the same."""
         with self._lock:
             self._asked()
         try:
-            return await self._broker.cancel_all()
+            taken = await self._broker.cancel_all(forbid)
         except (BrokerRejected, OutcomeUnknown):
-            return frozenset()
+            return legs
+        if taken is None:
+            return legs[:FEW]  # whoever asked asks for the others again, by when there may be room
+        return [leg for leg in legs if leg.venue_order_id not in taken or not self._is_trusted(leg)]
+
+    def _is_trusted(self, leg: OrderRecord) -> bool:
+        """The broker goes to cancel it, and has not said so too often."""
+        wish = self._wishes.get(leg.order_id)
+        if wish is None:
+            return True  # it has ended meanwhile
+        wish.promises += 1
+        return wish.promises <= TRUSTED
 
     async def _ask(self, record: OrderRecord, reason: str) -> JournalError | None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 from quant_trading_system.core.exceptions import NotSent
@@ -40,7 +40,7 @@ class NoBroker:
     async def cancel(self, client_order_id: str, venue_order_id: str = "") -> None:  # noqa: ARG002 - it has none
         raise NotSent("nothing is cancelled by a question", client_order_id)
 
-    async def cancel_all(self) -> frozenset[str]:
+    async def cancel_all(self, forbid: Callable[[], str]) -> frozenset[str]:  # noqa: ARG002 - there are none
         return frozenset()
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:  # noqa: ARG002 - it knows none

@@ -14,6 +14,7 @@ import msgspec
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import ExecutionPlan, Rejection, Rule
+from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import (
     BrokerRejected,
     JournalError,
@@ -298,7 +299,11 @@ class OrderManager:
         Raises:
             JournalError: as `cancel_each`.
         """
-        await self._cancels.cancel_account(order_ids, reason)
+        await self._cancels.cancel_account(order_ids, reason, self._why_not_all)
+
+    def _why_not_all(self) -> str:
+        """Why a cancel of all is not due any more: it would take along what has left since a reset."""
+        return "" if self._kill_switch.level >= HaltLevel.HALTED else "the account is halted no longer"
 
     @property
     def needs_tending(self) -> bool:

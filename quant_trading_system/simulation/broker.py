@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from quant_trading_system.core.exceptions import BrokerRejected, NotSent
+from quant_trading_system.core.exceptions import BrokerRejected, NotSent, OutcomeUnknown
 from quant_trading_system.core.order_groups import LegKind
 from quant_trading_system.core.order_state import OrderStatus, RequestTrigger
 from quant_trading_system.core.orders import Order, OrderClass
@@ -119,7 +119,9 @@ class SimulatedBroker:
         except VenueRefusal as refusal:
             raise BrokerRejected(refusal.message, client_order_id, refusal.code) from None
 
-    async def cancel_all(self) -> frozenset[str]:
+    async def cancel_all(self, forbid: Callable[[], str]) -> frozenset[str]:
+        if why := forbid():
+            raise OutcomeUnknown(why)
         return frozenset(one.venue_order_id for one in self._venue.cancel_all() if one.refusal is None)
 
     async def find(self, client_order_id: str) -> BrokerOrder | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.core.exceptions import BrokerRejected, BrokerTimeout, NotSent
+from quant_trading_system.core.exceptions import BrokerRejected, BrokerTimeout, NotSent, OutcomeUnknown
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_groups import legs_of
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, RequestTrigger
@@ -46,7 +47,8 @@ class ScriptedBroker:
     Attributes:
         price: at which ``fill`` trades, dollars.
         known: what `find` answers by order id; `history`: what `executions` answers.
-        cancels_all: the broker's ids that it goes to cancel when asked for all, or what it raises.
+        cancels_all: the broker's ids that it goes to cancel when asked for all, None for too many requests, or what
+            it raises.
         is_mute: reads get no answer.
         holds: what `positions` answers, signed shares by symbol.
         recognised: the groups and legs of earlier processes that it was told of.
@@ -58,7 +60,7 @@ class ScriptedBroker:
         self.cancels: list[str] = []
         self.answers: deque[Answer] = deque()
         self.cancel_answers: deque[str] = deque()
-        self.cancels_all: frozenset[str] | Exception = frozenset()
+        self.cancels_all: frozenset[str] | Exception | None = frozenset()
         self.price = Decimal(100)
         self.known: dict[str, BrokerOrder] = {}
         self.history: dict[str, tuple[Execution, ...]] = {}
@@ -131,8 +133,11 @@ class ScriptedBroker:
         elif answer == "time_out":
             raise BrokerTimeout("no answer in 5 s", client_order_id)
 
-    async def cancel_all(self) -> frozenset[str]:
+    async def cancel_all(self, forbid: Callable[[], str]) -> frozenset[str] | None:
         self.calls.append("cancel all")
+        await asyncio.sleep(0)  # the connection is opened
+        if why := forbid():
+            raise OutcomeUnknown(why)
         if isinstance(self.cancels_all, Exception):
             raise self.cancels_all
         return self.cancels_all

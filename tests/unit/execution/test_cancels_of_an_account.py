@@ -13,7 +13,7 @@ from quant_trading_system.core.events import HaltLevel, OrderEvent
 from quant_trading_system.core.exceptions import BrokerRejected, JournalUnavailable, OutcomeUnknown
 from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
-from quant_trading_system.execution.cancelling import FEW, MAX_ASKS
+from quant_trading_system.execution.cancelling import FEW, MAX_ASKS, TRUSTED
 from quant_trading_system.execution.notices import Notice, NoticeKind
 from quant_trading_system.execution.order_store import OrderRecord
 from tests.support.desk import UNHURRIED, Account, limits_with
@@ -126,6 +126,49 @@ def test_many_cancels_that_seem_lost_are_asked_for_again_with_one_request():
     assert (desk.broker.calls.count("cancel all"), desk.broker.cancels) == (2, [])
 
 
+def test_a_broker_that_takes_on_all_and_does_nothing_is_asked_for_each():
+    desk = Desk()
+    records = crowded(desk, FEW + 1)
+    desk.broker.cancels_all = venue_ids(records)
+    halt(desk)
+    for _ in range(TRUSTED):
+        assert desk.broker.cancels == []
+        desk.wait(5)
+        asyncio.run(desk.system.halt.advance())
+    assert desk.broker.cancels == [record.order_id for record in records]
+
+
+def test_while_the_broker_takes_no_requests_few_are_asked_for_and_all_as_soon_as_it_does():
+    """Hundreds of requests that are refused would only hold up the one that counts."""
+    desk = Desk()
+    records = crowded(desk, FEW + 30)
+    desk.broker.cancels_all = None
+    halt(desk)
+    assert desk.broker.cancels == [record.order_id for record in records[:FEW]]
+    desk.broker.cancels_all = venue_ids(records)
+    desk.wait(5)
+    asyncio.run(desk.system.halt.advance())
+    assert (desk.broker.calls.count("cancel all"), len(desk.broker.cancels)) == (2, FEW)
+
+
+def test_a_cancel_of_all_that_waits_for_its_line_while_the_halt_is_reset_does_not_leave():
+    """It would take along what is sent from then on; those of the halt are asked for singly."""
+    desk = Desk()
+    records = crowded(desk, FEW + 1)
+    desk.broker.cancels_all = venue_ids(records)
+
+    async def story() -> None:
+        desk.kill_switch.activate("stop")
+        halting = asyncio.ensure_future(desk.system.halt.advance())
+        while "cancel all" not in desk.broker.calls:
+            await asyncio.sleep(0)
+        desk.kill_switch.reset("Ana", "a test")
+        await halting
+
+    asyncio.run(story())
+    assert desk.broker.cancels == [record.order_id for record in records]
+
+
 def test_after_a_halt_is_reset_lost_cancels_are_asked_for_singly_and_new_orders_stay():
     desk = Desk()
     records = crowded(desk, FEW + 1)
@@ -155,6 +198,7 @@ def test_when_cancels_of_all_cannot_be_recorded_they_are_asked_for_all_the_same(
     desk = Desk()
     records = crowded(desk, FEW + 1)
     desk.broker.cancels_all = venue_ids(records)
+    desk.kill_switch.activate("stop")
     desk.journal.cannot_append = True
     with pytest.raises(JournalUnavailable):
         asyncio.run(desk.orders.cancel_account([record.order_id for record in records], "stop"))

@@ -433,22 +433,32 @@ def test_after_a_cancel_beyond_the_rate_limit_no_question_takes_the_place_of_oth
         (Reply(207, b'[{"id": "v-1", "status": 200}, {"id": "v-2", "status": 500, "body": {"code": 1}}]'), {"v-1"}),
         (Reply(207, b"[]"), set()),
         (refusal(403, 40310000, "not allowed"), BrokerRejected),
+        (refusal(429, 42910000, "too many requests"), None),
         (Reply(502), OutcomeUnknown),
         (Reply(207, b"{"), OutcomeUnknown),
         (NotSent("no line"), OutcomeUnknown),
     ],
-    ids=["some", "none", "no", "gateway", "garbage", "no line"],
+    ids=["some", "none", "no", "too many", "gateway", "garbage", "no line"],
 )
 def test_all_orders_are_cancelled_with_one_request_which_says_what_it_takes_on(answer, taken):
     async def story(desk: Desk) -> None:
         desk.alpaca.faults["DELETE"].append(answer)
-        if isinstance(taken, set):
-            assert await desk.broker.cancel_all() == taken
-        else:
+        if isinstance(taken, type):
             with pytest.raises(taken):
-                await desk.broker.cancel_all()
+                await desk.broker.cancel_all(lambda: "")
+        else:
+            assert await desk.broker.cancel_all(lambda: "") == taken
         asked = [(request.method, request.path) for request in desk.alpaca.requests if request.method == "DELETE"]
         assert asked == [("DELETE", "/v2/orders")]
+
+    Desk().live(story)
+
+
+def test_a_cancel_of_all_orders_that_is_forbidden_at_the_last_moment_does_not_leave():
+    async def story(desk: Desk) -> None:
+        with pytest.raises(OutcomeUnknown, match="the halt is over"):
+            await desk.broker.cancel_all(lambda: "the halt is over")
+        assert not [request for request in desk.alpaca.requests if request.method == "DELETE"]
 
     Desk().live(story)
 

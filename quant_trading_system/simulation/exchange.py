@@ -360,7 +360,7 @@ class Exchange(OrderLife):
             return
         self.tell(live, OrderStatus.PARTIALLY_FILLED, OrderTrigger.FILL_PART, at, fill=fill)
         if live.group:
-            self._groups.filled_in_part(live, at)
+            self._groups.filled_in_part(live, at, self)
 
     def _is_fresh(self, view: MarketView) -> bool:
         return self.opened_at is not None and view.quote.at >= self.opened_at

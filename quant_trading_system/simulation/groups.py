@@ -142,13 +142,13 @@ class Groups:
         self._groups[old.group].swap(old.number, new.number)
         new.group, new.order_class, new.passive = old.group, old.order_class, old.passive
 
-    def filled_in_part(self, live: LiveOrder, at: datetime) -> None:
-        """The stop-loss keeps what its take-profit leaves."""
+    def filled_in_part(self, live: LiveOrder, at: datetime, actions: Actions) -> None:
+        """The stop-loss keeps what its take-profit leaves, and tells so."""
         group = self._groups[live.group]
         if live.number == group.take_profit and group.stop_loss:
             loss = self._orders.by_number(group.stop_loss)
             if loss.is_open:
-                self._shrink(loss, units(live.leaves), at)
+                self._shrink(loss, units(live.leaves), at, actions)
 
     def ended(self, live: LiveOrder, at: datetime, actions: Actions) -> None:
         """A member is final: release the exits, or cancel what is left.
@@ -205,16 +205,16 @@ class Groups:
             actions.cancel(first, at, "nothing is left to close")
             return
         for leg in (first, *self.others(first)):
-            self._shrink(leg, free, at)
+            self._shrink(leg, free, at, actions)
         first.passive = False
         self._orders.reserve(first, units(first.order.quantity))
         actions.tell(first, OrderStatus.WORKING, OrderTrigger.ACCEPT, at)
         self.begin(first, at, actions)
 
-    def _shrink(self, leg: LiveOrder, most: int, at: datetime) -> None:
+    def _shrink(self, leg: LiveOrder, most: int, at: datetime, actions: Actions) -> None:
         if units(leg.order.quantity) > most:
             leg.order = msgspec.structs.replace(leg.order, quantity=decimal_of(most))
-            leg.updated_at = at
+            actions.tell(leg, leg.status, OrderTrigger.HOLD, at)
 
     def _successor(self, live: LiveOrder) -> LiveOrder:
         while live.status is OrderStatus.REPLACED:

@@ -378,13 +378,15 @@ class TradingEngine:
             self._on_kill_switch(event)
 
     def _on_kill_switch(self, event: KillSwitchEvent) -> None:
+        before = self._moves.level
         self._moves.saw(event)
         if not event.scope.is_account:
             if event.level:
                 self._desk.cancel_covered(event.scope, f"{event.scope} is {event.level.name.lower()}: {event.reason}")
         elif event.level:
-            self._path.give_up()
-            self._given.clear()
+            if event.level is not before:  # what was said since is refused on record
+                self._path.give_up()
+                self._given.clear()
             self._desk.halt(event.level)
         else:
             if event.accepts_loss:

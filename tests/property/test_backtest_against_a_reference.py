@@ -24,7 +24,7 @@ from quant_trading_system.market.price_steps import Options
 from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
-from tests.support.independent_reference import WHOLE_SHARES, Plan, Reference, Terms, Wish
+from tests.support.independent_reference import ANY_LOSS, WHOLE_SHARES, Losses, Plan, Reference, Terms, Wish
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
 
 SEEDS = st.integers(0, 10**6)
@@ -52,11 +52,17 @@ def wish_of(said: object) -> Wish:
 
 
 def compare(
-    chance: Random, history: PriceHistory, plan: Plan, *, parts: bool = False, terms: Terms = WHOLE_SHARES
+    chance: Random,
+    history: PriceHistory,
+    plan: Plan,
+    *,
+    parts: bool = False,
+    terms: Terms = WHOLE_SHARES,
+    losses: Losses = ANY_LOSS,
 ) -> runs.BacktestResult:
     """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
     costs, shorts, seen = plans.random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
-    setup = runs.setup_of(history, costs, shorts=shorts, terms=terms)
+    setup = runs.setup_of(history, costs, shorts=shorts, terms=terms, losses=losses)
     result = backtest(seen, history, setup)
     bars = runs.bars_of(history)
     steps = list(steps_of(bars, plans.PAST))
@@ -71,6 +77,7 @@ def compare(
         rejected=runs.rejections(result),
         before=closes_before(bars, plans.PAST),
         terms=terms,
+        losses=losses,
     )
     runs.require_agreement(result, seen, reference.run(steps, plan))
     return result
@@ -150,6 +157,17 @@ def test_groups_larger_than_the_volume_are_filled_in_parts(seed, daily):
     orders = plans.larger(chance, plans.with_exits(chance, plans.random_orders(chance, history), history))
     wishes = plans.random_wishes(chance, history) if chance.random() < 0.5 else {}
     compare(chance, history, plans.both(chance, orders, wishes), parts=True)
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.booleans(), st.booleans())
+def test_a_loss_beyond_its_limit_halts_as_documented(seed, daily, parts):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    orders = plans.with_exits(chance, plans.random_orders(chance, history), history)
+    plan = plans.both(chance, orders, plans.random_wishes(chance, history))
+    of_day = Fraction(chance.choice((1, 3, 10, 50)), 10_000)
+    compare(chance, history, plan, parts=parts, losses=Losses(of_day, of_day * chance.choice((1, 2, 100))))
 
 
 @settings(max_examples=8, deadline=None)

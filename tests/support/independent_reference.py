@@ -68,15 +68,35 @@ class Terms:
 WHOLE_SHARES = Terms()
 
 
+@dataclass(frozen=True)
+class Losses:
+    """What may be lost: parts of the equity that the day began with, and of the highest equity so far."""
+
+    of_day: Fraction = Fraction(1)
+    from_peak: Fraction = Fraction(1)
+
+    def are_beyond(self, began: Fraction, peak: Fraction, equity: Fraction) -> bool:
+        """More than one of them has been lost."""
+        return began - equity > self.of_day * began or peak - equity > self.from_peak * peak
+
+
+ANY_LOSS = Losses()
+
+
 @dataclass
 class Outcome:
-    """What a run came to: all orders as they were sent, fills in order, equity and shares at the end of each bar."""
+    """What a run came to: all orders as they were sent, fills in order, equity and shares at the end of each bar.
+
+    Attributes:
+        halted_at: when the loss of a day was beyond its limit; None if it never was.
+    """
 
     orders: list[Sent] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     equity: list[Fraction] = field(default_factory=list)
     held: list[dict[str, Fraction]] = field(default_factory=list)
     cash: Fraction = ZERO
+    halted_at: int | None = None
 
 
 class Reference:
@@ -92,6 +112,7 @@ class Reference:
         rejected: frozenset[int] = frozenset(),
         before: Mapping[str, Fraction] | None = None,
         terms: Terms = WHOLE_SHARES,
+        losses: Losses = ANY_LOSS,
     ) -> None:
         """Begin with cash alone.
 
@@ -99,9 +120,11 @@ class Reference:
             refused: numbers of orders that are refused for reasons that this account does not know.
             rejected: numbers of those that the broker refuses, when their exits are on the books already.
             before: closes before the first step, which are too old to trade at.
+            losses: beyond these it is halted.
         """
         self.cash, self.shorts, self.refused, self.rejected = cash, shorts, refused, rejected
-        self.terms = terms
+        self.terms, self.losses = terms, losses
+        self._began = self._closing = self._peak = cash
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
         self.shares: dict[str, Fraction] = {}
@@ -109,27 +132,32 @@ class Reference:
         self._travelling: list[tuple[int, Sent, Callable[[Sent], None]]] = []
         self._recalled: set[Sent] = set()
         self._pursuits: dict[str, Pursuit] = {}
+        self._said: Sequence[Want | Wish] = ()
         self._has_prices = False
         self._bell = 0
 
     def run(self, steps: Iterable[Step], plan: Plan) -> Outcome:
         """Walk through all steps."""
-        said: Sequence[Want | Wish] = ()
         for step in steps:
             self._let_pass(step.at)
             self._bell = step.bell
+            if step.opens:
+                self._began = self._closing
             self.venue.step(step)
             self._hear(step.at)
+            self._judge()
             if step.begins_bar:
                 self._has_prices = True
-                self._take(said)
+                self._take(self._said)
             self._walk()
             self._let_pass(step.at)
             if step.closes:
                 self.venue.close()
             if step.ends_bar:
                 self._hear(step.at)
-                said = plan.get(len(self.out.equity), ())
+                self._judge()
+                self._closing = self.equity
+                self._said = plan.get(len(self.out.equity), ())
                 self._note()
                 self._has_prices = False
         self._let_pass(END_OF_TIME - 1)
@@ -153,6 +181,7 @@ class Reference:
                 _, order, come = self._travelling.pop(0)
                 come(order)
             if self._hear(due):
+                self._judge()
                 self._walk()
 
     def _hear(self, until: int) -> bool:
@@ -169,6 +198,19 @@ class Reference:
                 self.shares[fill.symbol] = self.shares.get(fill.symbol, ZERO) + fill.side * fill.quantity
                 self.cash -= fill.side * fill.quantity * fill.price + fill.fee
         return bool(heard)
+
+    def _judge(self) -> None:
+        """A loss beyond the limit cancels orders, and gives up what has not left; from then on all are refused."""
+        equity = self.equity
+        self._peak = max(self._peak, equity)
+        if self.out.halted_at is not None or not self.losses.are_beyond(self._began, self._peak, equity):
+            return
+        self.out.halted_at = self.venue.at
+        self._pursuits.clear()
+        self._said = ()
+        for order in self.out.orders:
+            if order.is_open and order not in self._recalled:
+                self._recall(order)
 
     # -- wishes --------------------------------------------------------------------------------------------------
 
@@ -285,9 +327,9 @@ class Reference:
         return order
 
     def _is_refused(self, want: Want) -> bool:
-        """Stale prices, stops on the wrong side of the market, and more than is held or short."""
+        """A halt, stale prices, stops on the wrong side of the market, and more than is held or short."""
         seen = self.venue.seen.get(want.symbol)
-        if seen is None or self.venue.at - seen > MAX_QUOTE_AGE:
+        if self.out.halted_at is not None or seen is None or self.venue.at - seen > MAX_QUOTE_AGE:
             return True
         if self.terms.forbid(want):
             return True

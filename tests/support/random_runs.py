@@ -22,7 +22,7 @@ from quant_trading_system.simulation.models import FillModel, LatencyModel, Slip
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
-from tests.support.independent_reference import WHOLE_SHARES, Outcome, Plan, Terms, Wish
+from tests.support.independent_reference import ANY_LOSS, WHOLE_SHARES, Losses, Outcome, Plan, Terms, Wish
 from tests.support.random_plans import PAST, SESSIONS
 from tests.support.reference_prices import BUY, Bar, Step, volume_of_day
 from tests.support.reference_venue import Costs, Fill, Want
@@ -38,8 +38,7 @@ LOOSE = {
     "buying_power_multiplier": Decimal(4),
     **dict.fromkeys(("max_correlation", "max_position_pct", "max_sector_exposure", "max_rejection_rate"), Decimal(1)),
     **dict.fromkeys(("price_collar_pct", "max_spread_pct", "max_quote_deviation_pct"), Decimal("0.9")),
-    **dict.fromkeys(("max_drawdown_pct", "max_daily_loss_pct", "max_rapid_loss_pct"), Decimal("0.99")),
-    **dict.fromkeys(("max_weekly_loss_pct", "max_monthly_loss_pct"), Decimal("0.99")),
+    **dict.fromkeys(("max_rapid_loss_pct", "max_weekly_loss_pct", "max_monthly_loss_pct"), Decimal(1)),
     "max_slippage_bps": Decimal(10_000),
     "max_order_quantity": Decimal(10**7),
     "max_position_quantity": Decimal(10**8),
@@ -122,15 +121,17 @@ def setup_of(
     *,
     shorts: bool,
     terms: Terms = WHOLE_SHARES,
+    losses: Losses = ANY_LOSS,
 ) -> bootstrap.Setup:
-    """An account with these costs and limits that are out of the way."""
+    """An account with these costs and limits that are out of the way, but for those on losses."""
+    limits = {"max_daily_loss_pct": losses.of_day, "max_drawdown_pct": losses.from_peak}
 
     def since_ever(rate: Fraction) -> tuple[Rate, ...]:
         return (Rate(date(2000, 1, 1), exact(rate)),) if rate else ()
 
     return bootstrap.Setup(
         cash=exact(CASH),
-        limits=limits_with(**LOOSE, allow_short=shorts),
+        limits=limits_with(**LOOSE | {name: exact(limit) for name, limit in limits.items()}, allow_short=shorts),
         universe=Universe(
             Instrument(
                 symbol=symbol,
@@ -229,9 +230,10 @@ def require_agreement(result: BacktestResult, seen: Planned, reference: Outcome)
     """Orders, fills, cash, and shares and equity at the end of each bar are the same, exactly.
 
     Raises:
-        AssertionError: they are not, or the run was halted or its strategy stopped.
+        AssertionError: they are not, or the run was halted for another reason or its strategy stopped.
     """
-    assert (result.stopped, result.record.halts) == ((), [])
+    halted_at = [] if reference.halted_at is None else [reference.halted_at]
+    assert (result.stopped, [_since(halt.at) for halt in result.record.halts[:1]]) == ((), halted_at)
     orders = [
         (one.order.symbol, one.order.side.sign, Fraction(one.quantity), str(one.status).replace("rejected", "denied"))
         for one in result.account.system.orders.orders()

@@ -155,7 +155,7 @@ class Sent:
     @property
     def takes_away(self) -> bool:
         """It can only make the position smaller: it was so when it was sent, or it closes what its entry has filled."""
-        return self.only_shrinks or (self.is_exit and self.to_close >= self.want.quantity)
+        return self.only_shrinks or (self.is_exit and self.to_close >= self.size - self.filled)
 
     @property
     def to_close(self) -> Fraction:

@@ -135,6 +135,8 @@ def test_a_take_profit_that_fills_in_part_leaves_the_stop_loss_the_rest():
     desk.quote("110.98", "111.02", "111", volume="30")
     assert desk.fills(members[1]) == [("3", "110.00")]
     assert desk.order(members[2]).quantity == 7
+    assert desk.events(*members)[-2:] == ["1 partial_fill", "2 held"]
+    assert desk.updates[-1].order.quantity == 7
     desk.quote("88.98", "89.02", "89", volume="1000")
     assert desk.fills(members[2]) == [("7", "88.98")]
     assert desk.order(members[1]).broker_status == "canceled"

@@ -263,6 +263,20 @@ def test_a_halt_forgets_what_was_waiting():
     assert account.system.engine.is_idle
 
 
+def test_what_is_said_during_a_halt_is_refused_on_record_though_a_second_reason_comes():
+    account = at_the_close(Says(long("KO", weight="0.05"), buy(1, "PEP")))
+    account.kill_switch.activate("a test")
+    end_bar(account)
+    account.kill_switch.activate("another one")
+    open_tuesday(account)
+    account.step()
+    refused = account.orders.orders()
+    assert [(record.order.symbol, record.rejection.rule) for record in refused] == [
+        ("PEP", "kill_switch"),
+        ("KO", "kill_switch"),
+    ]
+
+
 # -- the day ---------------------------------------------------------------------------------------------------------
 
 

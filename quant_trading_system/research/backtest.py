@@ -220,9 +220,7 @@ class Backtest:
             if engine.wake_at is not None:  # parents look at the market between its steps, too
                 self._market.stand_still(due)
             self._venue.run_until(due)
-            if engine.is_idle:
-                await engine.on_watch()  # what has filled is worth the last price, not what it has cost
-            else:
+            if not engine.is_idle:
                 await engine.on_step(has_prices=self._has_prices)
             has_moved = True
         return has_moved

@@ -327,11 +327,13 @@ class Reference:
         return order
 
     def _is_refused(self, want: Want) -> bool:
-        """A halt, stale prices, stops on the wrong side of the market, and more than is held or short."""
+        """A halt, stale prices, other hours, stops on the wrong side of the market, and more than is held or short."""
         seen = self.venue.seen.get(want.symbol)
         if self.out.halted_at is not None or seen is None or self.venue.at - seen > MAX_QUOTE_AGE:
             return True
         if self.terms.forbid(want):
+            return True
+        if want.extended_hours or want.time_in_force == "opg":
             return True
         bid, ask = self.venue.quote(want.symbol)
         if want.stop is not None and (want.stop < bid if want.side == BUY else want.stop > ask):

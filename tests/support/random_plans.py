@@ -93,7 +93,7 @@ def random_orders(chance: Random, history: PriceHistory) -> Plan:
 
 def _order(chance: Random, symbol: str, side: int, close: Fraction) -> Want:
     kind = chance.choice(("market", "limit", *STOPS))
-    times = ("day", "gtc") if kind in STOPS else ("day", "gtc", "ioc", "fok", "cls")
+    times = ("day", "gtc") if kind in STOPS else ("day", "gtc", "ioc", "fok", "cls", "opg")
     want = Want(symbol, side, Fraction(chance.randrange(1, 50)), kind, chance.choice(times))
 
     def away(sign: int) -> Fraction:
@@ -104,7 +104,8 @@ def _order(chance: Random, symbol: str, side: int, close: Fraction) -> Want:
     if kind == "market":
         return want
     if kind == "limit":
-        return replace(want, limit=away(chance.choice((BUY, SELL))))
+        extended = want.time_in_force in ("day", "gtc") and chance.random() < 0.05
+        return replace(want, limit=away(chance.choice((BUY, SELL))), extended_hours=extended)
     if kind == "trailing_stop":
         if chance.random() < 0.5:
             return replace(want, trail=CENT * chance.randrange(1, 30))
@@ -160,6 +161,7 @@ def _with_exits(chance: Random, want: Want, close: Fraction) -> Want:
     return replace(
         want,
         time_in_force=in_force,
+        extended_hours=False,
         profit=None if without == "profit" else profit,
         loss=None if without == "loss" else loss,
         loss_limit=None if without == "loss" else loss_limit,

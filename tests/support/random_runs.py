@@ -87,6 +87,7 @@ def _as_order(want: Want) -> Order:
         stop_price=_exact_or_none(want.stop),
         trail_price=_exact_or_none(want.trail),
         trail_percent=_exact_or_none(want.trail_percent),
+        extended_hours=want.extended_hours,
         repeat=True,
     )
 

@@ -40,6 +40,7 @@ class Want:
     loss_limit: Fraction | None = None
     leaves: bool = False
     dollars: Fraction | None = None
+    extended_hours: bool = False
 
     @property
     def is_fraction(self) -> bool:

@@ -21,12 +21,9 @@ from quant_trading_system.execution.alpaca_models import AlpacaOrder, FillActivi
 from quant_trading_system.execution.alpaca_pages import OVERLAP, ended_since
 from quant_trading_system.execution.alpaca_reads import AlpacaReads
 from quant_trading_system.execution.alpaca_wire import execution_of_fill
-from quant_trading_system.execution.broker import Execution
+from quant_trading_system.execution.broker import LISTED_FROM, Execution
 from quant_trading_system.execution.leg_names import LegNames
 from quant_trading_system.execution.rate_limit import Lane
-
-LISTED_FROM = 5
-"""So many orders are looked for in lists first; fewer are asked for one by one, which is as cheap."""
 
 
 class Evidence(NamedTuple):

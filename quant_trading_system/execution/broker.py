@@ -19,6 +19,9 @@ from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, Req
 from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.risk.pre_trade import ApprovedOrder, ApprovedReplacement
 
+LISTED_FROM = 5
+"""So many orders are looked for in lists first; fewer are asked for by id, which is as cheap and answered sooner."""
+
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution as the broker reports it.

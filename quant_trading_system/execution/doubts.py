@@ -12,7 +12,7 @@ from datetime import timedelta
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, OutcomeUnknown, UnknownOrder
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
-from quant_trading_system.execution.broker import Broker, OnBooks
+from quant_trading_system.execution.broker import LISTED_FROM, Broker, OnBooks
 from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
 
@@ -20,8 +20,6 @@ MISSES = 3
 """How often the broker must deny an order in doubt before it is given up."""
 ABSENT_AFTER = timedelta(minutes=2)
 """How old it must be by then; a request may be on its way for a while."""
-LISTED_FROM = 5
-"""So many orders are looked for in lists first; fewer are asked for by id, which is as cheap and answered sooner."""
 
 
 class Doubts:

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
-from quant_trading_system.execution.doubts import LISTED_FROM, MISSES
+from quant_trading_system.execution.broker import LISTED_FROM
+from quant_trading_system.execution.doubts import MISSES
 from quant_trading_system.execution.order_store import OrderRecord
 from tests.support.counted_calls import counted_calls
 from tests.support.desk import UNHURRIED, Account, limits_with

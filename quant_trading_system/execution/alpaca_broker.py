@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from quant_trading_system.core.clock import Clock
@@ -166,8 +166,9 @@ class AlpacaBroker:
     def subscribe(self, listener: Listener) -> None:
         self._orders.subscribe(listener)
 
-    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str], sent: Mapping[str, datetime]) -> None:
         self.names.recognise(groups, legs)
+        self._orders.sent_before.update(sent)
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:
         return await self._send(approved.order, self._client.submit(approved, partial(self._forbid, approved)))

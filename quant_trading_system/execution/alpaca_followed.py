@@ -36,6 +36,7 @@ class FollowedOrders:
     Attributes:
         anchor: the latest time that the broker has put on anything; a gap begins there.
         told: how many updates listeners were given.
+        sent_before: about when orders of an earlier process were sent, by the broker's id.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class FollowedOrders:
         """
         self.anchor = self._started = clock.now()
         self.told = 0
+        self.sent_before: dict[str, datetime] = {}
         self._clock = clock
         self._notify = notify
         self._names = names
@@ -87,9 +89,9 @@ class FollowedOrders:
         return tuple(identity for identity, trail in self._open.items() if not trail.order_id)
 
     def submitted(self, order_id: str) -> datetime | None:
-        """When the order of the broker's id was submitted; None when nothing was heard of it."""
+        """When the order of the broker's id was submitted, or about when; None when nothing is known of it."""
         trail = self._shown.get(order_id)
-        return None if trail is None else trail.submitted_at
+        return self.sent_before.get(order_id) if trail is None else trail.submitted_at
 
     # -- our own orders ------------------------------------------------------------------------------------------
 

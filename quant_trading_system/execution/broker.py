@@ -134,12 +134,13 @@ class Broker(Protocol):
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` for every update, in the order in which they happen."""
 
-    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
-        """Know groups of an earlier process, so that their legs are not taken for somebody else's orders.
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str], sent: Mapping[str, datetime]) -> None:
+        """Know orders of an earlier process, so that their legs are not taken for somebody else's.
 
         Args:
             groups: orders that lead a group that is not over.
             legs: the broker's ids of legs, by ours, as far as they were learnt.
+            sent: about when orders that may be open were sent, by the broker's ids.
         """
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:

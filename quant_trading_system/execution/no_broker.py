@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import NoReturn
 
 from quant_trading_system.core.exceptions import NotSent
@@ -28,7 +29,7 @@ class NoBroker:
     def subscribe(self, listener: Listener) -> None:
         """There is nothing to tell."""
 
-    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str], sent: Mapping[str, datetime]) -> None:
         """Nobody else's orders are seen here."""
 
     async def place(self, approved: ApprovedOrder) -> NoReturn:

@@ -329,7 +329,9 @@ class OrderManager:
         Args:
             legs: the broker's ids of legs by our ids.
         """
-        self._broker.recognise(self.lives.groups.open_groups(), legs)
+        known = [record for record in self.open_orders() if record.venue_order_id]
+        sent = {record.venue_order_id: record.sent_at for record in known if record.sent_at is not None}
+        self._broker.recognise(self.lives.groups.open_groups(), legs, sent)
 
     async def resolve(self, order_id: str) -> OrderStatus:
         """Ask the broker what became of an order in doubt; a negative answer alone settles nothing.

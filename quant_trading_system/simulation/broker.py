@@ -6,6 +6,7 @@ Every method answers at once; nothing is awaited, so a backtest needs no event l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -58,7 +59,12 @@ class SimulatedBroker:
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
-    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+    def recognise(
+        self,
+        groups: Iterable[Order],
+        legs: Mapping[str, str],
+        sent: Mapping[str, datetime],  # noqa: ARG002 - it finds every order at once
+    ) -> None:
         self._names.recognise(groups, legs)
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from quant_trading_system.core.clock import ManualClock
@@ -86,7 +87,7 @@ class ScriptedBroker:
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
-    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str]) -> None:
+    def recognise(self, groups: Iterable[Order], legs: Mapping[str, str], sent: Mapping[str, datetime]) -> None:
         self.recognised = ([order.client_order_id for order in groups], dict(legs))
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:

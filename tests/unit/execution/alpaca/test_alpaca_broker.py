@@ -1044,7 +1044,7 @@ def test_legs_of_an_earlier_process_are_recognised():
         for groups, legs in (((GROUP,), {}), ((), names)):
             later = Desk()
             later.alpaca.orders, later.alpaca.legs = desk.alpaca.orders, desk.alpaca.legs
-            later.broker.recognise(groups, legs)
+            later.broker.recognise(groups, legs, {})
             await later.broker.cancel("mine-1.tp")
             assert "DELETE /v2/orders/v-uuid-take_profit" in later.alpaca.asked
             found = await later.broker.find("mine-1.sl")

@@ -291,6 +291,22 @@ def test_a_gap_is_closed_by_single_questions_when_the_list_of_all_gives_no_answe
     later.live(story)
 
 
+def test_what_filled_right_before_the_start_is_not_asked_for_one_by_one():
+    """The first reading of the history meets its executions before anything was heard of the orders."""
+    later = Later(60)
+    later.alpaca.seconds = 30 * DAY_S - 60
+    for name in later.books:
+        later.fill_before(name, "8")
+    sent = {f"v-{name}": books.sent_at for name, books in later.books.items() if books.sent_at is not None}
+    later.broker.recognise((), {}, sent)
+
+    async def story() -> None:
+        assert later.broker.session.is_up
+        assert not [request.path for request in later.alpaca.requests if "/v-mine" in request.path]
+
+    later.live(story)
+
+
 def test_legs_are_shown_under_our_names_and_a_leader_only_with_all_of_them():
     """A list need not show legs with their leader, and what is ours among them is then not known."""
     names = {"mine-1.tp": "v-uuid-take_profit", "mine-1.sl": "v-uuid-stop_loss"}
@@ -298,7 +314,7 @@ def test_legs_are_shown_under_our_names_and_a_leader_only_with_all_of_them():
         later = Later(1)
         later.alpaca._take({**_body(), "client_order_id": "mine-1"})
         later.books |= {name: OnBooks(sent_at=later.clock.now()) for name in ("mine-1", *names)}
-        later.broker.recognise((BRACKET,), legs)
+        later.broker.recognise((BRACKET,), legs, {})
 
         async def story(later: Later = later, expected: set[str] = expected) -> None:
             assert set(await later.shown()) == expected

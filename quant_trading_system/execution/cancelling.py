@@ -144,10 +144,10 @@ class Cancels:
             return legs
         if taken is None:
             return legs[:FEW]  # whoever asked asks for the others again, by when there may be room
-        return [leg for leg in legs if leg.venue_order_id not in taken or not self._is_trusted(leg)]
+        return [leg for leg in legs if leg.venue_order_id not in taken or not self._believe(leg)]
 
-    def _is_trusted(self, leg: OrderRecord) -> bool:
-        """The broker goes to cancel it, and has not said so too often."""
+    def _believe(self, leg: OrderRecord) -> bool:
+        """Count that the broker goes to cancel it; False when it has said so too often."""
         wish = self._wishes.get(leg.order_id)
         if wish is None:
             return True  # it has ended meanwhile

@@ -63,6 +63,7 @@ class Intent:
         seq: of its first entry; `terms`: the order as it was decided about; `decision`: all that was known then.
         status: after the last entry; `pending`: what was asked of it; `reason`: why, in words.
         executions: by the broker's id; `was_corrected`: one of them was changed after it was booked.
+        answered_for: a person has said since what is held, so that its executions need not say it any more.
         older: the order whose place it takes; `parent`: the one that leads its group.
     """
 
@@ -78,7 +79,7 @@ class Intent:
         self.reason = ""
         self.venue_order_id = ""
         self.executions: dict[str, Booked] = {}
-        self.was_corrected = False
+        self.was_corrected = self.answered_for = False
         self.older: Intent | None = None
 
     @property
@@ -298,6 +299,8 @@ class Ledger:
         symbol = body["symbol"]
         self.positions[symbol] = self.positions.get(symbol, ZERO) + Decimal(body["quantity"])
         self.peak = self.day_start = None  # what a person answers for is neither a profit nor a loss
+        for intent in self.intents.values():
+            intent.answered_for |= intent.symbol == symbol and bool(intent.executions)
         if not body.get("approved_by"):
             self._problem("I12", f"{symbol} was adopted on nobody's word")
 

@@ -332,7 +332,7 @@ class Reference:
         seen = self.venue.seen.get(want.symbol)
         if self.out.halted_at is not None or seen is None or self.venue.at - seen > MAX_QUOTE_AGE:
             return True
-        if self.terms.forbid(want):
+        if self.terms.forbid(want) and (want.is_fraction or not self._only_shrinks(want)):
             return True
         if want.extended_hours or want.time_in_force == "opg":
             return True

@@ -18,7 +18,7 @@ EXITS_ASKED: Mapping[Rule, str] = {
     Rule.ORDER_SUPPORTED: "the broker would refuse it",
     Rule.TRADING_HOURS: "the exchange would not take it",
     Rule.BLACKOUT: "a blocked window stops everything; a reduce-only one lets exits through",
-    Rule.LOT_SIZE: "the exchange would refuse it",
+    Rule.LOT_SIZE: "the broker would refuse a part of a share; any number of whole ones passes",
     Rule.PRICE_TICK: "the exchange would refuse it",
     Rule.QUOTE_PRESENT: _NO_PRICE,
     Rule.QUOTE_SANE: _NO_PRICE,

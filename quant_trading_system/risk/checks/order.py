@@ -55,13 +55,13 @@ def check_order_supported(case: Case) -> CheckResult | None:
 
 
 def check_lot_size(case: Case) -> CheckResult | None:
-    """The quantity is a multiple of the instrument's lot; fractions are for fractionable instruments."""
+    """The quantity is a multiple of the lot, unless this is a way out; fractions are for fractionable instruments."""
     instrument, order = case.instrument, case.order
     if instrument is None:
         return None if case.shrinks else CheckResult(Rule.LOT_SIZE, False, detail="unknown instrument")
     if order.is_fractional:
         return CheckResult(Rule.LOT_SIZE, instrument.fractionable, detail="fraction of a share")
-    if not order.quantity % instrument.lot:
+    if case.shrinks or not order.quantity % instrument.lot:
         return None
     return CheckResult(Rule.LOT_SIZE, False, order.quantity, None, Unit.SHARES, f"not a multiple of {instrument.lot}")
 

@@ -202,7 +202,10 @@ quote=9.99/10.01                 | buy 99 of LOT   | lot_size
 quote=9.99/10.01                 | buy 100 of LOT  | ok
 quote=9.99/10.01                 | buy 101 of LOT  | lot_size
 quote=9.99/10.01                 | buy 200 of LOT  | ok
-quote=9.99/10.01 held=LOT:150@10 | sell 150 of LOT | lot_size
+quote=9.99/10.01 held=LOT:150@10 | sell 150 of LOT | ok        # what fills in parts or people have left
+quote=9.99/10.01 held=LOT:150@10 | sell 1 of LOT   | ok
+quote=9.99/10.01 held=LOT:150@10 | buy 50 of LOT   | lot_size
+quote=9.99/10.01 held=LOT:150@10 allow_short=true | sell 151 of LOT | lot_size
 """,
     Rule.PRICE_TICK: """
                     | buy 1 limit 100.00           | ok

@@ -18,3 +18,14 @@ def counted_calls(patch: pytest.MonkeyPatch, owner: Any, name: str) -> list[tupl
 
     patch.setattr(owner, name, counted)
     return asked
+
+
+class Compared(str):
+    """A symbol that counts how often one is compared with another; set `times` to 0 before."""
+
+    times = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return str.__eq__(self, other)

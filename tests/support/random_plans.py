@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -114,16 +115,23 @@ def _order(chance: Random, symbol: str, side: int, close: Fraction) -> Want:
     return replace(want, stop=stop, limit=away(side) if kind == "stop_limit" else None)
 
 
-def with_exits(chance: Random, plan: Plan, history: PriceHistory) -> Plan:
-    """The same with exits of their own for some of the market and limit orders, and OCO orders for what may be held."""
+def _changed(
+    chance: Random, plan: Plan, history: PriceHistory, share: float, change: Callable[[Random, Want, Fraction], Want]
+) -> Plan:
+    """The same with about this `share` of the orders changed, which are told the close of their bar."""
     changed: dict[int, list[Want | Wish]] = {}
     for bar, said in plan.items():
         for one in said:
             close = history.close(one.symbol, PAST + bar)
-            if isinstance(one, Want) and close is not None and chance.random() < 0.6:
-                one = _with_exits(chance, one, Fraction(close))
+            if isinstance(one, Want) and close is not None and chance.random() < share:
+                one = change(chance, one, Fraction(close))
             changed.setdefault(bar, []).append(one)
     return changed
+
+
+def with_exits(chance: Random, plan: Plan, history: PriceHistory) -> Plan:
+    """The same with exits of their own for some of the market and limit orders, and OCO orders for what may be held."""
+    return _changed(chance, plan, history, 0.6, _with_exits)
 
 
 def _with_exits(chance: Random, want: Want, close: Fraction) -> Want:
@@ -200,14 +208,7 @@ def random_terms(chance: Random, history: PriceHistory) -> Terms:
 
 def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:
     """The same with parts of shares, or dollars, for some of the orders that may have them."""
-    changed: dict[int, list[Want | Wish]] = {}
-    for bar, said in plan.items():
-        for one in said:
-            close = history.close(one.symbol, PAST + bar)
-            if isinstance(one, Want) and close is not None and chance.random() < 0.7:
-                one = _in_fractions(chance, one, Fraction(close))
-            changed.setdefault(bar, []).append(one)
-    return changed
+    return _changed(chance, plan, history, 0.7, _in_fractions)
 
 
 def _in_fractions(chance: Random, want: Want, close: Fraction) -> Want:

@@ -14,6 +14,7 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis, stamp_of
 from quant_trading_system.trading.live_bars import LiveBars
+from tests.support.counted_calls import Compared
 from tests.support.market import JumpingClock
 
 CALENDAR = TradingCalendar.nyse(date(2023, 11, 1), date(2024, 2, 1))
@@ -131,17 +132,6 @@ def test_returns_have_a_column_for_every_symbol_that_was_asked_for():
     assert returns.shape == (3, 2)
     assert np.isnan(returns[:, 0]).all()
     assert not np.isnan(returns[:, 1]).any()
-
-
-class Compared(str):
-    """A symbol that counts how often one is compared with another."""
-
-    times = 0
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        Compared.times += 1
-        return str.__eq__(self, other)
 
 
 def test_returns_of_many_symbols_cost_what_was_asked_for_and_not_the_whole_past():

@@ -36,6 +36,7 @@ from tests.support.alpaca_lines import (
     settled,
     stamp,
 )
+from tests.support.counted_calls import Compared
 
 D = Decimal
 K = NoticeKind
@@ -172,23 +173,13 @@ def test_a_strange_answer_ends_the_attempt_and_the_next_begins_soon(answers):
     Desk(lambda socket: socket.push(*answers)).live(story)
 
 
-class Compared(str):
-    """A symbol that counts how often one is compared with another."""
-
-    times = 0
-    __hash__ = str.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        Compared.times += 1
-        return str.__eq__(self, other)
-
-
 def test_a_confirmation_of_many_symbols_costs_no_more_for_each_than_one_of_a_few():
     """Thousands of symbols would hold up the loop for a quarter of a second, at every connection."""
     names = [f"S{number}" for number in range(2_000)]
     stream = Desk().feed.stream
     stream._subscriptions = {channel: tuple(map(Compared, names)) for channel in ("quotes", "trades", "statuses")}
     confirmed = dict.fromkeys(("quotes", "trades", "statuses"), names[::-1])
+    Compared.times = 0
     stream.hear(json.dumps([{"T": "subscription", **confirmed}]))
     assert Compared.times <= 3 * len(names)
 

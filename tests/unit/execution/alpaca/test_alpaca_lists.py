@@ -82,6 +82,16 @@ class Later:
         self.alpaca.requests.clear()
         return {one.order.client_order_id: one for one in await self.broker.look_up(self.books)}
 
+    async def all_expire_in_a_gap(self) -> None:
+        """The line is cut, and every order ends without a word."""
+        await self.shown()
+        self.heard.clear()
+        self.alpaca.is_mute = True
+        self.alpaca.opener.socket.cut()
+        await settled()
+        for name in self.books:
+            self.alpaca.happens(name, "expired")
+
     @property
     def asked(self) -> list[str]:
         """Every request since it was asked last: what for, and which orders."""
@@ -250,13 +260,7 @@ def test_many_that_ended_in_a_gap_of_the_stream_are_not_asked_for_one_by_one():
     later = Later(60)
 
     async def story() -> None:
-        await later.shown()
-        later.heard.clear()
-        later.alpaca.is_mute = True
-        later.alpaca.opener.socket.cut()
-        await settled()
-        for name in later.books:
-            later.alpaca.happens(name, "expired")
+        await later.all_expire_in_a_gap()
         requests = len(later.alpaca.requests)
         later.alpaca.is_mute = False
         await pass_time(later.clock, 5)
@@ -276,13 +280,7 @@ def test_a_gap_is_closed_by_single_questions_when_the_list_of_all_gives_no_answe
     monkeypatch.setattr(AlpacaReads, "first_orders", no_list)
 
     async def story() -> None:
-        await later.shown()
-        later.heard.clear()
-        later.alpaca.is_mute = True
-        later.alpaca.opener.socket.cut()
-        await settled()
-        for name in later.books:
-            later.alpaca.happens(name, "expired")
+        await later.all_expire_in_a_gap()
         later.alpaca.is_mute = False
         await pass_time(later.clock, 5)
         assert [update.trigger for update in later.heard] == [OrderTrigger.EXPIRE] * 10

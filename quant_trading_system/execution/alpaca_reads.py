@@ -87,12 +87,11 @@ class AlpacaReads:
             status: ``open``, ``closed`` or ``all``.
             nested: show legs within their parents only, not as orders of their own.
         """
-        wanted = [("status", status), ("direction", "asc"), ("limit", str(ORDERS_PER_PAGE))]
-        wanted += [("nested", "true")] if nested else []
+        wanted = [("nested", "true")] if nested else []
         wanted += present(symbols=",".join(symbols), side=side, until=until)
         found: dict[str, AlpacaOrder] = {}
         for _ in range(MAX_PAGES):
-            page = await self._api.get(ORDERS, list[AlpacaOrder], *wanted, *present(after=after))
+            page = await self._page_of_orders(status, after, *wanted)
             fresh = [order for order in page if order.id not in found]
             if not fresh and len(page) < ORDERS_PER_PAGE:
                 return tuple(found.values())
@@ -105,8 +104,11 @@ class AlpacaReads:
 
     async def first_orders(self, after: datetime) -> list[AlpacaOrder]:
         """The first `ORDERS_PER_PAGE` orders, open or not, that were submitted after a moment, oldest first."""
-        wanted = [("status", "all"), ("direction", "asc"), ("limit", str(ORDERS_PER_PAGE))]
-        return await self._api.get(ORDERS, list[AlpacaOrder], *wanted, *present(after=after))
+        return await self._page_of_orders("all", after)
+
+    async def _page_of_orders(self, status: str, after: datetime | None, *wanted: tuple[str, str]) -> list[AlpacaOrder]:
+        query = [("status", status), ("direction", "asc"), ("limit", str(ORDERS_PER_PAGE)), *wanted]
+        return await self._api.get(ORDERS, list[AlpacaOrder], *query, *present(after=after))
 
     # -- account -------------------------------------------------------------------------------------------------
 

@@ -123,25 +123,25 @@ def stress_loss(book: Mapping[str, Holding], scenario: Scenario) -> Decimal:
     Args:
         book: by symbol. A position without a beta follows the market one to one: unknown must not look like safe.
     """
-    if not (scenario.long_gap or scenario.short_gap):
-        return sum((-holding.value * _shock(holding, scenario) for holding in book.values()), ZERO).quantize(_CENT)
-    losses = {symbol: -holding.value * _shock(holding, scenario) for symbol, holding in book.items()}
-    total = sum(losses.values(), ZERO)
-    return (total + _worst_gap(book, losses, scenario)).quantize(_CENT)
+    total = sum((_loss(holding, scenario) for holding in book.values()), ZERO)
+    return (total + _worst_gap(book, scenario)).quantize(_CENT)
 
 
-def _shock(holding: Holding, scenario: Scenario) -> Decimal:
+def _loss(holding: Holding, scenario: Scenario) -> Decimal:
+    """Dollars, where it follows the market or its sector."""
     shock = scenario.sectors.get(holding.sector)
     if shock is None:
         shock = scenario.market * (ONE if holding.beta is None else holding.beta)
-    return max(shock, -ONE)
+    return -holding.value * max(shock, -ONE)
 
 
-def _worst_gap(book: Mapping[str, Holding], losses: Mapping[str, Decimal], scenario: Scenario) -> Decimal:
+def _worst_gap(book: Mapping[str, Holding], scenario: Scenario) -> Decimal:
     """By how much the loss grows when the one symbol that hurts most makes its own gap instead of following."""
     worst = ZERO
-    for symbol, holding in book.items():
+    if not (scenario.long_gap or scenario.short_gap):
+        return worst
+    for holding in book.values():
         gap = scenario.long_gap if holding.value > 0 else scenario.short_gap
         if gap:
-            worst = max(worst, -holding.value * gap - losses[symbol])
+            worst = max(worst, -holding.value * gap - _loss(holding, scenario))
     return worst

@@ -7,7 +7,7 @@ ends the process: nothing that was sent is left without somebody to watch it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -227,11 +227,16 @@ class LiveLoop:
         if not doubtful or (self._asked is not None and now - self._asked < ASK_AGAIN.total_seconds()):
             return
         self._asked = now
-        for order_id in await orders.resolve_listed(record.order_id for record in doubtful):
+        await self._resolve_each(doubtful, " stays in doubt")
+
+    async def _resolve_each(self, records: Iterable[OrderRecord], state: str = "") -> None:
+        """Ask the broker what became of orders, and tell of each without an answer, in what state that leaves it."""
+        orders = self._system.orders
+        for order_id in await orders.resolve_listed(record.order_id for record in records):
             try:
                 await orders.resolve(order_id)
             except _NO_ANSWER as error:
-                self._tell(f"{order_id} stays in doubt: {error}")
+                self._tell(f"{order_id}{state}: {error}")
 
     async def _follow_the_day(self) -> None:
         ports, opened = self._system.ports, self._system.monitor.opened_at
@@ -303,11 +308,7 @@ class LiveLoop:
             self._wake.clear()
             await wait_for_either(clock, self._wake, TICK / 10)
             await orders.tend()
-        for order_id in await orders.resolve_listed(record.order_id for record in self._own_orders()):
-            try:
-                await orders.resolve(order_id)
-            except _NO_ANSWER as error:
-                self._tell(f"{order_id}: {error}")
+        await self._resolve_each(self._own_orders())
 
     def _own_orders(self) -> list[OrderRecord]:
         """What is open, but for what somebody else placed and has to look after."""

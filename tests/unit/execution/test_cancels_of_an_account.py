@@ -34,6 +34,11 @@ class Desk(Account):
         self.offer()
         asyncio.run(self.orders.tend())
 
+    def turn(self, seconds: float) -> None:
+        """Time passes, and the engine carries a halt further, too."""
+        self.wait(seconds)
+        asyncio.run(self.system.halt.advance())
+
 
 def crowded(desk: Desk, count: int) -> list[OrderRecord]:
     """So many orders that work at the broker."""
@@ -118,11 +123,9 @@ def test_many_cancels_that_seem_lost_are_asked_for_again_with_one_request():
     records = crowded(desk, FEW + 1)
     desk.broker.cancels_all = venue_ids(records)
     halt(desk)
-    desk.wait(4)
-    asyncio.run(desk.system.halt.advance())
+    desk.turn(4)
     assert desk.broker.calls.count("cancel all") == 1
-    desk.wait(1)
-    asyncio.run(desk.system.halt.advance())
+    desk.turn(1)
     assert (desk.broker.calls.count("cancel all"), desk.broker.cancels) == (2, [])
 
 
@@ -133,8 +136,7 @@ def test_a_broker_that_takes_on_all_and_does_nothing_is_asked_for_each():
     halt(desk)
     for _ in range(TRUSTED):
         assert desk.broker.cancels == []
-        desk.wait(5)
-        asyncio.run(desk.system.halt.advance())
+        desk.turn(5)
     assert desk.broker.cancels == [record.order_id for record in records]
 
 
@@ -146,8 +148,7 @@ def test_while_the_broker_takes_no_requests_few_are_asked_for_and_all_as_soon_as
     halt(desk)
     assert desk.broker.cancels == [record.order_id for record in records[:FEW]]
     desk.broker.cancels_all = venue_ids(records)
-    desk.wait(5)
-    asyncio.run(desk.system.halt.advance())
+    desk.turn(5)
     assert (desk.broker.calls.count("cancel all"), len(desk.broker.cancels)) == (2, FEW)
 
 

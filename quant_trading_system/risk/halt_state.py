@@ -154,11 +154,15 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
         """True while limits are reduced after a reset."""
         return bool(self.probation_until) and now < datetime.fromisoformat(self.probation_until)
 
-    def includes(self, other: LatchState) -> bool:
-        """Everything that `other` stops is stopped here at least as much."""
-        return self.level >= other.level and all(
-            self.halt_of(halt.scope).level >= halt.level for halt in other.stopped_scopes
-        )
+    def joined(self, other: LatchState) -> LatchState:
+        """This latch, with the halts of `other` that stop more than this latch does."""
+        state = self
+        for halt in (other.halt_of(), *other.stopped_scopes):
+            known = state.halt_of(halt.scope)
+            if halt.level > known.level:
+                number = max(known.activation, halt.activation)
+                state = state.with_halt(msgspec.structs.replace(halt, activation=number))
+        return state
 
 
 _SHARED = ("level", "reason", "trigger", "by", "at", "activation", "numbers", "approvals", "accepts_loss")

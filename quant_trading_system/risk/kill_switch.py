@@ -94,7 +94,7 @@ class KillSwitch:
         self._record = record
         self._lock = RLock()
         self._listeners: list[Callable[[KillSwitchEvent], None]] = []
-        self._unpersisted: LatchState | None = None
+        self._unpersisted: LatchState | None = None  # what the latch could not be told; it counts here all the same
         self._at_rest: LatchState | None = None  # the latest state that was found to stop nothing
         if self._authorized or policy is not None:
             self._keep_rules(policy)
@@ -160,7 +160,7 @@ class KillSwitch:
 
     def _read(self) -> LatchState:
         kept, unpersisted = self._latch.read(), self._unpersisted
-        return kept if unpersisted is None or kept.includes(unpersisted) else unpersisted
+        return kept if unpersisted is None else kept.joined(unpersisted)
 
     def standing(self, scope: HaltScope = ACCOUNT) -> Standing:
         """Who has approved the reset of the halt of `scope`, and what is missing."""
@@ -247,7 +247,7 @@ class KillSwitch:
 
     def _lift(self, before: LatchState, halt: Halt, found: Standing, wish: ResetWish) -> KillSwitchEvent:
         now = self._clock.now()
-        persons = found.approvals or ()
+        persons = found.approvals
         lifted = Halt(
             scope=halt.scope,
             trigger=HaltTrigger.RESET,

@@ -11,9 +11,10 @@ import pytest
 from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.decisions import Rejection, Rule
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
-from quant_trading_system.core.exceptions import KillSwitchActiveError
+from quant_trading_system.core.exceptions import KillSwitchActiveError, KillSwitchIncomplete
 from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.orders import Order, OrderSide
+from quant_trading_system.risk.halt_state import LatchState
 from quant_trading_system.risk.kill_switch import KillSwitch, stops
 from quant_trading_system.risk.latch import FileLatch, MemoryLatch
 from tests.support.desk import Account, Desk
@@ -138,6 +139,80 @@ def test_an_order_on_its_way_when_its_symbol_is_halted_does_not_leave():
     KillSwitch(latch=latch).activate("bad news", scope=HaltScope(symbol="KO", side=OrderSide.BUY))
     assert stops(latch, buy(1), shrinking=False) == "symbol KO, side buy: bad news"
     assert stops(latch, sell(1), shrinking=False) == ""
+
+
+def test_one_scope_that_is_lifted_leaves_the_others_stopped():
+    """A strategy goes on while the symbol with the bad news stays closed to everybody."""
+    switch = KillSwitch(latch=MemoryLatch())
+    strategy = HaltScope(strategy="a")
+    switch.activate("a bug", scope=strategy)
+    switch.activate("bad news", scope=KO)
+    switch.reset("ann", scope=strategy)
+    assert switch.stops_something
+    assert not switch.permits(buy(1), shrinking=False)
+    switch.reset("ann", scope=KO)
+    assert not switch.stops_something
+    assert switch.permits(buy(1), shrinking=False)
+    assert [(halt.by, halt.level) for halt in switch.state.scopes] == [("ann", HaltLevel.RUNNING)] * 2
+
+
+class FullDisk(MemoryLatch):
+    """A latch that writes nothing while its disk is full."""
+
+    full = False
+
+    def write(self, state: LatchState) -> None:
+        if self.full:
+            raise OSError("no space left")
+        super().write(state)
+
+
+@pytest.fixture
+def disk() -> FullDisk:
+    return FullDisk()
+
+
+@pytest.fixture
+def alone(disk: FullDisk) -> KillSwitch:
+    """The switch that halted KO while the disk was full: no other process knows of that."""
+    switch = KillSwitch(latch=disk)
+    disk.full = True
+    with pytest.raises(KillSwitchIncomplete, match="no space left"):
+        switch.activate("bad news", scope=KO)
+    disk.full = False
+    return switch
+
+
+def test_a_halt_that_the_disk_did_not_take_hides_none_that_came_later(disk, alone):
+    """Its own halt of one symbol is no reason to trade on when somebody halts the account, or another symbol."""
+    others = KillSwitch(latch=disk)
+    others.activate("more bad news", scope=HaltScope(symbol="PEP"))
+    assert [alone.permits(buy(1, symbol), shrinking=False) for symbol in ("KO", "PEP", "XOM")] == [False, False, True]
+    others.activate("everything", level=REDUCING)
+    assert (alone.level, alone.reason) == (REDUCING, "everything")
+    assert [alone.permits(sell(1, symbol), shrinking=True) for symbol in ("KO", "PEP", "XOM")] == [False, False, True]
+
+
+def test_what_is_written_after_the_disk_failed_lifts_nothing_of_the_others(disk, alone):
+    """The next activation, and the reset of its own halt, leave the halt of the account where it is."""
+    KillSwitch(latch=disk).activate("everything")
+    alone.activate("a bug", scope=HaltScope(strategy="a"))
+    assert KillSwitch(latch=disk).reason == "everything"
+    assert [str(halt.scope) for halt in disk.read().stopped_scopes] == ["symbol KO", "strategy a"]
+    alone.reset("ann", scope=KO)
+    assert KillSwitch(latch=disk).is_active()
+
+
+def test_an_unreadable_latch_stops_everything_also_where_a_part_was_halted_before(tmp_path, monkeypatch):
+    path = tmp_path / "kill_latch.json"
+    switch = KillSwitch(latch=FileLatch(path))
+    with monkeypatch.context() as broken:
+        broken.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+        with pytest.raises(KillSwitchIncomplete):
+            switch.activate("bad news", scope=KO)
+    path.unlink()
+    assert switch.is_active()
+    assert not switch.permits(sell(1, "PEP"), shrinking=True)
 
 
 def test_lifted_scopes_are_forgotten_one_day_and_active_ones_never():

@@ -20,7 +20,7 @@ from quant_trading_system.core.exceptions import (
     KillSwitchActiveError,
     ResetRefused,
 )
-from quant_trading_system.risk.halt_state import LatchState
+from quant_trading_system.risk.halt_state import LatchState, ResetPolicy
 from quant_trading_system.risk.kill_switch import MAX_REASON, stops
 from quant_trading_system.risk.latch import FileLatch, MemoryLatch, look_at
 from quant_trading_system.risk.limits import KillSwitch, KillSwitchIncomplete
@@ -153,6 +153,22 @@ def test_the_latch_names_who_may_reset_it_in_every_process(path):
         switch(path).reset("eve", "please")
     switch(path).reset("bob", "it is over")
     assert not switch(path).is_active()
+
+
+def test_other_rules_for_a_reset_leave_the_list_of_who_may_as_it_is(path):
+    """A process that knows no names must not open the reset to everybody."""
+    switch(path, authorized_resetters=("ann", "bob"))
+    switch(path, policy=ResetPolicy(persons=2))
+    assert switch(path).state.authorized == ("ann", "bob")
+    assert switch(path).state.policy.persons == 2
+
+
+def test_an_unreadable_latch_is_reset_only_by_those_whom_the_engine_was_told(path):
+    """The list that the latch kept is lost with it."""
+    path.parent.mkdir()
+    path.write_text("nonsense")
+    with pytest.raises(ResetRefused, match="eve is not on the list"):
+        switch(path, authorized_resetters=["ann"]).reset("eve", "it looks fine")
 
 
 HOSTILE = [
@@ -315,6 +331,7 @@ def test_first_use_makes_an_inactive_latch_that_only_its_owner_can_read(path):
     assert not switch(path).is_active()
     assert path.exists()
     assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
 
 
 def test_what_is_written_is_synced_with_its_directory(path):

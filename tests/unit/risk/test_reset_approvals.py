@@ -12,14 +12,14 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
 from quant_trading_system.core.exceptions import ConfigurationError, ResetPending, ResetRefused
 from quant_trading_system.core.halt_events import ResetApproved
-from quant_trading_system.core.halt_scope import HaltScope
-from quant_trading_system.risk.halt_state import ResetPolicy
+from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
+from quant_trading_system.risk.halt_state import Halt, ResetPolicy
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import STOP_FILE, FileLatch, MemoryLatch
-from quant_trading_system.risk.reset import APPROVAL_LASTS, policy_of
+from quant_trading_system.risk.reset import APPROVAL_LASTS, Cause, ResetWish, cause_obstacles, dirt_obstacles, policy_of
 from tests.support.desk import Account, limits_with
 from tests.support.market import NOON
-from tests.support.orders import buy
+from tests.support.orders import buy, sell
 
 TWO = ResetPolicy(persons=2)
 
@@ -72,6 +72,17 @@ def test_an_approval_is_for_this_activation_and_for_what_it_says():
     assert shop.engine.standing().approvals == ()
 
 
+def test_the_same_alarm_again_keeps_an_approval_and_a_worse_halt_voids_it():
+    """A monitor says the same every second while the cause lasts; more than was approved needs new words."""
+    shop = Shop()
+    with pytest.raises(ResetPending):
+        shop.asks("ann")
+    shop.engine.activate("a test")
+    assert [approval.by for approval in shop.engine.standing().approvals] == ["ann"]
+    shop.engine.activate("a test", level=HaltLevel.FLATTENING)
+    assert shop.engine.standing().approvals == ()
+
+
 def test_an_approval_ends_after_a_day():
     shop = Shop()
     with pytest.raises(ResetPending):
@@ -91,6 +102,16 @@ def test_one_who_works_alone_waits():
     shop.clock.move_to(NOON + timedelta(seconds=1800))
     shop.asks("ann")
     assert shop.engine.state.by == "ann alone, after the delay"
+
+
+def test_one_who_works_alone_may_take_back_that_the_loss_is_accepted():
+    shop = Shop(ResetPolicy(persons=2, solo_delay_s=1800))
+    with pytest.raises(ResetPending):
+        shop.asks("ann", accept_loss=True)
+    shop.clock.move_to(NOON + timedelta(seconds=1800))
+    shop.asks("ann")
+    assert not shop.engine.is_active()
+    assert not shop.engine.state.accepts_loss
 
 
 def test_without_a_reason_or_a_place_on_the_list_nobody_approves():
@@ -139,6 +160,47 @@ def test_a_policy_that_nobody_could_fulfil_is_refused_at_the_start():
         policy_of(limits, live=True)
     assert policy_of(limits, live=False).persons == 1
     assert policy_of(limits_with(authorized_resetters=("ann",), solo_reset_delay_s=1800), live=True).persons == 2
+
+
+CAUSES = """
+cause    whose halt   loss accepted   refused
+loss     account      no              yes
+loss     account      yes             no
+other    account      no              yes
+other    account      yes             yes
+loss     KO           no              no
+other    KO           no              no
+"""
+
+
+@pytest.mark.parametrize("line", CAUSES.strip().splitlines()[1:], ids=lambda line: "-".join(line.split()))
+def test_only_a_loss_can_be_accepted_and_only_the_account_waits_for_its_causes(line):
+    """Stale prices stay stale, whoever says that the loss is fine."""
+    cause, whose, accepted, refused = line.split()
+    wish = wish_of(whose, accepts_loss=accepted == "yes")
+    found = cause_obstacles(wish, [Cause("a_limit", Decimal(2), Decimal(1), is_loss=cause == "loss")])
+    assert ["the cause persists: a_limit, now 2, limit 1" in words for words in found] == [True] * (refused == "yes")
+
+
+DIRT = """
+whose halt   books differ   fate unknown
+account      stays          stays
+KO           stays          goes
+strategy     goes           goes
+"""
+
+
+@pytest.mark.parametrize("line", DIRT.strip().splitlines()[1:], ids=lambda line: line.split()[0])
+def test_books_that_differ_keep_the_account_and_a_symbol_halted(line):
+    """Nobody trades a symbol whose position is unknown; a strategy that was stopped for its bug is another matter."""
+    whose, differ, unknown = line.split()
+    assert bool(dirt_obstacles(wish_of(whose), ["KO: 5 here, 7 there"], [])) is (differ == "stays")
+    assert bool(dirt_obstacles(wish_of(whose), [], ["run-1-0"])) is (unknown == "stays")
+
+
+def wish_of(whose: str, *, accepts_loss: bool = False) -> ResetWish:
+    scope = {"account": ACCOUNT, "KO": HaltScope(symbol="KO"), "strategy": HaltScope(strategy="a")}[whose]
+    return ResetWish(halt=Halt(scope=scope, level=HaltLevel.HALTED), by="ann", reason="a", accepts_loss=accepts_loss)
 
 
 # -- in an engine -----------------------------------------------------------------------------------------------------
@@ -233,3 +295,14 @@ def test_the_file_raises_a_level_that_lets_exits_pass(tmp_path: Path):
     switch.activate("winding down", level=HaltLevel.REDUCING)
     (tmp_path / STOP_FILE).touch()
     assert (switch.level, switch.state.activation) == (HaltLevel.HALTED, 1)
+    assert switch.state.by == "operator"
+
+
+def test_the_file_does_not_interrupt_a_liquidation(tmp_path: Path):
+    """The account is closing its positions: a second alarm must not leave it with half of them."""
+    switch = KillSwitch(latch=FileLatch(tmp_path / "kill_latch.json"))
+    switch.activate("close everything", level=HaltLevel.FLATTENING)
+    (tmp_path / STOP_FILE).touch()
+    assert switch.level is HaltLevel.FLATTENING
+    assert switch.permits(sell(1), shrinking=True)
+    assert not switch.permits(buy(1), shrinking=False)

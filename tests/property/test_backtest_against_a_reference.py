@@ -24,7 +24,8 @@ from quant_trading_system.market.price_steps import Options
 from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
-from tests.support.independent_reference import ANY_LOSS, WHOLE_SHARES, Losses, Plan, Reference, Terms, Wish
+from tests.support.independent_reference import ANY_LOSS, Losses, Plan, Reference, Wish
+from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
 
 SEEDS = st.integers(0, 10**6)
@@ -59,10 +60,12 @@ def compare(
     parts: bool = False,
     terms: Terms = WHOLE_SHARES,
     losses: Losses = ANY_LOSS,
+    limits: Limits = WIDE,
+    cash: Fraction = runs.CASH,
 ) -> runs.BacktestResult:
     """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
     costs, shorts, seen = plans.random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
-    setup = runs.setup_of(history, costs, shorts=shorts, terms=terms, losses=losses)
+    setup = runs.setup_of(history, costs, shorts=shorts, terms=terms, losses=losses, limits=limits, cash=cash)
     result = backtest(seen, history, setup)
     bars = runs.bars_of(history)
     steps = list(steps_of(bars, plans.PAST))
@@ -70,7 +73,7 @@ def compare(
         steps = runs.steps_seen(history, setup, runs.Planned(plan))
         require_documented(history, steps)
     reference = Reference(
-        runs.CASH,
+        cash,
         costs,
         shorts=shorts,
         refused=runs.foreign_refusals(result),
@@ -78,6 +81,7 @@ def compare(
         before=closes_before(bars, plans.PAST),
         terms=terms,
         losses=losses,
+        limits=limits,
     )
     runs.require_agreement(result, seen, reference.run(steps, plan))
     return result
@@ -168,6 +172,19 @@ def test_a_loss_beyond_its_limit_halts_as_documented(seed, daily, parts):
     plan = plans.both(chance, orders, plans.random_wishes(chance, history))
     of_day = Fraction(chance.choice((1, 3, 10, 50)), 10_000)
     compare(chance, history, plan, parts=parts, losses=Losses(of_day, of_day * chance.choice((1, 2, 100))))
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.booleans(), st.booleans())
+def test_limits_refuse_as_documented(seed, daily, parts):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    orders = plans.random_orders(chance, history)
+    if chance.random() < 0.4:
+        orders = plans.with_exits(chance, orders, history)
+    plan = plans.both(chance, orders, plans.random_wishes(chance, history))
+    cash = Fraction(chance.choice((2_000, 5_000, 20_000, 100_000)))
+    compare(chance, history, plan, parts=parts, limits=plans.random_limits(chance, history), cash=cash)
 
 
 @settings(max_examples=8, deadline=None)

@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from tests.support.reference_prices import BUY, NANO, SELL, Step, down, up
+from tests.support.reference_gate import WHOLE_SHARES, WIDE, ZERO, Books, Gate, Limits, Terms
+from tests.support.reference_prices import BUY, SELL, Step, down
 from tests.support.reference_venue import Costs, Fill, ReferenceVenue, Sent, Want
 
-MAX_QUOTE_AGE = 15_000_000
-CLOSING_ORDERS_END = 600_000_000
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
-ZERO = Fraction(0)
 END_OF_TIME = 10**18
 
 
@@ -45,27 +43,6 @@ class Pursuit:
 
 Plan = Mapping[int, Sequence[Want | Wish]]
 """What a strategy says at the end of bars, which are counted from the first one that is traded."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """In what sizes symbols trade: lots in shares, where these are not one, and which symbols trade in parts of one."""
-
-    lots: Mapping[str, Fraction] = field(default_factory=dict)
-    fractionable: frozenset[str] = frozenset()
-
-    def lot(self, symbol: str) -> Fraction:
-        """Shares that orders are multiples of."""
-        return self.lots.get(symbol, Fraction(1))
-
-    def forbid(self, want: Want) -> bool:
-        """It is not of such a size."""
-        if want.is_fraction:
-            return want.symbol not in self.fractionable
-        return want.quantity % self.lot(want.symbol) != 0
-
-
-WHOLE_SHARES = Terms()
 
 
 @dataclass(frozen=True)
@@ -113,6 +90,7 @@ class Reference:
         before: Mapping[str, Fraction] | None = None,
         terms: Terms = WHOLE_SHARES,
         losses: Losses = ANY_LOSS,
+        limits: Limits = WIDE,
     ) -> None:
         """Begin with cash alone.
 
@@ -122,13 +100,13 @@ class Reference:
             before: closes before the first step, which are too old to trade at.
             losses: beyond these it is halted.
         """
-        self.cash, self.shorts, self.refused, self.rejected = cash, shorts, refused, rejected
-        self.terms, self.losses = terms, losses
+        self.refused, self.rejected, self.terms, self.losses = refused, rejected, terms, losses
         self._began = self._closing = self._peak = cash
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
-        self.shares: dict[str, Fraction] = {}
-        self.out = Outcome(fills=self.venue.fills)
+        self.books = Books(cash, self.venue)
+        self.gate = Gate(self.books, limits, terms, shorts=shorts)
+        self.out = Outcome(orders=self.books.orders, fills=self.venue.fills)
         self._travelling: list[tuple[int, Sent, Callable[[Sent], None]]] = []
         self._recalled: set[Sent] = set()
         self._pursuits: dict[str, Pursuit] = {}
@@ -141,6 +119,7 @@ class Reference:
         for step in steps:
             self._let_pass(step.at)
             self._bell = step.bell
+            self.gate.look(step)
             if step.opens:
                 self._began = self._closing
             self.venue.step(step)
@@ -156,22 +135,17 @@ class Reference:
             if step.ends_bar:
                 self._hear(step.at)
                 self._judge()
-                self._closing = self.equity
+                self._closing = self.books.equity
                 self._said = plan.get(len(self.out.equity), ())
                 self._note()
                 self._has_prices = False
         self._let_pass(END_OF_TIME - 1)
-        self.out.cash = self.cash
+        self.out.cash = self.books.cash
         return self.out
 
-    @property
-    def equity(self) -> Fraction:
-        """Cash, and shares at their last prices."""
-        return self.cash + sum((shares * self.venue.last[symbol] for symbol, shares in self.shares.items()), ZERO)
-
     def _note(self) -> None:
-        self.out.equity.append(self.equity)
-        self.out.held.append({symbol: shares for symbol, shares in self.shares.items() if shares})
+        self.out.equity.append(self.books.equity)
+        self.out.held.append({symbol: shares for symbol, shares in self.books.shares.items() if shares})
 
     def _let_pass(self, until: int) -> None:
         """Orders arrive and reports come back, in time."""
@@ -195,17 +169,17 @@ class Reference:
                 for other in order.exits:
                     if other is not order and other.is_open and not is_last:
                         other.size -= fill.quantity
-                self.shares[fill.symbol] = self.shares.get(fill.symbol, ZERO) + fill.side * fill.quantity
-                self.cash -= fill.side * fill.quantity * fill.price + fill.fee
+                self.books.book(fill)
         return bool(heard)
 
     def _judge(self) -> None:
         """A loss beyond the limit cancels orders, and gives up what has not left; from then on all are refused."""
-        equity = self.equity
+        equity = self.books.equity
         self._peak = max(self._peak, equity)
         if self.out.halted_at is not None or not self.losses.are_beyond(self._began, self._peak, equity):
             return
         self.out.halted_at = self.venue.at
+        self.gate.is_halted = True
         self._pursuits.clear()
         self._said = ()
         for order in self.out.orders:
@@ -232,7 +206,7 @@ class Reference:
 
     def _take_further(self) -> bool:
         """Size wishes together, sell, and buy once what is held has been sold; True when something has left."""
-        equity = self.equity
+        equity = self.books.equity
         changes = [(pursuit, self._change(pursuit, equity)) for pursuit in list(self._pursuits.values())]
         for side in (SELL, BUY):
             ready = [(pursuit, abs(change)) for pursuit, change in changes if change * side > 0]
@@ -249,11 +223,13 @@ class Reference:
         if order is not None and not order.is_open and order.status != "filled" and pursuit.wanted is not None:
             del self._pursuits[symbol]
             return ZERO
-        if symbol not in self.venue.last or any(one is order or not one.takes_away for one in self._open_in(symbol)):
+        if symbol not in self.venue.last or any(
+            one is order or not one.takes_away for one in self.books.open_in(symbol)
+        ):
             return ZERO
         if pursuit.wanted is None:
             pursuit.wanted, pursuit.order = self._sized(pursuit.wish, equity), None
-        held = self.shares.get(symbol, ZERO)
+        held = self.books.held(symbol)
         change = -held if held * pursuit.wanted < 0 else pursuit.wanted - held
         is_small = held + change != 0 and abs(change) * sum(self.venue.quote(symbol)) / 2 < SMALLEST_TRADE * equity
         if not change or is_small:
@@ -261,20 +237,18 @@ class Reference:
             return ZERO
         return change
 
-    def _open_in(self, symbol: str) -> list[Sent]:
-        return [one for one in self.out.orders if one.is_open and one.want.symbol == symbol]
-
     def _sized(self, wish: Wish, equity: Fraction) -> Fraction:
         """Shares to hold, in lots."""
         bid, ask = self.venue.quote(wish.symbol)
-        size = down(abs(wish.weight) * equity / (ask if wish.weight > 0 else bid), self.terms.lot(wish.symbol))
+        weight = min(abs(wish.weight), self.gate.limits.position)
+        size = down(weight * equity / (ask if wish.weight > 0 else bid), self.terms.lot(wish.symbol))
         return size if wish.weight > 0 else -size
 
     def _trade(self, pursuit: Pursuit, side: int, quantity: Fraction) -> bool:
         """Send an order for a wish; exits that hold the shares are cancelled first, and it waits for their end."""
         symbol = pursuit.wish.symbol
-        held = self.shares.get(symbol, ZERO)
-        exits = [] if held * side > 0 else self._open_in(symbol)
+        held = self.books.held(symbol)
+        exits = [] if held * side > 0 else self.books.open_in(symbol)
         for order in exits:
             if order not in self._recalled:
                 self._recall(order)
@@ -306,73 +280,28 @@ class Reference:
 
     def _send(self, want: Want, *, sells_held: bool = False) -> Sent:
         number = len(self.out.orders)
-        is_refused = number in self.refused or self._is_refused(want)
-        size = self._size_of(want)
+        is_refused = number in self.refused or self.gate.refuses(want)
+        size = self.gate.size_of(want)
+        if not is_refused:
+            self.gate.count(want)
         if is_refused or number in self.rejected:
             members, asked = ((want,), want.quantity) if is_refused else (want.members, size)
             refused = [Sent(one, status="denied", is_open=False, size=asked) for one in members]
             self.out.orders += refused
             return refused[0]
-        only_shrinks = self._only_shrinks(want)
+        only_shrinks = self.gate.only_shrinks(want)
         members = [
-            Sent(one, number + place, sent_on=self.venue.day, size=size) for place, one in enumerate(want.members)
+            Sent(one, number + place, sent_on=self.venue.day, size=size, price=max(one.limit or ZERO, one.stop or ZERO))
+            for place, one in enumerate(want.members)
         ]
         order = members[0]
-        order.most = self._most_of(want)
+        order.most = self.gate.most_of(want)
         order.only_shrinks, order.sells_held = only_shrinks, sells_held
+        if not want.leaves:
+            order.price = self.gate.price_of(want)
         if len(members) > 1:
             for one in members:
                 one.group, one.entry = members, None if want.leaves else order
         self.out.orders += members
         self._leave(order, self.venue.arrive)
         return order
-
-    def _is_refused(self, want: Want) -> bool:
-        """A halt, stale prices, other hours, stops on the wrong side of the market, and more than is held or short."""
-        seen = self.venue.seen.get(want.symbol)
-        if self.out.halted_at is not None or seen is None or self.venue.at - seen > MAX_QUOTE_AGE:
-            return True
-        if self.terms.forbid(want) and (want.is_fraction or not self._only_shrinks(want)):
-            return True
-        if want.extended_hours or want.time_in_force == "opg":
-            return True
-        bid, ask = self.venue.quote(want.symbol)
-        if want.stop is not None and (want.stop < bid if want.side == BUY else want.stop > ask):
-            return True
-        held = self.shares.get(want.symbol, ZERO)
-        if want.time_in_force == "cls" and self._bell - self.venue.at < CLOSING_ORDERS_END:
-            return True
-        if want.leaves:
-            return not self._only_shrinks(want)
-        if len(want.members) > 1 and held * want.side < 0:
-            return True
-        total = self._size_of(want) + self._promised(want.symbol, want.side)
-        if want.side == BUY:
-            return held < 0 and total > -held
-        opens = held <= 0 and self.shorts and not want.is_fraction
-        return not opens and total > max(held, ZERO)
-
-    def _only_shrinks(self, want: Want) -> bool:
-        held = self.shares.get(want.symbol, ZERO)
-        return held * want.side < 0 and self._size_of(want) + self._promised(want.symbol, want.side) <= abs(held)
-
-    def _size_of(self, want: Want) -> Fraction:
-        """Shares that it may become."""
-        if want.dollars is None:
-            return want.quantity
-        has_quote = want.symbol in self.venue.last
-        return up(want.dollars / self.venue.quote(want.symbol)[0], NANO) if has_quote else ZERO
-
-    def _most_of(self, want: Want) -> Fraction | None:
-        """Shares that an order in dollars closes at most: what they come to as it is sent."""
-        if want.dollars is None or self.shares.get(want.symbol, ZERO) * want.side >= 0:
-            return None
-        asked = want.limit or want.stop if want.side == BUY else None
-        return down(want.dollars / (asked or self.venue.far(want)), NANO)
-
-    def _promised(self, symbol: str, side: int) -> Fraction:
-        """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""
-        alike = [one for one in self._open_in(symbol) if one.want.side == side]
-        plain = sum((one.size - one.filled for one in alike if not one.is_exit), ZERO)
-        groups = {id(one.group): one for one in alike if one.is_exit}
-        return plain + sum((one.to_close for one in groups.values()), ZERO)

@@ -13,7 +13,8 @@ import numpy as np
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
-from tests.support.independent_reference import Plan, Terms, Wish
+from tests.support.independent_reference import Plan, Wish
+from tests.support.reference_gate import Limits, Terms
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
 from tests.support.reference_venue import STOPS, Costs, Want
 
@@ -204,6 +205,41 @@ def random_terms(chance: Random, history: PriceHistory) -> Terms:
     fractionable = frozenset(symbol for symbol in history.symbols if chance.random() < 0.8)
     lots = {symbol: Fraction(chance.choice(("1", "1", "0.1", "0.001", "10"))) for symbol in history.symbols}
     return Terms({symbol: lot for symbol, lot in lots.items() if lot >= 1 or symbol in fractionable}, fractionable)
+
+
+def random_limits(chance: Random, history: PriceHistory) -> Limits:
+    """A few of the limits are in the way of some orders."""
+
+    def some(*limits: str) -> Fraction | None:
+        return Fraction(chance.choice(limits)) if chance.random() < 0.12 else None
+
+    gross = some("0.1", "0.5", "1", "2") or Fraction(chance.choice((1, 4)))
+    if chance.random() < 0.25:
+        apart = {symbol: symbol for symbol in history.symbols}
+        return Limits(gross=gross, power=Fraction(4), settled_only=True, sectors=apart)
+    return Limits(
+        position=some("0.02", "0.1", "0.3") or Fraction(1),
+        sector=some("0.05", "0.3", "0.5") or Fraction(1),
+        gross=gross,
+        net=some("0.05", "0.3"),
+        squares=some("0.005", "0.05"),
+        power=max(Fraction(chance.choice((1, 1, 2))), Fraction(-(-gross // 1))),
+        position_dollars=some("500", "3000"),
+        position_shares=some("20", "70") or Fraction(10**8),
+        positions=chance.choice((1, 2, 500, 500, 500, 500)),
+        least=some("100", "400") or Fraction(1, 100),
+        most=some("1500", "6000") or Fraction(10**7),
+        shares=some("30", "45") or Fraction(10**7),
+        open_of_symbol=chance.choice((1, 2, 3, *[1000] * 9)),
+        open_orders=chance.choice((1, 3, 5, *[10_000] * 12)),
+        orders_a_minute=chance.choice((1, 2, *[10**5] * 9)),
+        dollars_a_minute=some("3000", "10000") or Fraction(10**12),
+        orders_a_day=chance.choice((3, 10, *[10**7] * 9)),
+        dollars_a_day=some("5000", "30000") or Fraction(10**13),
+        turnover=some("0.2", "1"),
+        settled_only=chance.random() < 0.2,
+        sectors={symbol: "Energy" for symbol in history.symbols if chance.random() < 0.5},
+    )
 
 
 def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:

@@ -22,8 +22,9 @@ from quant_trading_system.simulation.models import FillModel, LatencyModel, Slip
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
-from tests.support.independent_reference import ANY_LOSS, WHOLE_SHARES, Losses, Outcome, Plan, Terms, Wish
+from tests.support.independent_reference import ANY_LOSS, Losses, Outcome, Plan, Wish
 from tests.support.random_plans import PAST, SESSIONS
+from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_prices import BUY, Bar, Step, volume_of_day
 from tests.support.reference_venue import Costs, Fill, Want
 
@@ -31,21 +32,35 @@ CASH = Fraction(10_000_000)
 LOOSE = {
     **UNHURRIED,
     "max_consecutive_losses": 1000,
-    "max_portfolio_positions": 500,
-    "max_open_orders_per_symbol": 1000,
     "correlation_min_observations": 5,
-    "max_gross_exposure": Decimal(4),
-    "buying_power_multiplier": Decimal(4),
-    **dict.fromkeys(("max_correlation", "max_position_pct", "max_sector_exposure", "max_rejection_rate"), Decimal(1)),
+    **dict.fromkeys(("max_correlation", "max_rejection_rate"), Decimal(1)),
     **dict.fromkeys(("price_collar_pct", "max_spread_pct", "max_quote_deviation_pct"), Decimal("0.9")),
     **dict.fromkeys(("max_rapid_loss_pct", "max_weekly_loss_pct", "max_monthly_loss_pct"), Decimal(1)),
     "max_slippage_bps": Decimal(10_000),
-    "max_order_quantity": Decimal(10**7),
-    "max_position_quantity": Decimal(10**8),
-    "min_order_notional": Decimal("0.01"),
-    "max_order_notional": Decimal(10**7),
 }
-NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "self_match", "max_order_adv_pct", "max_participation_pct"}
+KEYS = {
+    "position": "max_position_pct",
+    "sector": "max_sector_exposure",
+    "gross": "max_gross_exposure",
+    "net": "max_net_exposure",
+    "squares": "max_concentration",
+    "power": "buying_power_multiplier",
+    "position_dollars": "max_position_notional",
+    "position_shares": "max_position_quantity",
+    "positions": "max_portfolio_positions",
+    "least": "min_order_notional",
+    "most": "max_order_notional",
+    "shares": "max_order_quantity",
+    "open_of_symbol": "max_open_orders_per_symbol",
+    "open_orders": "max_open_orders",
+    "orders_a_minute": "max_orders_per_minute",
+    "dollars_a_minute": "max_notional_per_minute",
+    "orders_a_day": "max_orders_per_day",
+    "dollars_a_day": "max_notional_per_day",
+    "turnover": "max_turnover_per_day",
+}
+"""What the fields of `Limits` are called in a limits file."""
+NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "duplicate_window_s", "max_order_adv_pct", "max_participation_pct"}
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
@@ -123,19 +138,25 @@ def setup_of(
     shorts: bool,
     terms: Terms = WHOLE_SHARES,
     losses: Losses = ANY_LOSS,
+    limits: Limits = WIDE,
+    cash: Fraction = CASH,
 ) -> bootstrap.Setup:
-    """An account with these costs and limits that are out of the way, but for those on losses."""
-    limits = {"max_daily_loss_pct": losses.of_day, "max_drawdown_pct": losses.from_peak}
+    """An account with these costs and limits; all others are out of the way."""
+    changes = {"max_daily_loss_pct": exact(losses.of_day), "max_drawdown_pct": exact(losses.from_peak)}
+    for name, key in KEYS.items():
+        limit = getattr(limits, name)
+        changes[key] = exact(limit) if isinstance(limit, Fraction) else limit
 
     def since_ever(rate: Fraction) -> tuple[Rate, ...]:
         return (Rate(date(2000, 1, 1), exact(rate)),) if rate else ()
 
     return bootstrap.Setup(
-        cash=exact(CASH),
-        limits=limits_with(**LOOSE | {name: exact(limit) for name, limit in limits.items()}, allow_short=shorts),
+        cash=exact(cash),
+        limits=limits_with(**LOOSE | changes, use_unsettled_cash=not limits.settled_only, allow_short=shorts),
         universe=Universe(
             Instrument(
                 symbol=symbol,
+                sector=limits.sectors.get(symbol, "Unknown"),
                 shortable=True,
                 lot=exact(terms.lot(symbol)),
                 fractionable=symbol in terms.fractionable,

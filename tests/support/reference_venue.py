@@ -110,6 +110,7 @@ class Sent:
         waits: an exit of which the entry has not filled yet.
         others: the members of its group; `entry`: that which begins it, None for an order without or for an OCO order.
         only_shrinks: whatever else fills, it takes nothing but from the position.
+        price: dollars a share at which it counts.
         sells_held: it sells for a wish what is held.
     """
 
@@ -131,6 +132,7 @@ class Sent:
     group: Sequence[Sent] = ()
     entry: Sent | None = None
     only_shrinks: bool = False
+    price: Fraction = Fraction(0)
     sells_held: bool = False
 
     def __post_init__(self) -> None:

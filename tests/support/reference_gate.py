@@ -1,0 +1,316 @@
+"""The books of the second simulation, and which orders its gate lets pass.
+
+Written from docs/risk-limits.md and docs/rejections.md alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+
+from tests.support.reference_prices import BUY, NANO, SELL, Step, down, up
+from tests.support.reference_venue import Fill, ReferenceVenue, Sent, Want
+
+MAX_QUOTE_AGE = 15_000_000
+CLOSING_ORDERS_END = 600_000_000
+MINUTE = 60_000_000
+BANKS_CLOSED = frozenset({date(2019, 10, 14), date(2019, 11, 11)})
+ZERO = Fraction(0)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """In what sizes symbols trade: lots in shares, where these are not one, and which symbols trade in parts of one."""
+
+    lots: Mapping[str, Fraction] = field(default_factory=dict)
+    fractionable: frozenset[str] = frozenset()
+
+    def lot(self, symbol: str) -> Fraction:
+        """Shares that orders are multiples of."""
+        return self.lots.get(symbol, Fraction(1))
+
+    def forbid(self, want: Want) -> bool:
+        """It is not of such a size."""
+        if want.is_fraction:
+            return want.symbol not in self.fractionable
+        return want.quantity % self.lot(want.symbol) != 0
+
+
+WHOLE_SHARES = Terms()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the account may do: parts of equity where nothing else is said.
+
+    Attributes:
+        position, sector, gross, net: worst-case values; `squares`: of all values, added up.
+        power: buying power.
+        position_dollars, position_shares: of one symbol; `positions`: symbols.
+        least, most: dollars of an order; `shares`: of an order.
+        open_of_symbol, open_orders: orders, the new one included.
+        orders_a_minute, dollars_a_minute, orders_a_day, dollars_a_day, turnover: of what leaves.
+        settled_only: purchases are paid with cash that has settled.
+        sectors: of symbols that do not share the one without a name.
+    """
+
+    position: Fraction = Fraction(1)
+    sector: Fraction = Fraction(1)
+    gross: Fraction = Fraction(4)
+    net: Fraction | None = None
+    squares: Fraction | None = None
+    power: Fraction = Fraction(4)
+    position_dollars: Fraction | None = None
+    position_shares: Fraction = Fraction(10**8)
+    positions: int = 500
+    least: Fraction = Fraction(1, 100)
+    most: Fraction = Fraction(10**7)
+    shares: Fraction = Fraction(10**7)
+    open_of_symbol: int = 1000
+    open_orders: int = 10_000
+    orders_a_minute: int = 10**5
+    dollars_a_minute: Fraction = Fraction(10**12)
+    orders_a_day: int = 10**7
+    dollars_a_day: Fraction = Fraction(10**13)
+    turnover: Fraction | None = None
+    settled_only: bool = False
+    sectors: Mapping[str, str] = field(default_factory=dict)
+
+
+WIDE = Limits()
+
+
+class Books:
+    """Cash, shares and orders, as far as the account has heard."""
+
+    def __init__(self, cash: Fraction, venue: ReferenceVenue) -> None:
+        self.cash, self.venue = cash, venue
+        self.shares: dict[str, Fraction] = {}
+        self.orders: list[Sent] = []
+        self.unsettled = ZERO
+
+    @property
+    def equity(self) -> Fraction:
+        """Cash, and shares at their last prices."""
+        return self.cash + sum((shares * self.venue.last[symbol] for symbol, shares in self.shares.items()), ZERO)
+
+    def held(self, symbol: str) -> Fraction:
+        """Shares, negative when short."""
+        return self.shares.get(symbol, ZERO)
+
+    def open_in(self, symbol: str) -> list[Sent]:
+        """Orders of a symbol that have not ended."""
+        return [one for one in self.orders if one.is_open and one.want.symbol == symbol]
+
+    def begin_day(self, day: date) -> None:
+        """Sales of the days before settle when banks are open."""
+        if day not in BANKS_CLOSED:
+            self.unsettled = ZERO
+
+    def book(self, fill: Fill) -> None:
+        """Something has traded."""
+        dollars = fill.quantity * fill.price
+        self.shares[fill.symbol] = self.held(fill.symbol) + fill.side * fill.quantity
+        self.cash -= fill.side * dollars + fill.fee
+        if fill.side == SELL:
+            self.unsettled += dollars - fill.fee
+
+    def promised(self, symbol: str, side: int) -> Fraction:
+        """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""
+        alike = [one for one in self.open_in(symbol) if one.want.side == side]
+        plain = sum((one.size - one.filled for one in alike if not one.is_exit), ZERO)
+        groups = {id(one.group): one for one in alike if one.is_exit}
+        return plain + sum((one.to_close for one in groups.values()), ZERO)
+
+    def dearest(self, symbol: str) -> Fraction:
+        """The highest price at which an open order of the symbol counts."""
+        return max((one.price for one in self.open_in(symbol)), default=ZERO)
+
+
+class Gate:
+    """Says no to an order, or counts it among those that have left."""
+
+    def __init__(self, books: Books, limits: Limits, terms: Terms, *, shorts: bool) -> None:
+        self.books, self.limits, self.terms, self.shorts = books, limits, terms, shorts
+        self.is_halted = False
+        self._bell = 0
+        self._minute: deque[tuple[int, Fraction]] = deque()
+        self._today: list[Fraction] = []
+
+    def look(self, step: Step) -> None:
+        """Another step; perhaps another day."""
+        self._bell = step.bell
+        if step.opens:
+            self._today.clear()
+            self.books.begin_day(step.day)
+
+    def refuses(self, want: Want) -> bool:
+        """Some rule is against it."""
+        if self.is_halted or self._is_no_order_of_now(want):
+            return True
+        shrinks = self.only_shrinks(want)
+        if (self.terms.forbid(want) and (want.is_fraction or not shrinks)) or self._crosses_zero(want, shrinks):
+            return True
+        price, size, limits = self.price_of(want), self.size_of(want), self.limits
+        if size > limits.shares or size * price > limits.most:
+            return True
+        return not shrinks and (
+            size * price < limits.least
+            or self._has_too_many(want)
+            or self._is_too_much_traffic(size * price)
+            or self._meets_our_own(want)
+            or self._is_too_large(want, size, price)
+        )
+
+    def count(self, want: Want) -> None:
+        """It leaves."""
+        value = self.size_of(want) * self.price_of(want)
+        self._minute.append((self.books.venue.at, value))
+        self._today.append(value)
+
+    def only_shrinks(self, want: Want) -> bool:
+        """It is a way out."""
+        held = self.books.held(want.symbol)
+        leaving = self.size_of(want) + self.books.promised(want.symbol, want.side)
+        return held * want.side < 0 and leaving <= abs(held)
+
+    def size_of(self, want: Want) -> Fraction:
+        """Shares that it may become."""
+        if want.dollars is None:
+            return want.quantity
+        venue = self.books.venue
+        return up(want.dollars / venue.quote(want.symbol)[0], NANO) if want.symbol in venue.last else ZERO
+
+    def most_of(self, want: Want) -> Fraction | None:
+        """Shares that an order in dollars closes at most: what they come to as it is sent."""
+        if want.dollars is None or self.books.held(want.symbol) * want.side >= 0:
+            return None
+        asked = want.limit or want.stop if want.side == BUY else None
+        return down(want.dollars / (asked or self.books.venue.far(want)), NANO)
+
+    def price_of(self, want: Want) -> Fraction:
+        """Dollars a share at which it counts."""
+        far = self.books.venue.far(want)
+        if want.side == BUY and want.limit is not None:
+            return want.limit
+        if want.side == BUY and want.kind == "trailing_stop":
+            return far + (want.trail or far * (want.trail_percent or ZERO) / 100)
+        return max(far, want.limit or ZERO, want.stop or ZERO)
+
+    # -- rules ---------------------------------------------------------------------------------------------------
+
+    def _is_no_order_of_now(self, want: Want) -> bool:
+        """Stale prices, other hours, and stops on the wrong side of the market."""
+        venue = self.books.venue
+        seen = venue.seen.get(want.symbol)
+        if seen is None or venue.at - seen > MAX_QUOTE_AGE:
+            return True
+        if want.extended_hours or want.time_in_force == "opg":
+            return True
+        if want.time_in_force == "cls" and self._bell - venue.at < CLOSING_ORDERS_END:
+            return True
+        bid, ask = venue.quote(want.symbol)
+        return want.stop is not None and (want.stop < bid if want.side == BUY else want.stop > ask)
+
+    def _crosses_zero(self, want: Want, shrinks: bool) -> bool:
+        """It sells what is not held, or buys back more than is short; groups close, or open, and nothing else."""
+        held = self.books.held(want.symbol)
+        if want.leaves:
+            return not shrinks
+        if len(want.members) > 1 and held * want.side < 0:
+            return True
+        total = self.size_of(want) + self.books.promised(want.symbol, want.side)
+        if want.side == BUY:
+            return held < 0 and total > -held
+        opens = held <= 0 and self.shorts and not want.is_fraction
+        return not opens and total > max(held, ZERO)
+
+    def _has_too_many(self, want: Want) -> bool:
+        """Open orders, with this one and its exits."""
+        count, orders = len(want.members), self.books.orders
+        of_symbol = len(self.books.open_in(want.symbol))
+        is_full = of_symbol + count > self.limits.open_of_symbol
+        return is_full or sum(one.is_open for one in orders) + count > self.limits.open_orders
+
+    def _is_too_much_traffic(self, value: Fraction) -> bool:
+        """What left within a minute, and on this day."""
+        limits, today = self.limits, sum(self._today, ZERO) + value
+        while self._minute and self._minute[0][0] <= self.books.venue.at - MINUTE:
+            self._minute.popleft()
+        return (
+            len(self._minute) >= limits.orders_a_minute
+            or len(self._today) >= limits.orders_a_day
+            or sum((dollars for _, dollars in self._minute), value) > limits.dollars_a_minute
+            or today > limits.dollars_a_day
+            or (limits.turnover is not None and today > limits.turnover * self.books.equity)
+        )
+
+    def _meets_our_own(self, want: Want) -> bool:
+        """It could trade with an open order of the other side; the broker tells groups and trailing stops apart."""
+        if len(want.members) > 1 or want.kind == "trailing_stop":
+            return False
+        across = [one.want for one in self.books.open_in(want.symbol) if one.want.side != want.side and not one.group]
+        return any(_may_meet(want, other) for other in across if other.kind != "trailing_stop")
+
+    def _is_too_large(self, want: Want, size: Fraction, price: Fraction) -> bool:
+        """What it would make of its position, its sector and the account, in the worst case."""
+        books, limits, equity, symbol = self.books, self.limits, self.books.equity, want.symbol
+        known = {*books.shares, *(one.want.symbol for one in books.orders if one.is_open)}
+        before = {one: self._worst(one)[1] for one in known}
+        shares, value = self._worst(symbol, want.side * size, price)
+        after = before | {symbol: value}
+        mine = limits.sectors.get(symbol)
+        opening = {one for one in known if self._is_bet(one)} | {symbol}
+        added = value - before.get(symbol, ZERO)
+        return (
+            shares > limits.position_shares
+            or value > limits.position * equity
+            or (limits.position_dollars is not None and value > limits.position_dollars)
+            or (limits.squares is not None and sum(one**2 for one in after.values()) > limits.squares * equity**2)
+            or (len(opening) > limits.positions and not self._is_bet(symbol))
+            or sum(worth for one, worth in after.items() if limits.sectors.get(one) == mine) > limits.sector * equity
+            or sum(after.values()) > limits.gross * equity
+            or (limits.net is not None and self._net(known, want, size * price) > limits.net * equity)
+            or max(added, ZERO) > limits.power * equity - sum(before.values())
+            or (limits.settled_only and want.side == BUY and self._costs(known) + size * price > self._settled)
+        )
+
+    @property
+    def _settled(self) -> Fraction:
+        return self.books.cash - self.books.unsettled
+
+    def _worst(self, symbol: str, change: Fraction = ZERO, price: Fraction = ZERO) -> tuple[Fraction, Fraction]:
+        """Shares and dollars of a position, if all open orders of the worse side fill and `change` does, too."""
+        books, held = self.books, self.books.held(symbol)
+        buys = books.promised(symbol, BUY) + max(change, ZERO)
+        sells = books.promised(symbol, SELL) + max(-change, ZERO)
+        shares = max(abs(held + buys), abs(held - sells))
+        last, dearest = books.venue.last.get(symbol, ZERO), max(price, books.dearest(symbol))
+        beyond = max(shares - abs(held), ZERO)
+        return max(shares, abs(held)), abs(held) * last + beyond * (max(last, dearest) if held else dearest)
+
+    def _is_bet(self, symbol: str) -> bool:
+        """It is held, or being opened."""
+        held = self.books.held(symbol)
+        return held + self.books.promised(symbol, BUY) > 0 or held - self.books.promised(symbol, SELL) < 0
+
+    def _costs(self, symbols: Iterable[str], side: int = BUY) -> Fraction:
+        return sum((self.books.promised(one, side) * self.books.dearest(one) for one in symbols), ZERO)
+
+    def _net(self, symbols: Iterable[str], want: Want, value: Fraction) -> Fraction:
+        """Longs less shorts, or the other way round."""
+        net = self.books.equity - self.books.cash
+        buys, sells = (value, ZERO) if want.side == BUY else (ZERO, value)
+        return max(net + self._costs(symbols) + buys, self._costs(symbols, SELL) + sells - net)
+
+
+def _may_meet(one: Want, other: Want) -> bool:
+    if one.kind != "limit" or other.kind != "limit":
+        return True
+    buy, sell = (one, other) if one.side == BUY else (other, one)
+    assert buy.limit is not None
+    assert sell.limit is not None
+    return buy.limit >= sell.limit

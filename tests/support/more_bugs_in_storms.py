@@ -96,6 +96,10 @@ def _no_pause_between_connections(patch: Patch) -> None:
     patch.setattr(Backoff, "next_pause", lambda self: timedelta(milliseconds=10))
 
 
+def _pauses_do_not_grow(patch: Patch) -> None:
+    patch.setattr(Backoff, "next_pause", lambda self: self._first)
+
+
 def _the_keys_are_not_hidden(patch: Patch) -> None:
     patch.setattr(Credentials, "hidden_in", lambda self, text: text)
 
@@ -344,5 +348,6 @@ MORE_BUGS: tuple[StormBug, ...] = (
     PlantedBug(
         "M78", "ways out wait for a right clock", _the_market_has_our_clock, ("I35",), ("clock.jump", "ops.halt")
     ),
+    PlantedBug("M79", "pauses between connections do not grow", _pauses_do_not_grow, ("I37",), ("stream.refuse",)),
 )
 """In the order of their numbers."""

@@ -43,8 +43,9 @@ READS = 2
 """Answers that tell a process the broker's time: where its own clock is wrong at the start, one bears the other out."""
 MOST_REQUESTS = 200
 """Requests of a process within a minute of the broker's, reads included; each counts from nothing."""
-MOST_CONNECTIONS = 80
-"""Streams opened in ten minutes, over all lives."""
+MOST_CONNECTIONS = ((timedelta(minutes=1), 8), (timedelta(minutes=10), 40))
+"""How often a process opens one stream within a span. Pauses double from a second to half a minute, and chance takes up
+to half of each; every process begins anew."""
 
 _OF_EVERY_ENTRY = ("I14", "I29", "I30")
 _CHECKED_BY_LEDGER = {
@@ -57,7 +58,7 @@ _CHECKED_BY_LEDGER = {
     "limits_set": ("I31",),
     "operator_acted": ("I9",),
 }
-_MINUTE, _TEN_MINUTES = 60.0, 600.0
+_MINUTE = 60.0
 _OK = 200
 _HALT = re.compile(r"halt (\d+) of the account")
 
@@ -92,7 +93,7 @@ class Auditor:
         self._skew, self._skewed_since = timedelta(0), 0.0
         self._clock_reads = 0
         self._requests: deque[tuple[float, int]] = deque()
-        self._connections: deque[float] = deque()
+        self._connections: dict[tuple[int, str], list[float]] = {}
         self._disk: Disk
         self._venue: Venue
         self._rules: SubmissionRules
@@ -274,18 +275,19 @@ class Auditor:
         self._rules.answer_read(request, reply)
         self._clock_reads += request.path == "/v2/clock" and reply.status == _OK
 
-    def connected(self) -> None:
+    def connected(self, life: Life, stream: str) -> None:
         """A stream was opened, or tried to."""
         self._rules.connected()
-        now = self._clock.monotonic()
-        self._connections.append(now)
-        while self._connections[0] < now - _TEN_MINUTES:
-            self._connections.popleft()
-        self.findings.require(
-            "I37",
-            len(self._connections) <= MOST_CONNECTIONS,
-            lambda: f"{len(self._connections)} connections within ten minutes",
-        )
+        self._require_pauses(self._clock.monotonic(), life.number, stream)
+
+    def _require_pauses(self, now: float, process: int, stream: str) -> None:
+        """Whoever was refused waits, and longer every time."""
+        opened = self._connections.setdefault((process, stream), [])
+        opened.append(now)
+        for span, most in MOST_CONNECTIONS:
+            recent = sum(now - at <= span.total_seconds() for at in opened)
+            words = f"life {process} opened the stream of {stream} {recent} times within {span}"
+            self.findings.require("I37", recent <= most, words)
 
     def watchdog_lives(self, *, lives: bool) -> None:
         """The account's watchdog is there, or is gone."""

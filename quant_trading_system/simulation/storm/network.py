@@ -31,8 +31,8 @@ class Watcher(Protocol):
     def answer_read(self, life: Life, request: Request, reply: in_process.Reply) -> None:
         """The account has read an answer."""
 
-    def connected(self) -> None:
-        """A stream is about to be opened."""
+    def connected(self, life: Life, stream: str) -> None:
+        """A stream, "orders" or "prices", is about to be opened."""
 
 
 _LEAST_MS, _MOST_MS = 5, 40

@@ -135,11 +135,11 @@ class VenueSockets:
 
     async def open(self, url: str, headers: dict[str, str]) -> VenueSocket:
         self._life.require()
-        self._network.watcher.connected()
+        name = "orders" if url.endswith("/stream") else "prices"
+        self._network.watcher.connected(self._life, name)
         await self._clock.sleep(self._network.latency())
         if self._network.clock.monotonic() < max(self._network.refuses_streams_until, self._network.maintenance_until):
             raise ConnectionError("refused")
-        name = "orders" if url.endswith("/stream") else "prices"
         wire = Wire(self._network, self._spoil(name))
         self._lines.open(name, wire)
         front = self._network.venue.front

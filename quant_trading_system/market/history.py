@@ -224,23 +224,6 @@ class PriceHistory:
 
         return self._part(names, self.axis, pick)
 
-    def followed_by(self, later: PriceHistory) -> PriceHistory | None:
-        """This history with the bars of `later` behind it; None when the two do not go together.
-
-        They do not when `later` has a symbol that is unknown here, when its bars are of another length, or when prices
-        of a bar that both have differ: then the past was revised, by a split for instance. Volumes grow by late
-        reports; of a bar that both have, the one of `later` counts.
-        """
-        if self.axis.span != later.axis.span or not set(later.symbols) <= set(self.symbols):
-            return None
-        aligned = later._with_columns_of(self)
-        common = int(np.searchsorted(aligned.times, self.times[-1], "right"))
-        if common:
-            rows = np.searchsorted(self.times, aligned.times[:common])
-            if not aligned._same_bars(slice(0, common), self, rows):
-                return None
-        return self._joined(aligned, common)
-
     def column_of(self, symbol: str) -> int:
         """The symbol's place in the second dimension of every array.
 
@@ -268,6 +251,10 @@ class PriceHistory:
     def closes_as_float(self) -> Floats:
         """Closes in dollars for statistics: float64 [T, N], NaN where missing, read-only, made once."""
         return self._floats
+
+    def know_floats(self, closes: Floats) -> None:
+        """Have `closes_as_float` give these, which whoever made this history has made already; read-only."""
+        self.__dict__["_floats"] = closes  # where the cached property looks for it
 
     def returns(self) -> Floats:
         """Simple returns: float64 [T - 1, N], 0.01 is one percent; NaN where either close is missing.
@@ -305,7 +292,7 @@ class PriceHistory:
     def _floats(self) -> Floats:
         closes: Floats = scratch(self.close_micros.shape, np.float64)
         for rows in self._row_blocks():
-            closes[rows] = np.where(self.present[rows], self.close_micros[rows] / MICROS, np.nan)
+            closes[rows] = as_floats(self.close_micros[rows], self.present[rows])
         closes.setflags(write=False)
         return closes
 
@@ -342,43 +329,6 @@ class PriceHistory:
     def _extent(self) -> str:
         return f"this history covers {self.dates[0]} to {self.dates[-1]}"
 
-    def _with_columns_of(self, other: PriceHistory) -> PriceHistory:
-        """The same bars in the columns of `other`; bars that it has and this one has not are missing."""
-        if self.symbols == other.symbols:
-            return self
-        places = [other.column_of(symbol) for symbol in self.symbols]
-
-        def spread(array: NDArray[Any]) -> NDArray[Any]:
-            wide = np.zeros((len(self), len(other.symbols)), dtype=array.dtype)
-            wide[:, places] = array
-            return wide
-
-        return self._part(other.symbols, self.axis, spread)
-
-    def _same_bars(self, rows: slice, other: PriceHistory, theirs: NDArray[np.intp]) -> bool:
-        if not np.array_equal(self.times[rows], other.times[theirs]):
-            return False
-        present = self.present[rows]
-        pairs = zip(self._prices(), other._prices(), strict=True)
-        return all(
-            (mine is None) is (its is None)
-            and (mine is None or its is None or np.array_equal(mine[rows] * present, its[theirs] * present))
-            for mine, its in pairs
-        )
-
-    def _joined(self, later: PriceHistory, common: int) -> PriceHistory:
-        """`later` behind this history without its last `common` bars; both have the same columns."""
-        kept = len(self) - common
-
-        def join(mine: Any, its: Any) -> Any:
-            return None if mine is None or its is None else np.concatenate([mine[:kept], its])
-
-        starts, ends, dates = (join(mine, its) for mine, its in zip(self.axis[:3], later.axis[:3], strict=True))
-        axis = TimeAxis(starts, ends, dates, self.axis.span)
-        columns = zip(self._prices(), later._prices(), strict=True)
-        present, close, opens, highs, lows = (join(mine, its) for mine, its in columns)
-        return PriceHistory(self.symbols, axis, close, present, opens, highs, lows, join(self.volume, later.volume))
-
     def _prices(self) -> tuple[NDArray[Any] | None, ...]:
         return (self.present, self.close_micros, self.open_micros, self.high_micros, self.low_micros)
 
@@ -386,6 +336,11 @@ class PriceHistory:
         columns = (self.open_micros, self.high_micros, self.low_micros, self.volume)
         optional = [None if array is None else pick(array) for array in columns]
         return PriceHistory(symbols, axis, pick(self.close_micros), pick(self.present), *optional)
+
+
+def as_floats(close_micros: Integers, present: NDArray[np.bool_]) -> Floats:
+    """Closes in dollars for statistics: float64 [T, N], NaN where a bar is missing."""
+    return np.where(present, close_micros / MICROS, np.nan)
 
 
 def simple_returns(closes: Floats) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.growing_history import GrowingHistory
 from quant_trading_system.market.history import Floats, PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.sessions import Calendar
@@ -51,7 +52,7 @@ class LiveBars:
         self._span = span
         self._lookback = lookback
         self._settle = settle
-        self._history: PriceHistory | None = None
+        self._past: GrowingHistory | None = None
         self._delivered: datetime | None = None
         self._asked: float | None = None
 
@@ -63,10 +64,11 @@ class LiveBars:
             OutcomeUnknown: the broker gave no answer.
         """
         now = self._clock.now()
-        self._history = self._finished_part(await self._fetch(now - self._lookback), now)
-        if self._history is None:
+        history = await self._finished_since(now - self._lookback, now)
+        if history is None:
             raise MarketDataError("the broker knows no finished bar of these symbols; are they spelt right?")
-        self._delivered = self._history.time_at(len(self._history) - 1)
+        self._past = GrowingHistory(history)
+        self._delivered = history.time_at(len(history) - 1)
 
     async def finished(self) -> HistoryView | None:
         """The history up to a bar that has ended since the last call, None while there is none."""
@@ -78,27 +80,28 @@ class LiveBars:
         if self._asked is not None and asked - self._asked < PATIENCE_S:
             return None
         self._asked = asked
-        history = await self._grown(now, due)
-        if history is None:
+        past = await self._grown(now, due)
+        if past is None:
             return None
-        self._history, self._asked = history, None
+        self._past, self._asked = past, None
+        history = past.history
         self._delivered = history.time_at(len(history) - 1)
         return HistoryView(history, len(history) - 1)
 
-    async def _grown(self, now: datetime, due: datetime) -> PriceHistory | None:
+    async def _grown(self, now: datetime, due: datetime) -> GrowingHistory | None:
         """The past and what has ended since, None while the bar that is due is missing.
 
         Only what is new is asked for, with the last known bar; when that has changed, the past was revised and is
         asked for again as a whole.
         """
-        known, begin = self._history, now - self._lookback
-        tail = await self._finished_since(begin if known is None else _begin_of_last(known), now)
+        past, begin = self._past, now - self._lookback
+        tail = await self._finished_since(begin if past is None else _begin_of_last(past.history), now)
         if tail is None or tail.time_at(len(tail) - 1) < due:
             return None
-        joined = None if known is None else known.followed_by(tail)
-        if joined is None:
-            return await self._finished_since(begin, now)
-        return joined.between(begin, now)
+        if past is not None and past.add(tail, begin):
+            return past
+        whole = await self._finished_since(begin, now)
+        return None if whole is None else GrowingHistory(whole)
 
     async def _finished_since(self, start: datetime, now: datetime) -> PriceHistory | None:
         return self._finished_part(await self._fetch(start), now)
@@ -108,9 +111,10 @@ class LiveBars:
 
         A symbol that the broker has no bar of is a column of NaN.
         """
-        if self._history is None:
+        if self._past is None:
             raise MarketDataError("no bars were loaded yet")
-        history, last = self._history, len(self._history) - 1
+        history = self._past.history
+        last = len(history) - 1
         recent = history.between(history.time_at(max(last - bars, 0)), history.time_at(last))
         known = {symbol: column for column, symbol in enumerate(recent.symbols)}
         columns = np.array([known.get(symbol, _ABSENT) for symbol in self._symbols])

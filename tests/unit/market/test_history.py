@@ -218,39 +218,3 @@ def test_a_history_describes_itself():
     assert len(closes_only()) == 4
     assert closes_only().is_daily
     assert MICROS == 1_000_000
-
-
-def test_later_bars_are_put_behind_the_known_ones():
-    history = closes_only()
-    early, late = history.between(DAYS[0].item(), DAYS[2].item()), history.between(DAYS[1].item(), DAYS[3].item())
-    joined = early.followed_by(late)
-    assert joined is not None
-    assert joined.fingerprint() == history.fingerprint()
-
-
-def test_a_symbol_without_later_bars_has_none_there():
-    history = closes_only()
-    early, late = history.between(DAYS[0].item(), DAYS[2].item()), history.between(DAYS[3].item(), DAYS[3].item())
-    joined = early.followed_by(late.select(["KO"]))
-    assert joined is not None
-    assert [joined.has_bar(symbol, 3) for symbol in joined.symbols] == [True, False]
-
-
-def test_of_a_bar_that_both_have_the_later_volume_counts():
-    history = whole_bars()
-    assert history.volume is not None
-    revised = PriceHistory(
-        history.symbols, history.axis, history.close_micros, history.present, history.open_micros,
-        history.high_micros, history.low_micros, history.volume + 5,
-    )  # fmt: skip
-    joined = history.followed_by(revised)
-    assert joined is not None
-    assert joined.fingerprint() == revised.fingerprint()
-
-
-def test_histories_that_tell_different_prices_are_not_joined():
-    history = closes_only()
-    split = PriceHistory(history.symbols, history.axis, history.close_micros // 2, history.present)
-    assert history.followed_by(split) is None
-    assert history.followed_by(whole_bars()) is None
-    assert history.select(["PEP"]).followed_by(history) is None

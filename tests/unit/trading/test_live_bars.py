@@ -149,8 +149,8 @@ def test_returns_of_many_symbols_cost_what_was_asked_for_and_not_the_whole_past(
     Compared.times = 0
     assert live.recent_returns(20).shape == (20, 800)
     assert Compared.times <= 3 * len(names)
-    assert live._history is not None
-    assert "_returns" not in vars(live._history)
+    assert live._past is not None
+    assert "_returns" not in vars(live._past.history)
 
 
 def test_only_what_is_new_is_asked_for_and_the_past_is_kept():
@@ -161,6 +161,29 @@ def test_only_what_is_new_is_asked_for_and_the_past_is_kept():
     assert view is not None
     assert shop.starts[-1] == datetime(2024, 1, 8, 14, 55, tzinfo=UTC)  # the last bar that is known already
     assert live.recent_returns(20).tolist()[:-1] == before
+
+
+def test_the_past_of_a_strategy_grows_without_being_copied():
+    live, clock, _ = bars(datetime(2024, 1, 8, 15, 1, tzinfo=UTC), FIVE)
+    shown = []
+    for minute in (5, 10, 15):
+        clock.move_to(datetime(2024, 1, 8, 15, minute, 5, tzinfo=UTC))
+        assert asyncio.run(live.finished()) is not None
+        assert live._past is not None
+        shown.append(live._past.history)
+    assert np.shares_memory(shown[0].closes_as_float(), shown[-1].closes_as_float())
+    assert [history.time_at(len(history) - 1).minute for history in shown] == [5, 10, 15]
+
+
+def test_no_more_past_is_kept_than_was_asked_for():
+    live, clock, _ = bars(datetime(2024, 1, 8, 20, 0, tzinfo=UTC), None)
+    for day in (8, 9, 10, 11, 12):
+        clock.move_to(datetime(2024, 1, day, 21, 30, tzinfo=UTC))
+        view = asyncio.run(live.finished())
+        assert view is not None
+        assert live._past is not None
+        first = live._past.history.time_at(0)
+        assert timedelta(days=16) < clock.now() - first <= timedelta(days=20)
 
 
 def test_a_past_that_was_revised_is_asked_for_anew():

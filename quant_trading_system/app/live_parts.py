@@ -30,6 +30,7 @@ from quant_trading_system.core.events import (
     SenderLocked,
     StrategyStopped,
     WatchdogActed,
+    WishNotSized,
 )
 from quant_trading_system.core.exceptions import BrokerRejected, ConfigurationError, MarketDataError
 from quant_trading_system.core.ids import sender_run_id
@@ -130,6 +131,8 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
     elif isinstance(event, RiskEvent) and event.reason is RiskEventKind.LIMIT_NEARED and event.actual is not None:
         limit = "" if event.limit is None else f" of {plain(event.limit)}"
         tell(f"warning: {event.rule} stands at {plain(event.actual)}{limit}")
+    elif isinstance(event, WishNotSized):
+        tell(f"no order for {event.symbol}: {event.bound_by}: {event.detail}")
     elif isinstance(event, StrategyStopped):
         tell(f"strategy {event.strategy} was stopped: {event.error}")
     elif isinstance(event, WatchdogActed):

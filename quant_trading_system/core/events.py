@@ -288,7 +288,7 @@ class StrategyStopped(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class WishNotSized(Event, frozen=True, kw_only=True, omit_defaults=True, tag="wish_not_sized"):
-    """A wish for a position led to no order, because its size is zero or not known; told once until that changes.
+    """A wish for a position led to no order, for its size is zero, unknown or too small; told once until that changes.
 
     Attributes:
         bound_by: ``missing`` where an input is; what is held is then left alone. Otherwise the rule that left nothing.

@@ -15,11 +15,11 @@ from decimal import Decimal
 
 import msgspec
 
-from quant_trading_system.core.decisions import ExecutionPlan, Rejection, Rule, SizeSeen
+from quant_trading_system.core.decisions import ExecutionPlan, Rejection, SizeSeen
 from quant_trading_system.core.events import WishNotSized
 from quant_trading_system.core.exceptions import JournalFull, KillSwitchActiveError
 from quant_trading_system.core.instruments import Instrument, Universe
-from quant_trading_system.core.numbers import ONE, ZERO, plain
+from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
@@ -35,6 +35,7 @@ from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, plan_as_given, plan_order
 from quant_trading_system.trading.pursuit import Pursuit
+from quant_trading_system.trading.unsized import Unsized, no_room, too_small
 
 
 class OrderPath:
@@ -77,11 +78,10 @@ class OrderPath:
         self._orders = orders
         self._correlations = correlations
         self._trades = trades
-        self._record = record
         self._obstacle = obstacle
         self._desk = desk
         self._pursuits: dict[str, Pursuit] = {}
-        self._unsized: dict[str, tuple[str, str]] = {}
+        self._unsized = Unsized(record)
         self.on_refused: Callable[[Rejection, ParentOrder | None], None] = lambda *_: None
         self._past: HistoryView | None = None
 
@@ -217,31 +217,18 @@ class OrderPath:
         if pursuit.sizing is None:
             pursuit.sizing = self._sizer.size(self._request(pursuit.signal, instrument, quote, wanted, around))
             pursuit.order_id = pursuit.parent_id = ""  # what worked on the wish before this one says nothing about it
-            self._tell_unsized(pursuit.signal, pursuit.sizing, moment)
+            self._unsized.tell(pursuit.signal, pursuit.sizing, moment)
         held = self._portfolio.position(symbol).quantity
         change = _toward(pursuit.sizing.quantity, held)
         unknown = pursuit.sizing.bound_by == "missing" and held * pursuit.signal.direction.sign > 0
         equity = self._portfolio.equity
-        if not change or unknown or is_left_alone(change, held + change, quote.mid, equity, self._policy):
+        is_small = is_left_alone(change, held + change, quote.mid, equity, self._policy)
+        if change and is_small and not held:
+            self._unsized.tell(pursuit.signal, too_small(change, quote.mid, self._policy), moment)
+        if not change or unknown or is_small:
             self._done(symbol)
             return None
         return change
-
-    def _tell_unsized(self, signal: Signal, sizing: Sizing, moment: datetime) -> None:
-        """Put on record that a wish has no size; once, until an order is sent for the symbol or the reason changes."""
-        if sizing.quantity or signal.direction is Direction.FLAT:
-            return
-        if self._unsized.get(signal.symbol) != (signal.source, sizing.bound_by):
-            self._unsized[signal.symbol] = (signal.source, sizing.bound_by)
-            self._record(
-                WishNotSized(
-                    at=moment,
-                    symbol=signal.symbol,
-                    strategy=signal.source,
-                    bound_by=sizing.bound_by,
-                    detail=sizing.detail,
-                )
-            )
 
     def _is_worked_on(self, pursuit: Pursuit) -> bool:
         """True while an order of the symbol is open; forgets the wish when its order ended short of the target."""
@@ -309,7 +296,7 @@ class OrderPath:
         if room.rule is None:
             return order, plan
         if not room.quantity:
-            self._tell_unsized(pursuit.signal, _no_room(room.rule, change), moment)
+            self._unsized.tell(pursuit.signal, no_room(room.rule, change), moment)
             return None
         if size is not None:
             size = msgspec.structs.replace(size, room_rule=room.rule)
@@ -335,7 +322,7 @@ class OrderPath:
             self._done(symbol)
             return
         order, plan = planned
-        self._unsized.pop(symbol, None)
+        self._unsized.forget(symbol)
         if self._starts_parent(pursuit, order, plan):
             return
         try:
@@ -385,11 +372,6 @@ def _opening_price(signal: Signal, quote: Quote) -> Decimal:
 
 def _seen(sizing: Sizing) -> SizeSeen:
     return SizeSeen(target=sizing.quantity, bound_by=sizing.bound_by, detail=sizing.detail, cut_from=sizing.cut_from)
-
-
-def _no_room(rule: Rule, change: Decimal) -> Sizing:
-    words = f"the limit leaves no room for any of {plain(abs(change))} shares"
-    return Sizing(quantity=ZERO, bound_by=rule.value, detail=words)
 
 
 def _toward(target: Decimal, held: Decimal) -> Decimal:

@@ -432,6 +432,22 @@ def test_what_cannot_be_sized_is_left_as_it_is_and_told_once_until_it_can():
     assert len(unsized(account)) == 2
 
 
+def test_a_position_too_small_to_open_is_told_once():
+    account = Account(sizer=Fixed("4"))
+    for _ in range(2):
+        want(account, "KO", "0.1")
+        walk(account)
+    assert sent(account) == []
+    words = "4 shares at 100 are worth less than 0.50% of equity"
+    assert [(e.symbol, e.bound_by, e.detail) for e in unsized(account)] == [("KO", "min_trade_pct", words)]
+    account.hold("KO", 50)
+    path(account)._sizer = Fixed("51")
+    want(account, "KO", "0.1")
+    walk(account)
+    assert sent(account) == []
+    assert len(unsized(account)) == 1, "a small change of what is held is left alone without words"
+
+
 def test_a_size_of_zero_by_rule_closes_the_position():
     account = Account(sizer=Fixed("0", "kelly"))
     account.hold("KO", 50)

@@ -216,8 +216,6 @@ def check_short_eligible(case: Case) -> CheckResult | None:
     """A sale that opens or grows a short position is of a stock that is easy to borrow, or hard borrows are allowed."""
     if case.order.side is OrderSide.BUY or case.shrinks or case.limits.allow_hard_to_borrow:
         return None
-    if case.holding.position.quantity - case.holding.sells - case.quantity >= 0:
-        return None
     instrument = case.instrument
     if instrument is not None and instrument.easy_to_borrow:
         return None

@@ -260,6 +260,7 @@ quote=99.99/100.01 last=83.34   max_quote_deviation_pct=0.20  | buy 1 limit 100 
 quote=99.99/100.01 last=83.33   max_quote_deviation_pct=0.20  | buy 1 limit 100 | max_quote_deviation_pct
 quote=99.99/100.01              max_quote_deviation_pct=0.20  | buy 1 limit 100 | ok  # it has not traded yet
 quote=99.99/100.01 last=NaN     max_quote_deviation_pct=0.20  | buy 1 limit 100 | max_quote_deviation_pct
+quote=99.99/100.01 last=Infinity max_quote_deviation_pct=0.20 | buy 1 limit 100 | max_quote_deviation_pct
 quote=99.99/100.01 last=500     max_quote_deviation_pct=off   | buy 1 limit 100 | ok
 quote=99.99/100.01 last=500     held=KO:1@100                 | sell 1 limit 100 | ok
 """,
@@ -609,6 +610,8 @@ held=XOM:1@100 corr=KO/XOM:0.800001                                  | buy 1  | 
 held=XOM:1@100 corr=KO/XOM:none                                      | buy 1  | max_correlation  # unknown is no permission
 held=XOM:1@100 corr=KO/XOM:-1                                        | buy 1  | ok               # a hedge
 held=XOM:1@100 corr=KO/PEP:0.99                                      | buy 1  | ok               # PEP is not held
+held=XOM:1@100 held=PEP:1@100 corr=KO/XOM:0.81 corr=KO/PEP:0.1           | buy 1  | max_correlation  # one is enough
+held=XOM:1@100 held=PEP:1@100 corr=KO/XOM:0.1 corr=KO/PEP:0.81           | buy 1  | max_correlation
 open=XOM:1@100 corr=KO/XOM:0.800001                                  | buy 1  | max_correlation  # being opened counts
 held=XOM:1@100 allow_short=true corr=KO/XOM:0.99                     | sell 1 | ok
 held=XOM:1@100 allow_short=true corr=KO/XOM:-0.800001                | sell 1 | max_correlation  # short of the opposite
@@ -644,6 +647,8 @@ use_unsettled_cash=false unsettled=91000                                    | bu
 use_unsettled_cash=false unsettled=91000                                    | buy 90 limit 100 | ok
 use_unsettled_cash=false unsettled=91000                                    | buy 91 limit 100 | settled_cash
 use_unsettled_cash=false unsettled=91000 open=XOM:40@100                    | buy 51 limit 100 | settled_cash  # open buys
+use_unsettled_cash=false unsettled=91000 open=KO:40@100                      | buy 50 limit 100 | ok
+use_unsettled_cash=false unsettled=91000 open=KO:40@100                      | buy 51 limit 100 | settled_cash  # of its own symbol, too
 use_unsettled_cash=false unsettled=91000 open=XOM:-40@100 held=XOM:40@100   | buy 50 limit 100 | ok  # a sale brings nothing yet
 use_unsettled_cash=false unsettled=91000 replaces=90@100                    | buy 90 limit 100 | ok            # not both
 use_unsettled_cash=false unsettled=91000 replaces=90@100                    | buy 91 limit 100 | settled_cash
@@ -688,6 +693,7 @@ max_beta_exposure=0.1 beta=KO:2 beta=XOM:1 held=XOM:-50@100 allow_short=true | b
 max_beta_exposure=0.1 beta=KO:2 beta=XOM:1 open=XOM:-50@100 allow_short=true | buy 51 limit 100 | max_beta_exposure  # open
 max_beta_exposure=0.1 beta=KO:-2 allow_short=true                           | sell 50 limit 100.01 | max_beta_exposure
 max_beta_exposure=0.1 beta=KO:2 allow_short=true                            | sell 51 limit 100 | max_beta_exposure
+max_beta_exposure=0.1 beta=KO:-2                                                | buy 51 limit 100 | max_beta_exposure  # long of the opposite
 max_beta_exposure=0.1                                                       | buy 1            | max_beta_exposure  # unknown
 max_beta_exposure=0.1 beta=KO:1 held=XOM:1@100                              | buy 1            | max_beta_exposure  # of XOM
 max_beta_exposure=0.1 held=KO:10@100                                        | sell 10          | ok
@@ -723,6 +729,8 @@ strategy_budgets=T+value+5000 shares=XOM:20 held=XOM:20@100              | buy 3
 strategy_budgets=T+value+5000 shares=XOM:-20 held=XOM:-20@100            | buy 31 limit 100 by T | strategy_value
 strategy_budgets=T+value+5000 resting=buy_20_limit_100_of_XOM_by_T       | buy 31 limit 100 by T | strategy_value
 strategy_budgets=T+value+5000 resting=buy_20_limit_100_of_XOM_by_U       | buy 31 limit 100 by T | ok
+strategy_budgets=T+value+5000 resting=sell_20_limit_100_of_XOM_by_T allow_short=true | buy 31 limit 100 by T | strategy_value  # a short
+strategy_budgets=T+value+5000 shares=XOM:20 held=XOM:20@100 resting=sell_20_limit_100_of_XOM_by_T | buy 30 limit 100 by T | ok  # an exit
 strategy_budgets=T+value+9000,T+value+5000                               | buy 51 limit 100 by T | strategy_value  # the tighter
 strategy_budgets=T+value+50 held=KO:10@100                               | sell 10 by T          | ok
 strategy_budgets=T+value+50 quote=NaN/100                                | buy 1 by T            | quote_sane
@@ -733,6 +741,7 @@ strategy_budgets=T+loss+50 realized=-50                                  | buy 1
 strategy_budgets=T+loss+50 realized=-50.01                               | buy 1 by T  | strategy_loss
 strategy_budgets=T+loss+50 realized=-50.01                               | buy 1 by U  | ok
 strategy_budgets=T+loss+50 realized=100                                  | buy 1 by T  | ok
+strategy_budgets=T+loss+50 realized=-50 shares=KO:10                         | buy 1 by T  | ok  # the account is flat
 strategy_budgets=T+loss+50                                               | buy 1 by T  | strategy_loss  # nobody knows
 strategy_budgets=T+loss+50 realized=-50.01 held=KO:10@100                | sell 9 by T | ok
 """,

@@ -158,6 +158,17 @@ def test_of_several_unknown_betas_the_first_by_name_is_told():
     assert answer.message == "max_beta_exposure: buy KO, limit 10000 USD (the beta of PEP is unknown)"
 
 
+def test_nothing_is_opened_while_a_position_has_no_price_and_ways_out_stay_open():
+    """What it has gained or lost is unknown, and so is every share of equity."""
+    desk = Desk()
+    desk.hold("KO", 10, 100)
+    desk.portfolio.adopt("XOM", Decimal(5), Decimal(500))
+    assert refused(desk.check(buy(1))).message == "account_known: buy KO (no price yet for XOM)"
+    assert isinstance(desk.check(sell(10)), ApprovedOrder)
+    desk.portfolio.mark("XOM", Decimal(100))
+    assert isinstance(desk.check(buy(1)), ApprovedOrder)
+
+
 def test_the_decision_keeps_what_was_known():
     desk = Desk(cash="95000", limits=limits_with(version="abc"))
     desk.portfolio.day_start_equity, desk.portfolio.peak_equity = Decimal(96000), Decimal(100000)

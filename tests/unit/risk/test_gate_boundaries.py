@@ -599,6 +599,7 @@ max_net_exposure=0.10                                                   | buy 10
 max_net_exposure=0.10 max_position_pct=1                                | buy 101 limit 100 | max_net_exposure
 max_net_exposure=0.10 open=XOM:50@100                                   | buy 51 limit 100  | max_net_exposure  # open orders count
 max_net_exposure=0.10 open=XOM:-50@100 allow_short=true                 | buy 100 limit 100 | ok  # but do not help
+max_net_exposure=0.10 open=XOM:-50@100 allow_short=true                 | sell 51 limit 100 | max_net_exposure  # open short sales
 max_net_exposure=0.10 held=XOM:-50@100 allow_short=true max_position_pct=1 | buy 150 limit 100 | ok
 max_net_exposure=0.10 held=XOM:-50@100 allow_short=true                 | sell 51 limit 100 | max_net_exposure
 max_net_exposure=0.10 held=XOM:200@100 held=KO:1@100                    | sell 1            | ok
@@ -693,6 +694,7 @@ max_beta_exposure=0.1 beta=KO:2 beta=XOM:1 held=XOM:-50@100 allow_short=true | b
 max_beta_exposure=0.1 beta=KO:2 beta=XOM:1 open=XOM:-50@100 allow_short=true | buy 51 limit 100 | max_beta_exposure  # open
 max_beta_exposure=0.1 beta=KO:-2 allow_short=true                           | sell 50 limit 100.01 | max_beta_exposure
 max_beta_exposure=0.1 beta=KO:2 allow_short=true                            | sell 51 limit 100 | max_beta_exposure
+max_beta_exposure=0.1 beta=KO:1 beta=XOM:1 open=XOM:-50@100 allow_short=true    | sell 51 limit 100 | max_beta_exposure  # open shorts
 max_beta_exposure=0.1 beta=KO:-2                                                | buy 51 limit 100 | max_beta_exposure  # long of the opposite
 max_beta_exposure=0.1                                                       | buy 1            | max_beta_exposure  # unknown
 max_beta_exposure=0.1 beta=KO:1 held=XOM:1@100                              | buy 1            | max_beta_exposure  # of XOM

@@ -30,6 +30,7 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import AlwaysOpen
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.checks import CHECKS, Case, Check, Question, asked_under
+from quant_trading_system.risk.checks.case import Replaced
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
@@ -167,6 +168,17 @@ def test_nothing_is_opened_while_a_position_has_no_price_and_ways_out_stay_open(
     assert isinstance(desk.check(sell(10)), ApprovedOrder)
     desk.portfolio.mark("XOM", Decimal(100))
     assert isinstance(desk.check(buy(1)), ApprovedOrder)
+
+
+def test_a_change_of_an_order_adds_no_risk_where_its_symbol_is_frozen():
+    """More was filled than anybody had ordered: until that is understood the symbol takes ways out only."""
+    desk = Desk()
+    desk.portfolio.reserve("old", "KO", Decimal(5), Decimal(99))
+    desk.portfolio.freeze("KO", "it filled more than was ordered")
+    old = Replaced(buy(5, limit="99").with_id("old"), Decimal(5), Decimal(0))
+    answer = desk.checker.check_replacement(buy(6, limit="99"), old)
+    assert refused(answer).rule is Rule.IN_DOUBT
+    assert not isinstance(desk.checker.check_replacement(buy(4, limit="99"), old), Rejection)
 
 
 def test_the_decision_keeps_what_was_known():

@@ -45,6 +45,7 @@ held      mark   open orders              worst shares  worst dollars
 +10       100    -30@100                  20            2000           # past flat and short of twenty
 -10       100    -                        10            1000
 -10       100    -5@100                   15            1500
+-10       100    -5@120                   15            1600           # what is short at its mark, too
 -10       100    +4@100                   10            1000
 -10       100    +25@100                  15            1500
 """  # noqa: E501 - a row of a table is read as one line
@@ -125,13 +126,24 @@ def test_a_partly_filled_order_gives_back_what_it_has_left():
     assert (holding.sells, holding.buys, holding.worst_quantity) == (ZERO, ZERO, D(3))
 
 
-def test_a_fill_beyond_the_order_uses_no_room_that_others_have():
+@pytest.mark.parametrize("way", [1, -1], ids=["buys", "sales"])
+def test_a_fill_beyond_the_order_uses_no_room_that_others_have(way: int) -> None:
     books = portfolio()
-    books.reserve("o1", "KO", D(10), D(100))
-    books.reserve("o2", "KO", D(10), D(100))
-    books.apply_fill("o1", "KO", D(12), D(100), ZERO)
-    assert books.holding("KO").buys == 10
+    books.reserve("o1", "KO", D(10 * way), D(100))
+    books.reserve("o2", "KO", D(10 * way), D(100))
+    books.apply_fill("o1", "KO", D(12 * way), D(100), ZERO)
+    assert books.holding("KO").buys + books.holding("KO").sells == 10
     assert books.gross_worst == 2200
+
+
+def test_when_the_dearest_order_has_filled_the_others_are_valued_at_their_own_price():
+    books = portfolio()
+    books.reserve("dear", "KO", D(10), D(120))
+    books.reserve("cheap", "KO", D(10), D(100))
+    assert books.buying == 2400
+    books.apply_fill("dear", "KO", D(10), D(120), ZERO)
+    books.release("dear", "KO")
+    assert books.buying == 1000
 
 
 def test_room_that_was_given_back_can_be_taken_again_once():

@@ -40,7 +40,7 @@ class GrowingHistory:
         self.history = self._shown()
 
     def add(self, later: PriceHistory, since: datetime) -> bool:
-        """Put the bars of `later` behind the known ones and forget those that had ended before `since`, but for the last.
+        """Put the bars of `later` behind the known ones and forget all but the last of those that ended before `since`.
 
         Nothing happens, and the answer is False, when the two do not go together: when `later` has a symbol or a kind
         of number that is unknown here or lacks one, when its bars are of another length, or when bars that both have

@@ -29,6 +29,7 @@ COARSE_STEPS = 79
 """Prices of a session that the simulated market gives: one in five minutes of an ordinary day."""
 _KEPT_TICKS = 2_000_000
 _KEPT_SUMMARIES = 200_000
+_KEPT_TIMES = 64
 _SECONDS_IN_SESSION = 23_400
 _BEFORE_THE_END_US = 1
 """The last price of a session or bar comes one microsecond before its end, so that it belongs to it."""
@@ -113,7 +114,8 @@ class PricePaths:
         self._steps = steps
         self._realism = realism
         self._days = {day: bar for bar, day in enumerate(history.dates.tolist())}
-        further = _KEPT_TICKS // (steps or _SECONDS_IN_SESSION)
+        session = calendar.session_on(self.last_day)
+        further = _KEPT_TICKS // (steps or (_SECONDS_IN_SESSION if session is None else _seconds(session)))
         self._ticks = lru_cache(maxsize=len(self.symbols) + further)(self._made)  # today of all, which the market holds
         self._summaries = lru_cache(maxsize=_KEPT_SUMMARIES)(self._summed)
         self._markets: dict[str, _OneSymbol] = {}
@@ -294,10 +296,16 @@ def _summary(last: Integers, volume: int, prices: int) -> DaySummary:
     return DaySummary(last[0].item(), last.max().item(), last.min().item(), last[-1].item(), volume, prices)
 
 
+@lru_cache(maxsize=_KEPT_TIMES)
 def _even_times(opened: datetime, length: timedelta, rows: int) -> Integers:
-    """Evenly spaced moments in nanoseconds, rounded to microseconds as `timedelta` rounds: half to even."""
+    """Evenly spaced moments in nanoseconds, rounded to microseconds as `timedelta` rounds: half to even.
+
+    All symbols of a day share them: they are read only.
+    """
     total, last_row = length // timedelta(microseconds=1), rows - 1
     whole, rest = np.divmod(np.arange(rows, dtype=np.int64) * total, last_row)
     whole += (2 * rest > last_row) | ((2 * rest == last_row) & (whole % 2 == 1))
     whole[-1] -= _BEFORE_THE_END_US
-    return nanoseconds(stamp_of(opened)) + whole * 1000
+    moments = nanoseconds(stamp_of(opened)) + whole * 1000
+    moments.flags.writeable = False
+    return moments

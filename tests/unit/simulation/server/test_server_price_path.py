@@ -157,6 +157,27 @@ def test_the_day_of_every_symbol_is_computed_once_however_many_there_are(history
     assert made == [(symbol, MONDAY) for symbol in SPY_AND_KO]
 
 
+def test_a_day_of_round_the_clock_counts_for_as_many_prices_as_it_has(monkeypatch):
+    """Days that last four times as long are kept for a quarter of the time, or memory would be four times as full."""
+    monkeypatch.setattr(price_path, "_KEPT_TICKS", 2 * 86_400)
+    calendar = AlwaysOpenCalendar(CALENDAR, date(2026, 1, 4))
+    now = datetime(2026, 1, 11, 7, tzinfo=UTC)
+    made, make = [], PricePaths._made
+    history = random_history({"SPY": Decimal(570)}, calendar, now=now, last_day=date(2026, 1, 12), seed=9)
+    monkeypatch.setattr(PricePaths, "_made", lambda *given: made.append(given[2]) or make(*given))
+    paths = PricePaths(history, calendar, seed=9)
+    for day in (8, 9, 10, 11, 8):
+        paths.ticks("SPY", date(2026, 1, day))
+    assert [day.day for day in made] == [8, 9, 10, 11, 8], "two further days are kept, and the present one"
+
+
+def test_symbols_share_the_moments_of_their_prices(history):
+    paths = PricePaths(history, CALENDAR, seed=3)
+    spy, ko = (paths.ticks(symbol, MONDAY).at for symbol in SPY_AND_KO)
+    assert spy is ko
+    assert not spy.flags.writeable
+
+
 def test_times_that_symbols_share_are_sorted_once(history, monkeypatch):
     """A price a second of hundreds of symbols would be millions of times, nearly all of them the same."""
     sizes, unique = [], np.unique

@@ -6,6 +6,7 @@ tested here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -24,9 +25,10 @@ from quant_trading_system.market.price_steps import Options
 from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
-from tests.support.independent_reference import ANY_LOSS, Losses, Plan, Reference, Wish
+from tests.support.independent_reference import ANY_LOSS, Losses, Plan, Reference
 from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
+from tests.support.reference_sizing import Sizer, Wish
 
 SEEDS = st.integers(0, 10**6)
 STEPS_OF_A_DAY = 13
@@ -41,7 +43,7 @@ class Table(VectorStrategy):
         self.table = np.full((len(history), len(history.symbols)), np.nan)
         for bar, wishes in plan.items():
             for wish in wishes:
-                self.table[plans.PAST + bar, history.column_of(wish.symbol)] = float(wish_of(wish).weight)
+                self.table[plans.PAST + bar, history.column_of(wish.symbol)] = float(wish_of(wish).weight or 0)
 
     def targets(self, closes):
         return self.table[: len(closes)]
@@ -62,10 +64,13 @@ def compare(
     losses: Losses = ANY_LOSS,
     limits: Limits = WIDE,
     cash: Fraction = runs.CASH,
+    sizer: Sizer | None = None,
 ) -> runs.BacktestResult:
     """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
     costs, shorts, seen = plans.random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
     setup = runs.setup_of(history, costs, shorts=shorts, terms=terms, losses=losses, limits=limits, cash=cash)
+    if sizer is not None:
+        setup = replace(setup, sizer=runs.sizer_of(sizer))
     result = backtest(seen, history, setup)
     bars = runs.bars_of(history)
     steps = list(steps_of(bars, plans.PAST))
@@ -82,6 +87,9 @@ def compare(
         terms=terms,
         losses=losses,
         limits=limits,
+        sizer=sizer,
+        past=bars,
+        first=plans.PAST,
     )
     runs.require_agreement(result, seen, reference.run(steps, plan))
     return result
@@ -172,6 +180,18 @@ def test_a_loss_beyond_its_limit_halts_as_documented(seed, daily, parts):
     plan = plans.both(chance, orders, plans.random_wishes(chance, history))
     of_day = Fraction(chance.choice((1, 3, 10, 50)), 10_000)
     compare(chance, history, plan, parts=parts, losses=Losses(of_day, of_day * chance.choice((1, 2, 100))))
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.booleans())
+def test_sizers_ask_for_what_is_documented(seed, daily):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    sizer, plan = plans.random_sizer(chance), plans.sized_wishes(chance, history)
+    cash = Fraction(chance.choice((20_000, 70_000, 10_000_000)))
+    limits = replace(WIDE, position=Fraction(chance.choice(("0.1", "0.3", "1"))))
+    terms = plans.random_terms(chance, history) if chance.random() < 0.3 else WHOLE_SHARES
+    compare(chance, history, plan, limits=limits, cash=cash, sizer=sizer, terms=terms)
 
 
 @settings(max_examples=15, deadline=None)

@@ -11,20 +11,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tests.support.reference_gate import WHOLE_SHARES, WIDE, ZERO, Books, Gate, Limits, Terms
-from tests.support.reference_prices import BUY, SELL, Step, down
+from tests.support.reference_prices import BUY, SELL, Bar, Step
+from tests.support.reference_sizing import Account, Sizer, Wish
 from tests.support.reference_venue import Costs, Fill, ReferenceVenue, Sent, Want
 
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
 END_OF_TIME = 10**18
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A share of equity to be held in a symbol, negative for short, 0 for nothing."""
-
-    symbol: str
-    weight: Fraction
 
 
 @dataclass(eq=False)
@@ -91,6 +84,9 @@ class Reference:
         terms: Terms = WHOLE_SHARES,
         losses: Losses = ANY_LOSS,
         limits: Limits = WIDE,
+        sizer: Sizer | None = None,
+        past: Sequence[Bar] = (),
+        first: int = 0,
     ) -> None:
         """Begin with cash alone.
 
@@ -99,8 +95,11 @@ class Reference:
             rejected: numbers of those that the broker refuses, when their exits are on the books already.
             before: closes before the first step, which are too old to trade at.
             losses: beyond these it is halted.
+            sizer: of wishes without a weight; `past`: all bars, of which number `first` is the first one traded.
         """
         self.refused, self.rejected, self.terms, self.losses = refused, rejected, terms, losses
+        self.sizer, self._past, self._first = sizer or Sizer(), past, first
+        self._standing: dict[str, Wish] = {}
         self._began = self._closing = self._peak = cash
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
@@ -195,6 +194,7 @@ class Reference:
             if isinstance(one, Wish):
                 earlier = self._pursuits.get(one.symbol)
                 self._pursuits[one.symbol] = Pursuit(one, order=earlier and earlier.order)
+                self._standing[one.symbol] = one
         for one in said:
             if isinstance(one, Want):
                 self._send(one)
@@ -223,13 +223,16 @@ class Reference:
         if order is not None and not order.is_open and order.status != "filled" and pursuit.wanted is not None:
             del self._pursuits[symbol]
             return ZERO
-        if symbol not in self.venue.last or any(
-            one is order or not one.takes_away for one in self.books.open_in(symbol)
-        ):
+        in_the_way = [one for one in self.books.open_in(symbol) if one is order or not one.takes_away]
+        if in_the_way or symbol not in self.venue.last:
             return ZERO
-        if pursuit.wanted is None:
-            pursuit.wanted, pursuit.order = self._sized(pursuit.wish, equity), None
         held = self.books.held(symbol)
+        if pursuit.wanted is None:
+            shares, pursuit.order = self._sized(pursuit.wish, equity), None
+            pursuit.wanted = shares or ZERO
+            if shares is None and held * pursuit.wish.direction > 0:
+                del self._pursuits[symbol]
+                return ZERO
         change = -held if held * pursuit.wanted < 0 else pursuit.wanted - held
         is_small = held + change != 0 and abs(change) * sum(self.venue.quote(symbol)) / 2 < SMALLEST_TRADE * equity
         if not change or is_small:
@@ -237,12 +240,19 @@ class Reference:
             return ZERO
         return change
 
-    def _sized(self, wish: Wish, equity: Fraction) -> Fraction:
-        """Shares to hold, in lots."""
+    def _sized(self, wish: Wish, equity: Fraction) -> Fraction | None:
+        """Shares to hold, in lots; None when nobody can say."""
         bid, ask = self.venue.quote(wish.symbol)
-        weight = min(abs(wish.weight), self.gate.limits.position)
-        size = down(weight * equity / (ask if wish.weight > 0 else bid), self.terms.lot(wish.symbol))
-        return size if wish.weight > 0 else -size
+        account = Account(
+            equity=equity,
+            price=bid if wish.direction < 0 else ask,
+            lot=self.terms.lot(wish.symbol),
+            most=self.gate.limits.position,
+            drawdown=max(self._peak - equity, ZERO) / self._peak,
+            wanted=sum(one.direction != 0 for one in self._standing.values()),
+            past=self._past[: self._first + len(self.out.equity)],
+        )
+        return self.sizer.shares(wish, account)
 
     def _trade(self, pursuit: Pursuit, side: int, quantity: Fraction) -> bool:
         """Send an order for a wish; exits that hold the shares are cancelled first, and it waits for their end."""
@@ -295,10 +305,8 @@ class Reference:
             for place, one in enumerate(want.members)
         ]
         order = members[0]
-        order.most = self.gate.most_of(want)
+        order.most, order.price = self.gate.most_of(want), self.gate.price_of(want)
         order.only_shrinks, order.sells_held = only_shrinks, sells_held
-        if not want.leaves:
-            order.price = self.gate.price_of(want)
         if len(members) > 1:
             for one in members:
                 one.group, one.entry = members, None if want.leaves else order

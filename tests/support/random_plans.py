@@ -13,9 +13,10 @@ import numpy as np
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
-from tests.support.independent_reference import Plan, Wish
+from tests.support.independent_reference import Plan
 from tests.support.reference_gate import Limits, Terms
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
+from tests.support.reference_sizing import Sizer, Wish
 from tests.support.reference_venue import STOPS, Costs, Want
 
 PAST = 8
@@ -189,6 +190,55 @@ def random_wishes(chance: Random, history: PriceHistory) -> Plan:
                 said[symbol] = weight
                 plan.setdefault(bar, []).append(Wish(symbol, weight))
     return plan
+
+
+def sized_wishes(chance: Random, history: PriceHistory) -> Plan:
+    """Wishes of which most leave the size to the sizer, some with a stop; many are said again and again."""
+    often, again, shorts = chance.choice((0.1, 0.4, 1.0)), chance.choice((0.0, 0.7)), chance.choice((0.0, 0.4))
+    said: dict[str, Wish] = {}
+    plan: dict[int, list[Want | Wish]] = {}
+    for bar in range(len(history) - PAST - 1):
+        for symbol in history.symbols:
+            close = history.close(symbol, PAST + bar)
+            if close is None or chance.random() > often:
+                continue
+            if symbol not in said or chance.random() > again:
+                said[symbol] = _sized_wish(chance, symbol, Fraction(close), -1 if chance.random() < shorts else 1)
+            plan.setdefault(bar, []).append(said[symbol])
+    return plan
+
+
+def _sized_wish(chance: Random, symbol: str, close: Fraction, side: int) -> Wish:
+    kind = chance.random()
+    if kind < 0.25:
+        return Wish(symbol)
+    if kind < 0.35:
+        return Wish(symbol, side * Fraction(chance.randrange(1, 20), 100))
+    away = side * Fraction(chance.choice((-1, 5, 30, 100)), 1000)
+    stop = half_up(close * (1 - away), CENT)
+    has_stop = stop > 0 and chance.random() < 0.8
+    strength = Fraction(chance.choice(("1", "1", "0.5", "0.37")))
+    return Wish(symbol, side=side, strength=strength, stop=stop if has_stop else None)
+
+
+def random_sizer(chance: Random) -> Sizer:
+    """One of the simple sizers; a third of them ask for less below the peak."""
+
+    def one_of(*numbers: str) -> Fraction:
+        return Fraction(chance.choice(numbers))
+
+    return Sizer(
+        chance.choice(("equal-weight", "equal-weight", "fixed-fractional", "atr", "vol-target")),
+        gross=one_of("0.95", "0.5", "0.1"),
+        risk=one_of("0.01", "0.002"),
+        multiple=one_of("2", "0.5", "3.5"),
+        target=one_of("0.15", "0.05"),
+        cap=one_of("1", "0.2"),
+        decay=one_of("0.94", "0.7"),
+        window=chance.choice((4, 8, 14)),
+        fewest=chance.choice((2, 4)),
+        drawdown=(Fraction(1, 1000), one_of("0.01", "0.05"), one_of("0", "0.25")) if chance.random() < 0.3 else None,
+    )
 
 
 def larger(chance: Random, plan: Plan) -> Plan:

@@ -17,15 +17,25 @@ from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, StopLoss, TakeProfit, TimeInForce
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.risk.position_sizer import (
+    AtrStop,
+    DrawdownScale,
+    EqualWeight,
+    FixedFractional,
+    PositionSizer,
+    Scaled,
+    VolatilityTarget,
+)
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
-from tests.support.independent_reference import ANY_LOSS, Losses, Outcome, Plan, Wish
+from tests.support.independent_reference import ANY_LOSS, Losses, Outcome, Plan
 from tests.support.random_plans import PAST, SESSIONS
 from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_prices import BUY, Bar, Step, volume_of_day
+from tests.support.reference_sizing import Sizer, Wish
 from tests.support.reference_venue import Costs, Fill, Want
 
 CASH = Fraction(10_000_000)
@@ -115,9 +125,14 @@ def _class_of(want: Want) -> OrderClass:
 
 
 def _as_signal(market: MarketView, wish: Wish) -> Signal:
-    if not wish.weight:
+    if not wish.direction:
         return market.flat(wish.symbol)
-    return (market.long if wish.weight > 0 else market.short)(wish.symbol, weight=exact(abs(wish.weight)))
+    return (market.long if wish.direction > 0 else market.short)(
+        wish.symbol,
+        weight=_exact_or_none(None if wish.weight is None else abs(wish.weight)),
+        strength=exact(wish.strength),
+        stop_price=_exact_or_none(wish.stop),
+    )
 
 
 def exact(value: Fraction) -> Decimal:
@@ -174,6 +189,22 @@ def setup_of(
             fills=FillModel(participation=_exact_or_none(costs.participation)),
         ),
     )
+
+
+def sizer_of(sizer: Sizer) -> PositionSizer:
+    """The same for the system."""
+    risk, window = exact(sizer.risk), sizer.window
+    named: dict[str, PositionSizer] = {
+        "equal-weight": EqualWeight(exact(sizer.gross)),
+        "fixed-fractional": FixedFractional(risk),
+        "atr": AtrStop(risk, exact(sizer.multiple), window),
+        "vol-target": VolatilityTarget(
+            exact(sizer.target), exact(sizer.cap), exact(sizer.decay), window, sizer.fewest, sizer.periods
+        ),
+    }
+    if sizer.drawdown is None:
+        return named[sizer.name]
+    return Scaled(named[sizer.name], DrawdownScale(*map(exact, sizer.drawdown)))
 
 
 # -- what comes out ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from quant_trading_system.core.exceptions import ConfigurationError
-from quant_trading_system.risk.sizing.request import PositionSizer, Sizing, SizingRequest, of_value, of_weight
+from quant_trading_system.risk.sizing.request import PositionSizer, Sizing, SizingRequest, of_value
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class EqualWeight:
             raise ConfigurationError(f"equal weight: gross {self.gross} must be above zero")
 
     def size(self, request: SizingRequest) -> Sizing:
-        weight = self.gross / max(request.signals, 1) * request.signal.strength
-        return of_value(request, weight * request.equity, "equal_weight", f"{weight:.4f} of equity")
+        parts = max(request.signals, 1)
+        full = self.gross * request.signal.strength
+        value = full * request.equity / parts  # divided last: a part that is rounded first loses the last share
+        return of_value(request, value, "equal_weight", f"{full / parts:.4f} of equity")
 
 
 @dataclass(frozen=True)
@@ -48,4 +50,5 @@ class OwnWeight:
 
 def share_of_one(request: SizingRequest, weight: Decimal, rule: str, detail: str) -> Sizing:
     """A weight that was found for one symbol alone, divided by how many are wanted."""
-    return of_weight(request, weight / max(request.signals, 1), rule, detail)
+    value = weight * request.signal.strength * request.equity / max(request.signals, 1)
+    return of_value(request, value, rule, detail)

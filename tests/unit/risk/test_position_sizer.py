@@ -19,6 +19,7 @@ from quant_trading_system.risk.position_sizer import (
     Sizing,
     SizingRequest,
 )
+from quant_trading_system.risk.sizing.signals import share_of_one
 from tests.support.desk import limits_with
 from tests.support.market import NOON
 
@@ -107,6 +108,13 @@ def test_equal_weight_shares_equity_among_what_is_wanted(line):
     signals, strength, cap, quantity, bound_by = line.partition("#")[0].split()
     sizing = EqualWeight().size(request(signals=int(signals), strength=D(strength), cap=cap))
     assert (sizing.quantity, sizing.bound_by) == (D(quantity), bound_by)
+
+
+def test_equal_parts_lose_no_share_to_rounding():
+    """A seventh of 665,000 dollars is 95,000: 950 shares of 100."""
+    seventh = request(equity="700000", signals=7, cap="1")
+    assert EqualWeight().size(seventh).quantity == 950
+    assert share_of_one(seventh, D("0.95"), "part", "").quantity == 950
 
 
 def test_a_short_is_the_mirror_image():

@@ -1,0 +1,140 @@
+"""How many shares the wishes of the second simulation ask for.
+
+Written from docs/sizing.md and docs/strategies.md alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+from tests.support.reference_prices import Bar, Prices, down
+
+ZERO = Fraction(0)
+EIGHT, FOUR = 10**8, 10**4
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A position that is wanted in a symbol: a share of equity, or as much as the sizer says.
+
+    Attributes:
+        weight: negative for short, 0 for nothing; None leaves the size to the sizer.
+        side: of a wish without a weight; 0 for nothing.
+        stop: where the idea would be wrong.
+    """
+
+    symbol: str
+    weight: Fraction | None = None
+    side: int = 0
+    strength: Fraction = Fraction(1)
+    stop: Fraction | None = None
+
+    @property
+    def direction(self) -> int:
+        """1 for long, -1 for short, 0 for nothing."""
+        return self.side if self.weight is None else (self.weight > 0) - (self.weight < 0)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a size depends on beside the wish: dollars, the price and the past of its symbol, and what else is wanted.
+
+    Attributes:
+        most: share of equity in one symbol; `drawdown`: below the peak, as a share of it.
+        wanted: number of wanted symbols.
+        past: bars that have ended, oldest first.
+    """
+
+    equity: Fraction
+    price: Fraction
+    lot: Fraction
+    most: Fraction
+    drawdown: Fraction
+    wanted: int
+    past: Sequence[Bar]
+
+
+@dataclass(frozen=True)
+class Sizer:
+    """One of the simple sizers with its numbers; `drawdown` scales it: start, end and least."""
+
+    name: str = "equal-weight"
+    gross: Fraction = Fraction(95, 100)
+    risk: Fraction = Fraction(1, 100)
+    multiple: Fraction = Fraction(2)
+    target: Fraction = Fraction(15, 100)
+    cap: Fraction = Fraction(1)
+    decay: Fraction = Fraction(94, 100)
+    window: int = 14
+    fewest: int = 20
+    periods: int = 252
+    drawdown: tuple[Fraction, Fraction, Fraction] | None = None
+
+    def shares(self, wish: Wish, account: Account) -> Fraction | None:
+        """Signed shares to hold; None when nobody can say."""
+        if not wish.direction:
+            return ZERO
+        dollars = abs(wish.weight) * account.equity if wish.weight is not None else self._dollars(wish, account)
+        if dollars is None:
+            return None
+        found = down(min(dollars, account.most * account.equity) / account.price, account.lot)
+        if self.drawdown is not None and wish.weight is None:
+            start, end, least = self.drawdown
+            left = min(max((end - account.drawdown) / (end - start), ZERO), Fraction(1))
+            found = down(found * (least + (1 - least) * left), account.lot)
+        return wish.direction * found
+
+    def _dollars(self, wish: Wish, account: Account) -> Fraction | None:
+        share = wish.strength * account.equity
+        if self.name == "equal-weight":
+            return self.gross * share / account.wanted
+        if self.name == "vol-target":
+            exposure = self._exposure(account.past, wish.symbol)
+            return None if exposure is None else exposure * share / account.wanted
+        stop = wish.stop
+        if self.name == "atr":
+            span = self._range(account.past, wish.symbol)
+            stop = span and Fraction(round((account.price - wish.direction * self.multiple * span) * FOUR), FOUR)
+        if stop is None or (account.price - stop) * wish.direction <= 0:
+            return None
+        return self.risk * share / abs(account.price - stop) * account.price
+
+    def _exposure(self, past: Sequence[Bar], symbol: str) -> Fraction | None:
+        closes = [float(prices[-1]) for prices in since_gap(past[-self.window - 1 :], symbol)]
+        returns = [after / before - 1 for before, after in pairwise(closes)]
+        if len(returns) < self.fewest or not any(returns):
+            return None
+        weights = [float(self.decay) ** age for age in reversed(range(len(returns)))]
+        variance = math.fsum(weight * one**2 for weight, one in zip(weights, returns, strict=True)) / math.fsum(weights)
+        return min(Fraction(round(float(self.target) / math.sqrt(self.periods * variance) * EIGHT), EIGHT), self.cap)
+
+    def _range(self, past: Sequence[Bar], symbol: str) -> Fraction | None:
+        """Wilder's average of true ranges; None where there are too few, or nothing ever moved."""
+        seen = past[-10 * self.window - 1 :]
+        known = [bar.prices[symbol] for bar in seen if symbol in bar.prices]
+        if any(len(prices) == 1 for prices in known):
+            known = since_gap(seen, symbol)
+        ranges = [
+            max(after[1 if len(after) > 1 else -1], before[-1]) - min(after[2 if len(after) > 1 else -1], before[-1])
+            for before, after in pairwise(known)
+        ]
+        if len(ranges) < self.window:
+            return None
+        average = sum(ranges[: self.window], ZERO) / self.window
+        for one in ranges[self.window :]:
+            average = (average * (self.window - 1) + one) / self.window
+        return Fraction(round(average * EIGHT), EIGHT) or None
+
+
+def since_gap(bars: Sequence[Bar], symbol: str) -> list[Prices]:
+    """Prices of the latest bars of a symbol, none of which is missing."""
+    found: list[Prices] = []
+    for bar in reversed(bars):
+        if symbol not in bar.prices:
+            break
+        found.append(bar.prices[symbol])
+    return found[::-1]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
-from quant_trading_system.core.signals import Signal
+from quant_trading_system.core.signals import Direction, Signal
+
+Recorded = tuple[Signal, int]
+"""A signal, and the number of the journal entry that recorded it."""
 
 
 class SignalGenerator:
@@ -16,7 +21,10 @@ class SignalGenerator:
     """
 
     def __init__(self) -> None:
-        self._latest: dict[str, dict[str, tuple[Signal, int]]] = {}
+        self._latest: dict[str, dict[str, Recorded]] = {}
+        self._resolved: Mapping[str, Recorded] | None = None
+        self._held: Sequence[Signal] = ()
+        self._until: datetime | None = None
 
     def standing(self, signal: Signal) -> int | None:
         """The journal entry of an identical wish of the same source that stands already, or None."""
@@ -26,21 +34,38 @@ class SignalGenerator:
     def accept(self, signal: Signal, seq: int) -> None:
         """Take in a signal with the number of the journal entry that recorded it."""
         self._latest.setdefault(signal.symbol, {})[signal.source] = (signal, seq)
+        self._resolved = None
 
     def drop_source(self, source: str) -> None:
         """Forget what a stopped strategy wanted."""
         for by_source in self._latest.values():
             by_source.pop(source, None)
+        self._resolved = None
 
-    def wishes(self, moment: datetime) -> dict[str, tuple[Signal, int]]:
+    def wishes(self, moment: datetime) -> Mapping[str, Recorded]:
         """One living signal for each symbol, with the journal entry that recorded it; dead ones are forgotten."""
-        resolved = {}
+        if self._resolved is None or (self._until is not None and moment >= self._until):
+            self._resolved = MappingProxyType(self._resolve(moment))
+            wanted = [signal for signal, _ in self._resolved.values()]
+            self._held = tuple(signal for signal in wanted if signal.direction is not Direction.FLAT)
+        return self._resolved
+
+    def wanted(self, moment: datetime) -> Sequence[Signal]:
+        """Those of the wishes that want something to be held."""
+        self.wishes(moment)
+        return self._held
+
+    def _resolve(self, moment: datetime) -> dict[str, Recorded]:
+        """The same anew; it holds until somebody speaks, or the first of the signals dies."""
+        resolved, ends = {}, []
         for symbol in sorted(self._latest):
             by_source = self._latest[symbol]
             for source in [s for s, (signal, _) in by_source.items() if not signal.is_alive(moment)]:
                 del by_source[source]
             if by_source:
                 resolved[symbol] = min(by_source.values(), key=_precedence)
+            ends += [signal.expires_at for signal, _ in by_source.values() if signal.expires_at is not None]
+        self._until = min(ends, default=None)
         return resolved
 
 
@@ -56,6 +81,6 @@ def _wish(signal: Signal) -> tuple[object, ...]:
     )
 
 
-def _precedence(pair: tuple[Signal, int]) -> tuple[object, ...]:
+def _precedence(pair: Recorded) -> tuple[object, ...]:
     signal = pair[0]
     return (-signal.confidence, -signal.strength, signal.source)

@@ -18,7 +18,7 @@ from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, State
 from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull, StrategyError
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.orders import EXTERNAL, Order
-from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.core.signals import Signal
 from quant_trading_system.core.wording import LONGEST_REASON, one_line, printable
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.order_life import Journal
@@ -357,11 +357,7 @@ class TradingEngine:
                 self._stop(order.strategy, error)
         if not self._path.is_idle:
             now = self._market_clock.now()
-            await self._path.walk(self._wanted(now), now)
-
-    def _wanted(self, moment: datetime) -> list[Signal]:
-        wishes = self._signals.wishes(moment).values()
-        return [signal for signal, _ in wishes if signal.direction is not Direction.FLAT]
+            await self._path.walk(self._signals.wanted(now), now)
 
     def mark_positions(self) -> None:
         """Value what is held at the latest prices that can be believed."""

@@ -15,6 +15,7 @@ from quant_trading_system.trading.signal_generator import SignalGenerator
 from tests.support.market import NOON
 
 D = Decimal
+LASTS = {"expires_at": NOON + timedelta(minutes=1)}
 
 
 def signal(source: str, direction: str = "long", symbol: str = "KO", **fields) -> Signal:
@@ -114,3 +115,19 @@ def test_a_source_that_is_dropped_wants_nothing():
     assert wish(generator) == "b flat"
     assert wish(generator, "PEP") == "nothing"
     generator.drop_source("nobody")
+
+
+def test_wishes_are_resolved_once_until_somebody_speaks_or_one_dies():
+    """An engine asks at every turn of the market, of hundreds of symbols; what stands has not to be sorted each time."""
+    generator = accepted(signal("a"), signal("b", "flat", symbol="PEP"), mortal := signal("c", symbol="XOM", **LASTS))
+    first = generator.wishes(NOON)
+    assert generator.wishes(NOON + timedelta(seconds=59)) is first
+    assert [one.symbol for one in generator.wanted(NOON)] == ["KO", "XOM"]
+    later = generator.wishes(NOON + timedelta(seconds=60))
+    assert list(later) == ["KO", "PEP"]
+    assert mortal not in generator.wanted(NOON + timedelta(seconds=60))
+    generator.accept(signal("a", "flat"), 9)
+    assert generator.wishes(NOON)["KO"][1] == 9
+    assert not generator.wanted(NOON)
+    generator.drop_source("a")
+    assert list(generator.wishes(NOON)) == ["PEP"]

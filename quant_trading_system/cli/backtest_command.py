@@ -69,7 +69,7 @@ def backtest(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Trade prices of the past with a strategy, on the same road as live.
+    """Trade prices of the past with a strategy, on the same road as live. Exit code 1 when the strategy failed.
 
     Example: [bold]qts backtest my_strategy.py --prices prices.csv --cash 50000[/bold]
     """
@@ -95,9 +95,11 @@ def backtest(
     remember_run(directory)
     if as_json:
         print_json(_data(result))
-        return
-    show_result(result)
-    screen().print(f"report   {directory}/report.html\njournal  {directory}/journal.db", markup=False)
+    else:
+        show_result(result)
+        screen().print(f"report   {directory}/report.html\njournal  {directory}/journal.db", markup=False)
+    if result.stopped:
+        raise typer.Exit(1)
 
 
 def add_to(app: typer.Typer) -> None:

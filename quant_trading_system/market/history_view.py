@@ -177,6 +177,6 @@ class HistoryView:
     def _last(self, n: int | None) -> slice:
         if n is None:
             return slice(0, self._end)
-        if n < 1:
-            raise MarketDataError(f"{n} bars cannot be looked at; ask for at least 1")
+        if n < 1 or isinstance(n, float):
+            raise MarketDataError(f"{n} bars cannot be looked at; ask for at least 1, as a whole number")
         return slice(max(0, self._end - n), self._end)

@@ -19,7 +19,7 @@ from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOr
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.orders import EXTERNAL, Order
 from quant_trading_system.core.signals import Signal
-from quant_trading_system.core.wording import LONGEST_REASON, one_line, printable
+from quant_trading_system.core.wording import LONGEST_REASON, printable
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
@@ -34,6 +34,7 @@ from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_book import RiskBook
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.answers import Answer, Wish, signed_by, understood
+from quant_trading_system.trading.failures import failure
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.marking import Marking
 from quant_trading_system.trading.order_path import OrderPath
@@ -336,9 +337,7 @@ class TradingEngine:
 
     def _stop(self, strategy: str, error: Exception) -> None:
         self._silence(strategy, "its strategy was stopped")
-        self._journal.append(
-            StrategyStopped(at=self._clock.now(), strategy=strategy, error=one_line(f"{type(error).__name__}: {error}"))
-        )
+        self._journal.append(StrategyStopped(at=self._clock.now(), strategy=strategy, error=failure(error)))
 
     # -- orders --------------------------------------------------------------------------------------------------
 

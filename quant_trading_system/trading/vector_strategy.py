@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from quant_trading_system.core.exceptions import StrategyError
 from quant_trading_system.core.numbers import from_float
 from quant_trading_system.core.signals import Signal
+from quant_trading_system.trading.failures import failure
 from quant_trading_system.trading.strategy import MarketView, Strategy
 
 if TYPE_CHECKING:
@@ -62,15 +63,15 @@ class VectorStrategy(Strategy):
         """Ask for the whole history at once; the bars at which something changes, bool [bars].
 
         Raises:
-            StrategyError: the answer has another shape or is out of range, or it is another one when later bars are
-                not known yet.
+            StrategyError: `targets` failed, or its answer has another shape or is out of range, or is another one when
+                later bars are not known yet.
         """
         import numpy as np
 
-        found = self._asked(closes)
+        found = self._foretold(closes)
         for share in _PREFIXES:
             bars = int(len(closes) * share)
-            if bars and not np.array_equal(self._asked(closes[:bars]), found[:bars], equal_nan=True):
+            if bars and not np.array_equal(self._foretold(closes[:bars]), found[:bars], equal_nan=True):
                 raise StrategyError(
                     f"{self.name} wants something else for the first {bars} bars when the later ones are not known: "
                     "its targets look into the future, or depend on how much history there is"
@@ -82,15 +83,25 @@ class VectorStrategy(Strategy):
         """Say what has changed since this was asked last."""
         row = market.known_bars - 1
         latest = _kept(self._asked(market.all_closes()))[-1] if self._planned is None else self._planned[row]
+        said = self._said = {**self._said}
         for symbol, target in zip(market.symbols, latest.tolist(), strict=True):
-            if target != target or target == self._said.get(symbol, 0.0):
+            if target != target or target == said.get(symbol, 0.0):
                 continue
-            self._said = {**self._said, symbol: target}
+            said[symbol] = target
             weight = from_float(abs(target), _PLACES)
             if not weight:
                 yield market.flat(symbol)
             else:
                 yield market.long(symbol, weight=weight) if target > 0 else market.short(symbol, weight=weight)
+
+    def _foretold(self, closes: Floats) -> Floats:
+        """The answer before the run; there is no run without it."""
+        try:
+            return self._asked(closes)
+        except StrategyError:
+            raise
+        except Exception as error:
+            raise StrategyError(f"{self.name} could not say its targets: {failure(error)}") from error
 
     def _asked(self, closes: Floats) -> Floats:
         import numpy as np

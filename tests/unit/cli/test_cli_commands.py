@@ -298,6 +298,20 @@ def test_a_strategy_of_ones_own_runs_on_ones_own_prices(qts, tmp_path):
     assert (tmp_path / "runs" / "backtest-1" / "report.html").exists()
 
 
+def test_a_backtest_whose_strategy_fails_ends_with_an_error_and_keeps_its_report(qts, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from quant_trading_system import Strategy\n"
+        "class Mine(Strategy):\n"
+        "    def on_bar(self, market):\n"
+        "        return 1 / 0\n"
+    )
+    for options in ((), ("--json",)):
+        done = qts("backtest", "mine.py", "--from", "2022-12-01", *options, directory=tmp_path)
+        assert done.returncode == 1
+        assert "ZeroDivisionError: division by zero (line 4 of mine.py)" in " ".join(done.stdout.split())
+    assert (tmp_path / "runs" / "backtest-2" / "report.html").exists()
+
+
 def test_help_names_an_example_for_every_command(qts):
     commands = ("demo", "backtest", "explain", "orders", "positions", "halt", "resume", "status")
     for command in (

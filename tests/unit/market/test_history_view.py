@@ -134,7 +134,7 @@ def test_the_close_is_the_latest_one_known():
 def test_impossible_windows_are_refused():
     view = HistoryView(history(), 4)
     for ask in (view.returns, lambda n: view.closes("KO", n), lambda n: view.bars("KO", n)):
-        for n in (0, -1):
+        for n in (0, -1, 2.0):
             with pytest.raises(MarketDataError, match=r"cannot be looked at|ask for at least 1"):
                 ask(n)
     with pytest.raises(MarketDataError, match="TSLA is not in this history"):

@@ -118,7 +118,7 @@ def test_a_source_that_is_dropped_wants_nothing():
 
 
 def test_wishes_are_resolved_once_until_somebody_speaks_or_one_dies():
-    """An engine asks at every turn of the market, of hundreds of symbols; what stands has not to be sorted each time."""
+    """An engine asks at every turn of the market, of hundreds of symbols; what stands is not sorted each time."""
     generator = accepted(signal("a"), signal("b", "flat", symbol="PEP"), mortal := signal("c", symbol="XOM", **LASTS))
     first = generator.wishes(NOON)
     assert generator.wishes(NOON + timedelta(seconds=59)) is first

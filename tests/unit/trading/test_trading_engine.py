@@ -151,7 +151,7 @@ def test_the_words_of_a_strategy_are_kept_in_one_printable_line():
     account = at_the_close(Says(long("KO", reason="up\x1b[2J\nand on"), name="calm"), Says(ValueError("a\n\x9bb")))
     end_bar(account)
     assert account.journal.of(SignalEvent)[0].signal.reason == "up [2J and on"
-    assert account.journal.of(StrategyStopped)[0].error == "ValueError: a b"
+    assert account.journal.of(StrategyStopped)[0].error.startswith("ValueError: a b (line ")
 
 
 def test_a_strategy_may_say_nothing():

@@ -124,6 +124,20 @@ def test_answers_of_another_shape_or_size_are_refused():
         VectorStrategy().plan(closes)
 
 
+def test_targets_that_fail_are_told_with_their_line():
+    """There is no run without them; an author who changes what is shown sees which line did it."""
+
+    class Careless(VectorStrategy):
+        def targets(self, closes):
+            closes[0] = 1.0
+            return closes
+
+    with pytest.raises(
+        StrategyError, match=r"Careless could not say its targets: ValueError: .*read-only \(line \d+ of test_vec"
+    ):
+        backtest(Careless(), minute_bars(50), Setup(limits=LIMITS))
+
+
 def test_bars_are_counted_whether_they_are_asked_or_not():
     seen: list[int] = []
 

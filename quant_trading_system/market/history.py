@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import LEDGER
+from quant_trading_system.market.latest_bars import LatestBars
 from quant_trading_system.market.scratch import put_away, row_blocks, scratch
 from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME, SessionVolumes
 from quant_trading_system.market.time_axis import Stamps, TimeAxis, moment_of, stamp_of
@@ -247,6 +248,11 @@ class PriceHistory:
     def session_volumes(self) -> SessionVolumes:
         """What symbols have traded in whole sessions; it remembers what it has added up."""
         return SessionVolumes(self.volume, self.present, self.session_starts)
+
+    @cached_property
+    def latest_bars(self) -> LatestBars:
+        """Where symbols had their latest bar."""
+        return LatestBars(self.present)
 
     def closes_as_float(self) -> Floats:
         """Closes in dollars for statistics: float64 [T, N], NaN where missing, read-only, made once."""

@@ -73,8 +73,8 @@ class HistoryView:
         """
         close = self._history.close(symbol, self._end - 1)
         if close is None:
-            (known,) = self._history.present[: self._end, self._history.column_of(symbol)].nonzero()
-            close = self._history.close(symbol, int(known[-1])) if len(known) else None
+            latest = self._history.latest_bars.of(self._history.column_of(symbol), self._end - 1)
+            close = None if latest is None else self._history.close(symbol, latest)
         if close is None:
             raise MarketDataError(f"{symbol} has had no bar by {self.now.isoformat()}; ask has_bar() first")
         return close

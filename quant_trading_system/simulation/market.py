@@ -68,7 +68,6 @@ class SimulatedMarket:
         self._displaced: Sides | None = None
         self._printed = np.zeros(len(history.symbols), dtype=np.int64)
         self._quotes: dict[str, Quote] = {}
-        self._bars_of: dict[int, Integers] = {}
         self._stands: datetime | None = None
         self._stamp: tuple[datetime, int, int] | None = None
         self._is_sized = realism.queue or realism.impact is not None
@@ -268,9 +267,7 @@ class SimulatedMarket:
 
     def _last_seen(self, column: int, bar: int) -> tuple[datetime, int]:
         """When a symbol without a bar now had its latest, and the number of that step; 0 before the first step."""
-        if column not in self._bars_of:
-            self._bars_of[column] = np.flatnonzero(self._history.present[:, column])
-        bars = self._bars_of[column]
-        latest = int(bars[np.searchsorted(bars, bar) - 1])
+        latest = self._history.latest_bars.of(column, bar)
+        assert latest is not None, "a symbol that has a price had a bar"
         at = self._history.time_at(latest)
         return at, 0 if self._block is None else max(latest - self._first_bar + 1, 0) * self._block.rows

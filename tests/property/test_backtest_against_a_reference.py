@@ -178,8 +178,7 @@ def test_a_loss_beyond_its_limit_halts_as_documented(seed, daily, parts):
     history = plans.random_history(chance, daily=daily)
     orders = plans.with_exits(chance, plans.random_orders(chance, history), history)
     plan = plans.both(chance, orders, plans.random_wishes(chance, history))
-    of_day = Fraction(chance.choice((1, 3, 10, 50)), 10_000)
-    compare(chance, history, plan, parts=parts, losses=Losses(of_day, of_day * chance.choice((1, 2, 100))))
+    compare(chance, history, plan, parts=parts, losses=plans.random_losses(chance))
 
 
 @settings(max_examples=15, deadline=None)

@@ -6,8 +6,10 @@ left, and what the account was worth at the end of each bar, exactly.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from fractions import Fraction
 
 from tests.support.reference_gate import WHOLE_SHARES, WIDE, ZERO, Books, Gate, Limits, Terms
@@ -17,6 +19,7 @@ from tests.support.reference_venue import Costs, Fill, ReferenceVenue, Sent, Wan
 
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
+RAPIDLY = 300_000_000
 END_OF_TIME = 10**18
 
 
@@ -40,14 +43,59 @@ Plan = Mapping[int, Sequence[Want | Wish]]
 
 @dataclass(frozen=True)
 class Losses:
-    """What may be lost: parts of the equity that the day began with, and of the highest equity so far."""
+    """What may be lost: parts of the equity that a day, a week or a month began with, and of the highest equity so far.
+
+    Attributes:
+        at_once: a part of the highest equity within `RAPIDLY`.
+        in_a_row: losing round trips.
+    """
 
     of_day: Fraction = Fraction(1)
     from_peak: Fraction = Fraction(1)
+    of_week: Fraction = Fraction(1)
+    of_month: Fraction = Fraction(1)
+    at_once: Fraction = Fraction(1)
+    in_a_row: int = 1000
 
-    def are_beyond(self, began: Fraction, peak: Fraction, equity: Fraction) -> bool:
-        """More than one of them has been lost."""
-        return began - equity > self.of_day * began or peak - equity > self.from_peak * peak
+
+class Watch:
+    """Judges the losses of an account."""
+
+    def __init__(self, losses: Losses, cash: Fraction) -> None:
+        self.losses, self.peak = losses, cash
+        self._day = self._week = self._month = self._closing = cash
+        self._today: date | None = None
+        self._latest: deque[tuple[int, Fraction]] = deque()
+
+    def begin_day(self, day: date) -> None:
+        """It opens, perhaps in a new week or month."""
+        before, self._today = self._today, day
+        self._day = self._closing
+        if before is not None and before.isocalendar()[:2] != day.isocalendar()[:2]:
+            self._week = self._closing
+        if before is not None and (before.year, before.month) != (day.year, day.month):
+            self._month = self._closing
+
+    def end_bar(self, equity: Fraction) -> None:
+        """The next day begins with it, if this bar was the last of its day."""
+        self._closing = equity
+
+    def is_beyond(self, at: int, equity: Fraction, in_a_row: int) -> bool:
+        """More than one of the losses has been made."""
+        losses, latest = self.losses, self._latest
+        self.peak = max(self.peak, equity)
+        while latest and latest[0][0] < at - RAPIDLY:
+            latest.popleft()
+        latest.append((at, equity))
+        highest = max(one for _, one in latest)
+        bases = (
+            (self._day, losses.of_day),
+            (self._week, losses.of_week),
+            (self._month, losses.of_month),
+            (self.peak, losses.from_peak),
+            (highest, losses.at_once),
+        )
+        return any(base - equity > part * base for base, part in bases) or in_a_row > losses.in_a_row
 
 
 ANY_LOSS = Losses()
@@ -97,10 +145,10 @@ class Reference:
             losses: beyond these it is halted.
             sizer: of wishes without a weight; `past`: all bars, of which number `first` is the first one traded.
         """
-        self.refused, self.rejected, self.terms, self.losses = refused, rejected, terms, losses
+        self.refused, self.rejected, self.terms = refused, rejected, terms
         self.sizer, self._past, self._first = sizer or Sizer(), past, first
         self._standing: dict[str, Wish] = {}
-        self._began = self._closing = self._peak = cash
+        self.watch = Watch(losses, cash)
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
         self.books = Books(cash, self.venue)
@@ -120,7 +168,7 @@ class Reference:
             self._bell = step.bell
             self.gate.look(step)
             if step.opens:
-                self._began = self._closing
+                self.watch.begin_day(step.day)
             self.venue.step(step)
             self._hear(step.at)
             self._judge()
@@ -134,7 +182,7 @@ class Reference:
             if step.ends_bar:
                 self._hear(step.at)
                 self._judge()
-                self._closing = self.books.equity
+                self.watch.end_bar(self.books.equity)
                 self._said = plan.get(len(self.out.equity), ())
                 self._note()
                 self._has_prices = False
@@ -173,9 +221,8 @@ class Reference:
 
     def _judge(self) -> None:
         """A loss beyond the limit cancels orders, and gives up what has not left; from then on all are refused."""
-        equity = self.books.equity
-        self._peak = max(self._peak, equity)
-        if self.out.halted_at is not None or not self.losses.are_beyond(self._began, self._peak, equity):
+        is_beyond = self.watch.is_beyond(self.venue.at, self.books.equity, self.books.lost_in_a_row)
+        if self.out.halted_at is not None or not is_beyond:
             return
         self.out.halted_at = self.venue.at
         self.gate.is_halted = True
@@ -248,7 +295,7 @@ class Reference:
             price=bid if wish.direction < 0 else ask,
             lot=self.terms.lot(wish.symbol),
             most=self.gate.limits.position,
-            drawdown=max(self._peak - equity, ZERO) / self._peak,
+            drawdown=max(self.watch.peak - equity, ZERO) / self.watch.peak,
             wanted=sum(one.direction != 0 for one in self._standing.values()),
             past=self._past[: self._first + len(self.out.equity)],
         )

@@ -13,7 +13,7 @@ import numpy as np
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
-from tests.support.independent_reference import Plan
+from tests.support.independent_reference import Losses, Plan
 from tests.support.reference_gate import Limits, Terms
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
 from tests.support.reference_sizing import Sizer, Wish
@@ -290,6 +290,17 @@ def random_limits(chance: Random, history: PriceHistory) -> Limits:
         settled_only=chance.random() < 0.2,
         sectors={symbol: "Energy" for symbol in history.symbols if chance.random() < 0.5},
     )
+
+
+def random_losses(chance: Random) -> Losses:
+    """Two kinds of loss that may soon be too large; the others are out of the way."""
+    small = {name: Fraction(chance.choice((1, 3, 10, 50)), 10_000) for name in _LOSSES}
+    kinds = chance.sample([*_LOSSES, "in_a_row"], 2)
+    in_a_row = chance.randrange(1, 6) if "in_a_row" in kinds else 1000
+    return Losses(**{name: small[name] for name in _LOSSES if name in kinds}, in_a_row=in_a_row)
+
+
+_LOSSES = ("of_day", "from_peak", "of_week", "of_month", "at_once")
 
 
 def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:

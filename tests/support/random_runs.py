@@ -41,11 +41,9 @@ from tests.support.reference_venue import Costs, Fill, Want
 CASH = Fraction(10_000_000)
 LOOSE = {
     **UNHURRIED,
-    "max_consecutive_losses": 1000,
     "correlation_min_observations": 5,
     **dict.fromkeys(("max_correlation", "max_rejection_rate"), Decimal(1)),
     **dict.fromkeys(("price_collar_pct", "max_spread_pct", "max_quote_deviation_pct"), Decimal("0.9")),
-    **dict.fromkeys(("max_rapid_loss_pct", "max_weekly_loss_pct", "max_monthly_loss_pct"), Decimal(1)),
     "max_slippage_bps": Decimal(10_000),
 }
 KEYS = {
@@ -68,8 +66,14 @@ KEYS = {
     "orders_a_day": "max_orders_per_day",
     "dollars_a_day": "max_notional_per_day",
     "turnover": "max_turnover_per_day",
+    "of_day": "max_daily_loss_pct",
+    "from_peak": "max_drawdown_pct",
+    "of_week": "max_weekly_loss_pct",
+    "of_month": "max_monthly_loss_pct",
+    "at_once": "max_rapid_loss_pct",
+    "in_a_row": "max_consecutive_losses",
 }
-"""What the fields of `Limits` are called in a limits file."""
+"""What the fields of `Limits` and `Losses` are called in a limits file."""
 NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "duplicate_window_s", "max_order_adv_pct", "max_participation_pct"}
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
@@ -157,10 +161,10 @@ def setup_of(
     cash: Fraction = CASH,
 ) -> bootstrap.Setup:
     """An account with these costs and limits; all others are out of the way."""
-    changes = {"max_daily_loss_pct": exact(losses.of_day), "max_drawdown_pct": exact(losses.from_peak)}
-    for name, key in KEYS.items():
-        limit = getattr(limits, name)
-        changes[key] = exact(limit) if isinstance(limit, Fraction) else limit
+    numbers = {**vars(limits), **vars(losses)}
+    changes = {
+        key: exact(limit) if isinstance(limit := numbers[name], Fraction) else limit for name, key in KEYS.items()
+    }
 
     def since_ever(rate: Fraction) -> tuple[Rate, ...]:
         return (Rate(date(2000, 1, 1), exact(rate)),) if rate else ()

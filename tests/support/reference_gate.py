@@ -84,13 +84,20 @@ WIDE = Limits()
 
 
 class Books:
-    """Cash, shares and orders, as far as the account has heard."""
+    """Cash, shares and orders, as far as the account has heard.
+
+    Attributes:
+        unsettled: dollars of sales that have not settled.
+        lost_in_a_row: the most losing round trips in a row so far.
+    """
 
     def __init__(self, cash: Fraction, venue: ReferenceVenue) -> None:
         self.cash, self.venue = cash, venue
         self.shares: dict[str, Fraction] = {}
         self.orders: list[Sent] = []
         self.unsettled = ZERO
+        self.lost_in_a_row = self._losing = 0
+        self._trips: dict[str, Fraction] = {}
 
     @property
     def equity(self) -> Fraction:
@@ -117,6 +124,12 @@ class Books:
         self.cash -= fill.side * dollars + fill.fee
         if fill.side == SELL:
             self.unsettled += dollars - fill.fee
+        gained = self._trips.pop(fill.symbol, ZERO) - fill.side * dollars - fill.fee
+        if self.held(fill.symbol):
+            self._trips[fill.symbol] = gained
+        else:
+            self._losing = self._losing + 1 if gained < 0 else 0
+            self.lost_in_a_row = max(self.lost_in_a_row, self._losing)
 
     def promised(self, symbol: str, side: int) -> Fraction:
         """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""

@@ -287,6 +287,8 @@ def random_limits(chance: Random, history: PriceHistory) -> Limits:
         orders_a_day=chance.choice((3, 10, *[10**7] * 9)),
         dollars_a_day=some("5000", "30000") or Fraction(10**13),
         turnover=some("0.2", "1"),
+        collar=some("0.0005", "0.005") or Fraction(9, 10),
+        spread=some("0.0003", "0.001") or Fraction(9, 10),
         settled_only=chance.random() < 0.2,
         sectors={symbol: "Energy" for symbol in history.symbols if chance.random() < 0.5},
     )

@@ -43,7 +43,7 @@ LOOSE = {
     **UNHURRIED,
     "correlation_min_observations": 5,
     **dict.fromkeys(("max_correlation", "max_rejection_rate"), Decimal(1)),
-    **dict.fromkeys(("price_collar_pct", "max_spread_pct", "max_quote_deviation_pct"), Decimal("0.9")),
+    "max_quote_deviation_pct": Decimal("0.9"),
     "max_slippage_bps": Decimal(10_000),
 }
 KEYS = {
@@ -66,6 +66,8 @@ KEYS = {
     "orders_a_day": "max_orders_per_day",
     "dollars_a_day": "max_notional_per_day",
     "turnover": "max_turnover_per_day",
+    "collar": "price_collar_pct",
+    "spread": "max_spread_pct",
     "of_day": "max_daily_loss_pct",
     "from_peak": "max_drawdown_pct",
     "of_week": "max_weekly_loss_pct",

@@ -53,6 +53,7 @@ class Limits:
         least, most: dollars of an order; `shares`: of an order.
         open_of_symbol, open_orders: orders, the new one included.
         orders_a_minute, dollars_a_minute, orders_a_day, dollars_a_day, turnover: of what leaves.
+        collar: how far a price may hurt, and `spread`: how wide the quote may be, as parts of the price.
         settled_only: purchases are paid with cash that has settled.
         sectors: of symbols that do not share the one without a name.
     """
@@ -76,6 +77,8 @@ class Limits:
     orders_a_day: int = 10**7
     dollars_a_day: Fraction = Fraction(10**13)
     turnover: Fraction | None = None
+    collar: Fraction = Fraction(9, 10)
+    spread: Fraction = Fraction(9, 10)
     settled_only: bool = False
     sectors: Mapping[str, str] = field(default_factory=dict)
 
@@ -168,10 +171,11 @@ class Gate:
         if (self.terms.forbid(want) and (want.is_fraction or not shrinks)) or self._crosses_zero(want, shrinks):
             return True
         price, size, limits = self.price_of(want), self.size_of(want), self.limits
-        if size > limits.shares or size * price > limits.most:
+        if size > limits.shares or size * price > limits.most or self._hurts(want):
             return True
         return not shrinks and (
-            size * price < limits.least
+            self._is_wide(want.symbol)
+            or size * price < limits.least
             or self._has_too_many(want)
             or self._is_too_much_traffic(size * price)
             or self._meets_our_own(want)
@@ -227,6 +231,19 @@ class Gate:
             return True
         bid, ask = venue.quote(want.symbol)
         return want.stop is not None and (want.stop < bid if want.side == BUY else want.stop > ask)
+
+    def _hurts(self, want: Want) -> bool:
+        """A limit is too far beyond the far side or its stop, or the market beyond the last price."""
+        venue = self.books.venue
+        far, last = venue.far(want), venue.last[want.symbol]
+        price, base = want.limit, want.stop or far
+        if want.kind == "market" and want.limit is None:
+            price, base = far, last
+        return price is not None and (price - base) * want.side > self.limits.collar * base
+
+    def _is_wide(self, symbol: str) -> bool:
+        bid, ask = self.books.venue.quote(symbol)
+        return ask - bid > self.limits.spread * (bid + ask) / 2
 
     def _crosses_zero(self, want: Want, shrinks: bool) -> bool:
         """It sells what is not held, or buys back more than is short; groups close, or open, and nothing else."""

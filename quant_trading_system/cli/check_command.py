@@ -57,7 +57,7 @@ def check(
     strategy: Annotated[str, typer.Option("--strategy", help="Who would send it.", show_default=False)] = "",
     bid: Annotated[str, typer.Option("--bid", help="The quote of now; with --ask.", show_default=False)] = "",
     ask: Annotated[str, typer.Option("--ask", help="The quote of now; with --bid.", show_default=False)] = "",
-    prices: Annotated[str, typer.Option(help="Closing prices: a CSV or Parquet file, or sp500 for the bundled.")] = (
+    prices: Annotated[str, typer.Option(help="Closing prices: a CSV or Parquet file, a directory, or sp500.")] = (
         "sp500"
     ),
     at: Annotated[
@@ -222,7 +222,7 @@ def _history(place: str) -> PriceHistory:
         return load_sp500()
     from quant_trading_system.market.loading import load_prices
 
-    return load_prices(Path(place))
+    return load_prices(place)
 
 
 def _given(symbol: str, bid: str, ask: str, now: datetime) -> Quote:

@@ -63,7 +63,9 @@ class GapsName(StrEnum):
 
 
 Asked = Annotated[MethodName, typer.Argument(metavar="METHOD", help=", ".join(MethodName) + ".")]
-Prices = Annotated[str, typer.Option(help="A CSV or Parquet file of daily prices, or sp500 for the bundled ones.")]
+Prices = Annotated[
+    str, typer.Option(help="Daily prices: a CSV or Parquet file, a directory of such files, or sp500 for the bundled.")
+]
 Symbols = Annotated[str, typer.Option(help="Only these, separated by commas.")]
 Day = Annotated[
     datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day that is known; the last one without it.")
@@ -184,7 +186,7 @@ def _prices(
     from quant_trading_system.market.loading import load_prices
     from quant_trading_system.market.universes import load_universe, sp500_20
 
-    history = load_sp500() if place == _BUNDLED else load_prices(Path(place))
+    history = load_sp500() if place == _BUNDLED else load_prices(place)
     if not history.is_daily:
         raise ConfigurationError("--prices: these bars are not daily; weights and risk are those of daily returns")
     wanted = [symbol.strip().upper() for symbol in symbols.split(",") if symbol.strip()]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quant_trading_system.core.exceptions import ConfigurationError
+from quant_trading_system.core.exceptions import ConfigurationError, UnnamedPrices
 from quant_trading_system.core.numbers import exact
 
 if TYPE_CHECKING:
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
     from quant_trading_system.market.history import PriceHistory
 
 Prices = Annotated[
-    str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices: price, volatility and volume.")
+    str,
+    typer.Option(
+        help="A CSV or Parquet file, a directory of such files, or sp500 for the bundled prices: "
+        "price, volatility and volume."
+    ),
 ]
 Price = Annotated[str, typer.Option(help="Dollars a share; by default the last close.", show_default=False)]
 Adv = Annotated[str, typer.Option("--adv", help="Average shares a day; by default from the file.", show_default=False)]
@@ -117,10 +123,26 @@ def _history(symbol: str, place: str) -> PriceHistory:
         return load_sp500(symbols=[symbol])
     from quant_trading_system.market.loading import load_prices
 
-    history = load_prices(Path(place))
-    if len(history.symbols) == 1 and history.symbols != (symbol,):
-        history = load_prices(Path(place), symbol=symbol)
-    return history.select([symbol])
+    return named_prices(partial(load_prices, place), [symbol]).select([symbol])
+
+
+def named_prices(load: Callable[..., PriceHistory], wanted: list[str]) -> PriceHistory:
+    """What `load` reads; of the one symbol wanted where the files are of one stock and do not say which, or another.
+
+    Args:
+        load: takes the symbol of files that do not name one as `symbol`.
+
+    Raises:
+        MarketDataError: a file that is refused.
+    """
+    try:
+        history = load()
+    except UnnamedPrices:
+        if len(wanted) != 1:
+            raise
+        return load(symbol=wanted[0])
+    is_other = len(wanted) == len(history.symbols) == 1 and wanted != list(history.symbols)
+    return load(symbol=wanted[0]) if is_other else history
 
 
 def usual_spread(given: str, mid: Decimal, daily: Decimal) -> Decimal:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from quant_trading_system.cli.price_lookup import named_prices
 from quant_trading_system.cli.sizing_options import chosen_sizing
 from quant_trading_system.core.exceptions import ConfigurationError, MarketDataError
 from quant_trading_system.core.numbers import exact
@@ -33,8 +34,10 @@ class Stamps(StrEnum):
 StrategyName = Annotated[
     str, typer.Argument(help="One that ships, such as momentum; FILE.py, FILE.py:CLASS or MODULE:CLASS.")
 ]
-Prices = Annotated[str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices.")]
-Symbols = Annotated[str, typer.Option(help="Only these, separated by commas; for a file of one stock, its symbol.")]
+Prices = Annotated[
+    str, typer.Option(help="A CSV or Parquet file, a directory of such files, or sp500 for the bundled prices.")
+]
+Symbols = Annotated[str, typer.Option(help="Only these, separated by commas; for files of one stock, its symbol.")]
 First = Annotated[
     datetime | None,
     typer.Option("--from", formats=["%Y-%m-%d"], help="First day to trade; earlier bars are the strategy's past."),
@@ -73,14 +76,12 @@ def chosen_prices(
     from quant_trading_system.market.loading import load_prices
 
     ends: Literal["start", "end"] = "end" if stamps is Stamps.END else "start"
-    load = partial(load_prices, Path(place), timestamps=ends, timezone=timezone or None, sort=sort, decimals=decimals)
+    load = partial(load_prices, place, timestamps=ends, timezone=timezone or None, sort=sort, decimals=decimals)
     try:
-        history = load()
-        if len(wanted) == len(history.symbols) == 1 and wanted != list(history.symbols):
-            history = load(symbol=wanted[0])
+        history = named_prices(load, wanted)
     except MarketDataError as error:
         raise MarketDataError(_in_words_of_the_command(str(error))) from None
-    return (history.select(wanted) if wanted else history), None, Path(place).name
+    return (history.select(wanted) if wanted else history), None, Path(place).name or Path(place).resolve().name
 
 
 def _in_words_of_the_command(message: str) -> str:

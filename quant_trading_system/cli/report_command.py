@@ -25,7 +25,11 @@ Html = Annotated[Path | None, typer.Option("--html", help="Write a page with plo
 
 Prices = Annotated[
     Path | None,
-    typer.Option("--prices", help="CSV or Parquet of those days: benchmarks open, close and VWAP.", show_default=False),
+    typer.Option(
+        "--prices",
+        help="CSV or Parquet of those days, a file or a directory: benchmarks open, close and VWAP.",
+        show_default=False,
+    ),
 ]
 
 

@@ -36,7 +36,9 @@ SizerTexts = Annotated[
     list[str] | None,
     typer.Option("--sizer", help="NAME or NAME:key=value,…, joined by + for composites; several are compared."),
 ]
-Prices = Annotated[str, typer.Option(help="A CSV or Parquet file, or sp500 for the bundled prices.")]
+Prices = Annotated[
+    str, typer.Option(help="A CSV or Parquet file, a directory of such files, or sp500 for the bundled prices.")
+]
 Last = Annotated[
     datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day that is known; the last one without it.")
 ]
@@ -158,7 +160,7 @@ def _prices(place: str, universe: Path | None) -> tuple[PriceHistory, Universe]:
     from quant_trading_system.market.loading import load_prices
     from quant_trading_system.market.universes import load_universe, sp500_20, universe_of
 
-    history = load_sp500() if place == _BUNDLED else load_prices(Path(place))
+    history = load_sp500() if place == _BUNDLED else load_prices(place)
     if universe is not None:
         return history, load_universe(universe)
     return history, sp500_20() if place == _BUNDLED else universe_of(history)

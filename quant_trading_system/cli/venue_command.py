@@ -30,7 +30,7 @@ Source = Annotated[
     typer.Option(
         "--source",
         rich_help_panel=_PRICES,
-        help="`random`, `sp500` (real closes, 1990 to 2022), or a CSV or Parquet file.",
+        help="`random`, `sp500` (real closes, 1990 to 2022), or a CSV or Parquet file, or a directory of such files.",
     ),
 ]
 Symbols = Annotated[

@@ -6,6 +6,7 @@ TradingError
   InvalidTransition      an event that the order's state does not expect
   ConfigurationError     a settings or limits file that is refused as a whole
   MarketDataError        price data that cannot be trusted; says where
+    UnnamedPrices          a file of one stock that does not say of which one
   EstimateError          returns or a matrix that no covariance can be built on; says what to do
   OptimizationError      no portfolio came out, so there is nothing to trade; says why
     InfeasiblePortfolio    the constraints contradict each other
@@ -76,6 +77,10 @@ class ConfigurationError(TradingError, ValueError):
 
 class MarketDataError(TradingError, ValueError):
     """Market data is missing, malformed or contradicts itself."""
+
+
+class UnnamedPrices(MarketDataError):
+    """Neither the columns nor the name of a price file say whose prices it holds."""
 
 
 class EstimateError(TradingError, ValueError):

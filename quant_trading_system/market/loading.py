@@ -2,7 +2,8 @@
 
 A file has one of three shapes, which its header tells: bars of several symbols (``date, symbol, open, high,
 low, close, volume``), bars of one symbol (the same without ``symbol``), or closes of several symbols side by
-side (``date, AAPL, MSFT``). A file with one bad row is refused as a whole, with the places of its faults.
+side (``date, AAPL, MSFT``). Several files that belong together lie in a directory. A file with one bad row is
+refused as a whole, with the places of its faults.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import Integers, PriceHistory
-from quant_trading_system.market.parquet_stream import is_large, stream_prices
 from quant_trading_system.market.price_cells import read_times
 from quant_trading_system.market.price_file import PriceFile, read_layout, read_price_file
 from quant_trading_system.market.price_problems import Problems
@@ -26,8 +27,10 @@ from quant_trading_system.market.price_steps import (
     order_flaws,
     read_stamps,
     read_table,
+    require_no_gaps,
     require_room,
 )
+from quant_trading_system.market.price_stream import is_large, stream_prices
 from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.market.time_axis import TimeAxis, TimestampsAre
@@ -45,9 +48,14 @@ def load_prices(
     decimals: int | None = None,
     sort: bool = False,
 ) -> PriceHistory:
-    """Load the bars of a CSV (plain or gzip) or Parquet file.
+    """Load the bars of a CSV (plain or gzip) or Parquet file, or of all such files in a directory.
 
-    Times are ISO 8601. Dates alone, or midnights throughout, make daily bars; all else is intraday.
+    Files of a directory are of one kind and have the same columns. Each has one symbol, all have a column ``symbol``,
+    or all have closes of the same symbols side by side; no two may tell of a symbol at the same time. The history is
+    the one of a single file with all their rows.
+
+    Times are ISO 8601. Dates alone, or midnights throughout, make daily bars; all else is intraday. Symbols are in
+    the order of their names; of closes side by side, in that of the columns.
 
     Args:
         symbol: whose bars they are, for a file that does not say so; else the name of the file, ``AAPL.csv``.
@@ -60,11 +68,15 @@ def load_prices(
         sort: accept rows in any order; else those of each symbol must rise.
 
     Raises:
-        MarketDataError: the file cannot be trusted; names up to ten places with their faults and counts them all.
+        MarketDataError: a file cannot be trusted; names up to ten places with their faults and counts them all. Or
+            the files of a directory do not go together.
     """
     options = Options(symbol, timestamps, timezone, bar_span, calendar, adjusted, decimals, sort)
     options.require()
-    return stream_prices(Path(path), options) if is_large(Path(path)) else _load(Path(path), options)
+    if not str(path):
+        raise MarketDataError("prices have no name; name a file, or . for the directory that you are in")
+    place = Path(path)
+    return stream_prices(place, options) if place.is_dir() or is_large(place) else _load(place, options)
 
 
 def _load(path: Path, options: Options) -> PriceHistory:
@@ -75,7 +87,7 @@ def _load(path: Path, options: Options) -> PriceHistory:
     times = read_times(file.cells[str(layout.time)])
     problems.add(layout.time, times.flaws)
     table = read_table(file, layout, options, problems)
-    problems.refuse_if_any()
+    require_no_gaps(file, layout, problems)
     stamps = read_stamps(file, layout, times, options, problems)
     problems.refuse_if_any()
     market = nyse_around(stamps) if options.calendar is None else options.calendar

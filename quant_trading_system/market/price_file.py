@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import gzip
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import polars as pl
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.instruments import is_symbol
+from quant_trading_system.market.price_sources import CSV, PARQUET, Source
 
 LINE = "line of the file"
 """The column of a text frame that holds the line number (CSV: the header is line 1) or row number (Parquet)."""
@@ -80,30 +82,48 @@ class Layout(NamedTuple):
     volume: int | None
     wide: dict[str, int]
 
+    @property
+    def columns(self) -> list[int]:
+        """The numbers of all columns that are read."""
+        used = [self.time, *self.prices.values(), *self.wide.values()]
+        return used + [number for number in (self.symbol, self.volume) if number is not None]
 
-def read_price_file(path: Path) -> PriceFile:
+
+def read_price_file(path: Path, name: str = "") -> PriceFile:
     """All cells of a CSV (plain or gzip) or Parquet file as text.
+
+    Args:
+        name: of the file in messages; by default the one that it has.
 
     Raises:
         MarketDataError: there is no such file, it is neither of the two, damaged, empty, or larger than memory.
     """
-    if path.is_dir():
-        raise MarketDataError(f"{path} is a directory; prices are read from one file, with a column symbol")
+    source = Source(path, name or path.name)
     if not path.is_file():
         raise MarketDataError(f"{path}: no such file")
-    name = path.name.lower()
-    if not name.endswith((".csv", ".csv.gz", ".parquet")):
-        raise MarketDataError(f"{path.name}: prices are read from .csv, .csv.gz and .parquet files")
+    if not path.name.lower().endswith((*CSV, PARQUET)):
+        raise MarketDataError(f"{source.name}: prices are read from .csv, .csv.gz and .parquet files")
+    with reading(source):
+        file = _read_parquet(source) if source.is_parquet else _read_csv(source)
+    if file.cells.is_empty():
+        raise MarketDataError(f"{source.name} has no rows of prices")
+    return file
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """Name the file when it cannot be read.
+
+    Raises:
+        MarketDataError: in place of what polars, Python and the system raise for damaged and missing files.
+    """
     try:
-        file = _read_parquet(path) if name.endswith(".parquet") else _read_csv(path)
+        yield
     except UnicodeDecodeError as error:
-        raise MarketDataError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8") from error
+        raise MarketDataError(f"{source.name} is not UTF-8 text; save it as CSV in UTF-8") from error
     except (pl.exceptions.PolarsError, OSError, EOFError, csv.Error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MarketDataError(f"{path.name} cannot be read: {reason}") from error
-    if file.cells.is_empty():
-        raise MarketDataError(f"{path.name} has no rows of prices")
-    return file
+        raise MarketDataError(f"{source.name} cannot be read: {reason}") from error
 
 
 def read_layout(file: PriceFile, *, adjusted: bool) -> Layout:
@@ -128,23 +148,24 @@ def read_layout(file: PriceFile, *, adjusted: bool) -> Layout:
     return _bars_layout(file, columns, names)
 
 
-def _read_csv(path: Path) -> PriceFile:
+def _read_csv(source: Source) -> PriceFile:
+    path = source.path
     needed, there = _MEMORY_FOR_TEXT * path.stat().st_size, memory_of_this_machine()
     if needed > there:
         raise MarketDataError(
-            f"{path.name} would take about {needed / 1e9:,.0f} GB of memory, and this machine has {there / 1e9:,.0f}; "
-            "write it as Parquet, sorted by time, which is read in parts"
+            f"{source.name} would take about {needed / 1e9:,.0f} GB of memory, and this machine has "
+            f"{there / 1e9:,.0f}; write it as Parquet, or divide it into the files of a directory"
         )
     try:
-        table = pl.read_csv(path, has_header=False, infer_schema=False)
+        table = pl.read_csv(path, has_header=False, infer_schema=False, glob=False)
     except pl.exceptions.ComputeError:
-        _refuse_ragged(path)
+        _refuse_ragged(source)
         raise
     if table.to_series(-1).null_count():
-        _refuse_ragged(path)  # polars fills short lines up with empty cells
+        _refuse_ragged(source)  # polars fills short lines up with empty cells
     table = _tidy(table, first_line=1)
     header = [cell or "" for cell in table.row(0)[:-1]] if len(table) else [""]
-    return PriceFile(path.name, header, table.slice(1), "line")
+    return PriceFile(source.name, header, table.slice(1), "line")
 
 
 def memory_of_this_machine() -> int:
@@ -152,44 +173,48 @@ def memory_of_this_machine() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _refuse_ragged(path: Path) -> None:
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
+def _refuse_ragged(source: Source) -> None:
+    opened = gzip.open if source.name.lower().endswith(".gz") else open
+    with opened(source.path, "rt", encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text)
         width = 0
         for cells in reader:
             width = width or len(cells)
             if cells and len(cells) != width:
-                where = f"{path.name}, line {reader.line_num}"
+                where = f"{source.name}, line {reader.line_num}"
                 raise MarketDataError(f"{where}: the header has {width} cells, but this line {len(cells)}")
 
 
-def _read_parquet(path: Path) -> PriceFile:
-    table = pl.read_parquet(path)
+def _read_parquet(source: Source) -> PriceFile:
+    table = pl.read_parquet(source.path, glob=False, hive_partitioning=False)
     header = [name.strip() for name in table.columns]
     table = table.select(_as_text(name, dtype) for name, dtype in table.schema.items())
-    return PriceFile(path.name, header, _tidy(table, first_line=1), "row")
+    return PriceFile(source.name, header, _tidy(table, first_line=1), "row")
 
 
-def parquet_header(path: Path) -> tuple[PriceFile, int]:
+def scan(path: Path) -> pl.LazyFrame:
+    """A Parquet file before anything is read; its name is taken as it is, without patterns."""
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
+def parquet_header(source: Source) -> tuple[PriceFile, int]:
     """The header of a Parquet file, with no row, and how many rows there are."""
-    table = pl.scan_parquet(path)
+    table = scan(source.path)
     header = [name.strip() for name in table.collect_schema()]
-    return PriceFile(path.name, header, pl.DataFrame(), "row"), int(table.select(pl.len()).collect().item())
+    return PriceFile(source.name, header, pl.DataFrame(), "row"), int(table.select(pl.len()).collect().item())
 
 
-def parquet_part(path: Path, first: int, rows: int, columns: list[int] | None = None) -> PriceFile:
+def parquet_part(source: Source, first: int, rows: int, columns: Iterable[int]) -> PriceFile:
     """Some rows of a Parquet file: numbers and times as they are, all else as text.
 
     Args:
-        columns: numbers of those wanted; all by default.
+        columns: numbers of those wanted.
     """
-    table = pl.scan_parquet(path).slice(first, rows)
+    table = scan(source.path).slice(first, rows)
     schema = list(table.collect_schema().items())
-    wanted = range(len(schema)) if columns is None else columns
-    cells = table.select(_as_it_is(*schema[number]).alias(str(number)) for number in wanted).collect()
+    cells = table.select(_as_it_is(*schema[number]).alias(str(number)) for number in columns).collect()
     lines = pl.int_range(first + 1, first + 1 + len(cells), eager=True).alias(LINE)
-    return PriceFile(path.name, [name.strip() for name, _ in schema], cells.with_columns(lines), "row")
+    return PriceFile(source.name, [name.strip() for name, _ in schema], cells.with_columns(lines), "row")
 
 
 def _as_it_is(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -1,6 +1,6 @@
 """The steps in which a price file becomes a history: its symbols, numbers and times, each checked to the last cell.
 
-`loading` takes them for a whole file, `parquet_stream` for one part of a large one after the other.
+`loading` takes them for a whole file, `price_stream` for one part of many or large files after the other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.core.exceptions import MarketDataError, UnnamedPrices
 from quant_trading_system.core.instruments import is_symbol
 from quant_trading_system.market.history import Integers, dollars
 from quant_trading_system.market.price_cells import (
@@ -44,6 +44,8 @@ from quant_trading_system.market.time_axis import (
 
 MOST_CELLS = 200_000_000
 """Bars times symbols that a history may hold."""
+
+GAP = "is empty between two prices; fill it in, or use a file with a column symbol, which may leave days out"
 
 _TICKER = re.compile(r"[A-Za-z]{1,5}([.-][A-Za-z]{1,2})?")
 _ENDING = re.compile(r"\.(csv|csv\.gz|parquet)$", re.IGNORECASE)
@@ -103,60 +105,82 @@ def read_table(file: PriceFile, layout: Layout, options: Options, problems: Prob
     Raises:
         MarketDataError: the file names no symbol, or names its own beside the one asked for.
     """
-    read = _wide_table if layout.wide else _bar_table
-    return read(file, layout, options.symbol, options.decimals, problems)
+    symbols, codes = read_symbols(file, layout, options.symbol, problems)
+    values = read_values(file, layout, options.decimals, problems)
+    return Table(symbols, codes, slice(None) if layout.wide else codes, values)
 
 
-def _bar_table(file: PriceFile, layout: Layout, symbol: str | None, decimals: int | None, problems: Problems) -> Table:
-    symbols, codes = read_symbols(file, layout, symbol, problems)
+def read_values(file: PriceFile, layout: Layout, decimals: int | None, problems: Problems) -> dict[str, Integers]:
+    """The numbers of a file as in `Table`; flaws are noted among the `problems`, and their numbers mean nothing."""
+    if layout.wide:
+        return {"close": _closes_side_by_side(file, layout, decimals, problems)}
     values = {role: _prices(file, column, decimals, problems) for role, column in layout.prices.items()}
     if layout.volume is not None:
         values["volume"], flaws = read_volumes(file.cells[str(layout.volume)])
         problems.add(layout.volume, flaws)
     if "open" in values:
         _check_bars(layout, values, problems)
-    return Table(symbols, codes, codes, values)
+    return values
 
 
-def _wide_table(file: PriceFile, layout: Layout, symbol: str | None, decimals: int | None, problems: Problems) -> Table:
-    if symbol is not None:
-        raise _names_its_own_symbols(file)
+def _closes_side_by_side(file: PriceFile, layout: Layout, decimals: int | None, problems: Problems) -> Integers:
     closes = np.zeros((len(file.cells), len(layout.wide)), dtype=np.int64)
     for number, column in enumerate(layout.wide.values()):
         closes[:, number], flaws = read_prices(file.cells[str(column)], decimals)
-        problems.add(column, flaws | _gaps(file.cells[str(column)]))
-    symbols = tuple(layout.wide)
-    empty = [symbols[number] for number in np.flatnonzero(~closes.any(axis=0))]
+        problems.add(column, flaws)
+    return closes
+
+
+def require_no_gaps(file: PriceFile, layout: Layout, problems: Problems) -> None:
+    """Refuse cells without a price between two prices, and columns without any.
+
+    Raises:
+        MarketDataError: there are such cells, or other problems that were noted before.
+    """
+    known = {symbol: file.cells[str(column)].is_not_null().to_numpy() for symbol, column in layout.wide.items()}
+    for symbol, column in layout.wide.items():
+        problems.add(column, dict.fromkeys(gaps(known[symbol]).tolist(), GAP))
     problems.refuse_if_any()
+    require_prices(file.name, [symbol for symbol, rows in known.items() if not rows.any()])
+
+
+def gaps(known: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Rows without a price between two prices; before its first and after its last price a symbol may not be listed."""
+    rows = np.flatnonzero(known)
+    missing = np.flatnonzero(~known)
+    return missing[(missing > rows[0]) & (missing < rows[-1])] if len(rows) else rows
+
+
+def require_prices(name: str, empty: list[str]) -> None:
+    """Refuse symbols that have a column and no price.
+
+    Raises:
+        MarketDataError: there are such symbols.
+    """
     if empty:
-        raise MarketDataError(f"{file.name} has no price at all for {', '.join(empty)}; remove the column")
-    return Table(symbols, np.zeros(len(closes), dtype=np.int64), slice(None), {"close": closes})
-
-
-def _gaps(cells: pl.Series) -> Flaws:
-    """Empty cells between two prices; before its first and after its last price a symbol may not be listed."""
-    known = cells.is_not_null().arg_true()
-    if known.is_empty():
-        return {}
-    first, last = known[0], known[-1]
-    why = "is empty between two prices; fill it in, or use a file with a column symbol, which may leave days out"
-    return {row: why for row in cells.is_null().arg_true() if first < row < last}
+        raise MarketDataError(f"{name} has no price at all for {', '.join(empty)}; remove the column")
 
 
 def read_symbols(
     file: PriceFile, layout: Layout, symbol: str | None, problems: Problems
 ) -> tuple[tuple[str, ...], Integers]:
-    """The symbols in order of appearance, and the number of each row's symbol; flaws are noted.
+    """The symbols in the order of their names, and the number of each row's symbol; flaws are noted.
+
+    Closes side by side have the symbols of their columns, and 0 for every row.
 
     Raises:
         MarketDataError: as `read_table`.
     """
+    if layout.wide:
+        if symbol is not None:
+            raise _names_its_own_symbols(file)
+        return tuple(layout.wide), np.zeros(len(file.cells), dtype=np.int64)
     if layout.symbol is None:
         return (_only_symbol(file, symbol),), np.zeros(len(file.cells), dtype=np.int64)
     if symbol is not None:
         raise _names_its_own_symbols(file)
     cells = file.cells[str(layout.symbol)].str.to_uppercase()
-    symbols = cells.unique(maintain_order=True).to_list()
+    symbols = cells.unique().sort().to_list()
     unusable = [name for name in symbols if not is_symbol(name)]
     flawed = cells.is_in(unusable, nulls_equal=True).arg_true()
     problems.add(layout.symbol, {row: "is empty" if cells[row] is None else "is not a symbol" for row in flawed})
@@ -165,9 +189,11 @@ def read_symbols(
 
 
 def _only_symbol(file: PriceFile, symbol: str | None) -> str:
-    stem = _ENDING.sub("", file.name)
+    stem = _ENDING.sub("", file.name.rpartition("/")[2])
     if symbol is None and not _TICKER.fullmatch(stem):
-        raise MarketDataError(f'{file.name}: which symbol is this? Pass symbol="…" or call the file by its ticker')
+        raise UnnamedPrices(
+            f'{file.name}: which symbol is this? Pass symbol="…", call the file by its ticker, or add a column symbol'
+        )
     if symbol is not None and not is_symbol(symbol):
         raise MarketDataError(f"{symbol!r} is not a symbol")
     return (symbol or stem).upper()
@@ -314,4 +340,6 @@ def require_room(name: str, shape: tuple[int, int]) -> None:
         MarketDataError: more than `MOST_CELLS`.
     """
     if shape[0] * shape[1] > MOST_CELLS:
-        raise MarketDataError(f"{name}: {shape[0]} times of {shape[1]} symbols are too many; split the file")
+        raise MarketDataError(
+            f"{name}: {shape[0]} times of {shape[1]} symbols are too many; take fewer symbols or days"
+        )

@@ -23,15 +23,20 @@ CELLS_AT_ONCE = 2**22
 """Numbers in one block of rows."""
 
 
+def in_file(shape: tuple[int, int], dtype: DTypeLike) -> bool:
+    """True for an array that is so large that `scratch` makes it of pages of a file."""
+    return shape[0] * shape[1] * np.dtype(dtype).itemsize > IN_MEMORY
+
+
 def scratch(shape: tuple[int, int], dtype: DTypeLike) -> NDArray[Any]:
     """An array of zeros, in memory or in pages of a file.
 
     Raises:
         MarketDataError: the disk has no room for it.
     """
-    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
-    if size <= IN_MEMORY:
+    if not in_file(shape, dtype):
         return np.zeros(shape, dtype)
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
     with tempfile.TemporaryFile() as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)  # a full disk says so here, and not in the middle of the work
@@ -49,6 +54,19 @@ def row_blocks(rows: int, columns: int) -> Iterator[slice]:
     step = max(CELLS_AT_ONCE // max(columns, 1), 1)
     for first in range(0, rows, step):
         yield slice(first, min(first + step, rows))
+
+
+def turned(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy with rows for columns; both lie in files where they are large.
+
+    Raises:
+        MarketDataError: the disk has no room for it.
+    """
+    copy = scratch((array.shape[1], array.shape[0]), array.dtype)
+    for rows in row_blocks(*copy.shape):
+        copy[rows] = array[:, rows].T
+        put_away(array, copy)
+    return copy
 
 
 def put_away(*arrays: NDArray[Any] | None) -> None:

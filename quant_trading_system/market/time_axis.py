@@ -89,6 +89,23 @@ def usual_span(stamps: Stamps) -> timedelta | None:
     return int(distances[np.argmax(counts)]) * _MICROSECOND
 
 
+def distinct(stamps: Stamps) -> Stamps:
+    """The times without those that come again, rising; quickly where they rise already."""
+    if (stamps[1:] < stamps[:-1]).any():
+        stamps = np.sort(stamps, kind="stable")
+    new: Stamps = stamps[np.append(True, stamps[1:] != stamps[:-1])]
+    return new
+
+
+def united(known: Stamps, stamps: Stamps) -> Stamps:
+    """Times of two rising arrays, rising."""
+    if not len(known):
+        return stamps
+    places = np.minimum(np.searchsorted(known, stamps), len(known) - 1)
+    new = stamps[known[places] != stamps]
+    return np.sort(np.concatenate([known, new]), kind="stable") if len(new) else known
+
+
 def closed_dates(dates: Stamps, calendar: Calendar) -> list[date]:
     """Those of the rising `dates` on which there is no session."""
     sessions = {session.date for session in calendar.sessions_between(*_first_and_last(dates))}

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from quant_trading_system.app.backtesting import backtest
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.loading import load_prices
-from quant_trading_system.market.parquet_stream import stream_prices
 from quant_trading_system.market.price_steps import Options
+from quant_trading_system.market.price_stream import stream_prices
 from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs

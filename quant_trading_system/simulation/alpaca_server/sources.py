@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import NamedTuple
 
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber
@@ -49,7 +48,7 @@ class Wishes(NamedTuple):
     """What the user asked for.
 
     Attributes:
-        source: `SP500`, `RANDOM`, or the path of a file with prices.
+        source: `SP500`, `RANDOM`, or the path of a file or directory of prices.
         symbols: what is traded, with dollars a share now in a random market and None in others; empty for all.
         begin: the first day that is traded; today for a random market and the latest year otherwise.
         universe: instruments with their flags; every symbol may be traded in every way without it.
@@ -140,7 +139,7 @@ def _read(source: str, calendar: TradingCalendar) -> PriceHistory:
         return load_sp500()
     from quant_trading_system.market.loading import load_prices
 
-    return load_prices(Path(source), calendar=calendar, timezone=NEW_YORK.key)
+    return load_prices(source, calendar=calendar, timezone=NEW_YORK.key)
 
 
 def _opening(calendar: TradingCalendar, day: date) -> datetime:

@@ -20,6 +20,7 @@ from quant_trading_system.app.sweeping.results import summary, write_results, wr
 from quant_trading_system.app.sweeping.sweep import Sweep, SweepPlan
 from quant_trading_system.core.exceptions import ConfigurationError, StrategyError
 from quant_trading_system.market.bundled import load_sp500
+from quant_trading_system.market.loading import load_prices
 from quant_trading_system.market.shared_prices import open_prices, share_prices
 from quant_trading_system.market.universes import sp500_20
 from quant_trading_system.research.search import BATCH
@@ -130,6 +131,25 @@ def test_a_finished_sweep_runs_nothing_again(plan, prices, tmp_path):
     assert (first.resumed, again.resumed) == (0, 6)
     assert [progress.done for progress in seen] == [*range(1, 7)]
     assert seen[-1].best == first.best
+
+
+def test_prices_that_were_divided_anew_go_on_and_changed_ones_do_not(plan, prices, tmp_path):
+    rows = {
+        symbol: [f"{prices.dates[bar]},{prices.close(symbol, bar)}" for bar in range(len(prices))]
+        for symbol in prices.symbols
+    }
+    (tmp_path / "prices").mkdir()
+    for symbol, lines in rows.items():
+        (tmp_path / "prices" / f"{symbol}.csv").write_text("\n".join(["date,close", *lines]))
+    long = [row.replace(",", f",{symbol},") for symbol, lines in rows.items() for row in lines]
+    (tmp_path / "one.csv").write_text("\n".join(["date,symbol,close", *long]))
+    first = run(plan, load_prices(tmp_path / "one.csv"), tmp_path / "sweep")
+    again = run(plan, load_prices(tmp_path / "prices"), tmp_path / "sweep")
+    assert again.resumed == 6
+    assert replace(again, resumed=0) == first
+    (tmp_path / "prices" / "KO.csv").write_text("\n".join(["date,close", *rows["KO"][:-1]]))
+    with pytest.raises(ConfigurationError, match=r"another sweep: not the same prices"):
+        run(plan, load_prices(tmp_path / "prices"), tmp_path / "sweep")
 
 
 @pytest.mark.parametrize("cut", [1, 40])

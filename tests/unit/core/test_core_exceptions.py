@@ -45,6 +45,7 @@ from quant_trading_system.core.exceptions import (
     SweepInterrupted,
     TradingError,
     UnknownOrder,
+    UnnamedPrices,
 )
 
 SAMPLES = [
@@ -54,6 +55,7 @@ SAMPLES = [
     (InvalidTransition("no row"), "no row", {}),
     (ConfigurationError("no such key"), "no such key", {}),
     (MarketDataError("row 7"), "row 7", {}),
+    (UnnamedPrices("which symbol is this?"), "which symbol is this?", {}),
     (JournalError("cannot be read"), "cannot be read", {}),
     (JournalDamaged(7, "is missing"), "entry 7: is missing", {"seq": 7}),
     (JournalUnavailable("disk full"), "disk full", {}),

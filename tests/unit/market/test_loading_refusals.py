@@ -197,7 +197,7 @@ def test_a_file_of_one_symbol_must_say_which(refusal):
 def test_a_scattered_file_cannot_exhaust_the_memory(refusal, monkeypatch):
     monkeypatch.setattr(price_steps, "MOST_CELLS", 3)
     text = "date,symbol,close\n2022-11-22,KO,1\n2022-11-23,PEP,1\n"
-    assert refusal(text) == "prices.csv: 2 times of 2 symbols are too many; split the file"
+    assert refusal(text) == "prices.csv: 2 times of 2 symbols are too many; take fewer symbols or days"
 
 
 def test_an_empty_cell_between_two_prices_of_a_wide_file_is_refused(refusal):

@@ -128,11 +128,6 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, name):
     assert message in str(refusal.value)
 
 
-def test_a_directory_is_no_file(tmp_path):
-    with pytest.raises(MarketDataError, match="is a directory; prices are read from one file, with a column symbol"):
-        read_price_file(tmp_path)
-
-
 def test_a_text_that_no_memory_holds_is_refused_with_a_way_out(tmp_path, monkeypatch):
     path = tmp_path / "prices.csv"
     path.write_text("date,KO\n2022-01-03,1.50\n")
@@ -140,7 +135,7 @@ def test_a_text_that_no_memory_holds_is_refused_with_a_way_out(tmp_path, monkeyp
     monkeypatch.setattr(price_file, "memory_of_this_machine", lambda: 6 * size)
     assert len(read_price_file(path).cells) == 1
     monkeypatch.setattr(price_file, "memory_of_this_machine", lambda: 6 * size - 1)
-    with pytest.raises(MarketDataError, match="write it as Parquet, sorted by time, which is read in parts"):
+    with pytest.raises(MarketDataError, match="write it as Parquet, or divide it into the files of a directory"):
         read_price_file(path)
 
 

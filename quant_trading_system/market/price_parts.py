@@ -1,0 +1,179 @@
+"""One file of prices, part by part: where and whose the rows of each part are, and what kind of file it is.
+
+A part of a Parquet file has a number of rows; a CSV file is one part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.market.history import Integers
+from quant_trading_system.market.price_cells import read_times
+from quant_trading_system.market.price_file import (
+    Layout,
+    PriceFile,
+    parquet_header,
+    parquet_part,
+    read_layout,
+    read_price_file,
+    reading,
+)
+from quant_trading_system.market.price_problems import Problems
+from quant_trading_system.market.price_sources import Source
+from quant_trading_system.market.price_steps import Options, is_daily, read_stamps, read_symbols
+from quant_trading_system.market.time_axis import Stamps, distinct, usual_span
+
+ROWS_AT_ONCE = 1_000_000
+"""Rows of a Parquet file in one part."""
+_MOST_NAMED = 5
+_TIMES_FOR_PACE = 10_000
+_ENOUGH_BARS = 30
+"""So many bars are not all five minutes apart by chance, when they are bars of one minute."""
+
+
+class Part(NamedTuple):
+    """Some rows of a file.
+
+    Attributes:
+        file: their cells: all that are read, or times and symbols only.
+        problems: of these rows.
+        stamps: the time of each row, [R].
+        symbols: whose rows they are; of closes side by side the symbols of the columns.
+        codes: number of each row's symbol, [R]; all 0 where a row concerns every symbol.
+    """
+
+    file: PriceFile
+    layout: Layout
+    problems: Problems
+    stamps: Stamps
+    symbols: tuple[str, ...]
+    codes: Integers
+
+
+class Kind(NamedTuple):
+    """What files must have in common to be read together.
+
+    Attributes:
+        columns: what they tell, in words; the symbols of closes side by side.
+        roles: what is known of each bar: ``close``, ``open``, ``volume`` and so on.
+        pace: the usual distance of times and the one that all are multiples of; None where bars are daily or few.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    roles: tuple[str, ...]
+    is_daily: bool
+    pace: tuple[timedelta, timedelta] | None
+
+    def require_like(self, other: Kind) -> None:
+        """Refuse two files that do not go together.
+
+        Raises:
+            MarketDataError: other columns, daily and intraday bars, or bars of another length.
+        """
+        self._require_columns_of(other)
+        other._require_columns_of(self)
+        if self.is_daily is not other.is_daily:
+            mine, its = ("daily" if kind.is_daily else "intraday" for kind in (self, other))
+            raise MarketDataError(
+                f"{self.name} has {mine} bars, but {other.name} has {its} ones; keep them in directories of their own"
+            )
+        if self.pace is None or other.pace is None:
+            return
+        if all(mine != its for mine, its in zip(self.pace, other.pace, strict=True)):  # one may differ by gaps
+            mine, its = (f"{kind.pace[0].total_seconds():g} s" for kind in (self, other) if kind.pace is not None)
+            raise MarketDataError(
+                f"{self.name} has bars of {mine}, but {other.name} of {its}; keep them in directories of their own"
+            )
+
+    def _require_columns_of(self, other: Kind) -> None:
+        missing = [name for name in other.columns if name not in self.columns]
+        if missing:
+            shown = ", ".join(missing[:_MOST_NAMED]) + (", …" if len(missing) > _MOST_NAMED else "")
+            raise MarketDataError(
+                f"{self.name} has no column {shown}, but {other.name} has; files that are read together have the same"
+            )
+
+
+class SourceReader:
+    """Reads one file as often as needed."""
+
+    def __init__(self, source: Source, options: Options) -> None:
+        self.source = source
+        self._options = options
+        self._is_daily: bool | None = None
+
+    def parts(self, *, places_only: bool) -> Iterator[Part]:
+        """All rows in order.
+
+        Args:
+            places_only: read no more of a Parquet file than times and symbols.
+
+        Raises:
+            MarketDataError: the file cannot be read, or times and symbols have flaws.
+        """
+        for file, layout in self._files(places_only=places_only):
+            yield self._part(file, layout)
+
+    def _files(self, *, places_only: bool) -> Iterator[tuple[PriceFile, Layout]]:
+        if not self.source.is_parquet:
+            file = read_price_file(self.source.path, self.source.name)
+            yield file, read_layout(file, adjusted=self._options.adjusted)
+            return
+        with reading(self.source):
+            header, length = parquet_header(self.source)
+        layout = read_layout(header, adjusted=self._options.adjusted)
+        if not length:
+            raise MarketDataError(f"{self.source.name} has no rows of prices")
+        places = [layout.time] if layout.symbol is None else [layout.time, layout.symbol]
+        for first in range(0, length, ROWS_AT_ONCE):
+            with reading(self.source):
+                file = parquet_part(self.source, first, ROWS_AT_ONCE, places if places_only else layout.columns)
+            yield file, layout
+
+    def _part(self, file: PriceFile, layout: Layout) -> Part:
+        problems = Problems(file)
+        times = read_times(file.cells[str(layout.time)])
+        problems.add(layout.time, times.flaws)
+        symbols, codes = self._symbols(file, layout, problems)
+        problems.refuse_if_any()
+        intraday = self._is_daily is False
+        stamps = read_stamps(file, layout, times, self._options, problems, intraday=intraday)
+        problems.refuse_if_any()
+        if self._is_daily is None:
+            self._is_daily = is_daily(stamps)
+        if self._is_daily is not is_daily(stamps):
+            raise MarketDataError(f"{file.name}: dates come first and times of day after {problems.line_of(0)}")
+        return Part(file, layout, problems, stamps, symbols, codes)
+
+    def _symbols(self, file: PriceFile, layout: Layout, problems: Problems) -> tuple[tuple[str, ...], Integers]:
+        named = self.source.symbol
+        if layout.symbol is None:
+            return read_symbols(file, layout, self._options.symbol or named, problems)
+        symbols, codes = read_symbols(file, layout, self._options.symbol, problems)
+        problems.refuse_if_any()
+        if named is not None and symbols != (named,):
+            raise MarketDataError(f"{file.name} has bars of {', '.join(symbols[:10])}, not of {named} alone")
+        return symbols, codes
+
+
+def kind_of(part: Part) -> Kind:
+    """The kind of the file whose first part this is."""
+    layout, daily = part.layout, is_daily(part.stamps)
+    roles = ("close",) if layout.wide else (*layout.prices, *(["volume"] if layout.volume is not None else []))
+    columns = tuple(layout.wide) or (*(["symbol"] if layout.symbol is not None else []), *roles)
+    return Kind(part.file.name, columns, roles, daily, None if daily else _pace(part.stamps))
+
+
+def _pace(stamps: Stamps) -> tuple[timedelta, timedelta] | None:
+    times = distinct(stamps)[:_TIMES_FOR_PACE]
+    usual = usual_span(times)
+    if usual is None or len(times) < _ENOUGH_BARS:
+        return None
+    common = np.gcd.reduce(np.diff(times).astype(np.int64))
+    return usual, timedelta(microseconds=int(common))

@@ -53,7 +53,7 @@ _SEEN_AS = {status: trigger for trigger, status in BROKER_WORDS.items()}
 _NEVER_LEFT = frozenset({OrderStatus.CREATED, OrderStatus.DENIED, OrderStatus.UNSENT})
 _SENT, _BEGUN, _ABSENT = OrderStatus.SENT, advance(OrderStatus.CREATED, OrderTrigger.SEND), OrderStatus.ABSENT
 _NOTHING_ASKED, _FILLS = PendingRequest.NONE, (OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST)
-_SEND, _REPLACE, _FILL_LAST = OrderTrigger.SEND, OrderTrigger.REPLACE, OrderTrigger.FILL_LAST
+_SEND, _FILL_LAST = OrderTrigger.SEND, OrderTrigger.FILL_LAST
 
 
 class OrderLives:
@@ -358,7 +358,7 @@ class OrderLives:
         ends = before.is_open and not status.is_open
         if record.acknowledged_at is None and trigger in BROKER_WORDS:
             record.acknowledged_at = now
-        if ends or trigger is _REPLACE or not status.is_open:
+        if not status.is_open:
             record.pending = _NOTHING_ASKED
         record.reason = reason or record.reason
         self.store.moved(record, before)

@@ -98,6 +98,18 @@ def test_a_bust_of_a_part_leaves_an_open_order_with_more_to_trade():
     account.require_agreement()
 
 
+def test_a_correction_is_the_strategy_s_whose_order_it_was():
+    """Its part of the position is what its budget counts, and what a halt of it closes."""
+    account = VenueAccount()
+    account.submit(buy(10, strategy="b"))
+    order = account.submit(buy(10, strategy="a"))
+    correct(account, order.order_id, quantity=D(7))
+    shares = account.system.tracker.attribution
+    assert (shares.of("a"), shares.of("b")) == ({"KO": D(7)}, {"KO": D(10)})
+    bust(account, order.order_id)
+    assert (shares.of("a"), shares.of("b")) == ({}, {"KO": D(10)})
+
+
 def lose(account: VenueAccount) -> str:
     """A round trip that loses the spread; the id of the order that opened it."""
     opened = account.submit(buy(10, repeat=True))

@@ -712,6 +712,16 @@ def _fill_then(account: Account, cancel):
 
 
 @pytest.mark.fault("cancel-refused")
+def test_a_part_that_fills_while_a_cancel_is_under_way_leaves_it_under_way():
+    account = Account()
+    record = account.working(buy(10))
+    asyncio.run(account.orders.cancel(record.order_id, "a test"))
+    account.broker.fill(record.order_id, 4, 100)
+    assert (record.status, record.pending) == (S.PARTIALLY_FILLED, PendingRequest.CANCEL)
+    account.broker.cancelled(record.order_id)
+    assert (record.status, record.pending) == (S.CANCELED, PendingRequest.NONE)
+
+
 def test_a_cancel_refused_leaves_the_order_working():
     account = Account()
     record = account.working(buy(10))

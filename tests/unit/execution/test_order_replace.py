@@ -227,6 +227,30 @@ def test_a_refused_replace_keeps_the_old_order_and_its_room(answer, status):
     agreed(account)
 
 
+def test_after_a_refused_replace_and_a_restart_the_old_order_may_be_changed_again():
+    life = Life()
+    system = life.begin()
+    life.submit(buy(10, limit="99.00"))
+    life.broker.answers.append("reject")
+    asyncio.run(system.orders.replace(OLD, quantity=D(15)))
+    again = life.again()
+    answer = asyncio.run(again.orders.replace(OLD, quantity=D(12)))
+    assert isinstance(answer, Placed)
+    assert answer.status is S.WORKING
+
+
+def test_a_refused_replace_leaves_the_old_order_free_also_while_nothing_can_be_recorded():
+    """The books agree among themselves; whoever told of the refusal hears that it is on no record."""
+    account = resting()
+    account.broker.answers.append("silent")
+    replace(account, quantity=D(15))
+    account.journal.cannot_append = True
+    with pytest.raises(JournalUnavailable):
+        account.broker.report(NEW, OrderTrigger.REJECT, reason="no")
+    assert (leg(account, NEW).status, leg(account, OLD).pending) == (S.REJECTED, PendingRequest.NONE)
+    assert account.reserved == {OLD: D(10)}
+
+
 def test_while_a_replace_is_pending_the_larger_of_the_two_takes_room():
     for quantity, together in ((D(15), D(15)), (D(6), D(10))):
         account = resting()

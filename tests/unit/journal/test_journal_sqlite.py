@@ -4,10 +4,12 @@ import asyncio
 import errno
 import functools
 import os
+import shutil
 import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -496,6 +498,26 @@ def test_an_interrupted_write_ends_the_journal_too(scripted):
         scripted.sync()
     with pytest.raises(JournalUnavailable, match="KeyboardInterrupt"):
         scripted.append(moved(2))
+
+
+def test_what_a_killed_writer_left_in_the_log_is_made_durable_before_it_is_built_upon(path, monkeypatch):
+    """Its commit had no time for the sync: a loss of power would take entries that the next process has read."""
+    journal = SqliteJournal(path, KEY)
+    journal.append(moved(1))
+    journal.sync()
+    shutil.copytree(path.parent, left := path.parent.with_name("left"))
+    journal.close()
+    log = (left / f"{path.name}-wal").stat()
+    synced, sync = set[tuple[int, int]](), os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.add((os.fstat(descriptor).st_dev, os.fstat(descriptor).st_ino))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with closing(SqliteJournal(left / path.name, KEY)) as again:
+        assert again.head[0] == 1
+    assert (log.st_dev, log.st_ino) in synced
 
 
 def test_after_a_failure_the_next_process_goes_on_from_what_is_readable(scripted, path):

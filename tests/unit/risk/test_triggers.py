@@ -18,6 +18,7 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent, RiskEvent, RiskEventKind
 from quant_trading_system.core.exceptions import NotSent
 from quant_trading_system.core.order_state import OrderStatus
+from quant_trading_system.core.orders import TimeInForce
 from quant_trading_system.risk.agreement import Agreement
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import MemoryLatch
@@ -26,7 +27,7 @@ from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.triggers import TRIGGERS, Answer, AverageCost, Measure, RecentHigh, Tally
 from tests.support.desk import Account, hold, limits_with
 from tests.support.market import NOON
-from tests.support.orders import buy
+from tests.support.orders import buy, sell
 
 D = Decimal
 MINUTE = timedelta(minutes=1)
@@ -298,6 +299,21 @@ def test_a_gap_over_night_is_no_rapid_loss():
     assert not watched.kill_switch.is_active()
 
 
+def test_while_a_position_has_no_price_our_equity_is_compared_with_nobody_s():
+    """The broker knows the price, so the two differ by what it has gained; that is no fault in the books."""
+    watched = Watched()
+    watched.portfolio.adopt("XOM", D(100), D(1000))
+    for _ in range(2):
+        watched.monitor.compare_equity(D(150_000))
+        watched.monitor.observe()
+    assert not watched.kill_switch.is_active()
+    watched.portfolio.mark("XOM", D(10))
+    for _ in range(2):
+        watched.monitor.compare_equity(D(150_000))
+        watched.monitor.observe()
+    assert watched.kill_switch.is_active()
+
+
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1000)), min_size=1, max_size=80))
 def test_the_recent_high_is_never_too_low_and_never_older_than_its_grace(steps):
     """Against a window that keeps everything."""
@@ -444,15 +460,35 @@ def test_an_order_that_our_own_pace_holds_back_is_no_error_of_the_broker():
 # -- fills -------------------------------------------------------------------------------------------------------------
 
 
-def test_market_orders_that_fill_far_from_their_quotes_halt_the_account():
+@pytest.mark.parametrize(
+    ("order", "price", "points"), [(buy, "101.02", "100.9899"), (sell, "98.98", "101.0101")], ids=["buys", "sales"]
+)
+def test_market_orders_that_fill_far_from_their_quotes_halt_the_account(order, price, points):
     account = Account(limits=limits_with(slippage_fills=2, duplicate_window_s=D(0), max_daily_loss_pct=D(1)))
+    account.hold("KO", 20)
     for _ in range(2):
         assert not account.kill_switch.is_active()
-        order_id = account.working(buy(10)).order_id
-        account.broker.fill(order_id, 10, "101.02")  # 100.01 was offered
+        order_id = account.working(order(10)).order_id
+        account.broker.fill(order_id, 10, price)  # 99.99 to 100.01 was the quote
     state = account.kill_switch.state
     assert state.trigger is HaltTrigger.SLIPPAGE
-    assert state.numbers["max_slippage_bps"] == "100.9899"
+    assert state.numbers["max_slippage_bps"] == points
+
+
+@pytest.mark.parametrize("order", [buy, sell], ids=["buys", "sales"])
+def test_fills_that_are_better_than_their_quotes_are_no_slippage(order):
+    account = Account(limits=limits_with(slippage_fills=1, duplicate_window_s=D(0)))
+    account.hold("KO", 20)
+    order_id = account.working(order(10)).order_id
+    account.broker.fill(order_id, 10, "98.98" if order is buy else "101.02")
+    assert not account.kill_switch.is_active()
+
+
+def test_an_auction_fills_at_its_own_price_and_has_no_quote_to_be_far_from():
+    account = Account(limits=limits_with(slippage_fills=1, duplicate_window_s=D(0)))
+    order_id = account.working(buy(10, time_in_force=TimeInForce.CLS)).order_id
+    account.broker.fill(order_id, 10, "102")
+    assert not account.kill_switch.is_active()
 
 
 def test_limit_orders_fill_at_their_own_price_and_are_no_slippage():

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from quant_trading_system.core.events import HaltLevel
 from quant_trading_system.core.exceptions import JournalUnavailable, KillSwitchIncomplete
 from quant_trading_system.core.halt_events import CancelsConfirmed
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest, RequestTrigger
-from quant_trading_system.core.orders import TimeInForce
+from quant_trading_system.core.orders import OrderSide, TimeInForce
+from quant_trading_system.execution.broker import BrokerPosition
 from quant_trading_system.risk.latch import FileLatch
 from quant_trading_system.trading.closing import BY
 from quant_trading_system.trading.liquidation import HaltProcedure, emergency_liquidate
@@ -279,6 +282,67 @@ def test_what_a_closing_order_leaves_is_closed_by_the_next_one():
     advance(account)
     assert closings(account) == ["sell 10 KO", "sell 6 KO"]
     assert [record for record in account.orders.orders() if record.rejection] == []
+
+
+def test_a_position_that_comes_after_all_was_flat_is_closed_too():
+    """A fill may be late: the liquidation is not done before it is sold again."""
+    account = Account()
+    account.hold("KO", 10)
+    account.kill_switch.activate("get out", level=FLATTENING)
+    account.broker.answers.append("fill")
+    procedure = advance(account, times=3)
+    assert is_done(procedure)
+    account.hold("PEP", 5)
+    assert not is_done(procedure)
+    account.broker.answers.append("fill")
+    advance(account, times=2)
+    assert closings(account) == ["sell 10 KO", "sell 5 PEP"]
+    assert is_done(procedure)
+
+
+PARTS = """
+scope        level        of a   of b   bought
+strategy=a   flattening   goes   stays  stays    # others may go on with their shares
+side=buy     halted       stays  stays  goes     # ways out of what was bought are no purchases
+side=buy     flattening   goes   goes   goes     # the exits hold the shares that are to be sold
+"""
+
+
+@pytest.mark.parametrize("line", PARTS.strip().splitlines()[1:], ids=lambda line: " ".join(line.split()[:2]))
+def test_a_halt_of_a_part_cancels_the_exits_that_are_in_its_way_and_no_others(line):
+    scope, level, *fates = line.partition("#")[0].split()
+    account = Account()
+    for strategy in ("a", "b"):
+        account.system.tracker.attribution.apply("KO", strategy, D(10), D(20))
+    account.hold("KO", 20)
+    orders = [sell(4, limit="101", strategy="a"), sell(4, limit="102", strategy="b"), buy(1, "PEP", "99", strategy="b")]
+    records = [account.working(order) for order in orders]
+    halted = HaltScope(strategy="a") if scope == "strategy=a" else HaltScope(side=OrderSide.BUY)
+    account.kill_switch.activate("a test", level=HaltLevel[level.upper()], scope=halted)
+    advance(account)
+    gone = ["goes" if record.order_id in account.broker.cancels else "stays" for record in records]
+    assert gone == fates
+
+
+def test_two_who_carry_out_a_liquidation_at_the_same_time_do_it_once():
+    """The engine and an emergency command may meet while the broker is slow."""
+    account = Account()
+    account.hold("KO", 10)
+    account.kill_switch.activate("get out", level=FLATTENING)
+    parts = account.system.halt._parts
+
+    async def slow_positions() -> tuple[BrokerPosition, ...]:
+        await asyncio.sleep(0)
+        return await parts.positions()
+
+    procedure = HaltProcedure(msgspec.structs.replace(parts, positions=slow_positions))
+
+    async def main() -> None:
+        await asyncio.gather(procedure.advance(), procedure.advance())
+
+    asyncio.run(main())
+    assert closings(account) == ["sell 10 KO"]
+    assert len(account.orders.orders()) == 1  # the other one did not even try
 
 
 def test_a_closing_order_in_doubt_is_not_repeated():

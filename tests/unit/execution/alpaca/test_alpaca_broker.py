@@ -291,6 +291,30 @@ def test_an_order_that_shows_late_is_adopted_whenever_that_is():
     Desk().live(story)
 
 
+def test_after_a_gap_an_order_that_never_showed_is_asked_for_by_its_id_again():
+    """It ended unseen: no list of open orders has it, and it is too old for the one of late."""
+
+    async def story(desk: Desk) -> None:
+        desk.alpaca.faults["POST"].append(lost)
+        desk.alpaca.hides.add("mine-1")
+        with pytest.raises(BrokerTimeout):
+            await desk.place()
+        desk.alpaca.seconds = 2_000
+        await desk.wait(2_000)
+        await desk.place(an_order("mine-2"))
+        desk.alpaca.is_mute = True
+        desk.alpaca.happens("mine-1", "expired")
+        desk.alpaca.is_mute = False
+        assert desk.told == ["accept"]
+        desk.alpaca.hides.clear()
+        desk.alpaca.opener.socket.cut()
+        await desk.wait(60)
+        assert desk.told == ["accept", "expire"]
+        assert desk.heard[-1].client_order_id == "mine-1"
+
+    Desk().live(story)
+
+
 @pytest.mark.parametrize("answer", [refusal(422, 40010001, "client_order_id must be unique"), Reply(502), Reply(200)])
 def test_an_answer_that_settles_nothing_finds_the_order_that_is_there(answer):
     async def story(desk: Desk) -> None:

@@ -166,6 +166,21 @@ def test_no_order_falls_between_two_pages(small_pages, rows):
     later.live(story)
 
 
+def test_a_list_that_cannot_be_read_on_is_not_read_for_ever(small_pages):
+    """More orders of one moment than a page holds: each next page would be the same one."""
+    later = Later(25, apart_s=0)
+    for order in later.alpaca.orders.values():
+        order["status"] = "canceled"
+
+    async def story() -> None:
+        shown = await later.shown()
+        assert shown
+        assert shown.keys() < later.books.keys()  # the others are asked for by their ids
+        assert later.asked.count("/v2/orders all") == 2
+
+    later.live(story)
+
+
 @pytest.mark.parametrize("sent", [START, None])
 def test_an_order_that_no_list_shows_is_left_to_be_asked_for_by_its_id(sent):
     """It may be on its way, or may never have left: a list denies nothing."""

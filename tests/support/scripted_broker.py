@@ -89,6 +89,7 @@ class ScriptedBroker:
 
     def recognise(self, groups: Iterable[Order], legs: Mapping[str, str], sent: Mapping[str, datetime]) -> None:
         self.recognised = ([order.client_order_id for order in groups], dict(legs))
+        self.sent_before = dict(sent)
 
     async def place(self, approved: ApprovedOrder) -> BrokerOrder:
         order_id = approved.order.client_order_id

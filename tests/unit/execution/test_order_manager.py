@@ -28,6 +28,7 @@ from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.risk.checks import Case
 from tests.support.desk import Account, limits_with, plant
 from tests.support.orders import buy, sell
+from tests.support.restart import Life
 
 D = Decimal
 S = OrderStatus
@@ -711,7 +712,21 @@ def _fill_then(account: Account, cancel):
     return fill_first
 
 
-@pytest.mark.fault("cancel-refused")
+def test_after_a_restart_the_broker_is_told_when_the_open_orders_were_sent():
+    """By its own ids, as far as it has shown them; its lists are read from there."""
+    life = Life()
+    system = life.begin()
+    life.submit(buy(5, limit="99.00"))
+    life.broker.accept("run-1-0")
+    life.clock.move_to(life.clock.now() + timedelta(seconds=5))
+    life.broker.answers.append("time_out")
+    life.submit(buy(5, "PEP", limit="99.00"))
+    first = system.orders.order("run-1-0")
+    assert first is not None
+    life.again()
+    assert life.broker.sent_before == {"venue-run-1-0": first.sent_at}
+
+
 def test_a_part_that_fills_while_a_cancel_is_under_way_leaves_it_under_way():
     account = Account()
     record = account.working(buy(10))
@@ -722,6 +737,7 @@ def test_a_part_that_fills_while_a_cancel_is_under_way_leaves_it_under_way():
     assert (record.status, record.pending) == (S.CANCELED, PendingRequest.NONE)
 
 
+@pytest.mark.fault("cancel-refused")
 def test_a_cancel_refused_leaves_the_order_working():
     account = Account()
     record = account.working(buy(10))

@@ -19,7 +19,7 @@ from quant_trading_system.execution.reconciliation import (
     compare_positions,
     of_this_time,
 )
-from quant_trading_system.execution.statement import SeenFill, Statement
+from quant_trading_system.execution.statement import SeenActivity, SeenFill, Statement
 from tests.support.market import NOON
 from tests.support.scripted_statement import seen_order, seen_position
 
@@ -35,6 +35,33 @@ def ours(status: OrderStatus = OrderStatus.WORKING, filled: int = 0, side: str =
         filled=D(filled),
         leaves=D(10 - filled) if status.is_open else D(0),
     )
+
+
+CAUSES = """
+symbol   shares   action   named
+KO       5        split    yes
+KO       4        split    no
+PEP      5        split    no
+KO       5        -        no
+"""
+
+
+@pytest.mark.parametrize("line", CAUSES.strip().splitlines()[1:], ids=lambda line: "-".join(line.split()))
+def test_a_corporate_action_explains_a_difference_only_if_it_makes_it_up_exactly(line):
+    """Whoever reads of a split takes the difference for harmless."""
+    symbol, shares, action, named = line.split()
+    told = SeenActivity(
+        activity_id="a1",
+        word="SPLIT",
+        kind=None,
+        amount=None,
+        symbol=symbol,
+        action=action.strip("-"),
+        shares=D(shares),
+    )
+    books = Books(positions={"KO": D(5)}, cash=D(1000), orders={})
+    (found,) = compare(books, Statement(orders=(), positions=(seen_position("KO", 10),), activities=(told,)))
+    assert found.cause == ("split (entry a1: 5 shares)" if named == "yes" else "")
 
 
 def differences(books: dict, statement: dict, cash: int = 1000) -> list[tuple[BreakKind, str]]:

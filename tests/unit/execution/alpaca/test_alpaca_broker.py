@@ -632,6 +632,23 @@ def test_silence_while_nothing_happens_is_normal():
     Desk().live(story)
 
 
+def test_a_gap_that_the_history_does_not_close_is_told_and_closed_when_it_answers():
+    async def story(desk: Desk) -> None:
+        await desk.place()
+        desk.alpaca.faults["GET"].extend([lambda _: Reply(500)] * 4)
+        desk.alpaca.is_mute = True
+        desk.alpaca.opener.socket.cut()
+        await settled()
+        desk.alpaca.fill("mine-1", "8")
+        await desk.wait(10)
+        assert K.NO_HISTORY in [notice.kind for notice in desk.notices]
+        await desk.wait(60)
+        assert desk.told == ["accept", "fill_last 8"]
+        assert desk.broker.session.is_up
+
+    Desk().live(story)
+
+
 @pytest.mark.fault("stream-refused")
 def test_while_the_stream_cannot_be_reached_the_history_is_polled():
     async def story(desk: Desk) -> None:

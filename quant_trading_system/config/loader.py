@@ -8,7 +8,7 @@ whole, and whatever was in force stays in force.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
@@ -80,6 +80,11 @@ def parse_limits(data: bytes, source: str) -> RiskLimits:
 
 def limits_as_text(limits: RiskLimits) -> dict[str, str]:
     """Every limit as canonical text by ``section.key``, for the journal and for people."""
+    return dict(_texts(limits))
+
+
+@lru_cache(maxsize=8)  # an account asks several times about the same limits, and each trial of a sweep again
+def _texts(limits: RiskLimits) -> Mapping[str, str]:
     return {key.path: value_as_text(getattr(limits, key.name)) for key in KEYS}
 
 

@@ -25,6 +25,7 @@ from quant_trading_system.config.loader import (
     limits_version,
     load_limits,
     parse_limits,
+    value_as_text,
 )
 from quant_trading_system.config.risk_keys import CONTRADICTIONS, KEYS, SECTIONS
 from quant_trading_system.config.risk_params import RiskLimits
@@ -523,6 +524,17 @@ def test_the_version_of_the_shipped_limits_is_stable():
 def test_limits_come_back_from_the_text_of_a_record(file):
     limits = parse_limits(file[0].encode(), "limits.yaml")
     assert limits_from_text(limits_as_text(limits), "the record") == limits
+
+
+def test_limits_are_spelt_once_however_many_ask(monkeypatch):
+    spelt = []
+    monkeypatch.setattr(loader, "value_as_text", lambda value: spelt.append(value) or value_as_text(value))
+    limits = msgspec.structs.replace(default_limits(), max_orders_per_day=4711)
+    told = limits_as_text(limits)
+    as_told = dict(told)
+    told.clear()  # of no matter to whoever asks next
+    assert limits_as_text(limits) == as_told
+    assert len(spelt) == len(KEYS)
 
 
 @pytest.mark.parametrize(

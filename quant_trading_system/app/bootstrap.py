@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,6 +38,7 @@ from quant_trading_system.simulation.broker import SimulatedBroker
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.market import SimulatedMarket
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.simulation.price_rows import PriceRows
 from quant_trading_system.simulation.printed import SimulatedVolume
 from quant_trading_system.simulation.realism import PLAIN, Realism
 from quant_trading_system.simulation.venue import Venue
@@ -144,18 +146,42 @@ class SimulatedAccount(ReplayAccount):
     correlations: RollingCorrelations
 
 
-def simulated_account(history: PriceHistory, setup: Setup) -> SimulatedAccount:
-    """Build an account that trades `history` on the in-process venue."""
-    limits, universe = setup.limits or default_limits(), setup.universe or universe_of(history)
-    sizer = setup.sizer or EqualWeight()
+class Tape(NamedTuple):
+    """What the market does before anybody trades. Accounts of one setup but for their strategies can share it."""
+
+    calendar: TradingCalendar
+    rows: PriceRows
+
+
+def tape_of(history: PriceHistory, setup: Setup, make_rows: type[PriceRows] = PriceRows) -> Tape:
+    """The tape of the accounts that `simulated_account` builds from these.
+
+    Args:
+        make_rows: `KeptRows`, where the tape is for many accounts, one after the other.
+    """
     calendar = _calendar(history)
-    market = SimulatedMarket(
+    rows = make_rows(
         history,
         calendar,
         seed=setup.seed,
-        spread_bps=setup.costs.spread_bps,
         first_bar=setup.first_bar,
         realism=setup.realism,
+        spread_bps=setup.costs.spread_bps,
+    )
+    return Tape(calendar, rows)
+
+
+def simulated_account(history: PriceHistory, setup: Setup, tape: Tape | None = None) -> SimulatedAccount:
+    """Build an account that trades `history` on the in-process venue.
+
+    Args:
+        tape: of this history and setup, where there is one already.
+    """
+    calendar, rows = tape or tape_of(history, setup)
+    limits, universe = setup.limits or default_limits(), setup.universe or universe_of(history)
+    sizer = setup.sizer or EqualWeight()
+    market = SimulatedMarket(
+        history, calendar, seed=setup.seed, first_bar=setup.first_bar, realism=setup.realism, rows=rows
     )
     clock = ManualClock(market.next_at or history.time_at(setup.first_bar))
     names = tuple(strategy.name for strategy in setup.strategies)

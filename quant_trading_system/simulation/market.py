@@ -42,6 +42,7 @@ class SimulatedMarket:
         seed: int,
         first_bar: int = 0,
         realism: Realism = PLAIN,
+        rows: PriceRows | None = None,
         **shape: Unpack[Shape],
     ) -> None:
         """Prepare the market; the first `advance` opens it.
@@ -49,6 +50,7 @@ class SimulatedMarket:
         Args:
             first_bar: the bar to begin with; those before it are past already.
             realism: how spread and volume go through the day, and what our executions do to prices (`press`).
+            rows: the prices, where they were made before from the same arguments; they are made here by default.
             shape: what bars are filled in with; see `Shape`.
 
         Raises:
@@ -58,7 +60,9 @@ class SimulatedMarket:
         self._first_bar = first_bar
         self._realism = realism
         self._columns = {symbol: column for column, symbol in enumerate(history.symbols)}
-        self._rows = PriceRows(history, calendar, seed=seed, first_bar=first_bar, realism=realism, **shape)
+        if rows is None:
+            rows = PriceRows(history, calendar, seed=seed, first_bar=first_bar, realism=realism, **shape)
+        self._rows = rows
         self._blocks = self._rows.blocks()
         self._moved: Integers | None = None
         self._block: Block | None = None

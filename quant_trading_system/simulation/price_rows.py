@@ -247,9 +247,11 @@ class PriceRows:
         self._keys = keys(seed, tuple(f"path/{symbol}" for symbol in history.symbols))
         self._previous = paths.previous_closes(history.close_micros, history.present)
 
-    def blocks(self) -> Iterator[Block]:
-        """The whole history from the first bar on, each block made when it is asked for."""
-        return self._daily_blocks() if self._history.is_daily else self._intraday_blocks()
+    def blocks(self, first: int = 0) -> Iterator[Block]:
+        """The history from the first bar on, without the `first` blocks of it, each made when it is asked for."""
+        if self._history.is_daily:
+            return self._daily_blocks(self._first_bar + first)
+        return self._intraday_blocks(self._first_bar + first * _CHUNK)
 
     def volume_of(self, bars: slice) -> Integers:
         """Shares in each bar; [bars, N]."""
@@ -267,11 +269,11 @@ class PriceRows:
 
     # -- daily bars -----------------------------------------------------------------------------------------------
 
-    def _daily_blocks(self) -> Iterator[Block]:
+    def _daily_blocks(self, first: int) -> Iterator[Block]:
         history, rows = self._history, self._rows
         squares = paths.squared_returns(history.close_micros, self._previous, history.present)
         profile = paths.volume_profile(rows, *self._curve)
-        for bar in range(self._first_bar, len(history)):
+        for bar in range(first, len(history)):
             bars = slice(bar, bar + 1)
             sigma = paths.volatility(squares[max(bar - self._window, 0) : bar], self._default_sigma)
             last = self._carried(self._daily_path(bar, sigma), bars)
@@ -311,11 +313,11 @@ class PriceRows:
 
     # -- intraday bars --------------------------------------------------------------------------------------------
 
-    def _intraday_blocks(self) -> Iterator[Block]:
-        before, history = 0, self._history
+    def _intraday_blocks(self, first: int) -> Iterator[Block]:
+        history = self._history
         days = history.dates[0].item(), history.dates[-1].item()
         sessions = SessionTimes(self._calendar.sessions_between(*days))
-        for begin in range(self._first_bar, len(history), _CHUNK):
+        for begin in range(first, len(history), _CHUNK):
             bars = slice(begin, min(begin + _CHUNK, len(history)))
             last = self._carried(self._intraday_paths(bars), bars)
             rows = last.shape[1]
@@ -324,8 +326,7 @@ class PriceRows:
             traded = self._traded(bars, np.full(rows, 1_000_000 // rows))
             history.put_away()
             put_away(self._previous)
-            yield Block(begin, before, times, (last, bid, ask, traded))
-            before += rows * len(last)
+            yield Block(begin, (begin - self._first_bar) * rows, times, (last, bid, ask, traded))
 
     def _intraday_paths(self, bars: slice) -> Integers:
         """[bars, 4 or 2, N]."""

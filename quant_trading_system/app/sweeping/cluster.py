@@ -16,7 +16,7 @@ from typing import Any
 
 from quant_trading_system import __version__
 from quant_trading_system.app.sweeping.pools import IN_FLIGHT
-from quant_trading_system.app.sweeping.work import Work, run_task
+from quant_trading_system.app.sweeping.work import Trials, Work
 from quant_trading_system.core.exceptions import ConfigurationError, SweepInterrupted
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.sweep import Outcome, Task
@@ -143,4 +143,4 @@ def _trial(version: str, work: Work, history: PriceHistory, task: Task) -> Outco
     """One trial on a machine of the cluster."""
     if version != __version__:
         raise ConfigurationError(f"the sweep is of version {version}, a machine of the cluster has {__version__}")
-    return run_task(work, history, task)
+    return Trials(work, history).run(task)

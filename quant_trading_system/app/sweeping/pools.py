@@ -14,7 +14,7 @@ from shutil import rmtree
 from threading import Thread
 from typing import Protocol
 
-from quant_trading_system.app.sweeping.work import Work, run_task
+from quant_trading_system.app.sweeping.work import Trials, Work
 from quant_trading_system.core.exceptions import SweepInterrupted
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.shared_prices import open_prices, share_prices
@@ -46,12 +46,12 @@ class InProcess:
     """One trial after the other, here."""
 
     def __init__(self, work: Work, history: PriceHistory) -> None:
-        self._work, self._history = work, history
+        self._trials = Trials(work, history)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         """In the order of the tasks."""
         for task in tasks:
-            yield run_task(self._work, self._history, task)
+            yield self._trials.run(task)
 
     def close(self) -> None:
         """Nothing was taken."""
@@ -99,20 +99,19 @@ class Processes:
         return self._executor
 
 
-_work: Work
-_history: PriceHistory
+_trials: Trials
 
 
 def _begin(work: Work, prices: Path) -> None:
     """Prepare a process of the pool."""
-    global _work, _history
+    global _trials
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches all processes; the first one tells the others
     Thread(target=_end_with_parent, name="parent watch", daemon=True).start()
-    _work, _history = work, open_prices(prices)
+    _trials = Trials(work, open_prices(prices))
 
 
 def _run(task: Task) -> Outcome:
-    return run_task(_work, _history, task)
+    return _trials.run(task)
 
 
 def _end_with_parent() -> None:

@@ -1,19 +1,20 @@
 """One trial: a whole backtest with gate, orders and journal, from nothing but its parameters.
 
-Whatever a trial starts from is built anew for it, so that no trial can leave anything to the next one, in
-whichever process it runs.
+What a trial can change is built anew for it, so that no trial can leave anything to the next one, in whichever
+process it runs. What it cannot change, the prices of the market and its calendar, is made once for a window.
 """
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from quant_trading_system.app.backtesting import BacktestResult, backtest
-from quant_trading_system.app.bootstrap import Setup
+from quant_trading_system.app.backtesting import BacktestResult, run_account
+from quant_trading_system.app.bootstrap import Setup, simulated_account, tape_of
 from quant_trading_system.app.strategy_loading import StrategySource
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.market.history import PriceHistory
@@ -21,6 +22,7 @@ from quant_trading_system.research.parameters import Space
 from quant_trading_system.research.performance import daily_returns
 from quant_trading_system.research.sweep import FIGURES, Outcome, Task, Window
 from quant_trading_system.research.sweep_words import Status
+from quant_trading_system.simulation.kept_rows import KeptRows
 from quant_trading_system.trading.strategy import Strategy
 
 
@@ -44,16 +46,47 @@ class Work:
         return cls(source, space, bare)
 
 
-def run_task(work: Work, history: PriceHistory, task: Task) -> Outcome:
-    """Run one trial; the same trial has the same outcome in every process."""
-    cls = _strategy_class(work.source)
-    try:
-        strategy = cls(**work.space.arguments(task.parameters))
-    except Exception as error:  # noqa: BLE001 - whatever a constructor says to parameters that it does not take
-        return _outcome(task, Status.REFUSED, error=f"{type(error).__name__}: {error}")
-    part, first_bar = _part(_Kept(history), task.window)
-    setup = copy.deepcopy(replace(work.setup, first_bar=first_bar))
-    return _told(task, backtest(strategy, part, setup))
+class Trials:
+    """Runs trials in one process; the same trial has the same outcome in every one."""
+
+    def __init__(self, work: Work, history: PriceHistory) -> None:
+        self._work, self._history = work, history
+        self._stage: _Stage | None = None
+
+    def run(self, task: Task) -> Outcome:
+        """Run one trial."""
+        work = self._work
+        cls = _strategy_class(work.source)
+        try:
+            strategy = cls(**work.space.arguments(task.parameters))
+        except Exception as error:  # noqa: BLE001 - whatever a constructor says to parameters that it does not take
+            return _outcome(task, Status.REFUSED, error=f"{type(error).__name__}: {error}")
+        stage = self._stage_of(task.window)
+        account = simulated_account(stage.history, stage.setup_of(strategy), stage.tape)
+        return _told(task, asyncio.run(run_account(account)))
+
+    def _stage_of(self, window: Window) -> _Stage:
+        """Trials come window by window, and so only the latest one is kept."""
+        if self._stage is None or self._stage.window != window:
+            self._stage = None  # before the next one takes memory
+            self._stage = _Stage(self._work.setup, self._history, window)
+        return self._stage
+
+
+class _Stage:
+    """What all trials on one window begin with, and none of them can change: its prices, and what the market does."""
+
+    def __init__(self, setup: Setup, history: PriceHistory, window: Window) -> None:
+        whole = window.last >= history.dates[-1].item()
+        self.window = window
+        self.history = history if whole else history.between(date.min, window.last)
+        self._setup = replace(setup, first_bar=self.history.index_of(window.first))
+        self.tape = tape_of(self.history, self._setup, KeptRows)
+
+    def setup_of(self, strategy: Strategy) -> Setup:
+        """A setup of its own for one trial; limits, which are frozen, are the same in all."""
+        setup = self._setup
+        return replace(copy.deepcopy(replace(setup, limits=None)), limits=setup.limits, strategies=(strategy,))
 
 
 def _told(task: Task, result: BacktestResult) -> Outcome:
@@ -85,26 +118,6 @@ def _outcome(task: Task, status: Status, **fields: Any) -> Outcome:
 @lru_cache(maxsize=4)
 def _strategy_class(source: StrategySource) -> type[Strategy]:
     return source.load()
-
-
-class _Kept:
-    """A history as a key: every process has one object for it, and cuts each window out of it once."""
-
-    def __init__(self, history: PriceHistory) -> None:
-        self.history = history
-
-    def __hash__(self) -> int:
-        return id(self.history)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Kept) and self.history is other.history
-
-
-@lru_cache(maxsize=2)
-def _part(kept: _Kept, window: Window) -> tuple[PriceHistory, int]:
-    history = kept.history
-    part = history if window.last >= history.dates[-1].item() else history.between(date.min, window.last)
-    return part, part.index_of(window.first)
 
 
 def days_of(history: PriceHistory, window: Window) -> list[date]:

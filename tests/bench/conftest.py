@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import resource
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from tests.support.processor_time import processor_seconds
 
 ACCEPTED = Path(__file__).parent / "accepted_ratios.json"
 MAY_GROW = 1.5
@@ -99,15 +99,10 @@ def _quickest(work: Callable[[], Any], tries: int) -> tuple[Any, float]:
     """The result, and processor seconds of the quickest try."""
     spans, result = [], None
     for _ in range(tries):
-        began = _processor_seconds()
+        began = processor_seconds()
         result = work()
-        spans.append(_processor_seconds() - began)
+        spans.append(processor_seconds() - began)
     return result, min(spans)
-
-
-def _processor_seconds() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _hold(request: pytest.FixtureRequest, ratio: float) -> None:

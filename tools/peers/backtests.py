@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.support.bare_loops import Told
+from tests.support.processor_time import processor_seconds
 from tools.peers.work import Given, Run
 
 BARS = int(os.environ.get("QTS_PEER_BARS", "10000"))
@@ -97,14 +97,9 @@ def measure(name: str, workload: str) -> Measured:
     prepare = getattr(import_module(f"tools.peers.{module}"), table)[workload]
     prepare(Given(workload, **WARM_UP))()
     run = prepare(Given(workload, BARS))
-    began, clock = _processor_seconds(), time.perf_counter()
+    began, clock = processor_seconds(), time.perf_counter()
     told = run()
-    return Measured(told, _processor_seconds() - began, time.perf_counter() - clock, _installed(peer.library))
-
-
-def _processor_seconds() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    return Measured(told, processor_seconds() - began, time.perf_counter() - clock, _installed(peer.library))
 
 
 def _installed(library: str) -> str:

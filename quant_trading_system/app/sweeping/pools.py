@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from shutil import rmtree
 from threading import Thread
@@ -73,7 +75,7 @@ class Processes:
         try:
             while True:
                 for task in islice(left, self._jobs * IN_FLIGHT - len(waiting)):
-                    waiting.add(self._started().submit(_run, task))
+                    waiting.add(self._submitted(task))
                 if not waiting:
                     return
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -90,13 +92,31 @@ class Processes:
             self._executor.shutdown(wait=True, cancel_futures=True)
             rmtree(self._prices)
 
+    def _submitted(self, task: Task) -> Future[Outcome]:
+        try:
+            return self._started().submit(_run, task)
+        except (EOFError, ConnectionError) as error:
+            raise BrokenProcessPool("the process that starts the others died") from error
+
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             share_prices(self._history, self._prices)
-            context = multiprocessing.get_context("spawn")  # a fork would copy threads and locks in whatever state
             arguments = (self._work, self._prices)
-            self._executor = ProcessPoolExecutor(self._jobs, context, initializer=_begin, initargs=arguments)
+            self._executor = ProcessPoolExecutor(self._jobs, _clean_start(), initializer=_begin, initargs=arguments)
         return self._executor
+
+
+def _clean_start() -> BaseContext:
+    """How processes begin: never as a copy of this one, with its threads and locks in whatever state.
+
+    On Linux they are copies of a process that has imported what a trial needs, and has done nothing else. Libraries
+    of other systems may not survive that; there each process imports for itself.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 _trials: Trials

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -14,11 +18,12 @@ import pytest
 from quant_trading_system.app.backtesting import backtest
 from quant_trading_system.app.bootstrap import Setup
 from quant_trading_system.app.strategy_loading import StrategySource
+from quant_trading_system.app.sweeping import pools
 from quant_trading_system.app.sweeping.ledger import PLAN_FILE, TRIALS_FILE
 from quant_trading_system.app.sweeping.pools import PRICES, InProcess, Processes
 from quant_trading_system.app.sweeping.results import summary, write_results, write_sweep_report
 from quant_trading_system.app.sweeping.sweep import Sweep, SweepPlan
-from quant_trading_system.core.exceptions import ConfigurationError, StrategyError
+from quant_trading_system.core.exceptions import ConfigurationError, StrategyError, SweepInterrupted
 from quant_trading_system.market.bundled import load_sp500
 from quant_trading_system.market.loading import load_prices
 from quant_trading_system.market.shared_prices import open_prices, share_prices
@@ -27,6 +32,7 @@ from quant_trading_system.research.search import BATCH
 from quant_trading_system.research.sweep import WHOLE, Window, judge, ranked, returns_of
 from quant_trading_system.research.sweep_words import Metric, Sampler, Status
 from quant_trading_system.risk.position_sizer import make_sizer
+from quant_trading_system.simulation import price_rows
 
 CROSS = b"""
 from quant_trading_system.trading.strategy import Strategy
@@ -84,6 +90,61 @@ def test_processes_find_what_one_finds(plan, prices, tmp_path):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     assert not (tmp_path / "two" / PRICES).exists()
     assert sweep.total == 6 + 2 * 6 + 2 == len(two.tried)
+
+
+STAGES = (WHOLE, "train 1", "test 1")
+STARTED_BY = b"""
+import os, sys
+from quant_trading_system.trading.strategy import Strategy
+
+class StartedBy(Strategy):
+    def __init__(self, number: int = 0):
+        self.number = number
+
+    def on_bar(self, market):
+        raise RuntimeError(f"{os.getpid()} {os.getppid()} {'polars' in sys.modules}")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes of other systems import for themselves")
+def test_processes_are_copies_of_one_that_has_imported_and_done_nothing(plan, prices, tmp_path):
+    plan = replace(plan, source=StrategySource("started.py", STARTED_BY), params=("number=0:7",))
+    sweep = Sweep(plan, prices)
+    result = sweep.run(Processes(sweep.work, prices, jobs=2, directory=tmp_path / "two"), tmp_path / "two")
+    told = [one.error.split()[-3:] for one in result.outcomes]
+    assert {parent for _, parent, _ in told}.isdisjoint({str(os.getpid()), *(process for process, _, _ in told)})
+    assert len({parent for _, parent, _ in told}) == 1
+    assert {knows_polars for _, _, knows_polars in told} == {"False"}  # it would start threads
+
+
+def test_what_processes_are_copied_from_has_no_threads():
+    what = f"import {pools.__name__}, threading; print(threading.active_count())"
+    told = subprocess.run([sys.executable, "-c", what], capture_output=True, text=True, check=True)
+    assert told.stdout == "1\n"
+
+
+@pytest.mark.parametrize("error", [EOFError, ConnectionRefusedError])
+def test_a_sweep_whose_starting_process_died_is_interrupted(plan, prices, tmp_path, monkeypatch, error):
+    class Dead(ProcessPoolExecutor):
+        def submit(self, *_):
+            raise error
+
+    monkeypatch.setattr(pools, "ProcessPoolExecutor", Dead)
+    sweep = Sweep(plan, prices)
+    with pytest.raises(SweepInterrupted, match="died"):
+        sweep.run(Processes(sweep.work, prices, jobs=2, directory=tmp_path / "two"), tmp_path / "two")
+    assert not (tmp_path / "two" / PRICES).exists()
+
+
+def test_trials_on_one_window_share_what_the_market_does(plan, prices, tmp_path, monkeypatch):
+    made = []
+    block = price_rows.Block
+    monkeypatch.setattr(price_rows, "Block", lambda bar, *others: made.append(bar) or block(bar, *others))
+    result = run(replace(plan, folds=1), prices, tmp_path / "sweep")
+    assert sum(one.status is Status.COMPLETE for one in result.outcomes) == 4
+    of_the_plan = 1  # the account whose limits and name the ledger keeps
+    longest = {stage: max(len(one.days) for one in result.tried if one.stage == stage) for stage in STAGES}
+    assert len(made) == of_the_plan + sum(longest.values())
 
 
 def test_a_trial_is_a_whole_backtest(plan, prices, tmp_path):

@@ -100,6 +100,12 @@ def check(
         print_json(_as_json(order, answer.decision, message))
     else:
         _show(order, answer.decision, message)
+        if all(seen.symbol != order.symbol for seen in scene.quotes):
+            screen().print(
+                f"{prices} has no price of {order.symbol}: name the prices of the run with --prices, or a quote with "
+                "--bid and --ask",
+                markup=False,
+            )
     if message:
         raise typer.Exit(REFUSED)
 

@@ -12,7 +12,7 @@ from quant_trading_system.risk.sizing.fitting import Fitted, Target, WithinLimit
 from quant_trading_system.risk.sizing.growth import Kelly, VolatilityTarget
 from quant_trading_system.risk.sizing.joint import Optimized
 from quant_trading_system.risk.sizing.regime import RegimeScale
-from quant_trading_system.risk.sizing.request import Around, PositionSizer, Sizing, SizingRequest, Wanted
+from quant_trading_system.risk.sizing.request import Around, PositionSizer, Sizing, SizingRequest, Trades, Wanted
 from quant_trading_system.risk.sizing.room import Room, room_for
 from quant_trading_system.risk.sizing.signals import EqualWeight, OwnWeight
 from quant_trading_system.risk.sizing.stops import AtrStop, FixedFractional, KellyBet, OptimalF
@@ -40,6 +40,7 @@ __all__ = [
     "SizingRequest",
     "Smallest",
     "Target",
+    "Trades",
     "VolatilityTarget",
     "Wanted",
     "WithinLimits",

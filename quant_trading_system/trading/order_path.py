@@ -30,7 +30,15 @@ from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.risk.correlation import CorrelationSource
 from quant_trading_system.risk.portfolio import Portfolio
-from quant_trading_system.risk.position_sizer import Around, PositionSizer, Sizing, SizingRequest, Wanted, room_for
+from quant_trading_system.risk.position_sizer import (
+    Around,
+    PositionSizer,
+    Sizing,
+    SizingRequest,
+    Trades,
+    Wanted,
+    room_for,
+)
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.algo_desk import AlgoDesk
 from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, plan_as_given, plan_order
@@ -200,7 +208,7 @@ class OrderPath:
             held=tuple(sorted(positions)),
             past=self._past,
             drawdown=portfolio.drawdown / peak if peak > 0 else ONE,
-            trades=tuple(self._trades()),
+            trades=Trades(self._trades),
             correlations=self._correlations,
         )
 

@@ -6,9 +6,10 @@ to zero and says why; no sizer ever rounds up, and none exceeds the account's po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, overload
 
 import msgspec
 
@@ -31,6 +32,30 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     signal: Signal
     instrument: Instrument
     price: Decimal
+
+
+class Trades(Sequence[Decimal]):
+    """What closed trades have earned, copied when a sizer asks: most do not, and a long past holds many."""
+
+    def __init__(self, read: Callable[[], Iterable[Decimal]]) -> None:
+        """`read` tells the net profits in dollars, oldest first."""
+        self._read = read
+
+    @cached_property
+    def _profits(self) -> tuple[Decimal, ...]:
+        return tuple(self._read())
+
+    def __len__(self) -> int:
+        return len(self._profits)
+
+    @overload
+    def __getitem__(self, index: int) -> Decimal: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Decimal]: ...
+
+    def __getitem__(self, index: int | slice) -> Decimal | Sequence[Decimal]:
+        return self._profits[index]
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -191,7 +191,9 @@ def test_check_asks_the_gate_without_sending(qts):
     assert json.loads(passed.stdout)["passes"] is True
     assert qts(*many).stdout == refused.stdout
     assert "would be refused" in qts("check", "KO", "buy", "10", "--bid", "60", "--ask", "70").stdout  # a wide quote
-    assert qts("check", "NOPE", "buy", "1").returncode == 3
+    unknown = qts("check", "NOPE", "buy", "1")
+    assert unknown.returncode == 3
+    assert "sp500 has no price of NOPE: name the prices of the run with --prices" in unknown.stdout
 
 
 @pytest.mark.usefixtures("demo")

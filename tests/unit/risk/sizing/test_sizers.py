@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
 
 import msgspec
@@ -24,6 +25,7 @@ from quant_trading_system.risk.position_sizer import (
     RegimeScale,
     Scaled,
     Smallest,
+    Trades,
     VolatilityTarget,
     make_sizer,
 )
@@ -131,6 +133,18 @@ def test_kelly_of_trades_risks_a_fraction_to_the_stop():
     assert (capped.quantity, capped.bound_by) == (D(200), "kelly_bet_most")  # 2 % of equity, 10 dollars a share
     losing = KellyBet().size(ask(trades=[-profit for profit in TRADES], stop_price=D(90)))
     assert (losing.quantity, losing.bound_by) == (D(0), "kelly_bet")
+
+
+def test_trades_are_copied_once_and_only_for_a_sizer_that_looks_at_them():
+    """A backtest of many orders would copy all earlier trades for every one of them."""
+    asked = []
+    trades = Trades(lambda: asked.append("asked") or deque(TRADES))
+    EqualWeight().size(ask(trades=trades))
+    assert not asked
+    sized = KellyBet().size(ask(trades=trades, stop_price=D(90)))
+    assert sized == KellyBet().size(ask(trades=TRADES, stop_price=D(90)))
+    assert (len(trades), trades[0], trades[-2:], list(trades)) == (36, D(200), TRADES[-2:], list(TRADES))
+    assert asked == ["asked"]
 
 
 def test_optimal_f_of_trades_risks_a_fraction_to_the_stop():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from quant_trading_system.market.time_axis import Stamps, distinct, usual_span
 
 ROWS_AT_ONCE = 1_000_000
 """Rows of a Parquet file in one part."""
+_HOUR = 3_600_000_000
 _MOST_NAMED = 5
 _TIMES_FOR_PACE = 10_000
 _ENOUGH_BARS = 30
@@ -55,26 +57,48 @@ class Part(NamedTuple):
     codes: Integers
 
 
+class Pace(NamedTuple):
+    """At which times intraday bars begin, or end.
+
+    Attributes:
+        usual: the most common distance between them.
+        common: the longest time that all distances are multiples of, in microseconds.
+        first: the first one, in microseconds of UTC.
+    """
+
+    usual: timedelta
+    common: int
+    first: int
+
+    def lasts_like(self, other: Pace) -> bool:
+        """False for bars of other lengths; bars that are missing change one of the two distances, but not both."""
+        return self.usual == other.usual or self.common == other.common
+
+    def falls_with(self, other: Pace) -> bool:
+        """False when one begins in the middle of bars of the other; clocks change by hours."""
+        return (self.first - other.first) % gcd(self.common, other.common, _HOUR) == 0
+
+
 class Kind(NamedTuple):
     """What files must have in common to be read together.
 
     Attributes:
         columns: what they tell, in words; the symbols of closes side by side.
         roles: what is known of each bar: ``close``, ``open``, ``volume`` and so on.
-        pace: the usual distance of times and the one that all are multiples of; None where bars are daily or few.
+        pace: None where bars are daily or few.
     """
 
     name: str
     columns: tuple[str, ...]
     roles: tuple[str, ...]
     is_daily: bool
-    pace: tuple[timedelta, timedelta] | None
+    pace: Pace | None
 
     def require_like(self, other: Kind) -> None:
         """Refuse two files that do not go together.
 
         Raises:
-            MarketDataError: other columns, daily and intraday bars, or bars of another length.
+            MarketDataError: other columns, daily and intraday bars, or bars of another length or at other times.
         """
         self._require_columns_of(other)
         other._require_columns_of(self)
@@ -85,10 +109,14 @@ class Kind(NamedTuple):
             )
         if self.pace is None or other.pace is None:
             return
-        if all(mine != its for mine, its in zip(self.pace, other.pace, strict=True)):  # one may differ by gaps
-            mine, its = (f"{kind.pace[0].total_seconds():g} s" for kind in (self, other) if kind.pace is not None)
+        mine, its = (f"{pace.usual.total_seconds():g} s" for pace in (self.pace, other.pace))
+        if not self.pace.lasts_like(other.pace):
             raise MarketDataError(
                 f"{self.name} has bars of {mine}, but {other.name} of {its}; keep them in directories of their own"
+            )
+        if not self.pace.falls_with(other.pace):
+            raise MarketDataError(
+                f"the bars of {self.name} begin in the middle of those of {other.name}, of {its} each"
             )
 
     def _require_columns_of(self, other: Kind) -> None:
@@ -170,10 +198,10 @@ def kind_of(part: Part) -> Kind:
     return Kind(part.file.name, columns, roles, daily, None if daily else _pace(part.stamps))
 
 
-def _pace(stamps: Stamps) -> tuple[timedelta, timedelta] | None:
+def _pace(stamps: Stamps) -> Pace | None:
     times = distinct(stamps)[:_TIMES_FOR_PACE]
     usual = usual_span(times)
     if usual is None or len(times) < _ENOUGH_BARS:
         return None
-    common = np.gcd.reduce(np.diff(times).astype(np.int64))
-    return usual, timedelta(microseconds=int(common))
+    micros = times.astype("datetime64[us]").astype(np.int64)
+    return Pace(usual, int(np.gcd.reduce(np.diff(micros))), micros.item(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,8 @@ REFUSED = {
                   r"PEP.csv has daily bars, but KO.csv has intraday"),
     "five minutes": ({"KO.csv": HEAD + MINUTES, "PEP.csv": HEAD + FIVE},
                      r"PEP.csv has bars of 300 s, but KO.csv of 60 s"),
+    "half a minute": ({"KO.csv": HEAD + MINUTES, "PEP.csv": HEAD + MINUTES.replace(":00Z", ":30Z")},
+                      r"bars of PEP.csv begin in the middle of those of KO.csv, of 60 s each"),
     "no symbol": ({"KO.csv": HEAD + DAY, "2022-01.csv": HEAD + DAY}, r"2022-01.csv: which symbol is this\?"),
     "twice": ({"KO.csv": HEAD + DAY + NEXT, "ko.csv": HEAD + NEXT},
               r"ko.csv: 1 problem, .*\n  line 2, date '2022-11-23': repeats line 3 of KO.csv"),
@@ -256,6 +259,14 @@ def test_a_stock_that_trades_now_and_then_has_bars_of_the_same_length(place):
     (place / "KO.csv").write_text(HEAD + MINUTES)
     (place / "PEP.csv").write_text(HEAD + MINUTES_OF_TWO)
     assert load_prices(place).axis.span.total_seconds() == 60
+
+
+def test_bars_of_hours_in_winter_and_in_summer_go_together(place):
+    for month, hour in (("2022-01", 14), ("2022-07", 13)):
+        days = [day for day in range(5, 17) if date.fromisoformat(f"{month}-{day:02}").weekday() < 5]
+        rows = [f"{month}-{day:02}T{hour + 2 * n}:30Z,KO,60" for day in days for n in range(4)]
+        (place / f"{month}.csv").write_text("\n".join([LONG.strip(), *rows]))
+    assert load_prices(place).axis.span == timedelta(hours=2)
 
 
 def test_a_link_to_nowhere_and_a_directory_that_cannot_be_listed(place, monkeypatch):

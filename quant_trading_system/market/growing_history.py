@@ -40,12 +40,13 @@ class GrowingHistory:
         self.history = self._shown()
 
     def add(self, later: PriceHistory, since: datetime) -> bool:
-        """Put the bars of `later` behind the known ones and forget all but the last of those that ended before `since`.
+        """Put the bars of `later` behind the known ones and forget those that ended before `since`, but never the last.
 
         Nothing happens, and the answer is False, when the two do not go together: when `later` has a symbol or a kind
-        of number that is unknown here or lacks one, when its bars are of another length, or when bars that both have
-        are not the last ones or differ in price. Then the past was revised, by a split for instance. Volumes grow by
-        late reports; of a bar that both have, the one of `later` counts.
+        of number that is unknown here or lacks one, when its bars are of another length, when it lacks a bar that is
+        known here, or when the bars that both have are not the last ones or differ in price. Then the past was revised,
+        by a split for instance. Volumes grow and bars of single symbols are added by late reports; what `later` says of
+        them counts.
         """
         if later.axis.span != self._span or not set(later.symbols) <= set(self._symbols):
             return False
@@ -53,7 +54,7 @@ class GrowingHistory:
         common = int(np.searchsorted(theirs["ends"], self._tables["ends"][self._end - 1], "right"))
         if theirs.keys() != self._tables.keys() or not self._agrees(theirs, common):
             return False
-        self._take_volume(theirs, common)
+        self._take_late_reports(theirs, common)
         self._append({name: rows[common:] for name, rows in theirs.items()})
         ends = self._tables["ends"][: self._end - 1]
         self._first = max(self._first, int(np.searchsorted(ends, stamp_of(since), "left")))
@@ -74,7 +75,7 @@ class GrowingHistory:
         return theirs
 
     def _agrees(self, theirs: _Rows, common: int) -> bool:
-        """The first `common` rows of `theirs` are our last ones."""
+        """The first `common` rows of `theirs` are our last ones, perhaps with bars that we do not have."""
         if common > self._end - self._first:
             return False
         ours = {name: table[self._end - common : self._end] for name, table in self._tables.items()}
@@ -83,29 +84,29 @@ class GrowingHistory:
             np.array_equal(ours[name] * present, theirs[name][:common] * present) for name in _PRICES if name in ours
         )
 
-    def _take_volume(self, theirs: _Rows, common: int) -> None:
-        """Volumes that have grown are written to a table of its own, for those of before were shown."""
-        known = self._tables.get("volume")
-        if known is None or np.array_equal(known[self._end - common : self._end], theirs["volume"][:common]):
-            return
-        table = np.empty_like(known)
-        table[self._first : self._end] = known[self._first : self._end]
-        table[self._end - common : self._end] = theirs["volume"][:common]
-        self._tables["volume"] = table
+    def _take_late_reports(self, theirs: _Rows, common: int) -> None:
+        """What has changed in the last rows is written to tables of its own, for those of before were shown."""
+        last = slice(self._end - common, self._end)
+        for name, known in self._tables.items():
+            if not np.array_equal(known[last], theirs[name][:common], equal_nan=name == "floats"):
+                table = np.empty_like(known)
+                table[self._first : self._end] = known[self._first : self._end]
+                table[last] = theirs[name][:common]
+                self._tables[name] = table
 
     def _append(self, new: _Rows) -> None:
         more = len(new["ends"])
         if self._end + more > len(self._tables["ends"]):
             shown = {name: table[self._first : self._end] for name, table in self._tables.items()}
-            self._first, self._end = 0, self._end - self._first
             self._tables = self._moved(shown, more)
+            self._first, self._end = 0, self._end - self._first
         for name, rows in new.items():
             self._tables[name][self._end : self._end + more] = rows
         self._end += more
 
     def _moved(self, rows: _Rows, more: int) -> _Rows:
         """The same rows in larger tables: by a quarter, so that over time each is moved only a few times."""
-        room = more + max(self._end // 4, _FREE_ROWS)
+        room = more + max(len(rows["ends"]) // 4, _FREE_ROWS)
         tables = {name: np.empty((len(array) + room, *array.shape[1:]), array.dtype) for name, array in rows.items()}
         for name, array in rows.items():
             tables[name][: len(array)] = array

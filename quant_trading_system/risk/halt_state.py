@@ -14,6 +14,7 @@ import msgspec
 from quant_trading_system.core.events import HaltLevel, HaltTrigger
 from quant_trading_system.core.halt_scope import ACCOUNT, Aimed, HaltScope
 from quant_trading_system.core.numbers import ONE
+from quant_trading_system.core.wording import one_line
 
 REMEMBERED_LIFTS = 16
 """Scopes that were lifted and are kept, so that an engine that starts later can tell by whom."""
@@ -154,14 +155,34 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
         """True while limits are reduced after a reset."""
         return bool(self.probation_until) and now < datetime.fromisoformat(self.probation_until)
 
+    def raised(self, wanted: Halt) -> LatchState:
+        """The latch after an activation.
+
+        One that is active already keeps its number, its beginning and its trigger; the level can only rise and the
+        reasons add up. A number that `wanted` brings is kept, unless an earlier activation of its scope had it.
+        """
+        before = self.halt_of(wanted.scope)
+        if not before.level:
+            is_new = wanted.activation > before.activation
+            number = wanted.activation if is_new else self.next_activation(wanted.scope)
+            return self.with_halt(msgspec.structs.replace(wanted, activation=number))
+        known = wanted.reason in before.reason
+        rises = wanted.level > before.level
+        merged = msgspec.structs.replace(
+            before,
+            level=max(before.level, wanted.level),
+            reason=before.reason if known else one_line(f"{before.reason}; {wanted.reason}"),
+            at=before.at or wanted.at,
+            numbers={**before.numbers, **wanted.numbers},
+            approvals=before.approvals if known and not rises else (),  # they were for less
+        )
+        return self.with_halt(merged)
+
     def joined(self, other: LatchState) -> LatchState:
-        """This latch, with the halts of `other` that stop more than this latch does."""
+        """This latch, after the activations of `other` that are still active there."""
         state = self
         for halt in (other.halt_of(), *other.stopped_scopes):
-            known = state.halt_of(halt.scope)
-            if halt.level > known.level:
-                number = max(known.activation, halt.activation)
-                state = state.with_halt(msgspec.structs.replace(halt, activation=number))
+            state = state.raised(halt) if halt.level else state
         return state
 
 

@@ -293,13 +293,19 @@ class KillSwitch:
         """Active on disk, and if the disk fails in this process all the same; the state and what failed."""
         try:
             with self._latch.exclusive():
-                state = self._unpersisted = _raised(self.state, wanted)
+                state = self._remember(wanted)
                 self._latch.write(state)
         except OSError as error:
-            state = self._unpersisted = _raised(self.state, wanted)
+            state = self._remember(wanted)
             return state, [f"the latch could not be written ({error}); other processes do not see the halt"]
         self._unpersisted = None
         return state, []
+
+    def _remember(self, wanted: Halt) -> LatchState:
+        """Stop from now on, whatever the latch takes. Only this halt: what others set, they may lift."""
+        state = self.state.raised(wanted)
+        self._unpersisted = (self._unpersisted or LatchState()).with_halt(state.halt_of(wanted.scope))
+        return state
 
     def govern(self, resetters: Collection[str], policy: ResetPolicy) -> None:
         """Let others reset it from now on, by other rules; no names for those whom the latch knows, or any person.
@@ -372,25 +378,6 @@ def event_of(halt: Halt, clock: Clock, reason: str = "") -> KillSwitchEvent:
         scope=halt.scope,
         accepts_loss=halt.accepts_loss,
     )
-
-
-def _raised(state: LatchState, wanted: Halt) -> LatchState:
-    """The latch after an activation; one that is active already keeps its number, its beginning and its trigger."""
-    before = state.halt_of(wanted.scope)
-    if before.level is HaltLevel.RUNNING:
-        number = state.next_activation(wanted.scope)
-        return state.with_halt(msgspec.structs.replace(wanted, activation=number))
-    known = wanted.reason in before.reason
-    rises = wanted.level > before.level
-    merged = msgspec.structs.replace(
-        before,
-        level=max(before.level, wanted.level),
-        reason=before.reason if known else one_line(f"{before.reason}; {wanted.reason}"),
-        at=before.at or wanted.at,
-        numbers={**before.numbers, **wanted.numbers},
-        approvals=before.approvals if known and not rises else (),  # they were for less
-    )
-    return state.with_halt(merged)
 
 
 def _allows(level: HaltLevel, *, shrinking: bool) -> bool:

@@ -149,6 +149,35 @@ def test_of_a_bar_that_both_have_the_later_volume_counts_and_the_earlier_view_ke
     assert HistoryView(before, 9).session_volumes("KO", 1) == volumes
 
 
+def test_a_bar_that_came_late_is_taken_and_the_earlier_view_stays_without_it():
+    """A symbol that trades now and then is often reported after its minute has been told to the strategy."""
+    whole = history()
+    late = np.zeros_like(whole.present)
+    late[9] = whole.present[9]
+    late[9, whole.column_of("KO")] = False
+    assert late.any()
+    early = PriceHistory(NAMES, whole.axis, *(column * ~late for column in _columns(whole)))
+    growing = GrowingHistory(cut(early, 0, 9))
+    before, told = growing.history, print_of(growing.history)
+    assert growing.add(cut(whole, 9, 10), ALWAYS)
+    assert growing.history.fingerprint() == cut(whole, 0, 10).fingerprint()
+    np.testing.assert_array_equal(growing.history.closes_as_float(), cut(whole, 0, 10).closes_as_float())
+    assert print_of(before) == told
+    assert np.isnan(before.closes_as_float()[9]).sum() == (~early.present[9]).sum()
+
+
+def test_a_past_without_room_in_memory_stays_whole(monkeypatch):
+    monkeypatch.setattr(growing_history, "_FREE_ROWS", 0)
+    whole = history()
+    growing = GrowingHistory(cut(whole, 0, 9))
+    assert growing.add(cut(whole, 10, 11), whole.time_at(5))
+    with monkeypatch.context() as full, pytest.raises(MemoryError):
+        full.setattr(np, "empty", lambda *_: (_ for _ in ()).throw(MemoryError))
+        growing.add(cut(whole, 12, 20), ALWAYS)
+    assert growing.add(cut(whole, 12, 20), ALWAYS)
+    assert growing.history.fingerprint() == cut(whole, 5, 20).fingerprint()
+
+
 def test_histories_that_do_not_go_together_are_not_joined():
     whole = history()
     growing = GrowingHistory(cut(whole, 0, 9))

@@ -203,6 +203,38 @@ def test_what_is_written_after_the_disk_failed_lifts_nothing_of_the_others(disk,
     assert KillSwitch(latch=disk).is_active()
 
 
+def test_a_halt_that_was_lifted_elsewhere_does_not_come_back(disk):
+    """The process whose disk failed keeps its own halt, and not those that it only saw at that time."""
+    alone, others = KillSwitch(latch=disk), KillSwitch(latch=disk)
+    others.activate("everything")
+    disk.full = True
+    with pytest.raises(KillSwitchIncomplete):
+        alone.activate("bad news", scope=KO)
+    disk.full = False
+    others.reset("ann")
+    assert not alone.is_active()
+    alone.activate("a bug", scope=HaltScope(strategy="a"))
+    assert not others.is_active()
+    assert [str(halt.scope) for halt in others.state.stopped_scopes] == ["symbol KO", "strategy a"]
+
+
+def test_a_halt_that_the_disk_did_not_take_is_lifted_only_by_who_reads_its_reason(disk):
+    """Somebody else halts the account for a test; who lifts that must see that a loss stops it, too."""
+    alone, others = KillSwitch(latch=disk), KillSwitch(latch=disk)
+    disk.full = True
+    with pytest.raises(KillSwitchIncomplete):
+        alone.activate("a loss")
+    disk.full = False
+    others.activate("a test")
+    assert alone.reason == "a test; a loss"
+    others.reset("ann")
+    assert alone.reason == "a loss"
+    assert alone.state.activation > others.state.activation, "or the reset of the other one would be taken for its own"
+    others.activate("a test")
+    alone.activate("bad news", scope=KO)
+    assert others.reason == "a test; a loss"
+
+
 def test_an_unreadable_latch_stops_everything_also_where_a_part_was_halted_before(tmp_path, monkeypatch):
     path = tmp_path / "kill_latch.json"
     switch = KillSwitch(latch=FileLatch(path))

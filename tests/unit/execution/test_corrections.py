@@ -130,6 +130,15 @@ def test_a_bust_of_a_losing_round_trip_takes_it_out_of_the_losing_streak():
     account.require_agreement()
 
 
+def test_a_corrected_price_is_in_the_results_of_closed_positions():
+    account = VenueAccount()
+    opened = lose(account)
+    assert list(account.system.tracker.round_trips) == [D("-0.40")]
+    correct(account, opened, price=D(99))
+    assert list(account.system.tracker.round_trips) == [D("9.80")]
+    assert account.portfolio.losing_streak == 0
+
+
 @pytest.mark.fault("correction")
 def test_a_correction_that_makes_winners_losers_trips_the_switch():
     account = VenueAccount()

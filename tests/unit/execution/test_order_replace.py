@@ -148,6 +148,18 @@ def test_a_sale_that_is_raised_beyond_what_is_held_is_refused():
     assert isinstance(replace(account, quantity=D(10)), Placed)
 
 
+def test_two_sales_that_together_sell_more_than_is_held_are_refused_when_one_is_raised():
+    """Both may fill, and what is beyond the position would be sold short."""
+    account = Account()
+    account.hold("KO", 10)
+    account.working(sell(6, limit="101.00"))
+    other = account.working(sell(3, limit="102.00")).order_id
+    refused = replace(account, other, quantity=D(5))
+    assert isinstance(refused, Rejection)
+    assert refused.rule is Rule.SELL_WITHIN_HELD
+    assert isinstance(replace(account, other, quantity=D(4)), Placed)
+
+
 def test_while_orders_are_reduced_only_changes_that_take_risk_away_leave():
     account = resting()
     account.hold("PEP", 5)

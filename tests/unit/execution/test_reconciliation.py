@@ -64,6 +64,15 @@ def test_a_corporate_action_explains_a_difference_only_if_it_makes_it_up_exactly
     assert found.cause == ("split (entry a1: 5 shares)" if named == "yes" else "")
 
 
+@pytest.mark.parametrize("there", ["filled", "canceled", "expired"])
+def test_an_order_that_has_ended_here_and_there_is_nobody_else_s(there):
+    """However each side calls the end; only what is open there and ended here may still trade."""
+    ended = {"o1": ours(OrderStatus.CANCELED)}
+    assert differences({"orders": ended}, {"orders": [seen_order("o1", 10, status=there)]}) == []
+    working = {"orders": [seen_order("o1", 10)]}
+    assert differences({"orders": ended}, working) == [(BreakKind.FOREIGN_ORDER, "o1")]
+
+
 def differences(books: dict, statement: dict, cash: int = 1000) -> list[tuple[BreakKind, str]]:
     held = {symbol: D(quantity) for symbol, quantity in books.get("positions", {}).items()}
     found = compare(

@@ -174,6 +174,24 @@ def test_a_symbol_outside_the_universe_has_a_sector_too():
     assert books.sector_worst["Unknown"] == 100
 
 
+def test_a_fill_tells_the_price_of_a_position_that_had_none():
+    books = portfolio()
+    books.adopt("KO", D(10), D(1000))
+    assert books.unmarked == {"KO"}
+    hold(books, "KO", "1", "105")
+    assert books.unmarked == set()
+    assert books.market_value == 11 * 105
+
+
+def test_books_that_are_in_use_are_not_taken_over():
+    """What was traded or promised meanwhile would be lost."""
+    books = portfolio()
+    books.reserve("o1", "KO", D(10), D(100))
+    with pytest.raises(ValueError, match="before anything was traded or reserved"):
+        books.take_over((), cash=D(5), fees=ZERO)
+    assert (books.cash, books.gross_worst) == (D(100_000), D(1000))
+
+
 def test_deposits_and_withdrawals_are_no_result():
     books = portfolio("1000")
     books.move_cash(D("500.25"))

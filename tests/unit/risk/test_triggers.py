@@ -498,6 +498,19 @@ def test_limit_orders_fill_at_their_own_price_and_are_no_slippage():
     assert not account.kill_switch.is_active()
 
 
+def test_the_average_cost_is_that_of_the_latest_fills():
+    """A bad fill of last week does not hide among the good ones for ever, and neither does a lucky one."""
+    for old in (D(100), D(-100)):
+        average = AverageCost(2)
+        average.add(old, D(5000))
+        assert average.basis_points() is None
+        for cost in (D(1), D(3)):
+            average.add(cost, D(10_000))
+        assert average.basis_points() == D(2)
+        assert average.is_within(D(2))
+        assert not average.is_within(D("1.99"))
+
+
 # -- feed, clock, broker -----------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,15 @@ def test_an_account_that_trades_meanwhile_hides_no_difference_and_is_told_of_it_
     assert scene.book.open[BreakKind.CASH, "cash"][0].theirs == "796.80", "what is shown is of now"
 
 
+def test_a_difference_that_was_gone_in_between_begins_anew():
+    """A fill that our books take a moment later than the broker's is no break, however often that happens."""
+    scene = Scene()
+    for _ in range(3):
+        scene.look("1000.00", "996.80")
+        scene.book.judge([], full=True)
+    assert scene.told == []
+
+
 def test_a_difference_that_grows_is_told_again():
     scene = Scene()
     for theirs in ("996.80", "996.80", "990.00", "990.00"):

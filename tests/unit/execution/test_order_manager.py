@@ -670,6 +670,15 @@ def test_a_stranger_s_order_halts_everything():
         account.submit(buy(1))
 
 
+def test_a_stranger_s_order_stops_more_than_was_stopped_before():
+    """An account that is winding down may still send exits; whose they would be is not known any more."""
+    account = Account()
+    account.kill_switch.activate("winding down", level=HaltLevel.REDUCING)
+    account.broker.accept("not-ours")
+    assert account.kill_switch.level is HaltLevel.HALTED
+    assert "not-ours" in account.kill_switch.reason
+
+
 # -- cancelling -----------------------------------------------------------------------------------------------------
 
 

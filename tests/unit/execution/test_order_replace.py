@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from quant_trading_system.app.decision_record import decision_record
@@ -198,6 +199,16 @@ def test_a_second_replace_is_refused_until_the_first_is_settled():
         replace(account, quantity=D(13))
     assert replace(account, NEW, quantity=D(13)) == Placed("run-1-0.r2", S.WORKING)
     assert account.reserved == {"run-1-0.r2": D(13)}
+
+
+def test_an_order_in_dollars_is_not_replaced():
+    """How many shares it will buy is not known, so neither is what the change would leave."""
+    account = Account()
+    order = buy(1).with_id("dollars")
+    dollars = account.working(msgspec.structs.replace(order, quantity=None, notional=D(500))).order_id
+    with pytest.raises(NotReplaceable, match="an order in dollars has no quantity yet"):
+        replace(account, dollars, quantity=D(2))
+    assert account.broker.replacements == []
 
 
 def test_unknown_finished_and_cancelled_orders_are_not_replaced():

@@ -881,6 +881,8 @@ PRICED = (OF_EQUITY - {Rule.ACCOUNT_KNOWN}) | {
     Rule.STRATEGY_VALUE,
 }
 """Rules that value the order."""
+QUOTED = {Rule.MAX_QUOTE_DEVIATION, Rule.MAX_SPREAD, Rule.PRICE_COLLAR}
+"""Rules that hold it against the quote."""
 
 
 def refusals(given: str) -> set[Rule]:
@@ -901,7 +903,7 @@ def test_without_equity_every_share_of_it_refuses(cash: str) -> None:
 @pytest.mark.parametrize("quote", ["none", "NaN/100", "100/NaN", "Infinity/100", "0/100", "101/100"])
 @pytest.mark.control("gate")
 def test_without_a_usable_price_every_rule_that_values_the_order_refuses(quote: str) -> None:
-    assert refusals(f"{GENEROUS} quote={quote}") >= PRICED
+    assert refusals(f"{GENEROUS} quote={quote}") >= PRICED | QUOTED
 
 
 def test_whole_numbers_are_whole_also_as_soft_limits_of_what_is_off():

@@ -163,6 +163,15 @@ def test_other_rules_for_a_reset_leave_the_list_of_who_may_as_it_is(path):
     assert switch(path).state.policy.persons == 2
 
 
+def test_a_process_that_learns_who_may_reset_goes_by_that(path):
+    kill_switch = switch(path)
+    kill_switch.govern(["ann"], ResetPolicy())
+    kill_switch.activate("a test")
+    with pytest.raises(ResetRefused, match="eve is not on the list"):
+        kill_switch.reset("eve", "please")
+    assert switch(path).state.authorized == ("ann",)
+
+
 def test_an_unreadable_latch_is_reset_only_by_those_whom_the_engine_was_told(path):
     """The list that the latch kept is lost with it."""
     path.parent.mkdir()

@@ -146,6 +146,16 @@ def test_when_the_dearest_order_has_filled_the_others_are_valued_at_their_own_pr
     assert books.buying == 1000
 
 
+def test_sales_that_have_ended_leave_no_dollars_behind():
+    books = portfolio()
+    for number in range(3):
+        books.reserve(f"o{number}", "KO", D(-10), D(100))
+    assert books.selling == 3000
+    for number in range(3):
+        books.release(f"o{number}", "KO")
+    assert books.selling == 0
+
+
 def test_room_that_was_given_back_can_be_taken_again_once():
     """An order that turned out to be alive after all."""
     books = portfolio()

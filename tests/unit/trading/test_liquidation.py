@@ -22,6 +22,7 @@ from quant_trading_system.risk.latch import FileLatch
 from quant_trading_system.trading.closing import BY
 from quant_trading_system.trading.liquidation import HaltProcedure, emergency_liquidate
 from tests.support.desk import Account, limits_with
+from tests.support.market import NOON
 from tests.support.orders import buy, sell
 
 D = Decimal
@@ -507,6 +508,7 @@ def test_an_emergency_liquidation_ends_flat():
     assert _liquidate(account) is True
     assert (account.portfolio.positions, account.orders.open_orders()) == ({}, [])
     assert (account.kill_switch.level, account.kill_switch.state.by) == (FLATTENING, "ann")
+    assert account.clock.now() - NOON < timedelta(seconds=5)  # whoever waits for it is told at once
 
 
 def test_an_emergency_liquidation_that_does_not_get_through_says_so_and_can_be_repeated():

@@ -15,7 +15,7 @@ from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.journal.entry import chained, genesis
 from quant_trading_system.journal.keys import key_from_seed
-from quant_trading_system.journal.store import MemoryJournal
+from quant_trading_system.journal.store import LateJournal, MemoryJournal
 
 AT = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
 KEY = bytes(32)
@@ -71,13 +71,15 @@ def test_time_may_repeat_and_go_back_because_entries_replay_by_number():
     assert [entry.at for entry in journal.entries()] == [moved(5).at, moved(5).at, moved(1).at]
 
 
+@pytest.mark.parametrize("kind", [MemoryJournal, LateJournal])
 @pytest.mark.parametrize("cause", [0, -1, 2, 3])
-def test_only_an_earlier_entry_can_be_a_cause(cause):
-    journal = MemoryJournal()
+def test_only_an_earlier_entry_can_be_a_cause(cause, kind):
+    journal = kind()
     journal.append(moved(1))
     with pytest.raises(JournalError, match=f"entry 2 cannot be caused by entry {cause}"):
         journal.append(moved(2), cause=cause)
     assert journal.head[0] == 1
+    assert journal.append(moved(2), cause=1) == 2
 
 
 def test_a_refused_event_leaves_no_trace():
@@ -107,8 +109,9 @@ def test_entries_are_read_from_a_number_on_and_by_kind():
     assert [journal.entry(seq) for seq in (0, 6, -1)] == [None, None, None]
 
 
-def test_about_an_order_are_its_entries_and_the_signal_behind_the_first():
-    journal = MemoryJournal()
+@pytest.mark.parametrize("kind", [MemoryJournal, LateJournal])
+def test_about_an_order_are_its_entries_and_the_signal_behind_the_first(kind):
+    journal = kind()
     signal = Signal(symbol="KO", direction=Direction.LONG, at=AT)
     spoken = journal.append(SignalEvent(at=AT, signal=signal))
     between = journal.append(moved(1), cause=spoken)

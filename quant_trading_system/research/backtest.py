@@ -197,6 +197,8 @@ class Backtest:
         if step.kind is _OPEN:
             self._system.engine.open_day()
             self._venue.open_session(step.at)
+        if self._venue.symbols_with_orders():
+            self._system.engine.mark_positions()  # a report may come at once, and is judged at the prices of its step
         self._show_quotes()
 
     def _show_quotes(self) -> None:

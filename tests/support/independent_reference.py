@@ -48,6 +48,7 @@ class Losses:
     Attributes:
         at_once: a part of the highest equity within `RAPIDLY`.
         in_a_row: losing round trips.
+        slippage: basis points, on average of the latest `fills` of market orders.
     """
 
     of_day: Fraction = Fraction(1)
@@ -56,6 +57,8 @@ class Losses:
     of_month: Fraction = Fraction(1)
     at_once: Fraction = Fraction(1)
     in_a_row: int = 1000
+    slippage: Fraction = Fraction(10_000)
+    fills: int = 20
 
 
 class Watch:
@@ -66,6 +69,7 @@ class Watch:
         self._day = self._week = self._month = self._closing = cash
         self._today: date | None = None
         self._latest: deque[tuple[int, Fraction]] = deque()
+        self._slipped: deque[tuple[Fraction, Fraction]] = deque(maxlen=losses.fills)
 
     def begin_day(self, day: date) -> None:
         """It opens, perhaps in a new week or month."""
@@ -79,6 +83,12 @@ class Watch:
     def end_bar(self, equity: Fraction) -> None:
         """The next day begins with it, if this bar was the last of its day."""
         self._closing = equity
+
+    def see(self, order: Sent, fill: Fill) -> None:
+        """What a market order has cost beyond the quote at which it was judged."""
+        if order.want.kind == "market" and order.want.time_in_force != "cls":
+            cost = (fill.price - order.price) * fill.side * fill.quantity
+            self._slipped.append((cost, order.price * fill.quantity))
 
     def is_beyond(self, at: int, equity: Fraction, in_a_row: int) -> bool:
         """More than one of the losses has been made."""
@@ -95,7 +105,10 @@ class Watch:
             (self.peak, losses.from_peak),
             (highest, losses.at_once),
         )
-        return any(base - equity > part * base for base, part in bases) or in_a_row > losses.in_a_row
+        if in_a_row > losses.in_a_row or any(base - equity > part * base for base, part in bases):
+            return True
+        cost, value = (sum(numbers) for numbers in zip(*self._slipped, strict=True)) if self._slipped else (0, 0)
+        return len(self._slipped) == losses.fills and cost * 10_000 > losses.slippage * value
 
 
 ANY_LOSS = Losses()
@@ -217,6 +230,7 @@ class Reference:
                     if other is not order and other.is_open and not is_last:
                         other.size -= fill.quantity
                 self.books.book(fill)
+                self.watch.see(order, fill)
         return bool(heard)
 
     def _judge(self) -> None:

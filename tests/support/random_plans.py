@@ -257,6 +257,28 @@ def random_terms(chance: Random, history: PriceHistory) -> Terms:
     return Terms({symbol: lot for symbol, lot in lots.items() if lot >= 1 or symbol in fractionable}, fractionable)
 
 
+SHIPPED = Limits(
+    position=Fraction("0.1"),
+    sector=Fraction("0.3"),
+    gross=Fraction(1),
+    power=Fraction(1),
+    position_shares=Fraction(10**6),
+    positions=20,
+    least=Fraction(1),
+    most=Fraction(10**6),
+    shares=Fraction(10**5),
+    open_of_symbol=5,
+    open_orders=250,
+    orders_a_minute=300,
+    dollars_a_minute=Fraction(10**7),
+    orders_a_day=5000,
+    dollars_a_day=Fraction(5 * 10**7),
+    collar=Fraction("0.05"),
+    spread=Fraction("0.02"),
+)
+"""As docs/risk-limits.md lists them."""
+
+
 def random_limits(chance: Random, history: PriceHistory) -> Limits:
     """A few of the limits are in the way of some orders."""
 
@@ -264,7 +286,10 @@ def random_limits(chance: Random, history: PriceHistory) -> Limits:
         return Fraction(chance.choice(limits)) if chance.random() < 0.12 else None
 
     gross = some("0.1", "0.5", "1", "2") or Fraction(chance.choice((1, 4)))
-    if chance.random() < 0.25:
+    kind = chance.random()
+    if kind < 0.15:
+        return SHIPPED
+    if kind < 0.35:
         apart = {symbol: symbol for symbol in history.symbols}
         return Limits(gross=gross, power=Fraction(4), settled_only=True, sectors=apart)
     return Limits(
@@ -297,9 +322,13 @@ def random_limits(chance: Random, history: PriceHistory) -> Limits:
 def random_losses(chance: Random) -> Losses:
     """Two kinds of loss that may soon be too large; the others are out of the way."""
     small = {name: Fraction(chance.choice((1, 3, 10, 50)), 10_000) for name in _LOSSES}
-    kinds = chance.sample([*_LOSSES, "in_a_row"], 2)
-    in_a_row = chance.randrange(1, 6) if "in_a_row" in kinds else 1000
-    return Losses(**{name: small[name] for name in _LOSSES if name in kinds}, in_a_row=in_a_row)
+    kinds = chance.sample([*_LOSSES, "in_a_row", "slippage"], 2)
+    return Losses(
+        **{name: small[name] for name in _LOSSES if name in kinds},
+        in_a_row=chance.randrange(1, 6) if "in_a_row" in kinds else 1000,
+        slippage=Fraction(chance.choice((1, 3, 10))) if "slippage" in kinds else Fraction(10_000),
+        fills=chance.choice((5, 10, 20)),
+    )
 
 
 _LOSSES = ("of_day", "from_peak", "of_week", "of_month", "at_once")

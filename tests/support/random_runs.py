@@ -44,7 +44,6 @@ LOOSE = {
     "correlation_min_observations": 5,
     **dict.fromkeys(("max_correlation", "max_rejection_rate"), Decimal(1)),
     "max_quote_deviation_pct": Decimal("0.9"),
-    "max_slippage_bps": Decimal(10_000),
 }
 KEYS = {
     "position": "max_position_pct",
@@ -74,6 +73,8 @@ KEYS = {
     "of_month": "max_monthly_loss_pct",
     "at_once": "max_rapid_loss_pct",
     "in_a_row": "max_consecutive_losses",
+    "slippage": "max_slippage_bps",
+    "fills": "slippage_fills",
 }
 """What the fields of `Limits` and `Losses` are called in a limits file."""
 NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "duplicate_window_s", "max_order_adv_pct", "max_participation_pct"}

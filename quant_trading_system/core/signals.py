@@ -60,8 +60,10 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     execution: str = ""
 
     def __post_init__(self) -> None:
-        _require_share(self, "strength", ONE)
-        _require_share(self, "confidence", ONE)
+        if self.strength is not ONE:
+            _require_share(self, "strength", ONE)
+        if self.confidence is not ONE:
+            _require_share(self, "confidence", ONE)
         if self.weight is not None:
             _require_share(self, "weight", MAX_WEIGHT)
         if self.stop_price is not None:

@@ -89,9 +89,15 @@ class HistoryView:
         """
         return self._history.closes_as_float()[self._last(n), self._history.column_of(symbol)].copy()
 
-    def all_closes(self) -> Floats:
-        """All closes known by now: float64 [len, N] for statistics, NaN where a bar is missing."""
-        return self._history.closes_as_float()[: self._end].copy()
+    def all_closes(self, n: int | None = None) -> Floats:
+        """The last `n` closes of all symbols: float64 [n, N] for statistics, NaN where a bar is missing.
+
+        Shorter than `n` while the past is; without `n`, the whole past.
+
+        Raises:
+            MarketDataError: `n` is below 1.
+        """
+        return self._history.closes_as_float()[self._last(n)].copy()
 
     def returns(self, n: int | None = None) -> Floats:
         """The last `n` simple returns of all symbols: float64 [n, N], as `PriceHistory.returns`.

@@ -9,6 +9,7 @@ import msgspec
 from quant_trading_system.core.exceptions import StrategyError
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Signal
+from quant_trading_system.core.wording import LONGEST_REASON, printable
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.trading.algo_planning import EXECUTIONS
 from quant_trading_system.trading.strategy import Strategy
@@ -42,6 +43,14 @@ def understood(strategy: Strategy, wanted: object) -> list[Wish]:
             )
         wishes.append(wish)
     return wishes
+
+
+def spoken_by(signal: Signal, strategy: str) -> Signal:
+    """The signal as one of that strategy, with a reason that fits into a record."""
+    reason = printable(signal.reason)[:LONGEST_REASON]
+    if signal.source == strategy and signal.reason == reason:
+        return signal
+    return msgspec.structs.replace(signal, source=strategy, reason=reason)
 
 
 def signed_by(order: Order | ParentOrder, strategy: str) -> Order | ParentOrder:

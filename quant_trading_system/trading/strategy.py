@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from quant_trading_system.core.exceptions import MarketDataError, StrategyError
@@ -57,7 +58,7 @@ class MarketView:
         self.bar = bar
         self.symbols = history.symbols
 
-    @property
+    @cached_property
     def now(self) -> datetime:
         """The end of the bar, UTC."""
         return self._history.now
@@ -95,9 +96,12 @@ class MarketView:
         """How many bars are known by now, those from before this run included."""
         return len(self._history)
 
-    def all_closes(self) -> NDArray[np.float64]:
-        """All closes known by now, shape [known_bars, symbols], for statistics; NaN where a bar is missing."""
-        return self._history.all_closes()
+    def all_closes(self, bars: int | None = None) -> NDArray[np.float64]:
+        """The last `bars` closes of all symbols or fewer, shape [bars, symbols]; NaN where a bar is missing.
+
+        Without `bars` all that are known: a copy that grows with every bar.
+        """
+        return self._history.all_closes(bars)
 
     def returns(self, bars: int) -> NDArray[np.float64]:
         """The last `bars` simple returns of all symbols or fewer, shape [bars, symbols]."""

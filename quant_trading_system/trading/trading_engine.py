@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-import msgspec
-
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.command import LONGEST_NAME
 from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
@@ -19,7 +17,6 @@ from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOr
 from quant_trading_system.core.operator_events import StrategySwitched
 from quant_trading_system.core.orders import EXTERNAL, Order
 from quant_trading_system.core.signals import Signal
-from quant_trading_system.core.wording import LONGEST_REASON, printable
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
@@ -33,7 +30,7 @@ from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_book import RiskBook
 from quant_trading_system.trading.algo_desk import AlgoDesk
-from quant_trading_system.trading.answers import Answer, Wish, signed_by, understood
+from quant_trading_system.trading.answers import Answer, Wish, signed_by, spoken_by, understood
 from quant_trading_system.trading.failures import failure
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.marking import Marking
@@ -269,7 +266,7 @@ class TradingEngine:
             if not isinstance(wish, Signal):
                 self._given.append(signed_by(wish, strategy.name))
                 continue
-            signal = msgspec.structs.replace(wish, source=strategy.name, reason=printable(wish.reason)[:LONGEST_REASON])
+            signal = spoken_by(wish, strategy.name)
             seq = self._signals.standing(signal)
             if seq is None:
                 seq = self._journal.append(SignalEvent(at=signal.at, signal=signal))

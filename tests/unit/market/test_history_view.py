@@ -131,9 +131,19 @@ def test_the_close_is_the_latest_one_known():
         HistoryView(history(), 1).close("PEP")
 
 
+def test_the_latest_closes_of_all_symbols_are_those_of_each():
+    view = HistoryView(history(), 5)
+    for bars in (1, 3, 6, 100):
+        asked = view.all_closes(bars)
+        assert asked.shape == (min(bars, 6), len(view.symbols))
+        for column, symbol in enumerate(view.symbols):
+            np.testing.assert_array_equal(asked[:, column], view.closes(symbol, bars))
+    np.testing.assert_array_equal(view.all_closes(), view.all_closes(6))
+
+
 def test_impossible_windows_are_refused():
     view = HistoryView(history(), 4)
-    for ask in (view.returns, lambda n: view.closes("KO", n), lambda n: view.bars("KO", n)):
+    for ask in (view.returns, view.all_closes, lambda n: view.closes("KO", n), lambda n: view.bars("KO", n)):
         for n in (0, -1, 2.0):
             with pytest.raises(MarketDataError, match=r"cannot be looked at|ask for at least 1"):
                 ask(n)

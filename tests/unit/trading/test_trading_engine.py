@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -35,13 +36,14 @@ from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import FileLatch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
+from quant_trading_system.trading.answers import spoken_by
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from quant_trading_system.trading.trading_engine import TradingEngine
 from tests.support.desk import Account, limits_with
 from tests.support.list_journal import ListJournal
-from tests.support.market import CALENDAR, moment
+from tests.support.market import CALENDAR, NOON, moment
 from tests.support.orders import buy
 from tests.support.scripted_broker import ScriptedBroker
 
@@ -152,6 +154,14 @@ def test_the_words_of_a_strategy_are_kept_in_one_printable_line():
     end_bar(account)
     assert account.journal.of(SignalEvent)[0].signal.reason == "up [2J and on"
     assert account.journal.of(StrategyStopped)[0].error.startswith("ValueError: a b (line ")
+
+
+def test_a_signal_is_kept_as_it_was_said_unless_its_source_or_reason_has_to_change():
+    """A strategy may repeat its wishes for hundreds of symbols at every bar; each copy would be checked again."""
+    said = Signal(symbol="KO", direction=Direction.LONG, at=NOON, source="calm", reason="up")
+    assert spoken_by(said, "calm") is said
+    assert spoken_by(said, "other") == msgspec.structs.replace(said, source="other")
+    assert spoken_by(msgspec.structs.replace(said, reason="u\np" * 400), "calm").reason == ("u p" * 400)[:500]
 
 
 def test_a_strategy_may_say_nothing():

@@ -91,7 +91,13 @@ def _in_words_of_the_command(message: str) -> str:
     return message
 
 
-_OPTIONS = {"sort=True": "--sort", "timezone=": "--timezone ", "symbol=": "--symbols ", "decimals=": "--decimals "}
+_OPTIONS = {
+    "sort=True": "--sort",
+    "timezone=": "--timezone ",
+    'symbol="': '--symbols "',  # and not the directories symbol=KO
+    "symbol= ": "--symbols ",
+    "decimals=": "--decimals ",
+}
 
 
 def chosen_span(history: PriceHistory, first: datetime | None, last: datetime | None) -> tuple[PriceHistory, int]:

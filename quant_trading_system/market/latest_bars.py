@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_FIRST_LOOK = 64
+"""Bars that are looked at first; of most symbols one of them is not missing."""
+
 
 class LatestBars:
     """Remembers how far it has looked, so that what a symbol that has gone left behind is not searched at every bar."""
@@ -20,8 +23,13 @@ class LatestBars:
         looked, latest = self._seen.get(column, (0, None))
         if end < looked:  # somebody looks back
             looked, latest = 0, None
-        (known,) = self._present[looked:end, column].nonzero()
-        if len(known):
-            latest = looked + known.item(-1)
+        last, rows = end, _FIRST_LOOK
+        while last > looked:
+            first = max(last - rows, looked)
+            (known,) = self._present[first:last, column].nonzero()
+            if len(known):
+                latest = first + known.item(-1)
+                break
+            last, rows = first, 2 * rows
         self._seen[column] = end, latest
         return latest

@@ -135,6 +135,7 @@ class SourceReader:
         self.source = source
         self._options = options
         self._is_daily: bool | None = None
+        self._rows: int | None = None
 
     def parts(self, *, places_only: bool) -> Iterator[Part]:
         """All rows in order.
@@ -143,10 +144,16 @@ class SourceReader:
             places_only: read no more of a Parquet file than times and symbols.
 
         Raises:
-            MarketDataError: the file cannot be read, or times and symbols have flaws.
+            MarketDataError: the file cannot be read, times and symbols have flaws, or there are not as many rows as
+                when it was read before.
         """
+        rows = 0
         for file, layout in self._files(places_only=places_only):
+            rows += len(file.cells)
             yield self._part(file, layout)
+        if self._rows not in (None, rows):
+            raise changed(self.source.name)
+        self._rows = rows
 
     def _files(self, *, places_only: bool) -> Iterator[tuple[PriceFile, Layout]]:
         if not self.source.is_parquet:
@@ -182,12 +189,20 @@ class SourceReader:
     def _symbols(self, file: PriceFile, layout: Layout, problems: Problems) -> tuple[tuple[str, ...], Integers]:
         named = self.source.symbol
         if layout.symbol is None:
-            return read_symbols(file, layout, self._options.symbol or named, problems)
+            given = None if self._options.symbol is None else self._options.symbol.upper()
+            if named is not None and given not in (None, named):
+                raise MarketDataError(f"{file.name} has bars of {named}, not of {given}")
+            return read_symbols(file, layout, given or named, problems)
         symbols, codes = read_symbols(file, layout, self._options.symbol, problems)
         problems.refuse_if_any()
         if named is not None and symbols != (named,):
             raise MarketDataError(f"{file.name} has bars of {', '.join(symbols[:10])}, not of {named} alone")
         return symbols, codes
+
+
+def changed(name: str) -> MarketDataError:
+    """The refusal of a file that is not what it was when its times and symbols were read."""
+    return MarketDataError(f"{name} changed while it was read; try again when nobody writes it")
 
 
 def kind_of(part: Part) -> Kind:

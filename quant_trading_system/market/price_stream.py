@@ -18,7 +18,7 @@ from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import Integers, PriceHistory
 from quant_trading_system.market.price_file import scan
 from quant_trading_system.market.price_grids import PriceGrids
-from quant_trading_system.market.price_parts import Kind, Part, SourceReader, kind_of
+from quant_trading_system.market.price_parts import Kind, Part, SourceReader, changed, kind_of
 from quant_trading_system.market.price_places import (
     Moment,
     refuse_moments,
@@ -159,7 +159,7 @@ class _Stream:
         times = np.searchsorted(stamps, part.stamps)
         known = set(part.symbols) <= self._numbers.keys() and times.max() < len(stamps)
         if not known or not np.array_equal(stamps[times], part.stamps):
-            raise MarketDataError(f"{part.file.name} changed while it was read; try again when nobody writes it")
+            raise changed(part.file.name)
         return times, np.array([self._numbers[symbol] for symbol in part.symbols], dtype=np.int64)
 
     def _require_new(self, part: Part, cells: Integers, grids: PriceGrids) -> None:

@@ -5,6 +5,7 @@ A latch that cannot be read is active. A latch file that was there once and is g
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -128,7 +129,8 @@ class FileLatch:
         draft = path.with_name(path.name + ".new")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(handle, content)
+            if os.write(handle, content) < len(content):  # the disk had room for a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._sync(handle)
         finally:
             os.close(handle)

@@ -62,3 +62,14 @@ def test_one_symbol_does_not_name_two_stocks(place):
     (place / "KO.csv").write_text(DAYS)
     with pytest.raises(MarketDataError, match=r"prices.csv: 2 problems, .*\n.*repeats line 2 of KO.csv"):
         chosen(place, "KO")
+
+
+def test_directories_with_a_symbol_in_their_name_are_told_as_they_are_called(place):
+    (place / "symbol=KO").mkdir()
+    (place / "symbol=KO" / "a.csv").write_text(DAYS)
+    assert chosen(place, "KO")[0].symbols == ("KO",)
+    with pytest.raises(MarketDataError, match=r"^symbol=KO/a.csv has bars of KO, not of PEP"):
+        chosen(place, "PEP")
+    (place / "symbol=KO" / "a.csv").write_text(DAYS.replace("60", "x"))
+    with pytest.raises(MarketDataError, match=r"^symbol=KO/a.csv: 1 problem"):
+        chosen(place)

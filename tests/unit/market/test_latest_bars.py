@@ -27,3 +27,19 @@ def test_what_was_looked_at_is_not_searched_again_as_time_goes_on():
     present[:] = False
     assert latest.of(0, 2) == latest.of(0, 3) == latest.of(0, 4) == 1
     assert latest.of(0, 1) is None, "who looks back is told what is there"
+
+
+def test_a_long_past_is_not_searched_for_a_bar_that_was_there_a_moment_ago():
+    """A live engine looks at a new history with every bar, and many symbols have none in this minute."""
+    seen: list[int] = []
+
+    class Watched(np.ndarray):
+        def __getitem__(self, key):
+            found = super().__getitem__(key)
+            seen.append(found.size)
+            return found
+
+    present = np.ones((100_000, 1), dtype=bool).view(Watched)
+    present[-3:] = False
+    assert LatestBars(present).of(0, 99_999) == 99_996
+    assert sum(seen) < 1_000

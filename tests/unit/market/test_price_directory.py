@@ -315,6 +315,34 @@ def test_files_that_change_while_they_are_read_are_refused(bars, place, monkeypa
         load_prices(place)
 
 
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(1, None)])
+def test_files_that_lose_rows_while_they_are_read_are_refused(place, monkeypatch, rows):
+    """A download begins to write them anew: its bars must not be missing without a word."""
+    days = [DAY, NEXT]
+    for symbol in ("KO", "PEP"):
+        (place / f"{symbol}.csv").write_text(HEAD + "".join(days))
+    read = price_parts.read_price_file
+    times: list[str] = []
+
+    def changing(path: Path, name: str):
+        times.append(name)
+        if times == ["KO.csv", "PEP.csv", "KO.csv", "PEP.csv"]:
+            path.write_text(HEAD + "".join(days[rows]))
+        return read(path, name)
+
+    monkeypatch.setattr(price_parts, "read_price_file", changing)
+    with pytest.raises(MarketDataError, match=r"PEP.csv changed while it was read"):
+        load_prices(place)
+
+
+def test_a_directory_that_names_its_symbol_is_not_called_by_another_one(place):
+    (place / "symbol=KO").mkdir()
+    (place / "symbol=KO" / "a.csv").write_text(HEAD + DAY)
+    assert load_prices(place, symbol="ko").symbols == ("KO",)
+    with pytest.raises(MarketDataError, match=r"symbol=KO/a.csv has bars of KO, not of PEP"):
+        load_prices(place, symbol="PEP")
+
+
 def test_names_with_the_signs_of_patterns_are_taken_as_they_are(bars, tmp_path):
     place = tmp_path / "a[1]*=b"
     place.mkdir()

@@ -180,6 +180,18 @@ def test_an_unreadable_latch_is_reset_only_by_those_whom_the_engine_was_told(pat
         switch(path, authorized_resetters=["ann"]).reset("eve", "it looks fine")
 
 
+def test_half_a_latch_does_not_take_the_place_of_a_whole_one(path, monkeypatch):
+    """With the list of who may reset, for instance: a disk that is almost full takes a part, and says nothing."""
+    halted = switch(path, authorized_resetters=("ann",))
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr("os.write", lambda handle, content: write(handle, content[:40]))
+        with pytest.raises(KillSwitchIncomplete, match="No space left"):
+            halted.activate("a loss")
+    assert halted.is_active()
+    assert switch(path).state.authorized == ("ann",)
+
+
 HOSTILE = [
     ("two\nlines", "two lines"),
     ("carriage\r\nreturn", "carriage return"),

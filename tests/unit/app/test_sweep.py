@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -115,6 +116,12 @@ def test_processes_are_copies_of_one_that_has_imported_and_done_nothing(plan, pr
     assert {parent for _, parent, _ in told}.isdisjoint({str(os.getpid()), *(process for process, _, _ in told)})
     assert len({parent for _, parent, _ in told}) == 1
     assert {knows_polars for _, _, knows_polars in told} == {"False"}  # it would start threads
+
+
+@pytest.mark.parametrize(("system", "method"), [("linux", "forkserver"), ("darwin", "spawn")])
+def test_no_process_is_a_copy_of_this_one(monkeypatch, system, method):
+    monkeypatch.setattr(pools, "sys", SimpleNamespace(platform=system))
+    assert pools._clean_start().get_start_method() == method
 
 
 def test_what_processes_are_copied_from_has_no_threads():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -112,7 +113,7 @@ def test_processes_are_copies_of_one_that_has_imported_and_done_nothing(plan, pr
     plan = replace(plan, source=StrategySource("started.py", STARTED_BY), params=("number=0:7",))
     sweep = Sweep(plan, prices)
     result = sweep.run(Processes(sweep.work, prices, jobs=2, directory=tmp_path / "two"), tmp_path / "two")
-    told = [one.error.split()[-3:] for one in result.outcomes]
+    told = [re.search(r"(\d+) (\d+) (True|False)", one.error).groups() for one in result.outcomes]
     assert {parent for _, parent, _ in told}.isdisjoint({str(os.getpid()), *(process for process, _, _ in told)})
     assert len({parent for _, parent, _ in told}) == 1
     assert {knows_polars for _, _, knows_polars in told} == {"False"}  # it would start threads

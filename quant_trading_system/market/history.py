@@ -344,9 +344,9 @@ class PriceHistory:
         return PriceHistory(symbols, axis, pick(self.close_micros), pick(self.present), *optional)
 
 
-def as_floats(close_micros: Integers, present: NDArray[np.bool_]) -> Floats:
-    """Closes in dollars for statistics: float64 [T, N], NaN where a bar is missing."""
-    return np.where(present, close_micros / MICROS, np.nan)
+def as_floats(micros: Integers, present: NDArray[np.bool_]) -> Floats:
+    """Prices in dollars for statistics: float64 of the same shape, NaN where a bar is missing."""
+    return np.where(present, micros / MICROS, np.nan)
 
 
 def simple_returns(closes: Floats) -> Floats:

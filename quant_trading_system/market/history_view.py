@@ -17,6 +17,7 @@ from quant_trading_system.market.history import (
     Floats,
     Integers,
     PriceHistory,
+    as_floats,
     simple_returns,
 )
 from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
@@ -88,6 +89,40 @@ class HistoryView:
             MarketDataError: the symbol is not in the history, or `n` is below 1.
         """
         return self._history.closes_as_float()[self._last(n), self._history.column_of(symbol)].copy()
+
+    def opens(self, symbol: str, n: int | None = None) -> Floats:
+        """The last `n` opening prices, as `closes`.
+
+        Raises:
+            MarketDataError: as `closes`, or only closes are known.
+        """
+        return self._prices(self._history.open_micros, symbol, n)
+
+    def highs(self, symbol: str, n: int | None = None) -> Floats:
+        """The last `n` highest prices, as `opens`."""
+        return self._prices(self._history.high_micros, symbol, n)
+
+    def lows(self, symbol: str, n: int | None = None) -> Floats:
+        """The last `n` lowest prices, as `opens`."""
+        return self._prices(self._history.low_micros, symbol, n)
+
+    def volumes(self, symbol: str, n: int | None = None) -> Floats:
+        """The shares traded in the last `n` bars, oldest first: float64 [n], NaN where a bar or its volume is missing.
+
+        Raises:
+            MarketDataError: as `closes`, or no volumes are known.
+        """
+        history, rows, column = self._history, self._last(n), self._history.column_of(symbol)
+        if history.volume is None:
+            raise MarketDataError("no volumes are known; give prices that have a column `volume`")
+        shares = history.volume[rows, column]
+        return np.where(history.present[rows, column] & (shares != UNKNOWN_VOLUME), shares, np.nan)
+
+    def _prices(self, micros: Integers | None, symbol: str, n: int | None) -> Floats:
+        rows, column = self._last(n), self._history.column_of(symbol)
+        if micros is None:
+            raise MarketDataError("only closes are known; give prices that have columns `open`, `high` and `low`")
+        return as_floats(micros[rows, column], self._history.present[rows, column])
 
     def all_closes(self, n: int | None = None) -> Floats:
         """The last `n` closes of all symbols: float64 [n, N] for statistics, NaN where a bar is missing.

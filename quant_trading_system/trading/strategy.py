@@ -91,6 +91,30 @@ class MarketView:
         """The last `bars` closes or fewer, oldest first, for statistics; NaN where a bar is missing."""
         return self._history.closes(symbol, bars)
 
+    def opens(self, symbol: str, bars: int) -> NDArray[np.float64]:
+        """The last `bars` opening prices or fewer, as `closes`.
+
+        Raises:
+            MarketDataError: only closes are known.
+        """
+        return self._history.opens(symbol, bars)
+
+    def highs(self, symbol: str, bars: int) -> NDArray[np.float64]:
+        """The last `bars` highest prices or fewer, as `opens`."""
+        return self._history.highs(symbol, bars)
+
+    def lows(self, symbol: str, bars: int) -> NDArray[np.float64]:
+        """The last `bars` lowest prices or fewer, as `opens`."""
+        return self._history.lows(symbol, bars)
+
+    def volumes(self, symbol: str, bars: int) -> NDArray[np.float64]:
+        """Shares traded in the last `bars` bars or fewer, oldest first; NaN where a bar or its volume is missing.
+
+        Raises:
+            MarketDataError: no volumes are known.
+        """
+        return self._history.volumes(symbol, bars)
+
     @property
     def known_bars(self) -> int:
         """How many bars are known by now, those from before this run included."""

@@ -3,6 +3,7 @@
 import inspect
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis
 
@@ -53,6 +55,8 @@ def everything(view):
         for window in (None, 1, 3, 10_000):
             answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
             answers[f"returns {window}"] = view.returns(window).tolist()
+            for name in ("opens", "highs", "lows", "volumes"):
+                answers[f"{name} {symbol} {window}"] = getattr(view, name)(symbol, window).tolist()
     answers["close KO"] = view.close("KO")
     answers["all closes"] = view.all_closes().tolist()
     return repr(answers) + repr(view) + str(len(view))
@@ -68,7 +72,8 @@ def test_no_answer_depends_on_the_future(index):
 def test_every_question_of_a_view_is_asked_by_the_test_above():
     public = {name for name in dir(HistoryView) if not name.startswith("_")}
     numbers = {"all_closes", "bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar", "returns"}
-    assert public == numbers | {"date", "now", "session_volumes", "symbols"}
+    columns = {"opens", "highs", "lows", "volumes"}
+    assert public == numbers | columns | {"date", "now", "session_volumes", "symbols"}
 
 
 def test_volumes_of_sessions_are_the_same_however_often_they_are_asked_for():
@@ -141,9 +146,37 @@ def test_the_latest_closes_of_all_symbols_are_those_of_each():
     np.testing.assert_array_equal(view.all_closes(), view.all_closes(6))
 
 
+@pytest.mark.parametrize("name", ["opens", "highs", "lows", "volumes"])
+def test_the_other_columns_of_bars_are_those_of_the_exact_bars(name):
+    view = HistoryView(history(), 6)
+    for symbol, bars in (("KO", 3), ("KO", 100), ("PEP", 5)):
+        asked = getattr(view, name)(symbol, bars)
+        assert len(asked) == min(bars, len(view))
+        exact = [float(getattr(bar, name[:-1])) for bar in view.bars(symbol, bars)]
+        assert asked[~np.isnan(asked)].tolist() == exact
+        np.testing.assert_array_equal(np.isnan(asked), np.isnan(view.closes(symbol, bars)))
+    asked[:] = 0  # a copy
+    assert np.nansum(getattr(view, name)("KO", 3)) > 0
+
+
+def test_columns_that_are_not_known_are_refused_and_unknown_volumes_are_missing():
+    whole = history()
+    bare = HistoryView(PriceHistory(whole.symbols, whole.axis, whole.close_micros, whole.present), 6)
+    for name in ("opens", "highs", "lows"):
+        with pytest.raises(MarketDataError, match="only closes are known; give prices that have columns"):
+            getattr(bare, name)("KO", 3)
+    with pytest.raises(MarketDataError, match="no volumes are known"):
+        bare.volumes("KO", 3)
+    volume = np.full(whole.close_micros.shape, 700)
+    volume[5] = UNKNOWN_VOLUME
+    partly = PriceHistory(whole.symbols, whole.axis, whole.close_micros, whole.present, volume=volume)
+    np.testing.assert_array_equal(HistoryView(partly, 6).volumes("KO", 3), [700, np.nan, 700])
+
+
 def test_impossible_windows_are_refused():
     view = HistoryView(history(), 4)
-    for ask in (view.returns, view.all_closes, lambda n: view.closes("KO", n), lambda n: view.bars("KO", n)):
+    of_one = [partial(getattr(view, name), "KO") for name in ("closes", "opens", "highs", "lows", "volumes", "bars")]
+    for ask in (view.returns, view.all_closes, *of_one):
         for n in (0, -1, 2.0):
             with pytest.raises(MarketDataError, match=r"cannot be looked at|ask for at least 1"):
                 ask(n)

@@ -402,6 +402,16 @@ def test_what_a_strategy_sees_are_its_own_copies():
     assert views[0].close("KO") == 100
 
 
+def test_a_strategy_sees_whole_bars():
+    steps = HISTORY.close_micros
+    whole = PriceHistory(
+        HISTORY.symbols, HISTORY.axis, steps, HISTORY.present, steps, steps + 500_000, steps - 250_000, steps // 1000
+    )
+    view = MarketView(HistoryView(whole, MONDAY), Account().portfolio, "mine", 1)
+    assert (view.opens("KO", 1), view.highs("KO", 1), view.lows("KO", 1)) == (100.0, 100.5, 99.75)
+    assert view.volumes("KO", 1) == 100_000
+
+
 def test_the_words_of_a_strategy_make_exact_signals():
     view = MarketView(HistoryView(HISTORY, MONDAY), Account().portfolio, "mine", 1)
     signal = view.long("KO", weight="0.05", stop_price=95, confidence="0.9", lasts=timedelta(days=1))

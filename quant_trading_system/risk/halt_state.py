@@ -165,7 +165,7 @@ class LatchState(msgspec.Struct, frozen=True, kw_only=True):
         if not before.level:
             is_new = wanted.activation > before.activation
             number = wanted.activation if is_new else self.next_activation(wanted.scope)
-            return self.with_halt(msgspec.structs.replace(wanted, activation=number))
+            return self.with_halt(msgspec.structs.replace(wanted, activation=number, approvals=()))
         known = wanted.reason in before.reason
         rises = wanted.level > before.level
         merged = msgspec.structs.replace(

@@ -14,7 +14,14 @@ _LONGEST_NAME = 100
 def failure(error: Exception) -> str:
     """Kind and words of an error in one line, and the line of the strategy's file in which it arose."""
     place = _place_of(error.__traceback__)
-    return one_line(f"{type(error).__name__}: {error}", LONGEST_REASON - len(place)) + place
+    return one_line(f"{type(error).__name__}: {_words_of(error)}", LONGEST_REASON - len(place)) + place
+
+
+def _words_of(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception as wordless:  # noqa: BLE001 - its author wrote __str__, too: the strategy fails, not the engine
+        return f"it has no words, for its __str__ fails with {type(wordless).__name__}"
 
 
 def _place_of(traceback: TracebackType | None) -> str:

@@ -13,7 +13,7 @@ from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchE
 from quant_trading_system.core.exceptions import ConfigurationError, ResetPending, ResetRefused
 from quant_trading_system.core.halt_events import ResetApproved
 from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
-from quant_trading_system.risk.halt_state import Halt, ResetPolicy
+from quant_trading_system.risk.halt_state import Halt, LatchState, ResetApproval, ResetPolicy
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.risk.latch import STOP_FILE, FileLatch, MemoryLatch
 from quant_trading_system.risk.reset import APPROVAL_LASTS, Cause, ResetWish, cause_obstacles, dirt_obstacles, policy_of
@@ -81,6 +81,15 @@ def test_the_same_alarm_again_keeps_an_approval_and_a_worse_halt_voids_it():
     assert [approval.by for approval in shop.engine.standing().approvals] == ["ann"]
     shop.engine.activate("a test", level=HaltLevel.FLATTENING)
     assert shop.engine.standing().approvals == ()
+
+
+def test_an_approval_is_not_kept_for_a_halt_that_only_this_process_knows():
+    """It was given to what stood in the latch, and that was lifted."""
+    approved = ResetApproval(by="ann", at=NOON.isoformat())
+    alone = LatchState(level=HaltLevel.HALTED, reason="a test", activation=2, approvals=(approved,))
+    assert LatchState(activation=2).joined(alone).halt_of().approvals == ()
+    assert LatchState(activation=2).joined(alone).activation == 3
+    assert alone.joined(alone) == alone
 
 
 def test_an_approval_ends_after_a_day():

@@ -63,3 +63,15 @@ def test_an_answer_that_is_no_list_says_so():
     for answer in (42, "buy", object(), 1.5):
         words = told(lambda answer=answer: understood(Single(), answer))
         assert "yield what is wanted, or return it in a list" in words, answer
+
+
+def test_an_error_that_cannot_say_what_it_is_stops_its_strategy_and_not_the_engine():
+    class Wordless(Exception):
+        def __str__(self) -> str:
+            return self.args[0]["message"]
+
+    def calls():
+        raise Wordless({"code": 42})
+
+    words = "Wordless: it has no words, for its __str__ fails with KeyError"
+    assert told(calls) == f"{words} (line {line_of(calls)} of {HERE})"

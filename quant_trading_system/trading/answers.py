@@ -21,14 +21,14 @@ Answer = tuple[Strategy, list[Wish] | Exception]
 """What one strategy said to a bar, or why it could not say anything."""
 
 
-def understood(strategy: Strategy, wanted: object) -> list[Wish]:
+def understood(strategy: Strategy, wanted: Iterable[object]) -> list[Wish]:
     """What a strategy said, provided that all of it is understood.
 
     Raises:
         TypeError: it is no list of wishes, or something else is among them.
         StrategyError: a signal names an execution that does not exist.
     """
-    if isinstance(wanted, (*_WISHES, str)) or not isinstance(wanted, Iterable):
+    if isinstance(wanted, str) or not hasattr(wanted, "__iter__"):  # asked at every bar: `Iterable` would take longer
         raise TypeError(
             f"{strategy.name} returned a {type(wanted).__name__}; yield what is wanted, or return it in a list"
         )

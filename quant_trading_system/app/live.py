@@ -68,6 +68,8 @@ START_PATIENCE = timedelta(seconds=30)
 DOUBT_PATIENCE = ABSENT_AFTER + timedelta(minutes=1)
 """How long a start waits for orders in doubt; one that never arrived is given up within."""
 STOPPED_EARLY = "stopped before anything was sent; orders of earlier runs are as they were, `qts orders` lists them"
+AT_ONCE = 8
+"""Symbols whose slices wait for the broker at the same time: half of the connections, the others are for cancels."""
 _LOOK = timedelta(seconds=5)
 
 
@@ -216,6 +218,7 @@ class LiveAccount:
             unwatched=guard.unwatched,
             crowded=lines.client.crowded,
             returns=Returns(tuple(setup.universe), bars.recent_returns, is_daily=setup.span is None),
+            at_once=1 if around.is_stepped else AT_ONCE,
         )
         record, sender = around.watchdog_record(setup.directory), lock.holder
         run, system, past = await assemble_live(setup, ports, journal, broker, sender, record, tell)

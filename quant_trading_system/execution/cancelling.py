@@ -5,8 +5,7 @@ Never judged by the gate, the kill switch or the journal: stopping is always pos
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -17,6 +16,7 @@ from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.notices import NoticeKind
 from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.execution.side_by_side import side_by_side
 
 AT_ONCE = 50
 """Cancels that wait for the broker's answer at the same time."""
@@ -89,7 +89,7 @@ class Cancels:
         if len(ids) == 1:
             await self.cancel(ids[0], reason)
         else:
-            await _side_by_side(partial(self.cancel, order_id, reason) for order_id in ids)
+            await side_by_side((partial(self.cancel, order_id, reason) for order_id in ids), AT_ONCE)
 
     async def cancel_account(self, order_ids: Iterable[str], reason: str, forbid: Callable[[], str]) -> None:
         """Ask for a cancel of everything that is open on the account, whoever has ordered it.
@@ -109,7 +109,7 @@ class Cancels:
             legs = list({leg.order_id: leg for record in records for leg in _open_legs(record)}.values())
             failures = [self._note(leg, reason, FIRST_PAUSE) for leg in legs]
         left = await self._left_after_all(legs, forbid) if len(legs) > FEW else legs
-        await _side_by_side(partial(self._ask_broker, leg) for leg in left if leg.status.is_open)
+        await side_by_side((partial(self._ask_broker, leg) for leg in left if leg.status.is_open), AT_ONCE)
         for failure in failures:
             if failure is not None:
                 raise failure
@@ -202,19 +202,6 @@ class Cancels:
         why = "it arrived after it had been given up"
         self._lives.watch.notify(NoticeKind.LATE_ARRIVAL, f"{why}; it is being cancelled", record.order_id)
         self._wishes[record.order_id] = _Wish(why)
-
-
-async def _side_by_side(asks: Iterable[Callable[[], Awaitable[None]]]) -> None:
-    """Run all, `AT_ONCE` at the same time; then raise the first of what they raised."""
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(ask: Callable[[], Awaitable[None]]) -> None:
-        async with room:
-            await ask()
-
-    for outcome in await asyncio.gather(*map(one, asks), return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
 
 
 def _open_legs(record: OrderRecord) -> Iterator[OrderRecord]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime
 
+import msgspec
+
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import ExecutionPlan
 from quant_trading_system.core.exceptions import UnknownOrder
 from quant_trading_system.core.order_state import OrderStatus
-from quant_trading_system.execution.algo.children import ChildReport
+from quant_trading_system.execution.algo.children import ChildReport, with_reports
 from quant_trading_system.execution.algo.parent import ParentState, ParentStatus
+from quant_trading_system.execution.algo.walker import CancelChild
 from quant_trading_system.execution.notices import NoticeKind
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.trading.algo_market import AlgoMarket, Baseline, Touch, seen
-from quant_trading_system.trading.algo_record import changes, parent_event
+from quant_trading_system.trading.algo_record import changes, later, parent_event
 
 _REMEMBERED = 10_000
 """Ended parents whose state is known still."""
@@ -158,6 +161,22 @@ class ParentBook:
             value=record.filled_value,
             reason=record.reason,
         )
+
+    def is_due(self, parent: Parent) -> bool:
+        """It has something to do: it was told something, it is time, or its market moved."""
+        if parent.is_dirty or (parent.wake_at is not None and self._market.now() >= parent.wake_at):
+            return True
+        return parent.state.in_doubt or self._market.touch(parent.state.order.symbol) != parent.looked_at
+
+    def wind_up(self, parent: Parent) -> tuple[CancelChild, ...]:
+        """Without its algorithm: what is open is cancelled; when nothing is, the parent has failed."""
+        now = self._market.now()
+        state = with_reports(parent.state, self.reports(parent), now)
+        if not state.open_children:
+            state = msgspec.structs.replace(state, status=ParentStatus.FAILED)
+        parent.wake_at = later(now + state.order.limits.retry_after, now)
+        self.put(parent, state)
+        return tuple([CancelChild(state.child_id(number), "its algorithm failed") for number in state.open_children])
 
     def alarm(self, parent: Parent, message: str) -> None:
         """Tell a person."""

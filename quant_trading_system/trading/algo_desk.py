@@ -7,9 +7,10 @@ of the market and at `wake_at`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -29,12 +30,13 @@ from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.orders import Order
 from quant_trading_system.execution.algo import walker
-from quant_trading_system.execution.algo.children import failed, with_reports
+from quant_trading_system.execution.algo.children import failed
 from quant_trading_system.execution.algo.parent import ParentOrder, ParentState, ParentStatus, new_parent
-from quant_trading_system.execution.algo.walker import Action, CancelChild, PlaceChild
+from quant_trading_system.execution.algo.walker import Action, PlaceChild
 from quant_trading_system.execution.broker import Broker
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
+from quant_trading_system.execution.side_by_side import side_by_side
 from quant_trading_system.journal.parent_fold import ParentView
 from quant_trading_system.risk.kill_switch import KillSwitch
 from quant_trading_system.trading.algo_book import Parent, ParentBook
@@ -66,9 +68,15 @@ class AlgoDesk:
         journal: Journal,
         clock: Clock,
         ids: IntentCounter,
+        at_once: int = 1,
     ) -> None:
-        """Join the parts; listens to `broker` after the order manager does."""
+        """Join the parts; listens to `broker` after the order manager does.
+
+        Args:
+            at_once: symbols whose orders may wait for the broker's answer at the same time.
+        """
         self.market = market
+        self._at_once = at_once
         self._policy = policy
         self._orders = orders
         self._kill_switch = kill_switch
@@ -275,21 +283,19 @@ class AlgoDesk:
 
     def cancel_working(self, reason: str) -> None:
         """Stop every parent that works; a paused one has nothing out, and stays until somebody decides."""
-        for parent_id, parent in list(self._book.open.items()):
-            if parent.state.status is ParentStatus.WORKING:
-                self.cancel(parent_id, reason)
+        self._cancel_where(lambda state: state.status is ParentStatus.WORKING, reason)
 
     def cancel_of(self, strategy: str, reason: str) -> None:
         """Stop what a strategy began, but for exits."""
-        for parent_id, parent in list(self._book.open.items()):
-            if parent.state.order.strategy == strategy and not parent.state.order.reduce_only:
-                self.cancel(parent_id, reason)
+        self._cancel_where(lambda state: state.order.strategy == strategy and not state.order.reduce_only, reason)
 
     def cancel_covered(self, scope: HaltScope, reason: str) -> None:
         """A part of the account was halted: stop the parents that it covers."""
-        for parent_id, parent in list(self._book.open.items()):
-            if scope.covers(parent.state.order):
-                self.cancel(parent_id, reason)
+        self._cancel_where(lambda state: scope.covers(state.order), reason)
+
+    def _cancel_where(self, is_meant: Callable[[ParentState], bool], reason: str) -> None:
+        for parent_id in [name for name, parent in self._book.open.items() if is_meant(parent.state)]:
+            self.cancel(parent_id, reason)
 
     def halt(self, level: HaltLevel) -> None:
         """The kill switch moved: no slice leaves any more, and no room is kept that an exit may need."""
@@ -310,19 +316,24 @@ class AlgoDesk:
     # -- walking -------------------------------------------------------------------------------------------------
 
     async def step(self) -> None:
-        """Take every parent further that has something to do."""
-        for parent in list(self._book.open.values()):
-            if self._is_due(parent):
+        """Take every parent further that has something to do; those of one symbol one after the other."""
+        parents = list(self._book.open.values())
+        if self._at_once == 1:
+            await self._take_further(parents)
+            return
+        of_symbol: dict[str, list[Parent]] = {}
+        for parent in filter(self._book.is_due, parents):
+            of_symbol.setdefault(parent.state.order.symbol, []).append(parent)
+        await side_by_side((partial(self._take_further, some) for some in of_symbol.values()), self._at_once)
+
+    async def _take_further(self, parents: Iterable[Parent]) -> None:
+        for parent in parents:
+            if self._book.is_due(parent):
                 try:
                     await self._advance(parent)
                 except JournalFull:
                     parent.is_dirty = True
                     await self._withdraw(parent, "the journal is full")  # people have been told
-
-    def _is_due(self, parent: Parent) -> bool:
-        if parent.is_dirty or (parent.wake_at is not None and self.market.now() >= parent.wake_at):
-            return True
-        return parent.state.in_doubt or self.market.touch(parent.state.order.symbol) != parent.looked_at
 
     async def _advance(self, parent: Parent) -> None:
         for _ in range(_ROUNDS):
@@ -340,7 +351,7 @@ class AlgoDesk:
         parent.is_dirty = False
         parent.looked_at = self.market.touch(before.order.symbol)
         if parent.is_broken:
-            return self._wind_up(parent)
+            return self._book.wind_up(parent)
         try:
             killed = self._kill_switch.is_active() or not parent.has_room  # halted, and reset since
             facts = self.market.facts(before, parent.base, killed=killed)
@@ -378,17 +389,7 @@ class AlgoDesk:
         parent.is_broken = True
         self._book.alarm(parent, f"its algorithm failed: {why}")
         self._book.put(parent, failed(parent.state, f"its algorithm failed: {why}"[:500]))
-        return self._wind_up(parent)
-
-    def _wind_up(self, parent: Parent) -> tuple[Action, ...]:
-        """Without its algorithm: what is open is cancelled; when nothing is, the parent has failed."""
-        now = self.market.now()
-        state = with_reports(parent.state, self._book.reports(parent), now)
-        if not state.open_children:
-            state = msgspec.structs.replace(state, status=ParentStatus.FAILED)
-        parent.wake_at = later(now + state.order.limits.retry_after, now)
-        self._book.put(parent, state)
-        return tuple([CancelChild(state.child_id(number), "its algorithm failed") for number in state.open_children])
+        return self._book.wind_up(parent)
 
     async def _withdraw(self, parent: Parent, reason: str) -> None:
         """Cancels pass always, also where nothing can be recorded."""

@@ -40,6 +40,7 @@ class Ports:
         unwatched: why nobody watches over this engine, empty while somebody does or nobody has to.
         crowded: why the broker takes no new orders now, for too many were sent; empty while it does.
         returns: past returns, for the risk numbers; None measures none.
+        at_once: symbols whose slices may wait for the broker's answer at the same time; 1 where it takes no time.
     """
 
     clock: Clock
@@ -55,3 +56,4 @@ class Ports:
     unwatched: Callable[[], str] = lambda: ""
     crowded: Callable[[], str] = lambda: ""
     returns: Returns | None = None
+    at_once: int = 1

@@ -312,6 +312,7 @@ def _desk(
         journal=ports.journal,
         clock=ports.clock,
         ids=ids,
+        at_once=ports.at_once,
     )
 
 

@@ -151,6 +151,7 @@ def test_a_parent_over_the_wire_outlives_its_engine_as_the_policy_says(policy, t
     bought = sum(D(position["qty"]) for position in positions)
     assert bought == sum(D(order["filled_qty"]) for order in orders) == after.filled
     assert {order["status"] for order in orders} <= {"filled", "canceled"}, "nothing is left out"
+    assert first.account.system.ports.at_once == 1, "where time is stepped, orders arrive in one order"
     steps = lives.steps()
     assert all(step.filled + step.outstanding <= QUANTITY for step in steps)
     assert steps[-1].status == after.status

@@ -130,6 +130,7 @@ class Account:
         sizer: PositionSizer | None = None,
         clock: ManualClock | None = None,
         policy: ExecutionPolicy | None = None,
+        at_once: int = 1,
     ) -> None:
         self.calls: list[str] = []
         self.clock = clock or ManualClock(NOON)
@@ -149,6 +150,7 @@ class Account:
                 journal=self.journal,
                 latch=self.latch,
                 correlations=self.correlations,
+                at_once=at_once,
             ),
             run="run",
             cash=Decimal(cash),

@@ -50,7 +50,7 @@ from quant_trading_system.execution.alpaca_feed import AlpacaFeed
 from quant_trading_system.execution.alpaca_statement import AlpacaStatements
 from quant_trading_system.execution.broker_times import told_times
 from quant_trading_system.execution.credentials import TradingMode
-from quant_trading_system.execution.doubts import ABSENT_AFTER
+from quant_trading_system.execution.doubts import ABSENT_AFTER, MISSES
 from quant_trading_system.execution.halt_board import HaltBoard
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.journal.store import Journal
@@ -66,7 +66,7 @@ from quant_trading_system.trading.system import TradingSystem
 START_PATIENCE = timedelta(seconds=30)
 """How long the streams may take to come up."""
 DOUBT_PATIENCE = ABSENT_AFTER + timedelta(minutes=1)
-"""How long a start waits for orders in doubt; one that never arrived is given up within."""
+"""How long a start waits for orders in doubt; one that never arrived is given up within, a few hundred take longer."""
 STOPPED_EARLY = "stopped before anything was sent; orders of earlier runs are as they were, `qts orders` lists them"
 AT_ONCE = 8
 """Symbols whose slices wait for the broker at the same time: half of the connections, the others are for cancels."""
@@ -228,9 +228,8 @@ class LiveAccount:
         alarms.kill_switch = guard.kill_switch = system.kill_switch
         guard.vitals = partial(vitals_of, clock, system.monitor, {"orders": broker.session, "prices": feed.session})
         system.orders.lives.watch.on_notice(alarms)
-        books, assets = past.books if past else None, None if around.is_stepped else lines.client
         statements = AlpacaStatements(lines.client, broker.names, broker.submitted)
-        reconciliation = Reconciliation(system, statements, books, alarms, tell, times, assets)
+        reconciliation = Reconciliation(system, statements, past.books if past else None, alarms, tell, times, source)
         if not around.is_stepped:  # then prices are those of a recorded market
             system.monitor.doubt_single_prices()
             broker.session.on_change(reconciliation.reconciler.stream_changed)
@@ -305,7 +304,8 @@ class LiveAccount:
         """Ask about orders in doubt until the broker has shown them, or has denied them for long enough.
 
         First by lists, which deny nothing, then by id. A process that asks once and gives up can never find out that
-        an order did not arrive.
+        an order did not arrive. For hundreds of orders the broker's rate limit leaves no time to ask as often as it
+        takes within `DOUBT_PATIENCE`: as long as it answers, every order gets so many questions.
         """
         orders, clock = self.system.orders, self.system.ports.clock
         began = clock.monotonic()
@@ -314,14 +314,18 @@ class LiveAccount:
             return [record for record in orders.open_orders() if record.status is OrderStatus.IN_DOUBT]
 
         await orders.resolve_listed(record.order_id for record in in_doubt())
+        rounds, is_answered = 0, True
         while doubtful := in_doubt():
             _raise_failure(self._streams)
             for record in doubtful:
                 try:
                     await orders.resolve(record.order_id)
                 except (OutcomeUnknown, BrokerRejected, NotSent) as error:
+                    is_answered = False
                     self._tell(f"{record.order_id} stays in doubt: {error}")
-            if clock.monotonic() - began > DOUBT_PATIENCE.total_seconds():
+            rounds += 1
+            is_late = clock.monotonic() - began > DOUBT_PATIENCE.total_seconds()
+            if is_late and (rounds >= MISSES or not is_answered):
                 return  # the reconciliation names what is left
             await clock.sleep(_LOOK)
 

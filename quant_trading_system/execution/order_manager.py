@@ -229,6 +229,7 @@ class OrderManager:
             raise
         self._require_permission(record, approved)
         try:
+            self._require_known_fates(record, approved)
             if isinstance(approved, ApprovedReplacement):
                 answer = await self._broker.replace(approved)
             else:
@@ -254,6 +255,12 @@ class OrderManager:
             with self._lock:
                 self.lives.step(record, OrderTrigger.NOT_SENT, f"halted before it was sent: {reason}")
             raise KillSwitchActiveError(reason, record.order_id)
+
+    def _require_known_fates(self, record: OrderRecord, approved: Approval) -> None:
+        """Another order of the symbol may have come to be in doubt meanwhile, too: only ways out leave beside it."""
+        doubtful = "" if approved.shrinks else self.lives.watch.doubt_beside(record)
+        if doubtful:
+            raise NotSent(f"the fate of {doubtful} is unknown", record.order_id, held_back=True)
 
     # -- cancelling ----------------------------------------------------------------------------------------------
 

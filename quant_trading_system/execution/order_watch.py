@@ -97,6 +97,12 @@ class OrderWatch:
         self.suspects.add(record.order_id)
         self.notify(NoticeKind.QUARANTINED, f"a fill is not booked: {flaw}; its order is looked up", record.order_id)
 
+    def doubt_beside(self, record: OrderRecord) -> str:
+        """Id of another order of the same symbol that is in doubt; empty when there is none."""
+        symbol = record.order.symbol
+        beside = (order_id for order_id, (other, _) in self.doubtful.items() if other.order.symbol == symbol)
+        return next((order_id for order_id in beside if order_id != record.order_id), "")
+
     def look(self) -> None:
         """Tell of orders that have been in doubt for long; beyond `HALT_AFTER` nobody knows what the account holds."""
         now = self._clock.monotonic()

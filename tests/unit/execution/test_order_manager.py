@@ -284,6 +284,50 @@ def test_a_halt_while_the_record_is_written_stops_the_order(monkeypatch):
     assert journalled(account, "run-1-0") == ["send→sent", "not_sent→unsent"]
 
 
+def sent_while_another_comes_to_be_in_doubt(monkeypatch, account: Account, order: Order, other: Order) -> Placed:
+    """The answer to an order whose record is still being written when the answer to another one is lost."""
+    account.broker.answers.append("time_out")
+    write, written = account.journal.durable, asyncio.Event()
+
+    async def slow_once() -> None:
+        monkeypatch.setattr(account.journal, "durable", write)
+        await written.wait()
+        await write()
+
+    async def run() -> Placed:
+        monkeypatch.setattr(account.journal, "durable", slow_once)
+        waiting = asyncio.ensure_future(account.orders.submit(order))
+        await asyncio.sleep(0)
+        lost = await account.orders.submit(other)
+        assert isinstance(lost, Placed), lost
+        assert lost.status is OrderStatus.IN_DOUBT
+        written.set()
+        answer = await waiting
+        assert isinstance(answer, Placed), answer
+        return answer
+
+    return asyncio.run(run())
+
+
+def test_an_order_beside_which_another_comes_to_be_in_doubt_does_not_leave(monkeypatch):
+    """Both were judged at one moment, when nothing was in doubt; the disk is slow for one of them."""
+    account = Account()
+    answer = sent_while_another_comes_to_be_in_doubt(monkeypatch, account, buy(10), buy(9))
+    assert answer.status is OrderStatus.UNSENT
+    assert answer.reason == "the fate of run-2-0 is unknown"
+    assert [order.quantity for order in account.broker.orders] == [9]
+    assert account.reserved == {"run-2-0": D(9)}
+
+
+@pytest.mark.parametrize("symbol", ["KO", "PEP"])
+def test_doubt_holds_up_neither_ways_out_nor_other_symbols(monkeypatch, symbol):
+    account = Account()
+    account.hold("KO", 20)
+    order = sell(5) if symbol == "KO" else buy(5, symbol="PEP")
+    answer = sent_while_another_comes_to_be_in_doubt(monkeypatch, account, order, sell(6))
+    assert answer.status is OrderStatus.WORKING
+
+
 def test_a_way_out_passes_where_the_level_allows_it():
     account = Account()
     account.hold("KO", 10)

@@ -17,8 +17,8 @@ from quant_trading_system.trading.live_bars import LiveBars
 
 async def _at_once(self: LiveBars) -> HistoryView | None:
     """The past as it was loaded, as if another bar had ended."""
-    history = self._history
-    return None if history is None else HistoryView(history, len(history) - 1)
+    past = self._past
+    return None if past is None else HistoryView(past.history, len(past.history) - 1)
 
 
 if __name__ == "__main__":

@@ -329,7 +329,7 @@ class OrderLives:
             for was, now in corrections:
                 self._tracker.correct(record, was, now)
             for execution in missed:
-                self._apply(record, execution)
+                self._apply(record, record.placed(execution))
             self.room.share(record)
             if record.filled != before:
                 self._step_after_correction(record, before, reason)

@@ -117,7 +117,9 @@ class OrderRecord(msgspec.Struct, eq=False):
         if execution.execution_id in executions:
             return True
         end = execution.cumulative_quantity
-        return end <= self.booked_to and any(end == other.cumulative_quantity for other in executions.values())
+        return end <= self.booked_to and any(
+            end == other.cumulative_quantity for other in executions.values() if other.quantity
+        )
 
     def book(self, execution: Execution) -> None:
         """Count an execution."""
@@ -140,6 +142,23 @@ class OrderRecord(msgspec.Struct, eq=False):
             end += execution.quantity
             placed = msgspec.structs.replace(execution, cumulative_quantity=end)
             self.book(placed)
+
+    def placed(self, execution: Execution) -> Execution:
+        """An execution that was missed, at its place among those of the order, or at another where that is taken.
+
+        After a correction we count without gaps, so that places are no longer the broker's: it comes into the first gap
+        that is wide enough, or behind all others.
+        """
+        taken = sorted((e.cumulative_quantity - e.quantity, e.cumulative_quantity) for e in self.executions.values())
+        end, quantity = execution.cumulative_quantity, execution.quantity
+        if all(end <= low or high <= end - quantity for low, high in taken if high > low):
+            return execution
+        free = self.filled_before
+        for low, high in taken:
+            if low - free >= quantity:
+                break
+            free = max(free, high)
+        return msgspec.structs.replace(execution, cumulative_quantity=free + quantity)
 
     @property
     def leaves(self) -> Decimal:

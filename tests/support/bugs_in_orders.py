@@ -15,6 +15,7 @@ from quant_trading_system.execution.alpaca_followed import FollowedOrders
 from quant_trading_system.execution.order_life import OrderLives
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.execution.order_watch import OrderWatch
 from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
@@ -139,6 +140,7 @@ def doubtful_orders_do_not_count(patch: Patch) -> None:
 def doubt_freezes_nothing(patch: Patch) -> None:
     real = Portfolio.set_in_doubt
     patch.setattr(Portfolio, "set_in_doubt", lambda self, order_id, symbol, _: real(self, order_id, symbol, False))
+    patch.setattr(OrderWatch, "doubt_beside", lambda *_: "")
 
 
 def room_given_back_on_request(patch: Patch) -> None:

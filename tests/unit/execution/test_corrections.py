@@ -256,6 +256,30 @@ def test_what_was_missed_is_told_apart_from_what_was_changed():
     assert [found.execution_id for found in new] == ["2"]
 
 
+executions_heard = st.lists(st.tuples(st.integers(1, 3), st.booleans(), st.booleans()), min_size=1, max_size=8)
+
+
+@given(executions=executions_heard, under_one_name=st.booleans())
+@pytest.mark.fault("bust")
+def test_what_was_missed_is_booked_also_where_another_execution_was_taken_back(executions, under_one_name):
+    """Each execution is some shares, whether it was heard, and whether it was taken back afterwards."""
+    account = Account()
+    order = account.working(buy(sum(shares for shares, _, _ in executions)))
+    end, history = 0, []
+    for number, (shares, is_heard, is_gone) in enumerate(executions):
+        end += shares
+        if is_heard:
+            account.broker.tell_fill(order.order_id, execution(f"s{number}", shares, 100, end))
+        if not is_gone:
+            told_so_far = sum(int(each.quantity) for each in history)
+            name = f"s{number}" if under_one_name else f"h{number}"
+            history.append(execution(name, shares, 100, told_so_far + shares))
+    account.orders.lives.restate(order, tuple(history))
+    total = sum((each.quantity for each in history), D(0))
+    assert (order.filled, account.portfolio.position("KO").quantity) == (total, total)
+    assert not account.orders.lives.restate(order, tuple(history)), "nothing differs any more"
+
+
 # -- the books are those of the corrected history -------------------------------------------------------------------
 
 fills = st.lists(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LONGEST_REASON = 500
 _BASIC_PLANE = 0x10000
 
@@ -36,6 +38,15 @@ def printable_json(document: str) -> str:
     '{"reason":"\\u202egpj"}'
     """
     return document if document.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in document)
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """The first `most` names, and a sign that there are more.
+
+    >>> first_few(["KO", "PEP", "XOM"], 2)
+    'KO, PEP, …'
+    """
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def _escaped(character: str) -> str:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import LEDGER
+from quant_trading_system.core.wording import first_few
 from quant_trading_system.market.latest_bars import LatestBars
 from quant_trading_system.market.scratch import put_away, row_blocks, scratch
 from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME, SessionVolumes
@@ -234,7 +235,7 @@ class PriceHistory:
         try:
             return self._columns[symbol]
         except KeyError:
-            known = ", ".join(self.symbols[:10]) + (", …" if len(self.symbols) > 10 else "")
+            known = first_few(self.symbols, 10)
             raise MarketDataError(f"{symbol} is not in this history of {len(self.symbols)} symbols: {known}") from None
 
     @cached_property

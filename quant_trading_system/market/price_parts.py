@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quant_trading_system.core.exceptions import MarketDataError
+from quant_trading_system.core.wording import first_few
 from quant_trading_system.market.history import Integers
 from quant_trading_system.market.price_cells import read_times
 from quant_trading_system.market.price_file import (
@@ -122,9 +123,9 @@ class Kind(NamedTuple):
     def _require_columns_of(self, other: Kind) -> None:
         missing = [name for name in other.columns if name not in self.columns]
         if missing:
-            shown = ", ".join(missing[:_MOST_NAMED]) + (", …" if len(missing) > _MOST_NAMED else "")
             raise MarketDataError(
-                f"{self.name} has no column {shown}, but {other.name} has; files that are read together have the same"
+                f"{self.name} has no column {first_few(missing, _MOST_NAMED)}, but {other.name} has; "
+                "files that are read together have the same"
             )
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.instruments import is_symbol
+from quant_trading_system.core.wording import first_few
 
 PARQUET = ".parquet"
 CSV = (".csv", ".csv.gz")
@@ -92,7 +93,7 @@ def _is_prices(name: str) -> bool:
 
 def _nothing_in(place: Path) -> MarketDataError:
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in place.iterdir())
-    shown = ", ".join(entries[:_MOST_NAMED]) + (", …" if len(entries) > _MOST_NAMED else "")
+    shown = first_few(entries, _MOST_NAMED)
     held = f"it holds {shown}" if entries else "it is empty"
     hint = "; name one of the directories in it, which are not searched" if any("/" in one for one in entries) else ""
     return MarketDataError(f"no .csv, .csv.gz or .parquet file lies in the directory {place}; {held}{hint}")

@@ -230,10 +230,11 @@ class OrderPath:
         change = _toward(pursuit.sizing.quantity, held)
         unknown = pursuit.sizing.bound_by == "missing" and held * pursuit.signal.direction.sign > 0
         equity = self._portfolio.equity
-        is_small = is_left_alone(change, held + change, quote.mid, equity, self._policy)
-        if change and is_small and not held:
-            self._unsized.tell(pursuit.signal, too_small(change, quote.mid, self._policy), moment)
-        if not change or unknown or is_small:
+        if change and is_left_alone(change, held + change, quote.mid, equity, self._policy):
+            if not held:
+                self._unsized.tell(pursuit.signal, too_small(change, quote.mid, self._policy), moment)
+            change = ZERO
+        if not change or unknown:
             self._done(symbol)
             return None
         return change

@@ -1,7 +1,8 @@
 """Trials on a Ray cluster. The outcomes are those of one process; only the time differs.
 
 Every machine of the cluster needs this package in the same version. Prices go to each of them once; the text of
-a strategy's file goes with them. A trial whose machine dies is run again elsewhere.
+a strategy's file goes with them. A process of the cluster makes ready for a sweep once, and runs trial after trial of
+it. A trial whose machine dies is run again elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -36,6 +38,9 @@ _ELSEWHERE = ("192.0.2.1", 9)  # no packet is sent to it; it is an address for e
 
 RETRIES = 3
 """How often a trial is begun again when its process or machine dies."""
+
+_Sent = tuple[Any, Any]
+"""Where the cluster keeps the work and the prices of a sweep; each process takes them from there once."""
 
 
 class RayCluster:
@@ -67,7 +72,7 @@ class RayCluster:
                 f"--ray {address}: no cluster answers ({why}); start one with `ray start`"
             ) from None
         self._ray: Any = ray
-        self._work, self._history = ray.put(work), ray.put(history)
+        self._sweep: _Sent = ray.put(work), ray.put(history)
         self._trial: Any = ray.remote(max_retries=RETRIES)(_trial)
         self._in_flight = max(int(self._ray.cluster_resources().get("CPU", 1)), 1) * IN_FLIGHT
 
@@ -78,7 +83,7 @@ class RayCluster:
         try:
             while True:
                 more = islice(left, self._in_flight - len(waiting))
-                waiting += [self._trial.remote(__version__, self._work, self._history, task) for task in more]
+                waiting += [self._trial.remote(__version__, self._sweep, task) for task in more]
                 if not waiting:
                     return
                 done, waiting = self._ray.wait(waiting)
@@ -139,8 +144,16 @@ def _require_cluster(address: str) -> None:
         raise ConfigurationError(f"--ray {address}: the cluster cannot be joined ({why}); look at `ray status`")
 
 
-def _trial(version: str, work: Work, history: PriceHistory, task: Task) -> Outcome:
+def _trial(version: str, sweep: _Sent, task: Task) -> Outcome:
     """One trial on a machine of the cluster."""
     if version != __version__:
         raise ConfigurationError(f"the sweep is of version {version}, a machine of the cluster has {__version__}")
-    return Trials(work, history).run(task)
+    return _trials_of(sweep).run(task)
+
+
+@lru_cache(maxsize=1)
+def _trials_of(sweep: _Sent) -> Trials:
+    """What this process has made ready for a sweep; it ends with the connection of that."""
+    import ray
+
+    return Trials(*ray.get(list(sweep)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,3 +38,32 @@ def test_a_cluster_on_the_loopback_alone_is_told_from_one_for_others(monkeypatch
         assert cluster._is_on_loopback_alone(f"localhost:{port}") is alone
     assert not cluster._is_on_loopback_alone("auto")
     assert not cluster._is_on_loopback_alone("10.0.0.5:6379")
+
+
+def test_a_process_of_the_cluster_makes_ready_once_for_all_trials_of_a_sweep(monkeypatch):
+    begun = []
+
+    class Told:
+        def __init__(self, work, history):
+            begun.append((work, history))
+
+        def run(self, task):
+            return f"{task} of {begun[-1][0]}"
+
+    def read(references):
+        return [reference.removeprefix("at ") for reference in references]
+
+    monkeypatch.setattr(cluster, "Trials", Told)
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=read))
+    cluster._trials_of.cache_clear()
+    told = [
+        cluster._trial(cluster.__version__, sweep, task)
+        for sweep, task in (
+            (("at work", "at prices"), 1),
+            (("at work", "at prices"), 2),
+            (("at other work", "at other prices"), 1),
+        )
+    ]
+    cluster._trials_of.cache_clear()
+    assert told == ["1 of work", "2 of work", "1 of other work"]
+    assert begun == [("work", "prices"), ("other work", "other prices")]

@@ -209,10 +209,10 @@ def _afford(
         if changes[line.symbol] < 0:
             cash -= changes[line.symbol] * line.bid * (ONE - fee)
     buys = [line for line in lines.values() if changes[line.symbol] > 0]
-    needed = sum((changes[line.symbol] * line.ask * (ONE + fee) for line in buys), ZERO)
-    if needed <= cash:
+    needed, there = sum((changes[line.symbol] * line.ask * (ONE + fee) for line in buys), ZERO), max(cash, ZERO)
+    if needed <= there:
         return
-    factor = (max(cash, ZERO) / needed).quantize(_FINE, ROUND_FLOOR)
+    factor = (there / needed).quantize(_FINE, ROUND_FLOOR)
     for line in buys:
         changes[line.symbol] = floor_to_lot(changes[line.symbol] * factor, line.lot)
         words[line.symbol] = "cut to the cash that there is"

@@ -94,14 +94,14 @@ class DrawdownScale:
 
     def __post_init__(self) -> None:
         is_ordered = ZERO <= self.start < (self.end or ONE) <= ONE
-        if not (is_ordered and ZERO <= self.end and ZERO <= self.least <= ONE):
+        if not (is_ordered and ZERO <= self.least <= ONE):
             raise ConfigurationError(
                 f"drawdown: 0 ≤ start {self.start} < end {self.end} ≤ 1 and 0 ≤ least {self.least} ≤ 1 must hold"
             )
 
     def factor(self, request: SizingRequest) -> tuple[Decimal | None, str]:
         drawdown, end = request.around.drawdown, self.end or request.limits.max_drawdown_pct
-        start = min(self.start, end)
-        left = (end - drawdown) / (end - start) if start < end else ONE if drawdown < end else ZERO
+        within = ONE if drawdown < end else ZERO
+        left = (end - drawdown) / (end - self.start) if self.start < end else within
         factor = self.least + (ONE - self.least) * min(max(left, ZERO), ONE)
         return factor, f"{drawdown:.2%} below the peak"

@@ -127,10 +127,10 @@ class _Fitting:
         self._scale(list(self.targets), limit * self.equity - kept, rule, f"all together at most {limit}")
 
     def _scale(self, symbols: list[str], room: Decimal, rule: Rule, detail: str) -> None:
-        total = sum((abs(self.found[symbol].value) for symbol in symbols), ZERO)
-        if total <= room:
+        total, left = sum((abs(self.found[symbol].value) for symbol in symbols), ZERO), max(room, ZERO)
+        if total <= left:
             return
-        factor = (max(room, ZERO) / total).quantize(_FINE, ROUND_FLOOR)  # never above the room
+        factor = (left / total).quantize(_FINE, ROUND_FLOOR)  # never above the room
         for symbol in symbols:
             if self.found[symbol].value:
                 self._cut(symbol, self.found[symbol].value * factor, rule, detail)
@@ -180,7 +180,7 @@ class WithinLimits:
 
 
 def _cut(asked: Sizing, fitted: Fitted, request: SizingRequest) -> Sizing:
-    if fitted.rule is None or not asked.quantity:
+    if fitted.rule is None:
         return asked
     full = asked.cut_from if asked.cut_from is not None else asked.quantity
     shares = floor_to_lot(fitted.value / request.price, request.instrument.lot)

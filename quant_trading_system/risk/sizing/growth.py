@@ -122,7 +122,8 @@ class Kelly:
             return nothing(growth.missing or f"no returns of {symbol} up to now")
         edge = growth.edges[symbol]
         if edge <= 0:
-            return nothing(f"no edge: the mean return of {edge:+.2%} a year is not above {self.rate}", bound_by="kelly")
+            mean = edge + float(self.rate)
+            return nothing(f"no edge: the mean return of {mean:+.2%} a year is not above {self.rate}", bound_by="kelly")
         weight = as_weight(growth.weights[symbol])
         free = growth.free[symbol]
         words = f"Kelly {free:.2f} alone, {growth.factor:.0%} of it used, {growth.weights[symbol]:.4f} within limits"

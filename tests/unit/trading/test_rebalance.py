@@ -72,6 +72,19 @@ def test_buys_never_need_more_cash_than_the_sells_leave():
     assert "buys were cut" in found.notes[0]
 
 
+@pytest.mark.parametrize(("held", "cash", "rules"), [("500", "-50000", {}), ("900", "5000", {"cash_kept": D("0.1")})])
+def test_where_nothing_is_bought_missing_cash_cuts_nothing(held, cash, rules):
+    """On credit, or with less cash than is to be kept, and every position is where it shall be."""
+    weight = str(D(held) / 1000)
+    found = plan({"A": weight}, line("A", held=held), cash=cash, **rules)
+    assert (trades(found), found.cash_after, found.notes) == ({"A": (D(0), "there already")}, D(cash), ())
+
+
+def test_on_credit_nothing_is_bought():
+    found = plan({"A": "0.1", "B": "0.1"}, line("A", held="150"), line("B"), cash="-8000")
+    assert trades(found) == {"A": (D(-50), "to target"), "B": (D(0), "cut to the cash that there is")}
+
+
 def test_a_position_that_changes_sides_says_so():
     assert trades(plan({"A": "-0.1"}, line("A", held="50")))["A"] == (D(-150), "first flat, then the other side")
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.decisions import Rule
-from quant_trading_system.risk.position_sizer import EqualWeight, Target, WithinLimits, fit_targets, room_for
+from quant_trading_system.risk.position_sizer import (
+    EqualWeight,
+    FixedFractional,
+    Target,
+    WithinLimits,
+    fit_targets,
+    room_for,
+)
 from tests.support.desk import Desk, limits_with
 from tests.support.market import FixedCorrelations
 from tests.support.sizing import ask
@@ -48,17 +56,68 @@ def test_of_two_that_move_alike_the_one_held_stays_else_the_larger():
     assert fit(wanted, correlations=FixedCorrelations(None))["PEP"] == (D(0), Rule.MAX_CORRELATION)  # not known
 
 
+def test_a_short_beside_a_long_that_moves_against_it_is_the_same_bet():
+    opposite = FixedCorrelations()
+    opposite.put("KO", "PEP", D("-0.9"))
+    found = fit({"KO Staples": 5000, "PEP Staples": -6000}, correlations=opposite)
+    assert found == {"KO": (D(0), Rule.MAX_CORRELATION), "PEP": (D(-6000), None)}
+    alike = FixedCorrelations()
+    alike.put("KO", "PEP", D("0.9"))
+    assert fit({"KO Staples": -5000, "PEP Staples": -6000}, correlations=alike)["KO"] == (D(0), Rule.MAX_CORRELATION)
+
+
+def test_nothing_is_too_much_like_itself_or_like_what_was_left_out():
+    """PEP is the largest, KO moves like it and goes; XOM, which moves like KO alone, has nothing beside it then."""
+    alike = FixedCorrelations()
+    for one, other in (("KO", "PEP"), ("KO", "XOM"), ("PEP", "PEP")):
+        alike.put(one, other, D("0.9"))
+    found = fit({"KO Staples": 5000, "PEP Staples": 6000, "XOM Energy": 4000}, correlations=alike)
+    assert found == {"PEP": (D(6000), None), "KO": (D(0), Rule.MAX_CORRELATION), "XOM": (D(4000), None)}
+
+
+def test_what_is_exactly_at_the_limits_stays():
+    alike = FixedCorrelations()
+    alike.put("A", "B", D("0.7"))
+    limits = {"max_correlation": D("0.7"), "max_portfolio_positions": 2, "max_sector_exposure": D("0.2")}
+    assert fit({"A S": 10000, "B S": 10000}, correlations=alike, **limits) == {
+        "A": (D(10000), None),
+        "B": (D(10000), None),
+    }
+
+
 def test_the_smallest_beyond_the_count_are_left_out():
     wanted = {"A S": 100, "B S": 300, "C S": 200}
     found = fit(wanted, max_portfolio_positions=2)
     assert found == {"A": (D(0), Rule.MAX_POSITIONS), "B": (D(300), None), "C": (D(200), None)}
     assert fit(wanted, max_portfolio_positions=2, staying={"Z": 1})["C"] == (D(0), Rule.MAX_POSITIONS)
+    full = fit(wanted, max_portfolio_positions=2, staying={"Y": 1, "Z": 1})
+    assert set(full.values()) == {(D(0), Rule.MAX_POSITIONS)}
 
 
 def test_a_sector_is_scaled_down_in_proportion_beside_what_stays():
     wanted = {"A Tech": 10000, "B Tech": 10000, "C Energy": 10000}
     found = fit(wanted, staying={"Z": 20000}, sectors={"Z": "Tech"})  # 30 % of equity, 20 000 of it taken
     assert found == {"A": (D(5000), Rule.MAX_SECTOR), "B": (D(5000), Rule.MAX_SECTOR), "C": (D(10000), None)}
+
+
+def test_longs_and_shorts_of_a_sector_are_not_set_off_against_each_other():
+    found = fit({"A Tech": 10000, "B Tech": -10000, "C Tech": 10000, "D Tech": -10000})  # 40 %, where 30 % may be
+    assert [value for value, _ in found.values()] == [D(7500), D(-7500), D(7500), D(-7500)]
+
+
+def test_beside_more_than_the_limits_allow_a_wish_for_nothing_is_nothing():
+    """What stays has grown beyond the sector's limit and the whole account's; there is nothing to cut."""
+    assert fit({"A Tech": 0}, staying={"Z": 140000}, sectors={"Z": "Tech"}) == {"A": (D(0), None)}
+
+
+@pytest.mark.parametrize("equity", ["100000", "0", "-1"])
+def test_a_wish_without_a_size_keeps_its_own_reason_whatever_the_limits_say(equity):
+    asked = ask(equity=equity, limits={"max_gross_exposure": D(1), "max_correlation": D("0.5")})
+    around = msgspec.structs.replace(
+        asked.around, staying={"Z": D(140000)}, sectors={"Z": "Tech"}, correlations=FixedCorrelations(None)
+    )
+    sizing = WithinLimits(FixedFractional()).size(msgspec.structs.replace(asked, around=around))
+    assert (sizing.quantity, sizing.bound_by, sizing.cut_from) == (D(0), "missing", None)
 
 
 def test_the_whole_is_scaled_to_gross_and_to_buying_power():
@@ -76,6 +135,14 @@ def test_a_sizing_that_was_cut_says_from_what_and_by_what():
         ask(limits={"max_gross_exposure": D("0.06"), "min_order_notional": D(9999)})
     )
     assert (small.quantity, small.bound_by) == (D(0), "min_order_notional")
+    least = {"max_position_pct": D("0.10"), "max_gross_exposure": D("0.06"), "min_order_notional": D(6000)}
+    assert WithinLimits(EqualWeight()).size(ask(limits=least)).quantity == 60  # worth just as much as it must
+    odd = WithinLimits(EqualWeight()).size(ask(price="7", limits={"max_gross_exposure": D("0.06")}))
+    assert odd.quantity == 857  # whole shares of 857.14
+
+
+def test_a_sizing_that_fits_is_the_sizers_own_answer():
+    assert WithinLimits(EqualWeight()).size(ask()) == EqualWeight().size(ask())
 
 
 # -- the room of one order

@@ -12,6 +12,8 @@ import pytest
 from quant_trading_system.core.exceptions import ConfigurationError, InvalidNumber, SolverFailed
 from quant_trading_system.core.instruments import UNKNOWN_SECTOR, Instrument
 from quant_trading_system.core.numbers import floor_to_lot
+from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.risk.portfolio_optimizer import Constraints, Method, optimize
 from quant_trading_system.risk.position_sizer import (
     AtrStop,
@@ -34,10 +36,12 @@ from quant_trading_system.risk.sizing.estimates import (
     ewma_volatility,
     returns_of,
     sample_volatility,
+    since_gap,
     true_ranges_of,
 )
 from quant_trading_system.risk.sizing.fitting import WithinLimits
 from quant_trading_system.risk.sizing.growth import target_exposure
+from tests.support.desk import limits_with
 from tests.support.sizing import ask, past_of, wander
 
 D = Decimal
@@ -81,6 +85,22 @@ def test_a_gap_ends_the_past():
     assert true_ranges_of(view, "PEP", 2) == pytest.approx([100 * 1.01**3 * 0.01, 100 * 1.01**4 * 0.01])
 
 
+def test_a_price_of_nothing_is_a_gap_too():
+    assert since_gap(np.array([5.0, 0.0, 2.0, 3.0])).tolist() == [2.0, 3.0]
+    assert since_gap(np.array([float("nan"), 2.0, 3.0])).tolist() == [2.0, 3.0]
+
+
+def test_a_true_range_reaches_back_to_the_close_before():
+    """Closes of 10, 20, 5 and 8: a gap up counts from the close below it, a gap down from the close above it."""
+    closes = past_of({"KO": [0.01] * 3})._history
+    bars = [(10, 11, 9, 10), (18, 21, 18, 20), (6, 7, 4, 5), (7, 9, 6, 8)]  # open, high, low, close
+    opened, high, low, close = (np.array([[bar[role] * 1_000_000] for bar in bars]) for role in range(4))
+    view = HistoryView(PriceHistory(("KO",), closes.axis, close, close > 0, opened, high, low), 3)
+    assert true_ranges_of(view, "KO", 9).tolist() == [21 - 10, 20 - 4, 9 - 5]
+    assert true_ranges_of(view, "KO", 2).tolist() == [20 - 4, 9 - 5]
+    assert true_ranges_of(view, "KO", 0).tolist() == []
+
+
 # -- volatility target
 
 VOLATILITY_TARGETS = """
@@ -109,6 +129,7 @@ def test_a_volatility_target_divides_by_what_is_wanted_and_by_the_volatility():
     assert abs(both.quantity - 2 * wild.quantity) <= 2
     capped = VolatilityTarget(target=D("0.10"), cap=D("0.2")).size(ask(past=view))
     assert (capped.quantity, capped.bound_by) == (D(200), "vol_target_cap")
+    assert VolatilityTarget(fewest=25).size(ask(past=view)).quantity > 0  # just as many returns as it needs
 
 
 # -- stops
@@ -121,6 +142,8 @@ def test_the_range_of_closes_stands_in_where_highs_are_not_known():
     assert (sizing.quantity, sizing.bound_by) == (D(500), "atr_stop")
     assert AtrStop(multiple=D(4)).size(ask(past=view)).quantity == 250
     assert AtrStop().size(ask(direction="short", past=view)).quantity == -500
+    wider = past_of({"KO": [0.02, -2 / 102] * 30})
+    assert AtrStop().size(ask(past=wider)).quantity == 250
 
 
 def test_kelly_of_trades_risks_a_fraction_to_the_stop():
@@ -151,6 +174,10 @@ def test_optimal_f_of_trades_risks_a_fraction_to_the_stop():
     coin = tuple(D(profit) for profit in (200, -100) * 20)
     sizing = OptimalF(fraction=D(1), most=D("0.9")).size(ask(trades=coin, stop_price=D(90)))
     assert (sizing.quantity, sizing.bound_by) == (D(2500), "optimal_f")
+    capped = OptimalF().size(ask(trades=coin, stop_price=D(90)))
+    assert (capped.quantity, capped.bound_by) == (D(200), "optimal_f_most")  # 2 % of equity, 10 dollars a share
+    assert OptimalF().size(ask(trades=coin[:29], stop_price=D(90))).bound_by == "missing"
+    assert OptimalF().size(ask(trades=coin[:30], stop_price=D(90))).quantity == 200
 
 
 # -- several symbols at once
@@ -186,6 +213,13 @@ def test_risk_budgets_are_kept():
 def test_a_single_symbol_gets_everything():
     for method in (Method.RISK_PARITY, Method.MAX_DIVERSIFICATION, Method.MIN_VARIANCE):
         assert Optimized(method, gross=D(1)).size(ask("KO", past=past_of(MANY))).quantity == 1000
+
+
+def test_limits_that_leave_less_than_everything_leave_the_rest_in_cash():
+    sizer = Optimized(Method.RISK_PARITY)
+    asked = ask("KO", past=past_of(MANY), others=["PEP"], limits={"max_position_pct": D("0.2")})
+    found = [sizer.size(asked.of(wanted)) for wanted in asked.around.wanted]
+    assert [(sizing.quantity, sizing.bound_by) for sizing in found] == [(D(199), "max_position_pct")] * 2
 
 
 CALM = {"A": 0.003, "B": 0.006, "C": 0.007, "D": 0.012, "E": 0.013, "F": 0.014}
@@ -270,9 +304,18 @@ def test_a_failed_solve_within_the_limits_is_not_traded(monkeypatch):
     assert Optimized(Method.HRP).size(asked).quantity == 200
 
 
-def test_without_equity_nothing_is_weighed():
-    asked = ask("A", past=past_of(CALM_PAST), others=["B"], equity="-1")
+@pytest.mark.parametrize("equity", ["0", "-1"])
+def test_without_equity_nothing_is_weighed(equity):
+    asked = ask("A", past=past_of(CALM_PAST), others=["B"], equity=equity)
     assert Optimized(Method.MIN_VARIANCE).size(asked).bound_by == "missing"
+
+
+def test_the_next_walk_is_weighed_anew():
+    """A portfolio is worked out once for all its symbols; a later day, with other ones beside it, is another."""
+    sizer = WithinLimits(Optimized(Method.RISK_PARITY))
+    first = sizer.size(ask("KO", past=past_of(MANY), others=["PEP", "XOM"]))
+    later = sizer.size(ask("KO", past=past_of(MANY)))
+    assert 0 < first.quantity < later.quantity == 950
 
 
 def test_kelly_stays_within_leverage_and_position_limit():
@@ -289,6 +332,65 @@ def test_kelly_holds_nothing_without_an_edge_and_turns_it_for_shorts():
     assert (long.quantity, long.bound_by) == (D(0), "kelly")
     assert "no edge" in long.detail
     assert short.quantity < 0
+
+
+UP_AND_DOWN = [0.03, -0.01] * 63
+"""A mean of 1 % a bar, which is 252 % a year."""
+
+
+def full_kelly(**how):
+    return Kelly(**{"fraction": D(1), "leverage": D(100), "shrink": False, **how})
+
+
+@pytest.mark.parametrize(("rate", "shares"), [("0", 25000), ("1.26", 12500)])
+def test_full_kelly_is_the_edge_over_the_rate_by_the_variance(rate, shares):
+    """Half of the moves are 2 % above the mean and half 2 % below: the variance is 4 hundredths of a per cent."""
+    sizing = full_kelly(rate=D(rate)).size(ask(past=past_of({"KO": UP_AND_DOWN}), limits={"max_position_pct": D(100)}))
+    assert float(sizing.quantity) == pytest.approx(shares, rel=1e-6)
+    assert sizing.detail.startswith(f"Kelly {shares / 1000:.2f} alone, 100% of it used, {shares / 1000:.4f} within")
+
+
+def test_an_edge_has_to_beat_the_rate_and_the_words_give_the_return_and_the_rate():
+    sizing = full_kelly(rate=D("2.60")).size(ask(past=past_of({"KO": UP_AND_DOWN})))
+    assert (sizing.quantity, sizing.bound_by) == (D(0), "kelly")
+    assert sizing.detail == "no edge: the mean return of +252.00% a year is not above 2.60"
+
+
+@pytest.mark.parametrize(
+    ("leverage", "most", "shares", "bound_by"),
+    [
+        ("100", "100", 25000, "kelly"),
+        ("0.5", "100", 500, "kelly_leverage"),
+        ("0.5", "0.3", 300, "max_position_pct"),
+        ("0.5", "0.5", 500, "max_position_pct"),
+    ],
+)
+def test_what_holds_kelly_back_is_named(leverage, most, shares, bound_by):
+    asked = ask(past=past_of({"KO": UP_AND_DOWN}), limits={"max_position_pct": D(most)})
+    sizing = full_kelly(leverage=D(leverage)).size(asked)
+    assert (round(sizing.quantity, -1), sizing.bound_by) == (shares, bound_by)
+
+
+def test_what_the_better_of_two_may_not_take_is_left_to_the_other():
+    """KO's edge is three times as large; leverage of 15 % is for both, and 10 % is the most for one."""
+    past = past_of({"KO": UP_AND_DOWN, "PEP": [0.0333, -0.0267] * 63})
+    both = [ask(name, past=past, others=[o for o in ("KO", "PEP") if o != name]) for name in ("KO", "PEP")]
+    alone = full_kelly(leverage=D("0.15"))
+    first, second = (alone.size(asked) for asked in both)
+    assert (first.quantity, first.bound_by) == (D(150), "kelly_leverage")
+    assert (second.quantity, second.bound_by) == (D(0), "kelly")
+    assert second.detail.startswith("better edges leave no room: ")
+    limits = limits_with(**{f"max_{what}": D(10) for what in ("sector_exposure", "gross_exposure")})
+    limits = msgspec.structs.replace(limits, max_position_pct=D("0.1"))
+    shared = full_kelly(leverage=D("0.15"))
+    found = [shared.size(msgspec.structs.replace(asked, limits=limits)).quantity for asked in both]
+    assert [round(shares, -1) for shares in found] == [100, 50]
+
+
+def test_kelly_knows_an_edge_from_just_as_many_returns_as_it_needs():
+    past = past_of({"KO": UP_AND_DOWN})
+    assert full_kelly(fewest=126).size(ask(past=past)).quantity > 0
+    assert full_kelly(fewest=127).size(ask(past=past)).bound_by == "missing"
 
 
 def test_less_kelly_is_less_and_doubt_makes_it_smaller():
@@ -335,6 +437,28 @@ def test_sizers_of_many_symbols_need_to_know_which():
     assert Optimized(Method.RISK_PARITY).size(alone).bound_by == "missing"
 
 
+BY_NAME = ("equal-weight", "fixed-fractional", "atr", "vol-target", "kelly", "risk-parity", "kelly-bet", "optimal-f")
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_half_the_strength_asks_for_half_as_many_shares(name):
+    sizer, past = make_sizer(name, within_limits=False), past_of({"KO": wander(1, drift=0.002)})
+    full, half = (
+        sizer.size(ask(past=past, trades=TRADES, stop_price=D(90), strength=D(strength))).quantity
+        for strength in ("1", "0.5")
+    )
+    assert full // 2 - 1 <= half <= full // 2 + 1
+    assert half > 0
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_to_be_flat_is_nothing_also_while_nothing_else_is_wanted(name):
+    asked = ask(direction="flat", past=past_of(MANY), trades=TRADES, stop_price=D(90))
+    around = msgspec.structs.replace(asked.around, wanted=())
+    sizing = make_sizer(name).size(msgspec.structs.replace(asked, signals=0, around=around))
+    assert not sizing.quantity
+
+
 # -- composites
 
 
@@ -347,11 +471,20 @@ def test_the_smallest_counts_and_bears_its_own_name():
     assert both.size(ask()).bound_by == "missing"  # what one of them cannot know, nobody is to trade on
 
 
+def test_the_smallest_of_shorts_is_the_one_nearest_to_nothing():
+    sizing = Smallest((EqualWeight(), FixedFractional(D("0.01")))).size(ask(direction="short", stop_price=D(150)))
+    assert (sizing.bound_by, sizing.quantity, sizing.cut_from) == ("risk_fraction", D(-20), D(-950))
+    equal = Smallest((EqualWeight(), EqualWeight())).size(ask(direction="short"))
+    assert (equal.quantity, equal.cut_from) == (D(-950), None)  # nothing was cut
+
+
 DRAWDOWNS = [
     ("0", "equal_weight", 950),
     ("0.05", "equal_weight", 950),
+    ("0.063", "drawdown", 826),  # 826.5
     ("0.10", "drawdown", 475),
     ("0.2", "drawdown", 0),
+    ("0.3", "drawdown", 0),
 ]
 
 
@@ -360,6 +493,21 @@ def test_a_drawdown_takes_away_in_a_line(drawdown, bound_by, shares):
     sizing = Scaled(EqualWeight(), DrawdownScale()).size(ask(drawdown=drawdown))
     assert (sizing.quantity, sizing.bound_by) == (D(shares), bound_by)
     assert sizing.cut_from == (D(950) if bound_by == "drawdown" else None)
+    short = Scaled(EqualWeight(), DrawdownScale()).size(ask(direction="short", drawdown=drawdown))
+    assert (short.quantity, short.bound_by) == (D(-shares), bound_by)
+
+
+def test_a_drawdown_takes_nothing_from_nothing():
+    sizing = Scaled(FixedFractional(), DrawdownScale()).size(ask(drawdown="0.10"))
+    assert (sizing.quantity, sizing.bound_by, sizing.cut_from) == (D(0), "missing", None)
+
+
+@pytest.mark.parametrize(
+    ("drawdown", "factor"), [("0", "1"), ("0.05", "1"), ("0.10", "0.6"), ("0.15", "0.2"), ("1", "0.2")]
+)
+def test_a_drawdown_of_its_own_end_leaves_the_least_from_there_on(drawdown, factor):
+    scale = DrawdownScale(end=D("0.15"), least=D("0.2"))
+    assert scale.factor(ask(drawdown=drawdown))[0] == D(factor)
 
 
 @pytest.mark.parametrize(
@@ -377,6 +525,24 @@ def test_a_market_below_its_average_halves():
     assert (scaled.size(ask(past=down)).quantity, scaled.size(ask(past=down)).bound_by) == (D(475), "regime")
     unknown = scaled.size(ask(past=past_of({"KO": [0.01] * 5})))
     assert (unknown.quantity, unknown.bound_by) == (D(0), "missing")
+
+
+NAN = float("nan")
+REGIMES = [  # an index of 1, then by the returns of the last two of three bars; what was before them is not looked at
+    ({"KO": [-0.5, 0.2, -0.1]}, "0.5", "the market stands -1.2% at its average"),  # 1, 1.2, 1.08
+    ({"KO": [0.5, -0.2, 0.3]}, "1", "the market stands +9.9% at its average"),  # 1, 0.8, 1.04
+    ({"KO": [-0.5, 0.1, -0.1], "PEP": [-0.5, -0.1, 0.1]}, "1", "the market stands +0.0% at its average"),
+    ({"KO": [-0.5, 0.2, -0.1], "PEP": [0.5, NAN, 0.5]}, "0.5", "the market stands -1.2% at its average"),
+    ({"KO": [0.2]}, None, "2 bars do not tell the regime; 3 are needed"),
+    ({"KO": [0.1, 0.2, NAN]}, None, "3 bars do not tell the regime; 3 are needed"),  # of nothing
+    ({}, None, "1 bars do not tell the regime; 3 are needed"),
+]
+
+
+@pytest.mark.parametrize(("returns", "factor", "words"), REGIMES)
+def test_the_regime_is_that_of_an_index_of_equal_parts(returns, factor, words):
+    found = RegimeScale(window=3).factor(ask(past=past_of(returns) if returns else None))
+    assert found == (None if factor is None else D(factor), words)
 
 
 # -- by name
@@ -407,7 +573,14 @@ MISTAKES = {
     "kelly-bet:most=1": "between 0 and 1",
     "optimal-f:fewest=1": "at least 2",
     "risk-parity:gross=0": "gross 0",
+    "kelly:leverage=0": "leverage 0 above 0",
+    "kelly-bet:fraction=1.5": "at most 1",
+    "optimal-f:fraction=0": "above 0",
+    "atr:risk=1.5": "between 0 and 1",
+    "atr:multiple=0": "multiple 0 must be above 0",
+    "vol-target:cap=0": "cap 0 must be above 0",
     "regime:below=2": "0 to 1",
+    "regime:window=1": "at least 2",
     "drawdown": "needs a sizer",
     "own-weight:gross=1": "with none",
 }
@@ -419,7 +592,9 @@ def test_a_mistake_in_the_text_says_what_to_write(text):
         make_sizer(text)
 
 
-@pytest.mark.parametrize("text", ["drawdown:start=0.2,end=0.1", "drawdown:least=2"])
+@pytest.mark.parametrize(
+    "text", ["drawdown:start=0.2,end=0.1", "drawdown:start=0.1,end=0.1", "drawdown:end=-0.1", "drawdown:least=2"]
+)
 def test_a_scale_that_makes_no_sense_is_refused(text):
     with pytest.raises(ConfigurationError, match="must hold"):
         make_sizer(["equal-weight", text])

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 import msgspec
 
-from quant_trading_system.core.events import HaltLevel, HaltTrigger
+from quant_trading_system.core.clock import Clock
+from quant_trading_system.core.events import HaltLevel, HaltTrigger, KillSwitchEvent
 from quant_trading_system.core.halt_scope import ACCOUNT, Aimed, HaltScope
 from quant_trading_system.core.numbers import ONE
 from quant_trading_system.core.wording import one_line
@@ -192,3 +193,18 @@ _SHARED = ("level", "reason", "trigger", "by", "at", "activation", "numbers", "a
 def probation_end(policy: ResetPolicy, now: datetime) -> str:
     """When the reduced limits of a reset at `now` end; empty without any."""
     return (now + timedelta(seconds=policy.probation_s)).isoformat() if policy.probation_s else ""
+
+
+def event_of(halt: Halt, clock: Clock, reason: str = "") -> KillSwitchEvent:
+    """The move to `halt`, for the record."""
+    return KillSwitchEvent(
+        at=clock.now(),
+        level=halt.level,
+        reason=reason or halt.reason,
+        trigger=halt.trigger,
+        by=halt.by,
+        activation=halt.activation,
+        numbers=dict(halt.numbers),
+        scope=halt.scope,
+        accepts_loss=halt.accepts_loss,
+    )

@@ -8,6 +8,7 @@ everyone who asks; two `KillSwitch` objects on the same latch are the same switc
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from threading import RLock
 from types import MappingProxyType
 
@@ -25,7 +26,7 @@ from quant_trading_system.core.exceptions import (
 from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.wording import LONGEST_REASON, one_line
-from quant_trading_system.risk.halt_state import Halt, LatchState, ResetPolicy, probation_end
+from quant_trading_system.risk.halt_state import Halt, LatchState, ResetPolicy, event_of, probation_end
 from quant_trading_system.risk.latch import Latch, own_latch
 from quant_trading_system.risk.reset import (
     Obstacles,
@@ -40,6 +41,8 @@ from quant_trading_system.risk.reset import (
 MAX_REASON = LONGEST_REASON
 NO_REASON = "no reason given"
 NO_NUMBERS: Mapping[str, str] = MappingProxyType({})
+WRITES_AGAIN_AFTER_S = 5
+"""Seconds between two attempts to write down a halt that the latch could not be told."""
 _RUNNING = HaltLevel.RUNNING
 
 
@@ -95,6 +98,7 @@ class KillSwitch:
         self._lock = RLock()
         self._listeners: list[Callable[[KillSwitchEvent], None]] = []
         self._unpersisted: LatchState | None = None  # what the latch could not be told; it counts here all the same
+        self._writes_again_at: float = 0
         self._at_rest: LatchState | None = None  # the latest state that was found to stop nothing
         if self._authorized or policy is not None:
             self._keep_rules(policy)
@@ -297,9 +301,24 @@ class KillSwitch:
                 self._latch.write(state)
         except OSError as error:
             state = self._remember(wanted)
+            self._writes_again_at = self._clock.monotonic() + WRITES_AGAIN_AFTER_S
             return state, [f"the latch could not be written ({error}); other processes do not see the halt"]
         self._unpersisted = None
         return state, []
+
+    def write_again(self) -> None:
+        """Try once more to persist a halt of this process that the latch could not be told; every few seconds only.
+
+        Whoever asks the switch in turns calls it. While it fails, the halt goes on holding in this process alone.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._unpersisted is None or now < self._writes_again_at:
+                return
+            self._writes_again_at = now + WRITES_AGAIN_AFTER_S
+            with suppress(OSError), self._latch.exclusive():  # people were told when it failed first
+                self._latch.write(self._read())
+                self._unpersisted = None
 
     def _remember(self, wanted: Halt) -> LatchState:
         """Stop from now on, whatever the latch takes. Only this halt: what others set, they may lift."""
@@ -363,21 +382,6 @@ def stops(latch: Latch, order: Order, *, shrinking: bool) -> str:
         return ""
     level, reason = state.for_order(order)
     return "" if _allows(level, shrinking=shrinking) else reason
-
-
-def event_of(halt: Halt, clock: Clock, reason: str = "") -> KillSwitchEvent:
-    """The move to `halt`, for the record."""
-    return KillSwitchEvent(
-        at=clock.now(),
-        level=halt.level,
-        reason=reason or halt.reason,
-        trigger=halt.trigger,
-        by=halt.by,
-        activation=halt.activation,
-        numbers=dict(halt.numbers),
-        scope=halt.scope,
-        accepts_loss=halt.accepts_loss,
-    )
 
 
 def _allows(level: HaltLevel, *, shrinking: bool) -> bool:

@@ -10,8 +10,8 @@ from quant_trading_system.core.halt_events import ResetApproved
 from quant_trading_system.core.halt_scope import ACCOUNT, HaltScope
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.journal.projection import Halt as RecordedHalt
-from quant_trading_system.risk.halt_state import Halt, LatchState
-from quant_trading_system.risk.kill_switch import KillSwitch, event_of
+from quant_trading_system.risk.halt_state import Halt, LatchState, event_of
+from quant_trading_system.risk.kill_switch import KillSwitch
 
 _RESET_ELSEWHERE = "reset by another process"
 
@@ -74,7 +74,8 @@ class SwitchMoves:
         self.at_rest = None if state.stops_something else self._all_seen
 
     def _make_lasting(self) -> None:
-        """A halt that the file HALT asks for outlives the file."""
+        """A halt that the file HALT asks for outlives the file, and one that could not be written this process."""
+        self._kill_switch.write_again()
         halt = self._kill_switch.state.halt_of()
         if halt.trigger is HaltTrigger.FILE and halt.level and not halt.at:
             self._kill_switch.activate(halt.reason, trigger=HaltTrigger.FILE, activated_by=halt.by)

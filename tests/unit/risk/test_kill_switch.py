@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from quant_trading_system.core.exceptions import (
     KillSwitchActiveError,
     ResetRefused,
 )
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.risk.halt_state import LatchState, ResetPolicy
-from quant_trading_system.risk.kill_switch import MAX_REASON, stops
+from quant_trading_system.risk.kill_switch import MAX_REASON, WRITES_AGAIN_AFTER_S, stops
 from quant_trading_system.risk.latch import FileLatch, MemoryLatch, look_at
 from quant_trading_system.risk.limits import KillSwitch, KillSwitchIncomplete
 from tests.support.market import NOON
@@ -311,6 +313,41 @@ def test_a_disk_that_fails_does_not_stop_the_halt_in_this_process(path, monkeypa
     monkeypatch.undo()
     kill_switch.activate("the disk is back")
     assert other.level is HALTED
+
+
+def test_a_halt_that_could_not_be_written_is_written_when_the_disk_is_back(path, monkeypatch):
+    clock, scope = ManualClock(NOON), HaltScope(symbol="KO")
+    kill_switch, other = KillSwitch(latch=FileLatch(path), clock=clock), switch(path)
+    tried: list[object] = []
+
+    def no_space(*arguments: object) -> int:
+        tried.append(arguments)
+        return _no_space()
+
+    monkeypatch.setattr(os, "write", no_space)
+    for wanted in ({"level": REDUCING}, {"scope": scope}):
+        with pytest.raises(KillSwitchIncomplete):
+            kill_switch.activate("a test", **wanted)
+    tried.clear()
+    for _ in range(3):
+        kill_switch.write_again()
+    assert not tried, "a disk that has just failed is left alone for a while"
+    clock.move_to(clock.now() + timedelta(seconds=WRITES_AGAIN_AFTER_S))
+    for _ in range(3):
+        kill_switch.write_again()
+    assert len(tried) == 1
+    assert kill_switch.level is REDUCING
+    monkeypatch.undo()
+    kill_switch.write_again()
+    assert not other.is_active()
+    clock.move_to(clock.now() + timedelta(seconds=WRITES_AGAIN_AFTER_S))
+    kill_switch.write_again()
+    assert (other.level, other.reason, other.state.activation) == (REDUCING, "a test", 1)
+    assert other.state.halt_of(scope).level is HALTED
+    other.reset("ann")
+    clock.move_to(clock.now() + timedelta(seconds=WRITES_AGAIN_AFTER_S))
+    kill_switch.write_again()
+    assert not kill_switch.is_active(), "what is written is known to all, and whoever lifts it has lifted it"
 
 
 def _no_space(*_: object) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import types
 from collections.abc import Iterable
 from datetime import timedelta
@@ -25,14 +27,14 @@ from quant_trading_system.core.events import (
     StateRecorded,
     StrategyStopped,
 )
-from quant_trading_system.core.exceptions import ConfigurationError, StrategyError
+from quant_trading_system.core.exceptions import ConfigurationError, KillSwitchIncomplete, StrategyError
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.time_axis import daily_axis
-from quant_trading_system.risk.kill_switch import KillSwitch
+from quant_trading_system.risk.kill_switch import WRITES_AGAIN_AFTER_S, KillSwitch
 from quant_trading_system.risk.latch import FileLatch
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
@@ -452,6 +454,27 @@ def test_a_halt_by_another_process_in_the_middle_of_a_step_is_carried_out_in_tha
     monkeypatch.setattr(RiskMonitor, "observe", lambda _: other.activate("from a terminal"))
     account.step()
     assert record.pending is PendingRequest.CANCEL
+
+
+def test_an_engine_writes_a_halt_down_as_soon_as_the_latch_can_take_it(tmp_path, monkeypatch):
+    """Others on the latch, a program of the user's own for instance, did not know of it meanwhile."""
+    path = tmp_path / "kill_latch.json"
+    account = Account(latch=FileLatch(path))
+
+    def no_space(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", no_space)
+    with pytest.raises(KillSwitchIncomplete):
+        account.system.kill_switch.activate("a test")
+    monkeypatch.undo()
+    account.step()
+    assert not KillSwitch(latch=FileLatch(path)).is_active()
+    account.clock.move_to(account.clock.now() + timedelta(seconds=WRITES_AGAIN_AFTER_S))
+    account.step()
+    assert KillSwitch(latch=FileLatch(path)).reason == "a test"
+    moves = [event.level for event in account.journal.events if isinstance(event, KillSwitchEvent)]
+    assert moves == [HaltLevel.HALTED]
 
 
 def test_strategies_need_different_names():

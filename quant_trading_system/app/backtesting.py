@@ -210,7 +210,7 @@ def _seal(journal: object) -> JournalSeal | None:
     if not isinstance(journal, SqliteJournal):
         return None
     entries, head = journal.head
-    report = verify(journal.path, journal.key)
+    report = verify(journal.path, journal.key, reads_events=False)
     return JournalSeal(
         path=str(journal.path), entries=entries, head=head, verified=report.is_sound and report.head == head
     )

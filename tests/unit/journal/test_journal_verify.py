@@ -179,6 +179,14 @@ def test_what_fits_the_chain_but_makes_no_sense_is_named(path, columns, message)
     assert message in report.message
 
 
+def test_a_writer_may_leave_out_what_its_own_entries_say_but_not_the_chain(path):
+    execute(path, (INSERT, signed(path, 13, at="2024-01-02T14:30:01Z", kind="fill", subject=None, body=b"not json")))
+    assert verify(path, KEY, reads_events=False).entries == 13
+    execute(path, ("UPDATE entries SET body = ? WHERE seq = 5", (encode(moved(1_000_000)),)))
+    report = verify(path, KEY, reads_events=False)
+    assert (report.is_sound, report.first_bad, report.entries) == (False, 5, 4)
+
+
 # -- the files -----------------------------------------------------------------------------------------------------
 
 

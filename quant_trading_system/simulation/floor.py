@@ -42,6 +42,7 @@ class MarketView(msgspec.Struct, eq=False, gc=False):
     Attributes:
         volume: shares that trade in the step, None when nobody says.
         budget: shares that are left for our orders, None for no cap.
+        stands: the quote is that of an earlier step, and nothing trades in this one.
         flow: what has traded before; `bought`, `sold`: shares of it that resting orders of ours have had.
     """
 
@@ -51,6 +52,7 @@ class MarketView(msgspec.Struct, eq=False, gc=False):
     flow: Flow | None = None
     bought: Decimal = _ZERO
     sold: Decimal = _ZERO
+    stands: bool = False
 
     @property
     def price(self) -> Decimal:
@@ -95,6 +97,7 @@ class FloorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         flows: by symbol, with what resting buys and sales have had of them; `taken`: by symbol.
+        standing: symbols that nobody trades in this step.
     """
 
     random: RandomState
@@ -102,6 +105,7 @@ class FloorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     halted: list[str]
     flows: dict[str, tuple[Flow, Decimal, Decimal]] = {}
     taken: dict[str, Taken] = {}
+    standing: list[str] = []
 
 
 class TradingFloor:
@@ -145,8 +149,9 @@ class TradingFloor:
         """What the floor knows of the symbol after this quote: a flawed, old or repeated one changes nothing."""
         known = self._views.get(quote.symbol)
         if quote.flaw or (known is not None and not _is_news(quote, known.quote)):
-            if volume == 0 and known is not None and known.budget:
-                known.budget = _ZERO  # a step without trades
+            if volume == 0 and known is not None:  # a step without trades
+                known.stands = True
+                known.budget = known.budget and _ZERO
             return known
         budget = self._fills.budget(volume) if self._capped else None
         flow = Flow(known.quote, known.volume) if self._queue and known is not None else None
@@ -183,7 +188,12 @@ class TradingFloor:
             symbol: (view.flow, view.bought, view.sold) for symbol, view in self._views.items() if view.flow is not None
         }
         return FloorState(
-            random=state_of(self._random), views=views, halted=sorted(self.halted), flows=flows, taken=self._taken
+            random=state_of(self._random),
+            views=views,
+            halted=sorted(self.halted),
+            flows=flows,
+            taken=self._taken,
+            standing=[symbol for symbol, view in self._views.items() if view.stands],
         )
 
     def restore(self, state: FloorState) -> None:
@@ -192,6 +202,8 @@ class TradingFloor:
         self.halted = set(state.halted)
         self._views = {quote.symbol: MarketView(quote, volume, budget) for quote, volume, budget in state.views}
         self._taken = state.taken
+        for symbol in state.standing:
+            self._views[symbol].stands = True
         for symbol, (flow, bought, sold) in state.flows.items():
             view = self._views[symbol]
             view.flow, view.bought, view.sold = flow, bought, sold
@@ -311,7 +323,8 @@ class TradingFloor:
         if not quantity:
             return None
         slips = takes and self._slips
-        adverse = self._slippage.adverse(order.side, view.quote, quantity, view.volume) if slips else _ZERO
+        volume = _ZERO if view.stands else view.volume
+        adverse = self._slippage.adverse(order.side, view.quote, quantity, volume) if slips else _ZERO
         taken = self._taken_in(view) if self._impact is not None and (takes or not live.rested) else None
         if taken is not None and self._impact is not None:
             impact = self._impact.adverse(base, taken.by(order.side), quantity, self._window(view).volume)

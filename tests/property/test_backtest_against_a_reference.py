@@ -26,6 +26,7 @@ from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
 from tests.support.independent_reference import ANY_LOSS, Losses, Plan, Reference
+from tests.support.random_costs import random_costs
 from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
 from tests.support.reference_sizing import Sizer, Wish
@@ -67,7 +68,7 @@ def compare(
     sizer: Sizer | None = None,
 ) -> runs.BacktestResult:
     """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
-    costs, shorts, seen = plans.random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
+    costs, shorts, seen = random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
     setup = runs.setup_of(history, costs, shorts=shorts, terms=terms, losses=losses, limits=limits, cash=cash)
     if sizer is not None:
         setup = replace(setup, sizer=runs.sizer_of(sizer))
@@ -207,12 +208,30 @@ def test_limits_refuse_as_documented(seed, daily, parts):
 
 
 @settings(max_examples=8, deadline=None)
+@given(SEEDS, st.booleans(), st.booleans())
+def test_everything_at_once_is_traded_as_documented(seed, daily, parts):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily, symbols=chance.choice((2, 3, 5, 8)))
+    orders = plans.with_exits(chance, plans.random_orders(chance, history), history)
+    orders = plans.larger(chance, orders) if parts else orders
+    wishes, sizer = plans.random_wishes(chance, history), None
+    if chance.random() < 0.5:
+        wishes, sizer = plans.sized_wishes(chance, history), plans.random_sizer(chance)
+    terms = plans.random_terms(chance, history) if chance.random() < 0.5 else WHOLE_SHARES
+    plan = plans.both(chance, plans.in_fractions(chance, orders, history) if terms.fractionable else orders, wishes)
+    limits = plans.random_limits(chance, history) if chance.random() < 0.5 else WIDE
+    losses = plans.random_losses(chance) if chance.random() < 0.3 else ANY_LOSS
+    cash = Fraction(chance.choice((5_000, 20_000, 100_000, 10_000_000)))
+    compare(chance, history, plan, parts=parts, terms=terms, losses=losses, limits=limits, cash=cash, sizer=sizer)
+
+
+@settings(max_examples=8, deadline=None)
 @given(SEEDS, st.booleans())
 def test_wishes_for_all_bars_at_once_are_the_same_wishes(seed, daily):
     chance = Random(seed)
     history = plans.random_history(chance, daily=daily)
     plan = plans.random_wishes(chance, history)
-    setup = runs.setup_of(history, plans.random_costs(chance), shorts=True)
+    setup = runs.setup_of(history, random_costs(chance), shorts=True)
     one_by_one, at_once = backtest(runs.Planned(plan), history, setup), backtest(Table(plan, history), history, setup)
     assert at_once.record.fills == one_by_one.record.fills
     assert at_once.record.equity == one_by_one.record.equity
@@ -223,7 +242,7 @@ def test_prices_from_a_file_trade_alike_however_they_are_read(seed, tmp_path: Pa
     chance = Random(seed)
     history = plans.random_history(chance, daily=seed % 2 == 0)
     plan = plans.random_orders(chance, history)
-    setup = runs.setup_of(history, plans.random_costs(chance), shorts=True)
+    setup = runs.setup_of(history, random_costs(chance), shorts=True)
     expected = backtest(runs.Planned(plan), history, setup).journal_head
     files = written(history, tmp_path)
     for read in (*map(load_prices, files), stream_prices(files[1], STREAMED)):

@@ -24,8 +24,8 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
+from tests.support.reference_costs import Costs
 from tests.support.reference_prices import BUY, SELL, quote_around, steps_of
-from tests.support.reference_venue import Costs
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 Child = tuple[int, str, int, Fraction, Fraction]

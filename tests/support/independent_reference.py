@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
+from tests.support.reference_costs import Costs
 from tests.support.reference_gate import WHOLE_SHARES, WIDE, ZERO, Books, Gate, Limits, Terms
 from tests.support.reference_prices import BUY, SELL, Bar, Step
 from tests.support.reference_sizing import Account, Sizer, Wish
-from tests.support.reference_venue import Costs, Fill, ReferenceVenue, Sent, Want
+from tests.support.reference_venue import Fill, ReferenceVenue, Sent, Want
 
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
@@ -183,18 +184,20 @@ class Reference:
             if step.opens:
                 self.watch.begin_day(step.day)
             self.venue.step(step)
+            self.books.begun.clear()
             self._hear(step.at)
-            self._judge()
+            self._value()
             if step.begins_bar:
                 self._has_prices = True
                 self._take(self._said)
+                self._said = ()
             self._walk()
             self._let_pass(step.at)
             if step.closes:
                 self.venue.close()
             if step.ends_bar:
-                self._hear(step.at)
-                self._judge()
+                self._listen(step.at)
+                self.books.begun.clear()
                 self.watch.end_bar(self.books.equity)
                 self._said = plan.get(len(self.out.equity), ())
                 self._note()
@@ -214,9 +217,18 @@ class Reference:
             while self._travelling and self._travelling[0][0] == due:
                 _, order, come = self._travelling.pop(0)
                 come(order)
-            if self._hear(due):
-                self._judge()
-                self._walk()
+            self._listen(due)
+
+    def _listen(self, until: int) -> None:
+        """Hear reports; what has been begun is valued anew, unless the account waits for nothing more."""
+        if self._hear(until) and (self._said or self._pursuits or any(one.is_open for one in self.out.orders)):
+            self._value()
+            self._walk()
+
+    def _value(self) -> None:
+        """All positions are worth their last prices."""
+        self.books.begun.clear()
+        self._judge()
 
     def _hear(self, until: int) -> bool:
         """Book what has been reported; False if nothing has."""
@@ -231,11 +243,12 @@ class Reference:
                         other.size -= fill.quantity
                 self.books.book(fill)
                 self.watch.see(order, fill)
+                self._judge()
         return bool(heard)
 
     def _judge(self) -> None:
         """A loss beyond the limit cancels orders, and gives up what has not left; from then on all are refused."""
-        is_beyond = self.watch.is_beyond(self.venue.at, self.books.equity, self.books.lost_in_a_row)
+        is_beyond = self.watch.is_beyond(self.venue.at, self.books.equity_at_cost, self.books.lost_in_a_row)
         if self.out.halted_at is not None or not is_beyond:
             return
         self.out.halted_at = self.venue.at

@@ -17,7 +17,7 @@ from tests.support.independent_reference import Losses, Plan
 from tests.support.reference_gate import Limits, Terms
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
 from tests.support.reference_sizing import Sizer, Wish
-from tests.support.reference_venue import STOPS, Costs, Want
+from tests.support.reference_venue import STOPS, Want
 
 PAST = 8
 """Bars that are only known: enough for correlations, which are of no interest here."""
@@ -61,9 +61,10 @@ def random_history(chance: Random, *, daily: bool = False, symbols: int = 3) -> 
     volume = np.array(
         [[chance.randrange(3) * chance.randrange(1, 2000) ** 2 for _ in range(symbols)] for _ in range(shape[0])]
     )
+    known = volume if chance.random() < 0.8 else None
     if chance.random() < 0.3:
-        return PriceHistory(names, axis, close, present, volume=volume)
-    return PriceHistory(names, axis, close, present, opened, high, low, volume=volume)
+        return PriceHistory(names, axis, close, present, volume=known)
+    return PriceHistory(names, axis, close, present, opened, high, low, volume=known)
 
 
 def _walk(chance: Random, bars: int, price: float, volatility: float, adjusted: bool) -> list[list[int]]:
@@ -340,7 +341,7 @@ def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:
 
 
 def _in_fractions(chance: Random, want: Want, close: Fraction) -> Want:
-    if want.kind == "trailing_stop":
+    if want.kind == "trailing_stop" or len(want.members) > 1:
         return want
     part = chance.choice((10, 1000, 10**9))
     quantity = Fraction(chance.randrange(2 * part, 50 * part), part)
@@ -354,20 +355,3 @@ def both(chance: Random, orders: Plan, wishes: Plan) -> Plan:
     for said in plan.values():
         chance.shuffle(said)
     return plan
-
-
-def random_costs(chance: Random, *, parts: bool = False) -> Costs:
-    """Spread, slippage and fees, each there or not; orders and reports take no time, a moment, or long.
-
-    Args:
-        parts: a share of the volume, at most, is ours.
-    """
-    return Costs(
-        spread_bps=Fraction(chance.choice(("0", "0", "4", "7.3", "13", "25"))),
-        slippage_bps=Fraction(chance.choice(("0", "0", "0.5", "3"))),
-        fee_a_share=Fraction(chance.choice(("0", "0.005"))),
-        fee_of_sales=Fraction(chance.choice(("0", "0.0000333"))),
-        order_takes=chance.choice((0, 40_000, 1_000_000, 20_000_000, 61_000_000)),
-        report_takes=chance.choice((0, 15_000, 5_000_000, 20_000_000)),
-        participation=Fraction(chance.choice(("0.01", "0.05", "0.5"))) if parts else None,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -33,10 +33,11 @@ from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.independent_reference import ANY_LOSS, Losses, Outcome, Plan
 from tests.support.random_plans import PAST, SESSIONS
+from tests.support.reference_costs import Charge, Costs
 from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
-from tests.support.reference_prices import BUY, Bar, Step, volume_of_day
+from tests.support.reference_prices import BUY, Bar, Step, closes_before, volume_of_day, volumes_of
 from tests.support.reference_sizing import Sizer, Wish
-from tests.support.reference_venue import Costs, Fill, Want
+from tests.support.reference_venue import Fill, Want
 
 CASH = Fraction(10_000_000)
 LOOSE = {
@@ -169,8 +170,8 @@ def setup_of(
         key: exact(limit) if isinstance(limit := numbers[name], Fraction) else limit for name, key in KEYS.items()
     }
 
-    def since_ever(rate: Fraction) -> tuple[Rate, ...]:
-        return (Rate(date(2000, 1, 1), exact(rate)),) if rate else ()
+    def rates(charge: Charge) -> tuple[Rate, ...]:
+        return tuple(Rate(row.since, exact(row.rate), _exact_or_none(row.cap)) for row in charge)
 
     return bootstrap.Setup(
         cash=exact(cash),
@@ -190,10 +191,14 @@ def setup_of(
         policy=ExecutionPolicy(algorithm_from_adv=None),
         costs=bootstrap.Costs(
             spread_bps=exact(costs.spread_bps),
-            fees=FeeSchedule(since_ever(costs.fee_of_sales), (), since_ever(costs.fee_a_share)),
+            fees=FeeSchedule(rates(costs.sec), rates(costs.taf), rates(costs.cat)),
             latency=LatencyModel(order=costs.order_takes * _MICROSECOND, report=costs.report_takes * _MICROSECOND),
-            slippage=SlippageModel(bps=exact(costs.slippage_bps)),
-            fills=FillModel(participation=_exact_or_none(costs.participation)),
+            slippage=SlippageModel(
+                bps=exact(costs.slippage_bps),
+                spread_fraction=exact(costs.slippage_spread),
+                impact_bps=exact(costs.impact_bps),
+            ),
+            fills=FillModel(participation=_exact_or_none(costs.participation), through=costs.through),
         ),
     )
 
@@ -246,7 +251,8 @@ def bars_of(history: PriceHistory) -> list[Bar]:
 def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategy: Strategy) -> list[Step]:
     """The steps that the market took in a run of daily bars, for how a day goes is made up."""
     account = bootstrap.simulated_account(history, replace(setup, strategies=(strategy,)))
-    bars, steps = bars_of(history)[PAST:], []
+    known = bars_of(history)
+    bars, steps, before = known[PAST:], [], closes_before(known, PAST)
 
     def watch(progress: object) -> None:
         step = account.market.step
@@ -255,7 +261,9 @@ def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategy: Strategy
         last = {name: Fraction(one.last) for name, one in quotes.items() if one and one.at == step.at and one.last}
         bar, place = divmod(len(steps), 13)
         begins, ends = place == 0, place == 12
-        volume = {symbol: volume_of_day(shares, place) for symbol, shares in bars[bar].volume.items()}
+        volume = {symbol: volume_of_day(shares, place) for symbol, shares in volumes_of(bars[bar], before).items()}
+        if ends:
+            before.update((symbol, prices[-1]) for symbol, prices in bars[bar].prices.items())
         steps.append(Step(_since(step.at), bars[bar].bell, bars[bar].day, last, begins, ends, begins, ends, volume))
 
     asyncio.run(run_account(account, watch))

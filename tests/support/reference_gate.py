@@ -91,6 +91,7 @@ class Books:
 
     Attributes:
         unsettled: dollars of sales that have not settled.
+        begun: dollars a share that positions have cost which began since all were valued last.
         lost_in_a_row: the most losing round trips in a row so far.
     """
 
@@ -99,6 +100,7 @@ class Books:
         self.shares: dict[str, Fraction] = {}
         self.orders: list[Sent] = []
         self.unsettled = ZERO
+        self.begun: dict[str, Fraction] = {}
         self.lost_in_a_row = self._losing = 0
         self._trips: dict[str, Fraction] = {}
 
@@ -106,6 +108,12 @@ class Books:
     def equity(self) -> Fraction:
         """Cash, and shares at their last prices."""
         return self.cash + sum((shares * self.venue.last[symbol] for symbol, shares in self.shares.items()), ZERO)
+
+    @property
+    def equity_at_cost(self) -> Fraction:
+        """The same, with positions that have begun at what the first of their shares has cost."""
+        gone = ((self.begun[one] - self.venue.last[one]) * self.held(one) for one in self.begun)
+        return self.equity + sum(gone, ZERO)
 
     def held(self, symbol: str) -> Fraction:
         """Shares, negative when short."""
@@ -123,6 +131,8 @@ class Books:
     def book(self, fill: Fill) -> None:
         """Something has traded."""
         dollars = fill.quantity * fill.price
+        if not self.held(fill.symbol):
+            self.begun[fill.symbol] = fill.price
         self.shares[fill.symbol] = self.held(fill.symbol) + fill.side * fill.quantity
         self.cash -= fill.side * dollars + fill.fee
         if fill.side == SELL:

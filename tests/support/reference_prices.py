@@ -15,6 +15,7 @@ from fractions import Fraction
 CENT = Fraction(1, 100)
 NANO = Fraction(1, 10**9)
 BUY, SELL = 1, -1
+DOLLARS_A_BAR = 50_000_000
 
 Prices = tuple[Fraction, ...]
 """Open, high, low and close of a bar; or the close alone."""
@@ -57,6 +58,7 @@ def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
     latest = closes_before(bars, first)
     for number, bar in enumerate(bars[first:], first):
         paths = {symbol: _path(prices, latest.get(symbol)) for symbol, prices in bar.prices.items()}
+        volume = volumes_of(bar, latest)
         latest.update((symbol, prices[-1]) for symbol, prices in bar.prices.items())
         count = max((len(path) for path in paths.values()), default=2)
         begins_day = number == first or bars[number - 1].day != bar.day
@@ -72,8 +74,14 @@ def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
                 ends_bar=is_last,
                 opens=is_first and begins_day,
                 closes=is_last and ends_day,
-                volume={symbol: shares * (10**6 // count) // 10**6 for symbol, shares in bar.volume.items()},
+                volume={symbol: shares * (10**6 // count) // 10**6 for symbol, shares in volume.items()},
             )
+
+
+def volumes_of(bar: Bar, before: Mapping[str, Fraction]) -> dict[str, int]:
+    """Shares of each symbol; where they are not known, those that many dollars buy at the close before."""
+    made_up = {symbol: DOLLARS_A_BAR // before.get(symbol, prices[-1]) for symbol, prices in bar.prices.items()}
+    return made_up | dict(bar.volume)
 
 
 def volume_of_day(shares: int, place: int) -> int:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 
-from tests.support.reference_prices import BUY, CENT, NANO, SELL, Step, against, down, quote_around, tick_of, up
+from tests.support.reference_costs import Costs
+from tests.support.reference_prices import BUY, CENT, NANO, Step, against, down, quote_around, tick_of
 
 GTC_LASTS = timedelta(days=90)
 STOPS = ("stop", "stop_limit", "trailing_stop")
@@ -61,24 +62,6 @@ class Want:
             kind = "stop" if self.loss_limit is None else "stop_limit"
             exits.append(replace(alone, side=side, kind=kind, limit=self.loss_limit, stop=self.loss))
         return tuple(exits) if self.leaves else (alone, *exits)
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What trading costs, and how many microseconds orders and reports are on their way.
-
-    Attributes:
-        participation: at most this share of what trades in a step is ours; None for no limit.
-        fee_a_share: dollars, on both sides; `fee_of_sales`: a share of the dollars sold.
-    """
-
-    spread_bps: Fraction = Fraction(0)
-    slippage_bps: Fraction = Fraction(0)
-    fee_a_share: Fraction = Fraction(0)
-    fee_of_sales: Fraction = Fraction(0)
-    order_takes: int = 0
-    report_takes: int = 0
-    participation: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +160,7 @@ class ReferenceVenue:
         self.seen: dict[str, int] = {}
         self.fills: list[Fill] = []
         self.reports: list[tuple[int, Sent, Fill | None, bool]] = []
+        self._volume: dict[str, Fraction] = {}
         self._budget: dict[str, Fraction] = {}
         self._resting: list[Sent] = []
         self._unopened: set[str] = set()
@@ -193,9 +177,11 @@ class ReferenceVenue:
     def step(self, step: Step) -> None:
         """New prices; resting orders meet them."""
         self.at, self.day = step.at, step.day
+        self._volume = dict.fromkeys(self.last, Fraction(0))
         self._budget = dict.fromkeys(self.last, Fraction(0))
         for symbol, price in step.last.items():
             self.last[symbol], self.seen[symbol] = price, step.at
+            self._volume[symbol] = Fraction(step.volume[symbol])
             if self.costs.participation is not None:
                 self._budget[symbol] = self.costs.participation * step.volume[symbol]
         if step.opens:
@@ -242,7 +228,7 @@ class ReferenceVenue:
         if want.time_in_force == "cls":
             return
         if want.kind == "market":
-            self._fill(order, self._slipped(want))
+            self._fill(order, self.far(want), slips=True)
         elif want.kind == "limit":
             self._take(order)
             for exit_ in order.group:
@@ -261,10 +247,10 @@ class ReferenceVenue:
         elif want.kind in STOPS and not order.is_set_off:
             self._watch(order)
         elif want.limit is None:
-            self._fill(order, self._slipped(want))
+            self._fill(order, self.far(want), slips=True)
         elif want.symbol in self._unopened or not order.rests:
             self._take(order)
-        elif _is_within(want, self.far(want)):
+        elif _is_within(want, self.far(want)) and (not self.costs.through or self.far(want) != want.limit):
             self._fill(order, want.limit)
 
     def _take(self, order: Sent) -> None:
@@ -288,11 +274,7 @@ class ReferenceVenue:
         if want.kind == "stop_limit":
             self._take(order)
         else:
-            self._fill(order, self._slipped(want))
-
-    def _slipped(self, want: Want) -> Fraction:
-        price = self.far(want) * (1 + want.side * self.costs.slippage_bps / 10_000)
-        return against(want.side, price, tick_of(price))
+            self._fill(order, self.far(want), slips=True)
 
     def _auction(self) -> None:
         for order in [one for one in self._resting if one.want.time_in_force == "cls"]:
@@ -308,20 +290,23 @@ class ReferenceVenue:
             self._resting.remove(order)
             order.status, order.is_open = "canceled", False
 
-    def _fill(self, order: Sent, price: Fraction) -> None:
+    def _fill(self, order: Sent, price: Fraction, *, slips: bool = False) -> None:
         """Trade as much as there is for us; all or nothing where the order says so."""
         want = order.want
-        quantity = left = order.left(price)
+        quantity, left = self._there(order, price)
+        if slips and quantity:
+            away = self.costs.slippage(
+                want.side, self.quote(want.symbol), quantity, self._volume.get(want.symbol, Fraction(0))
+            )
+            price = against(want.side, price + want.side * away, tick_of(price + want.side * away))
+            quantity, left = self._there(order, price)
+        if not quantity or (want.time_in_force == "fok" and quantity < left):
+            return
         if self.costs.participation is not None:
-            quantity = min(quantity, down(self._budget[want.symbol], NANO if want.is_fraction else Fraction(1)))
-            if not quantity or (want.time_in_force == "fok" and quantity < left):
-                return
             self._budget[want.symbol] -= quantity
         order.traded += quantity
         order.paid += quantity * price
-        fee = up(quantity * self.costs.fee_a_share, CENT)
-        if want.side == SELL:
-            fee += up(quantity * price * self.costs.fee_of_sales, CENT)
+        fee = self.costs.fee(self.day, want.side, quantity, price)
         fill = Fill(self.at, want.symbol, want.side, quantity, price, fee)
         self.fills.append(fill)
         if quantity < left:
@@ -329,6 +314,14 @@ class ReferenceVenue:
             self.reports.append((self.at + self.costs.report_takes, order, fill, False))
         else:
             self._end(order, "filled", fill)
+
+    def _there(self, order: Sent, price: Fraction) -> tuple[Fraction, Fraction]:
+        """Shares that there are for an order at a price, and those that it still is to trade."""
+        left = order.left(price)
+        if self.costs.participation is None:
+            return left, left
+        unit = NANO if order.want.is_fraction else Fraction(1)
+        return min(left, down(self._budget[order.want.symbol], unit)), left
 
     def _end(self, order: Sent, status: str, fill: Fill | None = None) -> None:
         """An order has ended: an entry that has filled begins its exits, any other end cancels what goes with it."""

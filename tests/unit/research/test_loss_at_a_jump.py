@@ -13,9 +13,10 @@ from quant_trading_system.market.time_axis import daily_axis
 from tests.support import random_runs as runs
 from tests.support.independent_reference import Losses
 from tests.support.random_plans import PAST, SESSIONS
+from tests.support.reference_costs import Costs
 from tests.support.reference_gate import WIDE
 from tests.support.reference_prices import BUY
-from tests.support.reference_venue import Costs, Want
+from tests.support.reference_venue import Want
 
 CASH, SHARES = Fraction(100_000), Fraction(1000)
 

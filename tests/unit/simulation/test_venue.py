@@ -41,6 +41,19 @@ def test_slippage_makes_market_orders_dearer_and_leaves_limits_alone():
     assert desk.fills(desk.buy(1, limit="100.05")) == [("1", "100.02")]
 
 
+def test_a_step_without_trades_costs_no_impact_whoever_has_seen_the_one_before():
+    desk = VenueDesk(slippage=SlippageModel(impact_bps=Decimal(100)))
+    shown = quote()
+    for volume, price in (("400", "100.53"), ("0", "100.02")):
+        desk.venue.on_quote(shown, dec(volume))
+        assert desk.fills(desk.buy(100)) == [("100", price)]
+    kept = VenueDesk(opened=False, slippage=SlippageModel(impact_bps=Decimal(100)))
+    kept.venue.restore(desk.venue.snapshot())
+    kept.clock.move_to(desk.clock.now())
+    kept._ids = desk._ids
+    assert kept.fills(kept.buy(100)) == [("100", "100.02")]
+
+
 def test_a_limit_order_that_can_trade_gets_the_better_quote():
     desk = quoted()
     assert desk.fills(desk.buy(1, limit="100.50")) == [("1", "100.02")]

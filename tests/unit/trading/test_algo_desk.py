@@ -11,6 +11,7 @@ import pytest
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import HaltLevel, OrderEvent
 from quant_trading_system.core.exceptions import InvalidTransition, KillSwitchActiveError, UnknownOrder
+from quant_trading_system.core.halt_scope import HaltScope
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.core.parent_events import ParentEvent
@@ -205,6 +206,7 @@ def test_pause_resume_reduce_and_cancel():
     assert trader.account.reserved == {trader.id: 60}
     assert trader.desk.resume(trader.id) is None
     trader.desk.reduce_to(trader.id, D(30))
+    assert trader.state.quantity == 30
     trader.after()
     assert sum(trader.account.reserved.values()) == 30
     trader.desk.cancel(trader.id, "enough")
@@ -216,6 +218,33 @@ def test_pause_resume_reduce_and_cancel():
     assert trader.desk.is_idle
     with pytest.raises(UnknownOrder):
         trader.desk.cancel(trader.id, "again")
+
+
+def three_parents() -> Trader:
+    """KO is bought for alpha and PEP for beta; alpha's way out of XOM sells what is held."""
+    trader = Trader(parent(strategy="alpha"))
+    trader.account.hold("XOM", 60)
+    for name, changes in (("run-8", {"symbol": "PEP", "strategy": "beta"}), ("run-9", {"symbol": "XOM"})):
+        if name == "run-9":
+            changes |= {"strategy": "alpha", "side": OrderSide.SELL, "reduce_only": True}
+        assert not isinstance(trader.desk.start(parent(parent_id=name, **changes)), Rejection)
+    return trader
+
+
+def working(trader: Trader) -> list[str]:
+    return [state.order.symbol for state in trader.desk.parents() if state.status is ParentStatus.WORKING]
+
+
+def test_of_a_strategy_that_is_stopped_the_entries_stop_and_the_exits_go_on():
+    trader = three_parents()
+    trader.desk.cancel_of("alpha", "it failed")
+    assert working(trader) == ["PEP", "XOM"]
+
+
+def test_a_halt_of_a_symbol_stops_its_parents_and_no_others():
+    trader = three_parents()
+    trader.desk.cancel_covered(HaltScope(symbol="PEP"), "PEP is halted")
+    assert working(trader) == ["KO", "XOM"]
 
 
 def test_faster_is_faster():

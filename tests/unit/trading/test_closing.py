@@ -52,6 +52,70 @@ def test_no_closing_order_is_a_naked_market_order():
     assert {order.symbol: str(order.limit_price) for order in account.broker.orders} == {"KO": "99.80", "XOM": "100.21"}
 
 
+def test_every_slice_is_on_record_with_its_size_and_its_limit():
+    account = Account()
+    account.hold("KO", 10)
+    flatten(account)
+    advance(account)
+    (sent,) = account.journal.of(LiquidationEvent)
+    assert (sent.state, sent.symbol, sent.quantity, sent.limit_price) == (LiquidationState.SLICE, "KO", 10, D("99.80"))
+    assert sent.detail == account.broker.orders[0].client_order_id
+
+
+def test_the_patience_with_a_slice_counts_from_its_sending():
+    account = Account()
+    account.hold("KO", 10)
+    advance(account, 100)
+    flatten(account)
+    advance(account)
+    advance(account, 9)
+    assert account.broker.cancels == []
+    advance(account, 1)
+    assert len(account.broker.cancels) == 1
+
+
+def test_a_slice_whose_cancel_is_not_answered_is_asked_about_once_in_each_patience():
+    account = Account()
+    account.hold("KO", 10)
+    flatten(account)
+    for seconds in (0, 10, 1, 8):
+        advance(account, seconds)
+    assert [state for state, _ in told(account)] == ["slice", "escalated"]
+    advance(account, 1)
+    assert [state for state, _ in told(account)] == ["slice", "escalated", "escalated"]
+
+
+def test_a_share_that_is_worth_more_than_a_slice_goes_by_itself():
+    account = Account(limits=limits_with(liquidation_slice_notional=D(50)))
+    account.hold("KO", 10)
+    flatten(account)
+    advance(account)
+    assert [order.quantity for order in account.broker.orders] == [1]
+
+
+def test_a_quote_that_cannot_be_right_is_waited_out():
+    account = Account()
+    account.hold("KO", 10)
+    flatten(account)
+    account.offer("100.01", "99.99", "KO")
+    asyncio.run(account.system.halt.advance())
+    assert account.broker.orders == []
+    assert told(account) == [("waiting", "no usable quote: crossed: bid 100.01 above ask 99.99")]
+    advance(account)
+    assert limits_sent(account) == ["99.80"]
+
+
+def test_nothing_is_flat_while_an_order_may_still_trade():
+    account = Account()
+    resting = account.working(buy(1, "PEP"))
+    flatten(account)
+    assert not advance(account).is_done
+    assert told(account) == []
+    account.broker.cancelled(resting.order_id)
+    assert advance(account).is_done
+    assert [state for state, _ in told(account)] == ["flat"]
+
+
 def test_a_slice_that_does_not_fill_makes_way_for_one_that_reaches_twice_as_far_up_to_the_collar():
     account = Account()
     account.hold("KO", 10)
@@ -183,6 +247,18 @@ def test_a_symbol_is_flattened_and_the_rest_goes_on():
     assert not account.kill_switch.is_active()
 
 
+def test_two_parts_are_done_when_both_are():
+    account = Account()
+    for symbol in ("KO", "PEP"):
+        account.hold(symbol, 10)
+        flatten(account, symbol=symbol)
+    account.broker.answers.append("fill")
+    advance(account)
+    assert not advance(account).is_done
+    account.broker.fill(account.broker.orders[-1].client_order_id, 10, "99.80")
+    assert advance(account).is_done
+
+
 def test_a_side_is_flattened_with_the_exits_that_hold_its_shares():
     """Buys build long positions: these are closed, and the resting sale that holds their shares goes first."""
     account = Account(limits=limits_with(allow_short=True))
@@ -211,6 +287,17 @@ def test_of_a_strategy_only_its_own_shares_are_closed():
     assert account.portfolio.position("KO").quantity == 6
     assert account.system.tracker.attribution.of("alpha") == {"KO": D(6)}
     assert account.system.tracker.attribution.of("beta") == {}
+
+
+def test_an_order_of_another_strategy_does_not_hold_up_the_closing_of_this_one():
+    account = Account()
+    account.broker.answers.append("fill")
+    account.submit(msgspec.structs.replace(buy(4), strategy="beta"))
+    account.working(msgspec.structs.replace(buy(1, limit="90.00"), strategy="alpha"))
+    flatten(account, strategy="beta")
+    advance(account)
+    closing = account.broker.orders[-1]
+    assert (closing.side, closing.quantity, closing.strategy) == (OrderSide.SELL, 4, "beta")
 
 
 def test_while_all_is_halted_no_part_is_closed():

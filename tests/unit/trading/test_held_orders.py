@@ -208,6 +208,32 @@ def test_a_change_beyond_a_soft_limit_waits_and_the_order_works_on():
     assert asked.text.startswith(f"buy 6 KO, limit at 99.5, day, in the place of {working}: soft_limits")
 
 
+def test_a_change_and_a_new_order_that_would_be_like_it_are_two_questions():
+    """Whoever says yes to six more shares has not said yes to six instead of four, nor of another four."""
+    operator = operator_with()
+    changed(operator)
+    changed(operator)
+    operator.ask(ticket("6", order_type=OrderType.LIMIT, limit_price=D("99.5")))
+    assert [view.approval for view in waiting(operator)] == ["order-1", "order-2", "order-3"]
+    assert len({view.content for view in waiting(operator)}) == 3
+
+
+@pytest.mark.parametrize("trail", [{"trail_price": D(5)}, {"trail_percent": D(4)}])
+def test_a_changed_trail_is_the_one_that_was_approved(trail):
+    operator = operator_with()
+    (kind,) = trail
+    working = operator.ask(ticket("4", order_type=OrderType.TRAILING_STOP, **{kind: D(6)}))
+    operator.ask(ReplaceOrder(order_id=working.order_id, quantity=D(6), trail=trail[kind]))
+    answer = says(operator)
+    assert answer.result is Result.DONE, answer.message
+    order = operator.account.record(answer.order_id).order
+    assert (order.quantity, order.trail_price, order.trail_percent) == (
+        6,
+        trail.get("trail_price"),
+        trail.get("trail_percent"),
+    )
+
+
 def test_after_the_yes_the_change_takes_the_place_of_the_open_order():
     operator = operator_with()
     working, _ = changed(operator)
@@ -331,10 +357,14 @@ def test_what_a_strategy_wants_now_takes_the_place_of_what_it_wanted_before():
 def test_what_was_declined_is_not_asked_for_again_until_the_answer_is_old():
     operator = operator_with()
     given(operator, "6")
+    operator.account.clock.move_to(operator.account.clock.now() + timedelta(seconds=899))
+    operator.account.offer()
     says(operator, ApprovalAnswer.NO)
+    operator.account.clock.move_to(operator.account.clock.now() + timedelta(seconds=899))
+    operator.account.offer()
     given(operator, "6")
     assert waiting(operator) == []
-    operator.account.clock.move_to(operator.account.clock.now() + timedelta(seconds=900))
+    operator.account.clock.move_to(operator.account.clock.now() + timedelta(seconds=1))
     operator.account.offer()
     given(operator, "6")
     assert len(waiting(operator)) == 1

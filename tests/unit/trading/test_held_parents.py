@@ -85,6 +85,22 @@ def test_after_the_yes_the_parent_begins_and_its_slices_ask_nobody():
     assert len(account.journal.of(ApprovalAsked)) == 1
 
 
+def test_a_parent_that_was_approved_goes_on_beside_the_next_one():
+    operator = operator_with()
+    for symbol in ("KO", "PEP"):
+        wanted(operator, symbol=symbol)
+        assert says(operator).result is Result.DONE
+    later(operator, timedelta(minutes=3))
+    assert sorted(order.symbol for order in operator.account.broker.orders) == ["KO", "PEP"]
+
+
+def test_one_algorithm_and_another_are_two_questions():
+    operator = operator_with()
+    for algorithm in ("twap", "vwap"):
+        wanted(operator, algorithm=algorithm)
+    assert len({view.content for view in waiting(operator)}) == 2
+
+
 def test_a_soft_limit_that_was_not_shown_stops_the_slices():
     operator = operator_with((*SOFT, "max_open_orders 1"))
     wanted(operator)

@@ -7,20 +7,24 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.decisions import Rule, SizeSeen
 from quant_trading_system.core.events import HaltLevel, OrderEvent, WishNotSized
 from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.execution.algo.parent import ParentStatus
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.risk.position_sizer import Sizing, SizingRequest
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy, plan_as_given, plan_order
 from quant_trading_system.trading.pursuit import MOST_REFUSALS
+from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account, limits_with
 from tests.support.market import NOON
 from tests.support.orders import buy, sell
+from tests.support.sizing import past_of
 
 D = Decimal
 MINUTE = timedelta(minutes=1)
@@ -114,6 +118,15 @@ def test_an_order_of_somebody_else_in_the_symbol_is_waited_for_too():
     want(account, "KO", "0.05")
     walk(account)
     assert sent(account) == ["buy 10 KO"]
+
+
+def test_a_parent_of_somebody_else_in_the_symbol_is_waited_for_and_holds_up_no_other():
+    account = Account()
+    account.system.desk.start(twap_parent("60"))
+    want(account, "KO", "0.05")
+    want(account, "PEP", "0.05")
+    walk(account)
+    assert sent(account) == ["buy 49 PEP"]
 
 
 @pytest.mark.parametrize("held", [30, 50])
@@ -351,6 +364,39 @@ def test_an_exit_is_urgent():
     assert plan.urgency == 1
 
 
+@pytest.mark.parametrize(("change", "limit"), [(10, "100.12"), (-10, "99.88")])
+def test_a_limit_at_the_far_side_reaches_it_also_where_that_lies_between_two_ticks(change, limit):
+    quote = msgspec.structs.replace(quote_of(Account()), bid=D("99.8855"), ask=D("100.1145"))
+    order, plan = plan_order("KO", D(change), quote, ExecutionPolicy(), shrinks=False, strategy="test")
+    assert order.limit_price == D(limit)
+    assert str(plan.expected_slippage_bps) == "11.4"  # 11.45 basis points
+
+
+AS_GIVEN = [  # the quote is 99.98 to 100.02
+    (buy(1), "100.00", "2.0"),
+    (sell(1), "100.00", "2.0"),
+    (buy(1, limit="99.00"), "99.00", "0"),  # it waits at its limit
+    (sell(1, limit="101.00"), "101.00", "0"),
+    (buy(1, limit="100.02"), "100.00", "2.0"),  # it trades at once
+    (sell(1, limit="99.98"), "100.00", "2.0"),
+]
+
+
+@pytest.mark.parametrize(("order", "price", "slippage"), AS_GIVEN)
+def test_an_order_as_given_expects_its_limit_or_half_the_spread(order, price, slippage):
+    account = Account()
+    account.offer("99.98", "100.02")
+    plan = plan_as_given(order, quote_of(account))
+    assert (plan.expected_price, str(plan.expected_slippage_bps)) == (D(price), slippage)
+
+
+def test_of_a_quote_that_cannot_be_right_nothing_is_expected():
+    account = Account()
+    account.offer("100.02", "99.98")
+    plan = plan_as_given(buy(1), quote_of(account))
+    assert (plan.expected_price, plan.expected_slippage_bps) == (None, None)
+
+
 def test_an_order_by_hand_says_so_and_expects_what_it_can():
     quote = Account().board.quote("KO")
     assert plan_as_given(buy(1), quote).why == "an order given by hand"
@@ -478,6 +524,89 @@ def test_sizers_see_the_account_and_everything_that_is_wanted():
     assert (sizer.asked[0].signals, around.past, tuple(around.trades)) == (2, None, ())
 
 
+def test_sizers_see_how_far_the_account_is_below_its_peak_and_the_bars_that_are_known():
+    sizer, past = Fixed("10"), past_of({"KO": [0.01] * 3})
+    account = Account(sizer=sizer)
+    account.portfolio.peak_equity = D(125_000)
+    path(account).see(past)
+    want(account, "KO", "0.1")
+    walk(account)
+    around = sizer.asked[0].around
+    assert (around.drawdown, around.past) == (D("0.2"), past)
+
+
+def test_what_has_no_usable_quote_is_not_weighed_and_what_is_on_its_way_out_keeps_no_room():
+    sizer = Fixed("10")
+    account = Account(sizer=sizer)
+    account.hold("XOM", 7)
+    account.offer("100.01", "99.99", "PEP")
+    want(account, "KO", "0.1")
+    want(account, "XOM", "0")
+    wishes = [Signal(symbol=s, direction=Direction.LONG, at=NOON, source="test") for s in ("KO", "PEP")]
+    asyncio.run(path(account).walk(wishes, account.clock.now()))
+    around = sizer.asked[0].around
+    assert ([wanted.signal.symbol for wanted in around.wanted], around.staying) == (["KO"], {})
+
+
+def test_a_single_share_is_bought_and_is_not_sold_for_want_of_a_size():
+    account = Account(sizer=Fixed("1"), policy=ExecutionPolicy(min_trade_pct=D(0)))
+    want(account, "KO", "0.1")
+    walk(account)
+    fill_all(account)
+    path(account)._sizer = Fixed("0", "missing")
+    want(account, "KO", "0.1", cause=2)
+    walk(account)
+    assert sent(account) == ["buy 1 KO"]
+
+
+def test_a_newer_wish_stops_the_algorithm_of_the_earlier_one():
+    account = Account()
+    path(account).want(
+        Signal(symbol="KO", direction=Direction.LONG, at=NOON, source="test", weight=D("0.05"), execution="twap"), 1
+    )
+    walk(account)
+    desk = account.system.desk
+    (parent,) = desk.parents()
+    want(account, "KO", "0.05", cause=1)
+    assert desk.is_open(parent.order.parent_id), "the same wish said again goes on"
+    want(account, "KO", "0.02", cause=2)
+    stopped = desk.state_of(parent.order.parent_id)
+    assert stopped is not None
+    assert (stopped.becomes, stopped.reason) == (ParentStatus.CANCELLED, "its wish was replaced by a newer one")
+
+
+def test_wishes_of_one_strategy_are_given_up_without_those_of_another():
+    account = Account()
+    want(account, "KO", "0.05")
+    other = Signal(symbol="PEP", direction=Direction.LONG, at=NOON, source="other", weight=D("0.05"))
+    path(account).want(other, 2)
+    path(account).give_up_source("test")
+    walk(account)
+    assert sent(account) == ["buy 49 PEP"]
+
+
+def test_a_wish_for_a_symbol_outside_the_universe_is_refused_on_record_and_the_strategy_is_told():
+    account = Account()
+    told = []
+    path(account).on_refused = lambda rejection, parent: told.append((rejection.rule, parent))
+    want(account, "GME", "0.05")
+    walk(account)
+    (record,) = account.orders.orders()
+    assert record.rejection is not None
+    assert (record.order.symbol, sent(account)) == ("GME", [])
+    assert told == [(record.rejection.rule, None)]
+    assert path(account).is_idle
+
+
+def test_a_strategy_is_told_what_the_gate_refuses_of_its_wishes():
+    account = Account(limits=limits_with(max_order_quantity=D(40)))
+    told = []
+    path(account).on_refused = lambda rejection, parent: told.append((rejection.rule, parent))
+    want(account, "KO", "0.05")
+    walk(account)
+    assert told == [(Rule.MAX_QUANTITY, None)]
+
+
 def test_a_position_within_its_drift_band_is_left_alone():
     account = Account(sizer=Fixed("50"))
     path(account)._policy = ExecutionPolicy(drift_band=D("0.2"))
@@ -485,10 +614,10 @@ def test_a_position_within_its_drift_band_is_left_alone():
     want(account, "KO", "0.1")
     walk(account)
     assert sent(account) == []
-    account.hold("KO", -2)
+    account.hold("KO", -1)
     want(account, "KO", "0.1")
     walk(account)
-    assert sent(account) == ["buy 11 KO"]
+    assert sent(account) == ["buy 10 KO"], "at the edge of the band it is traded"
 
 
 # -- a gate that is shut for a while -------------------------------------------------------------------------------

@@ -80,6 +80,16 @@ def test_where_nothing_is_bought_missing_cash_cuts_nothing(held, cash, rules):
     assert (trades(found), found.cash_after, found.notes) == ({"A": (D(0), "there already")}, D(cash), ())
 
 
+def test_the_proceeds_of_the_sells_pay_for_the_buys_after_their_fees():
+    """400 shares at the bid of 99.99 bring 39 996 dollars less 4.00; a share costs the ask of 100.01 and its fee."""
+    book = [line("A", held="900"), line("B")]
+    found = plan({"A": "0.5", "B": "0.5"}, *book, cash="0", fee_bps=D(1))
+    assert trades(found) == {"A": (D(-400), "to target"), "B": (D(399), "cut to the cash that there is")}
+    short = plan({"A": "0.5", "B": "0.4"}, *book, cash="10.00")
+    assert trades(short)["B"][0] == 400  # 40 006 dollars for 40 004 would need eight dollars less
+    assert trades(plan({"A": "0.5", "B": "0.4"}, *book, cash="7.99"))["B"][0] == 399
+
+
 def test_on_credit_nothing_is_bought():
     found = plan({"A": "0.1", "B": "0.1"}, line("A", held="150"), line("B"), cash="-8000")
     assert trades(found) == {"A": (D(-50), "to target"), "B": (D(0), "cut to the cash that there is")}
@@ -109,6 +119,8 @@ def test_lots_that_keep_the_sum():
         b.symbol: b for b in (line("A", "70", spread="0"), line("B", "70", spread="0"), line("C", "70", spread="0"))
     }
     assert whole_lots(exact, lines) == {"A": D(43), "B": D(42), "C": D(57)}  # 42.86, 42.86, 57.14
+    dear, cheap = line("A", "50", spread="0"), line("B", "30", spread="0")
+    assert whole_lots({"A": D(85), "B": D(57)}, {"A": dear, "B": cheap}) == {"A": D(1), "B": D(2)}  # 1.7 and 1.9
 
 
 VALUES = st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(1, 10**5), st.sampled_from([1, 10])), max_size=8)
@@ -140,6 +152,7 @@ REFUSED = [
     (lambda: plan({"A": "1"}, line("B")), ConfigurationError, "no price for A"),
     (lambda: plan({"A": "1"}, line("A"), cash_kept=D(1)), ConfigurationError, "cash kept"),
     (lambda: plan({"A": "1"}, line("A", "0")), MarketDataError, "values nothing"),
+    (lambda: plan({"A": "1"}, line("A", spread="-0.02")), MarketDataError, "a quote of 100.01 to 99.99 values nothing"),
 ]
 
 

@@ -122,9 +122,9 @@ class Cancels:
         if not self._wishes:
             return
         now = self._clock.monotonic()
-        with self._lock:
-            due = [(record, wish) for record, wish in self._still_wanted() if _is_due(record, wish, now)]
-        for record, wish in due:
+        with self._lock:  # an order that takes the place of another may be wanted gone for that one and for itself
+            due = {leg.order_id: (leg, wish) for leg, wish in self._still_wanted() if _is_due(leg, wish, now)}
+        for record, wish in due.values():
             if wish.asks >= MAX_ASKS:
                 del self._wishes[record.order_id]
                 message = f"asked {wish.asks} times, and it is {record.status} still: {wish.reason}"

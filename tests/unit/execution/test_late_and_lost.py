@@ -86,6 +86,23 @@ def test_a_lost_cancel_is_asked_for_again_with_growing_pauses_and_never_shown_as
     assert "enough" in desk.notices[0].message
 
 
+def test_a_cancel_of_an_order_that_has_just_taken_the_place_of_another_is_asked_for_once_more_and_not_twice():
+    desk = Desk()
+    old = desk.working(buy(10, limit="99.00"))
+    desk.broker.answers.append("silent")
+    asyncio.run(desk.orders.replace(old.order_id, limit_price=D("98.00")))
+    new = old.newer
+    desk.cancel(old, "enough")
+    assert desk.broker.cancels == [old.order_id, new.order_id]
+    desk.broker.replaced(old.order_id, new.order_id)
+    desk.wait(1)
+    assert desk.broker.cancels == [old.order_id, new.order_id, new.order_id]
+    desk.wait(600)
+    for _ in range(MAX_ASKS):
+        desk.wait(600)
+    assert desk.told == [K.CANCEL_LOST]
+
+
 def test_a_cancel_is_not_asked_for_again_once_the_order_has_ended():
     desk = Desk()
     record = desk.working(buy(10, limit="99.00"))

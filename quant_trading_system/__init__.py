@@ -17,6 +17,8 @@ _HOME = {
     "FillEvent": "core.events",
     "KillSwitch": "risk.limits",
     "KillSwitchActiveError": "core.exceptions",
+    "OpenOrder": "trading.order_wishes",
+    "OpenParent": "trading.order_wishes",
     "Order": "core.orders",
     "OrderClass": "core.orders",
     "OrderManager": "execution.order_manager",
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from quant_trading_system.execution.order_manager import OrderManager
     from quant_trading_system.execution.position_tracker import PositionTracker
     from quant_trading_system.risk.limits import KillSwitch, PreTradeRiskChecker
+    from quant_trading_system.trading.order_wishes import OpenOrder, OpenParent
     from quant_trading_system.trading.strategy import Strategy
     from quant_trading_system.trading.vector_strategy import VectorStrategy
 
@@ -60,6 +63,8 @@ __all__ = [
     "FillEvent",
     "KillSwitch",
     "KillSwitchActiveError",
+    "OpenOrder",
+    "OpenParent",
     "Order",
     "OrderClass",
     "OrderManager",

@@ -19,7 +19,7 @@ from quant_trading_system.app.check_lines import CheckLine, check_lines
 from quant_trading_system.app.checklist import QUESTIONS
 from quant_trading_system.core.book_events import GroupAlarm
 from quant_trading_system.core.decisions import CheckResult, Decision, Rule, SizeSeen, Step, Unit
-from quant_trading_system.core.events import FillCorrected, FillEvent, OrderEvent, RiskEvent, SignalEvent
+from quant_trading_system.core.events import AnyEvent, FillCorrected, FillEvent, OrderEvent, RiskEvent, SignalEvent
 from quant_trading_system.core.exceptions import UnknownOrder
 from quant_trading_system.core.numbers import ZERO, dollar_sign, plain, usd
 from quant_trading_system.core.order_groups import leads_group, leg_id, legs_of
@@ -335,9 +335,17 @@ def _afterwards(latest: OrderEvent, entries: Sequence[Entry]) -> tuple[Answer, .
             answer=f"{len(fills)} FillEvent, {len(risks)} RiskEvent",
             passed=(len(risks) >= len(fills)) if done else None,
         ),
+        *_withdrawal(events),
         *(Answer(question="Was a fill corrected?", answer=_correction(event), passed=None) for event in corrected),
         audit,
     )
+
+
+def _withdrawal(events: Sequence[AnyEvent]) -> tuple[Answer, ...]:
+    """Why it was asked to end before it had filled, once for each reason; nothing for most orders."""
+    asked = (event for event in events if isinstance(event, OrderEvent) and event.asks_for_cancel)
+    reasons = "; ".join(dict.fromkeys(event.reason for event in asked if event.reason))
+    return (Answer(question="Why was a cancel asked for?", answer=reasons, passed=None),) if reasons else ()
 
 
 def _correction(event: FillCorrected) -> str:

@@ -37,7 +37,10 @@ from quant_trading_system.core.ids import sender_run_id
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.order_state import OrderTrigger
+from quant_trading_system.core.parent_events import ParentEvent
+from quant_trading_system.core.wording import is_asked_by_strategy
 from quant_trading_system.execution.account_lock import Holder
+from quant_trading_system.execution.algo.parent import ParentStatus
 from quant_trading_system.execution.alpaca_broker import AlpacaBroker
 from quant_trading_system.execution.alpaca_data import AlpacaData
 from quant_trading_system.execution.alpaca_errors import UNAUTHORIZED
@@ -126,6 +129,10 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
         tell(f"fill corrected: {event.side} {event.symbol} was {was}, is {now} ({event.order_id})")
     elif isinstance(event, OrderEvent) and event.trigger in (OrderTrigger.DENY, OrderTrigger.REJECT):
         tell(f"{event.status}: {event.reason} ({event.order_id})")
+    elif isinstance(event, OrderEvent) and event.asks_for_cancel and is_asked_by_strategy(event.reason):
+        tell(f"cancel asked for by {event.reason} ({event.order_id})")
+    elif isinstance(event, ParentEvent) and _begins_to_stop(event) and is_asked_by_strategy(event.reason):
+        tell(f"cancel asked for by {event.reason} ({event.parent_id})")
     elif isinstance(event, KillSwitchEvent):
         tell(f"kill switch: {event.level.name} by {event.by}: {event.reason}")
     elif isinstance(event, RiskEvent) and event.reason is RiskEventKind.LIMIT_NEARED and event.actual is not None:
@@ -139,6 +146,10 @@ def narrate(event: AnyEvent, tell: Tell) -> None:
         tell(f"the watchdog, at {event.at:%Y-%m-%d %H:%M:%S}: {event.what}")
     elif line := told(event):
         tell(line)
+
+
+def _begins_to_stop(event: ParentEvent) -> bool:
+    return event.status == ParentStatus.STOPPING and "status" in event.change
 
 
 def tell_what_stands_still(system: TradingSystem, tell: Tell) -> None:

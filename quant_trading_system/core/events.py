@@ -168,6 +168,11 @@ class OrderEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="orde
     valued_at: Decimal | None = None
     filled_before: Decimal = ZERO
 
+    @property
+    def asks_for_cancel(self) -> bool:
+        """Nothing has happened to it but that its cancel was asked for."""
+        return self.pending is PendingRequest.CANCEL and self.trigger is None and self.quantity is None
+
 
 class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"):
     """One execution, applied exactly once.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 LONGEST_REASON = 500
 _BASIC_PLANE = 0x10000
+_STRATEGY = "strategy "
 
 
 def printable(text: str) -> str:
@@ -47,6 +48,20 @@ def first_few(names: Sequence[str], most: int) -> str:
     'KO, PEP, …'
     """
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
+def asked_by_strategy(strategy: str, reason: str) -> str:
+    """Why an order is cancelled, where its strategy has asked for it.
+
+    >>> asked_by_strategy("dips", "the gap has closed")
+    'strategy dips: the gap has closed'
+    """
+    return one_line(f"{_STRATEGY}{strategy}: {reason or 'no reason given'}")
+
+
+def is_asked_by_strategy(reason: str) -> bool:
+    """A strategy has asked for it, by those words."""
+    return reason.startswith(_STRATEGY)
 
 
 def _escaped(character: str) -> str:

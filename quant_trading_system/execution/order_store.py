@@ -200,6 +200,13 @@ class OrderRecord(msgspec.Struct, eq=False):
         return paid if self.order.side is _BUY else -paid
 
 
+def latest_of(record: OrderRecord) -> OrderRecord:
+    """The order, or the one that has taken its place or is about to."""
+    while record.newer is not None and (record.status is OrderStatus.REPLACED or record.newer.status.is_open):
+        record = record.newer
+    return record
+
+
 class OrderStore:
     """Orders by client order id. Not locked: the order manager guards it.
 

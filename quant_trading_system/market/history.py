@@ -226,6 +226,10 @@ class PriceHistory:
 
         return self._part(names, self.axis, pick)
 
+    def has_symbol(self, symbol: str) -> bool:
+        """The symbol is among `symbols`."""
+        return symbol in self._columns
+
     def column_of(self, symbol: str) -> int:
         """The symbol's place in the second dimension of every array.
 

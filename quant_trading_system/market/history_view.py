@@ -62,6 +62,10 @@ class HistoryView:
         day: date = self._history.dates[self._end - 1].item()
         return day
 
+    def has_symbol(self, symbol: str) -> bool:
+        """The symbol is among `symbols`."""
+        return self._history.has_symbol(symbol)
+
     def has_bar(self, symbol: str) -> bool:
         """True when the symbol has a bar right now."""
         return self._history.has_bar(symbol, self._end - 1)

@@ -127,6 +127,8 @@ class Backtest:
             self._known_bar = step.bar
             engine.on_bar(HistoryView(self._history, step.bar))
             self._has_prices = False
+            if engine.is_withdrawing:
+                await engine.withdraw()  # before the next prices
         if step.kind is _CLOSE:
             await self._end_day(step.at)
             await self._tell(step, self._watch_days)
@@ -147,7 +149,9 @@ class Backtest:
                 engine.accept(answers)
                 self._has_prices = False
                 if not engine.is_quiet:
-                    self._arrive(stretch, row, looks=not stretch.is_sound(row + 1))
+                    self._arrive(stretch, row, looks=engine.is_withdrawing or not stretch.is_sound(row + 1))
+                    if engine.is_withdrawing:
+                        await engine.withdraw()
                     return True
         self._arrive(stretch, stretch.end - 1)
         return True

@@ -54,7 +54,7 @@ class AlgoDesk:
     """Every parent order of the account.
 
     Attributes:
-        market: what algorithms are told of the market.
+        market: what algorithms are told of the market; `book`: the parents that are open.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class AlgoDesk:
         self._journal = journal
         self._clock = clock
         self._ids = ids
-        self._book = ParentBook(market=market, orders=orders, journal=journal, clock=clock)
-        broker.subscribe(lambda update: self._book.noticed(update.client_order_id) if self._book.open else None)
+        self.book = ParentBook(market=market, orders=orders, journal=journal, clock=clock)
+        broker.subscribe(lambda update: self.book.noticed(update.client_order_id) if self.book.open else None)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -96,42 +96,42 @@ class AlgoDesk:
     @property
     def is_idle(self) -> bool:
         """No parent is open."""
-        return not self._book.open
+        return not self.book.open
 
     @property
     def wake_at(self) -> datetime | None:
         """When `step` has something to do though nothing happens; None while there is no such moment."""
-        if not self._book.open:
+        if not self.book.open:
             return None
-        return min((p.wake_at for p in self._book.open.values() if p.wake_at is not None), default=None)
+        return min((p.wake_at for p in self.book.open.values() if p.wake_at is not None), default=None)
 
     def parents(self) -> list[ParentState]:
         """The states of all open parents."""
-        return [parent.state for parent in self._book.open.values()]
+        return [parent.state for parent in self.book.open.values()]
 
     def plans(self) -> list[tuple[ParentOrder, ExecutionPlan]]:
         """All open parents as they began."""
-        return [(parent.state.order, parent.plan) for parent in self._book.open.values()]
+        return [(parent.state.order, parent.plan) for parent in self.book.open.values()]
 
     def state_of(self, parent_id: str) -> ParentState | None:
         """The latest state of a parent, one that ended not long ago included."""
-        return self._book.state_of(parent_id)
+        return self.book.state_of(parent_id)
 
     def is_open(self, parent_id: str) -> bool:
         """The parent has not ended."""
-        return parent_id in self._book.open
+        return parent_id in self.book.open
 
     def works_on(self, symbol: str) -> bool:
         """A parent of the symbol is open."""
-        return any(parent.state.order.symbol == symbol for parent in self._book.open.values())
+        return any(parent.state.order.symbol == symbol for parent in self.book.open.values())
 
     def parent_of(self, order_id: str) -> str:
         """Id of the parent order that an order is a slice of, empty for others."""
-        return self._book.parent_of(order_id)
+        return self.book.parent_of(order_id)
 
     def recorded(self) -> dict[str, str]:
         """Id of every open parent to ``status/filled``, as the journal has it."""
-        return {name: f"{p.recorded.status}/{p.recorded.filled}" for name, p in sorted(self._book.open.items())}
+        return {name: f"{p.recorded.status}/{p.recorded.filled}" for name, p in sorted(self.book.open.items())}
 
     # -- beginning -----------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class AlgoDesk:
         except JournalError:
             rooms.give_back(order.parent_id)
             raise
-        self._book.add(Parent(state, plan, seq, base))
+        self.book.add(Parent(state, plan, seq, base))
         return state
 
     def as_given(self, order: ParentOrder) -> PlannedParent:
@@ -213,7 +213,7 @@ class AlgoDesk:
         base = self.market.baseline(view.symbol, view.others_volume, known.filled)
         parent = Parent(known, view.plan, view.seq, base)
         parent.has_room = False
-        self._book.add(parent)
+        self.book.add(parent)
         parent.state = state = walker.recover(known, self._policy.after_crash)
         if state.status in _ALIVE and not self._kill_switch.is_active():
             children = {state.child_id(n): state.children[n - 1].quantity for n in state.open_children}
@@ -244,7 +244,7 @@ class AlgoDesk:
             InvalidTransition: it is not paused.
             KillSwitchActiveError: the kill switch is active.
         """
-        parent = self._book.require(parent_id)
+        parent = self.book.require(parent_id)
         if self._kill_switch.is_active():
             raise KillSwitchActiveError(self._kill_switch.reason, parent_id)
         state = walker.resume(parent.state)
@@ -262,7 +262,7 @@ class AlgoDesk:
         Raises:
             UnknownOrder: no such parent is open.
         """
-        if self._book.require(parent_id).state.status in _ALIVE:
+        if self.book.require(parent_id).state.status in _ALIVE:
             self._change(parent_id, lambda state: walker.cancel(state, reason))
 
     def reduce_to(self, parent_id: str, quantity: Decimal) -> None:
@@ -273,7 +273,7 @@ class AlgoDesk:
             InvalidTransition: it is stopping.
             InvalidNumber: more than is wanted now, negative, or no multiple of the lot.
         """
-        before = self._book.require(parent_id).state.quantity
+        before = self.book.require(parent_id).state.quantity
         self._change(parent_id, lambda state: walker.reduce_to(state, quantity))
         self._orders.rooms.reduce(parent_id, before - quantity)
 
@@ -294,41 +294,41 @@ class AlgoDesk:
         self._cancel_where(lambda state: scope.covers(state.order), reason)
 
     def _cancel_where(self, is_meant: Callable[[ParentState], bool], reason: str) -> None:
-        for parent_id in [name for name, parent in self._book.open.items() if is_meant(parent.state)]:
+        for parent_id in [name for name, parent in self.book.open.items() if is_meant(parent.state)]:
             self.cancel(parent_id, reason)
 
     def halt(self, level: HaltLevel) -> None:
         """The kill switch moved: no slice leaves any more, and no room is kept that an exit may need."""
         if level is HaltLevel.RUNNING:
             return
-        for parent in list(self._book.open.values()):
+        for parent in list(self.book.open.values()):
             parent.is_dirty = True
-            self._book.give_back_room(parent)
+            self.book.give_back_room(parent)
 
     def _change(self, parent_id: str, change: Callable[[ParentState], ParentState]) -> None:
-        parent = self._book.require(parent_id)
+        parent = self.book.require(parent_id)
         self._put(parent, change(parent.state))
 
     def _put(self, parent: Parent, state: ParentState) -> None:
-        self._book.put(parent, state)
+        self.book.put(parent, state)
         parent.is_dirty = True
 
     # -- walking -------------------------------------------------------------------------------------------------
 
     async def step(self) -> None:
         """Take every parent further that has something to do; those of one symbol one after the other."""
-        parents = list(self._book.open.values())
+        parents = list(self.book.open.values())
         if self._at_once == 1:
             await self._take_further(parents)
             return
         of_symbol: dict[str, list[Parent]] = {}
-        for parent in filter(self._book.is_due, parents):
+        for parent in filter(self.book.is_due, parents):
             of_symbol.setdefault(parent.state.order.symbol, []).append(parent)
         await side_by_side((partial(self._take_further, some) for some in of_symbol.values()), self._at_once)
 
     async def _take_further(self, parents: Iterable[Parent]) -> None:
         for parent in parents:
-            if self._book.is_due(parent):
+            if self.book.is_due(parent):
                 try:
                     await self._advance(parent)
                 except JournalFull:
@@ -351,21 +351,21 @@ class AlgoDesk:
         parent.is_dirty = False
         parent.looked_at = self.market.touch(before.order.symbol)
         if parent.is_broken:
-            return self._book.wind_up(parent)
+            return self.book.wind_up(parent)
         try:
             killed = self._kill_switch.is_active() or not parent.has_room  # halted, and reset since
             facts = self.market.facts(before, parent.base, killed=killed)
-            found = walker.step(before, now, facts, self._book.reports(parent))
+            found = walker.step(before, now, facts, self.book.reports(parent))
         except Exception as error:  # noqa: BLE001 - an algorithm may fail in any way; its parent stops
             return self._broke(parent, f"{type(error).__name__}: {error}")
         parent.wake_at = later(found.wake_at, now)
-        self._book.put(parent, found.state)
+        self.book.put(parent, found.state)
         if found.state.status is ParentStatus.PAUSED is not before.status and not facts.killed:
-            self._book.alarm(parent, f"paused: {found.state.reason}")
+            self.book.alarm(parent, f"paused: {found.state.reason}")
         return found.actions
 
     async def _place(self, parent: Parent, order: Order) -> None:
-        self._book.owns(parent, order.client_order_id)
+        self.book.owns(parent, order.client_order_id)
         parent.is_dirty = True
         if parent.state.status is not ParentStatus.WORKING:
             return  # somebody paused or stopped it since this was decided
@@ -387,9 +387,9 @@ class AlgoDesk:
     def _broke(self, parent: Parent, why: str) -> tuple[Action, ...]:
         """The algorithm raised: the parent stops, its children are cancelled, and people are told."""
         parent.is_broken = True
-        self._book.alarm(parent, f"its algorithm failed: {why}")
-        self._book.put(parent, failed(parent.state, f"its algorithm failed: {why}"[:500]))
-        return self._book.wind_up(parent)
+        self.book.alarm(parent, f"its algorithm failed: {why}")
+        self.book.put(parent, failed(parent.state, f"its algorithm failed: {why}"[:500]))
+        return self.book.wind_up(parent)
 
     async def _withdraw(self, parent: Parent, reason: str) -> None:
         """Cancels pass always, also where nothing can be recorded."""

@@ -1,4 +1,4 @@
-"""What strategies say to a bar: signals, orders and parent orders, or nothing because they failed."""
+"""What strategies say to a bar: signals, orders, cancels and changes, or nothing because they failed."""
 
 from __future__ import annotations
 
@@ -9,40 +9,54 @@ import msgspec
 from quant_trading_system.core.exceptions import StrategyError
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Signal
-from quant_trading_system.core.wording import LONGEST_REASON, printable
+from quant_trading_system.core.wording import LONGEST_REASON, asked_by_strategy, printable
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.trading.algo_planning import EXECUTIONS
+from quant_trading_system.trading.order_wishes import CancelWish, ReplaceWish
+from quant_trading_system.trading.own_orders import Owners
 from quant_trading_system.trading.strategy import Strategy
 
-Wish = Signal | Order | ParentOrder
+Given = Order | ParentOrder | ReplaceWish
+"""What goes to the gate as it was written out."""
+Wish = Signal | Given | CancelWish
 """What a strategy may say."""
-_WISHES = (Signal, Order, ParentOrder)
+_WISHES = (Signal, Order, ParentOrder, CancelWish, ReplaceWish)
 Answer = tuple[Strategy, list[Wish] | Exception]
 """What one strategy said to a bar, or why it could not say anything."""
 
 
-def understood(strategy: Strategy, wanted: Iterable[object]) -> list[Wish]:
-    """What a strategy said, provided that all of it is understood.
+def understood(strategy: Strategy, wanted: Iterable[object], owners: Owners) -> list[Wish]:
+    """What a strategy said, provided that all of it is understood; cancels come first.
+
+    Args:
+        owners: know which orders are the strategy's.
 
     Raises:
         TypeError: it is no list of wishes, or something else is among them.
-        StrategyError: a signal names an execution that does not exist.
+        StrategyError: a signal names an execution that does not exist, or an order cannot be cancelled or changed.
     """
     if isinstance(wanted, str) or not hasattr(wanted, "__iter__"):  # asked at every bar: `Iterable` would take longer
         raise TypeError(
             f"{strategy.name} returned a {type(wanted).__name__}; yield what is wanted, or return it in a list"
         )
     wishes: list[Wish] = []
+    cancels: list[Wish] = []
     for wish in wanted:
         if not isinstance(wish, _WISHES):
             raise TypeError(f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood")
-        if isinstance(wish, Signal) and wish.execution not in EXECUTIONS:
-            raise StrategyError(
-                f"signal for {wish.symbol}: execution {wish.execution!r} is none of "
-                f"{', '.join(sorted(filter(None, EXECUTIONS)))}"
-            )
+        if isinstance(wish, Signal):
+            if wish.execution not in EXECUTIONS:
+                raise StrategyError(
+                    f"signal for {wish.symbol}: execution {wish.execution!r} is none of "
+                    f"{', '.join(sorted(filter(None, EXECUTIONS)))}"
+                )
+        elif isinstance(wish, CancelWish | ReplaceWish):
+            owners.require(strategy.name, wish)
+            if isinstance(wish, CancelWish):
+                cancels.append(wish)
+                continue
         wishes.append(wish)
-    return wishes
+    return cancels + wishes if cancels else wishes
 
 
 def spoken_by(signal: Signal, strategy: str) -> Signal:
@@ -53,6 +67,12 @@ def spoken_by(signal: Signal, strategy: str) -> Signal:
     return msgspec.structs.replace(signal, source=strategy, reason=reason)
 
 
-def signed_by(order: Order | ParentOrder, strategy: str) -> Order | ParentOrder:
-    """The order as one of that strategy."""
-    return order.signed_by(strategy) if isinstance(order, Order) else msgspec.structs.replace(order, strategy=strategy)
+def signed_by(given: Given, strategy: str) -> Given:
+    """The order or change as one of that strategy."""
+    return given.signed_by(strategy) if isinstance(given, Order) else msgspec.structs.replace(given, strategy=strategy)
+
+
+def withdrawn_by(wish: CancelWish, strategy: str) -> CancelWish:
+    """The cancel as one of that strategy, with a reason that says so and fits into a record."""
+    reason = asked_by_strategy(strategy, wish.reason)
+    return msgspec.structs.replace(wish, strategy=strategy, reason=reason)

@@ -181,6 +181,7 @@ class LiveLoop:
         history = await self._ended_bar()
         if history is not None:
             self._system.engine.on_bar(history)
+            await self._system.engine.withdraw()
         await self._system.ports.journal.durable()  # what reports have told since the last turn
         self._heartbeat()
 

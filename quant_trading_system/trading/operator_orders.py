@@ -17,7 +17,7 @@ from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
 from quant_trading_system.core.orders import Order, OrderType, TimeInForce
 from quant_trading_system.execution.order_manager import Placed
-from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.execution.order_store import OrderRecord, latest_of
 from quant_trading_system.journal.approval_fold import ApprovalView
 from quant_trading_system.risk.basket import basket_line, basket_words, first_refusal, judge_basket
 from quant_trading_system.trading.held_orders import Again, HeldOrders
@@ -154,14 +154,14 @@ class OrderOperations:
             UnknownOrder: no order of that id is on our books.
         """
         record = self._require(command.order_id)
-        latest = _latest(record)
+        latest = latest_of(record)
         if not latest.status.is_open:
             done = Result.DONE if latest.status is OrderStatus.CANCELED else Result.REFUSED
             message = f"{record.order_id} is {latest.status}; there is nothing to cancel"
             return Outcome(result=done, message=message, order_id=latest.order_id, status=latest.status)
         note = await self._ask(self._orders.cancel(record.order_id, reason_of(command.reason, act)))
-        await self._until(lambda: not _latest(record).status.is_open, PATIENCE)
-        latest = _latest(record)
+        await self._until(lambda: not latest_of(record).status.is_open, PATIENCE)
+        latest = latest_of(record)
         result, words = _cancelled(latest)
         parent = self._system.desk.parent_of(record.order_id)
         if parent:
@@ -235,7 +235,7 @@ class OrderOperations:
         desk = self._system.desk
 
         def left() -> list[str]:
-            orders = [order_id for order_id in ids if _latest(self._require(order_id)).status.is_open]
+            orders = [order_id for order_id in ids if latest_of(self._require(order_id)).status.is_open]
             return [*orders, *(parent_id for parent_id in parents if desk.is_open(parent_id))]
 
         await self._until(lambda: not left(), PATIENCE)
@@ -244,7 +244,7 @@ class OrderOperations:
         if still:
             message = f"{len(asked) - len(still)} of {len(asked)} have ended; not confirmed yet: {', '.join(still)}"
             return Outcome(result=Result.PENDING, message=message + note, orders=asked)
-        filled = sum(1 for order_id in ids if _latest(self._require(order_id)).status is OrderStatus.FILLED)
+        filled = sum(1 for order_id in ids if latest_of(self._require(order_id)).status is OrderStatus.FILLED)
         words = f"{len(ids)} orders and {len(parents)} parent orders have ended" if asked else "nothing was open"
         if filled:
             words += f"; {filled} of the orders filled before their cancel arrived"
@@ -294,13 +294,6 @@ def _is_meant(record: OrderRecord, command: CancelAll) -> bool:
     if command.keep_exits and record.shrinks:
         return False
     return command.symbol in ("", order.symbol) and command.strategy in ("", order.strategy)
-
-
-def _latest(record: OrderRecord) -> OrderRecord:
-    """The order, or the one that has taken its place or is about to."""
-    while record.newer is not None and (record.status is OrderStatus.REPLACED or record.newer.status.is_open):
-        record = record.newer
-    return record
 
 
 def _is_settled(old: OrderRecord, new: OrderRecord) -> bool:

@@ -22,7 +22,7 @@ from quant_trading_system.core.events import (
     SignalEvent,
 )
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
+from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_recall import record_from
@@ -188,8 +188,7 @@ def _request_in(event: AnyEvent, now: datetime, ours: datetime) -> Past | None:
             is_replace=bool(event.replaces),
             takes_risk=next(limited, None) is not None,
         )
-    asked = event.trigger is None and event.pending is PendingRequest.CANCEL
-    return Past(latest_of(event.at, now, ours)) if asked else None
+    return Past(latest_of(event.at, now, ours)) if event.asks_for_cancel else None
 
 
 def wishes_at_rest(source: JournalSource, last: int, calendar: Calendar, now: datetime) -> list[tuple[int, Signal]]:

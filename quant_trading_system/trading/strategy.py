@@ -1,6 +1,6 @@
 """What a user writes: a strategy looks at the past and says what it believes.
 
-It never sees a broker, an order or the future. The same class runs in a backtest, on the local venue and
+It never sees a broker, orders of others or the future. The same class runs in a backtest, on the local venue and
 live; only clock, feed and broker are swapped underneath.
 
 >>> from quant_trading_system.trading.strategy import MarketView, Strategy
@@ -21,11 +21,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from quant_trading_system.core.exceptions import MarketDataError, StrategyError
-from quant_trading_system.core.numbers import exact
+from quant_trading_system.core.numbers import exact, tidy
 from quant_trading_system.core.orders import Order
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.trading.order_wishes import (
+    CancelWish,
+    OpenOrder,
+    OpenParent,
+    OrdersInSight,
+    ReplaceWish,
+    id_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,9 +57,16 @@ class MarketView:
         strategy: str,
         bar: int,
         look: Callable[[], object] | None = None,
+        own: OrdersInSight | None = None,
     ) -> None:
-        """Look at the end of a bar; `look` values positions when a strategy asks, where that has not been done yet."""
+        """Look at the end of a bar.
+
+        Args:
+            look: values positions when a strategy asks, where that has not been done yet.
+            own: tells the strategy of its orders; None where there are none.
+        """
         self._history = history
+        self._own = own
         self._look = look
         self._portfolio = portfolio
         self._strategy = strategy
@@ -71,8 +86,23 @@ class MarketView:
         return self._portfolio.equity
 
     def position(self, symbol: str) -> Decimal:
-        """Signed shares held."""
-        return self._portfolio.position(symbol).quantity
+        """Signed shares held.
+
+        Raises:
+            StrategyError: the symbol is neither among `symbols` nor held.
+        """
+        held = self._portfolio.peek(symbol).position.quantity
+        if not held:
+            self._require_symbol(symbol)
+        return held
+
+    def average_price(self, symbol: str) -> Decimal | None:
+        """What a share of the position has cost on average, in dollars before fees; None while nothing is held.
+
+        Raises:
+            StrategyError: as `position`.
+        """
+        return tidy(self._portfolio.peek(symbol).position.average_price) if self.position(symbol) else None
 
     def close(self, symbol: str) -> Decimal | None:
         """The latest close known by now in dollars, exact; None before the first bar of `symbol`.
@@ -80,12 +110,15 @@ class MarketView:
         Raises:
             StrategyError: the symbol is not among `symbols`.
         """
-        if symbol not in self.symbols:
-            raise StrategyError(f"{symbol} is not among the symbols of this run")
+        self._require_symbol(symbol)
         try:
             return self._history.close(symbol)
         except MarketDataError:
             return None
+
+    def _require_symbol(self, symbol: str) -> None:
+        if not self._history.has_symbol(symbol):
+            raise StrategyError(f"{symbol} is not among the symbols of this run")
 
     def closes(self, symbol: str, bars: int) -> NDArray[np.float64]:
         """The last `bars` closes or fewer, oldest first, for statistics; NaN where a bar is missing."""
@@ -143,6 +176,54 @@ class MarketView:
         """A wish to hold nothing of `symbol`."""
         return self._signal(symbol, Direction.FLAT, wish)
 
+    def open_orders(self, symbol: str | None = None) -> tuple[OpenOrder, ...]:
+        """The strategy's own orders that may trade still, oldest first; of one symbol if asked.
+
+        Those of earlier runs of the program are among them, and so are the orders of its signals. Slices of parent
+        orders are not: see `open_parents`. What is said to this bar is there at the next one.
+        """
+        return () if self._own is None else self._own.open_orders(self._strategy, symbol)
+
+    def open_parents(self, symbol: str | None = None) -> tuple[OpenParent, ...]:
+        """The strategy's own orders that an algorithm works, as far as they have not ended."""
+        return () if self._own is None else self._own.open_parents(self._strategy, symbol)
+
+    def cancel(self, order: OpenOrder | OpenParent | str, *, reason: str = "") -> CancelWish:
+        """The wish that an own order or parent ends without trading any more; one that has ended is left alone.
+
+        A strategy that says it of an order that is not its own, or that does not exist, is stopped.
+
+        Args:
+            order: one of `open_orders` or `open_parents`, or its id.
+
+        Raises:
+            StrategyError: it is something else.
+        """
+        return CancelWish(order_id=id_of(order, "cancel"), reason=reason)
+
+    def replace(
+        self,
+        order: OpenOrder | str,
+        *,
+        quantity: Number | None = None,
+        limit_price: Number | None = None,
+        stop_price: Number | None = None,
+        trail: Number | None = None,
+    ) -> ReplaceWish:
+        """The wish that an own order becomes another one; one that has ended is left alone.
+
+        A strategy that says it of an order that is not its own, or cannot be changed like that, is stopped.
+
+        Args:
+            quantity: shares in all, what has filled already included.
+            limit_price, stop_price: dollars a share; `trail`: dollars or percent, whichever the order has.
+
+        Raises:
+            StrategyError: as `cancel`, nothing is to change, or a number is not exact and above zero.
+        """
+        terms = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price, "trail": trail}
+        return ReplaceWish(order_id=id_of(order, "replace"), **terms)  # type: ignore[arg-type]  # it makes them exact
+
     def _signal(self, symbol: str, direction: Direction, wish: dict[str, object]) -> Signal:
         lasts = wish.pop("lasts", None)
         for field in ("weight", "strength", "confidence", "stop_price"):
@@ -174,6 +255,10 @@ class ParentWish(Protocol):
         """What is to be traded."""
 
 
+Said = Signal | Order | CancelWish | ReplaceWish | ParentWish
+"""What a strategy may say."""
+
+
 class Strategy:
     """Base of all strategies; override `on_bar`, and give the class or the object a `name`."""
 
@@ -182,11 +267,12 @@ class Strategy:
     def __init_subclass__(cls) -> None:
         cls.name = cls.__dict__.get("name", "") or cls.__name__
 
-    def on_bar(self, market: MarketView) -> Iterable[Signal | Order | ParentWish] | None:  # noqa: ARG002 - for those who override it
+    def on_bar(self, market: MarketView) -> Iterable[Said] | None:  # noqa: ARG002 - for those who override it
         """Called at the end of every bar. Yield or return what is wanted.
 
         A `Signal` is a wish for a position and is sized for you. An `Order` is sent as it is, through the same
         gate, when the exchange is next open. A `ParentOrder` is worked by its algorithm, under an id of the run.
+        `market.cancel` and `market.replace` take back or change what was sent earlier.
 
         Raises:
             StrategyError: a subclass did not write this method.

@@ -12,12 +12,11 @@ from datetime import datetime
 
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.command import LONGEST_NAME
-from quant_trading_system.core.events import KillSwitchEvent, SignalEvent, StateRecorded, StrategyStopped
-from quant_trading_system.core.exceptions import ConfigurationError, DuplicateOrderId, JournalFull, StrategyError
+from quant_trading_system.core.events import KillSwitchEvent, StateRecorded, StrategyStopped
+from quant_trading_system.core.exceptions import ConfigurationError, JournalFull, StrategyError
 from quant_trading_system.core.operator_events import StrategySwitched
-from quant_trading_system.core.orders import EXTERNAL, Order
+from quant_trading_system.core.orders import EXTERNAL
 from quant_trading_system.core.signals import Signal
-from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.position_tracker import PositionTracker
@@ -30,14 +29,15 @@ from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_book import RiskBook
 from quant_trading_system.trading.algo_desk import AlgoDesk
-from quant_trading_system.trading.answers import Answer, Wish, signed_by, spoken_by, understood
+from quant_trading_system.trading.answers import Answer, understood
 from quant_trading_system.trading.failures import failure
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.marking import Marking
 from quant_trading_system.trading.order_path import OrderPath
-from quant_trading_system.trading.signal_generator import SignalGenerator
+from quant_trading_system.trading.own_orders import Owners, OwnOrders
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from quant_trading_system.trading.switch_moves import SwitchMoves
+from quant_trading_system.trading.wish_book import WishBook
 
 
 class TradingEngine:
@@ -98,8 +98,8 @@ class TradingEngine:
         self._market_clock = market_clock
         self._risk_book = risk_book
         self._marking = Marking(portfolio, quotes, monitor, calendar, clock, market_clock)
-        self._signals = SignalGenerator()
-        self._given: list[Order | ParentOrder] = []
+        self._own, self._owners = OwnOrders(orders.lives.store, desk.book.open, portfolio.lock), Owners(orders, desk)
+        self._wishes = WishBook(path=path, desk=desk, orders=orders, journal=journal, market_clock=market_clock)
         self._bar = self._known_bars = 0
         self._moves = SwitchMoves(kill_switch, clock, journal)
         kill_switch.subscribe(self._on_kill_switch)
@@ -117,12 +117,14 @@ class TradingEngine:
 
     @property
     def _begins_nothing(self) -> bool:
-        return not self._given and self._path.is_idle and self._desk.is_idle and self._halt.is_done
+        wishes = self._wishes
+        waits = wishes.given or wishes.cancels
+        return not waits and self._path.is_idle and self._desk.is_idle and self._halt.is_done
 
     @property
     def _is_wanting(self) -> bool:
         """Something is to be taken further, as far as the exchange is open."""
-        return bool(self._given) or not self._path.is_idle or not self._desk.is_idle
+        return bool(self._wishes.given) or not self._path.is_idle or not self._desk.is_idle
 
     @property
     def wake_at(self) -> datetime | None:
@@ -149,18 +151,33 @@ class TradingEngine:
         """
         if self._kill_switch.state is not self._moves.at_rest:
             self._notice_switch()
+        if self._wishes.cancels:
+            await self._wishes.withdraw()
         if self._orders.needs_tending:
             await self._orders.tend()
         await self._watch()
         if self._is_wanting:
             await self._go_on(releases=has_prices)
 
+    @property
+    def is_withdrawing(self) -> bool:
+        """Strategies have taken orders back, and the broker was not asked for that yet."""
+        return bool(self._wishes.cancels)
+
+    async def withdraw(self) -> None:
+        """Ask for the cancels that were said to the bar; a step does so, too, but may come after the next prices.
+
+        Raises:
+            JournalError: one could not be recorded; all were asked for all the same.
+        """
+        await self._wishes.withdraw()
+
     async def _go_on(self, *, releases: bool) -> None:
         """Take wishes a step further."""
         if not self._desk.is_idle:
             await self._desk.step()
         if releases and self._is_wanting and self._calendar.is_open(self._market_clock.now()):
-            await self._release()
+            await self._wishes.release(self._is_heard, self._stop)
             if not self._desk.is_idle:
                 await self._desk.step()  # what has just begun
 
@@ -203,8 +220,9 @@ class TradingEngine:
         answers: list[Answer] = []
         for strategy in self._running:
             try:
-                wanted = strategy.on_bar(MarketView(history, self._portfolio, strategy.name, self._bar, look))
-                wishes = understood(strategy, wanted) if wanted else None
+                view = MarketView(history, self._portfolio, strategy.name, self._bar, look, self._own)
+                wanted = strategy.on_bar(view)
+                wishes = understood(strategy, wanted, self._owners) if wanted else None
             except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
                 answers.append((strategy, error))
             else:
@@ -226,7 +244,7 @@ class TradingEngine:
                 self._stop(strategy.name, said)
                 continue
             try:
-                self._accept(strategy, said)
+                self._wishes.accept(strategy.name, said)
             except JournalFull:
                 continue  # nothing new is begun; what was begun goes on, and people have been told
 
@@ -255,31 +273,10 @@ class TradingEngine:
         Args:
             seq: the journal entry that recorded it.
         """
-        if any(strategy.name == signal.source for strategy in self._running):
-            self._signals.accept(signal, seq)
-            self._pursue([signal])
+        if self._is_heard(signal.source):
+            self._wishes.recall(signal, seq)
 
     # -- strategies ----------------------------------------------------------------------------------------------
-
-    def _accept(self, strategy: Strategy, wanted: Sequence[Wish]) -> None:
-        for wish in wanted:
-            if not isinstance(wish, Signal):
-                self._given.append(signed_by(wish, strategy.name))
-                continue
-            signal = spoken_by(wish, strategy.name)
-            seq = self._signals.standing(signal)
-            if seq is None:
-                seq = self._journal.append(SignalEvent(at=signal.at, signal=signal))
-            self._signals.accept(signal, seq)
-        self._pursue([wish for wish in wanted if isinstance(wish, Signal)])
-
-    def _pursue(self, spoken: Sequence[Signal]) -> None:
-        if not spoken:
-            return
-        wishes = self._signals.wishes(self._market_clock.now())
-        for symbol in dict.fromkeys(signal.symbol for signal in spoken):
-            if symbol in wishes:
-                self._path.want(*wishes[symbol])
 
     @property
     def strategies(self) -> dict[str, bool]:
@@ -321,39 +318,23 @@ class TradingEngine:
             if name in self._strategies:
                 self._silence(name, "its strategy is disarmed")
 
+    def _is_heard(self, strategy: str) -> bool:
+        return strategy in [running.name for running in self._running]
+
     def _require(self, strategy: str) -> None:
         if strategy not in self._strategies:
             raise StrategyError(f"no strategy {strategy} runs here; there are {', '.join(self._strategies) or 'none'}")
 
     def _silence(self, strategy: str, why: str) -> None:
         self._running = [running for running in self._running if running.name != strategy]
-        self._signals.drop_source(strategy)
-        self._path.give_up_source(strategy)
-        self._given = [order for order in self._given if order.strategy != strategy]
+        self._wishes.forget(strategy)
         self._desk.cancel_of(strategy, why)
 
     def _stop(self, strategy: str, error: Exception) -> None:
         self._silence(strategy, "its strategy was stopped")
         self._journal.append(StrategyStopped(at=self._clock.now(), strategy=strategy, error=failure(error)))
 
-    # -- orders --------------------------------------------------------------------------------------------------
-
-    async def _release(self) -> None:
-        """Send what waited for the exchange to open; every order is judged now, with the quotes of now."""
-        given, self._given = self._given, []
-        for order in given:
-            if order.strategy not in [strategy.name for strategy in self._running]:
-                continue  # stopped while an order before it was being sent
-            if isinstance(order, ParentOrder):
-                self._path.start_as_given(order)
-                continue
-            try:
-                await self._path.send_as_given(order)
-            except DuplicateOrderId as error:  # an id of its own making that says two things
-                self._stop(order.strategy, error)
-        if not self._path.is_idle:
-            now = self._market_clock.now()
-            await self._path.walk(self._signals.wanted(now), now)
+    # -- prices and the kill switch ------------------------------------------------------------------------------------
 
     def mark_positions(self) -> None:
         """Value what is held at the latest prices that can be believed."""
@@ -377,8 +358,7 @@ class TradingEngine:
                 self._desk.cancel_covered(event.scope, f"{event.scope} is {event.level.name.lower()}: {event.reason}")
         elif event.level:
             if event.level is not before:  # what was said since is refused on record
-                self._path.give_up()
-                self._given.clear()
+                self._wishes.give_up()
             self._desk.halt(event.level)
         else:
             if event.accepts_loss:

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.support.engine_process import BUYS, Engine
-from tests.support.venue_process import running_venue
+from tests.support.venue_process import running_venue, until
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,49 @@ def test_an_engine_sizes_as_it_was_told(venue, tmp_path):
     price = {"KO": 60, "PEP": 170}[first["symbol"]]
     assert 9_000 < float(first["filled"]) * price < 10_500
     assert "max_position_pct" in engine.run("explain", first["order_id"])
+
+
+PATIENT = """
+from quant_trading_system import Order, Strategy
+
+class Patient(Strategy):
+    placed = False
+
+    def on_bar(self, market):
+        orders = market.open_orders("KO")
+        if not orders and not self.placed:
+            self.placed = True
+            yield Order(
+                symbol="KO", side="buy", quantity=3, order_type="limit", limit_price="50.00", time_in_force="gtc"
+            )
+        for order in orders:
+            if not self.placed:
+                yield market.cancel(order, reason="left over")
+            elif order.limit_price == 50:
+                yield market.replace(order, limit_price="51.00")
+"""
+
+
+def test_a_strategy_changes_its_order_and_takes_it_back_after_a_restart(venue, tmp_path):
+    """The second process knows nothing but what the account knows: it finds the order of the first one."""
+    (tmp_path / "patient.py").write_text(PATIENT)
+    engine = Engine(venue, tmp_path, "patient.py", "--symbols", "KO", program="tests.support.hasty_trade")
+    with engine.running() as first:
+        engine.told(first, "reconciled")
+        until(lambda: [row["limit_price"] for row in engine.broker("GET", "/orders")] == ["51"], "the order to change")
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    with engine.running() as second:
+        engine.told(second, "cancel asked for by strategy Patient: left over")
+        until(lambda: not engine.broker("GET", "/orders"), "the order to end")
+        second.send_signal(signal.SIGINT)
+        engine.told(second, "stopped; 0 orders are open")
+        assert second.wait() == 0
+    assert engine.ask("journal", "replay")["agrees"]
+    orders = {row["order_id"]: row["status"] for row in engine.ask("orders")}
+    changed = next(name for name in orders if name.endswith(".r1"))
+    assert orders == {changed.removesuffix(".r1"): "replaced", changed: "canceled"}
+    assert "strategy Patient: left over" in engine.run("explain", changed)
 
 
 def test_a_halt_of_the_exchange_reaches_the_engine(venue, engine):

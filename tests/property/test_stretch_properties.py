@@ -25,6 +25,7 @@ from quant_trading_system.core.orders import (
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.stretches import Stretches
 from quant_trading_system.simulation.models import FillModel, LatencyModel
+from quant_trading_system.trading.order_wishes import OpenOrder
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.minute_bars import minute_bars
@@ -163,6 +164,36 @@ class Resting(Strategy):
         )
 
 
+class Changing(Resting):
+    """The same and plain limits; at random bars it looks at its open orders, takes some back and changes others."""
+
+    def on_bar(self, market: MarketView):
+        if self._random.random() < self._often:
+            for order in market.open_orders():
+                self.seen.append(repr(order))
+                yield from self._second_thoughts(market, order)
+            symbol = self._random.choice(market.symbols)
+            yield Order(
+                symbol=symbol,
+                side=OrderSide.BUY,
+                quantity=D(self._random.randrange(2, 5)),
+                order_type=OrderType.LIMIT,
+                limit_price=market.close(symbol) - self._away(40),
+                time_in_force=self._force(),
+            )
+        yield from super().on_bar(market)
+
+    def _second_thoughts(self, market: MarketView, order: OpenOrder):
+        choice, nearer = self._random.random(), self._away(20) if order.side is OrderSide.BUY else -self._away(20)
+        is_plain = order.order_class is OrderClass.SIMPLE and not order.group
+        if choice < 0.3:
+            yield market.cancel(order, reason=f"{choice:.3f}")
+        elif choice < 0.7 and is_plain and order.order_type is OrderType.LIMIT:
+            yield market.replace(order, limit_price=order.limit_price + nearer)
+        elif choice < 0.8 and is_plain and order.quantity > order.filled + 1:
+            yield market.replace(order, quantity=order.quantity - 1)
+
+
 def run(
     prices: PriceHistory,
     seed: int,
@@ -231,6 +262,29 @@ def test_orders_at_rest_are_passed_over_without_a_difference(seed, often, missin
     )
     assert told(leaping) == told(stepping)
     assert leaping.record.equity == stepping.record.equity
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    often=st.sampled_from([0.02, 0.1, 0.4]),
+    missing=st.sampled_from([0.0, 0.02]),
+    volatility=st.sampled_from([0.0003, 0.001, 0.003]),
+    latency_ms=st.sampled_from([0, 700, 20_000]),
+)
+def test_orders_that_are_taken_back_and_changed_are_the_same_as_step_by_step(
+    seed, often, missing, volatility, latency_ms
+):
+    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=volatility)
+    latency = LatencyModel(order=timedelta(milliseconds=latency_ms), report=timedelta(milliseconds=latency_ms))
+    (leaping, saw), (stepping, had_to_see) = (
+        run(prices, seed, often, {}, whole=whole, kind=Changing, costs=Costs(latency=latency))
+        for whole in (False, True)
+    )
+    assert told(leaping) == told(stepping)
+    assert saw == had_to_see
+    assert leaping.record.equity == stepping.record.equity
+    assert leaping.stopped == ()
 
 
 def leaps(monkeypatch) -> list[int]:

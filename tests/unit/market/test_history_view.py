@@ -44,7 +44,7 @@ def everything(view):
         if not name.startswith("_") and isinstance(member, property)
     }
     for symbol in view.symbols:
-        answers[f"has {symbol}"] = view.has_bar(symbol)
+        answers[f"has {symbol}"] = view.has_bar(symbol), view.has_symbol(symbol), view.has_symbol("TYPO")
         answers[f"bar {symbol}"] = view.bar(symbol)
         answers |= {f"bars {symbol} {n}": view.bars(symbol, n) for n in (1, 3, 10_000)}
         for sessions in (1, 3, 10_000):
@@ -73,7 +73,7 @@ def test_every_question_of_a_view_is_asked_by_the_test_above():
     public = {name for name in dir(HistoryView) if not name.startswith("_")}
     numbers = {"all_closes", "bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar", "returns"}
     columns = {"opens", "highs", "lows", "volumes"}
-    assert public == numbers | columns | {"date", "now", "session_volumes", "symbols"}
+    assert public == numbers | columns | {"date", "has_symbol", "now", "session_volumes", "symbols"}
 
 
 def test_volumes_of_sessions_are_the_same_however_often_they_are_asked_for():

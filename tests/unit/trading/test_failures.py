@@ -10,8 +10,12 @@ import pytest
 from quant_trading_system.core.wording import LONGEST_REASON
 from quant_trading_system.trading.answers import understood
 from quant_trading_system.trading.failures import failure
+from quant_trading_system.trading.own_orders import Owners
 from quant_trading_system.trading.strategy import Strategy
+from tests.support.desk import Account
 
+SYSTEM = Account().system
+OWNERS = Owners(SYSTEM.orders, SYSTEM.desk)
 HERE = PurePath(__file__).name
 
 
@@ -45,7 +49,7 @@ def test_the_line_of_the_strategy_is_told_and_not_that_of_a_library():
 def test_an_error_that_is_ours_alone_has_no_line():
     """What the package finds wrong with an answer arose in no line of the strategy."""
     with pytest.raises(TypeError) as caught:
-        understood(Single(), 42)
+        understood(Single(), 42, OWNERS)
     error = caught.value.with_traceback(caught.value.__traceback__.tb_next)
     assert failure(error) == "TypeError: Single returned a int; yield what is wanted, or return it in a list"
 
@@ -61,7 +65,7 @@ def test_the_line_is_told_after_the_longest_of_words_too():
 
 def test_an_answer_that_is_no_list_says_so():
     for answer in (42, "buy", object(), 1.5):
-        words = told(lambda answer=answer: understood(Single(), answer))
+        words = told(lambda answer=answer: understood(Single(), answer, OWNERS))
         assert "yield what is wanted, or return it in a list" in words, answer
 
 

@@ -19,6 +19,7 @@ from quant_trading_system.execution.algo.schedule import twap_schedule
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.trading.live_loop import TICK, LiveLoop, OnStop
 from quant_trading_system.trading.stop_patience import HURRIED_PATIENCE, STOP_PATIENCE, TURN_SHARE
+from quant_trading_system.trading.wish_book import WishBook
 from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account
 from tests.support.orders import buy
@@ -356,7 +357,7 @@ def test_a_halt_is_carried_out_while_an_order_waits_for_its_answer(monkeypatch):
     run.account.offer()
     record = run.account.working(buy(3, limit="99.00"))
     never = asyncio.Event()
-    monkeypatch.setattr(run.account.system.engine, "_release", never.wait)
+    monkeypatch.setattr(WishBook, "release", lambda *_: never.wait())
 
     async def story() -> None:
         task = asyncio.ensure_future(run.loop.run())

@@ -44,7 +44,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             choose whatever the size, ``once`` for one order; empty leaves it to the execution policy.
 
     Raises:
-        StrategyError: strength, confidence, weight or stop price out of range, or no exact number.
+        StrategyError: a direction that does not exist; strength, confidence, weight or stop price out of range, or no
+            exact number.
     """
 
     symbol: str
@@ -60,6 +61,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     execution: str = ""
 
     def __post_init__(self) -> None:
+        if type(self.direction) is not Direction:
+            _make_direction(self)
         if self.strength is not ONE:
             _require_share(self, "strength", ONE)
         if self.confidence is not ONE:
@@ -72,6 +75,14 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_alive(self, moment: datetime) -> bool:
         """True until `expires_at`."""
         return self.expires_at is None or moment < self.expires_at
+
+
+def _make_direction(signal: Signal) -> None:
+    try:
+        msgspec.structs.force_setattr(signal, "direction", Direction(signal.direction))
+    except ValueError:
+        words = ", ".join(Direction)
+        raise StrategyError(f"signal for {signal.symbol}: direction {signal.direction!r} is none of {words}") from None
 
 
 def _require_share(signal: Signal, field: str, most: Decimal) -> None:

@@ -72,6 +72,8 @@ class ExecutionPolicy(msgspec.Struct, frozen=True, kw_only=True):
             )
         if not 0 <= self.rebalance_approvals <= _MOST_PERSONS:
             raise ConfigurationError(f"rebalance_approvals: {self.rebalance_approvals} is not 0 to {_MOST_PERSONS}")
+        if type(self.after_crash) is not AfterCrash:
+            raise ConfigurationError(f"after_crash: {self.after_crash!r} must be a member of AfterCrash")
         if self.slice_length < _SHORTEST or (self.horizon is not None and self.horizon < self.slice_length):
             raise ConfigurationError(f"a slice takes {_SHORTEST.seconds} s or longer, the horizon one slice or longer")
 

@@ -158,6 +158,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     def __post_init__(self) -> None:
         if not self.parent_id or not self.symbol:
             raise InvalidOrder("parent_id", "a parent needs an id and a symbol")
+        _require_words(self)
         whole_lots(self.quantity, self.lot)
         if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
             raise InvalidOrder("end", "start and end need a time zone, and the end must be after the start")
@@ -169,6 +170,26 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             raise InvalidOrder("interval", "must be above zero")
         _require_schedule(self)
         _require_parameters(self)
+
+
+_WORDS: tuple[tuple[str, type[StrEnum]], ...] = (
+    ("side", OrderSide),
+    ("algorithm", Algorithm),
+    ("placement", Placement),
+    ("at_end", AtEnd),
+)
+
+
+def _require_words(order: ParentOrder) -> None:
+    """Text stands for the word that it says, as in an `Order`; taken as it is, a purchase would be no purchase."""
+    for name, words in _WORDS:
+        given = getattr(order, name)
+        if type(given) is words:
+            continue
+        try:
+            msgspec.structs.force_setattr(order, name, words(given))
+        except ValueError:
+            raise InvalidOrder(name, f"{given!r} is none of {', '.join(words)}") from None
 
 
 def _require_schedule(order: ParentOrder) -> None:

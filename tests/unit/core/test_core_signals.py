@@ -95,6 +95,16 @@ def test_directions_have_a_sign(direction, sign):
     assert sign == Direction(direction).sign
 
 
+@pytest.mark.parametrize("direction", Direction)
+def test_a_direction_may_be_written_as_text(direction):
+    assert make(direction=str(direction)).direction is direction
+
+
+def test_a_direction_that_does_not_exist_stops_the_strategy():
+    with pytest.raises(StrategyError, match="direction 'up' is none of long, short, flat"):
+        make(direction="up")
+
+
 def test_a_signal_never_changes():
     with pytest.raises(AttributeError):
         make().strength = Decimal("0.5")

@@ -12,6 +12,7 @@ from quant_trading_system.simulation.fees import (
     SEC_SECTION_31,
     FeeBreakdown,
     FeeSchedule,
+    Rate,
 )
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -43,6 +44,19 @@ def test_what_alpaca_passes_on(line):
     fee = ALPACA.fee(OrderSide(side), Decimal(quantity), Decimal(price), date.fromisoformat(day))
     assert fee == FeeBreakdown(Decimal(sec), Decimal(taf), Decimal(cat))
     assert fee.total == Decimal(sec) + Decimal(taf) + Decimal(cat)
+
+
+def test_a_day_before_the_first_rate_is_charged_at_the_first_rate():
+    schedule = FeeSchedule((Rate(date(2020, 1, 1), Decimal("0.001")), Rate(date(2021, 1, 1), Decimal("0.002"))), (), ())
+    days = (date(2019, 12, 31), date(2020, 12, 31), date(2021, 1, 1))
+    fees = [schedule.fee(SELL, Decimal(10), Decimal(100), day).sec for day in days]
+    assert fees == [Decimal(1), Decimal(1), Decimal(2)]
+
+
+def test_a_cap_is_the_most_that_one_execution_costs():
+    schedule = FeeSchedule((), (Rate(date.min, Decimal("0.01"), Decimal("9.79")),), ())
+    fees = [schedule.fee(SELL, Decimal(shares), Decimal(1), date(2026, 1, 2)).taf for shares in (978, 979, 980, 9000)]
+    assert fees == [Decimal(fee) for fee in ("9.78", "9.79", "9.79", "9.79")]
 
 
 def test_the_zero_schedule_charges_nothing():

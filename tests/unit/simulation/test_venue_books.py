@@ -59,6 +59,70 @@ def test_the_statement_adds_up_line_by_line():
         assert entry.amount == -entry.quantity * entry.price
         assert cash == entry.cash
     assert [entry.reference for entry in books.statement()] == ["a", "b"]
+    assert [(entry.quantity, entry.price) for entry in books.statement()] == [
+        (Decimal("1.5"), Decimal("20.01")),
+        (Decimal("-0.5"), Decimal(21)),
+    ]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_over_night_the_oldest_shares_are_the_first_that_left(side):
+    """Ten at 10 and ten at 12; the next day fifteen leave, and the five that are left had cost 12 each."""
+    books = Books(Decimal(1000))
+    for quantity, price in ((10, 10), (10, 12)):
+        books.trade(NOW, "x", "KO", side * quantity * UNIT, price * UNIT, 0)
+    books.end_day()
+    books.trade(NOW, "x", "KO", side * -15 * UNIT, 13 * UNIT, 0)
+    assert dollars(books.holdings()["KO"].cost) == side * 55
+    books.end_day()
+    assert dollars(books.holdings()["KO"].cost) == side * 60
+    books.end_day()
+    assert dollars(books.holdings()["KO"].cost) == side * 60
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_of_today_is_what_was_added_and_has_not_left_again(side):
+    books = Books(Decimal(1000))
+    books.trade(NOW, "x", "KO", side * 10 * UNIT, 10 * UNIT, 0)
+    books.end_day()
+    for quantity, price, shares, cost in (
+        (4, 11, 4, 44),
+        (4, 13, 8, 96),
+        (-2, 13, 6, 72),
+        (-6, 13, 0, 0),
+        (-1, 13, 0, 0),
+    ):
+        books.trade(NOW, "x", "KO", side * quantity * UNIT, price * UNIT, 0)
+        found = books.holdings()["KO"].of_today
+        assert (decimal_of(found[0]), dollars(found[1])) == (side * shares, side * cost)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_split_makes_more_shares_of_the_same_worth(side):
+    books = Books(Decimal(1000))
+    books.trade(NOW, "x", "KO", side * 10 * UNIT, 20 * UNIT, 0)
+    books.mark("KO", Decimal(30))
+    before = books.equity, books.gross_value
+    books.move_shares("KO", side * 20 * UNIT)
+    holding = books.holdings()["KO"]
+    assert (decimal_of(holding.quantity), decimal_of(holding.mark), dollars(holding.cost)) == (
+        side * 30,
+        10,
+        side * 200,
+    )
+    assert (books.equity, books.gross_value) == before
+    books.end_day()
+    assert dollars(holding.cost) == side * 200
+    books.move_shares("KO", side * -30 * UNIT)
+    assert (books.holdings(), books.gross_value, books.equity) == ({}, 0, books.cash)
+
+
+def test_shares_that_come_in_are_worth_nothing_until_they_have_a_price():
+    books = Books(Decimal(1000))
+    books.move_shares("KO", 10 * UNIT)
+    assert dollars(books.equity) == 1000
+    books.mark("KO", Decimal(5))
+    assert dollars(books.equity) == 1050
 
 
 def test_crossing_zero_and_a_tenth_decimal_are_broken_invariants():

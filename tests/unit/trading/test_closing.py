@@ -48,7 +48,7 @@ def test_no_closing_order_is_a_naked_market_order():
     account.hold("XOM", -10)
     flatten(account)
     advance(account)
-    assert {order.order_type for order in account.broker.orders} == {OrderType.LIMIT}
+    assert {(order.order_type, order.extended_hours) for order in account.broker.orders} == {(OrderType.LIMIT, False)}
     assert {order.symbol: str(order.limit_price) for order in account.broker.orders} == {"KO": "99.80", "XOM": "100.21"}
 
 
@@ -257,6 +257,17 @@ def test_two_parts_are_done_when_both_are():
     assert not advance(account).is_done
     account.broker.fill(account.broker.orders[-1].client_order_id, 10, "99.80")
     assert advance(account).is_done
+
+
+def test_a_slice_is_not_taken_back_while_the_cancel_of_another_order_is_awaited():
+    account = Account()
+    account.hold("PEP", 10)
+    resting = account.working(buy(1, limit="90.00"))
+    flatten(account)
+    for _ in range(3):
+        advance(account)
+    assert account.broker.cancels == [resting.order_id]
+    assert [order.symbol for order in account.broker.orders if order.strategy == BY] == ["PEP"]
 
 
 def test_a_side_is_flattened_with_the_exits_that_hold_its_shares():

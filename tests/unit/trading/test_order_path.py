@@ -123,7 +123,7 @@ def test_an_order_of_somebody_else_in_the_symbol_is_waited_for_too():
 def test_a_parent_of_somebody_else_in_the_symbol_is_waited_for_and_holds_up_no_other():
     account = Account()
     account.system.desk.start(twap_parent("60"))
-    want(account, "KO", "0.05")
+    want(account, "KO", "0.03")
     want(account, "PEP", "0.05")
     walk(account)
     assert sent(account) == ["buy 49 PEP"]
@@ -377,6 +377,8 @@ AS_GIVEN = [  # the quote is 99.98 to 100.02
     (sell(1), "100.00", "2.0"),
     (buy(1, limit="99.00"), "99.00", "0"),  # it waits at its limit
     (sell(1, limit="101.00"), "101.00", "0"),
+    (buy(1, limit="100.00"), "100.00", "0"),
+    (sell(1, limit="100.00"), "100.00", "0"),
     (buy(1, limit="100.02"), "100.00", "2.0"),  # it trades at once
     (sell(1, limit="99.98"), "100.00", "2.0"),
 ]

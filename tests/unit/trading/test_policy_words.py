@@ -69,3 +69,9 @@ def test_what_is_not_said_stays():
 def test_mistakes_are_named_and_change_nothing(text, words):
     with pytest.raises(ConfigurationError, match=words):
         read_policy([text], ExecutionPolicy())
+
+
+def test_what_becomes_of_parents_after_a_crash_is_no_text():
+    """``after_crash="cancel"`` would have let them go on."""
+    with pytest.raises(ConfigurationError, match="after_crash: 'cancel' must be a member of AfterCrash"):
+        ExecutionPolicy(after_crash="cancel")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from math import sqrt
+from statistics import NormalDist
 
 import pytest
 
 from quant_trading_system.core.exceptions import InvalidOrder
 from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.execution.algo import costs
 from quant_trading_system.execution.algo.advice import USUAL_PROFILE, PlanRequest
 from quant_trading_system.execution.algo.costs import Alpha, spread_cost, volume_following, within_cap
 from quant_trading_system.execution.algo.impact import AlmgrenImpact, LinearImpact, Market, impact_of
@@ -37,6 +39,7 @@ def test_a_small_order_is_a_market_order():
     advice = plan_execution(request("100"))
     assert advice.chosen.choice == "market"
     assert "too little for what it takes" in advice.why
+    assert ": market is expected to cost" in advice.why
 
 
 def test_a_large_order_is_spread_over_time():
@@ -107,6 +110,70 @@ def test_a_horizon_leaves_out_what_takes_longer():
     advice = plan_execution(request("50000", horizon=timedelta(minutes=60)))
     assert "closing_auction" not in by_name(advice)
     assert all(alternative.end <= OPEN + 90 * MINUTE for alternative in advice.alternatives)
+    for horizon, has_auction in ((359, False), (360, True), (400, True)):  # the close is six hours away
+        ways = by_name(plan_execution(request("50000", horizon=timedelta(minutes=horizon))))
+        assert ("closing_auction" in ways) is has_auction
+
+
+def test_what_is_planned_just_before_the_close_ends_there():
+    found = by_name(plan_execution(request("100", now=CLOSE - 3 * MINUTE)))
+    assert found["limit"].end == CLOSE
+    assert found["market"].end == CLOSE - 2 * MINUTE
+
+
+def test_short_slices_leave_out_the_last_minute_and_are_not_too_many():
+    asked = {seconds: request(slice_length=timedelta(seconds=seconds)) for seconds in (1, 120, 121)}
+    assert {seconds: one.end for seconds, one in asked.items()} == {1: CLOSE - MINUTE, 120: CLOSE - MINUTE, 121: CLOSE}
+    assert (asked[1].slices, asked[120].slices) == (2000, 180)
+
+
+def test_the_parent_of_an_auction_waits_from_now_until_after_it():
+    before = request("5000", now=OPEN - 30 * MINUTE)
+    ways = by_name(plan_execution(before))
+    auction, twap = (parent_of(before, ways[name], "run-1") for name in ("opening_auction", "twap"))
+    assert (auction.start, twap.start) == (before.now, OPEN)
+    assert (auction.end, twap.end) == (OPEN + 2 * MINUTE, CLOSE)
+
+
+def test_the_score_of_a_way_is_its_cost_and_the_price_of_its_risk():
+    """With λ per dollar, a deviation of r basis points of N dollars counts for λ · r² · N / 10 000 basis points."""
+    advice = plan_execution(request(risk_aversion=D("1E-7")))
+    for way in advice.alternatives:
+        penalty = D("1E-7") * way.risk_bps**2 * 6_000_000 / 10_000
+        assert abs(way.score_bps - way.cost_bps - penalty) <= D("0.01")
+        assert way.cost == (way.cost_bps * 600).quantize(D("0.01"))  # a basis point of six million dollars
+
+
+FREE = LinearImpact(per_rate=0, per_day=0)
+STOCK = Market(price=50.0, daily_volume=1e6, volatility=0.02, spread=0.10)
+"""Half the spread is 10 basis points."""
+
+
+def test_costs_with_a_pencil():
+    alpha = Alpha(0.004, 0.25)  # half of it is gone after a quarter of a day
+    assert costs.cost_at_once(FREE, STOCK, 1e4, 0.01) == (pytest.approx(0.001), 0, 0, 0)
+    waiting = costs.cost_of_waiting(FREE, STOCK, 1e4, 0.75, alpha)
+    assert waiting[1:] == pytest.approx((0, 0.00175, 0.01))  # seven eighths of it in the end, half of that on average
+    auction = costs.cost_of_auction(LinearImpact(per_rate=1, per_day=1), STOCK, 25e3, 250e3, 1.0, alpha)
+    assert auction == pytest.approx((0, 0.0002 + 0.00005 / 2, 0.00375, 0.02))
+    window = costs.Window(delay=0.25, slice_days=0.25, volumes=(1e5, 1e5))
+    schedule = costs.cost_of_schedule(FREE, STOCK, [100.0, 100.0], window, Alpha(0.004, 0.125), patience=0.0)
+    held = 0.25 + 0.5 / 3  # all of it while it waits, then less and less over half a day
+    assert schedule == pytest.approx((0.001, 0, 0.004 * (0.875 + 0.96875) / 2, 0.02 * sqrt(held)))
+
+
+def test_a_resting_order_is_met_as_often_as_a_random_walk_comes_by():
+    """Within a hundredth of a day it moves by 0.2 % give or take; one and a half half-spreads are 0.15 %."""
+    met = 2 * NormalDist().cdf(-0.15 / 0.2)
+    assert spread_cost(STOCK, 0.01) == pytest.approx(0.001 - met * 0.001 / 2)
+
+
+def test_the_problem_of_a_shortfall_is_in_dollars_and_days():
+    window = costs.Window(delay=0.25, slice_days=0.25, volumes=(1e5, 1e5))
+    problem = costs.shortfall_problem(LinearImpact(per_rate=1, per_day=1), STOCK, 2e4, window, Alpha(0.004, 0.25), 1e-6)
+    assert (problem.horizon, problem.slices, problem.volatility, problem.fixed) == (0.5, 2, 1.0, 0.05)
+    # between half and three quarters of a day an eighth of the alpha is lost: 0.05 % of 50 dollars
+    assert problem.drift == pytest.approx((-50 * 0.0005 / 0.25, 0.0))
 
 
 def test_near_the_close_the_auction_wins_for_an_order_of_its_size():

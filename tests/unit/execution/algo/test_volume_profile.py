@@ -149,6 +149,8 @@ def test_a_busy_morning_raises_the_next_slices_most():
     assert forecast.level(1, D(670)) == 2  # (70 + 670) / (70 + 300)
     assert forecast.tilts(1, D(670)) == (1_500_000, 1_250_000)
     assert forecast.remaining(1, D(670)) == (300, 250)
+    lasting = VolumeForecast(expected=(D(300), D(200), D(200)), prior=D("0.1"), persistence=D("0.8"))
+    assert lasting.tilts(1, D(670)) == (1_800_000, 1_640_000)
 
 
 def test_a_silent_morning_lowers_the_level_but_never_to_nothing():

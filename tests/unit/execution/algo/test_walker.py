@@ -102,7 +102,8 @@ def test_an_aggressive_slice_reaches_beyond_the_far_side_but_not_beyond_the_pric
 def test_a_passive_slice_that_ends_unfilled_is_spread_over_the_rest():
     found = desk(placement=Placement.PASSIVE)
     found.step()
-    assert found.after(6 * MINUTE).actions == (CancelChild("run-7-1", "its slice is over"),)
+    assert found.after(5 * MINUTE).actions == ()  # beyond its patience it stays where it is
+    assert found.after(MINUTE).actions == (CancelChild("run-7-1", "its slice is over"),)
     found.step(found.end("run-7-1", S.CANCELED))
     assert quantities(found) == [100, 112]  # 1000 over nine slices
 
@@ -227,6 +228,50 @@ def test_the_last_fills_may_come_after_the_word_filled():
     assert (found.state.filled, found.state.outstanding) == (40, 60)
     found.step(found.fill("run-7-1"))
     assert (found.state.filled, found.state.outstanding) == (100, 0)
+
+
+def test_what_the_fills_have_cost_is_the_cost_of_the_parent():
+    """30 shares at 59.99, then the other 70; of the next slice 50 at 60.01, told twice."""
+    found = desk(placement=Placement.AGGRESSIVE)
+    found.step()
+    found.step(ChildReport(child_id="run-7-1", status=S.PARTIALLY_FILLED, filled=D(30), value=D("1799.70")))
+    assert found.state.value == D("1799.70")
+    found.step(ChildReport(child_id="run-7-1", status=S.FILLED, filled=D(100), value=D("5999.00")))
+    found.after(6 * MINUTE)
+    for _ in range(2):
+        found.step(ChildReport(child_id="run-7-2", status=S.PARTIALLY_FILLED, filled=D(50), value=D("3000.50")))
+    assert (found.state.filled, found.state.value) == (150, D("8999.50"))
+
+
+def test_a_child_that_is_known_to_work_is_not_unsent_by_an_older_report():
+    found = desk()
+    found.step()
+    found.step(found.report("run-7-1", S.WORKING))
+    for older in (S.SENT, S.CREATED):
+        found.step(found.report("run-7-1", older))
+        assert found.state.children[0].status is S.WORKING
+
+
+SIDES = [(OrderSide.BUY, "59.985", "59.98"), (OrderSide.SELL, "60.015", "60.02")]
+
+
+@pytest.mark.parametrize(("side", "limit", "price"), SIDES)
+def test_a_price_limit_between_two_ticks_is_never_passed(side, limit, price):
+    found = desk(side=side, limits=ParentLimits(price=D(limit)))
+    found.step()
+    assert found.sent[-1][1].limit_price == D(price)
+
+
+@pytest.mark.parametrize(("side", "limit", "price"), SIDES)
+def test_words_in_text_mean_the_same(side, limit, price):
+    """A purchase that was written ``side="buy"`` was priced as a sale, at the far side and beyond its price limit."""
+    words = {"algorithm": "twap", "placement": "passive", "at_end": "complete"}
+    found = desk(side=str(side), limits=ParentLimits(price=D(limit)), **words)
+    meant = {"side": side, "placement": Placement.PASSIVE, "at_end": AtEnd.COMPLETE}
+    assert found.state.order == desk(limits=ParentLimits(price=D(limit)), **meant).state.order
+    assert found.state.order.side is side
+    found.step()
+    assert (found.sent[-1][1].side, found.sent[-1][1].limit_price) == (side, D(price))
 
 
 def test_old_news_changes_nothing():
@@ -637,6 +682,7 @@ TOO_MUCH = {"schedule": twap_schedule(D(999), NOON, NOON + 60 * MINUTE, 3)}
         (TOO_MUCH, "schedule"),
         ({"end": NOON + MINUTE}, "schedule"),
         ({"parent_id": ""}, "parent_id"),
+        ({"side": "hold"}, "side"),
         ({"end": NOON, "schedule": None, "algorithm": Algorithm.POV, "rate": D("0.1")}, "end"),
         ({"patience": D(2)}, "patience"),
         ({"interval": timedelta(0)}, "interval"),

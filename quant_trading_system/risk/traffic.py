@@ -274,7 +274,7 @@ class RecentOrders:
 
     def _forget(self, now: float) -> None:
         """Let go of what is older than the window."""
-        fresh, told_apart, oldest = self._fresh, self._told_apart, now - self._window
+        fresh, told_apart, oldest = self._fresh, self._told_apart, _ago(now, self._window)
         while told_apart and told_apart[0][0] <= oldest:
             moment, content = told_apart.popleft()
             if self._last.get(content) == moment:  # of two that left at one moment the first takes the note along
@@ -317,7 +317,7 @@ class _Minute:
 
     def drop_old(self, now: float) -> None:
         """Forget what is older than a minute."""
-        requests, oldest = self._requests, now - MINUTE_S
+        requests, oldest = self._requests, _ago(now, MINUTE_S)
         while requests and requests[0][0] <= oldest:
             _, value, is_replace = requests.popleft()
             self.messages -= 1
@@ -351,7 +351,7 @@ class _Repeats:
         return max(((count, intent) for intent, count in self.counts.items()), key=itemgetter(0), default=(0, ()))
 
     def drop_old(self, now: float) -> None:
-        events, counts, oldest = self._events, self.counts, now - self.span
+        events, counts, oldest = self._events, self.counts, _ago(now, self.span)
         while events and events[0][0] <= oldest:
             old = events.popleft()[1]
             if counts[old] == 1:
@@ -369,6 +369,11 @@ class _Repeats:
         kept = [event for event in self._events if strategy is not None and event[1][0] != strategy]
         self._events = deque(kept)
         self.counts = Counter(intent for _, intent in kept)
+
+
+def _ago(now: float, span: float) -> float:
+    """The moment `span` seconds before `now`, to the microsecond: the difference of two floats may be off by less."""
+    return round(now - span, 6)
 
 
 def _content(order: Order) -> Content:

@@ -135,8 +135,10 @@ class OrderPath:
         self.give_up([symbol for symbol, p in self._pursuits.items() if not p.signal.is_alive(moment)])
         await self._have_strangers_refused()
         ready = [pursuit for pursuit in self._pursuits.values() if not self._is_put_off(pursuit)]
-        asks = any(pursuit.sizing is None for pursuit in ready)
-        around = self._around(wanted) if asks else Around()
+        around = Around()
+        if any(pursuit.sizing is None for pursuit in ready):
+            ready = [pursuit for pursuit in ready if not self._is_worked_on(pursuit)]  # what has ended moves no more
+            around = self._around(wanted)
         changes = [(p, self._change(p, around, len(wanted), moment)) for p in ready]
         for pursuit, change in changes:
             if change is not None and change < 0:

@@ -27,7 +27,7 @@ from tests.support import random_plans as plans
 from tests.support import random_runs as runs
 from tests.support.independent_reference import ANY_LOSS, Losses, Plan, Reference
 from tests.support.random_costs import random_costs
-from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
+from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
 from tests.support.reference_sizing import Sizer, Wish
 
@@ -66,11 +66,14 @@ def compare(
     limits: Limits = WIDE,
     cash: Fraction = runs.CASH,
     sizer: Sizer | None = None,
+    fits: bool = False,
 ) -> runs.BacktestResult:
     """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
     costs, shorts, seen = random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
     setup = runs.setup_of(history, costs, shorts=shorts, terms=terms, losses=losses, limits=limits, cash=cash)
-    if sizer is not None:
+    if fits:
+        setup = runs.fitted(setup, sizer or Sizer())
+    elif sizer is not None:
         setup = replace(setup, sizer=runs.sizer_of(sizer))
     result = backtest(seen, history, setup)
     bars = runs.bars_of(history)
@@ -82,13 +85,13 @@ def compare(
         cash,
         costs,
         shorts=shorts,
-        refused=runs.foreign_refusals(result),
         rejected=runs.rejections(result),
         before=closes_before(bars, plans.PAST),
         terms=terms,
         losses=losses,
         limits=limits,
         sizer=sizer,
+        fits=fits,
         past=bars,
         first=plans.PAST,
     )
@@ -205,6 +208,18 @@ def test_limits_refuse_as_documented(seed, daily, parts):
     plan = plans.both(chance, orders, plans.random_wishes(chance, history))
     cash = Fraction(chance.choice((2_000, 5_000, 20_000, 100_000)))
     compare(chance, history, plan, parts=parts, limits=plans.random_limits(chance, history), cash=cash)
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.booleans())
+def test_wishes_are_cut_to_the_limits_as_documented(seed, daily):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily, symbols=chance.choice((2, 4, 7)))
+    wishes = chance.choice((plans.random_wishes, plans.sized_wishes))(chance, history)
+    plan = plans.both(chance, plans.random_orders(chance, history), wishes) if chance.random() < 0.3 else wishes
+    cash = Fraction(chance.choice((20_000, 100_000, 10_000_000)))
+    limits, sizer = plans.random_limits(chance, history), plans.random_sizer(chance)
+    compare(chance, history, plan, parts=chance.random() < 0.3, limits=limits, cash=cash, sizer=sizer, fits=True)
 
 
 @settings(max_examples=8, deadline=None)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
 from tests.support.reference_costs import Costs
-from tests.support.reference_gate import WHOLE_SHARES, WIDE, ZERO, Books, Gate, Limits, Terms
-from tests.support.reference_prices import BUY, SELL, Bar, Step
+from tests.support.reference_fitting import Target, fit
+from tests.support.reference_gate import ZERO, Books, Gate
+from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
+from tests.support.reference_past import Past
+from tests.support.reference_prices import BUY, SELL, Bar, Step, down
 from tests.support.reference_sizing import Account, Sizer, Wish
 from tests.support.reference_venue import Fill, ReferenceVenue, Sent, Want
 
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
-RAPIDLY = 300_000_000
+RAPIDLY, PART = 300_000_000, 10_000_000
 END_OF_TIME = 10**18
 
 
@@ -37,6 +40,12 @@ class Pursuit:
     wanted: Fraction | None = None
     order: Sent | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Its order has, and not all of it has filled."""
+        order = self.order
+        return self.wanted is not None and order is not None and not order.is_open and order.status != "filled"
+
 
 Plan = Mapping[int, Sequence[Want | Wish]]
 """What a strategy says at the end of bars, which are counted from the first one that is traded."""
@@ -47,7 +56,7 @@ class Losses:
     """What may be lost: parts of the equity that a day, a week or a month began with, and of the highest equity so far.
 
     Attributes:
-        at_once: a part of the highest equity within `RAPIDLY`.
+        at_once: a part of the highest equity within `RAPIDLY`, and of the `PART` that it begins in.
         in_a_row: losing round trips.
         slippage: basis points, on average of the latest `fills` of market orders.
     """
@@ -69,6 +78,7 @@ class Watch:
         self.losses, self.peak = losses, cash
         self._day = self._week = self._month = self._closing = cash
         self._today: date | None = None
+        self._began: int | None = None
         self._latest: deque[tuple[int, Fraction]] = deque()
         self._slipped: deque[tuple[Fraction, Fraction]] = deque(maxlen=losses.fills)
 
@@ -95,9 +105,11 @@ class Watch:
         """More than one of the losses has been made."""
         losses, latest = self.losses, self._latest
         self.peak = max(self.peak, equity)
-        while latest and latest[0][0] < at - RAPIDLY:
+        self._began = at if self._began is None else self._began
+        part = (at - self._began) // PART
+        while latest and latest[0][0] < part - RAPIDLY // PART:
             latest.popleft()
-        latest.append((at, equity))
+        latest.append((part, equity))
         highest = max(one for _, one in latest)
         bases = (
             (self._day, losses.of_day),
@@ -140,33 +152,34 @@ class Reference:
         costs: Costs,
         *,
         shorts: bool = True,
-        refused: frozenset[int] = frozenset(),
         rejected: frozenset[int] = frozenset(),
         before: Mapping[str, Fraction] | None = None,
         terms: Terms = WHOLE_SHARES,
         losses: Losses = ANY_LOSS,
         limits: Limits = WIDE,
         sizer: Sizer | None = None,
+        fits: bool = False,
         past: Sequence[Bar] = (),
         first: int = 0,
     ) -> None:
         """Begin with cash alone.
 
         Args:
-            refused: numbers of orders that are refused for reasons that this account does not know.
-            rejected: numbers of those that the broker refuses, when their exits are on the books already.
+            rejected: numbers of orders that the broker refuses, when their exits are on the books already.
             before: closes before the first step, which are too old to trade at.
             losses: beyond these it is halted.
-            sizer: of wishes without a weight; `past`: all bars, of which number `first` is the first one traded.
+            sizer: of wishes without a weight.
+            fits: what is wanted is cut to the limits.
+            past: all bars, of which number `first` is the first one traded.
         """
-        self.refused, self.rejected, self.terms = refused, rejected, terms
+        self.rejected, self.terms, self.fits = rejected, terms, fits
         self.sizer, self._past, self._first = sizer or Sizer(), past, first
         self._standing: dict[str, Wish] = {}
         self.watch = Watch(losses, cash)
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
         self.books = Books(cash, self.venue)
-        self.gate = Gate(self.books, limits, terms, shorts=shorts)
+        self.gate = Gate(self.books, limits, terms, Past(past, first), shorts=shorts)
         self.out = Outcome(orders=self.books.orders, fills=self.venue.fills)
         self._travelling: list[tuple[int, Sent, Callable[[Sent], None]]] = []
         self._recalled: set[Sent] = set()
@@ -207,6 +220,7 @@ class Reference:
         return self.out
 
     def _note(self) -> None:
+        self.gate.past.known += 1
         self.out.equity.append(self.books.equity)
         self.out.held.append({symbol: shares for symbol, shares in self.books.shares.items() if shares})
 
@@ -281,6 +295,9 @@ class Reference:
     def _take_further(self) -> bool:
         """Size wishes together, sell, and buy once what is held has been sold; True when something has left."""
         equity = self.books.equity
+        for pursuit in list(self._pursuits.values()):
+            if pursuit.has_ended:
+                del self._pursuits[pursuit.wish.symbol]
         changes = [(pursuit, self._change(pursuit, equity)) for pursuit in list(self._pursuits.values())]
         for side in (SELL, BUY):
             ready = [(pursuit, abs(change)) for pursuit, change in changes if change * side > 0]
@@ -294,9 +311,6 @@ class Reference:
     def _change(self, pursuit: Pursuit, equity: Fraction) -> Fraction:
         """Shares to trade next: to zero first, where the position changes sides; 0 while it waits, or is over."""
         symbol, order = pursuit.wish.symbol, pursuit.order
-        if order is not None and not order.is_open and order.status != "filled" and pursuit.wanted is not None:
-            del self._pursuits[symbol]
-            return ZERO
         in_the_way = [one for one in self.books.open_in(symbol) if one is order or not one.takes_away]
         if in_the_way or symbol not in self.venue.last:
             return ZERO
@@ -316,15 +330,38 @@ class Reference:
 
     def _sized(self, wish: Wish, equity: Fraction) -> Fraction | None:
         """Shares to hold, in lots; None when nobody can say."""
+        asked = self._asked(wish, equity)
+        if not self.fits or not asked:
+            return asked
+        wanted = [one for one in self._standing.values() if one.direction and one.symbol in self.venue.last]
+        targets = [Target(one.symbol, (self._asked(one, equity) or ZERO) * self._opening(one)) for one in wanted]
+        moving = {*self._pursuits, *(one.symbol for one in self._standing.values() if one.direction)}
+        held = {symbol: shares for symbol, shares in self.books.shares.items() if shares}
+        stay = {one: held[one] * self.venue.last[one] for one in sorted(held) if one not in moving}
+        limits, past = self.gate.limits, self.gate.past
+        found = fit(
+            targets, equity, limits, stay, held, lambda *two: past.correlation(*two, limits.window, limits.fewest)
+        )[wish.symbol]
+        if not found.is_cut:
+            return asked
+        shares = down(abs(found.dollars) / self._opening(wish), self.terms.lot(wish.symbol))
+        return ZERO if shares * self._opening(wish) < limits.least else wish.direction * shares
+
+    def _opening(self, wish: Wish) -> Fraction:
+        """Dollars a share at which its position would be opened."""
         bid, ask = self.venue.quote(wish.symbol)
+        return bid if wish.direction < 0 else ask
+
+    def _asked(self, wish: Wish, equity: Fraction) -> Fraction | None:
+        """What the sizer says."""
         account = Account(
             equity=equity,
-            price=bid if wish.direction < 0 else ask,
+            price=self._opening(wish),
             lot=self.terms.lot(wish.symbol),
             most=self.gate.limits.position,
             drawdown=max(self.watch.peak - equity, ZERO) / self.watch.peak,
             wanted=sum(one.direction != 0 for one in self._standing.values()),
-            past=self._past[: self._first + len(self.out.equity)],
+            past=self._past[: self.gate.past.known],
         )
         return self.sizer.shares(wish, account)
 
@@ -338,7 +375,14 @@ class Reference:
                 self._recall(order)
         if any(order.is_open for order in exits):
             return False
-        order = self._send(self._worked(symbol, side, quantity), sells_held=side == SELL and held > 0)
+        again = pursuit.order is not None and pursuit.order.only_shrinks  # turning round takes two
+        want = replace(self._worked(symbol, side, quantity), repeat=again)
+        if self.fits:
+            want = replace(want, quantity=self.gate.room(want))
+        if not want.quantity:
+            del self._pursuits[symbol]
+            return False
+        order = self._send(want, sells_held=side == SELL and held > 0)
         if order.status == "denied":
             del self._pursuits[symbol]
         else:
@@ -364,7 +408,7 @@ class Reference:
 
     def _send(self, want: Want, *, sells_held: bool = False) -> Sent:
         number = len(self.out.orders)
-        is_refused = number in self.refused or self.gate.refuses(want)
+        is_refused = self.gate.refuses(want)
         size = self.gate.size_of(want)
         if not is_refused:
             self.gate.count(want)

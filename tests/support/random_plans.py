@@ -14,7 +14,7 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
 from tests.support.independent_reference import Losses, Plan
-from tests.support.reference_gate import Limits, Terms
+from tests.support.reference_limits import Limits, Terms
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
 from tests.support.reference_sizing import Sizer, Wish
 from tests.support.reference_venue import STOPS, Want
@@ -276,6 +276,8 @@ SHIPPED = Limits(
     dollars_a_day=Fraction(5 * 10**7),
     collar=Fraction("0.05"),
     spread=Fraction("0.02"),
+    correlation=Fraction("0.8"),
+    fewest=20,
 )
 """As docs/risk-limits.md lists them."""
 
@@ -316,6 +318,12 @@ def random_limits(chance: Random, history: PriceHistory) -> Limits:
         collar=some("0.0005", "0.005") or Fraction(9, 10),
         spread=some("0.0003", "0.001") or Fraction(9, 10),
         settled_only=chance.random() < 0.2,
+        correlation=some("0.3", "0.6") or Fraction(1),
+        window=chance.choice((60, 60, 8)),
+        fewest=chance.choice((5, 5, 5, 8)),
+        volume=some("0.0001", "0.01"),
+        volume_a_day=some("0.0003", "0.03"),
+        repeats=chance.choice((5, 5, 0, 7200)),
         sectors={symbol: "Energy" for symbol in history.symbols if chance.random() < 0.5},
     )
 
@@ -333,6 +341,18 @@ def random_losses(chance: Random) -> Losses:
 
 
 _LOSSES = ("of_day", "from_peak", "of_week", "of_month", "at_once")
+
+
+def said_twice(chance: Random, plan: Plan) -> Plan:
+    """The same with some of the orders sent twice, which is not always meant."""
+    return {bar: [again for one in said for again in _said_twice(chance, one)] for bar, said in plan.items()}
+
+
+def _said_twice(chance: Random, one: Want | Wish) -> list[Want | Wish]:
+    if isinstance(one, Wish) or chance.random() < 0.8:
+        return [one]
+    other = replace(one, time_in_force="day") if len(one.members) == 1 else one
+    return [one, replace(other, repeat=chance.random() < 0.2)]
 
 
 def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:

@@ -22,9 +22,11 @@ from quant_trading_system.risk.position_sizer import (
     DrawdownScale,
     EqualWeight,
     FixedFractional,
+    OwnWeight,
     PositionSizer,
     Scaled,
     VolatilityTarget,
+    WithinLimits,
 )
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
@@ -34,7 +36,7 @@ from tests.support.desk import UNHURRIED, limits_with
 from tests.support.independent_reference import ANY_LOSS, Losses, Outcome, Plan
 from tests.support.random_plans import PAST, SESSIONS
 from tests.support.reference_costs import Charge, Costs
-from tests.support.reference_gate import WHOLE_SHARES, WIDE, Limits, Terms
+from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_prices import BUY, Bar, Step, closes_before, volume_of_day, volumes_of
 from tests.support.reference_sizing import Sizer, Wish
 from tests.support.reference_venue import Fill, Want
@@ -42,8 +44,7 @@ from tests.support.reference_venue import Fill, Want
 CASH = Fraction(10_000_000)
 LOOSE = {
     **UNHURRIED,
-    "correlation_min_observations": 5,
-    **dict.fromkeys(("max_correlation", "max_rejection_rate"), Decimal(1)),
+    "max_rejection_rate": Decimal(1),
     "max_quote_deviation_pct": Decimal("0.9"),
 }
 KEYS = {
@@ -68,6 +69,12 @@ KEYS = {
     "turnover": "max_turnover_per_day",
     "collar": "price_collar_pct",
     "spread": "max_spread_pct",
+    "correlation": "max_correlation",
+    "window": "correlation_window",
+    "fewest": "correlation_min_observations",
+    "volume": "max_order_adv_pct",
+    "volume_a_day": "max_participation_pct",
+    "repeats": "duplicate_window_s",
     "of_day": "max_daily_loss_pct",
     "from_peak": "max_drawdown_pct",
     "of_week": "max_weekly_loss_pct",
@@ -78,7 +85,6 @@ KEYS = {
     "fills": "slippage_fills",
 }
 """What the fields of `Limits` and `Losses` are called in a limits file."""
-NOT_KNOWN_BY_THE_REFERENCE = {"max_correlation", "duplicate_window_s", "max_order_adv_pct", "max_participation_pct"}
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
@@ -121,7 +127,7 @@ def _as_order(want: Want) -> Order:
         trail_price=_exact_or_none(want.trail),
         trail_percent=_exact_or_none(want.trail_percent),
         extended_hours=want.extended_hours,
-        repeat=True,
+        repeat=want.repeat,
     )
 
 
@@ -203,6 +209,15 @@ def setup_of(
     )
 
 
+def fitted(setup: bootstrap.Setup, sizer: Sizer) -> bootstrap.Setup:
+    """The same with what is wanted cut to the limits."""
+    within, policy = (
+        WithinLimits(OwnWeight(sizer_of(sizer))),
+        ExecutionPolicy(algorithm_from_adv=None, fit_to_limits=True),
+    )
+    return replace(setup, sizer=within, own_weights=False, policy=policy)
+
+
 def sizer_of(sizer: Sizer) -> PositionSizer:
     """The same for the system."""
     risk, window = exact(sizer.risk), sizer.window
@@ -268,24 +283,6 @@ def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategy: Strategy
 
     asyncio.run(run_account(account, watch))
     return steps
-
-
-def foreign_refusals(result: BacktestResult) -> frozenset[int]:
-    """Numbers of the orders that were refused by rules that the reference knows nothing about."""
-    return frozenset(
-        number
-        for number, record in enumerate(result.account.system.orders.orders())
-        if record.status == "denied"
-        and any(
-            not check.passed and _is_foreign(check.rule, record.order)
-            for check in result.decisions[record.order_id].checks
-        )
-    )
-
-
-def _is_foreign(rule: str, order: Order) -> bool:
-    has_exits = order.order_class is not OrderClass.SIMPLE
-    return rule in NOT_KNOWN_BY_THE_REFERENCE or (has_exits and rule == "price_collar_pct")
 
 
 def rejections(result: BacktestResult) -> frozenset[int]:

@@ -5,13 +5,15 @@ Written from docs/risk-limits.md and docs/rejections.md alone.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
-from tests.support.reference_prices import BUY, NANO, SELL, Step, down, up
+from tests.support.reference_limits import Limits, Terms
+from tests.support.reference_past import Past
+from tests.support.reference_prices import BUY, CENT, NANO, SELL, Step, down, up
 from tests.support.reference_venue import Fill, ReferenceVenue, Sent, Want
 
 MAX_QUOTE_AGE = 15_000_000
@@ -19,71 +21,6 @@ CLOSING_ORDERS_END = 600_000_000
 MINUTE = 60_000_000
 BANKS_CLOSED = frozenset({date(2019, 10, 14), date(2019, 11, 11)})
 ZERO = Fraction(0)
-
-
-@dataclass(frozen=True)
-class Terms:
-    """In what sizes symbols trade: lots in shares, where these are not one, and which symbols trade in parts of one."""
-
-    lots: Mapping[str, Fraction] = field(default_factory=dict)
-    fractionable: frozenset[str] = frozenset()
-
-    def lot(self, symbol: str) -> Fraction:
-        """Shares that orders are multiples of."""
-        return self.lots.get(symbol, Fraction(1))
-
-    def forbid(self, want: Want) -> bool:
-        """It is not of such a size."""
-        if want.is_fraction:
-            return want.symbol not in self.fractionable
-        return want.quantity % self.lot(want.symbol) != 0
-
-
-WHOLE_SHARES = Terms()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the account may do: parts of equity where nothing else is said.
-
-    Attributes:
-        position, sector, gross, net: worst-case values; `squares`: of all values, added up.
-        power: buying power.
-        position_dollars, position_shares: of one symbol; `positions`: symbols.
-        least, most: dollars of an order; `shares`: of an order.
-        open_of_symbol, open_orders: orders, the new one included.
-        orders_a_minute, dollars_a_minute, orders_a_day, dollars_a_day, turnover: of what leaves.
-        collar: how far a price may hurt, and `spread`: how wide the quote may be, as parts of the price.
-        settled_only: purchases are paid with cash that has settled.
-        sectors: of symbols that do not share the one without a name.
-    """
-
-    position: Fraction = Fraction(1)
-    sector: Fraction = Fraction(1)
-    gross: Fraction = Fraction(4)
-    net: Fraction | None = None
-    squares: Fraction | None = None
-    power: Fraction = Fraction(4)
-    position_dollars: Fraction | None = None
-    position_shares: Fraction = Fraction(10**8)
-    positions: int = 500
-    least: Fraction = Fraction(1, 100)
-    most: Fraction = Fraction(10**7)
-    shares: Fraction = Fraction(10**7)
-    open_of_symbol: int = 1000
-    open_orders: int = 10_000
-    orders_a_minute: int = 10**5
-    dollars_a_minute: Fraction = Fraction(10**12)
-    orders_a_day: int = 10**7
-    dollars_a_day: Fraction = Fraction(10**13)
-    turnover: Fraction | None = None
-    collar: Fraction = Fraction(9, 10)
-    spread: Fraction = Fraction(9, 10)
-    settled_only: bool = False
-    sectors: Mapping[str, str] = field(default_factory=dict)
-
-
-WIDE = Limits()
 
 
 class Books:
@@ -159,18 +96,21 @@ class Books:
 class Gate:
     """Says no to an order, or counts it among those that have left."""
 
-    def __init__(self, books: Books, limits: Limits, terms: Terms, *, shorts: bool) -> None:
-        self.books, self.limits, self.terms, self.shorts = books, limits, terms, shorts
+    def __init__(self, books: Books, limits: Limits, terms: Terms, past: Past, *, shorts: bool) -> None:
+        self.books, self.limits, self.terms, self.past, self.shorts = books, limits, terms, past, shorts
         self.is_halted = False
+        self._left: list[tuple[int, Want]] = []
         self._bell = 0
         self._minute: deque[tuple[int, Fraction]] = deque()
         self._today: list[Fraction] = []
+        self._shares: Counter[str] = Counter()
 
     def look(self, step: Step) -> None:
         """Another step; perhaps another day."""
         self._bell = step.bell
         if step.opens:
             self._today.clear()
+            self._shares.clear()
             self.books.begin_day(step.day)
 
     def refuses(self, want: Want) -> bool:
@@ -180,23 +120,42 @@ class Gate:
         shrinks = self.only_shrinks(want)
         if (self.terms.forbid(want) and (want.is_fraction or not shrinks)) or self._crosses_zero(want, shrinks):
             return True
-        price, size, limits = self.price_of(want), self.size_of(want), self.limits
-        if size > limits.shares or size * price > limits.most or self._hurts(want):
+        if self._is_beyond_size(want) or self._hurts(want) or self._is_repeated(want):
             return True
-        return not shrinks and (
-            self._is_wide(want.symbol)
-            or size * price < limits.least
-            or self._has_too_many(want)
-            or self._is_too_much_traffic(size * price)
-            or self._meets_our_own(want)
-            or self._is_too_large(want, size, price)
+        return exits_are_misplaced(want, self.books.venue) or (
+            not shrinks
+            and (
+                self._is_wide(want.symbol)
+                or self._is_too_small(want)
+                or self._has_too_many(want)
+                or self._has_sent_too_many()
+                or self._meets_our_own(want)
+                or self._moves_like_others(want)
+            )
         )
+
+    def room(self, want: Want) -> Fraction:
+        """Shares of it, in lots, that are within all limits on size; all where they are, none where too few are."""
+        if not self._is_beyond_size(want):
+            return want.quantity
+        lot = self.terms.lot(want.symbol)
+        fits, beyond = 0, -(-want.quantity // lot)
+        while beyond - fits > 1:
+            middle = (fits + beyond) // 2
+            if self._is_beyond_size(replace(want, quantity=middle * lot)):
+                beyond = middle
+            else:
+                fits = middle
+        less = replace(want, quantity=fits * lot)
+        return ZERO if not fits or (self._is_too_small(less) and not self.only_shrinks(less)) else less.quantity
 
     def count(self, want: Want) -> None:
         """It leaves."""
         value = self.size_of(want) * self.price_of(want)
         self._minute.append((self.books.venue.at, value))
         self._today.append(value)
+        self._shares[want.symbol] += self.size_of(want)
+        self._left.append((self.books.venue.at, want))
 
     def only_shrinks(self, want: Want) -> bool:
         """It is a way out."""
@@ -229,6 +188,25 @@ class Gate:
 
     # -- rules ---------------------------------------------------------------------------------------------------
 
+    def _is_too_small(self, want: Want) -> bool:
+        return self.size_of(want) * self.price_of(want) < self.limits.least
+
+    def _is_beyond_size(self, want: Want) -> bool:
+        """A smaller one might pass."""
+        price, size, limits = self.price_of(want), self.size_of(want), self.limits
+        return (
+            size > limits.shares
+            or size * price > limits.most
+            or (
+                not self.only_shrinks(want)
+                and (
+                    self._is_too_much_traffic(size * price)
+                    or self._is_much_of_a_day(want.symbol, size)
+                    or self._is_too_large(want, size, price)
+                )
+            )
+        )
+
     def _is_no_order_of_now(self, want: Want) -> bool:
         """Stale prices, other hours, and stops on the wrong side of the market."""
         venue = self.books.venue
@@ -247,7 +225,7 @@ class Gate:
         venue = self.books.venue
         far, last = venue.far(want), venue.last[want.symbol]
         price, base = want.limit, want.stop or far
-        if want.kind == "market" and want.limit is None:
+        if want.stop is None and want.limit is None and want.kind != "trailing_stop":
             price, base = far, last
         return price is not None and (price - base) * want.side > self.limits.collar * base
 
@@ -268,6 +246,27 @@ class Gate:
         opens = held <= 0 and self.shorts and not want.is_fraction
         return not opens and total > max(held, ZERO)
 
+    def _is_repeated(self, want: Want) -> bool:
+        """An identical order has left a moment ago, and nobody said that this one is meant."""
+        since = self.books.venue.at - self.limits.repeats * 10**6
+        return not want.repeat and any(at > since and _content(one) == _content(want) for at, one in self._left)
+
+    def _is_much_of_a_day(self, symbol: str, size: Fraction) -> bool:
+        """It, or all that has left today, is much of what trades; nobody knows how much that is, perhaps."""
+        limits, usual = self.limits, self.past.day_volume(symbol)
+        asked = ((limits.volume, size), (limits.volume_a_day, size + self._shares[symbol]))
+        return any(most is not None and (usual is None or shares > most * usual) for most, shares in asked)
+
+    def _moves_like_others(self, want: Want) -> bool:
+        """Its returns correlate with those of another bet, or nobody knows whether they do."""
+        limits, books = self.limits, self.books
+        for other in {*books.shares, *(one.want.symbol for one in books.orders if one.is_open)} - {want.symbol}:
+            found = self.past.correlation(want.symbol, other, limits.window, limits.fewest)
+            for side in self._bets(other):
+                if found is None or found * want.side * side > limits.correlation:
+                    return True
+        return False
+
     def _has_too_many(self, want: Want) -> bool:
         """Open orders, with this one and its exits."""
         count, orders = len(want.members), self.books.orders
@@ -275,18 +274,24 @@ class Gate:
         is_full = of_symbol + count > self.limits.open_of_symbol
         return is_full or sum(one.is_open for one in orders) + count > self.limits.open_orders
 
+    def _has_sent_too_many(self) -> bool:
+        """Orders within a minute, and on this day."""
+        self._forget()
+        return len(self._minute) >= self.limits.orders_a_minute or len(self._today) >= self.limits.orders_a_day
+
     def _is_too_much_traffic(self, value: Fraction) -> bool:
-        """What left within a minute, and on this day."""
+        """Dollars that left within a minute, and on this day."""
+        self._forget()
         limits, today = self.limits, sum(self._today, ZERO) + value
-        while self._minute and self._minute[0][0] <= self.books.venue.at - MINUTE:
-            self._minute.popleft()
         return (
-            len(self._minute) >= limits.orders_a_minute
-            or len(self._today) >= limits.orders_a_day
-            or sum((dollars for _, dollars in self._minute), value) > limits.dollars_a_minute
+            sum((dollars for _, dollars in self._minute), value) > limits.dollars_a_minute
             or today > limits.dollars_a_day
             or (limits.turnover is not None and today > limits.turnover * self.books.equity)
         )
+
+    def _forget(self) -> None:
+        while self._minute and self._minute[0][0] <= self.books.venue.at - MINUTE:
+            self._minute.popleft()
 
     def _meets_our_own(self, want: Want) -> bool:
         """It could trade with an open order of the other side; the broker tells groups and trailing stops apart."""
@@ -334,8 +339,13 @@ class Gate:
 
     def _is_bet(self, symbol: str) -> bool:
         """It is held, or being opened."""
+        return bool(self._bets(symbol))
+
+    def _bets(self, symbol: str) -> list[int]:
+        """The sides on which it is held, or being opened."""
         held = self.books.held(symbol)
-        return held + self.books.promised(symbol, BUY) > 0 or held - self.books.promised(symbol, SELL) < 0
+        ways = (BUY, held + self.books.promised(symbol, BUY) > 0), (SELL, held < self.books.promised(symbol, SELL))
+        return [side for side, is_bet in ways if is_bet]
 
     def _costs(self, symbols: Iterable[str], side: int = BUY) -> Fraction:
         return sum((self.books.promised(one, side) * self.books.dearest(one) for one in symbols), ZERO)
@@ -345,6 +355,38 @@ class Gate:
         net = self.books.equity - self.books.cash
         buys, sells = (value, ZERO) if want.side == BUY else (ZERO, value)
         return max(net + self._costs(symbols) + buys, self._costs(symbols, SELL) + sells - net)
+
+
+def _content(want: Want) -> tuple[object, ...]:
+    return want.symbol, want.side, want.quantity, want.dollars, want.kind, want.limit, want.stop
+
+
+def exits_are_misplaced(want: Want, venue: ReferenceVenue) -> bool:
+    """One of them does not lie a cent away on its side: of the limit of the entry, or else of the market.
+
+    The market is the last price or the middle of the quote, whichever refuses less.
+    """
+    if want.profit is None and want.loss is None:
+        return False
+    way, far = -want.side if want.leaves else want.side, venue.far(want)
+    middle, last = sum(venue.quote(want.symbol)) / 2, venue.last[want.symbol]
+    if want.loss is not None:
+        kind = max(middle, last) if way == BUY else min(middle, last)
+        bases = [kind - way * CENT]
+        if want.limit is not None:
+            bases.append(want.limit - way * CENT)
+        if want.leaves and want.profit is not None:
+            bases.append(want.profit - way * CENT)
+        if any((want.loss - base) * way > 0 for base in bases):
+            return True
+        if want.limit is None and (want.loss - far) * way >= 0:
+            return True
+    if want.profit is None or want.leaves:
+        return False
+    if want.limit is not None:
+        return (want.limit + way * CENT - want.profit) * way > 0
+    kind = min(middle, last) if way == BUY else max(middle, last)
+    return (kind + way * CENT - want.profit) * way > 0 or (far - want.profit) * way >= 0
 
 
 def _may_meet(one: Want, other: Want) -> bool:

@@ -25,6 +25,7 @@ class Want:
         profit, loss: prices of the exits of a bracket, OTO or OCO order; `loss_limit`: of a stop-loss with a limit.
         leaves: the exits alone, for what is held: an OCO order.
         dollars: what it is to trade in the place of a quantity, which is 0 then.
+        repeat: it is meant, even if one like it has left a moment ago.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class Want:
     leaves: bool = False
     dollars: Fraction | None = None
     extended_hours: bool = False
+    repeat: bool = True
 
     @property
     def is_fraction(self) -> bool:
@@ -298,7 +300,7 @@ class ReferenceVenue:
             away = self.costs.slippage(
                 want.side, self.quote(want.symbol), quantity, self._volume.get(want.symbol, Fraction(0))
             )
-            price = against(want.side, price + want.side * away, tick_of(price + want.side * away))
+            price = max(against(want.side, price + want.side * away, tick_of(price + want.side * away)), CENT / 100)
             quantity, left = self._there(order, price)
         if not quantity or (want.time_in_force == "fok" and quantity < left):
             return

@@ -14,7 +14,7 @@ from tests.support import random_runs as runs
 from tests.support.independent_reference import Losses
 from tests.support.random_plans import PAST, SESSIONS
 from tests.support.reference_costs import Costs
-from tests.support.reference_gate import WIDE
+from tests.support.reference_limits import WIDE
 from tests.support.reference_prices import BUY
 from tests.support.reference_venue import Want
 

@@ -57,6 +57,19 @@ def test_a_window_slides_and_does_not_jump():
     assert counted.in_all().day_orders == 5
 
 
+@pytest.mark.parametrize("after_us", [15_000, 1_055_000, 4_100_000])
+def test_what_left_exactly_a_minute_ago_counts_no_more_whatever_floats_make_of_it(after_us):
+    counted, clock = traffic()
+    sent = NOON + timedelta(microseconds=after_us)
+    clock.move_to(sent)
+    send(counted)
+    clock.move_to(sent + timedelta(seconds=60) - timedelta(microseconds=1))
+    assert counted.in_all().orders == 1
+    clock.move_to(sent + timedelta(seconds=60))
+    left = counted.in_all()
+    assert (left.orders, left.repeats) == (0, 0)
+
+
 @pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1), timedelta(hours=1), timedelta(days=3650)])
 def test_a_wall_clock_that_jumps_forgives_nothing(jump):
     clock = JumpingClock(NOON)

@@ -442,6 +442,19 @@ def test_an_order_is_cut_to_the_room_and_its_record_says_so():
     assert decision.plan.size == SizeSeen(target=D(500), bound_by="fixed", detail="a test", room_rule=Rule.MAX_POSITION)
 
 
+def test_a_position_whose_sale_has_ended_keeps_its_room_from_then_on():
+    sizer = Fixed("10")
+    account = fitting(sizer)
+    account.hold("XOM", 5)
+    want(account, "XOM", "0")
+    walk(account)
+    (sale,) = account.orders.open_orders()
+    account.broker.cancelled(sale.order_id)
+    want(account, "KO", "0.1")
+    walk(account)
+    assert list(sizer.asked[-1].around.staying) == ["XOM"]
+
+
 def test_without_room_nothing_is_sent_and_the_wish_is_on_record_once():
     account = fitting(Fixed("500"), max_portfolio_positions=1)
     account.hold("XOM", 1)

@@ -23,8 +23,8 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.research.stretches import Stretch, Stretches
 from quant_trading_system.risk.correlation import RollingCorrelations
+from quant_trading_system.simulation.blocks import MarketStep, StepKind
 from quant_trading_system.simulation.market import SimulatedMarket
-from quant_trading_system.simulation.price_rows import MarketStep, StepKind
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.trading.system import TradingSystem
 

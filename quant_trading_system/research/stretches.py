@@ -20,8 +20,8 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.worth import Worth
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
+from quant_trading_system.simulation.blocks import Block
 from quant_trading_system.simulation.market import SimulatedMarket
-from quant_trading_system.simulation.price_rows import Block
 from quant_trading_system.simulation.venue import Venue
 
 _FARTHEST = 256

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant_trading_system.core.numbers import tidy
-from quant_trading_system.simulation.price_rows import Block
+from quant_trading_system.simulation.blocks import Block
 
 _MOST = float(2**62)
 _MICRO_PLACES = 6

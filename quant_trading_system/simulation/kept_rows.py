@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from quant_trading_system.simulation.price_rows import Block, PriceRows
+from quant_trading_system.simulation.blocks import Block
+from quant_trading_system.simulation.price_rows import PriceRows
 
 KEPT_BYTES = 2**27
 """Memory that kept blocks may take; blocks beyond it are made anew in each run."""

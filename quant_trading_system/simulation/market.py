@@ -18,7 +18,8 @@ from quant_trading_system.market.history import PriceHistory, dollars
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation import paths
-from quant_trading_system.simulation.price_rows import Block, MarketStep, PriceRows, Shape
+from quant_trading_system.simulation.blocks import Block, MarketStep
+from quant_trading_system.simulation.price_rows import PriceRows, Shape
 from quant_trading_system.simulation.realism import PARTS, PLAIN, Realism, Window
 from quant_trading_system.simulation.resting import Paths
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _GOLDEN = 0x9E3779B97F4A7C15
-_ALL_BITS = 0xFFFFFFFFFFFFFFFF
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 _LOW_BITS = np.uint64(0xFFFF)
@@ -33,24 +33,30 @@ def keys(seed: int, names: tuple[str, ...]) -> Keys:
 
 
 def normals(names: Keys, day: int, rows: int) -> Floats:
-    """Standard normal deviates of one day; float64 [rows, N].
+    """Standard normal deviates of one day, as `normals_of` has them; float64 [rows, N]."""
+    deviates: Floats = normals_of(names, np.array([day]), rows)[0]
+    return deviates
+
+
+def normals_of(names: Keys, days: Integers, rows: int) -> Floats:
+    """Standard normal deviates of some days; float64 [days, rows, N].
 
     Each is the sum of twelve uniform numbers of 16 bits, which bounds it to ±6.
 
     Args:
         names: the keys of the N columns.
-        day: any number of at least 0 that names the day.
+        days: any numbers of at least 0 that name the days; int64.
 
     Source:
         Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014 (SplitMix64).
     """
-    start = _mixed(names + np.uint64(day * _GOLDEN & _ALL_BITS))
+    starts = _mixed(names + days.astype(np.uint64)[:, np.newaxis] * np.uint64(_GOLDEN))
     steps = np.arange(1, rows * _WORDS + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
-    words = _mixed(start + steps[:, np.newaxis])
+    words = _mixed(starts[:, np.newaxis] + steps[:, np.newaxis])
     total = np.zeros(words.shape, dtype=np.uint64)
     for part in _PARTS:
         total += (words >> part) & _LOW_BITS
-    sums = total.reshape(rows, _WORDS, len(names)).sum(axis=1)
+    sums = total.reshape(len(days), rows, _WORDS, len(names)).sum(axis=2)
     deviates: Floats = (sums.astype(np.float64) - _MEAN) / _UNIT
     return deviates
 

@@ -60,51 +60,74 @@ def volatility(squares: Integers, default: float) -> Floats:
         squares: rows of `squared_returns`, nothing of the day itself among them.
         default: for symbols with fewer than five returns.
     """
-    counts = (squares >= 0).sum(axis=0)
-    sums = np.maximum(squares, 0).sum(axis=0)
+    return _deviation((squares >= 0).sum(axis=0), np.maximum(squares, 0).sum(axis=0), default)
+
+
+def volatilities(squares: Integers, days: slice, window: int, default: float) -> Floats:
+    """The `volatility` of each of some days, from the `window` days before it; [days, N].
+
+    Args:
+        squares: rows of `squared_returns`, of all days from the first on.
+    """
+    first = max(days.start - window, 0)
+    known = squares[first : days.stop]
+    counts, sums = (
+        np.vstack([np.zeros((1, known.shape[1]), np.int64), np.cumsum(each, axis=0)])
+        for each in (known >= 0, np.maximum(known, 0))
+    )
+    ends = np.arange(days.start, days.stop) - first
+    begins = np.maximum(ends - window, 0)
+    return _deviation(counts[ends] - counts[begins], sums[ends] - sums[begins], default)
+
+
+def _deviation(counts: Integers, sums: Integers, default: float) -> Floats:
     measured: Floats = np.sqrt(sums / np.maximum(counts, 1)) / _PARTS_OF_RETURN
     return np.where(counts >= _LEAST_RETURNS, measured, default)
 
 
 def through_closes(previous: Integers, close: Integers, sigma: Floats, noise: Floats) -> Integers:
-    """A path from the open to the close when only closes are known; [rows, N].
+    """A path from the open to the close when only closes are known; [..., rows, N] from [..., N].
 
     The night and the session are one Brownian bridge from close to close, of which the session is shown. Its
     overnight part says nothing about the rest of the day. A symbol's very first day begins at its own close.
 
     Args:
-        noise: standard normal deviates [rows, N]; the first row moves the night.
+        noise: standard normal deviates [..., rows, N]; the first row moves the night.
     """
-    rows = len(noise)
+    rows = noise.shape[-2]
     times = OVERNIGHT_SHARE + (1 - OVERNIGHT_SHARE) * np.arange(rows) / (rows - 1)
-    motion = np.cumsum(noise * np.sqrt(np.diff(times, prepend=0.0))[:, np.newaxis], axis=0)
     start = np.where(previous > 0, previous, close)
-    path = _bridge(start, close, sigma, motion, times[:, np.newaxis])
-    path[-1] = close
+    path = _bridge(start, close, sigma, noise, times)
+    path[..., -1, :] = close
     return path
 
 
 def through_bars(
     opened: Integers, high: Integers, low: Integers, close: Integers, sigma: Floats, noise: Floats
 ) -> Integers:
-    """A path from the open to the close that touches the high and the low and never leaves them; [rows, N].
+    """A path from the open to the close that touches the high and the low and never leaves them.
 
     Args:
-        noise: standard normal deviates [rows, N], at least four rows; the first is not used.
+        noise: standard normal deviates [..., rows, N], at least four rows; the first is not used.
+
+    Returns:
+        Prices [..., rows, N] from those of bars [..., N].
     """
-    rows = len(noise)
-    times = np.arange(rows) / (rows - 1)
-    motion = np.cumsum(noise * np.sqrt(np.diff(times, prepend=0.0))[:, np.newaxis], axis=0)
-    path = _bridge(opened, close, sigma * np.sqrt(1 - OVERNIGHT_SHARE), motion, times[:, np.newaxis])
-    path[0], path[-1] = opened, close
-    inner = path[1:-1]
-    top = np.argmax(inner, axis=0)
-    bottom = np.argmin(inner, axis=0)
-    bottom = np.where(bottom == top, (top + 1) % len(inner), bottom)
+    rows = noise.shape[-2]
+    path = _bridge(opened, close, sigma * np.sqrt(1 - OVERNIGHT_SHARE), noise, np.arange(rows) / (rows - 1))
+    path[..., 0, :], path[..., -1, :] = opened, close
+    inner = path[..., 1:-1, :]
+    top = np.argmax(inner, axis=-2, keepdims=True)
+    bottom = np.argmin(inner, axis=-2, keepdims=True)
+    bottom = np.where(bottom == top, (top + 1) % (rows - 2), bottom)
+    opened, high, low, close = (side[..., np.newaxis, :] for side in (opened, high, low, close))
     np.clip(path, low, high, out=path)
-    columns = np.arange(path.shape[1])
-    inner[top, columns] = np.where(high > np.maximum(opened, close), high, inner[top, columns])
-    inner[bottom, columns] = np.where(low < np.minimum(opened, close), low, inner[bottom, columns])
+    for place, extreme, is_beyond in (
+        (top, high, high > np.maximum(opened, close)),
+        (bottom, low, low < np.minimum(opened, close)),
+    ):
+        there = np.take_along_axis(inner, place, axis=-2)
+        np.put_along_axis(inner, place, np.where(is_beyond, extreme, there), axis=-2)
     return path
 
 
@@ -169,11 +192,18 @@ def spread_volume(volume: Integers, profile: Integers) -> Integers:
     return parts
 
 
-def _bridge(start: Integers, end: Integers, sigma: Floats, motion: Floats, times: Floats) -> Integers:
-    """Prices on the tick along a Brownian bridge from `start` at time 0 to `end` at time 1."""
-    drift = end / np.maximum(start, 1) - 1.0
-    change = drift * times + sigma * (motion - times * motion[-1])
-    prices = np.maximum(np.rint(start * (1.0 + change)), _SUB_PENNY).astype(np.int64)
+def _bridge(start: Integers, end: Integers, sigma: Floats, noise: Floats, times: Floats) -> Integers:
+    """Prices on the tick along a Brownian bridge from `start` at time 0 to `end` at time 1; [..., rows, N].
+
+    Args:
+        sigma: of the whole bridge, [..., N] as both ends; noise: [..., rows, N].
+        times: rising, [rows]; the last one is 1.
+    """
+    steps, times = np.sqrt(np.diff(times, prepend=0.0))[:, np.newaxis], times[:, np.newaxis]
+    motion = np.cumsum(noise * steps, axis=-2)
+    drift = (end / np.maximum(start, 1) - 1.0)[..., np.newaxis, :]
+    change = drift * times + sigma[..., np.newaxis, :] * (motion - times * motion[..., -1:, :])
+    prices = np.maximum(np.rint(start[..., np.newaxis, :] * (1.0 + change)), _SUB_PENNY).astype(np.int64)
     tick = ticks(prices)
     rounded: Integers = (prices + tick // 2) // tick * tick
     return rounded

@@ -18,8 +18,9 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import Calendar, Session
 from quant_trading_system.market.time_axis import stamp_of
 from quant_trading_system.simulation import paths
+from quant_trading_system.simulation.blocks import SessionTimes
 from quant_trading_system.simulation.noise import keys, normals
-from quant_trading_system.simulation.price_rows import PriceRows, SessionTimes
+from quant_trading_system.simulation.price_rows import PriceRows
 from quant_trading_system.simulation.realism import PLAIN, Realism
 
 Integers = NDArray[np.int64]
@@ -228,7 +229,7 @@ class _OneSymbol(PriceRows):
         """The prices of a daily bar, evenly spaced from the open to the close; none when there is no bar."""
         if not self._history.present.item(bar, 0):
             return np.zeros(0, dtype=np.int64)
-        steps: Integers = self._daily_path(bar, np.array([self.sigma_of(bar)]))[0, :, 0]
+        steps: Integers = self._daily_paths(slice(bar, bar + 1), np.array([[self.sigma_of(bar)]]))[0, :, 0]
         return steps
 
     def sigma_of(self, bar: int) -> float:
@@ -256,8 +257,9 @@ class _OneSymbol(PriceRows):
 
     def ticks_at(self, bar: int, last: Integers, session: Session, size: Integers) -> Ticks:
         """Prices of a bar with their times and quotes, evenly spaced over its session."""
-        sigma = np.array([self.sigma_of(bar)]) if self._realism.spread is not None else np.zeros(1)
-        bid, ask = (side[0, :, 0] for side in self._daily_quotes(bar, last[np.newaxis, :, np.newaxis], sigma))
+        sigma = np.array([[self.sigma_of(bar) if self._realism.spread is not None else 0.0]])
+        day = slice(bar, bar + 1)
+        bid, ask = (side[0, :, 0] for side in self._daily_quotes(day, last[np.newaxis, :, np.newaxis], sigma))
         return Ticks(_even_times(session.open, session.close - session.open, len(last)), last, bid, ask, size)
 
     def bars_on(self, day: date) -> Ticks:

@@ -18,7 +18,7 @@ from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.market.time_axis import daily_axis, stamp_of
 from quant_trading_system.simulation import paths
 from quant_trading_system.simulation.alpaca_server.price_path import PricePaths, nanoseconds
-from quant_trading_system.simulation.noise import keys, normals
+from quant_trading_system.simulation.noise import keys, normals_of
 
 FIRST_DAY = date(2024, 1, 2)
 """Where the history of a random market begins."""
@@ -79,7 +79,7 @@ def _prices_at(history: PriceHistory, calendar: Calendar, now: datetime, seed: i
 def _noise(seed: int, symbols: tuple[str, ...], days: Integers) -> Floats:
     """Standard normal deviates [T, 2, N] that depend on seed, symbol and date alone."""
     names = keys(seed, tuple(f"daily/{symbol}" for symbol in symbols))
-    return np.stack([normals(names, int(day), _ROWS) for day in days])
+    return normals_of(names, days, _ROWS)
 
 
 def _on_tick(prices: Floats) -> Integers:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quant_trading_system.market.sessions import Session
-from quant_trading_system.simulation.price_rows import SessionTimes, Times
+from quant_trading_system.simulation.blocks import SessionTimes, Times
 
 START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 

@@ -7,14 +7,21 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from quant_trading_system.simulation import kept_rows
+from quant_trading_system.simulation import kept_rows, price_rows
+from quant_trading_system.simulation.blocks import Block
 from quant_trading_system.simulation.kept_rows import KeptRows
 from quant_trading_system.simulation.market import SimulatedMarket
-from quant_trading_system.simulation.price_rows import Block, PriceRows
+from quant_trading_system.simulation.price_rows import PriceRows
 from quant_trading_system.simulation.realism import MarketImpact, Realism
 from tests.unit.simulation.test_simulated_market import CALENDAR, daily, intraday
 
 HISTORIES = (daily(30), intraday(bars_a_day=10, days=60))
+
+
+@pytest.fixture
+def day_by_day(monkeypatch):
+    """Every daily bar is a block of its own."""
+    monkeypatch.setattr(price_rows, "_DAYS", 1)
 
 
 def told(blocks: list[Block]) -> list[tuple[object, ...]]:
@@ -30,13 +37,16 @@ def told(blocks: list[Block]) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("history", HISTORIES, ids=["daily", "intraday"])
 @pytest.mark.parametrize("room", [0, 60_000, 2**27])
 @pytest.mark.parametrize("first_bar", [0, 3])
-def test_every_run_sees_the_prices(history, room, first_bar, monkeypatch):
+@pytest.mark.parametrize("days", [1, 7, 64])
+def test_every_run_sees_the_prices(history, room, first_bar, days, monkeypatch):
     monkeypatch.setattr(kept_rows, "KEPT_BYTES", room)
+    monkeypatch.setattr(price_rows, "_DAYS", days)
     expected = told(list(PriceRows(history, CALENDAR, seed=7, first_bar=first_bar).blocks()))
     rows = KeptRows(history, CALENDAR, seed=7, first_bar=first_bar)
     assert [told(list(rows.blocks())) for _ in range(3)] == [expected] * 3
 
 
+@pytest.mark.usefixtures("day_by_day")
 @pytest.mark.parametrize(("room", "all_kept"), [(2**27, True), (60_000, False)])
 def test_there_is_room_for_so_many_only(room, all_kept, monkeypatch):
     monkeypatch.setattr(kept_rows, "KEPT_BYTES", room)
@@ -48,6 +58,7 @@ def test_there_is_room_for_so_many_only(room, all_kept, monkeypatch):
     assert same == sorted(same, reverse=True)
 
 
+@pytest.mark.usefixtures("day_by_day")
 def test_runs_may_be_under_way_at_the_same_time():
     rows = KeptRows(daily(30), CALENDAR, seed=7)
     early, late = rows.blocks(), rows.blocks()

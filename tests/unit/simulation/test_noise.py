@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from quant_trading_system.simulation.noise import keys, normals
+from quant_trading_system.simulation.noise import keys, normals, normals_of
 
 NAMES = ("path/KO", "path/PEP", "path/AAPL")
 
@@ -14,6 +14,14 @@ def test_the_draws_of_a_symbol_do_not_depend_on_the_others():
     for column, name in enumerate(NAMES):
         alone = normals(keys(7, (name,)), 19_000, 13)
         assert np.array_equal(together[:, column], alone[:, 0])
+
+
+def test_the_draws_of_a_day_do_not_depend_on_the_others():
+    names, days = keys(7, NAMES), np.array([19_000, 0, 19_001])
+    together = normals_of(names, days, 13)
+    assert together.shape == (3, 13, 3)
+    for place, day in enumerate(days.tolist()):
+        assert np.array_equal(together[place], normals(names, day, 13))
 
 
 def test_fewer_rows_are_the_beginning_of_more():

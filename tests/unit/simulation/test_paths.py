@@ -43,6 +43,15 @@ def test_a_window_of_volatility_does_not_depend_on_where_the_history_begins():
     assert np.array_equal(paths.volatility(whole[39:59], 0.5), paths.volatility(late[19:39], 0.5))
 
 
+@pytest.mark.parametrize(("days", "window"), [((0, 30), 20), ((25, 60), 20), ((3, 4), 5), ((59, 60), 100)])
+def test_the_volatilities_of_some_days_are_that_of_each(days, window):
+    closes = (100e6 * np.cumprod(1 + 0.02 * noise(60, 4), axis=0)).astype(np.int64)
+    present = noise(60, 4, day=2) > -1
+    squares = paths.squared_returns(closes, paths.previous_closes(closes, present), present)
+    each = [paths.volatility(squares[max(day - window, 0) : day], 0.5) for day in range(*days)]
+    assert np.array_equal(paths.volatilities(squares, slice(*days), window, 0.5), each)
+
+
 def test_a_path_between_closes_ends_exactly_at_the_close_even_off_the_tick():
     previous, close = micros(100, 3, 0.5), micros(104.123456, 2.5, 0.501234)
     path = paths.through_closes(previous, close, np.full(3, 0.02), noise(13, 3))
@@ -93,6 +102,22 @@ def test_a_path_through_bars_touches_all_four_prices_and_stays_within(rows):
         assert np.array_equal(path[-1], close)
         assert np.array_equal(path.max(axis=0), high)
         assert np.array_equal(path.min(axis=0), low)
+
+
+def test_paths_of_some_days_are_those_of_each():
+    """Bit by bit; the second day is one on which a bar is flat."""
+    bars = np.array([[micros(*prices) for prices in BARS], [micros(*prices) for prices in reversed(BARS)]])
+    opened, high, low, close = np.moveaxis(bars, 2, 0)
+    sigma, draws = (
+        np.array([[0.03] * len(BARS), [0.01] * len(BARS)]),
+        np.stack([noise(13, len(BARS), d) for d in (1, 2)]),
+    )
+    together = paths.through_bars(opened, high, low, close, sigma, draws)
+    between = paths.through_closes(opened, close, sigma, draws)
+    for day in range(2):
+        prices = opened[day], high[day], low[day], close[day]
+        assert np.array_equal(together[day], paths.through_bars(*prices, sigma[day], draws[day]))
+        assert np.array_equal(between[day], paths.through_closes(opened[day], close[day], sigma[day], draws[day]))
 
 
 def test_four_points_go_to_the_far_extreme_last():

@@ -17,9 +17,9 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis
 from quant_trading_system.simulation.admission import VenueRefusal
+from quant_trading_system.simulation.blocks import StepKind
 from quant_trading_system.simulation.market import SimulatedMarket
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
-from quant_trading_system.simulation.price_rows import StepKind
 from quant_trading_system.simulation.venue import Venue
 from quant_trading_system.simulation.venue_orders import VenueUpdate
 

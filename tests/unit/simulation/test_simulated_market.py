@@ -13,8 +13,10 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.quotes import Quote, QuoteSource
 from quant_trading_system.market.sessions import Session, TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
+from quant_trading_system.simulation import price_rows
+from quant_trading_system.simulation.blocks import StepKind
 from quant_trading_system.simulation.market import SimulatedMarket
-from quant_trading_system.simulation.price_rows import StepKind
+from quant_trading_system.simulation.realism import PLAIN, Realism, SpreadModel
 from tests.support.venue_desk import session
 
 DAYS = [session(day, month) for month in (1, 2, 3, 4) for day in range(1, 26)]
@@ -305,3 +307,25 @@ def test_another_calendar_than_the_historys_is_refused():
 def test_it_is_a_source_of_quotes():
     source: QuoteSource = market_of(daily(1))
     assert source.quote("KO") is None
+
+
+@pytest.mark.parametrize("realism", [PLAIN, Realism(spread=SpreadModel())], ids=["plain", "moving spread"])
+@pytest.mark.parametrize("has_extremes", [False, True])
+def test_how_many_days_are_made_at_once_changes_nothing(monkeypatch, realism, has_extremes):
+    """Days without a bar among them, and a block that is as small as many symbols make it."""
+    whole = daily(60)
+    present = np.random.Generator(np.random.PCG64(3)).random(whole.present.shape) > 0.2
+    sides = {"open_micros": 1.01, "high_micros": 1.02, "low_micros": 0.98} if has_extremes else {}
+    arrays = {name: (whole.close_micros * factor).astype(np.int64) for name, factor in sides.items()}
+    history = daily(60, present=present, **arrays)
+
+    def told() -> list[object]:
+        market = market_of(history, first_bar=3, realism=realism)
+        return [
+            (step, [(market.quote(symbol), market.volume(symbol)) for symbol in history.symbols]) for step in market
+        ]
+
+    expected = told()
+    for name, value in (("_DAYS", 1), ("_DAYS", 7), ("_MOST_PRICES", 13 * 3 * 5), ("_MOST_PRICES", 1)):
+        monkeypatch.setattr(price_rows, name, value)
+        assert told() == expected

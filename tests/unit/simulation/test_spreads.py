@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from quant_trading_system.simulation import paths, spreads
+from quant_trading_system.simulation.blocks import StepKind
 from quant_trading_system.simulation.market import SimulatedMarket
-from quant_trading_system.simulation.price_rows import StepKind
 from quant_trading_system.simulation.realism import Realism, SpreadModel, VolumeCurve
 from tests.unit.simulation.test_simulated_market import CALENDAR, daily, intraday
 

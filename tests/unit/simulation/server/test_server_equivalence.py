@@ -10,9 +10,9 @@ from quant_trading_system.core.clock import ManualClock
 from quant_trading_system.simulation.account_rules import AccountRules
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.alpaca_server.accounts import _seed_of
+from quant_trading_system.simulation.blocks import StepKind
 from quant_trading_system.simulation.fees import FeeSchedule
 from quant_trading_system.simulation.market import SimulatedMarket
-from quant_trading_system.simulation.price_rows import StepKind
 from quant_trading_system.simulation.records import OrderQuery
 from quant_trading_system.simulation.venue import Venue
 from tests.support.venue_front import ALICE, MONDAY, scene, venue_front

@@ -85,6 +85,19 @@ def test_volumes_of_sessions_are_the_same_however_often_they_are_asked_for():
         assert asked == fresh.session_volumes("KO", 4) == fresh.by_session("KO", 4)[0].tolist()
 
 
+def test_bars_and_volumes_are_those_of_the_history():
+    """KO closes at 1, 3, 5, 7 and 9 dollars, with a thousand times as many shares."""
+    view = HistoryView(history(), 4)
+    bar = view.bar("KO")
+    assert bar is not None
+    assert (bar.close, bar.high, bar.low) == (Decimal(9), Decimal("9.00001"), Decimal("8.99999"))
+    assert (bar, view.bars("KO", 1)) == (view.bars("KO", 9)[-1], (bar,))
+    assert view.session_volumes("KO", 3) == [5000, 7000, 9000]
+    assert view.session_volumes("KO", 99) == [1000, 3000, 5000, 7000, 9000]
+    shares, closes = view.by_session("KO", 2)
+    assert (shares.tolist(), closes.tolist()) == ([7000, 9000], [7.0, 9.0])
+
+
 def test_arrays_are_copies_that_hold_nothing_but_the_past():
     whole = history()
     view = HistoryView(whole, 4)

@@ -226,3 +226,21 @@ def test_always_open_has_a_session_from_midnight_to_midnight():
         market.is_open(datetime(2022, 1, 1))  # noqa: DTZ001
     with pytest.raises(MarketDataError, match="give the earlier date first"):
         market.sessions_between(date(2022, 1, 2), date(2022, 1, 1))
+
+
+def test_sessions_that_cannot_be_are_refused_and_change_nothing():
+    calendar = TradingCalendar.nyse(date(2024, 1, 1), date(2024, 1, 31))
+    monday, tuesday, wednesday = calendar.sessions_between(date(2024, 1, 8), date(2024, 1, 10))
+    into_tuesday = Session(monday.date, monday.open, tuesday.open + timedelta(hours=1))
+    for wrong, why in (
+        ([], "these are not the sessions"),
+        ([monday, monday], "these are not the sessions"),
+        ([monday, tuesday, wednesday], "these are not the sessions"),  # Wednesday was not asked about
+        ([into_tuesday, tuesday], "overlap"),
+    ):
+        with pytest.raises(MarketDataError, match=why):
+            calendar.correct(wrong, monday.date, tuesday.date)
+    assert list(calendar.sessions_between(monday.date, wednesday.date)) == [monday, tuesday, wednesday]
+    early = Session(tuesday.date, tuesday.open, tuesday.close - timedelta(hours=3))
+    assert len(calendar.correct([monday, early], monday.date, tuesday.date)) == 1
+    assert list(calendar.sessions_between(monday.date, wednesday.date)) == [monday, early, wednesday]

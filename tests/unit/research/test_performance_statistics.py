@@ -151,6 +151,8 @@ def test_round_trips():
     assert report.hit_rate == 0.4
     assert report.payoff == approx(20 / 15)
     assert report.profit_factor == approx(40 / 30)
+    cents = statistics(run(100, 110, round_trips=[Decimal(v) for v in ("0.50", "-0.25", "0", "0.50")]))
+    assert (cents.hit_rate, cents.payoff, cents.profit_factor) == (0.5, approx(2.0), approx(4.0))
 
 
 @pytest.mark.parametrize(("trips", "hit_rate"), [([], None), ([5], 1.0), ([-5], 0.0), ([0], 0.0)])

@@ -33,6 +33,37 @@ def test_what_an_earlier_process_saw_counts_without_what_was_paid_in():
     assert bases.see()[1][-1] == D(100_200)
 
 
+def test_what_was_paid_in_is_no_part_of_any_high():
+    portfolio, bases = watched()
+    bases.see()
+    portfolio.move_cash(D(500))
+    assert bases.see()[1][3:] == (D(100_500), D(100_500))
+    assert [bases.are_above(D(equity)) for equity in (100_499, 100_500)] == [True, False]
+    assert bases.rest(D(100_500))[1] == D(100_500)
+
+
+def test_where_single_prices_are_doubted_a_deposit_counts_once():
+    portfolio, bases = watched()
+    bases.doubt_single_prices()
+    bases.see()
+    portfolio.move_cash(D(500))
+    bases.see()
+    assert bases.worth() == D(100_500)
+
+
+def test_what_equity_went_through_counts_like_what_was_seen():
+    """Up to 101 000 at once, and lately 100 900, of which 500 were paid in."""
+    portfolio, bases = watched()
+    portfolio.move_cash(D(500))
+    bases.went_through(D(101_000), [(0.0, D(100_900))])
+    assert bases.see()[1][3:] == (D(101_000), D(100_900))
+    assert bases.rest(D(100_500))[1] == D(100_900)
+    bases.went_through(D(100_600), [(0.0, D(100_600))])
+    assert bases.see()[1][3:] == (D(101_000), D(100_900))
+    portfolio.move_cash(D(-500))
+    assert bases.see()[1][3:] == (D(100_500), D(100_400))
+
+
 def test_while_a_position_has_no_price_nothing_counts_and_no_peak_is_made():
     """It is valued at what it has cost; a peak from that would be one that the account never had."""
     portfolio, bases = watched()

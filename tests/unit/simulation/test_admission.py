@@ -157,8 +157,14 @@ cash   multiplier  side  quantity  price   verdict
 1000   1           buy   11        limit   refused
 1000   2           buy   20        limit   ok
 1000   1           buy   10        market  refused    # 1000.20 at the ask
+1000   1           buy   9         stop@105  ok         # 945 at the stop
+1000   1           buy   10        stop@105  refused
+1000   1           buy   9         trail@5   ok         # 945 at a stop 5 above the last trade
+1000   1           buy   10        trail@5   refused
 1000   1           sell  9         market  ok         # 927.19 at the ask and three per cent
 1000   1           sell  10        market  refused
+1000   1           sell  10        limit   refused    # a limit of 100 reckons with no less
+1000   1           sell  9         limit@115  refused    # and one of 115 with more: 1035
 """
 
 
@@ -166,7 +172,10 @@ cash   multiplier  side  quantity  price   verdict
 def test_opening_orders_need_buying_power(line):
     cash, multiplier, side, quantity, price, verdict = line.split("#")[0].split()
     desk = desk_with(cash=cash, multiplier=Decimal(multiplier))
-    fields: dict = {"limit": "100"} if price == "limit" else {}
+    name, _, number = price.partition("@")
+    fields: dict = {} if name == "market" else {name: number or "100"}
+    if name == "trail":
+        fields = {"kind": OrderType.TRAILING_STOP, "trail_price": Decimal(number)}
     if verdict == "ok":
         desk.send(OrderSide(side), quantity, **fields)
     else:

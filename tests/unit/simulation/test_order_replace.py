@@ -327,6 +327,13 @@ def test_the_larger_of_the_two_holds_back_shares_while_it_is_pending(quantity, p
     assert desk.venue.position("KO").available_quantity == afterwards
 
 
+def test_the_money_that_the_old_order_holds_back_is_there_for_the_new_one():
+    desk = quoted(cash="1000", multiplier=Decimal(1))
+    old = desk.buy(10, limit="99")
+    assert refusal_of(desk, old, qty="11").message == "insufficient buying power"
+    desk.replace(old, limit_price="99.50")
+
+
 def test_more_shares_than_there_are_cannot_be_asked_for():
     desk = quoted(held=10)
     old = desk.sell(6, limit="110")

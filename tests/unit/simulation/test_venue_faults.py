@@ -1,6 +1,6 @@
 """What goes wrong on purpose: lost and doubled reports, late rejects and fills, corrections, halts, liquidation."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from quant_trading_system.core.orders import OrderSide, TimeInForce
 from quant_trading_system.simulation.admission import VenueRefusal
 from quant_trading_system.simulation.faults import NO_FAULTS, Faults
-from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import FillModel
 from tests.support.venue_desk import MONDAY, VenueDesk, dec
 
@@ -227,6 +227,15 @@ def test_a_corrected_execution_has_another_price_and_quantity():
     assert desk.order(order).average_price == Decimal("99.50")
     assert desk.events(order)[-1] == "0 trade_correct"
     assert [entry.reference.rpartition(":")[2] for entry in desk.venue.statement()] == ["1", "undone", "corrected"]
+
+
+def test_a_corrected_execution_is_charged_for_what_it_is_now():
+    desk = quoted(held=10, fees=FeeSchedule((), (Rate(date.min, Decimal("0.01")),), ()))  # a cent a share that is sold
+    before = desk.venue.account().cash
+    order = desk.sell(10)
+    assert desk.venue.account().cash == before + Decimal("999.80") - Decimal("0.10")
+    desk.venue.correct(execution(desk, order), quantity=dec(8), price=dec("99.50"))
+    assert desk.venue.account().cash == before + Decimal("796.00") - Decimal("0.08")
 
 
 def test_the_other_executions_of_an_order_count_on():

@@ -108,6 +108,14 @@ def test_the_day_in_progress_teaches_nothing_yet():
     assert recent_profile(HistoryView(history, 20), "KO", JANUARY, sessions=5, parts=3).days == 5
 
 
+def test_the_volumes_before_today_are_those_of_the_sessions_just_before():
+    history = history_of({"2024-01-08": [1, 2, 3], "2024-01-09": [4, -1, 6], "2024-01-10": [7, 8, 9]})
+    view = HistoryView(history, 7)
+    volumes = {sessions: view.earlier_volumes("KO", sessions)[2].tolist() for sessions in (1, 2, 9)}
+    assert volumes == {1: [4, 6], 2: [1, 2, 3, 4, 6], 9: [1, 2, 3, 4, 6]}  # -1 is not known
+    assert view.earlier_volumes("KO", 1)[0].tolist() == history.axis.starts[[3, 5]].tolist()
+
+
 def test_too_few_days_and_unknown_symbols_have_no_recent_profile():
     history = history_of(dict([*WEEK.items()][:4]) | {"2024-01-16": [1, 1, 1]}, JANUARY)
     assert recent_profile(HistoryView(history, len(history) - 1), "KO", JANUARY) is None

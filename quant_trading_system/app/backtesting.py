@@ -10,6 +10,8 @@ from pathlib import Path
 
 from quant_trading_system.app.bootstrap import ReplayAccount, Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import limits_as_text
+from quant_trading_system.core.book_events import ActivityBooked
+from quant_trading_system.core.breaks import ActivityKind
 from quant_trading_system.core.decisions import Decision
 from quant_trading_system.core.events import AnyEvent, FillEvent, KillSwitchEvent, OrderEvent, StrategyStopped
 from quant_trading_system.core.numbers import ZERO
@@ -101,6 +103,7 @@ async def run_account(
         watch=watch,
         watch_days=watch_days,
         speaking=speaking_bars(account.strategies, account.history, account.first_bar),
+        pay_outs=account.pay_outs,
     )
     start = EquityPoint(account.clock.now(), account.system.portfolio.equity, ZERO, 0)
     return await result_of(account, test.run(), lambda: [start, *test.curve])
@@ -125,10 +128,11 @@ async def result_of(
 
 
 class _Heard:
-    """What a run said about fills and halts, and why its first orders were decided as they were."""
+    """What a run said about fills, pay-outs and halts, and why its first orders were decided as they were."""
 
     def __init__(self) -> None:
         self.fills: list[FillEvent] = []
+        self.paid_out: list[ActivityBooked] = []
         self.halts: list[KillSwitchEvent] = []
         self.decisions: dict[str, Decision] = {}
         self.stopped: list[StrategyStopped] = []
@@ -136,7 +140,7 @@ class _Heard:
 
     def listen_to(self, journal: Journal) -> None:
         """Hear what is recorded from now on."""
-        journal.subscribe(self._hear, (FillEvent, KillSwitchEvent, StrategyStopped))
+        journal.subscribe(self._hear, (FillEvent, ActivityBooked, KillSwitchEvent, StrategyStopped))
         self._end_decisions = journal.subscribe(self._hear_decision, (OrderEvent,))
 
     def _hear_decision(self, _: int, event: AnyEvent) -> None:
@@ -152,6 +156,8 @@ class _Heard:
             self.halts.append(event)
         elif type(event) is StrategyStopped:
             self.stopped.append(event)
+        elif type(event) is ActivityBooked and event.activity is ActivityKind.PAY_OUT:
+            self.paid_out.append(event)
 
 
 def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard) -> BacktestResult:
@@ -165,6 +171,7 @@ def _result(account: ReplayAccount, curve: list[EquityPoint], heard: _Heard) -> 
         benchmark_name="Equal parts, held",
         round_trips=list(system.tracker.round_trips),
         fills=heard.fills,
+        paid_out=heard.paid_out,
         orders_sent=quality.submitted,
         refusals=quality.rejections,
         slippage=quality.slippage_usd,

@@ -24,12 +24,14 @@ from quant_trading_system.core.events import RunStarted
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.ids import run_id
 from quant_trading_system.core.instruments import Universe
+from quant_trading_system.core.numbers import ONE
 from quant_trading_system.journal.keys import KEY_SUFFIX, key_from_seed, load_or_create_key
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import Journal, LateJournal
 from quant_trading_system.market.history import Floats, PriceHistory
 from quant_trading_system.market.sessions import Calendar, TradingCalendar
 from quant_trading_system.market.universes import universe_of
+from quant_trading_system.research.pay_outs import PayOuts
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import stops
 from quant_trading_system.risk.latch import FileLatch, Latch, MemoryLatch
@@ -95,6 +97,8 @@ class Setup:
         directory: keep journal and kill latch there; in memory by default.
         durable_orders: sync the journal before every order (as live) instead of once in a while.
         realism: what the market does beyond filling at the quote; nothing by default.
+        ended: fraction of its last close at which a holding is paid out once the prices of its symbol have ended;
+            None holds it on at that close. All of it by default.
         mode: what kind of run goes on record.
         first_bar: number of the first bar to trade; earlier ones are the strategies' past.
         data: names the source of the prices on record.
@@ -111,6 +115,7 @@ class Setup:
     policy: ExecutionPolicy | None = None
     costs: Costs = field(default_factory=Costs)
     realism: Realism = PLAIN
+    ended: Decimal | None = ONE
     directory: Path | None = None
     durable_orders: bool = False
     mode: str = "backtest"
@@ -139,11 +144,16 @@ class ReplayAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedAccount(ReplayAccount):
-    """An account on the in-process venue, ready to trade."""
+    """An account on the in-process venue, ready to trade.
+
+    Attributes:
+        pay_outs: what becomes of holdings whose prices have ended; None holds them on.
+    """
 
     market: SimulatedMarket
     venue: Venue
     correlations: RollingCorrelations
+    pay_outs: PayOuts | None
 
 
 class Tape(NamedTuple):
@@ -178,7 +188,8 @@ def simulated_account(history: PriceHistory, setup: Setup, tape: Tape | None = N
         tape: of this history and setup, where there is one already.
     """
     calendar, rows = tape or tape_of(history, setup)
-    limits, universe = setup.limits or default_limits(), setup.universe or universe_of(history)
+    limits = setup.limits or default_limits()
+    universe = Universe((setup.universe or universe_of(history)).values())
     sizer = setup.sizer or EqualWeight()
     market = SimulatedMarket(
         history, calendar, seed=setup.seed, first_bar=setup.first_bar, realism=setup.realism, rows=rows
@@ -223,6 +234,7 @@ def simulated_account(history: PriceHistory, setup: Setup, tape: Tape | None = N
         market=market,
         venue=venue,
         correlations=correlations,
+        pay_outs=None if setup.ended is None else PayOuts(history, venue, system, setup.ended),
     )
 
 
@@ -231,6 +243,8 @@ def _words(setup: Setup, universe: Universe) -> Iterator[str]:
     yield f"{setup.mode} {setup.seed} {setup.first_bar} {setup.cash} {setup.costs} {setup.policy}"
     if setup.realism != PLAIN:
         yield str(setup.realism)
+    if setup.ended != ONE:
+        yield f"ended {setup.ended}"
     yield from (f"{i.symbol} {i.sector} {i.lot} {i.shortable} {i.fractionable} {i.tradable}" for i in universe.values())
     if setup.sizer is not None:
         yield f"{setup.sizer} {setup.own_weights}"

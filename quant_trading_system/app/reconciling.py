@@ -61,7 +61,7 @@ class Reconciliation:
         self._follows_activities = past is not None and past.follows_activities
         self._tell = tell
         self._entries = EntriesBesideTrades(
-            system.portfolio, system.monitor, journal, clock, tell, past.activities if past else ()
+            system.tracker, system.portfolio, system.monitor, journal, clock, tell, past.activities if past else ()
         )
         externals = ExternalOrders(
             orders=system.orders,

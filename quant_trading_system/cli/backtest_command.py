@@ -15,8 +15,10 @@ import typer
 
 from quant_trading_system.cli.replay_options import (
     BUNDLED,
+    PAY_OUT,
     Cash,
     Decimals,
+    Ended,
     First,
     Last,
     Limits,
@@ -37,12 +39,15 @@ from quant_trading_system.cli.replay_options import (
 )
 from quant_trading_system.cli.screen import AsJson, as_it_stands, print_json, screen, table
 from quant_trading_system.cli.sizing_options import Policy, Sizers
-from quant_trading_system.core.numbers import usd
+from quant_trading_system.core.numbers import plain, usd
+from quant_trading_system.core.wording import first_few
 
 if TYPE_CHECKING:
     from quant_trading_system.app.backtesting import BacktestResult
     from quant_trading_system.app.bootstrap import SimulatedAccount
     from quant_trading_system.research.backtest import Progress
+
+_MOST_PAID_OUT = 5
 
 Out = Annotated[
     Path | None, typer.Option(help="Directory for journal and report.", show_default="runs/backtest-NUMBER")
@@ -64,6 +69,7 @@ def backtest(
     sort: Sort = False,
     decimals: Decimals = None,
     spread: Spread = "4",
+    ended: Ended = PAY_OUT,
     sizers: Sizers = [],  # noqa: B006 - read only
     policy: Policy = [],  # noqa: B006 - read only
     out: Out = None,
@@ -84,8 +90,8 @@ def backtest(
     )
     history, first_bar = chosen_span(history, first, last)
     described = chosen_setup(
-        cash=cash, seed=seed, limits=limits, universe=universe, may_trade=may_trade, spread=spread, sizers=sizers,
-        policy=policy, data=source,
+        cash=cash, seed=seed, limits=limits, universe=universe, may_trade=may_trade, spread=spread, ended=ended,
+        sizers=sizers, policy=policy, data=source,
     )  # fmt: skip
     directory = run_directory(out, "backtest")
     setup = replace(described, strategies=(chosen,), directory=directory, first_bar=first_bar)
@@ -136,6 +142,9 @@ def show_result(result: BacktestResult) -> None:
     out.print(body)
     if stats.benchmark is not None and stats.benchmark.total_return is not None:
         out.print(f"[dim]{as_it_stands(stats.benchmark.name)}: {_percent(stats.benchmark.total_return)}[/dim]")
+    if result.record.paid_out:
+        paid = [f"{plain(-one.shares)} {one.symbol} at ${plain(one.price)}" for one in result.record.paid_out]
+        out.print(f"paid out when prices had ended: {first_few(paid, _MOST_PAID_OUT)}", markup=False)
     for stop in result.stopped:
         out.print(f"[bold red]strategy {as_it_stands(stop.strategy)} was stopped on {stop.at:%Y-%m-%d}[/bold red]")
         out.print(f"  {stop.error}", markup=False)
@@ -174,6 +183,7 @@ def _data(result: BacktestResult) -> dict[str, object]:
     return {
         "halts": [halt for halt in result.record.halts if halt.level],
         "stopped_strategies": result.stopped,
+        "paid_out": result.record.paid_out,
         "statistics": msgspec.to_builtins(result.statistics, builtin_types=()),
         "quality": result.quality,
         "position_concentration": result.position_concentration,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quant_trading_system.market.history import PriceHistory
 
 BUNDLED = "sp500"
+PAY_OUT, _HOLD = "pay-out", "hold"
 
 
 class Stamps(StrEnum):
@@ -57,6 +58,12 @@ Decimals = Annotated[
     typer.Option(min=0, max=6, help="Round prices to so many decimals; else more than six are refused."),
 ]
 Spread = Annotated[str, typer.Option("--spread-bps", help="Quoted spread in basis points; 0 for one tick.")]
+Ended = Annotated[
+    str,
+    typer.Option(
+        help="Holdings whose prices end: pay-out at the last close, hold, or the part of it paid, such as 30%."
+    ),
+]
 
 
 def chosen_prices(
@@ -134,6 +141,7 @@ def chosen_setup(
     universe: Path | None,
     may_trade: Universe | None,
     spread: str,
+    ended: str,
     sizers: list[str],
     policy: list[str],
     data: str,
@@ -156,8 +164,29 @@ def chosen_setup(
         own_weights=sizer is None,
         policy=worked,
         costs=Costs(spread_bps=dollars_of(spread, "--spread-bps", or_zero=True)),
+        ended=_ended(ended),
         data=data,
     )
+
+
+def _ended(text: str) -> Decimal | None:
+    """The part of the last close at which holdings are paid out, a fraction; None to hold them.
+
+    Raises:
+        ConfigurationError: it is none of the three.
+    """
+    if text == _HOLD:
+        return None
+    number, percent, rest = ("100", "%", "") if text == PAY_OUT else text.partition("%")
+    try:
+        part = exact(number).scaleb(-2)
+    except ValueError:
+        part = None
+    if part is None or part < 0 or not percent or rest:
+        raise ConfigurationError(
+            f"--ended {text}: choose {PAY_OUT}, {_HOLD} or per cent of the last close, such as 30%"
+        )
+    return part
 
 
 def _universe(path: Path | None) -> Universe | None:

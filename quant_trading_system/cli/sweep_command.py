@@ -12,8 +12,10 @@ import typer
 
 from quant_trading_system.cli.replay_options import (
     BUNDLED,
+    PAY_OUT,
     Cash,
     Decimals,
+    Ended,
     First,
     Last,
     Limits,
@@ -93,6 +95,7 @@ def sweep(
     sort: Sort = False,
     decimals: Decimals = None,
     spread: Spread = "4",
+    ended: Ended = PAY_OUT,
     sizers: Sizers = [],  # noqa: B006 - read only
     policy: Policy = [],  # noqa: B006 - read only
     out: Out = None,
@@ -115,8 +118,8 @@ def sweep(
         params=tuple(params),
         window=Window(history.dates[first_bar].item(), history.dates[-1].item()),
         setup=chosen_setup(
-            cash=cash, seed=seed, limits=limits, universe=universe, may_trade=may_trade, spread=spread, sizers=sizers,
-            policy=policy, data=named,
+            cash=cash, seed=seed, limits=limits, universe=universe, may_trade=may_trade, spread=spread, ended=ended,
+            sizers=sizers, policy=policy, data=named,
         ),
         sampler=sampler,
         trials=trials,

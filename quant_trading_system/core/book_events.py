@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from quant_trading_system.core.breaks import ActivityKind, Break
 from quant_trading_system.core.event import Event
+from quant_trading_system.core.numbers import ZERO
 
 
 class ActivityBooked(Event, frozen=True, kw_only=True, omit_defaults=True, tag="activity_booked"):
@@ -15,6 +16,9 @@ class ActivityBooked(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     Attributes:
         activity_id: the broker's id of the entry; `word`: its own word for the kind, such as ``DIV``.
         amount: dollars, negative when paid; `cash`: the books after it.
+        shares: signed, that came with it; of a pay-out only, as all that follows.
+        price: dollars a share; `position_quantity`: signed shares after it.
+        realized_pnl: dollars realized by it.
     """
 
     activity_id: str
@@ -24,6 +28,10 @@ class ActivityBooked(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     cash: Decimal
     symbol: str = ""
     description: str = ""
+    shares: Decimal = ZERO
+    price: Decimal = ZERO
+    position_quantity: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
 
 
 class ActivitiesCovered(Event, frozen=True, kw_only=True, omit_defaults=True, tag="activities_covered"):

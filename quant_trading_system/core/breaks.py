@@ -84,3 +84,4 @@ class ActivityKind(StrEnum):
     DIVIDEND = "dividend"
     INTEREST = "interest"
     TRANSFER = "transfer"  # no profit and no loss: what losses are measured from moves along
+    PAY_OUT = "pay_out"  # the shares of a company that is listed no more became cash: a position is closed

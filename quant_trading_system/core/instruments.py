@@ -47,6 +47,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 class Universe(Mapping[str, Instrument]):
     """The approved instruments by symbol; whatever is not in it cannot be traded.
 
+    Attributes:
+        inactive: symbols that are listed no more.
+
     >>> Universe([Instrument(symbol="KO")])["KO"].sector
     'Unknown'
     """
@@ -65,6 +68,7 @@ class Universe(Mapping[str, Instrument]):
                 raise ConfigurationError(f"{instrument.symbol} is listed twice in the universe")
             table[instrument.symbol] = instrument
         self._table = MappingProxyType(table)
+        self._note_inactive()
 
     def __reduce__(self) -> tuple[type[Universe], tuple[tuple[Instrument, ...]]]:
         return Universe, (tuple(self._table.values()),)  # a mapping proxy cannot travel to other processes
@@ -73,6 +77,10 @@ class Universe(Mapping[str, Instrument]):
         """From now on these instruments are what they say; symbols that are not approved stay so."""
         fresh = {instrument.symbol: instrument for instrument in instruments if instrument.symbol in self._table}
         self._table = MappingProxyType({**self._table, **fresh})
+        self._note_inactive()
+
+    def _note_inactive(self) -> None:
+        self.inactive = frozenset(symbol for symbol, instrument in self._table.items() if not instrument.active)
 
     def __getitem__(self, symbol: str) -> Instrument:
         return self._table[symbol]

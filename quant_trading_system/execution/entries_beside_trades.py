@@ -1,4 +1,4 @@
-"""Books what the broker's statement says moved cash without a trade: fees, dividends, interest, transfers.
+"""Books what the broker's statement says moved cash without a trade: fees, dividends, interest, transfers, pay-outs.
 
 An entry with an id of the broker's is its word on its own ledger, as an execution is, so it is booked without a
 person; every id once, for ever. What cannot be classified is not booked: it stays a difference in cash, which a
@@ -13,8 +13,9 @@ from quant_trading_system.core.book_events import ActivityBooked
 from quant_trading_system.core.breaks import ActivityKind
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import KillSwitchIncomplete
-from quant_trading_system.core.numbers import usd
+from quant_trading_system.core.numbers import plain, usd
 from quant_trading_system.execution.order_life import Journal
+from quant_trading_system.execution.position_tracker import PositionTracker
 from quant_trading_system.execution.statement import SeenActivity
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
@@ -25,6 +26,7 @@ class EntriesBesideTrades:
 
     def __init__(
         self,
+        tracker: PositionTracker,
         portfolio: Portfolio,
         monitor: RiskMonitor,
         journal: Journal,
@@ -33,6 +35,7 @@ class EntriesBesideTrades:
         booked: Iterable[str],
     ) -> None:
         """Go on after the entries `booked`, by id; cash contains them."""
+        self._tracker = tracker
         self._portfolio = portfolio
         self._monitor = monitor
         self._journal = journal
@@ -51,8 +54,20 @@ class EntriesBesideTrades:
     def book(self, entries: Iterable[SeenActivity]) -> None:
         """Book what is new and can be classified."""
         for entry in self.unbooked(entries):
-            if entry.kind is not None and entry.amount:
+            if entry.kind is ActivityKind.PAY_OUT:
+                self._pay_out(entry)
+            elif entry.kind is not None and entry.amount:
                 self._book(entry, entry.kind)
+
+    def _pay_out(self, entry: SeenActivity) -> None:
+        shares, price = plain(entry.shares.copy_abs()), usd(entry.price)
+        self._tell(f"booked that {shares} of {entry.symbol} were paid out at {price} a share: {entry.description}")
+        with self._portfolio.lock:
+            self._booked.add(entry.activity_id)
+            try:
+                self._tracker.pay_out(entry)
+            except KillSwitchIncomplete as incomplete:
+                self._tell(str(incomplete))
 
     def _book(self, entry: SeenActivity, kind: ActivityKind) -> None:
         amount = entry.amount

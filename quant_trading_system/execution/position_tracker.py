@@ -14,14 +14,17 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.core.attribution import Attribution
+from quant_trading_system.core.book_events import ActivityBooked
+from quant_trading_system.core.breaks import ActivityKind
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.exceptions import JournalError, KillSwitchIncomplete
-from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.numbers import LEDGER, ZERO
 from quant_trading_system.core.orders import AUCTIONS, OrderSide, OrderType
 from quant_trading_system.core.positions import Position
 from quant_trading_system.execution.broker import Execution
 from quant_trading_system.execution.order_store import OrderRecord
+from quant_trading_system.execution.statement import SeenActivity
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
 
@@ -44,7 +47,7 @@ class PositionTracker:
         *,
         portfolio: Portfolio,
         monitor: RiskMonitor,
-        emit: Callable[[FillEvent | FillCorrected, int | None], int],
+        emit: Callable[[FillEvent | FillCorrected | ActivityBooked, int | None], int],
         clock: Clock,
         remembered: int | None = None,
     ) -> None:
@@ -112,15 +115,52 @@ class PositionTracker:
         except _AFTERWARDS as error:
             failure = error
         if applied.round_trip is not None:
-            self.round_trips.append(applied.round_trip)
-            try:
-                self._monitor.round_trip_closed(applied.round_trip)
-            except _AFTERWARDS as error:
-                failure = failure or error
+            failure = self._end_trip(applied.round_trip, failure)
         if order.order_type is _MARKET:
             self._tell_slippage(record, execution)
         self._look_again(order_id, failure)
         return True
+
+    def pay_out(self, entry: SeenActivity) -> None:
+        """Book that shares became cash without an order: the company is listed no more. The caller holds the lock.
+
+        Raises:
+            JournalError, KillSwitchIncomplete: what failed; it is booked all the same.
+        """
+        symbol, portfolio = entry.symbol, self._portfolio
+        applied = portfolio.apply_fill("", symbol, entry.shares, entry.price, ZERO, entry.activity_id)
+        self.attribution.apply(symbol, "", entry.shares, applied.held)
+        event = ActivityBooked(
+            at=self._clock.now(),
+            activity_id=entry.activity_id,
+            activity=ActivityKind.PAY_OUT,
+            word=entry.word,
+            amount=LEDGER.multiply(entry.shares, entry.price).copy_negate(),
+            cash=portfolio.cash,
+            symbol=symbol,
+            description=entry.description,
+            shares=entry.shares,
+            price=entry.price,
+            position_quantity=applied.held,
+            realized_pnl=applied.realized,
+        )
+        failure: Exception | None = None
+        try:
+            self._emit(event, None)
+        except _AFTERWARDS as error:
+            failure = error
+        if applied.round_trip is not None:
+            failure = self._end_trip(applied.round_trip, failure)
+        self._look_again("", failure)
+
+    def _end_trip(self, result: Decimal, failure: Exception | None) -> Exception | None:
+        """Count a round trip, a net result in dollars; the first failure so far."""
+        self.round_trips.append(result)
+        try:
+            self._monitor.round_trip_closed(result)
+        except _AFTERWARDS as error:
+            return failure or error
+        return failure
 
     def _look_again(self, order_id: str, failure: Exception | None) -> None:
         """The monitor looks at the books after a fill of that order, whatever failed before; the first failure counts.

@@ -53,6 +53,7 @@ class SeenActivity(msgspec.Struct, frozen=True, kw_only=True):
         kind: None when `word`, the broker's own, is not one that we can classify, or the entry is not final.
         amount: dollars, negative when paid; None where the broker gives none.
         action: the corporate action that it tells of, in words; empty for none. `shares`: signed, that came with it.
+        price: dollars a share, of a pay-out.
     """
 
     activity_id: str
@@ -63,6 +64,7 @@ class SeenActivity(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     action: str = ""
     shares: Decimal = ZERO
+    price: Decimal = ZERO
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):

@@ -223,10 +223,24 @@ class Projection:
         if event.activity_id in self.activities:
             self._differ("activity_id", event.activity_id, "the same id in an earlier entry")
         self.activities.add(event.activity_id)
+        if event.activity is ActivityKind.PAY_OUT:
+            self._pay_out(event)
         self.cash = LEDGER.add(self.cash, event.amount)
         if event.activity is ActivityKind.FEE:
             self.fees = LEDGER.subtract(self.fees, event.amount)
         self._compare("cash", event.cash, self.cash)
+
+    def _pay_out(self, event: ActivityBooked) -> None:
+        position = self.positions.setdefault(event.symbol, Position(event.symbol))
+        number = self.trips.next_fill()
+        applied = position.apply(event.shares, event.price, ZERO, key=("", event.activity_id), number=number)
+        if applied.round_trip is not None:
+            self.trips.closed(applied.round_trip)
+        self.realized_pnl = LEDGER.add(self.realized_pnl, applied.realized)
+        self.attribution.apply(event.symbol, "", event.shares, position.quantity)
+        self._compare("amount", event.amount, LEDGER.multiply(event.shares, event.price).copy_negate())
+        self._compare(f"position {event.symbol}", event.position_quantity, position.quantity)
+        self._compare("realized_pnl of the pay-out", event.realized_pnl, applied.realized)
 
     def _cover(self, event: ActivitiesCovered) -> None:
         self.follows_activities = True

@@ -117,7 +117,8 @@ class GrowingHistory:
         for rows in shown.values():
             rows.setflags(write=False)
         axis = TimeAxis(shown["starts"], shown["ends"], shown["dates"], self._span)
-        history = PriceHistory(self._symbols, axis, **{name: shown[name] for name in _COLUMNS if name in shown})
+        columns: dict[str, Any] = {name: shown[name] for name in _COLUMNS if name in shown}
+        history = PriceHistory(self._symbols, axis, **columns)
         history.know_floats(shown["floats"])
         return history
 

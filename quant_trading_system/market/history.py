@@ -7,7 +7,7 @@ them loses a digit. A `Decimal` is made where a decision asks for one; floats ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import LEDGER
 from quant_trading_system.core.wording import first_few
+from quant_trading_system.market.ended import columns_to_come
 from quant_trading_system.market.latest_bars import LatestBars
 from quant_trading_system.market.scratch import put_away, row_blocks, scratch
 from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME, SessionVolumes
@@ -80,6 +81,7 @@ class PriceHistory:
         present: bool [T, N], False where a symbol has no bar.
         open_micros, high_micros, low_micros: like `close_micros`; all None when only closes are known.
         volume: int64 [T, N], shares, -1 where unknown; None when no volume is known at all.
+        goes_on: of a part, symbols without its last bar that have bars later in the whole.
 
     Raises:
         MarketDataError: empty, times do not rise, a symbol appears twice, shapes do not fit, or only some of
@@ -94,6 +96,7 @@ class PriceHistory:
     high_micros: Integers | None = None
     low_micros: Integers | None = None
     volume: Integers | None = None
+    goes_on: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     def __post_init__(self) -> None:
         self._require_order()
@@ -207,7 +210,8 @@ class PriceHistory:
         low, high = self._position(start, "left"), self._position(end, "right")
         if low >= high:
             raise MarketDataError(f"no bar between {start} and {end}; {self._extent()}")
-        return self._part(self.symbols, self.axis.cut(slice(low, high)), lambda array: array[low:high])
+        later = self.goes_on.union(self.symbols[column] for column in columns_to_come(self.present, high))
+        return self._part(self.symbols, self.axis.cut(slice(low, high)), lambda array: array[low:high], later)
 
     def select(self, symbols: Iterable[str]) -> PriceHistory:
         """The history of some of the symbols, in the order given.
@@ -224,7 +228,7 @@ class PriceHistory:
                 chosen[rows] = array[rows][:, columns]
             return chosen
 
-        return self._part(names, self.axis, pick)
+        return self._part(names, self.axis, pick, self.goes_on.intersection(names))
 
     def has_symbol(self, symbol: str) -> bool:
         """The symbol is among `symbols`."""
@@ -343,10 +347,12 @@ class PriceHistory:
     def _prices(self) -> tuple[NDArray[Any] | None, ...]:
         return (self.present, self.close_micros, self.open_micros, self.high_micros, self.low_micros)
 
-    def _part(self, symbols: tuple[str, ...], axis: TimeAxis, pick: Callable[[Any], Any]) -> PriceHistory:
+    def _part(
+        self, symbols: tuple[str, ...], axis: TimeAxis, pick: Callable[[Any], Any], goes_on: frozenset[str]
+    ) -> PriceHistory:
         columns = (self.open_micros, self.high_micros, self.low_micros, self.volume)
         optional = [None if array is None else pick(array) for array in columns]
-        return PriceHistory(symbols, axis, pick(self.close_micros), pick(self.present), *optional)
+        return PriceHistory(symbols, axis, pick(self.close_micros), pick(self.present), *optional, goes_on=goes_on)
 
 
 def as_floats(micros: Integers, present: NDArray[np.bool_]) -> Floats:

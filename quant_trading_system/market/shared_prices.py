@@ -25,6 +25,7 @@ class _About(msgspec.Struct, frozen=True):
     symbols: tuple[str, ...]
     span_s: float | None
     columns: tuple[str, ...]
+    goes_on: frozenset[str] = frozenset()
 
 
 def share_prices(history: PriceHistory, directory: Path) -> None:
@@ -40,7 +41,7 @@ def share_prices(history: PriceHistory, directory: Path) -> None:
     for name in _AXIS:
         np.save(directory / f"{name}.npy", getattr(history.axis, name))
     span = history.axis.span
-    about = _About(history.symbols, None if span is None else span.total_seconds(), known)
+    about = _About(history.symbols, None if span is None else span.total_seconds(), known, history.goes_on)
     (directory / _ABOUT).write_bytes(msgspec.json.encode(about))
 
 
@@ -54,7 +55,7 @@ def open_prices(directory: Path) -> PriceHistory:
     span = None if about.span_s is None else timedelta(seconds=about.span_s)
     starts, ends, dates = (_mapped(directory / f"{name}.npy") for name in _AXIS)
     columns = {name: _mapped(directory / f"{name}.npy") for name in about.columns}
-    return PriceHistory(about.symbols, TimeAxis(starts, ends, dates, span), **columns)
+    return PriceHistory(about.symbols, TimeAxis(starts, ends, dates, span), **columns, goes_on=about.goes_on)
 
 
 def _mapped(path: Path) -> NDArray[Any]:

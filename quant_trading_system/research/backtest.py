@@ -21,6 +21,7 @@ from quant_trading_system.core.events import RunFinished
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.history_view import HistoryView
+from quant_trading_system.research.pay_outs import PayOuts
 from quant_trading_system.research.stretches import Stretch, Stretches
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.simulation.blocks import MarketStep, StepKind
@@ -71,6 +72,7 @@ class Backtest:
         watch: Watcher | None = None,
         watch_days: Watcher | None = None,
         speaking: NDArray[np.bool_] | None = None,
+        pay_outs: PayOuts | None = None,
     ) -> None:
         """Join the parts.
 
@@ -78,6 +80,7 @@ class Backtest:
             watch: called after every step of the market, none of which is passed over then.
             watch_days: called at the close of every session, which costs nothing.
             speaking: the bars at which a strategy may say something, bool [bars]; None when all must be asked always.
+            pay_outs: what becomes of holdings whose prices have ended; None holds them on at their last price.
         """
         self._run = run
         self._system = system
@@ -88,6 +91,7 @@ class Backtest:
         self._correlations = correlations
         self._watch = watch
         self._watch_days = watch_days
+        self._pay_outs = pay_outs
         self._stretches = Stretches(market, history, venue, system.portfolio, system.monitor)
         self._speaking = None if watch is not None else speaking
         self._known_bar = market.finished_bars - 1
@@ -200,6 +204,8 @@ class Backtest:
         """Give the venue the session and the quotes that its orders need."""
         if step.kind is _OPEN:
             self._system.engine.open_day()
+            if self._pay_outs is not None:
+                self._pay_outs.session_opens(step.bar)
             self._venue.open_session(step.at)
         if self._venue.symbols_with_orders():
             self._system.engine.mark_positions()  # a report may come at once, and is judged at the prices of its step

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from quant_trading_system.core.book_events import ActivityBooked
 from quant_trading_system.core.events import FillEvent, KillSwitchEvent
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.research import ratios
@@ -46,6 +47,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         flows: net deposits in dollars since the point before (the first one is ignored); or empty.
         benchmark: prices of something to compare with, at each time; None without.
         round_trips: net profit of every closed round trip, dollars.
+        paid_out: holdings that became cash because the prices of their symbols had ended.
         orders_sent: orders that left for the broker.
         refusals: orders that the gate refused, by rule.
         slippage: dollars lost against the expected prices, negative when prices improved.
@@ -65,6 +67,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     benchmark_name: str = "Benchmark"
     round_trips: list[Decimal] = []
     fills: list[FillEvent] = []
+    paid_out: list[ActivityBooked] = []
     orders_sent: int = 0
     refusals: dict[str, int] = {}
     slippage: Decimal = ZERO

@@ -90,6 +90,7 @@ def render_html(
         tables.statistics_table(stats),
         tables.latest_refusals(decisions),
         tables.fills(record, decisions),
+        tables.paid_out(record),
         tables.limits(record),
         tables.journal(record),
         tag("footer", f"quant_trading_system {__version__}. Past results do not tell the future."),

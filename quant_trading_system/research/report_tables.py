@@ -1,4 +1,4 @@
-"""The parts of a report that are words and rows: refusals, costs, statistics, fills, limits, journal."""
+"""The parts of a report that are words and rows: refusals, costs, statistics, fills, pay-outs, limits, journal."""
 
 from __future__ import annotations
 
@@ -222,6 +222,29 @@ def _relative_room(check: CheckResult) -> Decimal:
     assert check.headroom is not None
     assert check.limit is not None
     return check.headroom / abs(check.limit)
+
+
+def paid_out(record: RunRecord) -> Markup:
+    """Holdings that became cash, for the prices of their symbols had ended; nothing when there were none."""
+    if not record.paid_out:
+        return Markup()
+    names = ("Time (UTC)", "Symbol", "Shares", "Price", "Cash", "Realised")
+    head = tag("tr", *(tag("th", name, class_="n" if name in names[2:] else None) for name in names))
+    rows = (
+        tag(
+            "tr",
+            tag("td", minute(entry.at)),
+            tag("td", entry.symbol),
+            tag("td", shares(entry.shares.copy_negate()), class_="n"),
+            tag("td", price(entry.price), class_="n"),
+            tag("td", dollars(entry.amount, signed=True), class_="n"),
+            tag("td", dollars(entry.realized_pnl, signed=True), class_="n"),
+        )
+        for entry in record.paid_out
+    )
+    table = tag("table", tag("thead", head), tag("tbody", *rows), class_="wide")
+    note = "positions that were open when the prices of their symbols had ended, closed without an order"
+    return section("Paid out", tag("div", table, class_="scroll tall", tabindex=0), note=note)
 
 
 def limits(record: RunRecord) -> Markup:

@@ -18,7 +18,7 @@ _ZERO = Decimal(0)
 _ROWS = 4
 """At most so many rows come from one execution: itself and three charges."""
 
-FILL, FEE = "FILL", "FEE"
+FILL, FEE, REORGANISATION = "FILL", "FEE", "REORG"
 TRADES, OTHERS = "trade_activity", "non_trade_activity"
 
 
@@ -123,21 +123,21 @@ class ActivityLog:
 
     def post(
         self, at: datetime, activity_type: str, amount: Decimal, symbol: str, description: str, shares: Decimal = _ZERO
-    ) -> None:
+    ) -> CashActivity:
         """Remember money or shares that moved beside a trade."""
-        self.postings.append(
-            CashActivity(
-                id=self._id(at, len(self.entries) * _ROWS),
-                at=at,
-                date=at.astimezone(NEW_YORK).date(),
-                symbol=symbol,
-                net_amount=amount,
-                description=description,
-                activity_type=activity_type,
-                quantity=shares,
-            )
+        posted = CashActivity(
+            id=self._id(at, len(self.entries) * _ROWS),
+            at=at,
+            date=at.astimezone(NEW_YORK).date(),
+            symbol=symbol,
+            net_amount=amount,
+            description=description,
+            activity_type=activity_type,
+            quantity=shares,
         )
+        self.postings.append(posted)
         self.entries.append(Remembered(_POSTING, len(self.postings) - 1, True))
+        return posted
 
     def rows(self, query: ActivityQuery) -> tuple[Activity, ...]:
         """The rows that are wanted, at most one page."""

@@ -245,6 +245,13 @@ class Books:
         """Dollars come in, or go out when negative, without a trade."""
         self.cash += units(amount) * UNIT
 
+    def pay_out(self, symbol: str, price: int) -> int:
+        """All shares leave for `price`, units of dollars a share; the units of shares that were held."""
+        held = self.quantity(symbol)
+        self.cash += held * price
+        self.move_shares(symbol, -held)
+        return held
+
     def move_shares(self, symbol: str, quantity: int) -> None:
         """Units of shares come in, or go out when negative, without a trade and without money."""
         holding = self._holdings.setdefault(symbol, Holding(0))

@@ -73,10 +73,12 @@ def require_asset(symbol: str, instrument: Instrument | None) -> None:
     """Refuse what cannot be traded here.
 
     Raises:
-        VenueRefusal: the symbol is unknown, or its trading is suspended.
+        VenueRefusal: the symbol is unknown, no longer listed, or its trading is suspended.
     """
     if instrument is None:
         raise unprocessable(f'asset "{symbol}" not found')
+    if not instrument.active:
+        raise unprocessable(f'asset "{symbol}" is not active')
     if not instrument.tradable:
         raise unprocessable(f'asset "{symbol}" is not tradable')
 

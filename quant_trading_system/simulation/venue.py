@@ -25,7 +25,8 @@ What a front (HTTP, WebSocket) asks for, all ids being the venue's own order ids
     positions(), position(symbol), account(), activities(), equity_history(), note_equity(moment)
     next_due_at()                 when to call `run_until` next, timers included
     snapshot(), restore(data)     everything that the venue knows, as bytes
-    faults = Faults(...), bust(execution_id), correct(...), halt(symbol), resume(symbol), liquidate(symbol), post(...)
+    faults = Faults(...), bust(execution_id), correct(...), halt(symbol), resume(symbol), liquidate(symbol), post(...),
+        pay_out(symbol, price)
 
 Every refusal is a `VenueRefusal` with code, HTTP status, message and `extra` fields of the answer. An order is
 shown as a `VenueOrder` (`broker_status`, `position_intent`, `legs`, all time stamps), a report as a
@@ -35,7 +36,7 @@ shown as a `VenueOrder` (`broker_status`, `position_intent`, `legs`, all time st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -45,10 +46,10 @@ from quant_trading_system.market.quotes import Quote
 from quant_trading_system.market.sessions import Calendar
 from quant_trading_system.simulation.account import Account, Market, PreviousClose
 from quant_trading_system.simulation.account_rules import AccountRules
-from quant_trading_system.simulation.activities import ActivityLog
+from quant_trading_system.simulation.activities import REORGANISATION, ActivityLog, CashActivity
 from quant_trading_system.simulation.admission import not_found
 from quant_trading_system.simulation.booking import Booking
-from quant_trading_system.simulation.books import units
+from quant_trading_system.simulation.books import decimal_of, dollars, units
 from quant_trading_system.simulation.exchange import Exchange
 from quant_trading_system.simulation.faults import Dice, Faults
 from quant_trading_system.simulation.fees import FeeSchedule
@@ -72,6 +73,9 @@ from quant_trading_system.simulation.resting import Paths
 from quant_trading_system.simulation.venue_orders import VenueFill, VenueOrder
 from quant_trading_system.simulation.wire import Subscriber, Wire
 
+LISTED_NO_MORE = "is listed no more"
+_BEFORE = timedelta(hours=1)
+"""How long before the customer sees it a broker has ended the orders of a company that is listed no more."""
 _ZERO = Decimal(0)
 _NANO = Decimal("1E-9")
 _HUNDRED = Decimal(100)
@@ -313,6 +317,27 @@ class Venue(OrderDesk):
         if shares:
             self._account.books.move_shares(symbol, units(shares))
         self._activities.post(now, activity_type, amount, symbol, description, shares)
+
+    def pay_out(self, symbol: str, price: Decimal) -> CashActivity | None:
+        """The symbol is listed no more: its open orders end, and what is held of it becomes cash, long or short.
+
+        That was done some time ago, as a broker does it before the opening: the reports are there when this returns.
+
+        Args:
+            price: dollars a share, at least 0 and with at most nine decimals.
+
+        Returns:
+            The entry of the statement; None when nothing was held.
+        """
+        now = self._now()
+        self._exchange.run_until(now)
+        self._exchange.cancel_at_once(now - _BEFORE, f"{symbol} {LISTED_NO_MORE}", symbol)
+        self._exchange.run_until(now)
+        held = self._account.books.pay_out(symbol, units(price))
+        if not held:
+            return None
+        amount, shares = dollars(held * units(price)), decimal_of(-held)
+        return self._activities.post(now, REORGANISATION, amount, symbol, f"{symbol} {LISTED_NO_MORE}", shares)
 
     def _execution(self, execution_id: str) -> tuple[LiveOrder, VenueFill]:
         live = self._orders.get(execution_id.partition(":")[0])

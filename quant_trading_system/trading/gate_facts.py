@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from quant_trading_system.core.book_events import ActivityBooked
 from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.instruments import Universe
 from quant_trading_system.journal.store import JournalSource
@@ -19,14 +20,15 @@ LONGEST_WINDOW = timedelta(days=11)
 """Five sessions never span more days than this."""
 
 Fill = FillEvent | FillCorrected
+Booked = Fill | ActivityBooked
 
 
-def noted(fills: FillHistory, append: Callable[[Fill, int | None], int]) -> Callable[[Fill, int | None], int]:
-    """Puts a fill on record, and lets `fills` take it in, whatever comes of the record."""
+def noted(fills: FillHistory, append: Callable[[Booked, int | None], int]) -> Callable[[Booked, int | None], int]:
+    """Puts what was booked on record, and lets `fills` take in the fills among it, whatever comes of the record."""
 
-    def record(fill: Fill, cause: int | None) -> int:
-        fills.take(fill)
-        return append(fill, cause)
+    def record(booked: Booked, cause: int | None) -> int:
+        fills.take(booked)
+        return append(booked, cause)
 
     return record
 

@@ -134,6 +134,7 @@ class OrderPath:
         """
         self.give_up([symbol for symbol, p in self._pursuits.items() if not p.signal.is_alive(moment)])
         await self._have_strangers_refused()
+        wanted = self._listed(wanted)
         ready = [pursuit for pursuit in self._pursuits.values() if not self._is_put_off(pursuit)]
         around = Around()
         if any(pursuit.sizing is None for pursuit in ready):
@@ -148,6 +149,11 @@ class OrderPath:
         for pursuit, change in changes:
             if change is not None and change > 0:
                 await self._send(pursuit, change, moment)
+
+    def _listed(self, wanted: Sequence[Signal]) -> Sequence[Signal]:
+        """Those that can be held: what is listed no more takes no part of the account from the others."""
+        inactive = self._universe.inactive
+        return [signal for signal in wanted if signal.symbol not in inactive] if inactive else wanted
 
     def _is_put_off(self, pursuit: Pursuit) -> bool:
         """A wish that was refused for a passing reason waits without asking, so that refusals do not pile up."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from quant_trading_system.app.backtesting import BacktestResult, backtest
 from quant_trading_system.app.bootstrap import Costs, Setup
 from quant_trading_system.core.events import HaltLevel
+from quant_trading_system.core.numbers import ONE
 from quant_trading_system.core.orders import (
     Order,
     OrderClass,
@@ -22,6 +23,7 @@ from quant_trading_system.core.orders import (
     TakeProfit,
     TimeInForce,
 )
+from quant_trading_system.journal.replay import replay
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.stretches import Stretches
 from quant_trading_system.simulation.models import FillModel, LatencyModel
@@ -44,6 +46,9 @@ LIMITS = st.fixed_dictionaries(
         "halt_level": st.sampled_from([HaltLevel.REDUCING, HaltLevel.FLATTENING, HaltLevel.HALTED]),
     }
 )
+
+ENDS = st.lists(st.integers(1, 449), max_size=1)
+"""How many bars the first symbol has; most often its prices end a session before the other's."""
 
 
 class Whims(Strategy):
@@ -203,10 +208,11 @@ def run(
     whole: bool,
     kind: type[Strategy] = Whims,
     costs: Costs | None = None,
+    ended: Decimal | None = ONE,
 ):
     """A run, and what its strategies saw; `whole`: every step by itself."""
     strategies = [kind(seed, often), kind(seed + 1, often / 3)]
-    setup = Setup(cash=D(100_000), limits=limits_with(**UNHURRIED | limits), seed=seed)
+    setup = Setup(cash=D(100_000), limits=limits_with(**UNHURRIED | limits), seed=seed, ended=ended)
     if costs is not None:
         setup = dataclasses.replace(setup, costs=costs)
     result = backtest(strategies, prices, setup, watch=(lambda _: None) if whole else None)
@@ -224,9 +230,10 @@ def told(result: BacktestResult) -> list[bytes]:
     often=st.sampled_from([0.01, 0.05, 0.3]),
     missing=st.sampled_from([0.0, 0.02]),
     volatility=st.sampled_from([0.0002, 0.003]),
+    ends=ENDS,
 )
-def test_the_journal_is_the_same_as_step_by_step(limits, seed, often, missing, volatility):
-    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=volatility)
+def test_the_journal_is_the_same_as_step_by_step(limits, seed, often, missing, volatility, ends):
+    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=volatility, ends=ends)
     leaping, saw = run(prices, seed, often, limits, whole=False)
     stepping, had_to_see = run(prices, seed, often, limits, whole=True)
     assert told(leaping) == told(stepping)
@@ -252,9 +259,10 @@ def test_closes_alone_and_bars_of_an_hour_do_as_well(limits, seed):
     volatility=st.sampled_from([0.0003, 0.001, 0.003]),
     fills=st.sampled_from([FillModel(), FillModel(through=True), FillModel(participation=D("0.0001"))]),
     latency_ms=st.sampled_from([0, 700]),
+    ends=ENDS,
 )
-def test_orders_at_rest_are_passed_over_without_a_difference(seed, often, missing, volatility, fills, latency_ms):
-    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=volatility)
+def test_orders_at_rest_are_passed_over_without_a_difference(seed, often, missing, volatility, fills, latency_ms, ends):
+    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=volatility, ends=ends)
     latency = LatencyModel(order=timedelta(milliseconds=latency_ms), report=timedelta(milliseconds=latency_ms))
     costs = Costs(fills=fills, latency=latency)
     leaping, stepping = (
@@ -285,6 +293,26 @@ def test_orders_that_are_taken_back_and_changed_are_the_same_as_step_by_step(
     assert saw == had_to_see
     assert leaping.record.equity == stepping.record.equity
     assert leaping.stopped == ()
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    often=st.sampled_from([0.02, 0.1]),
+    missing=st.sampled_from([0.0, 0.02]),
+    kind=st.sampled_from([Whims, Resting, Changing]),
+    ends=st.lists(st.integers(1, 899), min_size=1, max_size=3),
+    ended=st.sampled_from([D(1), D("0.3"), None]),
+)
+def test_prices_that_end_are_passed_over_without_a_difference(seed, often, missing, kind, ends, ended):
+    prices = minute_bars(900, ("AAA", "BBB", "CCC", "DDD"), seed=seed, missing=missing, ends=ends)
+    leaping, stepping = (
+        run(prices, seed, often, {}, whole=whole, kind=kind, ended=ended)[0] for whole in (False, True)
+    )
+    assert told(leaping) == told(stepping)
+    assert leaping.record.equity == stepping.record.equity
+    assert leaping.record.paid_out == stepping.record.paid_out
+    assert replay(leaping.account.journal).agrees
 
 
 def leaps(monkeypatch) -> list[int]:

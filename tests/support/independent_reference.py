@@ -174,6 +174,7 @@ class Reference:
         """
         self.rejected, self.terms, self.fits = rejected, terms, fits
         self.sizer, self._past, self._first = sizer or Sizer(), past, first
+        self._ends, self._ended = _ends_of(past), set[str]()
         self._standing: dict[str, Wish] = {}
         self.watch = Watch(losses, cash)
         self.venue = ReferenceVenue(costs)
@@ -196,6 +197,7 @@ class Reference:
             self.gate.look(step)
             if step.opens:
                 self.watch.begin_day(step.day)
+                self._pay_out(step.day)
             self.venue.step(step)
             self.books.begun.clear()
             self._hear(step.at)
@@ -218,6 +220,16 @@ class Reference:
         self._let_pass(END_OF_TIME - 1)
         self.out.cash = self.books.cash
         return self.out
+
+    def _pay_out(self, day: date) -> None:
+        """What had its last bar on an earlier day becomes cash, and its orders are gone; oldest first."""
+        for symbol in [one for one, last in self._ends.items() if last < day]:
+            del self._ends[symbol]
+            self._ended.add(symbol)
+            for order in self.books.open_in(symbol):
+                order.status, order.is_open = "canceled", False
+            self.venue.delist(symbol)
+            self.books.pay_out(symbol)
 
     def _note(self) -> None:
         self.gate.past.known += 1
@@ -360,7 +372,7 @@ class Reference:
             lot=self.terms.lot(wish.symbol),
             most=self.gate.limits.position,
             drawdown=max(self.watch.peak - equity, ZERO) / self.watch.peak,
-            wanted=sum(one.direction != 0 for one in self._standing.values()),
+            wanted=max(sum(one.direction != 0 for one in self._standing.values() if one.symbol not in self._ended), 1),
             past=self._past[: self.gate.past.known],
         )
         return self.sizer.shares(wish, account)
@@ -431,3 +443,9 @@ class Reference:
         self.out.orders += members
         self._leave(order, self.venue.arrive)
         return order
+
+
+def _ends_of(bars: Sequence[Bar]) -> dict[str, date]:
+    """The day of the last bar of those symbols that have none at the end; those of the first to end come first."""
+    last = {symbol: (number, symbol) for number, bar in enumerate(bars) for symbol in bar.prices}
+    return {symbol: bars[number].day for number, symbol in sorted(last.values()) if number + 1 < len(bars)}

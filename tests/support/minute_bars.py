@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -15,13 +16,20 @@ _MINUTE = timedelta(minutes=1)
 
 
 def minute_bars(
-    bars: int, symbols: tuple[str, ...] = ("AAA",), *, seed: int = 1, missing: float = 0.0, volatility: float = 0.0005
+    bars: int,
+    symbols: tuple[str, ...] = ("AAA",),
+    *,
+    seed: int = 1,
+    missing: float = 0.0,
+    volatility: float = 0.0005,
+    ends: Sequence[int] = (),
 ) -> PriceHistory:
     """`bars` minutes of the regular sessions from 2015 on; closes wander, and a bar begins where the last ended.
 
     Args:
         missing: share of bars that are left out, never the first.
         volatility: of a minute's return.
+        ends: how many bars the first symbols have before their prices end.
     """
     random = np.random.default_rng(seed)
     calendar = TradingCalendar.nyse(_FIRST, _LAST)
@@ -42,6 +50,8 @@ def minute_bars(
     high, low = np.maximum(opened_at, close) + 10_000, np.minimum(opened_at, close) - 10_000
     present = random.random(shape) >= missing
     present[0] = True
+    for column, end in enumerate(ends):
+        present[end:, column] = False
     axis = intraday_axis(stamps, _MINUTE, "start", calendar)
     volume = np.full(shape, 50_000, dtype=np.int64)
     return PriceHistory(symbols, axis, close, present, opened_at, high, low, volume)

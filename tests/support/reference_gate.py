@@ -78,8 +78,19 @@ class Books:
         if self.held(fill.symbol):
             self._trips[fill.symbol] = gained
         else:
-            self._losing = self._losing + 1 if gained < 0 else 0
-            self.lost_in_a_row = max(self.lost_in_a_row, self._losing)
+            self._end_trip(gained)
+
+    def pay_out(self, symbol: str) -> None:
+        """What is held becomes cash at its last price."""
+        held = self.shares.pop(symbol, ZERO)
+        if held:
+            worth = held * self.venue.last[symbol]
+            self.cash += worth
+            self._end_trip(self._trips.pop(symbol) + worth)
+
+    def _end_trip(self, gained: Fraction) -> None:
+        self._losing = self._losing + 1 if gained < 0 else 0
+        self.lost_in_a_row = max(self.lost_in_a_row, self._losing)
 
     def promised(self, symbol: str, side: int) -> Fraction:
         """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""

@@ -197,6 +197,10 @@ class ReferenceVenue:
                 self._meet(order)
         self._unopened -= set(step.last)
 
+    def delist(self, symbol: str) -> None:
+        """Nobody trades it any more."""
+        self._resting = [one for one in self._resting if one.want.symbol != symbol]
+
     def close(self) -> None:
         """The closing auction is held; then the session ends, and with it the orders for the day."""
         self._auction()

@@ -39,6 +39,7 @@ UNIVERSE = Universe(
         Instrument(symbol="PEP", fractionable=True, shortable=True),
         Instrument(symbol="IVORY"),
         Instrument(symbol="HALTED", tradable=False),
+        Instrument(symbol="GONE", active=False),
     ]
 )
 

@@ -258,6 +258,7 @@ def test_a_damaged_line_is_not_passed_over(plan, prices, tmp_path):
         ({"folds": 1}, "not the same walk-forward;"),
         ({"source": StrategySource("cross.py:Cross", CROSS + b"\n")}, "not the same strategy text;"),
         ({"setup": Setup(universe=sp500_20(), cash=Decimal(5))}, "not the same account;"),
+        ({"setup": Setup(universe=sp500_20(), ended=None)}, "not the same account;"),
         ({"window": Window(date(2020, 2, 4), date(2020, 4, 30))}, "not the same days;"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 
@@ -84,6 +85,10 @@ def test_a_state_directory_that_cannot_be_used(qts, tmp_path, monkeypatch, comma
         (("--from", "2024-01-05", "--to", "2024-01-06"), "no bar follows until 2024-01-06"),
         (("--spread-bps", "-1"), "--spread-bps: -1 must be zero or above"),
         (("--cash", "0"), "--cash: 0 must be above zero"),
+        (("--ended", "30"), "--ended 30: choose pay-out, hold or per cent of the last close, such as 30%"),
+        (("--ended", "-1%"), "--ended -1%: choose pay-out"),
+        (("--ended", "x%"), "--ended x%: choose pay-out"),
+        (("--ended", "5%5"), "--ended 5%5: choose pay-out"),
         (("--timezone", "Mars/X"), "no time zone 'Mars/X'"),
         (("--universe", "absent.csv"), "absent.csv: no such file"),
     ],
@@ -107,6 +112,19 @@ def test_prices_as_they_are_downloaded(qts, tmp_path):
     code, told, _ = qts(*run, "--decimals", "2", "--out", "run")
     assert code == 0
     assert "2024-01-02 to 2024-01-04" in told
+
+
+def test_holdings_whose_prices_end_are_told(qts, tmp_path):
+    """Eighty per cent of 61 dollars are 48.8, for what is held of a company that has no fourth day."""
+    (tmp_path / "prices.csv").write_text(
+        "date,ko,pep\n2024-01-02,60,181\n2024-01-03,60,182\n2024-01-04,61,183\n2024-01-05,,183\n"
+    )
+    run = ("backtest", "buy-and-hold", "--prices", "prices.csv", "--ended")
+    assert "paid out when prices had ended: " in qts(*run, "pay-out", "--out", "whole")[1]
+    assert "KO at $48.8\n" in qts(*run, "80%", "--out", "part")[1]
+    assert "paid out" not in qts(*run, "hold", "--out", "held")[1]
+    (entry,) = json.loads(qts(*run, "pay-out", "--json")[1])["paid_out"]
+    assert (entry["symbol"], entry["price"], entry["activity"]) == ("KO", "61.00", "pay_out")
 
 
 def test_a_demo_does_not_go_into_a_file(qts, tmp_path):

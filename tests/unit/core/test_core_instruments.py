@@ -1,7 +1,9 @@
 """The approved universe: whatever is not in it cannot be traded."""
 
+import pickle
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from quant_trading_system.core.exceptions import ConfigurationError
@@ -31,6 +33,14 @@ def test_an_instrument_that_is_not_approved_is_not_there():
     assert "ko" not in universe  # symbols are spelled as the broker does
     with pytest.raises(KeyError):
         universe["XOM"]
+
+
+def test_a_universe_knows_what_is_listed_no_more():
+    universe = Universe([KO, msgspec.structs.replace(XOM, active=False)])
+    assert universe.inactive == {"XOM"}
+    universe.refresh([XOM, msgspec.structs.replace(KO, active=False)])
+    assert universe.inactive == {"KO"}
+    assert pickle.loads(pickle.dumps(universe)).inactive == {"KO"}
 
 
 def test_a_symbol_that_is_listed_twice_refuses_the_whole_universe():

@@ -38,6 +38,7 @@ PLAIN = [
     (BUY, {"notional": Decimal("0.99")}, 42210000, 422, "notional amount must be >= 1.00"),
     (BUY, {"symbol": "NOPE"}, 42210000, 422, 'asset "NOPE" not found'),
     (BUY, {"symbol": "HALTED"}, 42210000, 422, 'asset "HALTED" is not tradable'),
+    (BUY, {"symbol": "GONE"}, 42210000, 422, 'asset "GONE" is not active'),
     (BUY, {"symbol": "IVORY", "notional": Decimal(50)}, 40310000, 403, 'asset "IVORY" is not fractionable'),
     (BUY, {"symbol": "PEP"}, 42210000, 422, 'asset "PEP" has no quote'),
     (SELL, {"notional": Decimal(50)}, 42210000, 422, "fractional orders cannot be sold short"),

@@ -91,7 +91,7 @@ class MarketView:
         Raises:
             StrategyError: the symbol is neither among `symbols` nor held.
         """
-        held = self._portfolio.peek(symbol).position.quantity
+        held = self._portfolio.position(symbol).quantity
         if not held:
             self._require_symbol(symbol)
         return held
@@ -102,7 +102,7 @@ class MarketView:
         Raises:
             StrategyError: as `position`.
         """
-        return tidy(self._portfolio.peek(symbol).position.average_price) if self.position(symbol) else None
+        return tidy(self._portfolio.position(symbol).average_price) if self.position(symbol) else None
 
     def close(self, symbol: str) -> Decimal | None:
         """The latest close known by now in dollars, exact; None before the first bar of `symbol`.

@@ -230,6 +230,14 @@ def test_a_broker_that_does_not_answer_holds_up_the_closing_and_nothing_else():
     assert advance(account).is_done is procedure.is_done is True
 
 
+def test_a_broker_that_does_not_answer_leaves_it_open_whether_all_is_flat():
+    account = Account()
+    account.broker.is_mute = True
+    flatten(account)
+    assert not advance(account).is_done
+    assert told(account) == [("waiting", "the broker does not show its positions")]
+
+
 # -- scopes -----------------------------------------------------------------------------------------------------------
 
 

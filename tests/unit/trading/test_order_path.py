@@ -117,7 +117,7 @@ def test_an_order_of_somebody_else_in_the_symbol_is_waited_for_too():
     account.working(buy(10, limit="90.00"))
     want(account, "KO", "0.05")
     walk(account)
-    assert sent(account) == ["buy 10 KO"]
+    assert (sent(account), account.broker.cancels) == (["buy 10 KO"], [])
 
 
 def test_a_parent_of_somebody_else_in_the_symbol_is_waited_for_and_holds_up_no_other():
@@ -608,7 +608,7 @@ def test_a_wish_for_a_symbol_outside_the_universe_is_refused_on_record_and_the_s
     walk(account)
     (record,) = account.orders.orders()
     assert record.rejection is not None
-    assert (record.order.symbol, sent(account)) == ("GME", [])
+    assert (record.order.side, record.order.symbol, sent(account)) == (OrderSide.BUY, "GME", [])
     assert told == [(record.rejection.rule, None)]
     assert path(account).is_idle
 

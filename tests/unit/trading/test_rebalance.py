@@ -81,13 +81,22 @@ def test_where_nothing_is_bought_missing_cash_cuts_nothing(held, cash, rules):
 
 
 def test_the_proceeds_of_the_sells_pay_for_the_buys_after_their_fees():
-    """400 shares at the bid of 99.99 bring 39 996 dollars less 4.00; a share costs the ask of 100.01 and its fee."""
+    """400 shares at 99.99 bring 39 796.02 dollars after half a per cent; a share costs 100.51 with its own."""
     book = [line("A", held="900"), line("B")]
-    found = plan({"A": "0.5", "B": "0.5"}, *book, cash="0", fee_bps=D(1))
-    assert trades(found) == {"A": (D(-400), "to target"), "B": (D(399), "cut to the cash that there is")}
+    found = plan({"A": "0.5", "B": "0.5"}, *book, cash="0", fee_bps=D(50))
+    assert trades(found) == {"A": (D(-400), "to target"), "B": (D(395), "cut to the cash that there is")}
+    sold, bought = 400 * D("99.99"), 395 * D("100.01")
+    assert found.cash_after == sold - bought - (sold + bought) * D("0.005")
     short = plan({"A": "0.5", "B": "0.4"}, *book, cash="10.00")
     assert trades(short)["B"][0] == 400  # 40 006 dollars for 40 004 would need eight dollars less
     assert trades(plan({"A": "0.5", "B": "0.4"}, *book, cash="7.99"))["B"][0] == 399
+
+
+def test_what_is_sold_short_is_no_cash_to_keep():
+    """Longs of 90 % come down to the 72 % that are not kept; the short of 20 % stays as it is."""
+    found = plan({"A": "0.9", "B": "-0.2"}, line("A", spread="0"), line("B", spread="0"), cash_kept=D("0.28"))
+    assert trades(found) == {"A": (D(720), "to target"), "B": (D(-200), "to target")}
+    assert found.notes == ("long weights were scaled by 0.8000, for 28% of equity stays in cash",)
 
 
 def test_on_credit_nothing_is_bought():
@@ -119,8 +128,15 @@ def test_lots_that_keep_the_sum():
         b.symbol: b for b in (line("A", "70", spread="0"), line("B", "70", spread="0"), line("C", "70", spread="0"))
     }
     assert whole_lots(exact, lines) == {"A": D(43), "B": D(42), "C": D(57)}  # 42.86, 42.86, 57.14
-    dear, cheap = line("A", "50", spread="0"), line("B", "30", spread="0")
-    assert whole_lots({"A": D(85), "B": D(57)}, {"A": dear, "B": cheap}) == {"A": D(1), "B": D(2)}  # 1.7 and 1.9
+    two = {"A": line("A", "50", spread="0"), "B": line("B", "30", spread="0")}
+    for side in (1, -1):  # 1.7 and 1.9 lots; then halves that make one lot together
+        assert whole_lots({"A": D(side * 85), "B": D(side * 57)}, two) == {"A": D(side), "B": D(side * 2)}
+        assert whole_lots({"A": D(side * 75), "B": D(side * 35)}, two)["A"] == side
+    halves = {"A": line("A", spread="0"), "B": line("B", spread="0")}
+    assert whole_lots({"A": D(150), "B": D(150)}, halves) == {"A": D(2), "B": D(1)}
+    parts = {"A": "0.03", "B": "0.03", "C": "0.04"}
+    found = [plan(parts, *lines.values(), equity="100000", keep_sum=keeps).trades for keeps in (False, True)]
+    assert [[trade.after for trade in one] for one in found] == [[42, 42, 57], [43, 42, 57]]
 
 
 VALUES = st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(1, 10**5), st.sampled_from([1, 10])), max_size=8)

@@ -116,6 +116,7 @@ def test_a_faster_schedule_leaves_the_past_and_shortens_the_rest():
         ((Slice(NOON, D(1)), Slice(NOON, D(1))), NOON + MINUTE),
         ((Slice(NOON, D(1)),), NOON),
         ((Slice(NOON, D(-1)),), NOON + MINUTE),
+        ((Slice(NOON, D(110)), Slice(NOON + MINUTE, D(-10))), NOON + 2 * MINUTE),
         ((Slice(NOON.replace(tzinfo=None), D(1)),), NOON + MINUTE),
     ],
 )

@@ -162,6 +162,14 @@ def test_refusals_in_a_row_pause_the_parent_and_a_person_resumes_it():
     assert len(found.sent) == 3
 
 
+def test_refusals_do_not_bring_back_a_parent_that_is_stopping():
+    found = desk(limits=ParentLimits(max_rejections=1))
+    found.step()
+    found.state = cancel(found.state, "enough")
+    found.step(found.end("run-7-1", S.REJECTED))
+    assert (found.state.status, found.state.reason) == (ParentStatus.CANCELLED, "enough")
+
+
 def test_a_fill_forgives_refusals():
     found = desk(limits=ParentLimits(max_rejections=2, retry_after=SECOND))
     found.step()
@@ -328,6 +336,7 @@ def test_a_cancel_that_is_not_answered_is_asked_for_again():
     found.state = pause(found.state, "lunch")
     asked = [bool(found.after(10 * SECOND).actions) for _ in range(7)]
     assert asked == [True, False, False, True, False, False, True]
+    assert found.wake_at == found.now + 30 * SECOND
     refused = msgspec.structs.replace(found.report("run-7-1"), cancel_refused=True)
     assert found.step(refused).actions  # a refusal is an answer: ask at once
 
@@ -597,6 +606,25 @@ def test_pov_trades_its_share_of_what_others_trade_and_starts_anew_after_a_gap()
     found.volume += 100
     found.after(10 * SECOND)
     assert quantities(found) == [40, 20, 10]
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(30, [40]), (31, [])])
+def test_pov_may_miss_three_looks(seconds, sent):
+    found = unscheduled(Algorithm.POV, rate=D("0.1"), placement=Placement.AGGRESSIVE)
+    found.step()
+    found.volume += 400
+    found.after(seconds * SECOND)
+    assert quantities(found) == sent
+
+
+def test_a_child_of_a_passive_pov_stays_where_it_is_also_over_a_gap():
+    found = unscheduled(Algorithm.POV, rate=D("0.1"), placement=Placement.PASSIVE)
+    found.step()
+    found.volume += 400
+    found.after(10 * SECOND)
+    for span in (6 * SECOND, 30 * SECOND, 10 * MINUTE):
+        assert found.after(span).actions == ()
+    assert quantities(found) == [40]
 
 
 def test_a_passive_pov_escalates():

@@ -21,6 +21,7 @@ from quant_trading_system.execution.notices import NoticeKind
 from quant_trading_system.journal.replay import replay
 from quant_trading_system.journal.store import MemoryJournal
 from quant_trading_system.trading import algo_desk
+from quant_trading_system.trading.algo_market import AlgoMarket
 from quant_trading_system.trading.planning import ExecutionPolicy
 from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account, limits_with
@@ -71,6 +72,32 @@ class Trader:
 
 
 # -- beginning
+
+WITHOUT_A_USUAL_VOLUME = """
+wanted      slice  horizon  algorithm  minutes  slices
+twap        5      -        twap       240      48        # noon to the close of 16:00 in New York
+twap        2      -        twap       239      120       # short slices leave the last minute out
+twap        5      30       twap       30       6
+twap        7      30       twap       30       5         # the last one is shorter than planned
+vwap        60     -        vwap       240      4
+shortfall   60     -        twap       240      4         # it needs to know the volume
+pov         60     -        twap       240      4         # nobody counts what others trade
+"""
+
+
+@pytest.mark.parametrize("line", WITHOUT_A_USUAL_VOLUME.strip().splitlines()[1:], ids=lambda line: line.split("#")[0])
+def test_where_the_usual_volume_is_not_known_an_order_is_worked_by_the_clock(line):
+    wanted, minutes, horizon, algorithm, length, slices = line.split("#")[0].split()
+    policy = ExecutionPolicy(
+        slice_length=int(minutes) * MINUTE, horizon=None if horizon == "-" else int(horizon) * MINUTE
+    )
+    planned = Account().system.desk.plan(buy(600, strategy="s"), wanted, policy)
+    assert planned is not None
+    schedule = planned.order.schedule
+    assert schedule is not None
+    assert (planned.order.algorithm, len(schedule.slices)) == (algorithm, int(slices))
+    assert (schedule.start, schedule.end) == (NOON, NOON + int(length) * MINUTE)
+    assert (schedule.quantity, planned.order.strategy) == (600, "s")
 
 
 def test_a_parent_is_on_record_with_its_cost_and_its_room_before_the_first_slice_leaves():
@@ -402,6 +429,21 @@ def test_after_a_crash_it_goes_on_from_what_is_filled_working_and_unknown():
     assert after.desk.state_of(parent_id).filled == 4
     life.journal.append(after.engine.state())
     assert replay(life.journal).agrees
+
+
+def test_after_a_crash_the_market_s_volume_is_counted_on_from_what_had_filled(monkeypatch):
+    counted = []
+
+    def baseline(self, symbol, before=0, filled=0):
+        counted.append((symbol, before, filled))
+
+    life, parent_id = started(AfterCrash.RESUME)
+    step(life)
+    life.broker.fill(f"{parent_id}-1", 4, "99.99")
+    step(life)
+    monkeypatch.setattr(AlgoMarket, "baseline", baseline)
+    life.again()
+    assert counted == [("KO", 0, 4)]
 
 
 def test_after_a_crash_it_is_cancelled_unless_the_policy_says_otherwise():

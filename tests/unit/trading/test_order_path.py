@@ -18,7 +18,7 @@ from quant_trading_system.execution.algo.parent import ParentStatus
 from quant_trading_system.market.quotes import Quote
 from quant_trading_system.risk.position_sizer import Sizing, SizingRequest
 from quant_trading_system.trading.order_path import OrderPath
-from quant_trading_system.trading.planning import ExecutionPolicy, plan_as_given, plan_order
+from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, plan_as_given, plan_order
 from quant_trading_system.trading.pursuit import MOST_REFUSALS
 from tests.support.algo_desk import twap_parent
 from tests.support.desk import Account, limits_with
@@ -390,6 +390,7 @@ def test_an_order_as_given_expects_its_limit_or_half_the_spread(order, price, sl
     account.offer("99.98", "100.02")
     plan = plan_as_given(order, quote_of(account))
     assert (plan.expected_price, str(plan.expected_slippage_bps)) == (D(price), slippage)
+    assert plan.urgency == (D("0.5") if order.limit_price else 1)
 
 
 def test_of_a_quote_that_cannot_be_right_nothing_is_expected():
@@ -633,6 +634,14 @@ def test_a_position_within_its_drift_band_is_left_alone():
     want(account, "KO", "0.1")
     walk(account)
     assert sent(account) == ["buy 10 KO"], "at the edge of the band it is traded"
+
+
+def test_a_short_position_within_its_drift_band_is_left_alone_too():
+    policy = ExecutionPolicy(drift_band=D("0.2"), min_trade_pct=D("0.01"))
+    for change, left in ((-9, True), (9, True), (-10, False), (10, False)):
+        assert is_left_alone(D(change), D(-50), D(100), D(10_000), policy) is left
+    assert is_left_alone(D(9), D(1), D(100), D(100_000), policy), "worth less than 1 % of equity"
+    assert not is_left_alone(D(10), D(1), D(100), D(100_000), policy)
 
 
 # -- a gate that is shut for a while -------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ class Reconciliation:
             since=last or now,
             tell=tell,
             times=times,
-            flags=None if assets is None else _flags(assets, system, tell),
+            flags=None if assets is None else _flags(assets, system, tell, notify),
         )
 
     async def start(self, person: str) -> None:
@@ -161,8 +161,17 @@ class Reconciliation:
         return self._system.portfolio.position(symbol).mark
 
 
-def _flags(source: AssetSource, system: TradingSystem, tell: Callable[[str], None]) -> AssetFlags:
-    return AssetFlags(source, system.universe, system.ports.market_clock, system.ports.calendar, tell)
+def _flags(source: AssetSource, system: TradingSystem, tell: Callable[[str], None], notify: Notify) -> AssetFlags:
+    ports, portfolio = system.ports, system.portfolio
+    return AssetFlags(
+        source,
+        system.universe,
+        ports.market_clock,
+        ports.calendar,
+        tell,
+        held=lambda symbol: portfolio.peek(symbol).position.quantity,
+        notify=notify,
+    )
 
 
 def _alarm(notify: Notify) -> Callable[[Break, bool], None]:

@@ -5,7 +5,7 @@ The universe says what a person permits, the broker what is possible; of both th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -15,8 +15,9 @@ import msgspec
 from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.exceptions import BrokerRejected, InvalidNumber, NotSent, OutcomeUnknown
 from quant_trading_system.core.instruments import Instrument, Universe
-from quant_trading_system.core.numbers import positive
+from quant_trading_system.core.numbers import plain, positive
 from quant_trading_system.execution.alpaca_models import Asset
+from quant_trading_system.execution.notices import Notice, NoticeKind, Notify
 from quant_trading_system.market.sessions import Calendar
 
 ALL_AT_ONCE_FROM = 60
@@ -40,13 +41,22 @@ class AssetFlags:
     """Keeps the flags of a universe as the broker has them."""
 
     def __init__(
-        self, source: AssetSource, universe: Universe, clock: Clock, calendar: Calendar, tell: Callable[[str], None]
+        self,
+        source: AssetSource,
+        universe: Universe,
+        clock: Clock,
+        calendar: Calendar,
+        tell: Callable[[str], None],
+        *,
+        held: Callable[[str], Decimal],
+        notify: Notify,
     ) -> None:
         """Nothing changes before `read`.
 
         Args:
             universe: is changed in place, for everybody who asks it.
             tell: takes one line about what changed, for people.
+            held: signed shares of a symbol. `notify`: is told when the broker lists a symbol no more that is held.
         """
         self._source = source
         self._universe = universe
@@ -54,6 +64,8 @@ class AssetFlags:
         self._clock = clock
         self._calendar = calendar
         self._tell = tell
+        self._held = held
+        self._notify = notify
         self._read_on: date | None = None
 
     async def read(self) -> None:
@@ -68,16 +80,30 @@ class AssetFlags:
             return
         self._read_on = today
         fresh = [combined(permitted, found.get(symbol)) for symbol, permitted in self._permitted.items()]
+        ended = []
         for instrument in fresh:
-            if words := changed(self._universe[instrument.symbol], instrument):
+            before = self._universe[instrument.symbol]
+            if words := changed(before, instrument):
                 self._tell(f"{instrument.symbol}, by the broker's word: {words}")
+            if before.active and not instrument.active and (held := self._held(instrument.symbol)):
+                ended.append(f"{plain(held)} {instrument.symbol}")
         self._universe.refresh(fresh)
+        if ended:
+            self._notify(Notice(kind=NoticeKind.HOLDING_NOT_LISTED, source="reconciliation", message=_left(ended)))
 
     async def _assets(self) -> dict[str, Asset]:
         if len(self._permitted) >= ALL_AT_ONCE_FROM:
             return {asset.symbol: asset for asset in await self._source.assets()}
         found = [await self._source.asset(symbol) for symbol in self._permitted]
         return {asset.symbol: asset for asset in found if asset is not None}
+
+
+def _left(ended: Sequence[str]) -> str:
+    """What a person has to know about holdings that the broker lists no more."""
+    return (
+        f"the broker lists no more what is held: {', '.join(ended)}; sell what still trades. What it pays out or takes "
+        "away differs from the books then: look at its statement, and take it over with `qts reconcile --adopt NAME`"
+    )
 
 
 def combined(permitted: Instrument, asset: Asset | None) -> Instrument:

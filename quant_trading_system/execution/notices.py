@@ -38,6 +38,7 @@ class NoticeKind(StrEnum):
     LOCK_LOST = "lock_lost"  # somebody else may be sending for the account
     CLOCK = "clock"  # our clock or calendar is not the broker's
     WATCHDOG = "watchdog"  # nobody stops the account should the engine hang
+    HOLDING_NOT_LISTED = "holding_not_listed"  # the broker lists a symbol no more that is held
     BREAK_OPENED = "break_opened"  # our books and the broker's differ
     BREAK_CLOSED = "break_closed"  # and agree again
     PARENT_STOPPED = "parent_stopped"  # an algorithm paused or failed by itself; a person decides how to go on

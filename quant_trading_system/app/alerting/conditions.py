@@ -54,6 +54,7 @@ _WORTH_A_WARNING = frozenset(
         NoticeKind.WATCHDOG,
         NoticeKind.PARENT_STOPPED,
         NoticeKind.NO_HISTORY,
+        NoticeKind.HOLDING_NOT_LISTED,
     }
 )
 

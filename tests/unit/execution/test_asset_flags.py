@@ -16,6 +16,7 @@ from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.execution import asset_flags
 from quant_trading_system.execution.alpaca_models import Asset
 from quant_trading_system.execution.asset_flags import AssetFlags, combined
+from quant_trading_system.execution.notices import Notice, NoticeKind
 from quant_trading_system.market.sessions import AlwaysOpen
 from tests.support.desk import Desk, limits_with
 from tests.support.market import NOON
@@ -60,7 +61,17 @@ class Followed:
         self.universe = Universe(instruments or (LENT,))
         self.clock = ManualClock(NOON)
         self.told: list[str] = []
-        self.flags = AssetFlags(broker, self.universe, self.clock, AlwaysOpen(), self.told.append)
+        self.held: dict[str, Decimal] = {}
+        self.notices: list[Notice] = []
+        self.flags = AssetFlags(
+            broker,
+            self.universe,
+            self.clock,
+            AlwaysOpen(),
+            self.told.append,
+            held=lambda symbol: self.held.get(symbol, D(0)),
+            notify=self.notices.append,
+        )
 
     def read(self, days: int = 0) -> None:
         self.clock.move_to(self.clock.now() + timedelta(days=days))
@@ -118,6 +129,21 @@ def test_without_an_answer_what_was_known_holds_and_the_broker_is_asked_again():
     followed.broker.is_mute = False
     followed.read()
     assert followed.broker.asked == 3
+
+
+def test_a_holding_that_the_broker_lists_no_more_is_told_once():
+    """Of what is not held, or merely suspended, no person has to hear."""
+    broker = Broker(asset(), asset("PEP"), asset("XOM"), asset("DIS"))
+    followed = Followed(broker, *(Instrument(symbol=symbol) for symbol in ("KO", "PEP", "XOM", "DIS")))
+    followed.held = {"KO": D(100), "PEP": D("-2.5"), "XOM": D(7)}
+    followed.read()
+    assert followed.notices == []
+    broker.known = {found.symbol: found for found in (asset(status="inactive"), asset("XOM", tradable=False))}
+    followed.read(days=1)
+    followed.read(days=1)
+    (notice,) = followed.notices
+    assert notice.kind is NoticeKind.HOLDING_NOT_LISTED
+    assert "the broker lists no more what is held: 100 KO, -2.5 PEP; sell what still trades." in notice.message
 
 
 def test_of_many_symbols_the_whole_list_is_read(monkeypatch):

@@ -1,6 +1,6 @@
 """What the account and its positions are worth, what may be bought, and what the customer can set."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.simulation.account_rules import AccountRules
 from quant_trading_system.simulation.admission import VenueRefusal
-from quant_trading_system.simulation.fees import FeeSchedule
+from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.records import OrderQuery
 from tests.support.venue_desk import MONDAY, TUESDAY, VenueDesk, dec
 
@@ -167,6 +167,27 @@ def test_a_large_loan_on_one_position_needs_half_of_it():
     account = desk.venue.account()
     assert account.cash == Decimal("-100040")
     assert account.maintenance_margin == 100_000
+
+
+def test_a_large_loan_on_several_positions_needs_no_more_than_without_it():
+    desk = quoted(multiplier=Decimal(4))
+    desk.quote(symbol="PEP")
+    desk.buy(1000)
+    desk.buy(1000, symbol="PEP")
+    account = desk.venue.account()
+    assert account.cash == Decimal("-100040")
+    assert account.maintenance_margin == 60_000
+
+
+def test_fees_are_those_of_the_day_on_which_it_trades():
+    dearer = (Rate(date.min, Decimal("0.01")), Rate(TUESDAY.date, Decimal("0.02")))
+    desk = quoted(fees=FeeSchedule((), dearer, ()))
+    desk.buy(20)
+    first = desk.sell(10)
+    next_day(desk)
+    desk.quote()
+    second = desk.sell(10)
+    assert [desk.venue.executions(order)[0].fee for order in (first, second)] == [Decimal("0.10"), Decimal("0.20")]
 
 
 MULTIPLIERS = """

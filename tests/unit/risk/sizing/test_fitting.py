@@ -90,8 +90,9 @@ def test_the_smallest_beyond_the_count_are_left_out():
     found = fit(wanted, max_portfolio_positions=2)
     assert found == {"A": (D(0), Rule.MAX_POSITIONS), "B": (D(300), None), "C": (D(200), None)}
     assert fit(wanted, max_portfolio_positions=2, staying={"Z": 1})["C"] == (D(0), Rule.MAX_POSITIONS)
-    full = fit(wanted, max_portfolio_positions=2, staying={"Y": 1, "Z": 1})
-    assert set(full.values()) == {(D(0), Rule.MAX_POSITIONS)}
+    for staying in ({"Y": 1, "Z": 1}, {"X": 1, "Y": 1, "Z": 1}):
+        full = fit(wanted, max_portfolio_positions=2, staying=staying)
+        assert set(full.values()) == {(D(0), Rule.MAX_POSITIONS)}
 
 
 def test_a_sector_is_scaled_down_in_proportion_beside_what_stays():

@@ -44,6 +44,7 @@ def test_growth_in_bits_is_that_of_a_noisy_wire():
     """Kelly (1956): 1 + p·log₂p + q·log₂q at even money."""
     assert kelly_growth(0.2, 0.6, 1.0) / np.log(2) == pytest.approx(1 + 0.6 * np.log2(0.6) + 0.4 * np.log2(0.4))
     assert kelly_growth(1.0, 0.6, 1.0) == -np.inf
+    assert kelly_growth(-1.0, 0.6, 1.0) == kelly_growth(-1.5, 0.6, 1.0) == -np.inf  # nor by betting against it
 
 
 def test_the_index_of_thorps_example():
@@ -105,6 +106,7 @@ def test_shrinkage_falls_with_doubt():
     assert bets == sorted(bets)
     assert bets[1] == pytest.approx(0.04 / (0.04 + 4 * 0.24 / 100))
     assert kelly_shrinkage_of_bet(0.4, 1.0, 100) == 0
+    assert kelly_shrinkage_of_bet(0.6, 2.0, 100) == pytest.approx(0.16 / (0.16 + 2.25 * 0.24 / 100))  # f = 0.4
 
 
 def test_trades_tell_win_rate_and_payoff():

@@ -508,7 +508,7 @@ def test_a_drawdown_takes_nothing_from_nothing():
 )
 def test_a_drawdown_of_its_own_end_leaves_the_least_from_there_on(drawdown, factor):
     scale = DrawdownScale(end=D("0.15"), least=D("0.2"))
-    assert scale.factor(ask(drawdown=drawdown))[0] == D(factor)
+    assert scale.factor(ask(drawdown=drawdown, limits={"max_drawdown_pct": D("0.3")}))[0] == D(factor)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from quant_trading_system.risk.position_sizer import (
     Sizing,
     SizingRequest,
 )
+from quant_trading_system.risk.sizing.request import as_weight
 from quant_trading_system.risk.sizing.signals import share_of_one
 from tests.support.desk import limits_with
 from tests.support.market import NOON
@@ -162,3 +163,17 @@ def test_no_sizer_risks_or_holds_more_than_it_may(price: Decimal, distance: Deci
         assert 0 <= quantity * price <= D(10_000)
         if isinstance(sizer, FixedFractional):
             assert quantity * distance <= D(1000)
+
+
+def test_a_position_at_its_limit_is_not_cut_and_one_beyond_it_says_from_what_also_short():
+    at, beyond = (EqualWeight(D(gross)).size(request("short", cap="0.10")) for gross in ("0.10", "0.95"))
+    assert (at.quantity, at.bound_by, at.cut_from) == (D(-100), "equal_weight", None)
+    assert (beyond.quantity, beyond.bound_by, beyond.cut_from) == (D(-100), "max_position_pct", D(-950))
+
+
+def test_shares_of_less_than_a_dollar_have_a_size():
+    assert EqualWeight().size(request(price="0.50", cap="1")).quantity == 190_000
+
+
+def test_an_estimate_below_zero_is_no_weight():
+    assert (as_weight(-0.5), as_weight(0.123456789)) == (D(0), D("0.12345679"))

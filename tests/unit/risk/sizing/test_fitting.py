@@ -164,6 +164,8 @@ ROOMS = [
     ({"min_order_notional": D(700), "max_order_notional": D(700)}, 0, 50, 0, Rule.MIN_NOTIONAL),
     ({}, 80, -80, -80, None),
     ({"max_order_quantity": D(7)}, 80, -80, -7, Rule.MAX_QUANTITY),  # a way out is cut, too, and goes in parts
+    ({"max_order_quantity": D(7), "min_order_notional": D(1000)}, 80, -80, -7, Rule.MAX_QUANTITY),  # however small
+    ({"max_order_quantity": D(7), "allow_short": True}, 0, -50, -7, Rule.MAX_QUANTITY),
     ({}, 0, 99, 99, None),
 ]
 
@@ -175,6 +177,13 @@ def test_the_room_of_an_order(limits, held, change, fits, rule):
         desk.hold("KO", held, "100.01")
     found = room_for("KO", D(change), D("100.01"), D(1), checker=desk.checker)
     assert found == (D(fits), rule)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_room_is_in_whole_lots(side):
+    desk = Desk(limits=limits_with(max_order_quantity=D(27), allow_short=True))
+    found = room_for("KO", D(side * 50), D("100.01"), D(10), checker=desk.checker)
+    assert found == (D(side * 20), Rule.MAX_QUANTITY)
 
 
 def test_there_is_no_room_for_one_symbol_more():

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quant_trading_system.app.bootstrap import ReplayAccount, Setup, SimulatedAccount, simulated_account
 from quant_trading_system.config.loader import limits_as_text
@@ -19,12 +20,17 @@ from quant_trading_system.execution.quality import QualityNumbers, measure
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.journal.verify import verify
+from quant_trading_system.market.ended import last_bars
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.backtest import Backtest, EquityPoint, Watcher
 from quant_trading_system.research.performance import JournalSeal, PerformanceReport, RunRecord, statistics
 from quant_trading_system.risk.metrics import position_concentration
 from quant_trading_system.trading.strategy import Strategy
 from quant_trading_system.trading.vector_strategy import speaking_bars
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_DECISIONS = 2_000
 """Decisions kept for the report; more are in the journal only."""
@@ -198,19 +204,40 @@ def _rounded(value: Decimal | None) -> Decimal | None:
 
 
 def _equal_parts(account: ReplayAccount, points: int) -> list[float] | None:
-    """What equal parts of all symbols, bought before the first bar and held, would be worth at each close."""
+    """What equal parts of all symbols, bought before the first bar and held, would be worth at each close.
+
+    A symbol without a bar has its last close, and what has ended is worth what was paid out for it. None when a symbol
+    had no price before the first bar.
+    """
     import numpy as np
 
     history, first = account.history, account.first_bar
-    closes = history.closes_as_float()[max(first - 1, 0) :]
-    days = history.dates[max(first - 1, 0) :]
-    last_of_day = np.append(days[1:] != days[:-1], True)
-    daily = closes[last_of_day]
+    begin = max(first - 1, 0)
+    days = history.dates[begin:]
+    rows = np.flatnonzero(np.append(days[1:] != days[:-1], True)) + begin
+    daily = history.closes_as_float()[rows]
+    for column in np.flatnonzero(np.isnan(daily).any(axis=0)).tolist():
+        daily[:, column] = _closes_at(history, column, rows)
+    if isinstance(account, SimulatedAccount) and account.pay_outs is not None:
+        for symbol, bar in last_bars(history).items():
+            gone = history.dates[rows] > history.dates[bar]
+            daily[gone, history.column_of(symbol)] *= float(account.pay_outs.fraction)
     if first == 0:
         daily = np.vstack([daily[:1], daily])
     if len(daily) != points or np.isnan(daily).any():
         return None
     return [float(value) for value in (daily / daily[0]).mean(axis=1)]
+
+
+def _closes_at(history: PriceHistory, column: int, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The latest closes of a symbol at some bars, dollars; NaN before its first."""
+    import numpy as np
+
+    known = np.flatnonzero(history.present[:, column])
+    places = np.searchsorted(known, rows, side="right")
+    closes = np.append(np.nan, history.closes_as_float()[known, column])
+    found: NDArray[np.float64] = closes[places]
+    return found
 
 
 def _seal(journal: object) -> JournalSeal | None:

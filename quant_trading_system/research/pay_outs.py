@@ -24,7 +24,11 @@ _MICRO = Decimal("1E-6")
 
 
 class PayOuts:
-    """Tells the venue which symbols have ended, and the books what it paid."""
+    """Tells the venue which symbols have ended, and the books what it paid.
+
+    Attributes:
+        fraction: of the last close that is paid.
+    """
 
     def __init__(self, history: PriceHistory, venue: Venue, system: TradingSystem, fraction: Decimal) -> None:
         """Find the symbols of `history` that end before it does.
@@ -36,7 +40,7 @@ class PayOuts:
         self._venue = venue
         self._universe = system.universe
         self._engine = system.engine
-        self._fraction = fraction
+        self.fraction = fraction
         self._entries = EntriesBesideTrades(
             system.tracker, system.portfolio, system.monitor, system.ports.journal, system.ports.clock, _nobody, ()
         )
@@ -60,7 +64,7 @@ class PayOuts:
     def _paid(self, symbol: str, last: int) -> SeenActivity | None:
         close = self._history.close(symbol, last)
         assert close is not None, "the last bar of a symbol has a close"
-        price = tidy(divide(LEDGER.multiply(close, self._fraction), ONE, _MICRO))
+        price = tidy(divide(LEDGER.multiply(close, self.fraction), ONE, _MICRO))
         entry = self._venue.pay_out(symbol, price)
         return None if entry is None else _seen(entry, price)
 

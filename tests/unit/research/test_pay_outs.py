@@ -339,3 +339,18 @@ def test_report_tells_of_it(tmp_path):
     assert "2022-01-07 14:30:00" in page
     without, _ = run(bars(tmp_path, LEAVES), {})
     assert "Paid out" not in write_report(without, tmp_path / "other.html", title="t").read_text()
+
+
+def test_equal_parts_that_were_held_are_paid_out_as_well(tmp_path):
+    """GONE went from 50.00 to 54.37, KEPT from 20.00 to 24.00; a third, with a gap, stood still."""
+    history = bars(tmp_path, LEAVES | {"GAPS": ("10", "10", None, "10", "10", "10", "10")})
+
+    def held(**changes: object) -> list[float]:
+        return run(history, {}, first_bar=1, **changes)[0].record.benchmark or []
+
+    gone, kept = [50, 52, 55, *[54.37] * 4], [20, 20, 20, 21, 22, 23, 24]
+    assert held() == pytest.approx([(one / 50 + other / 20 + 1) / 3 for one, other in zip(gone, kept, strict=True)])
+    assert held(ended=None) == held()
+    assert held(ended=D("0.5"))[-1] == pytest.approx((54.37 / 100 + 24 / 20 + 1) / 3)
+    late = bars(tmp_path, {"LATE": (None, None, "10", "10", "10", "10", "10"), "KEPT": LEAVES["KEPT"]})
+    assert run(late, {}, first_bar=1)[0].record.benchmark is None

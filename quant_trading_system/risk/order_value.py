@@ -52,7 +52,7 @@ def weigh_replacement(case: Case, replaced: Replaced, price: Decimal) -> None:
     case.holding = holding.without(old.client_order_id)
     left = max(order.quantity - replaced.filled, ZERO)
     weigh(case, left, price)
-    case.whole = max(left, order.quantity)
+    case.whole = order.quantity
     case.value = case.whole * price
     case.shrinks = case.exits or _only_takes_away(order, old, left, replaced.leaves)
     dearest = max(price, ZERO if reserved is None else reserved.price)

@@ -21,7 +21,7 @@ from quant_trading_system.core.exceptions import (
     UnknownOrder,
 )
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger, PendingRequest
-from quant_trading_system.core.orders import TimeInForce
+from quant_trading_system.core.orders import OrderType, TimeInForce
 from quant_trading_system.execution.order_manager import Placed
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.journal.projection import Projection
@@ -132,6 +132,27 @@ def test_the_result_is_judged_and_not_the_sum_of_both_legs():
     assert account.reserved == {NEW: D(60)}
 
 
+@pytest.mark.parametrize(
+    ("limit", "change"),
+    [("99.00", {"limit_price": D("104.50")}), ("104.00", {"quantity": D(100), "limit_price": D("99.00")})],
+)
+def test_until_it_is_settled_the_dearer_of_the_two_may_fill(limit, change):
+    """96 shares at 99 or 104 are within 10 % of equity; at 104.50 they are not, nor are a hundred at 104."""
+    account = resting(96, limit)
+    answer = replace(account, **change)
+    assert isinstance(answer, Rejection)
+    assert answer.rule is Rule.MAX_POSITION
+
+
+def test_what_a_change_adds_counts_against_the_whole_account():
+    account = Account(limits=limits_with(max_position_pct=D(1), max_sector_exposure=D(1), max_gross_exposure=D("0.1")))
+    account.working(buy(50, limit="99.00"))
+    assert isinstance(replace(account, quantity=D(100)), Placed)
+    answer = replace(account, NEW, quantity=D(102))
+    assert isinstance(answer, Rejection)
+    assert answer.rule is Rule.MAX_GROSS
+
+
 def test_a_price_through_the_collar_is_refused():
     account = resting()
     answer = replace(account, limit_price=D(150))
@@ -173,6 +194,18 @@ def test_while_orders_are_reduced_only_changes_that_take_risk_away_leave():
     smaller = leg(account, "run-1-0.r4")
     assert (smaller.status, smaller.shrinks) == (S.WORKING, False)  # a smaller entry is no exit
     assert isinstance(replace(account, exit_order.order_id, limit_price=D("100.50")), Placed)
+
+
+def test_a_short_sale_and_a_stop_may_be_made_smaller_while_orders_are_reduced():
+    account = Account(limits=limits_with(allow_short=True))
+    sale = account.working(sell(10, limit="101.00")).order_id
+    stop = account.working(buy(10, "PEP", order_type=OrderType.STOP, stop_price=D("105.00"))).order_id
+    account.kill_switch.activate("careful", level=HaltLevel.REDUCING)
+    for order_id, change in ((sale, {"limit_price": D("100.90")}), (stop, {"stop_price": D("104.00")})):
+        with pytest.raises(KillSwitchActiveError):
+            replace(account, order_id, **change)
+    for order_id in (sale, stop):
+        assert isinstance(replace(account, order_id, quantity=D(6)), Placed)
 
 
 def test_while_orders_are_halted_nothing_but_cancels_leaves():

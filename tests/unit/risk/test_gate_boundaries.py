@@ -547,6 +547,9 @@ quote=100.00/100.02 allow_short=true held=KO:-90@100 | sell 10              | ok
 quote=100.00/100.02 allow_short=true held=KO:-90@100 | sell 11              | max_position_pct  # a short grows the same way
 quote=99.98/100.00                                   | buy 100              | ok
 quote=99.99/100.01                                   | buy 100              | max_position_pct  # bought at the ask
+quote=99.99/100.00                                   | buy 80 trail 25      | ok                # by the stop that it has now
+quote=99.99/100.00                                   | buy 80 trail 25.01   | max_position_pct
+quote=100.00/100.02 allow_short=true                 | sell 100 trail 25    | ok                # a sale's stop lies below
 held=KO:300@100                                      | sell 60              | ok                # still above the limit, but on the way out
 held=KO:300@100                                      | buy 1                | max_position_pct
 allow_short=true held=KO:-300@100                    | buy 60               | ok

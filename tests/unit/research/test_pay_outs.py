@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from msgspec import structs
 
 from quant_trading_system.app.backtesting import BacktestResult, backtest, run_account, write_report
 from quant_trading_system.app.bootstrap import Costs, Setup, simulated_account
@@ -109,6 +111,7 @@ def assert_books_agree(result: BacktestResult) -> None:
     system, venue = result.account.system, result.account.venue  # type: ignore[attr-defined]
     told = replay(result.account.journal)
     assert told.differences == ()
+    assert told.projection.trips.state() == system.portfolio.trips.state()
     assert told.projection.cash == system.portfolio.cash == venue.account().cash
     held = {symbol: position.quantity for symbol, position in system.portfolio.positions.items()}
     assert held == {position.symbol: position.quantity for position in venue.positions()}
@@ -330,6 +333,31 @@ def test_a_loss_by_it_counts_for_the_day_of_the_pay_out(tmp_path):
     """5,001.00 become nothing, beyond the 5 % that a day may lose: the account is halted in the new session."""
     result, _ = run(bars(tmp_path, LEAVES), {1: [order("GONE", BUY, "110")]}, ended=D(0))
     assert [(halt.at, halt.trigger.value) for halt in result.record.halts] == [(BELL, "daily_loss")]
+
+
+def test_a_gap_of_others_at_that_opening_is_no_rapid_loss():
+    """KEPT opens 3.00 lower: a loss of a night, and none within the minutes around the pay-out."""
+    whole = minute_bars(600, ("GONE", "KEPT"), ends=[380])
+    night = np.where(np.arange(600)[:, np.newaxis] >= 390, [[0, 3_000_000]], 0)
+    roles = ("open_micros", "high_micros", "low_micros", "close_micros")
+    history = replace(whole, **{role: getattr(whole, role) - night for role in roles})
+    limits = limits_with(**UNHURRIED, max_rapid_loss_pct=D("0.002"), max_correlation=D("0.9"))
+    plan = {100: [order("GONE", BUY, "1")], 300: [order("KEPT", BUY, "90")]}
+    result, seen = run(history, plan, limits=limits)
+    assert seen.held[388:392] == [{"GONE": 1, "KEPT": 90}] * 2 + [{"KEPT": 90}] * 2
+    assert seen.equity[389] - seen.equity[390] > 260
+    assert [entry.shares for entry in result.record.paid_out] == [D(-1)]
+    assert result.record.halts == []
+
+
+def test_its_orders_are_gone_before_anything_is_paid(tmp_path):
+    """Also where reports take their time: a broker has done that long before the opening."""
+    slow = structs.replace(FREE, latency=LatencyModel(order=timedelta(seconds=1), report=timedelta(seconds=30)))
+    plan = {1: [order("GONE", BUY, "100")], 2: [order("GONE", SELL, "100", "99.00")]}
+    result, _ = run(bars(tmp_path, LEAVES), plan, costs=slow)
+    told = [entry.event for entry in result.account.journal.entries()]
+    ended = [event.at for event in told if getattr(event, "status", "") == "canceled"]
+    assert ended == [entry.at for entry in result.record.paid_out] == [BELL]
 
 
 def test_report_tells_of_it(tmp_path):

@@ -25,11 +25,12 @@ from quant_trading_system.market.price_stream import stream_prices
 from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
-from tests.support.independent_reference import ANY_LOSS, Losses, Plan, Reference
+from tests.support.independent_reference import Plan, Reference
 from tests.support.random_costs import random_costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
+from tests.support.reference_losses import ANY_LOSS, Losses
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
-from tests.support.reference_sizing import Sizer, Wish
+from tests.support.reference_sizing import OPTIMISERS, Sizer, Wish
 
 SEEDS = st.integers(0, 10**6)
 STEPS_OF_A_DAY = 13
@@ -197,6 +198,15 @@ def test_sizers_ask_for_what_is_documented(seed, daily):
     compare(chance, history, plan, limits=limits, cash=cash, sizer=sizer, terms=terms)
 
 
+@settings(max_examples=4, deadline=None)
+@given(SEEDS, st.booleans(), st.sampled_from(OPTIMISERS))
+def test_optimisers_ask_for_what_is_documented(seed, daily, name):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily, symbols=chance.choice((2, 3, 5)))
+    sizer = replace(plans.random_sizer(chance), name=name, window=chance.choice((8, 20, 60)), fewest=6)
+    compare(chance, history, plans.sized_wishes(chance, history), sizer=sizer)
+
+
 @settings(max_examples=15, deadline=None)
 @given(SEEDS, st.booleans(), st.booleans())
 def test_limits_refuse_as_documented(seed, daily, parts):
@@ -210,7 +220,17 @@ def test_limits_refuse_as_documented(seed, daily, parts):
     compare(chance, history, plan, parts=parts, limits=plans.random_limits(chance, history), cash=cash)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
+@given(SEEDS, st.booleans(), st.booleans())
+def test_orders_are_taken_back_as_documented(seed, daily, parts):
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    orders = plans.with_exits(chance, plans.random_orders(chance, history), history)
+    plan = plans.both(chance, orders, plans.random_wishes(chance, history) if chance.random() < 0.5 else {})
+    compare(chance, history, plans.taken_back(chance, plan, len(history) - plans.PAST - 1), parts=parts)
+
+
+@settings(max_examples=6, deadline=None)
 @given(SEEDS, st.booleans())
 def test_wishes_are_cut_to_the_limits_as_documented(seed, daily):
     chance = Random(seed)
@@ -218,7 +238,7 @@ def test_wishes_are_cut_to_the_limits_as_documented(seed, daily):
     wishes = chance.choice((plans.random_wishes, plans.sized_wishes))(chance, history)
     plan = plans.both(chance, plans.random_orders(chance, history), wishes) if chance.random() < 0.3 else wishes
     cash = Fraction(chance.choice((20_000, 100_000, 10_000_000)))
-    limits, sizer = plans.random_limits(chance, history), plans.random_sizer(chance)
+    limits, sizer = plans.random_limits(chance, history), plans.random_sizer(chance, len(history.symbols))
     compare(chance, history, plan, parts=chance.random() < 0.3, limits=limits, cash=cash, sizer=sizer, fits=True)
 
 
@@ -231,9 +251,11 @@ def test_everything_at_once_is_traded_as_documented(seed, daily, parts):
     orders = plans.larger(chance, orders) if parts else orders
     wishes, sizer = plans.random_wishes(chance, history), None
     if chance.random() < 0.5:
-        wishes, sizer = plans.sized_wishes(chance, history), plans.random_sizer(chance)
+        wishes, sizer = plans.sized_wishes(chance, history), plans.random_sizer(chance, len(history.symbols))
     terms = plans.random_terms(chance, history) if chance.random() < 0.5 else WHOLE_SHARES
     plan = plans.both(chance, plans.in_fractions(chance, orders, history) if terms.fractionable else orders, wishes)
+    if chance.random() < 0.3:
+        plan = plans.taken_back(chance, plan, len(history) - plans.PAST - 1)
     limits = plans.random_limits(chance, history) if chance.random() < 0.5 else WIDE
     losses = plans.random_losses(chance) if chance.random() < 0.3 else ANY_LOSS
     cash = Fraction(chance.choice((5_000, 20_000, 100_000, 10_000_000)))

@@ -95,10 +95,11 @@ def random_parents(chance: Random, history: PriceHistory) -> list[Large]:
     return parents
 
 
-def by_hand(history: PriceHistory, parents: list[Large], spread_bps: Fraction) -> list[Child]:
-    """Each slice trades at the far side of the last step before it is due, or of the one at that moment.
+def by_hand(history: PriceHistory, parents: list[Large], costs: Costs) -> list[Child]:
+    """Each slice takes the far side of the last step before it is due, or of the one at that moment.
 
-    Where a bar ends and the next one begins, the first slice meets the open, for it leaves then, others the close.
+    Where a bar ends and the next one begins, the first slice meets the open, for it leaves then, others the close. It
+    trades when it has come, at the quote that it was sent at.
     """
     steps = list(steps_of(runs.bars_of(history), plans.PAST))
     children = []
@@ -108,9 +109,20 @@ def by_hand(history: PriceHistory, parents: list[Large], spread_bps: Fraction) -
             last = [price for at, price in seen if at <= due][-1]
             if due != one.start:
                 last = next((price for at, price in seen if at == due), last)
-            price = quote_around(last, spread_bps)[one.side == BUY]
-            children += [(due, one.symbol, one.side, Fraction(size), price)] * (size > 0)
+            price = quote_around(last, costs.spread_bps)[one.side == BUY]
+            children += [(due + costs.order_takes, one.symbol, one.side, Fraction(size), price)] * (size > 0)
     return sorted(children)
+
+
+def is_plain(history: PriceHistory, parent: Large, costs: Costs) -> bool:
+    """No step comes while a slice is on its way, and each has been reported before the next one is due."""
+    moments = [step.at for step in steps_of(runs.bars_of(history), plans.PAST)]
+    apart = (parent.end - parent.start) // len(parent.weights)
+    for due, _ in parent.slices():
+        between = [at for at in moments if due <= at <= due + costs.order_takes and not at == due == parent.start]
+        if costs.order_takes and between not in ([], [due]):
+            return False
+    return costs.order_takes + costs.report_takes < apart
 
 
 def full_history(chance: Random) -> PriceHistory:
@@ -129,8 +141,13 @@ def test_slices_trade_when_and_as_documented(seed):
     chance = Random(seed)
     history = full_history(chance)
     parents = random_parents(chance, history)
-    spread_bps = Fraction(chance.choice(("0", "4", "13")))
-    result = backtest(Slicing(parents), history, runs.setup_of(history, Costs(spread_bps=spread_bps), shorts=True))
+    costs = Costs(
+        spread_bps=Fraction(chance.choice(("0", "4", "13"))),
+        order_takes=chance.choice((0, 40_000, 3_000_000)),
+        report_takes=chance.choice((0, 15_000, 10_000_000)),
+    )
+    parents = [one for one in parents if is_plain(history, one, costs)]
+    result = backtest(Slicing(parents), history, runs.setup_of(history, costs, shorts=True))
     assert result.stopped == ()
     fills = [
         (
@@ -142,4 +159,4 @@ def test_slices_trade_when_and_as_documented(seed):
         )
         for one in result.record.fills
     ]
-    assert sorted(fills) == by_hand(history, parents, spread_bps)
+    assert sorted(fills) == by_hand(history, parents, costs)

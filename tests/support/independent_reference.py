@@ -6,7 +6,6 @@ left, and what the account was worth at the end of each bar, exactly.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,14 +15,14 @@ from tests.support.reference_costs import Costs
 from tests.support.reference_fitting import Target, fit
 from tests.support.reference_gate import ZERO, Books, Gate
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
+from tests.support.reference_losses import ANY_LOSS, Losses, Watch
 from tests.support.reference_past import Past
-from tests.support.reference_prices import BUY, SELL, Bar, Step, down
+from tests.support.reference_prices import BUY, SELL, Bar, Step, down, ends_of
 from tests.support.reference_sizing import Account, Sizer, Wish
 from tests.support.reference_venue import Fill, ReferenceVenue, Sent, Want
 
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
-RAPIDLY, PART = 300_000_000, 10_000_000
 END_OF_TIME = 10**18
 
 
@@ -47,84 +46,16 @@ class Pursuit:
         return self.wanted is not None and order is not None and not order.is_open and order.status != "filled"
 
 
-Plan = Mapping[int, Sequence[Want | Wish]]
-"""What a strategy says at the end of bars, which are counted from the first one that is traded."""
-
-
 @dataclass(frozen=True)
-class Losses:
-    """What may be lost: parts of the equity that a day, a week or a month began with, and of the highest equity so far.
+class TakeBack:
+    """The cancel of the open order in that place, oldest first; counted round, nothing where none is open."""
 
-    Attributes:
-        at_once: a part of the highest equity within `RAPIDLY`, and of the `PART` that it begins in.
-        in_a_row: losing round trips.
-        slippage: basis points, on average of the latest `fills` of market orders.
-    """
-
-    of_day: Fraction = Fraction(1)
-    from_peak: Fraction = Fraction(1)
-    of_week: Fraction = Fraction(1)
-    of_month: Fraction = Fraction(1)
-    at_once: Fraction = Fraction(1)
-    in_a_row: int = 1000
-    slippage: Fraction = Fraction(10_000)
-    fills: int = 20
+    place: int
 
 
-class Watch:
-    """Judges the losses of an account."""
-
-    def __init__(self, losses: Losses, cash: Fraction) -> None:
-        self.losses, self.peak = losses, cash
-        self._day = self._week = self._month = self._closing = cash
-        self._today: date | None = None
-        self._began: int | None = None
-        self._latest: deque[tuple[int, Fraction]] = deque()
-        self._slipped: deque[tuple[Fraction, Fraction]] = deque(maxlen=losses.fills)
-
-    def begin_day(self, day: date) -> None:
-        """It opens, perhaps in a new week or month."""
-        before, self._today = self._today, day
-        self._day = self._closing
-        if before is not None and before.isocalendar()[:2] != day.isocalendar()[:2]:
-            self._week = self._closing
-        if before is not None and (before.year, before.month) != (day.year, day.month):
-            self._month = self._closing
-
-    def end_bar(self, equity: Fraction) -> None:
-        """The next day begins with it, if this bar was the last of its day."""
-        self._closing = equity
-
-    def see(self, order: Sent, fill: Fill) -> None:
-        """What a market order has cost beyond the quote at which it was judged."""
-        if order.want.kind == "market" and order.want.time_in_force != "cls":
-            cost = (fill.price - order.price) * fill.side * fill.quantity
-            self._slipped.append((cost, order.price * fill.quantity))
-
-    def is_beyond(self, at: int, equity: Fraction, in_a_row: int) -> bool:
-        """More than one of the losses has been made."""
-        losses, latest = self.losses, self._latest
-        self.peak = max(self.peak, equity)
-        self._began = at if self._began is None else self._began
-        part = (at - self._began) // PART
-        while latest and latest[0][0] < part - RAPIDLY // PART:
-            latest.popleft()
-        latest.append((part, equity))
-        highest = max(one for _, one in latest)
-        bases = (
-            (self._day, losses.of_day),
-            (self._week, losses.of_week),
-            (self._month, losses.of_month),
-            (self.peak, losses.from_peak),
-            (highest, losses.at_once),
-        )
-        if in_a_row > losses.in_a_row or any(base - equity > part * base for base, part in bases):
-            return True
-        cost, value = (sum(numbers) for numbers in zip(*self._slipped, strict=True)) if self._slipped else (0, 0)
-        return len(self._slipped) == losses.fills and cost * 10_000 > losses.slippage * value
-
-
-ANY_LOSS = Losses()
+Said = Want | Wish | TakeBack
+Plan = Mapping[int, Sequence[Said]]
+"""What a strategy says at the end of bars, which are counted from the first one that is traded."""
 
 
 @dataclass
@@ -174,7 +105,7 @@ class Reference:
         """
         self.rejected, self.terms, self.fits = rejected, terms, fits
         self.sizer, self._past, self._first = sizer or Sizer(), past, first
-        self._ends, self._ended = _ends_of(past), set[str]()
+        self._ends, self._ended = ends_of(past), set[str]()
         self._standing: dict[str, Wish] = {}
         self.watch = Watch(losses, cash)
         self.venue = ReferenceVenue(costs)
@@ -185,7 +116,7 @@ class Reference:
         self._travelling: list[tuple[int, Sent, Callable[[Sent], None]]] = []
         self._recalled: set[Sent] = set()
         self._pursuits: dict[str, Pursuit] = {}
-        self._said: Sequence[Want | Wish] = ()
+        self._said: Sequence[Said] = ()
         self._has_prices = False
         self._bell = 0
 
@@ -216,6 +147,7 @@ class Reference:
                 self.watch.end_bar(self.books.equity)
                 self._said = plan.get(len(self.out.equity), ())
                 self._note()
+                self._take_back()
                 self._has_prices = False
         self._let_pass(END_OF_TIME - 1)
         self.out.cash = self.books.cash
@@ -286,9 +218,19 @@ class Reference:
             if order.is_open and order not in self._recalled:
                 self._recall(order)
 
+    def _take_back(self) -> None:
+        """Cancels leave when they are said."""
+        is_open = [order for order in self.out.orders if order.is_open]
+        for one in self._said:
+            if isinstance(one, TakeBack) and is_open:
+                order = is_open[one.place % len(is_open)]
+                if order not in self._recalled:
+                    self._recall(order)
+        self._said = [one for one in self._said if not isinstance(one, TakeBack)]
+
     # -- wishes --------------------------------------------------------------------------------------------------
 
-    def _take(self, said: Sequence[Want | Wish]) -> None:
+    def _take(self, said: Sequence[Said]) -> None:
         """Orders that were written out leave before those for wishes; a new wish has the place of the one before."""
         for one in said:
             if isinstance(one, Wish):
@@ -343,13 +285,12 @@ class Reference:
     def _sized(self, wish: Wish, equity: Fraction) -> Fraction | None:
         """Shares to hold, in lots; None when nobody can say."""
         asked = self._asked(wish, equity)
-        if not self.fits or not asked:
+        if not self.fits or not asked or wish.symbol in self._ended:
             return asked
-        wanted = [one for one in self._standing.values() if one.direction and one.symbol in self.venue.last]
+        wanted = [one for one in self._standing.values() if self._is_wanted(one)]
         targets = [Target(one.symbol, (self._asked(one, equity) or ZERO) * self._opening(one)) for one in wanted]
-        moving = {*self._pursuits, *(one.symbol for one in self._standing.values() if one.direction)}
         held = {symbol: shares for symbol, shares in self.books.shares.items() if shares}
-        stay = {one: held[one] * self.venue.last[one] for one in sorted(held) if one not in moving}
+        stay = self._staying()
         limits, past = self.gate.limits, self.gate.past
         found = fit(
             targets, equity, limits, stay, held, lambda *two: past.correlation(*two, limits.window, limits.fewest)
@@ -359,10 +300,20 @@ class Reference:
         shares = down(abs(found.dollars) / self._opening(wish), self.terms.lot(wish.symbol))
         return ZERO if shares * self._opening(wish) < limits.least else wish.direction * shares
 
+    def _staying(self) -> dict[str, Fraction]:
+        """Dollars of positions that no wish asks for or is on its way to close."""
+        moving = {*self._pursuits, *(one.symbol for one in self._standing.values() if one.direction)}
+        held = {symbol: shares for symbol, shares in self.books.shares.items() if shares and symbol not in moving}
+        return {symbol: shares * self.venue.last[symbol] for symbol, shares in sorted(held.items())}
+
     def _opening(self, wish: Wish) -> Fraction:
         """Dollars a share at which its position would be opened."""
         bid, ask = self.venue.quote(wish.symbol)
         return bid if wish.direction < 0 else ask
+
+    def _is_wanted(self, wish: Wish) -> bool:
+        """Something is to be held that has a price, and is listed."""
+        return bool(wish.direction) and wish.symbol in self.venue.last and wish.symbol not in self._ended
 
     def _asked(self, wish: Wish, equity: Fraction) -> Fraction | None:
         """What the sizer says."""
@@ -374,6 +325,8 @@ class Reference:
             drawdown=max(self.watch.peak - equity, ZERO) / self.watch.peak,
             wanted=max(sum(one.direction != 0 for one in self._standing.values() if one.symbol not in self._ended), 1),
             past=self._past[: self.gate.past.known],
+            sides={one: wanted.direction for one, wanted in self._standing.items() if self._is_wanted(wanted)},
+            room=max(self.gate.limits.sector - sum(map(abs, self._staying().values())) / equity, ZERO),
         )
         return self.sizer.shares(wish, account)
 
@@ -443,9 +396,3 @@ class Reference:
         self.out.orders += members
         self._leave(order, self.venue.arrive)
         return order
-
-
-def _ends_of(bars: Sequence[Bar]) -> dict[str, date]:
-    """The day of the last bar of those symbols that have none at the end; those of the first to end come first."""
-    last = {symbol: (number, symbol) for number, bar in enumerate(bars) for symbol in bar.prices}
-    return {symbol: bars[number].day for number, symbol in sorted(last.values()) if number + 1 < len(bars)}

@@ -13,8 +13,9 @@ import numpy as np
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
-from tests.support.independent_reference import Losses, Plan
+from tests.support.independent_reference import Plan, Said, TakeBack
 from tests.support.reference_limits import Limits, Terms
+from tests.support.reference_losses import Losses
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
 from tests.support.reference_sizing import Sizer, Wish
 from tests.support.reference_venue import STOPS, Want
@@ -85,7 +86,7 @@ def random_orders(chance: Random, history: PriceHistory) -> Plan:
     """Orders of all simple types around the last closes, none at the last bar."""
     often, both_ways = chance.choice((0.1, 0.3, 0.9)), chance.random() < 0.5
     sides = {symbol: chance.choice((BUY, SELL)) for symbol in history.symbols}
-    plan: dict[int, list[Want | Wish]] = {}
+    plan: dict[int, list[Said]] = {}
     for bar in range(len(history) - PAST - 1):
         for symbol in history.symbols:
             close = history.close(symbol, PAST + bar)
@@ -122,10 +123,10 @@ def _changed(
     chance: Random, plan: Plan, history: PriceHistory, share: float, change: Callable[[Random, Want, Fraction], Want]
 ) -> Plan:
     """The same with about this `share` of the orders changed, which are told the close of their bar."""
-    changed: dict[int, list[Want | Wish]] = {}
+    changed: dict[int, list[Said]] = {}
     for bar, said in plan.items():
         for one in said:
-            close = history.close(one.symbol, PAST + bar)
+            close = history.close(one.symbol, PAST + bar) if isinstance(one, Want) else None
             if isinstance(one, Want) and close is not None and chance.random() < share:
                 one = change(chance, one, Fraction(close))
             changed.setdefault(bar, []).append(one)
@@ -183,7 +184,7 @@ def random_wishes(chance: Random, history: PriceHistory) -> Plan:
     """Weights of up to an eighth of equity, long, short or nothing; each is another one than before."""
     often, shorts = chance.choice((0.05, 0.3, 0.9)), chance.choice((0.0, 0.4))
     said: dict[str, Fraction] = {}
-    plan: dict[int, list[Want | Wish]] = {}
+    plan: dict[int, list[Said]] = {}
     for bar in range(len(history) - PAST - 1):
         for symbol in history.symbols:
             weight = Fraction(chance.choice((0, 0, 3, 5, 8, 12)), 100) * (-1 if chance.random() < shorts else 1)
@@ -197,7 +198,7 @@ def sized_wishes(chance: Random, history: PriceHistory) -> Plan:
     """Wishes of which most leave the size to the sizer, some with a stop; many are said again and again."""
     often, again, shorts = chance.choice((0.1, 0.4, 1.0)), chance.choice((0.0, 0.7)), chance.choice((0.0, 0.4))
     said: dict[str, Wish] = {}
-    plan: dict[int, list[Want | Wish]] = {}
+    plan: dict[int, list[Said]] = {}
     for bar in range(len(history) - PAST - 1):
         for symbol in history.symbols:
             close = history.close(symbol, PAST + bar)
@@ -222,14 +223,16 @@ def _sized_wish(chance: Random, symbol: str, close: Fraction, side: int) -> Wish
     return Wish(symbol, side=side, strength=strength, stop=stop if has_stop else None)
 
 
-def random_sizer(chance: Random) -> Sizer:
-    """One of the simple sizers; a third of them ask for less below the peak."""
+def random_sizer(chance: Random, symbols: int = 3) -> Sizer:
+    """One of the sizers, Kelly where symbols are few; a third of them ask for less below the peak."""
 
     def one_of(*numbers: str) -> Fraction:
         return Fraction(chance.choice(numbers))
 
+    names = ["equal-weight", "fixed-fractional", "atr", "vol-target"]
+    name = chance.choice([*names, "kelly"] if symbols <= 3 else names)
     return Sizer(
-        chance.choice(("equal-weight", "equal-weight", "fixed-fractional", "atr", "vol-target")),
+        name,
         gross=one_of("0.95", "0.5", "0.1"),
         risk=one_of("0.01", "0.002"),
         multiple=one_of("2", "0.5", "3.5"),
@@ -237,7 +240,11 @@ def random_sizer(chance: Random) -> Sizer:
         cap=one_of("1", "0.2"),
         decay=one_of("0.94", "0.7"),
         window=chance.choice((4, 8, 14)),
-        fewest=chance.choice((2, 4)),
+        fewest=4 if name == "kelly" else chance.choice((2, 4)),
+        fraction=one_of("0.25", "1", "0.02"),
+        leverage=one_of("1", "0.3"),
+        rate=one_of("0", "0.05"),
+        shrinks=chance.random() < 0.7,
         drawdown=(Fraction(1, 1000), one_of("0.01", "0.05"), one_of("0", "0.25")) if chance.random() < 0.3 else None,
     )
 
@@ -247,7 +254,7 @@ def larger(chance: Random, plan: Plan) -> Plan:
     return {bar: [_larger(chance, one) for one in said] for bar, said in plan.items()}
 
 
-def _larger(chance: Random, one: Want | Wish) -> Want | Wish:
+def _larger(chance: Random, one: Said) -> Said:
     return replace(one, quantity=one.quantity * chance.choice((1, 8, 40))) if isinstance(one, Want) else one
 
 
@@ -348,11 +355,18 @@ def said_twice(chance: Random, plan: Plan) -> Plan:
     return {bar: [again for one in said for again in _said_twice(chance, one)] for bar, said in plan.items()}
 
 
-def _said_twice(chance: Random, one: Want | Wish) -> list[Want | Wish]:
-    if isinstance(one, Wish) or chance.random() < 0.8:
+def _said_twice(chance: Random, one: Said) -> list[Said]:
+    if not isinstance(one, Want) or chance.random() < 0.8:
         return [one]
     other = replace(one, time_in_force="day") if len(one.members) == 1 else one
     return [one, replace(other, repeat=chance.random() < 0.2)]
+
+
+def taken_back(chance: Random, plan: Plan, bars: int) -> Plan:
+    """The same with cancels of some of the orders that are open then."""
+    often = chance.choice((0.1, 0.5))
+    back = {bar: [TakeBack(chance.randrange(100))] for bar in range(bars) if chance.random() < often}
+    return {bar: [*plan.get(bar, ()), *back.get(bar, ())] for bar in sorted({*plan, *back})}
 
 
 def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:

@@ -17,11 +17,14 @@ from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, StopLoss, TakeProfit, TimeInForce
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.market.history import PriceHistory
+from quant_trading_system.risk.portfolio_optimizer import Method
 from quant_trading_system.risk.position_sizer import (
     AtrStop,
     DrawdownScale,
     EqualWeight,
     FixedFractional,
+    Kelly,
+    Optimized,
     OwnWeight,
     PositionSizer,
     Scaled,
@@ -30,15 +33,17 @@ from quant_trading_system.risk.position_sizer import (
 )
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.trading.order_wishes import CancelWish
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
-from tests.support.independent_reference import ANY_LOSS, Losses, Outcome, Plan
+from tests.support.independent_reference import Outcome, Plan, TakeBack
 from tests.support.random_plans import PAST, SESSIONS
 from tests.support.reference_costs import Charge, Costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
+from tests.support.reference_losses import ANY_LOSS, Losses
 from tests.support.reference_prices import BUY, Bar, Step, closes_before, volume_of_day, volumes_of
-from tests.support.reference_sizing import Sizer, Wish
+from tests.support.reference_sizing import OPTIMISERS, Sizer, Wish
 from tests.support.reference_venue import Fill, Want
 
 CASH = Fraction(10_000_000)
@@ -102,11 +107,16 @@ class Planned(Strategy):
         self.equity: list[Fraction] = []
         self.held: list[dict[str, Fraction]] = []
 
-    def on_bar(self, market: MarketView) -> Iterable[Order | Signal]:
+    def on_bar(self, market: MarketView) -> Iterable[Order | Signal | CancelWish]:
         self.equity.append(Fraction(market.equity))
         self.held.append({one: Fraction(shares) for one in market.symbols if (shares := market.position(one))})
+        is_open = market.open_orders()
         for one in self.plan.get(market.bar - 1, ()):
-            yield _as_order(one) if isinstance(one, Want) else _as_signal(market, one)
+            if isinstance(one, TakeBack):
+                if is_open:
+                    yield market.cancel(is_open[one.place % len(is_open)])
+            else:
+                yield _as_order(one) if isinstance(one, Want) else _as_signal(market, one)
 
 
 def _as_order(want: Want) -> Order:
@@ -229,6 +239,18 @@ def sizer_of(sizer: Sizer) -> PositionSizer:
             exact(sizer.target), exact(sizer.cap), exact(sizer.decay), window, sizer.fewest, sizer.periods
         ),
     }
+    if sizer.name == "kelly":
+        named["kelly"] = Kelly(
+            exact(sizer.fraction),
+            exact(sizer.leverage),
+            exact(sizer.rate),
+            window,
+            sizer.fewest,
+            sizer.periods,
+            sizer.shrinks,
+        )
+    if sizer.name in OPTIMISERS:
+        named[sizer.name] = Optimized(Method(sizer.name), exact(sizer.gross), window, sizer.fewest)
     if sizer.drawdown is None:
         return named[sizer.name]
     return Scaled(named[sizer.name], DrawdownScale(*map(exact, sizer.drawdown)))

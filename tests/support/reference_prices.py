@@ -136,3 +136,19 @@ def quote_around(last: Fraction, spread_bps: Fraction) -> tuple[Fraction, Fracti
     bid = half_up(last - spread / 2, tick)
     ask = bid + spread
     return bid, up(ask, tick_of(ask))
+
+
+def since_gap(bars: Sequence[Bar], symbol: str) -> list[Prices]:
+    """Prices of the latest bars of a symbol, none of which is missing."""
+    found: list[Prices] = []
+    for bar in reversed(bars):
+        if symbol not in bar.prices:
+            break
+        found.append(bar.prices[symbol])
+    return found[::-1]
+
+
+def ends_of(bars: Sequence[Bar]) -> dict[str, date]:
+    """The day of the last bar of those symbols that have none at the end; those of the first to end come first."""
+    last = {symbol: (number, symbol) for number, bar in enumerate(bars) for symbol in bar.prices}
+    return {symbol: bars[number].day for number, symbol in sorted(last.values()) if number + 1 < len(bars)}

@@ -6,15 +6,18 @@ Written from docs/sizing.md and docs/strategies.md alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
-from tests.support.reference_prices import Bar, Prices, down
+from tests.support.reference_prices import Bar, down, since_gap
+from tests.support.reference_weights import kelly_weights, optimal_weights
 
 ZERO = Fraction(0)
 EIGHT, FOUR = 10**8, 10**4
+LEAST_ROOM = Fraction(1, 10**5)
+OPTIMISERS = ("min-variance", "max-diversification", "risk-parity")
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ class Account:
 
     Attributes:
         most: share of equity in one symbol; `drawdown`: below the peak, as a share of it.
-        wanted: number of wanted symbols.
+        wanted: number of wanted symbols; `sides`: of those that have a price.
         past: bars that have ended, oldest first.
+        room: share of equity that positions leave which stay; all symbols are of one sector.
     """
 
     equity: Fraction
@@ -56,11 +60,13 @@ class Account:
     drawdown: Fraction
     wanted: int
     past: Sequence[Bar]
+    sides: Mapping[str, int] = field(default_factory=dict)
+    room: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
 class Sizer:
-    """One of the simple sizers with its numbers; `drawdown` scales it: start, end and least."""
+    """One of the sizers with its numbers; `drawdown` scales it: start, end and least."""
 
     name: str = "equal-weight"
     gross: Fraction = Fraction(95, 100)
@@ -72,6 +78,10 @@ class Sizer:
     window: int = 14
     fewest: int = 20
     periods: int = 252
+    fraction: Fraction = Fraction(1, 4)
+    leverage: Fraction = Fraction(1)
+    rate: Fraction = Fraction(0)
+    shrinks: bool = True
     drawdown: tuple[Fraction, Fraction, Fraction] | None = None
 
     def shares(self, wish: Wish, account: Account) -> Fraction | None:
@@ -92,6 +102,11 @@ class Sizer:
         share = wish.strength * account.equity
         if self.name == "equal-weight":
             return self.gross * share / account.wanted
+        if self.name == "kelly":
+            weight = self._kelly(account).get(wish.symbol)
+            return None if weight is None else weight * share
+        if self.name in OPTIMISERS:
+            return self._optimal(wish, account)
         if self.name == "vol-target":
             exposure = self._exposure(account.past, wish.symbol)
             return None if exposure is None else exposure * share / account.wanted
@@ -102,6 +117,32 @@ class Sizer:
         if stop is None or (account.price - stop) * wish.direction <= 0:
             return None
         return self.risk * share / abs(account.price - stop) * account.price
+
+    def _optimal(self, wish: Wish, account: Account) -> Fraction | None:
+        room = min(account.room / self.gross, Fraction(1))
+        found = optimal_weights(
+            self.name,
+            account.past,
+            account.sides,
+            window=self.window,
+            fewest=self.fewest,
+            room=room if room > LEAST_ROOM else Fraction(1),
+        )
+        weight = found.get(wish.symbol)
+        return None if weight is None else self.gross * weight * wish.strength * account.equity
+
+    def _kelly(self, account: Account) -> dict[str, Fraction]:
+        return kelly_weights(
+            account.past,
+            account.sides,
+            window=self.window,
+            fewest=self.fewest,
+            fraction=float(self.fraction),
+            cap=float(min(account.most, self.leverage)),
+            leverage=float(self.leverage),
+            rate=float(self.rate) / self.periods,
+            shrinks=self.shrinks,
+        )
 
     def _exposure(self, past: Sequence[Bar], symbol: str) -> Fraction | None:
         closes = [float(prices[-1]) for prices in since_gap(past[-self.window - 1 :], symbol)]
@@ -128,13 +169,3 @@ class Sizer:
         for one in ranges[self.window :]:
             average = (average * (self.window - 1) + one) / self.window
         return Fraction(round(average * EIGHT), EIGHT) or None
-
-
-def since_gap(bars: Sequence[Bar], symbol: str) -> list[Prices]:
-    """Prices of the latest bars of a symbol, none of which is missing."""
-    found: list[Prices] = []
-    for bar in reversed(bars):
-        if symbol not in bar.prices:
-            break
-        found.append(bar.prices[symbol])
-    return found[::-1]

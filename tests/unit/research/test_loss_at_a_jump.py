@@ -11,10 +11,10 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis
 from tests.support import random_runs as runs
-from tests.support.independent_reference import Losses
 from tests.support.random_plans import PAST, SESSIONS
 from tests.support.reference_costs import Costs
 from tests.support.reference_limits import WIDE
+from tests.support.reference_losses import Losses
 from tests.support.reference_prices import BUY
 from tests.support.reference_venue import Want
 

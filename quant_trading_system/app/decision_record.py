@@ -280,16 +280,14 @@ def _strategy(order: Order, decision: Decision) -> tuple[Answer, ...]:
     if quote is not None:
         cost += f" (quote {plain(quote.bid)} / {plain(quote.ask)} from {quote.source})"
     sized = () if plan is None or plan.size is None else (_sizing(plan.size),)
+    planned = True if plan else None  # orders that people or programs wrote out, and changes, have no plan to judge
+    priced = planned if plan is None else plan.expected_slippage_bps is not None
     return (
         *sized,
-        Answer(question="Market order or limit order?", answer=chosen, passed=plan is not None),
-        Answer(question="Large order: TWAP, VWAP or IS?", answer=size, passed=plan is not None),
-        Answer(question="Urgency against market impact?", answer=urgency, passed=plan is not None),
-        Answer(
-            question="What slippage is expected?",
-            answer=cost,
-            passed=plan is not None and plan.expected_slippage_bps is not None,
-        ),
+        Answer(question="Market order or limit order?", answer=chosen, passed=planned),
+        Answer(question="Large order: TWAP, VWAP or IS?", answer=size, passed=planned),
+        Answer(question="Urgency against market impact?", answer=urgency, passed=planned),
+        Answer(question="What slippage is expected?", answer=cost, passed=priced),
     )
 
 

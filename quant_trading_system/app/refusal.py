@@ -33,6 +33,9 @@ _NUMBERS: dict[Rule, str] = {
 }
 """For the rules that compare two numbers; every other one explains itself in its detail."""
 
+_WRONG_SIDE = "{actual} is {detail}, which stands at {limit}"
+"""For a price on the wrong side of the market, whose rule compares it with the quote and with no collar."""
+
 _WORDS: dict[Rule, str] = {
     Rule.ACCOUNT_KNOWN: "the account cannot be valued: {detail}",
     Rule.KILL_SWITCH: "the kill switch is active, {detail}",
@@ -59,7 +62,9 @@ def verdict_of(record: DecisionRecord) -> str:
 def refusal_sentence(check: CheckResult | CheckLine) -> str:
     """One answer of the gate as a sentence, such as ``Refused: 5,000,000 shares are too many for one order; …``."""
     template = _WORDS.get(check.rule, "{detail}")
-    if check.actual is not None and check.rule not in _WORDS:
+    if check.rule is Rule.PRICE_COLLAR and check.actual is not None and check.detail:
+        template = _WRONG_SIDE
+    elif check.actual is not None and check.rule not in _WORDS:
         template = _NUMBERS.get(check.rule, "{rule}: {actual} against {limit}, {detail}")
     words = template.format(
         rule=check.rule.value.replace("_", " "),

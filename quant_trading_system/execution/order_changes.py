@@ -63,7 +63,7 @@ def lasting_obstacle(record: OrderRecord) -> str:
     if record.order.order_class is not OrderClass.SIMPLE:
         return "its legs hang on it; cancel it and send another"
     if record.parent:
-        return f"it is a leg of {record.parent}; cancel that group and send another"
+        return f"it is a leg of {record.parent}; cancel it, which ends its group, and send another"
     return ""
 
 

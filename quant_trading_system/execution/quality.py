@@ -16,6 +16,9 @@ from quant_trading_system.core.numbers import BASIS_POINT, ZERO
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.execution.order_store import OrderRecord
 
+BROKER = "broker"
+"""Stands beside the rules of the gate for orders that the broker refused."""
+
 _PLACES = Decimal("1E-6")
 _NO_TIME, _MICROSECOND = timedelta(0), timedelta(microseconds=1)
 
@@ -61,7 +64,7 @@ def measure(records: list[OrderRecord]) -> QualityNumbers:
         elif record.status is not OrderStatus.UNSENT:
             sent.append(record)
     ends = Counter([record.status for record in sent])
-    filled, refusals["broker"] = ends[OrderStatus.FILLED], ends[OrderStatus.REJECTED]
+    filled, refusals[BROKER] = ends[OrderStatus.FILLED], ends[OrderStatus.REJECTED]
     bought = sum([record.filled for record in sent], ZERO)
     wanted = sum([record.quantity for record in sent], ZERO)
     cost, value = _slippage(sent)

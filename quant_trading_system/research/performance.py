@@ -49,7 +49,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         round_trips: net profit of every closed round trip, dollars.
         paid_out: holdings that became cash because the prices of their symbols had ended.
         orders_sent: orders that left for the broker.
-        refusals: orders that the gate refused, by rule.
+        refusals: refused orders by rule of the gate; ``broker`` stands for those that were sent and that it refused.
         slippage: dollars lost against the expected prices, negative when prices improved.
         fees: dollars.
         halts: every move of the kill switch, resets included.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from quant_trading_system.core.decisions import CheckResult, Decision, Unit
 from quant_trading_system.core.events import FillEvent
 from quant_trading_system.core.numbers import plain
+from quant_trading_system.execution.quality import BROKER
 from quant_trading_system.research import svg
 from quant_trading_system.research.markup import Markup, tag
 from quant_trading_system.research.performance import BenchmarkReport, DayReturn, PerformanceReport, RunRecord
@@ -39,8 +40,8 @@ def refusals(stats: PerformanceReport) -> Markup:
     counts = sorted(stats.refusals.items(), key=lambda item: (-item[1], item[0]))
     total = sum(stats.refusals.values())
     if not total:
-        return section("Refused orders", tag("p", "The gate refused no order.", class_="none"))
-    asked = total + stats.orders
+        return section("Refused orders", tag("p", "No order was refused.", class_="none"))
+    asked = stats.orders + total - stats.refusals.get(BROKER, 0)  # what the broker refused was sent
     bars = svg.bar_list([(rule, count, f"{count:,}") for rule, count in counts], label="Refused orders by rule")
     return section("Refused orders", bars, note=f"{total:,} of {asked:,} ({percent(total / asked, 1)}), by rule")
 

@@ -12,7 +12,7 @@ from quant_trading_system.core.signals import Signal
 from quant_trading_system.core.wording import LONGEST_REASON, asked_by_strategy, printable
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.trading.algo_planning import EXECUTIONS
-from quant_trading_system.trading.order_wishes import CancelWish, ReplaceWish
+from quant_trading_system.trading.order_wishes import CancelWish, OpenOrder, OpenParent, ReplaceWish
 from quant_trading_system.trading.own_orders import Owners
 from quant_trading_system.trading.strategy import Strategy
 
@@ -43,7 +43,7 @@ def understood(strategy: Strategy, wanted: Iterable[object], owners: Owners) -> 
     cancels: list[Wish] = []
     for wish in wanted:
         if not isinstance(wish, _WISHES):
-            raise TypeError(f"{strategy.name} returned a {type(wish).__name__}; only signals and orders are understood")
+            raise TypeError(f"{strategy.name} returned {_not_understood(wish)}")
         if isinstance(wish, Signal):
             if wish.execution not in EXECUTIONS:
                 raise StrategyError(
@@ -57,6 +57,16 @@ def understood(strategy: Strategy, wanted: Iterable[object], owners: Owners) -> 
                 continue
         wishes.append(wish)
     return cancels + wishes if cancels else wishes
+
+
+def _not_understood(said: object) -> str:
+    """What it is instead of a wish, and what would be one."""
+    if isinstance(said, OpenOrder | OpenParent):
+        kind = type(said).__name__
+        return f"an {kind}, which is a picture of an order; yield market.cancel(…) or market.replace(…) of it"
+    if isinstance(said, list | tuple):
+        return f"a {type(said).__name__} among its wishes; yield what is in it one by one, as by yield from"
+    return f"something of type {type(said).__name__}; only signals, orders, cancels and changes are understood"
 
 
 def spoken_by(signal: Signal, strategy: str) -> Signal:

@@ -26,7 +26,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
         notional: dollars of a dollar order, whose `quantity` is the most that it can become.
         limit_price, stop_price, trail_price: dollars a share; `trail_percent`: percent; None where its type has none.
         pending: what was asked of it and is not answered yet.
-        placed_at: when the gate approved it, UTC.
+        placed_at: when the gate approved it, UTC; of an order that was changed, when it approved the change.
         order_class: `SIMPLE`, but for the order that leads a bracket, OCO or OTO group.
         group: id of the order that leads its group, for its exits; empty for others.
     """

@@ -120,6 +120,10 @@ class MarketView:
         if not self._history.has_symbol(symbol):
             raise StrategyError(f"{symbol} is not among the symbols of this run")
 
+    def _require_symbol_or_holding(self, symbol: str) -> None:
+        if not self._portfolio.position(symbol).quantity:
+            self._require_symbol(symbol)
+
     def closes(self, symbol: str, bars: int) -> NDArray[np.float64]:
         """The last `bars` closes or fewer, oldest first, for statistics; NaN where a bar is missing."""
         return self._history.closes(symbol, bars)
@@ -181,12 +185,25 @@ class MarketView:
 
         Those of earlier runs of the program are among them, and so are the orders of its signals. Slices of parent
         orders are not: see `open_parents`. What is said to this bar is there at the next one.
+
+        Raises:
+            StrategyError: the symbol is neither among `symbols` nor held, and no order of it is open.
         """
-        return () if self._own is None else self._own.open_orders(self._strategy, symbol)
+        found = () if self._own is None else self._own.open_orders(self._strategy, symbol)
+        if symbol is not None and not found:
+            self._require_symbol_or_holding(symbol)
+        return found
 
     def open_parents(self, symbol: str | None = None) -> tuple[OpenParent, ...]:
-        """The strategy's own orders that an algorithm works, as far as they have not ended."""
-        return () if self._own is None else self._own.open_parents(self._strategy, symbol)
+        """The strategy's own orders that an algorithm works, as far as they have not ended.
+
+        Raises:
+            StrategyError: as `open_orders`.
+        """
+        found = () if self._own is None else self._own.open_parents(self._strategy, symbol)
+        if symbol is not None and not found:
+            self._require_symbol_or_holding(symbol)
+        return found
 
     def cancel(self, order: OpenOrder | OpenParent | str, *, reason: str = "") -> CancelWish:
         """The wish that an own order or parent ends without trading any more; one that has ended is left alone.

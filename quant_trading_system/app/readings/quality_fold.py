@@ -15,13 +15,12 @@ from quant_trading_system.core.events import FillEvent, OrderEvent, SignalEvent
 from quant_trading_system.core.numbers import BASIS_POINT, LEDGER, ZERO, divide
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import OrderSide
+from quant_trading_system.execution.quality import BROKER
 
 BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
 """Upper bounds of the buckets of a latency, milliseconds; one more bucket has no bound."""
 FOLLOWED = 10_000
 """Open orders, and signals without an order yet, that are remembered at most."""
-BROKER = "broker"
-"""Stands beside the rules of the gate for orders that the broker refused."""
 
 _ANSWERS = frozenset(
     {OrderTrigger.ACCEPT, OrderTrigger.HOLD, OrderTrigger.REJECT, OrderTrigger.FILL_PART, OrderTrigger.FILL_LAST}

@@ -79,6 +79,18 @@ def test_every_rule_has_a_sentence_with_and_without_numbers(rule):
     assert "because" in full or ("12.5" in full and "{" not in full)
 
 
+def test_a_stop_on_the_wrong_side_is_not_called_so_many_dollars_worse_than_the_market():
+    stop, quote, why = Decimal("64.32"), Decimal("64.22"), "a stop on the wrong side of the market"
+    wrong = CheckResult(Rule.PRICE_COLLAR, False, stop, quote, Unit.USD, why)
+    assert refusal_sentence(wrong) == (
+        "Refused: $64.32 is a stop on the wrong side of the market, which stands at $64.22."
+    )
+    too_far = CheckResult(Rule.PRICE_COLLAR, False, stop, quote, Unit.USD)
+    assert refusal_sentence(too_far) == (
+        "Refused: its price is $64.32 worse than the market, and at most $64.22 is allowed."
+    )
+
+
 def test_pages_of_the_blotter_join_and_filters_narrow(demo):
     everything = order_page(demo, OrderFilter(), limit=500)
     first, second = (order_page(demo, OrderFilter(), offset=offset, limit=5) for offset in (0, 5))

@@ -531,3 +531,10 @@ def test_the_decision_record_shows_the_whole_chain():
         ]
     alone = account.submit(buy(1, limit="98.50"))
     assert decision_record(account.journal, alone.order_id).chain == ()
+
+
+def test_a_change_has_no_plan_and_the_record_of_it_calls_none_of_the_questions_failed():
+    account = at_the_venue()
+    change(account, limit_price=D("98.00"))
+    answers = decision_record(account.journal, NEW).steps[3]
+    assert [answer.passed for answer in answers] == [None] * 4

@@ -186,6 +186,11 @@ def test_refusals_are_counted_by_rule_most_frequent_first(render):
     assert shown.index("max_position_pct") < shown.index("price_collar_pct")
 
 
+def test_what_the_broker_refused_was_sent_and_counts_once_among_all_orders(render):
+    shown = Page(render(rich_record(refusals={"broker": 9, "max_position_pct": 3}))).text
+    assert "12 of 100 (12.0%), by rule" in shown
+
+
 def test_fills_newest_first_with_the_closest_limit(render):
     """Of the checks that an order passed, the one with the least room is told."""
     text = render(rich_record(), decisions={"run-2-1": decision(True, "0.0905")})
@@ -246,7 +251,7 @@ def test_a_run_that_hardly_began_still_has_a_report(render, points):
     record = RunRecord(times=[START + timedelta(hours=hour) for hour in range(points)], equity=[Decimal(100)] * points)
     shown = Page(render(record)).text
     assert "Nothing was traded." in shown
-    assert "The gate refused no order." in shown
+    assert "No order was refused." in shown
     assert "This run kept no journal." in shown
     assert "nan" not in " ".join(shown).lower().split()
 

@@ -114,8 +114,33 @@ def test_a_strategy_sees_its_own_open_orders_oldest_first():
         group="",
     )
     of_symbols: list[int] = []
-    floor.bar(lambda market: of_symbols.extend(len(market.open_orders(one)) for one in ("KO", "PEP", "TYPO")))
-    assert of_symbols == [1, 0, 0]
+    floor.bar(lambda market: of_symbols.extend(len(market.open_orders(one)) for one in ("KO", "PEP", "XOM")))
+    assert of_symbols == [1, 0, 1]
+
+
+@pytest.mark.parametrize("ask", [MarketView.open_orders, MarketView.open_parents])
+def test_a_symbol_that_is_none_of_the_run_stops_the_strategy_that_asks_for_its_orders(ask):
+    """It would find none at every bar, and give one more each time."""
+    floor = Floor()
+    floor.bar(lambda market: [*ask(market, "KO"), *ask(market, "ko")])
+    (error,) = floor.stopped
+    assert error.startswith("StrategyError: ko is not among the symbols of this run")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (first, "an OpenOrder, which is a picture of an order; yield market.cancel(…) or market.replace(…) of it"),
+        (MarketView.open_orders, "a tuple among its wishes; yield what is in it one by one"),
+        (lambda _: 7, "something of type int; only signals, orders, cancels and changes are understood"),
+    ],
+)
+def test_what_is_no_wish_stops_the_strategy_with_words_that_say_what_would_be_one(said, words):
+    floor = Floor()
+    floor.working(buy(1, limit="99.00"))
+    floor.bar(said)
+    (error,) = floor.stopped
+    assert error.startswith(f"TypeError: mine returned {words}")
 
 
 def test_an_order_that_is_on_its_way_or_in_doubt_is_seen_too():
@@ -454,7 +479,7 @@ WRONG: dict[str, tuple[Callable[[Floor, MarketView], object], str]] = {
     ),
     "a change of an exit": (
         lambda floor, market: market.replace(f"{floor.leader}.sl", stop_price=81),
-        "cannot be replaced: it is a leg of",
+        "; cancel it, which ends its group, and send another",
     ),
     "a slice": (lambda floor, market: market.cancel(floor.slice_id), "is a slice of run-4, which may send another"),
 }

@@ -27,6 +27,39 @@ def test_a_quote_that_is_older_than_the_latest_is_dropped():
     assert found is not None
     assert found.bid == 60
     assert heard == [found]
+    board.publish(quote("61", NOON + SECOND, NOON + SECOND, sequence=1))  # the source has begun to count anew
+    assert [one.bid for one in heard] == [60, 61]
+
+
+def test_the_board_adds_up_what_has_traded():
+    board = QuoteBoard()
+    board.publish(quote("60", NOON, NOON))
+    for price, shares in (("60.40", 100), ("60.60", 50)):
+        board.trade("KO", Decimal(price), Decimal(shares))
+    board.trade("PEP", Decimal(170))
+    assert [board.printed(symbol) for symbol in ("KO", "PEP", "XOM")] == [150, 0, 0]
+    found = board.quote("KO")
+    assert found is not None
+    assert (found.last, found.at) == (Decimal("60.60"), NOON)
+
+
+FLAWS = [
+    ("99.99", "100.01", ""),
+    ("100", "100", "locked: bid and ask are both 100"),
+    ("100.01", "100", "crossed: bid 100.01 above ask 100"),
+    ("0", "100", "one side is empty, zero or negative"),
+    ("99", "0", "one side is empty, zero or negative"),
+    ("-1", "1", "one side is empty, zero or negative"),
+    ("NaN", "100", "bid or ask is not a finite number"),
+    ("99", "NaN", "bid or ask is not a finite number"),
+    ("99", "Infinity", "bid or ask is not a finite number"),
+    ("Infinity", "99", "bid or ask is not a finite number"),
+]
+
+
+def test_what_is_wrong_with_a_quote_is_said():
+    for bid, ask, flaw in FLAWS:
+        assert Quote("KO", Decimal(bid), Decimal(ask), NOON, NOON).flaw == flaw, (bid, ask)
 
 
 @pytest.mark.fault("price-senseless")

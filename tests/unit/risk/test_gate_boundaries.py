@@ -10,9 +10,14 @@ from decimal import Decimal
 import pytest
 
 from quant_trading_system.core.decisions import Rejection, Rule
+from quant_trading_system.core.orders import OrderType
+from quant_trading_system.market.quotes import Quote
 from quant_trading_system.risk.checks.soft import with_soft_limits
+from quant_trading_system.risk.order_value import price_of
 from tests.support.desk import limits_with
 from tests.support.gate_cases import GateCase, cases, decide, verdict
+from tests.support.market import NOON
+from tests.support.orders import buy, sell
 
 CASES = {
     Rule.KILL_SWITCH: """
@@ -913,3 +918,10 @@ def test_whole_numbers_are_whole_also_as_soft_limits_of_what_is_off():
     limits = with_soft_limits(limits_with(soft_limits=("max_day_trades 3", "max_net_exposure 0.5")))
     assert (limits.max_day_trades, limits.max_net_exposure) == (3, Decimal("0.5"))
     assert isinstance(limits.max_day_trades, int)
+
+
+def test_a_trailing_purchase_is_valued_at_the_stop_that_it_has_now():
+    """4 % of the ask above it; a sale's stop lies below the bid, which is then the dearest price."""
+    quote = Quote("KO", Decimal(99), Decimal(100), NOON, NOON)
+    trailing = {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(4)}
+    assert [price_of(order, quote) for order in (buy(1, **trailing), sell(1, **trailing))] == [104, 99]

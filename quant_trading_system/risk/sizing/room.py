@@ -30,6 +30,8 @@ def room_for(
 ) -> Room:
     """The largest order of the same side, in whole lots, that is at most `change` and within all limits on size.
 
+    Nothing, where that is worth less than an order must be.
+
     Soft limits count like hard ones: a size that was chosen here needs nobody's approval.
 
     Args:
@@ -39,11 +41,11 @@ def room_for(
     """
     probe = _Probe(checker, symbol, price, strategy)
     with checker.lock:
-        if probe.broken(change) is None:
-            return Room(change)
-        lots = _most_lots(probe, change, lot)
-        rule = probe.broken(((lots + 1) * lot).copy_sign(change))
-        quantity = (lots * lot).copy_sign(change)
+        quantity, rule = change, probe.broken(change)
+        if rule is not None:
+            lots = _most_lots(probe, change, lot)
+            rule = probe.broken(((lots + 1) * lot).copy_sign(change))
+            quantity = (lots * lot).copy_sign(change)
         too_small = quantity and probe.is_too_small(quantity)
     return Room(ZERO, Rule.MIN_NOTIONAL) if too_small else Room(quantity, rule)
 

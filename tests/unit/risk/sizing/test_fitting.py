@@ -164,6 +164,9 @@ ROOMS = [
     ({"min_order_notional": D(700), "max_order_notional": D(700)}, 0, 50, 0, Rule.MIN_NOTIONAL),
     ({}, 80, -80, -80, None),
     ({"max_order_quantity": D(7)}, 80, -80, -7, Rule.MAX_QUANTITY),  # a way out is cut, too, and goes in parts
+    ({"min_order_notional": D(700)}, 0, 6, 0, Rule.MIN_NOTIONAL),  # too little by itself
+    ({"min_order_notional": D(700)}, 0, 7, 7, None),
+    ({"min_order_notional": D(700)}, 6, -6, -6, None),
     ({"max_order_quantity": D(7), "min_order_notional": D(1000)}, 80, -80, -7, Rule.MAX_QUANTITY),  # however small
     ({"max_order_quantity": D(7), "allow_short": True}, 0, -50, -7, Rule.MAX_QUANTITY),
     ({}, 0, 99, 99, None),

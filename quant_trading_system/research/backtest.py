@@ -157,7 +157,7 @@ class Backtest:
                     if engine.is_withdrawing:
                         await engine.withdraw()
                     return True
-        self._arrive(stretch, stretch.end - 1)
+        self._arrive(stretch, stretch.end - 1, looks=not stretch.is_valued_by_next)
         return True
 
     @property

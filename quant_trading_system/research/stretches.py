@@ -80,6 +80,13 @@ class Stretch:
             return False
         return self._worth is None or self._worth.sound_until(row, row + 1) > row
 
+    @property
+    def is_valued_by_next(self) -> bool:
+        """The step behind it closes a session: it is taken by itself, and values everything held by its own prices."""
+        return self.block.closes_at(self.end) and (
+            self._worth is None or self._worth.sound_until(self.end, self.end + 1) > self.end
+        )
+
     def last_bar(self, row: int) -> int:
         """The last bar that is complete at a step."""
         return self.block.first_bar + (row + 1) // self.block.rows - 1

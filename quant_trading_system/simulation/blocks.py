@@ -162,6 +162,11 @@ class Block:
             kind = _OPEN
         return MarketStep(self.before + row + 1, self.at(row), kind, times.session(bar), self.first_bar + bar)
 
+    def closes_at(self, row: int) -> bool:
+        """That step is the last one of a session; not so behind the end of the block."""
+        bar, place = divmod(row, self.rows)
+        return row < len(self) and place == self.rows - 1 and bool(self.times.closes[bar])
+
     def next_edge(self, row: int) -> int:
         """The first step after `row` that opens or closes a session; the number of steps when there is none."""
         place = bisect_right(self.edges, row)

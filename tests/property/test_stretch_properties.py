@@ -30,7 +30,7 @@ from quant_trading_system.simulation.models import FillModel, LatencyModel
 from quant_trading_system.trading.order_wishes import OpenOrder
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
-from tests.support.minute_bars import minute_bars
+from tests.support.minute_bars import as_days, minute_bars
 
 D = Decimal
 SHARES = ("1", "7", "12.5", "0.123456789")
@@ -269,6 +269,36 @@ def test_orders_at_rest_are_passed_over_without_a_difference(seed, often, missin
         run(prices, seed, often, {}, whole=whole, kind=Resting, costs=costs)[0] for whole in (False, True)
     )
     assert told(leaping) == told(stepping)
+    assert leaping.record.equity == stepping.record.equity
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    often=st.sampled_from([0.02, 0.1, 0.4]),
+    missing=st.sampled_from([0.0, 0.02]),
+    volatility=st.sampled_from([0.003, 0.02]),
+    kind=st.sampled_from([Whims, Resting, Changing]),
+    has_extremes=st.booleans(),
+    loss=st.sampled_from([D("0.002"), D("0.02"), D("0.45")]),
+    latency_ms=st.sampled_from([0, 700]),
+    ends=st.lists(st.integers(1, 149), max_size=1),
+)
+def test_days_are_passed_over_without_a_difference(
+    seed, often, missing, volatility, kind, has_extremes, loss, latency_ms, ends
+):
+    """Sessions open and close all the time, and more days than are made at once."""
+    prices = as_days(minute_bars(150, ("AAA", "BBB"), seed=seed, missing=missing, volatility=volatility, ends=ends))
+    if not has_extremes:
+        prices = dataclasses.replace(prices, open_micros=None, high_micros=None, low_micros=None)
+    latency = LatencyModel(order=timedelta(milliseconds=latency_ms), report=timedelta(milliseconds=latency_ms))
+    limits = {"max_daily_loss_pct": loss, "max_rapid_loss_pct": loss / 2, "max_drawdown_pct": loss * 2}
+    (leaping, saw), (stepping, had_to_see) = (
+        run(prices, seed, often, limits, whole=whole, kind=kind, costs=Costs(latency=latency))
+        for whole in (False, True)
+    )
+    assert told(leaping) == told(stepping)
+    assert saw == had_to_see
     assert leaping.record.equity == stepping.record.equity
 
 

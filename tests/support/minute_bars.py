@@ -1,4 +1,4 @@
-"""Minute bars of made-up symbols, for runs that need many bars and no meaning."""
+"""Minute bars, or days, of made-up symbols, for runs that need many bars and no meaning."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
-from quant_trading_system.market.time_axis import intraday_axis
+from quant_trading_system.market.time_axis import daily_axis, intraday_axis
 
 _FIRST, _LAST = date(2015, 1, 2), date(2025, 12, 31)
 _MINUTE = timedelta(minutes=1)
@@ -55,3 +55,12 @@ def minute_bars(
     axis = intraday_axis(stamps, _MINUTE, "start", calendar)
     volume = np.full(shape, 50_000, dtype=np.int64)
     return PriceHistory(symbols, axis, close, present, opened_at, high, low, volume)
+
+
+def as_days(bars: PriceHistory) -> PriceHistory:
+    """The same prices, a bar being a day."""
+    calendar = TradingCalendar.nyse(_FIRST, _LAST)
+    dates = [session.date for session in calendar.sessions_between(_FIRST, _LAST)][: len(bars)]
+    axis = daily_axis(np.array(dates, dtype="datetime64[D]"), calendar)
+    sides = (bars.open_micros, bars.high_micros, bars.low_micros)
+    return PriceHistory(bars.symbols, axis, bars.close_micros, bars.present, *sides, bars.volume)

@@ -88,6 +88,11 @@ def is_moot(record: OrderRecord, change: OrderChange) -> bool:
     return not record.status.is_open or quantity <= record.chain_filled or not _new_terms(record.order, change)
 
 
+def leaves_nothing(record: OrderRecord, change: OrderChange) -> bool:
+    """An open order is to become one that has filled already: what is left of it is to be cancelled."""
+    return record.status.is_open and change.quantity is not None and change.quantity <= record.chain_filled
+
+
 def _new_terms(old: Order, change: OrderChange) -> dict[str, Any]:
     """The fields of the order that are to be different."""
     trail = "trail_price" if old.trail_price is not None else "trail_percent"

@@ -14,11 +14,13 @@ from quant_trading_system.core.clock import Clock
 from quant_trading_system.core.decisions import Rejection
 from quant_trading_system.core.events import SignalEvent
 from quant_trading_system.core.exceptions import DuplicateOrderId, JournalFull, KillSwitchActiveError
+from quant_trading_system.core.numbers import plain
 from quant_trading_system.core.order_state import PendingRequest
 from quant_trading_system.core.signals import Signal
+from quant_trading_system.core.wording import asked_by_strategy
 from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.cancelling import AT_ONCE
-from quant_trading_system.execution.order_changes import is_moot, passing_obstacle
+from quant_trading_system.execution.order_changes import is_moot, leaves_nothing, passing_obstacle
 from quant_trading_system.execution.order_life import Journal
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import latest_of
@@ -153,8 +155,14 @@ class WishBook:
     async def _replace(self, wish: ReplaceWish) -> None:
         """Change an order; while an answer of the broker about it is to come, wait for that."""
         record = self._orders.order(wish.order_id)
-        latest = None if record is None else latest_of(record)
-        if latest is None or latest.pending is PendingRequest.CANCEL or is_moot(latest, change_of(wish)):
+        latest, change = None if record is None else latest_of(record), change_of(wish)
+        if latest is None or latest.pending is PendingRequest.CANCEL:
+            return
+        if leaves_nothing(latest, change):  # to let it fill on would trade more than is wanted
+            why = f"{plain(latest.chain_filled)} shares have filled, and no more are wanted"
+            await self._orders.cancel(latest.order_id, asked_by_strategy(wish.strategy, why))
+            return
+        if is_moot(latest, change):
             return
         if passing_obstacle(latest):
             self.given.append(wish)

@@ -548,13 +548,29 @@ def test_the_first_id_of_an_order_names_it_after_any_number_of_changes():
 def test_what_an_order_is_like_already_is_not_asked_for():
     floor = Floor()
     order_id = floor.working(buy(10, limit="99.00"))
-    floor.bar(lambda market: [market.replace(first(market), limit_price="99.00")])
+    floor.bar(lambda market: [market.replace(order_id, limit_price="99.00", quantity=10)])
     floor.account.step()
-    floor.account.broker.fill(order_id, "6", "99.00")
-    floor.bar(lambda market: [market.replace(first(market), quantity=6)])
-    floor.account.step()
-    assert (floor.account.broker.replacements, floor.stopped) == ([], [])
+    assert (floor.account.broker.replacements, floor.account.broker.cancels, floor.stopped) == ([], [], [])
     assert floor.account.system.engine.is_quiet
+
+
+@pytest.mark.parametrize(("quantity", "filled"), [("6", "6"), ("3", "6"), ("8", "9")])
+def test_an_order_that_has_filled_as_far_as_it_is_to_fills_no_more(quantity, filled):
+    """Some of it may fill between the bar and the change; the rest is never left to fill beyond what is wanted."""
+    floor = Floor()
+    order_id = floor.working(buy(10, limit="99.00"))
+    if quantity != "8":
+        floor.account.broker.fill(order_id, filled, "99.00")
+    floor.bar(lambda market: market.replace(first(market), quantity=quantity, limit_price="99.10"))
+    if quantity == "8":
+        floor.account.broker.fill(order_id, filled, "99.00")
+    floor.account.step()
+    assert (floor.account.broker.replacements, floor.account.broker.cancels, floor.stopped) == ([], [order_id], [])
+    (asked,) = floor.asked
+    assert asked.reason == f"strategy mine: {filled} shares have filled, and no more are wanted"
+    floor.bar(lambda market: market.replace(order_id, quantity=quantity))
+    floor.account.step()
+    assert floor.account.broker.cancels == [order_id], "a cancel is pending"
 
 
 def test_a_replace_waits_until_the_exchange_is_open():

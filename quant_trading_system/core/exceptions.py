@@ -244,8 +244,8 @@ class NotSent(OrderRefused):
     """Proof exists that no byte of the request left this process.
 
     Attributes:
-        held_back: by ourselves, because the broker's requests per minute are used up or another order of the symbol
-            is in doubt; nothing is wrong with it.
+        held_back: by ourselves, because the broker's requests per minute are used up, another order of the symbol is
+            in doubt, or the order to be changed has filled in part; nothing is wrong with it.
     """
 
     def __init__(self, message: str, order_id: str = "", *, held_back: bool = False) -> None:

@@ -182,7 +182,8 @@ class AlpacaBroker:
         if before is None:
             raise NotSent("the broker does not show the order to be replaced", approved.order.client_order_id)
         if before.filled_qty:  # it is not settled whether the broker would trade the filled shares once more
-            raise NotSent("a part of it has filled; cancel it, then send the rest", approved.order.client_order_id)
+            why = "a part of it has filled; cancel it, then send the rest"
+            raise NotSent(why, approved.order.client_order_id, held_back=True)
         self._orders.hear_order(before)
         sending = self._client.replace(before, approved, partial(self._forbid, approved))
         try:

@@ -43,7 +43,7 @@ class OrderRecord(msgspec.Struct, eq=False):
         sent_at, acknowledged_at: on the injected clock; it is sent in the step in which the gate decided about it.
         left_at: when it was sent by the monotonic clock; None for an order of an earlier process, or a final one.
         sent_seq: the journal entry of its decision; causes later entries.
-        held_back: our own pace kept it from leaving; the broker has nothing to do with that.
+        held_back: a rule of our own kept it from leaving; the broker has nothing to do with that.
         final_at: when it reached a terminal state.
         misses: how often the broker was asked about it and did not know it.
         replaces, replaced_by: ids of the orders before and after it in a chain of replaces, empty for none;

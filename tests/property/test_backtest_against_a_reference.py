@@ -25,8 +25,11 @@ from quant_trading_system.market.price_stream import stream_prices
 from quant_trading_system.trading.vector_strategy import VectorStrategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
-from tests.support.independent_reference import Plan, Reference
+from tests.support.independent_reference import Plan
+from tests.support.random_changes import changed, taken_back
 from tests.support.random_costs import random_costs
+from tests.support.reference_changes import ChangingReference
+from tests.support.reference_costs import Costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_losses import ANY_LOSS, Losses
 from tests.support.reference_prices import Step, closes_before, quote_around, steps_of
@@ -68,9 +71,11 @@ def compare(
     cash: Fraction = runs.CASH,
     sizer: Sizer | None = None,
     fits: bool = False,
+    costs: Costs | None = None,
 ) -> runs.BacktestResult:
     """Run the plan in both, with random costs and perhaps a share of the volume; the result of the system."""
-    costs, shorts, seen = random_costs(chance, parts=parts), chance.random() < 0.7, runs.Planned(plan)
+    costs = costs or random_costs(chance, parts=parts)
+    shorts, seen = chance.random() < 0.7, runs.Planned(plan)
     setup = runs.setup_of(history, costs, shorts=shorts, terms=terms, losses=losses, limits=limits, cash=cash)
     if fits:
         setup = runs.fitted(setup, sizer or Sizer())
@@ -82,7 +87,7 @@ def compare(
     if history.is_daily:
         steps = runs.steps_seen(history, setup, runs.Planned(plan))
         require_documented(history, steps)
-    reference = Reference(
+    reference = ChangingReference(
         cash,
         costs,
         shorts=shorts,
@@ -227,7 +232,22 @@ def test_orders_are_taken_back_as_documented(seed, daily, parts):
     history = plans.random_history(chance, daily=daily)
     orders = plans.with_exits(chance, plans.random_orders(chance, history), history)
     plan = plans.both(chance, orders, plans.random_wishes(chance, history) if chance.random() < 0.5 else {})
-    compare(chance, history, plans.taken_back(chance, plan, len(history) - plans.PAST - 1), parts=parts)
+    compare(chance, history, taken_back(chance, plan, len(history) - plans.PAST - 1), parts=parts)
+
+
+@settings(max_examples=5, deadline=None)
+@given(SEEDS, st.booleans())
+def test_orders_are_changed_as_documented(seed, daily):
+    """Latencies are so short that each change is settled before the next one is said."""
+    chance = Random(seed)
+    history = plans.random_history(chance, daily=daily)
+    wishes = plans.random_wishes(chance, history) if chance.random() < 0.3 else {}
+    plan = plans.both(chance, plans.random_orders(chance, history), wishes)
+    bars = len(history) - plans.PAST - 1
+    plan = taken_back(chance, changed(chance, plan, bars), bars)
+    costs = random_costs(chance)
+    costs = replace(costs, order_takes=min(costs.order_takes, 10**6), report_takes=min(costs.report_takes, 5 * 10**6))
+    compare(chance, history, plan, costs=costs)
 
 
 @settings(max_examples=6, deadline=None)
@@ -255,7 +275,7 @@ def test_everything_at_once_is_traded_as_documented(seed, daily, parts):
     terms = plans.random_terms(chance, history) if chance.random() < 0.5 else WHOLE_SHARES
     plan = plans.both(chance, plans.in_fractions(chance, orders, history) if terms.fractionable else orders, wishes)
     if chance.random() < 0.3:
-        plan = plans.taken_back(chance, plan, len(history) - plans.PAST - 1)
+        plan = taken_back(chance, plan, len(history) - plans.PAST - 1)
     limits = plans.random_limits(chance, history) if chance.random() < 0.5 else WIDE
     losses = plans.random_losses(chance) if chance.random() < 0.3 else ANY_LOSS
     cash = Fraction(chance.choice((5_000, 20_000, 100_000, 10_000_000)))

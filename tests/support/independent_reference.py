@@ -20,6 +20,7 @@ from tests.support.reference_past import Past
 from tests.support.reference_prices import BUY, SELL, Bar, Step, down, ends_of
 from tests.support.reference_sizing import Account, Sizer, Wish
 from tests.support.reference_venue import Fill, ReferenceVenue, Sent, Want
+from tests.support.reference_words import Said, TakeBack
 
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
@@ -46,14 +47,6 @@ class Pursuit:
         return self.wanted is not None and order is not None and not order.is_open and order.status != "filled"
 
 
-@dataclass(frozen=True)
-class TakeBack:
-    """The cancel of the open order in that place, oldest first; counted round, nothing where none is open."""
-
-    place: int
-
-
-Said = Want | Wish | TakeBack
 Plan = Mapping[int, Sequence[Said]]
 """What a strategy says at the end of bars, which are counted from the first one that is traded."""
 

@@ -13,12 +13,13 @@ import numpy as np
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.market.sessions import TradingCalendar
 from quant_trading_system.market.time_axis import daily_axis, intraday_axis
-from tests.support.independent_reference import Plan, Said, TakeBack
+from tests.support.independent_reference import Plan
 from tests.support.reference_limits import Limits, Terms
 from tests.support.reference_losses import Losses
 from tests.support.reference_prices import BUY, CENT, SELL, half_up, tick_of
 from tests.support.reference_sizing import Sizer, Wish
 from tests.support.reference_venue import STOPS, Want
+from tests.support.reference_words import Said
 
 PAST = 8
 """Bars that are only known: enough for correlations, which are of no interest here."""
@@ -360,13 +361,6 @@ def _said_twice(chance: Random, one: Said) -> list[Said]:
         return [one]
     other = replace(one, time_in_force="day") if len(one.members) == 1 else one
     return [one, replace(other, repeat=chance.random() < 0.2)]
-
-
-def taken_back(chance: Random, plan: Plan, bars: int) -> Plan:
-    """The same with cancels of some of the orders that are open then."""
-    often = chance.choice((0.1, 0.5))
-    back = {bar: [TakeBack(chance.randrange(100))] for bar in range(bars) if chance.random() < often}
-    return {bar: [*plan.get(bar, ()), *back.get(bar, ())] for bar in sorted({*plan, *back})}
 
 
 def in_fractions(chance: Random, plan: Plan, history: PriceHistory) -> Plan:

@@ -33,18 +33,20 @@ from quant_trading_system.risk.position_sizer import (
 )
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
-from quant_trading_system.trading.order_wishes import CancelWish
+from quant_trading_system.trading.order_wishes import CancelWish, ReplaceWish
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
-from tests.support.independent_reference import Outcome, Plan, TakeBack
+from tests.support.independent_reference import Outcome, Plan
 from tests.support.random_plans import PAST, SESSIONS
+from tests.support.reference_changes import moved
 from tests.support.reference_costs import Charge, Costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_losses import ANY_LOSS, Losses
 from tests.support.reference_prices import BUY, Bar, Step, closes_before, volume_of_day, volumes_of
 from tests.support.reference_sizing import OPTIMISERS, Sizer, Wish
 from tests.support.reference_venue import Fill, Want
+from tests.support.reference_words import Change, TakeBack
 
 CASH = Fraction(10_000_000)
 LOOSE = {
@@ -107,16 +109,35 @@ class Planned(Strategy):
         self.equity: list[Fraction] = []
         self.held: list[dict[str, Fraction]] = []
 
-    def on_bar(self, market: MarketView) -> Iterable[Order | Signal | CancelWish]:
+    def on_bar(self, market: MarketView) -> Iterable[Order | Signal | CancelWish | ReplaceWish]:
         self.equity.append(Fraction(market.equity))
         self.held.append({one: Fraction(shares) for one in market.symbols if (shares := market.position(one))})
         is_open = market.open_orders()
         for one in self.plan.get(market.bar - 1, ()):
-            if isinstance(one, TakeBack):
+            if isinstance(one, Change):
+                yield from _changes(market, one)
+            elif isinstance(one, TakeBack):
                 if is_open:
                     yield market.cancel(is_open[one.place % len(is_open)])
             else:
                 yield _as_order(one) if isinstance(one, Want) else _as_signal(market, one)
+
+
+def _changes(market: MarketView, change: Change) -> Iterable[ReplaceWish]:
+    limited = [
+        one
+        for one in market.open_orders()
+        if one.limit_price is not None
+        and one.order_type is OrderType.LIMIT
+        and one.order_class is OrderClass.SIMPLE
+        and not one.group
+        and one.time_in_force in (TimeInForce.DAY, TimeInForce.GTC)
+    ]
+    if limited:
+        order = limited[change.place % len(limited)]
+        limit = Fraction(order.limit_price or 0)
+        if moved(limit, change.away) != limit:
+            yield market.replace(order, limit_price=exact(moved(limit, change.away)))
 
 
 def _as_order(want: Want) -> Order:

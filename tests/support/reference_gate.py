@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
+from tests.support.reference_exits import exits_are_misplaced
 from tests.support.reference_limits import Limits, Terms
 from tests.support.reference_past import Past
-from tests.support.reference_prices import BUY, CENT, NANO, SELL, Step, down, up
+from tests.support.reference_prices import BUY, NANO, SELL, Step, down, up
 from tests.support.reference_venue import Fill, ReferenceVenue, Sent, Want
 
 MAX_QUOTE_AGE = 15_000_000
@@ -94,7 +95,8 @@ class Books:
 
     def promised(self, symbol: str, side: int) -> Fraction:
         """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""
-        alike = [one for one in self.open_in(symbol) if one.want.side == side]
+        leaving = [one.older for one in self.open_in(symbol)]  # of the two only one takes room
+        alike = [one for one in self.open_in(symbol) if one.want.side == side and one not in leaving]
         plain = sum((one.size - one.filled for one in alike if not one.is_exit), ZERO)
         groups = {id(one.group): one for one in alike if one.is_exit}
         return plain + sum((one.to_close for one in groups.values()), ZERO)
@@ -370,34 +372,6 @@ class Gate:
 
 def _content(want: Want) -> tuple[object, ...]:
     return want.symbol, want.side, want.quantity, want.dollars, want.kind, want.limit, want.stop
-
-
-def exits_are_misplaced(want: Want, venue: ReferenceVenue) -> bool:
-    """One of them does not lie a cent away on its side: of the limit of the entry, or else of the market.
-
-    The market is the last price or the middle of the quote, whichever refuses less.
-    """
-    if want.profit is None and want.loss is None:
-        return False
-    way, far = -want.side if want.leaves else want.side, venue.far(want)
-    middle, last = sum(venue.quote(want.symbol)) / 2, venue.last[want.symbol]
-    if want.loss is not None:
-        kind = max(middle, last) if way == BUY else min(middle, last)
-        bases = [kind - way * CENT]
-        if want.limit is not None:
-            bases.append(want.limit - way * CENT)
-        if want.leaves and want.profit is not None:
-            bases.append(want.profit - way * CENT)
-        if any((want.loss - base) * way > 0 for base in bases):
-            return True
-        if want.limit is None and (want.loss - far) * way >= 0:
-            return True
-    if want.profit is None or want.leaves:
-        return False
-    if want.limit is not None:
-        return (want.limit + way * CENT - want.profit) * way > 0
-    kind = min(middle, last) if way == BUY else max(middle, last)
-    return (kind + way * CENT - want.profit) * way > 0 or (far - want.profit) * way >= 0
 
 
 def _may_meet(one: Want, other: Want) -> bool:

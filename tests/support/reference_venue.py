@@ -97,6 +97,7 @@ class Sent:
         only_shrinks: whatever else fills, it takes nothing but from the position.
         price: dollars a share at which it counts.
         sells_held: it sells for a wish what is held.
+        older: whose place it is to take.
     """
 
     want: Want
@@ -119,6 +120,7 @@ class Sent:
     only_shrinks: bool = False
     price: Fraction = Fraction(0)
     sells_held: bool = False
+    older: Sent | None = None
 
     def __post_init__(self) -> None:
         self.size = self.size or self.want.quantity
@@ -226,6 +228,18 @@ class ReferenceVenue:
         """The request to cancel an order has come."""
         if order in self._resting:
             self._end(order, "canceled")
+
+    def give_way(self, order: Sent) -> bool:
+        """Another order takes its place, if it is still here."""
+        if order not in self._resting:
+            return False
+        self._leave(order, "replaced")
+        return True
+
+    def turn_away(self, order: Sent) -> None:
+        """It is not taken."""
+        order.status = "denied"
+        self.reports.append((self.at + self.costs.report_takes, order, None, True))
 
     def _begin(self, order: Sent) -> None:
         """An order works from now on: it meets the prices of the moment."""

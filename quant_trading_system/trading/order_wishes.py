@@ -25,6 +25,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
         quantity: shares at most; `filled`: so far; `leaves`: those that may fill still.
         notional: dollars of a dollar order, whose `quantity` is the most that it can become.
         limit_price, stop_price, trail_price: dollars a share; `trail_percent`: percent; None where its type has none.
+            The order that leads an OCO group is its take-profit, and has that limit.
         pending: what was asked of it and is not answered yet.
         placed_at: when the gate approved it, UTC; of an order that was changed, when it approved the change.
         order_class: `SIMPLE`, but for the order that leads a bracket, OCO or OTO group.

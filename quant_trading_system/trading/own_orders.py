@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from threading import RLock
 
 from quant_trading_system.core.exceptions import InvalidOrder, StrategyError
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.orders import Order, OrderClass
 from quant_trading_system.execution.algo.parent import ParentState
 from quant_trading_system.execution.order_changes import OrderChange, changed_order, is_moot, lasting_obstacle
 from quant_trading_system.execution.order_manager import OrderManager
@@ -110,7 +112,7 @@ def _view(record: OrderRecord) -> OpenOrder:
         filled=record.chain_filled,
         leaves=record.leaves,
         notional=order.notional,
-        limit_price=order.limit_price,
+        limit_price=_limit_of(order),
         stop_price=order.stop_price,
         trail_price=order.trail_price,
         trail_percent=order.trail_percent,
@@ -120,6 +122,13 @@ def _view(record: OrderRecord) -> OpenOrder:
         order_class=order.order_class,
         group=record.parent,
     )
+
+
+def _limit_of(order: Order) -> Decimal | None:
+    """The price at which it rests: the order that leads an OCO group is its take-profit."""
+    if order.order_class is OrderClass.OCO and order.take_profit is not None:
+        return order.take_profit.limit_price
+    return order.limit_price
 
 
 def _parent_view(state: ParentState) -> OpenParent:

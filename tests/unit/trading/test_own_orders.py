@@ -170,6 +170,22 @@ def test_exits_name_the_order_that_leads_them():
     ]
 
 
+def test_the_order_that_leads_an_oco_group_shows_the_limit_of_its_take_profit():
+    floor = Floor()
+    floor.account.hold("KO", 5)
+    floor.working(
+        sell(
+            5,
+            order_type=OrderType.LIMIT,
+            order_class=OrderClass.OCO,
+            take_profit=TakeProfit(limit_price=D("120")),
+            stop_loss=StopLoss(stop_price=D("80")),
+        )
+    )
+    floor.bar()
+    assert [(order.limit_price, order.stop_price) for order in floor.mine.saw] == [(D("120"), None), (None, D("80"))]
+
+
 def test_a_view_cannot_be_changed_and_does_not_change():
     floor = Floor()
     order_id = floor.working(buy(10, limit="99.00"))

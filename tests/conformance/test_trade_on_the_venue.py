@@ -12,7 +12,7 @@ from tests.support.venue_process import running_venue, until
 
 @pytest.fixture(scope="module")
 def venue():
-    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=8) as running:
+    with running_venue("--always-open", "--symbols", "KO:60,PEP:170", "--rate-limit", "0", accounts=12) as running:
         yield running
 
 
@@ -74,6 +74,7 @@ class Patient(Strategy):
             )
         for order in orders:
             if not self.placed:
+                self.placed = True
                 yield market.cancel(order, reason="left over")
             elif order.limit_price == 50:
                 yield market.replace(order, limit_price="51.00")

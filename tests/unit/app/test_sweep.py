@@ -147,6 +147,7 @@ def test_a_sweep_whose_starting_process_died_is_interrupted(plan, prices, tmp_pa
 def test_trials_on_one_window_share_what_the_market_does(plan, prices, tmp_path, monkeypatch):
     made = []
     block = price_rows.Block
+    monkeypatch.setattr(price_rows, "_DAYS", 1)
     monkeypatch.setattr(price_rows, "Block", lambda bar, *others: made.append(bar) or block(bar, *others))
     result = run(replace(plan, folds=1), prices, tmp_path / "sweep")
     assert sum(one.status is Status.COMPLETE for one in result.outcomes) == 4

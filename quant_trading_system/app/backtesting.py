@@ -20,7 +20,6 @@ from quant_trading_system.execution.quality import QualityNumbers, measure
 from quant_trading_system.journal.sqlite_store import SqliteJournal
 from quant_trading_system.journal.store import Journal
 from quant_trading_system.journal.verify import verify
-from quant_trading_system.market.ended import last_bars
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.backtest import Backtest, EquityPoint, Watcher
 from quant_trading_system.research.performance import JournalSeal, PerformanceReport, RunRecord, statistics
@@ -219,7 +218,7 @@ def _equal_parts(account: ReplayAccount, points: int) -> list[float] | None:
     for column in np.flatnonzero(np.isnan(daily).any(axis=0)).tolist():
         daily[:, column] = _closes_at(history, column, rows)
     if isinstance(account, SimulatedAccount) and account.pay_outs is not None:
-        for symbol, bar in last_bars(history).items():
+        for symbol, bar in history.ended.items():
             gone = history.dates[rows] > history.dates[bar]
             daily[gone, history.column_of(symbol)] *= float(account.pay_outs.fraction)
     if first == 0:

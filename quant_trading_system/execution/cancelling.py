@@ -85,11 +85,7 @@ class Cancels:
         Raises:
             JournalError: a request could not be recorded; all were asked for all the same.
         """
-        ids = list(order_ids)
-        if len(ids) == 1:
-            await self.cancel(ids[0], reason)
-        else:
-            await side_by_side((partial(self.cancel, order_id, reason) for order_id in ids), AT_ONCE)
+        await side_by_side((partial(self.cancel, order_id, reason) for order_id in order_ids), AT_ONCE)
 
     async def cancel_account(self, order_ids: Iterable[str], reason: str, forbid: Callable[[], str]) -> None:
         """Ask for a cancel of everything that is open on the account, whoever has ordered it.

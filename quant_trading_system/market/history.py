@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.core.numbers import LEDGER
 from quant_trading_system.core.wording import first_few
-from quant_trading_system.market.ended import columns_to_come
+from quant_trading_system.market.ended import columns_to_come, last_bars
 from quant_trading_system.market.latest_bars import LatestBars
 from quant_trading_system.market.scratch import put_away, row_blocks, scratch
 from quant_trading_system.market.session_volumes import UNKNOWN_VOLUME, SessionVolumes
@@ -257,6 +257,11 @@ class PriceHistory:
     def session_volumes(self) -> SessionVolumes:
         """What symbols have traded in whole sessions; it remembers what it has added up."""
         return SessionVolumes(self.volume, self.present, self.session_starts)
+
+    @cached_property
+    def ended(self) -> dict[str, int]:
+        """The number of the last bar of every symbol that has none afterwards, as `last_bars` finds them."""
+        return last_bars(self)
 
     @cached_property
     def latest_bars(self) -> LatestBars:

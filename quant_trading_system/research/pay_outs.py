@@ -14,7 +14,6 @@ from quant_trading_system.core.breaks import ActivityKind
 from quant_trading_system.core.numbers import LEDGER, ONE, divide, tidy
 from quant_trading_system.execution.entries_beside_trades import EntriesBesideTrades
 from quant_trading_system.execution.statement import SeenActivity
-from quant_trading_system.market.ended import last_bars
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.simulation.activities import CashActivity
 from quant_trading_system.simulation.venue import Venue
@@ -44,7 +43,7 @@ class PayOuts:
         self._entries = EntriesBesideTrades(
             system.tracker, system.portfolio, system.monitor, system.ports.journal, system.ports.clock, _nobody, ()
         )
-        ends = sorted((bar, symbol) for symbol, bar in last_bars(history).items())
+        ends = sorted((bar, symbol) for symbol, bar in history.ended.items())
         self._to_come = ends[::-1]
 
     def session_opens(self, bar: int) -> None:

@@ -76,16 +76,15 @@ class Stretch:
 
     def is_sound(self, row: int) -> bool:
         """Everything held has a price at a step that opens no session; positions will be valued by it alone."""
-        if row >= self.block.next_edge(row - 1):
-            return False
-        return self._worth is None or self._worth.sound_until(row, row + 1) > row
+        return row < self.block.next_edge(row - 1) and self._is_priced(row)
 
     @property
     def is_valued_by_next(self) -> bool:
         """The step behind it closes a session: it is taken by itself, and values everything held by its own prices."""
-        return self.block.closes_at(self.end) and (
-            self._worth is None or self._worth.sound_until(self.end, self.end + 1) > self.end
-        )
+        return self.block.closes_at(self.end) and self._is_priced(self.end)
+
+    def _is_priced(self, row: int) -> bool:
+        return self._worth is None or self._worth.sound_until(row, row + 1) > row
 
     def last_bar(self, row: int) -> int:
         """The last bar that is complete at a step."""

@@ -110,9 +110,7 @@ class WishBook:
             JournalError: one could not be recorded; all were asked for all the same.
         """
         said, self.cancels = self.cancels, []
-        if len(said) == 1:
-            await self._cancel(said[0])
-        elif said:
+        if said:
             await side_by_side((partial(self._cancel, wish) for wish in said), AT_ONCE)
 
     async def _cancel(self, wish: CancelWish) -> None:

@@ -89,6 +89,7 @@ class OrderPath:
         self._obstacle = obstacle
         self._desk = desk
         self._pursuits: dict[str, Pursuit] = {}
+        self._sales: list[str] = []
         self._unsized = Unsized(record)
         self.on_refused: Callable[[Rejection, ParentOrder | None], None] = lambda *_: None
         self._past: HistoryView | None = None
@@ -144,7 +145,7 @@ class OrderPath:
         for pursuit, change in changes:
             if change is not None and change < 0:
                 await self._send(pursuit, change, moment)
-        if any(self._is_selling(pursuit) for pursuit in self._pursuits.values()):
+        if self._is_selling():
             return
         for pursuit, change in changes:
             if change is not None and change > 0:
@@ -176,8 +177,7 @@ class OrderPath:
 
     def submit_as_given(self, order: Order, cause: int | None = None) -> Awaitable[Placed | Rejection]:
         """The same for somebody who waits for the answer; raises what `OrderManager.submit` does."""
-        plan = plan_as_given(order, self._quotes.quote(order.symbol))
-        return self._orders.submit(order, plan=plan, cause=cause)
+        return self._orders.submit(order, plan=plan_as_given(order, self._quotes.quote(order.symbol)), cause=cause)
 
     async def _have_strangers_refused(self) -> None:
         """A wish for a symbol outside the universe has no size; one share goes to the gate, which says no on record."""
@@ -237,8 +237,7 @@ class OrderPath:
         held = self._portfolio.position(symbol).quantity
         change = _toward(pursuit.sizing.quantity, held)
         unknown = pursuit.sizing.bound_by == "missing" and held * pursuit.signal.direction.sign > 0
-        equity = self._portfolio.equity
-        if change and is_left_alone(change, held + change, quote.mid, equity, self._policy):
+        if change and is_left_alone(change, held + change, quote.mid, self._portfolio.equity, self._policy):
             if not held:
                 self._unsized.tell(pursuit.signal, too_small(change, quote.mid, self._policy), moment)
             change = ZERO
@@ -274,9 +273,11 @@ class OrderPath:
                 await self._orders.cancel(order.order_id, "its shares are wanted by another order")
         return bool(self._others(pursuit)) if exits else False
 
-    def _is_selling(self, pursuit: Pursuit) -> bool:
-        record = self._order_of(pursuit)
-        return record is not None and record.status.is_open and record.shrinks and record.order.side is OrderSide.SELL
+    def _is_selling(self) -> bool:
+        """An order for a wish sells what is held, whatever has become of the wish."""
+        sales = map(self._orders.order, self._sales)
+        self._sales = [one.order_id for one in sales if one is not None and one.status.is_open and one.shrinks]
+        return bool(self._sales)
 
     def _order_of(self, pursuit: Pursuit) -> OrderRecord | None:
         return self._orders.order(pursuit.order_id) if pursuit.order_id else None
@@ -353,6 +354,7 @@ class OrderPath:
             self._refused(pursuit, answer)
         else:
             pursuit.order_id = answer.order_id
+            self._sales += [answer.order_id] if order.side is OrderSide.SELL else []
 
     def _starts_parent(self, pursuit: Pursuit, order: Order, plan: ExecutionPlan) -> bool:
         """True when the wish is traded by an algorithm, or was refused as such."""

@@ -16,6 +16,7 @@ from tests.support.reference_fitting import Target, fit
 from tests.support.reference_gate import ZERO, Books, Gate
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_losses import ANY_LOSS, Losses, Watch
+from tests.support.reference_opinions import Opinions, Pursuit
 from tests.support.reference_past import Past
 from tests.support.reference_prices import BUY, SELL, Bar, Step, down, ends_of
 from tests.support.reference_sizing import Account, Sizer, Wish
@@ -25,26 +26,6 @@ from tests.support.reference_words import Said, TakeBack
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
 END_OF_TIME = 10**18
-
-
-@dataclass(eq=False)
-class Pursuit:
-    """A wish on its way.
-
-    Attributes:
-        wanted: shares to be held, None before it was sized.
-        order: the last one that was sent for it, or for the wish whose place it took.
-    """
-
-    wish: Wish
-    wanted: Fraction | None = None
-    order: Sent | None = None
-
-    @property
-    def has_ended(self) -> bool:
-        """Its order has, and not all of it has filled."""
-        order = self.order
-        return self.wanted is not None and order is not None and not order.is_open and order.status != "filled"
 
 
 Plan = Mapping[int, Sequence[Said]]
@@ -99,7 +80,7 @@ class Reference:
         self.rejected, self.terms, self.fits = rejected, terms, fits
         self.sizer, self._past, self._first = sizer or Sizer(), past, first
         self._ends, self._ended = ends_of(past), set[str]()
-        self._standing: dict[str, Wish] = {}
+        self._opinions = Opinions()
         self.watch = Watch(losses, cash)
         self.venue = ReferenceVenue(costs)
         self.venue.last.update(before or {})
@@ -140,6 +121,7 @@ class Reference:
                 self.watch.end_bar(self.books.equity)
                 self._said = plan.get(len(self.out.equity), ())
                 self._note()
+                self._opinions.hear(self._said, step.at)
                 self._take_back()
                 self._has_prices = False
         self._let_pass(END_OF_TIME - 1)
@@ -215,8 +197,9 @@ class Reference:
         """Cancels leave when they are said."""
         is_open = [order for order in self.out.orders if order.is_open]
         for one in self._said:
-            if isinstance(one, TakeBack) and is_open:
-                order = is_open[one.place % len(is_open)]
+            own = [order for order in is_open if order.want.source == one.source]
+            if isinstance(one, TakeBack) and own:
+                order = own[one.place % len(own)]
                 if order not in self._recalled:
                     self._recall(order)
         self._said = [one for one in self._said if not isinstance(one, TakeBack)]
@@ -225,14 +208,16 @@ class Reference:
 
     def _take(self, said: Sequence[Said]) -> None:
         """Orders that were written out leave before those for wishes; a new wish has the place of the one before."""
+        for wish, until in self._opinions.taken_up(said):
+            earlier = self._pursuits.get(wish.symbol)
+            self._pursuits[wish.symbol] = Pursuit(wish, until, order=earlier and earlier.order)
         for one in said:
-            if isinstance(one, Wish):
-                earlier = self._pursuits.get(one.symbol)
-                self._pursuits[one.symbol] = Pursuit(one, order=earlier and earlier.order)
-                self._standing[one.symbol] = one
-        for one in said:
-            if isinstance(one, Want):
-                self._send(one)
+            self._give(one)
+
+    def _give(self, said: Said) -> None:
+        """What was written out leaves."""
+        if isinstance(said, Want):
+            self._send(said)
 
     def _walk(self) -> None:
         """Take wishes as far as they can go now."""
@@ -243,7 +228,7 @@ class Reference:
         """Size wishes together, sell, and buy once what is held has been sold; True when something has left."""
         equity = self.books.equity
         for pursuit in list(self._pursuits.values()):
-            if pursuit.has_ended:
+            if self.venue.at >= pursuit.until or pursuit.has_ended:
                 del self._pursuits[pursuit.wish.symbol]
         changes = [(pursuit, self._change(pursuit, equity)) for pursuit in list(self._pursuits.values())]
         for side in (SELL, BUY):
@@ -280,7 +265,7 @@ class Reference:
         asked = self._asked(wish, equity)
         if not self.fits or not asked or wish.symbol in self._ended:
             return asked
-        wanted = [one for one in self._standing.values() if self._is_wanted(one)]
+        wanted = [one for one in self._standing if self._is_wanted(one)]
         targets = [Target(one.symbol, (self._asked(one, equity) or ZERO) * self._opening(one)) for one in wanted]
         held = {symbol: shares for symbol, shares in self.books.shares.items() if shares}
         stay = self._staying()
@@ -293,9 +278,14 @@ class Reference:
         shares = down(abs(found.dollars) / self._opening(wish), self.terms.lot(wish.symbol))
         return ZERO if shares * self._opening(wish) < limits.least else wish.direction * shares
 
+    @property
+    def _standing(self) -> Sequence[Wish]:
+        """The wish that counts of each symbol."""
+        return self._opinions.counting(self.venue.at)
+
     def _staying(self) -> dict[str, Fraction]:
         """Dollars of positions that no wish asks for or is on its way to close."""
-        moving = {*self._pursuits, *(one.symbol for one in self._standing.values() if one.direction)}
+        moving = {*self._pursuits, *(one.symbol for one in self._standing if one.direction)}
         held = {symbol: shares for symbol, shares in self.books.shares.items() if shares and symbol not in moving}
         return {symbol: shares * self.venue.last[symbol] for symbol, shares in sorted(held.items())}
 
@@ -316,9 +306,9 @@ class Reference:
             lot=self.terms.lot(wish.symbol),
             most=self.gate.limits.position,
             drawdown=max(self.watch.peak - equity, ZERO) / self.watch.peak,
-            wanted=max(sum(one.direction != 0 for one in self._standing.values() if one.symbol not in self._ended), 1),
+            wanted=max(sum(one.direction != 0 for one in self._standing if one.symbol not in self._ended), 1),
             past=self._past[: self.gate.past.known],
-            sides={one: wanted.direction for one, wanted in self._standing.items() if self._is_wanted(wanted)},
+            sides={one.symbol: one.direction for one in self._standing if self._is_wanted(one)},
             room=max(self.gate.limits.sector - sum(map(abs, self._staying().values())) / equity, ZERO),
         )
         return self.sizer.shares(wish, account)
@@ -334,7 +324,7 @@ class Reference:
         if any(order.is_open for order in exits):
             return False
         again = pursuit.order is not None and pursuit.order.only_shrinks  # turning round takes two
-        want = replace(self._worked(symbol, side, quantity), repeat=again)
+        want = replace(self._worked(symbol, side, quantity), repeat=again, source=pursuit.wish.source)
         if self.fits:
             want = replace(want, quantity=self.gate.room(want))
         if not want.quantity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -102,10 +102,8 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 class Planned(Strategy):
     """Says what is planned, and writes down what it sees of its account."""
 
-    name = "planned"
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, name: str = "planned") -> None:
+        self.plan, self.name = plan, name
         self.equity: list[Fraction] = []
         self.held: list[dict[str, Fraction]] = []
 
@@ -114,6 +112,8 @@ class Planned(Strategy):
         self.held.append({one: Fraction(shares) for one in market.symbols if (shares := market.position(one))})
         is_open = market.open_orders()
         for one in self.plan.get(market.bar - 1, ()):
+            if one.source not in ("", self.name):
+                continue
             if isinstance(one, Change):
                 yield from _changes(market, one)
             elif isinstance(one, TakeBack):
@@ -170,12 +170,16 @@ def _class_of(want: Want) -> OrderClass:
 
 
 def _as_signal(market: MarketView, wish: Wish) -> Signal:
+    kinds: dict[str, object] = {"confidence": exact(wish.confidence)}
+    if wish.lasts is not None:
+        kinds["lasts"] = wish.lasts * _MICROSECOND
     if not wish.direction:
-        return market.flat(wish.symbol)
+        return market.flat(wish.symbol, strength=exact(wish.strength), **kinds)
+    kinds["strength"] = exact(wish.strength)
     return (market.long if wish.direction > 0 else market.short)(
         wish.symbol,
         weight=_exact_or_none(None if wish.weight is None else abs(wish.weight)),
-        strength=exact(wish.strength),
+        **kinds,
         stop_price=_exact_or_none(wish.stop),
     )
 
@@ -306,9 +310,9 @@ def bars_of(history: PriceHistory) -> list[Bar]:
     ]
 
 
-def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategy: Strategy) -> list[Step]:
+def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategies: Sequence[Strategy]) -> list[Step]:
     """The steps that the market took in a run of daily bars, for how a day goes is made up."""
-    account = bootstrap.simulated_account(history, replace(setup, strategies=(strategy,)))
+    account = bootstrap.simulated_account(history, replace(setup, strategies=tuple(strategies)))
     known = bars_of(history)
     bars, steps, before = known[PAST:], [], closes_before(known, PAST)
 
@@ -342,19 +346,27 @@ def require_agreement(result: BacktestResult, seen: Planned, reference: Outcome)
     """
     halted_at = [] if reference.halted_at is None else [reference.halted_at]
     assert (result.stopped, [_since(halt.at) for halt in result.record.halts[:1]]) == ((), halted_at)
-    orders = [
-        (one.order.symbol, one.order.side.sign, Fraction(one.quantity), str(one.status).replace("rejected", "denied"))
-        for one in result.account.system.orders.orders()
-    ]
-    assert orders == [(one.want.symbol, one.want.side, one.size, one.status) for one in reference.orders]
-    fills = [
-        Fill(_since(one.at), one.symbol, one.side.sign, Fraction(one.quantity), Fraction(one.price), Fraction(one.fee))
-        for one in result.record.fills
-    ]
-    assert _sorted(fills) == _sorted(reference.fills)
+    assert orders_of(result) == [(one.want.symbol, one.want.side, one.size, one.status) for one in reference.orders]
+    assert _sorted(fills_of(result)) == _sorted(reference.fills)
     assert seen.held == reference.held
     assert seen.equity == reference.equity
     assert Fraction(result.account.system.tracker.cash) == reference.cash
+
+
+def orders_of(result: BacktestResult) -> list[tuple[str, int, Fraction, str]]:
+    """Symbol, side, shares and status of all orders, as they were sent; nobody asks who has refused one."""
+    return [
+        (one.order.symbol, one.order.side.sign, Fraction(one.quantity), str(one.status).replace("rejected", "denied"))
+        for one in result.account.system.orders.orders()
+    ]
+
+
+def fills_of(result: BacktestResult) -> list[Fill]:
+    """What traded, as it was booked."""
+    return [
+        Fill(_since(one.at), one.symbol, one.side.sign, Fraction(one.quantity), Fraction(one.price), Fraction(one.fee))
+        for one in result.record.fills
+    ]
 
 
 def _sorted(fills: Iterable[Fill]) -> list[Fill]:

@@ -5,9 +5,10 @@ Written from docs/strategies.md, docs/life-of-an-order.md and docs/backtest.md a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from types import MappingProxyType
 
 from tests.support.independent_reference import Reference
 from tests.support.reference_prices import half_up, tick_of
@@ -28,27 +29,28 @@ class ChangingReference(Reference):
     def _take_back(self) -> None:
         """Which order is meant is settled when it is said."""
         is_open = [order for order in self.out.orders if order.is_open and is_changeable(order)]
-        self._changes = [
-            (is_open[one.place % len(is_open)], one.away) for one in self._said if isinstance(one, Change) and is_open
-        ]
-        self._said = [one for one in self._said if not isinstance(one, Change)]
+        self._meant = {}
+        for one in self._said:
+            own = [order for order in is_open if order.want.source == one.source]
+            if isinstance(one, Change) and own:
+                self._meant[id(one)] = own[one.place % len(own)]
         super()._take_back()
 
-    def _take(self, said: Sequence[Said]) -> None:
-        super()._take(said)
-        for order, away in self._changes:
+    def _give(self, said: Said) -> None:
+        super()._give(said)
+        if isinstance(said, Change) and (order := self._meant.get(id(said))) is not None:
             limit = order.want.limit
             assert limit is not None
-            if order.is_open and order not in self._recalled and moved(limit, away) != limit:
-                self._replace(order, moved(limit, away))
-        self._changes = []
+            if order.is_open and order not in self._recalled and moved(limit, said.away) != limit:
+                self._replace(order, moved(limit, said.away))
 
-    _changes: Sequence[tuple[Sent, Fraction]] = ()
+    _meant: Mapping[int, Sent] = MappingProxyType({})
 
     def _replace(self, order: Sent, limit: Fraction) -> None:
         want, number = replace(order.want, limit=limit, repeat=True), len(self.out.orders)
         order.is_open = False  # it takes no room beside the one that takes its place
-        is_refused, shrinks = self.gate.refuses(want), self.gate.only_shrinks(want)
+        is_refused = self.gate.refuses(want, eases=(limit - (order.want.limit or 0)) * want.side <= 0)
+        shrinks = self.gate.only_shrinks(want)
         order.is_open = True
         if is_refused:
             self.out.orders.append(Sent(want, status="denied", is_open=False, size=want.quantity))

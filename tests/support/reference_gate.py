@@ -126,14 +126,14 @@ class Gate:
             self._shares.clear()
             self.books.begin_day(step.day)
 
-    def refuses(self, want: Want) -> bool:
-        """Some rule is against it."""
+    def refuses(self, want: Want, *, eases: bool = False) -> bool:
+        """Some rule is against it; it may be a change that only takes risk away."""
         if self.is_halted or self._is_no_order_of_now(want):
             return True
-        shrinks = self.only_shrinks(want)
+        shrinks = eases or self.only_shrinks(want)
         if (self.terms.forbid(want) and (want.is_fraction or not shrinks)) or self._crosses_zero(want, shrinks):
             return True
-        if self._is_beyond_size(want) or self._hurts(want) or self._is_repeated(want):
+        if self._is_beyond_size(want, shrinks=shrinks) or self._hurts(want) or self._is_repeated(want):
             return True
         return exits_are_misplaced(want, self.books.venue) or (
             not shrinks
@@ -143,15 +143,14 @@ class Gate:
                 or self._has_too_many(want)
                 or self._has_sent_too_many()
                 or self._meets_our_own(want)
-                or self._opens_the_other_side(want)
                 or self._moves_like_others(want)
             )
         )
 
     def room(self, want: Want) -> Fraction:
-        """Shares of it, in lots, that are within all limits on size; all where they are, none where too few are."""
+        """Shares of it, in lots, that are within all limits on size; none where they are worth too little."""
         if not self._is_beyond_size(want):
-            return want.quantity
+            return ZERO if self._is_too_small(want) and not self.only_shrinks(want) else want.quantity
         lot = self.terms.lot(want.symbol)
         fits, beyond = 0, -(-want.quantity // lot)
         while beyond - fits > 1:
@@ -205,14 +204,15 @@ class Gate:
     def _is_too_small(self, want: Want) -> bool:
         return self.size_of(want) * self.price_of(want) < self.limits.least
 
-    def _is_beyond_size(self, want: Want) -> bool:
+    def _is_beyond_size(self, want: Want, *, shrinks: bool | None = None) -> bool:
         """A smaller one might pass."""
+        shrinks = self.only_shrinks(want) if shrinks is None else shrinks
         price, size, limits = self.price_of(want), self.size_of(want), self.limits
         return (
             size > limits.shares
             or size * price > limits.most
             or (
-                not self.only_shrinks(want)
+                not shrinks
                 and (
                     self._is_too_much_traffic(size * price)
                     or self._is_much_of_a_day(want.symbol, size)
@@ -314,12 +314,6 @@ class Gate:
         across = [one.want for one in self.books.open_in(want.symbol) if one.want.side != want.side and not one.group]
         return any(_may_meet(want, other) for other in across if other.kind != "trailing_stop")
 
-    def _opens_the_other_side(self, want: Want) -> bool:
-        """With nothing held, an order of the other side is to open a position, too."""
-        if self.books.held(want.symbol):
-            return False
-        return any(one.want.side != want.side and not one.is_exit for one in self.books.open_in(want.symbol))
-
     def _is_too_large(self, want: Want, size: Fraction, price: Fraction) -> bool:
         """What it would make of its position, its sector and the account, in the worst case."""
         books, limits, equity, symbol = self.books, self.limits, self.books.equity, want.symbol
@@ -378,7 +372,7 @@ class Gate:
 
 
 def _content(want: Want) -> tuple[object, ...]:
-    return want.symbol, want.side, want.quantity, want.dollars, want.kind, want.limit, want.stop
+    return want.source, want.symbol, want.side, want.quantity, want.dollars, want.kind, want.limit, want.stop
 
 
 def _may_meet(one: Want, other: Want) -> bool:

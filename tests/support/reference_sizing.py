@@ -28,6 +28,8 @@ class Wish:
         weight: negative for short, 0 for nothing; None leaves the size to the sizer.
         side: of a wish without a weight; 0 for nothing.
         stop: where the idea would be wrong.
+        confidence, source: how sure which strategy is.
+        lasts: microseconds after which it is forgotten; None if it is not.
     """
 
     symbol: str
@@ -35,6 +37,9 @@ class Wish:
     side: int = 0
     strength: Fraction = Fraction(1)
     stop: Fraction | None = None
+    confidence: Fraction = Fraction(1)
+    source: str = ""
+    lasts: int | None = None
 
     @property
     def direction(self) -> int:

@@ -26,6 +26,7 @@ class Want:
         leaves: the exits alone, for what is held: an OCO order.
         dollars: what it is to trade in the place of a quantity, which is 0 then.
         repeat: it is meant, even if one like it has left a moment ago.
+        source: the strategy that has given it.
     """
 
     symbol: str
@@ -44,6 +45,7 @@ class Want:
     dollars: Fraction | None = None
     extended_hours: bool = False
     repeat: bool = True
+    source: str = ""
 
     @property
     def is_fraction(self) -> bool:

@@ -11,14 +11,15 @@ from tests.support.reference_venue import Want
 
 @dataclass(frozen=True)
 class TakeBack:
-    """The cancel of the open order in that place, oldest first; counted round, nothing where none is open."""
+    """The cancel of its own open order in that place, oldest first; counted round, nothing where none is open."""
 
     place: int
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Another limit for the open limit order in that place, oldest first; counted round, nothing where none is open.
+    """Another limit for its own open limit order in that place, oldest first, likewise.
 
     Attributes:
         away: from its limit, as a part of that.
@@ -26,6 +27,7 @@ class Change:
 
     place: int
     away: Fraction
+    source: str = ""
 
 
 Said = Want | Wish | TakeBack | Change

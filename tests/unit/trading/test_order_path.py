@@ -167,6 +167,22 @@ def test_sells_go_first_and_buys_wait_for_them():
     assert sent(account) == ["sell 50 XOM", "buy 49 KO"]
 
 
+def test_buys_wait_for_sells_of_wishes_that_are_forgotten():
+    account = Account()
+    account.hold("XOM", 50)
+    flat = Signal(symbol="XOM", direction=Direction.FLAT, at=NOON, source="test", expires_at=NOON + MINUTE)
+    path(account).want(flat, 1)
+    want(account, "KO", "0.05")
+    walk(account)
+    account.clock.move_to(NOON + MINUTE)
+    account.offer("99.99", "100.01")
+    walk(account)
+    assert sent(account) == ["sell 50 XOM"]
+    fill_all(account)
+    walk(account)
+    assert sent(account) == ["sell 50 XOM", "buy 49 KO"]
+
+
 def test_buys_do_not_wait_for_a_short_position_to_be_covered():
     account = Account(limits=limits_with(allow_short=True))
     account.hold("XOM", -50)

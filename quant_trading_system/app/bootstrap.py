@@ -34,7 +34,7 @@ from quant_trading_system.market.universes import universe_of
 from quant_trading_system.research.pay_outs import PayOuts
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.kill_switch import stops
-from quant_trading_system.risk.latch import FileLatch, Latch, MemoryLatch
+from quant_trading_system.risk.latch import FileLatch, Latch, MemoryLatch, SoleLatch
 from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, PositionSizer
 from quant_trading_system.simulation.broker import SimulatedBroker
 from quant_trading_system.simulation.fees import FeeSchedule
@@ -310,8 +310,10 @@ def _stores(setup: Setup) -> tuple[Journal, Latch]:
     if path.exists():
         raise ConfigurationError(f"{directory} holds the journal of another run; a simulated account begins anew")
     key = load_or_create_key(path.with_name(path.name + KEY_SUFFIX), lambda _: key_from_seed(setup.seed))
-    batch = None if setup.durable_orders else BATCH
-    return SqliteJournal(path, key, batch=batch), FileLatch(directory / LATCH_FILE)
+    latch = FileLatch(directory / LATCH_FILE)
+    if setup.durable_orders:
+        return SqliteJournal(path, key), latch
+    return SqliteJournal(path, key, batch=BATCH), SoleLatch(latch)
 
 
 def _start(

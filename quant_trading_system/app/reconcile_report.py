@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from quant_trading_system.core.events import RiskEvent
 from quant_trading_system.core.exceptions import ConfigurationError, NotReconciled
 from quant_trading_system.execution.break_book import SECOND_LOOK
 from quant_trading_system.execution.leg_names import LegNames
-from quant_trading_system.execution.order_recall import record_from
+from quant_trading_system.execution.order_recall import record_from, with_older
 from quant_trading_system.execution.order_store import OrderRecord
 from quant_trading_system.execution.reconciliation import Books, compare, of_this_time, our_order
 from quant_trading_system.execution.statement import SeenActivity, Statement, StatementSource
@@ -131,10 +132,14 @@ class Comparison:
         return statement, list(compare(books, statement))
 
     def _record(self, order_id: str) -> OrderRecord | None:
-        record = record_from((entry.seq, entry.event) for entry in self._journal.about(order_id))
-        if record is not None and record.replaces:
-            record.older = self._record(record.replaces)  # the broker counts its shares here, too
+        record = self._recall(order_id)
+        if record is not None:
+            for old, new in pairwise(with_older(record, self._recall)):
+                new.follow(old)  # the broker counts its shares here, too
         return record
+
+    def _recall(self, order_id: str) -> OrderRecord | None:
+        return record_from((entry.seq, entry.event) for entry in self._journal.about(order_id))
 
     def _read_on(self) -> None:
         for entry in self._journal.entries(self.books.seq + 1):

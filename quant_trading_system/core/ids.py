@@ -101,6 +101,12 @@ def original_id(client_order_id: str) -> str:
     return head if mark and number.isdecimal() else client_order_id
 
 
+def replacement_number(client_order_id: str) -> int:
+    """How many changes the order of that id has behind it: n of `replacement_id`, 0 for an original one."""
+    _, mark, number = client_order_id.rpartition(_REPLACEMENT)
+    return int(number) if mark and number.isdecimal() else 0
+
+
 def execution_id(venue_order: str, fill_no: int) -> str:
     """The id of the n-th execution of one order at a simulated venue."""
     return f"{venue_order}:{fill_no}"

@@ -30,6 +30,7 @@ from quant_trading_system.execution.broker import BrokerOrder, BrokerUpdate, Exe
 from quant_trading_system.execution.corrections import changes
 from quant_trading_system.execution.group_lives import GroupLives
 from quant_trading_system.execution.order_entries import changed, decided
+from quant_trading_system.execution.order_recall import with_older
 from quant_trading_system.execution.order_room import OrderRoom
 from quant_trading_system.execution.order_store import OrderRecord, OrderStore
 from quant_trading_system.execution.order_watch import OrderWatch, flaw_of
@@ -181,15 +182,12 @@ class OrderLives:
         return record
 
     def _link(self, record: OrderRecord) -> None:
-        """Join an order with those before and after it in its chain, as far as they are on our books."""
-        if record.replaces and record.older is None:
-            old = self.find(record.replaces)
-            if old is not None:
-                record.older, old.newer = old, record
-        if record.replaced_by and record.newer is None:
-            new = self.store.get(record.replaced_by)
-            if new is not None and new.replaces == record.order_id:
-                record.newer, new.older = new, record
+        """Join an order with those before and after it in its chain, as far as they are in memory."""
+        old, new = self.store.get(record.replaces), self.store.get(record.replaced_by)
+        if old is not None and record.older is None:
+            record.follow(old)
+        if new is not None and record.newer is None and new.replaces == record.order_id:
+            new.follow(record)
 
     def deny(self, order: Order, rejection: Rejection, cause: int | None, replaces: str = "") -> None:
         """The gate said no; the refusal is on record.
@@ -211,14 +209,15 @@ class OrderLives:
     def take_up(self, record: OrderRecord) -> None:
         """Go on with an order of an earlier process; one that may still trade takes its room again."""
         with self._lock:
-            self._link(record)
-            self.store.take_back(record)
-            self.groups.link(record)
-            if record.status.is_open:
-                self.room.take(record)
-                self.room.share(record)
-                self.watch.note(record)
-            self.store.settle(record)
+            for one in with_older(record, lambda name: None if self.store.get(name) else self.recall(name)):
+                self._link(one)
+                self.store.take_back(one)
+                self.groups.link(one)
+                if one.status.is_open:
+                    self.room.take(one)
+                    self.room.share(one)
+                    self.watch.note(one)
+                self.store.settle(one)
 
     # -- what happens to it -------------------------------------------------------------------------------------
 

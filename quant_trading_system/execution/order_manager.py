@@ -23,7 +23,13 @@ from quant_trading_system.core.exceptions import (
     OutcomeUnknown,
     UnknownOrder,
 )
-from quant_trading_system.core.ids import MAX_CLIENT_ORDER_ID, IntentCounter, original_id, replacement_id
+from quant_trading_system.core.ids import (
+    MAX_CLIENT_ORDER_ID,
+    IntentCounter,
+    original_id,
+    replacement_id,
+    replacement_number,
+)
 from quant_trading_system.core.order_groups import leads_group
 from quant_trading_system.core.order_state import OrderStatus, OrderTrigger
 from quant_trading_system.core.orders import Order, TimeInForce
@@ -162,7 +168,7 @@ class OrderManager:
             if old is None:
                 raise UnknownOrder(f"no order {order_id} is on our books; `qts orders` lists them", order_id)
             require_replaceable(old)
-            order = changed_order(old, change, self._next_replacement(order_id))
+            order = changed_order(old, change, self._next_replacement(old))
             verdict = self._decide_replacement(old, order, plan, cause)
         if isinstance(verdict, Rejection):
             return self._refused(verdict, order)
@@ -210,12 +216,12 @@ class OrderManager:
         stop_runaway(order, verdict, self._checker.traffic, self.lives.watch)
         return verdict
 
-    def _next_replacement(self, order_id: str) -> str:
+    def _next_replacement(self, old: OrderRecord) -> str:
         """An id that no earlier change of the same intent has had, in this process or before it."""
-        original, number = original_id(order_id), 1
+        original, number = original_id(old.order_id), max(replacement_number(old.order_id), old.changes) + 1
         while self.lives.is_known(replacement_id(original, number)):
             number += 1
-        fresh = replacement_id(original, number)
+        old.changes, fresh = number, replacement_id(original, number)
         return fresh if len(fresh) <= MAX_CLIENT_ORDER_ID else self._ids.next_order_id()
 
     async def _send(self, record: OrderRecord, approved: ApprovedOrder | ApprovedReplacement) -> Placed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_CEILING, Decimal
 
 from msgspec.structs import replace
@@ -36,6 +36,18 @@ def record_from(events: Iterable[tuple[int, AnyEvent]]) -> OrderRecord | None:
         elif isinstance(event, FillCorrected) and record is not None:
             _correct(record, event)
     return record
+
+
+def with_older(record: OrderRecord, recall: Callable[[str], OrderRecord | None]) -> list[OrderRecord]:
+    """The order, after those whose places were taken before it, oldest first, as far back as `recall` knows them.
+
+    Raises:
+        JournalError: it raised that.
+    """
+    found = [record]
+    while found[-1].replaces and (old := recall(found[-1].replaces)) is not None:
+        found.append(old)
+    return found[::-1]
 
 
 def _begun(seq: int, event: OrderEvent) -> OrderRecord | None:

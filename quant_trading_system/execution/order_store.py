@@ -36,6 +36,7 @@ class OrderRecord(msgspec.Struct, eq=False):
         quantity: shares at most; for dollar orders the gate's worst case.
         filled: shares executed; `filled_value`: the dollars that they traded for, so that averages stay exact.
         filled_before: shares that had filled when somebody else's order was taken over; the positions contain them.
+        filled_older: shares executed by the orders before it in its chain of replaces.
         booked_to: the largest cumulative quantity at which one of its executions ends.
         rejection: the gate's answer, when it said no.
         expected_price: mid at the decision, what slippage is measured against.
@@ -47,7 +48,9 @@ class OrderRecord(msgspec.Struct, eq=False):
         final_at: when it reached a terminal state.
         misses: how often the broker was asked about it and did not know it.
         replaces, replaced_by: ids of the orders before and after it in a chain of replaces, empty for none;
-            `older`, `newer`: these orders, None while they are not in memory.
+            `older`, `newer`: these orders, None while they are not in memory; `in_vain`: those that were to take
+            its place before `newer`, and did not.
+        changes: the number of the latest change that was asked for in this process, by which ids are told apart.
         order_id: the client order id.
         parent: id of the order that leads its group, when it is a leg; else empty.
         group: the bracket, OCO or OTO group that it belongs to, None for simple orders.
@@ -60,6 +63,7 @@ class OrderRecord(msgspec.Struct, eq=False):
     pending: PendingRequest = _NOTHING_ASKED
     filled: Decimal = ZERO
     filled_before: Decimal = ZERO
+    filled_older: Decimal = ZERO
     filled_value: Decimal = ZERO
     fees: Decimal = ZERO
     expected_price: Decimal | None = None
@@ -76,10 +80,12 @@ class OrderRecord(msgspec.Struct, eq=False):
     sent_seq: int = 0
     held_back: bool = False
     misses: int = 0
+    changes: int = 0
     replaces: str = ""
     replaced_by: str = ""
     older: OrderRecord | None = None
     newer: OrderRecord | None = None
+    in_vain: tuple[OrderRecord, ...] = ()
     parent: str = ""
     group: OrderGroup | None = None
     _only: Execution | None = None  # most orders fill at once, and a dictionary is four times as large
@@ -130,6 +136,8 @@ class OrderRecord(msgspec.Struct, eq=False):
         self.filled += quantity
         self.filled_value = _add(self.filled_value, _multiply(quantity, execution.price))
         self.fees += execution.fee
+        if self.newer is not None:
+            self._hand_on()
 
     def correct(self, now: Execution) -> None:
         """Count an execution anew, as `now`; those after it move up, for the broker counts without gaps."""
@@ -142,6 +150,23 @@ class OrderRecord(msgspec.Struct, eq=False):
             end += execution.quantity
             placed = msgspec.structs.replace(execution, cumulative_quantity=end)
             self.book(placed)
+
+    def follow(self, old: OrderRecord) -> None:
+        """It has taken the place of `old`, or is to take it."""
+        if old.newer is not None:
+            old.in_vain = (*old.in_vain, old.newer)
+        self.older, old.newer = old, self
+        old._hand_on()
+
+    def _hand_on(self) -> None:
+        """The orders that took its place, or were to, count what has filled before them; so do those after them."""
+        told = [self]
+        while told:
+            older = told.pop()
+            if older.newer is not None:
+                for newer in (older.newer, *older.in_vain):
+                    newer.filled_older = older.chain_filled
+                    told.append(newer)
 
     def placed(self, execution: Execution) -> Execution:
         """An execution that was missed, at its place among those of the order, or at another where that is taken.
@@ -172,8 +197,7 @@ class OrderRecord(msgspec.Struct, eq=False):
     @property
     def chain_filled(self) -> Decimal:
         """Shares executed by it and by every order whose place it took: they are one intent."""
-        filled = self.filled + self.filled_before
-        return filled if self.older is None else filled + self.older.chain_filled
+        return self.filled + self.filled_before + self.filled_older
 
     @property
     def room(self) -> Decimal:

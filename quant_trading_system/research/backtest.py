@@ -198,7 +198,7 @@ class Backtest:
             self._show_quotes()
         monitor = self._system.monitor
         span = 2 * float(monitor.limits.rapid_loss_window_s)
-        monitor.went_through(*stretch.range(row + 1), stretch.latest(row, span, self._clock))
+        monitor.went_through(stretch.highest(row + 1), stretch.latest(row, span, self._clock))
 
     def _follow_step(self, step: MarketStep) -> None:
         """Give the venue the session and the quotes that its orders need."""

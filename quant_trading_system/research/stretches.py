@@ -52,12 +52,13 @@ class Stretch:
             self._lowest, self._highest = np.minimum.accumulate(values), np.maximum.accumulate(values)
         self._known: dict[int, Decimal] = {}
 
-    def range(self, end: int) -> tuple[Decimal, Decimal]:
-        """The lowest and the highest equity before the step `end`, dollars."""
-        if self._values is None:
-            return self._cash, self._cash
-        last = end - self.begin - 1
-        return self._equity(self._lowest.item(last)), self._equity(self._highest.item(last))
+    def highest(self, end: int) -> Decimal:
+        """The highest equity before the step `end`, dollars."""
+        return self._cash if self._values is None else self._equity(self._highest.item(end - self.begin - 1))
+
+    def lowest(self, end: int) -> Decimal:
+        """The lowest, likewise."""
+        return self._cash if self._values is None else self._equity(self._lowest.item(end - self.begin - 1))
 
     def _equity(self, value: int) -> Decimal:
         """Dollars, with positions of that worth."""
@@ -145,7 +146,7 @@ class Stretches:
             end = self._at_rest_until(block, begin, end)
         stretch = Stretch(block, begin, end, self._worth if held else None, self._portfolio.cash)
         while stretch.end > begin:
-            if self._monitor.stays_calm(*stretch.range(stretch.end)):
+            if self._monitor.stays_calm(stretch.lowest(stretch.end), stretch.highest(stretch.end)):
                 return stretch
             stretch.end = begin + (stretch.end - begin) // 2
         return None

@@ -7,9 +7,12 @@ from decimal import Decimal
 import msgspec
 
 from quant_trading_system.core.numbers import ZERO
-from quant_trading_system.core.orders import Order
+from quant_trading_system.core.orders import Order, OrderClass, OrderSide
 from quant_trading_system.core.positions import Position
 from quant_trading_system.risk.bets import EITHER, LONG, SHORT
+
+_BUY, _SELL = OrderSide
+_SIMPLE, _OCO = OrderClass.SIMPLE, OrderClass.OCO
 
 
 class Reservation(msgspec.Struct, eq=False, gc=False):
@@ -32,6 +35,19 @@ class Reservation(msgspec.Struct, eq=False, gc=False):
     in_doubt: bool = False
     is_parent: bool = False
 
+    @property
+    def opening_side(self) -> OrderSide | None:
+        """The side of an order that may open a position; None for a parent, and for an exit of a group.
+
+        It is told by the terms: an order that is to replace another one has no shares of its own yet.
+        """
+        order = self.order
+        if order is None or order.order_class is _SIMPLE:
+            if self.is_leg or self.is_parent:
+                return None
+            return order.side if order is not None else _BUY if self.leaves > ZERO else _SELL
+        return order.side if order.order_class is not _OCO else None
+
 
 class Holding:
     """One symbol: the position, its open orders, and the most that they can become.
@@ -41,6 +57,8 @@ class Holding:
         worst_quantity: the larger absolute position that open orders can lead to.
         worst_value: its value in dollars.
         buying, selling: dollars of the open orders of a side, each share at `order_price`.
+        buy_orders, sell_orders: open orders that may open a position, by id, oldest first: without exits of groups, and
+            without parents.
         order_price: dollars a share, the dearest at which an open order is valued; 0 without one.
         frozen: why no new risk may be taken in it; empty when it may.
         bet: the side that the portfolio counts it on, None for no bet.
@@ -48,6 +66,7 @@ class Holding:
 
     __slots__ = (
         "bet",
+        "buy_orders",
         "buying",
         "buys",
         "frozen",
@@ -55,6 +74,7 @@ class Holding:
         "orders",
         "position",
         "sector",
+        "sell_orders",
         "selling",
         "sells",
         "worst_quantity",
@@ -65,6 +85,8 @@ class Holding:
         self.position = Position(symbol)
         self.sector = sector
         self.orders: dict[str, Reservation] = {}
+        self.buy_orders: dict[str, Reservation] = {}
+        self.sell_orders: dict[str, Reservation] = {}
         self.buys = ZERO
         self.sells = ZERO
         self.buying = ZERO
@@ -122,12 +144,17 @@ class Holding:
     def take(self, reservation: Reservation) -> None:
         """Another order is open; `refresh` once its shares are counted."""
         self.orders[reservation.order_id] = reservation
+        side = reservation.opening_side
+        if side is not None:
+            (self.buy_orders if side is _BUY else self.sell_orders)[reservation.order_id] = reservation
         if reservation.price > self.order_price:
             self.order_price = reservation.price
 
     def let_go(self, order_id: str) -> Reservation | None:
         """That order is open no more; None when it was not. `refresh` once its shares are not counted any more."""
         gone, left = self.orders.pop(order_id, None), self.orders
+        if self.buy_orders.pop(order_id, None) is None:
+            self.sell_orders.pop(order_id, None)
         if not left:
             self.order_price = ZERO
         elif gone is not None and gone.price == self.order_price:  # another one may be as dear, but none is dearer

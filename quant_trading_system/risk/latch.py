@@ -142,6 +142,29 @@ class FileLatch:
             os.close(directory)
 
 
+class SoleLatch:
+    """A latch file that one process writes and none but people read: what was written last is the state.
+
+    For runs that must not depend on anything outside of them, as a backtest; nobody else can stop them.
+    """
+
+    def __init__(self, file: FileLatch) -> None:
+        """Begin with the state of `file`."""
+        self._file = file
+        self._state = file.read()
+
+    def read(self) -> LatchState:
+        """What was written last."""
+        return self._state
+
+    def write(self, state: LatchState) -> None:
+        self._file.write(state)
+        self._state = state
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        return self._file.exclusive()
+
+
 def own_latch() -> FileLatch:
     """The latch of the account that `KillSwitch()` joins.
 

@@ -84,10 +84,6 @@ class LossBases:
         """The latest `see` has made no high of the last minutes, and come to no other part of them."""
         return self._high.is_still
 
-    def are_above(self, equity: Decimal) -> bool:
-        """The latest `see` knew a high of the last minutes above `equity`; it comes down as time passes."""
-        return self._high.latest > equity - self._portfolio.flows
-
     def rest(self, equity: Decimal) -> tuple[float, Decimal]:
         """After `see`: until when (seconds of the monotonic clock) seeing more would change nothing, and up to where.
 

@@ -26,7 +26,7 @@ from quant_trading_system.risk.order_quality import OrderQuality
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.risk.risk_numbers import risk_numbers
 from quant_trading_system.risk.second_marks import SecondMarks
-from quant_trading_system.risk.triggers import LOSSES, STREAK, TRIGGERS, Answer, Measure, losses_from, near
+from quant_trading_system.risk.triggers import LOSSES, STREAK, TRIGGERS, Answer, Measure, are_known, losses_from, near
 
 _SIX = Decimal("1E-6")
 
@@ -73,8 +73,6 @@ class RiskMonitor:
         self._differences = (ZERO, ZERO)
         self._lost_since: float | None = None
         self._warned: set[str] = set()
-        self._told = False
-        self._known_at: Decimal | None = None
         self._calm = CalmLook()
         self._second_marks = SecondMarks(self._market_clock, quoted_at)
         self.use_limits(limits)
@@ -203,13 +201,10 @@ class RiskMonitor:
             equity, bases = self._see()
             if self._are_far(equity, bases):
                 self._second_marks.forget_all()
-                self._known_at = None
                 self._remember_calm(facts, equity, again=is_same and bool(bases) and self._bases.are_still)
                 return
-        self._told = False
         for measure in self.measures():
             self._judge(measure)
-        self._known_at = None if self._told else self._portfolio.equity
 
     def _remember_calm(self, facts: Facts, equity: Decimal, *, again: bool) -> None:
         """This look was calm by `facts`; when all of it was so before, work out how far the calm goes."""
@@ -242,57 +237,63 @@ class RiskMonitor:
     def stays_calm(self, lowest: Decimal, highest: Decimal) -> bool:
         """`observe` would do nothing while equity moves between these dollars; tell `went_through` afterwards."""
         with self._portfolio.lock:
-            known = self._known_at
-            if known is not None and known == lowest == highest:  # what is broken or near a limit is known
-                fades = self._agreement.broker_lost or self._orders.are_ageing or self._bases.are_above(known)
-                return self._kill_switch.level >= self.limits.halt_level and not fades
-            if self._bases.doubts_single_prices or self._portfolio.unmarked or not self._is_calm_apart_from_losses():
+            if self._bases.doubts_single_prices or self._portfolio.unmarked:
                 return False
             day, week, month, peak, high = self._see()[1]
-            return self._are_far(lowest, (day, week, month, max(peak, highest), max(high, highest)))
+            bases = (day, week, month, max(peak, highest), max(high, highest))
+            if self._is_calm_apart_from_losses() and self._are_far(lowest, bases):
+                return True
+            if self._orders.are_ageing or self._agreement.broker_lost:
+                return False
+            worst = self._measures_at(lowest, bases)
+            best = self._measures_at(highest, (*bases[:-1], highest))  # the high of the last minutes comes down
+            state = self._kill_switch.state
+            tripped = state.numbers if state.level >= self.limits.halt_level else ()
+            return are_known(worst, best, self.limits.warn_at_share, tripped, self._warned)
 
-    def went_through(self, lowest: Decimal, highest: Decimal, latest: Iterable[tuple[float, Decimal]]) -> None:
+    def went_through(self, highest: Decimal, latest: Iterable[tuple[float, Decimal]]) -> None:
         """Equity has moved without `observe` being called, as `stays_calm` had allowed.
 
         Args:
-            lowest, highest: dollars on the way.
+            highest: dollars on the way.
             latest: moments (seconds of the monotonic clock, rising) and dollars, for at least the window of rapid
                 losses; those that a later one reaches may be left out.
         """
         with self._portfolio.lock:
             self._calm.forget()
             self._bases.went_through(highest, latest)
-        if self._known_at is None or not self._known_at == lowest == highest:
-            self._second_marks.forget_all()
-            self._known_at = None
+        self._second_marks.forget_all()
 
     def measures(self) -> tuple[Measure, ...]:
         """Where every trigger stands that can be measured now, in the order of `TRIGGERS`.
 
         Losses are left out while a position has no price, averages and rates before there is enough to average.
         """
-        return (*self._losses(), self._streak(), *self._orders.measures(self._clock.monotonic()), *self.silences())
+        return self._measures_at(*self._see())
+
+    def _measures_at(self, equity: Decimal, bases: tuple[Decimal, ...]) -> tuple[Measure, ...]:
+        """The same if the account were worth so much, and losses counted from these `bases`."""
+        others = (self._streak(), *self._orders.measures(self._clock.monotonic()), *self.silences(equity))
+        return (*losses_from(self.limits, equity, bases), *others)
 
     def _see(self) -> tuple[Decimal, tuple[Decimal, ...]]:
         self._calm.forget()  # highs move
         return self._bases.see()
 
-    def _losses(self) -> tuple[Measure, ...]:
-        return losses_from(self.limits, *self._see())
-
     def _streak(self) -> Measure:
         return Measure(STREAK, Decimal(self._portfolio.losing_streak), Decimal(self.limits.max_consecutive_losses))
 
-    def silences(self) -> tuple[Measure, ...]:
-        """How long prices and the broker have been missing, and how far our clock is behind."""
+    def silences(self, equity: Decimal | None = None) -> tuple[Measure, ...]:
+        """How long prices and the broker have been missing, and how far our clock is behind; with `equity` as now."""
         limits, now = self.limits, self._clock.monotonic()
+        equity = self._portfolio.equity if equity is None else equity
         if not self._agreement.broker_lost:
             self._lost_since = None
         elif self._lost_since is None:
             self._lost_since = now
         lost = ZERO if self._lost_since is None else Decimal(int(now - self._lost_since))
         return (
-            Measure(_STRESS, self.stress_loss, limits.max_stress_loss_pct * max(self._portfolio.equity, ZERO)),
+            Measure(_STRESS, self.stress_loss, limits.max_stress_loss_pct * max(equity, ZERO)),
             Measure(_EQUITY, min(self._differences), limits.max_equity_difference_pct),
             Measure(_FEED, self.feed_silence, limits.max_feed_silence_s),
             Measure(_CLOCK, self.clock_behind, limits.max_clock_skew_s),
@@ -340,7 +341,6 @@ class RiskMonitor:
             self._kill_switch.activate(why, level=level, trigger=measure.trigger.halt, activated_by="risk monitor")
 
     def _tell(self, kind: RiskEventKind, measure: Measure) -> None:
-        self._told = True
         self._emit(self.numbers(kind, measure))
 
     def forgive(self) -> None:

@@ -6,7 +6,7 @@ Everything here is bounded: a window holds at most a fixed number of items howev
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from decimal import Decimal
 from enum import Enum, auto
 from math import ceil
@@ -122,6 +122,27 @@ def losses_from(limits: RiskLimits, equity: Decimal, bases: Iterable[Decimal]) -
     )
 
 
+def are_known(
+    worst: Iterable[Measure],
+    best: Iterable[Measure],
+    warn_at_share: Decimal,
+    tripped: Container[str],
+    warned: Container[str],
+) -> bool:
+    """Nothing is left to say of measures that go from the `worst` to the `best` of each, and anywhere between.
+
+    Args:
+        tripped: rules that are on record as broken; `warned`: rules of which people were warned.
+    """
+    for worse, better in zip(worst, best, strict=True):
+        rule = worse.trigger.rule
+        if worse.is_beyond and rule not in tripped:
+            return False
+        if worse.actual > worse.limit * warn_at_share and not better.is_beyond and rule not in warned:
+            return False
+    return True
+
+
 class Near(NamedTuple):
     """Where warnings begin, as a quick look needs it: shares of the limits.
 
@@ -195,11 +216,6 @@ class RecentHigh:
         while falling[0][0] < slot - _BUCKETS:
             falling.popleft()
         return falling[0][1]
-
-    @property
-    def latest(self) -> Decimal:
-        """What `see` has answered last; 0 before the first."""
-        return self._falling[0][1] if self._falling else ZERO
 
     @property
     def rest(self) -> tuple[float, Decimal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -92,7 +93,6 @@ class Life:
             "high": dict(reversed(bases._high._falling)),  # of two in one slot, the first is the highest
             "warned": sorted(monitor._warned),
             "second marks": dict(monitor._second_marks._seen),
-            "known": monitor._known_at,
             "lost since": monitor._lost_since,
             "agreed": agreed and (agreed._least, agreed._agreed, agreed._looks._since, agreed._looks._awaited),
             "settled": settled and (settled._seen, settled._looks._since, settled._looks._awaited),
@@ -277,7 +277,7 @@ def _stretch(chance: random.Random) -> Callable[[Life], None]:
         may_pass = life.monitor.stays_calm(equity - down, equity + up)
         life.told.append(may_pass)
         if may_pass:
-            life.monitor.went_through(equity - down, equity + up, [(now, equity + up), (now, equity)])
+            life.monitor.went_through(equity + up, [(now, equity + up), (now, equity)])
 
     return happens
 
@@ -362,12 +362,76 @@ def test_while_equity_stands_still_nothing_is_missed_that_time_alone_brings(seed
         seconds, equity = chance.choice([5, 60, 400]), leaping.portfolio.equity
         if leaping.monitor.stays_calm(equity, equity):
             leaping.clock.move_to(leaping.clock.now() + timedelta(seconds=seconds))
-            leaping.monitor.went_through(equity, equity, [(leaping.clock.monotonic(), equity)])
+            leaping.monitor.went_through(equity, [(leaping.clock.monotonic(), equity)])
         else:
             _stand_still(leaping, seconds)
         _stand_still(stepping, seconds)
         assert leaping.events == stepping.events
         assert leaping.kill_switch.state == stepping.kill_switch.state
+
+
+@settings(max_examples=120, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_while_what_is_broken_is_known_equity_may_move_without_a_look(seed):
+    """Losses that grow and shrink beyond limits and near them, before a halt and after it."""
+    leaping, stepping, _ = wander_both(seed)
+    assert leaping.events == stepping.events
+    assert leaping.kill_switch.state == stepping.kill_switch.state
+    assert leaping.everything()["high"] == stepping.everything()["high"]
+    assert leaping.portfolio.peak_equity == stepping.portfolio.peak_equity
+
+
+def test_a_great_many_moves_of_accounts_that_are_halted_or_near_a_limit_are_left_out():
+    """Otherwise the test above would say nothing."""
+    passed = Counter(what for seed in range(60) for what in wander_both(seed)[2])
+    assert min(passed[what] for what in ("halted", "near", "calm")) > 50
+
+
+def wander_both(seed: int) -> tuple[Life, Life, list[str]]:
+    """The same prices for an account that is looked at only when it has to be, and for one that always is.
+
+    Returns:
+        Both, and what the first one was each time its prices moved without a look.
+    """
+    chance = random.Random(seed)
+    windows = {"rapid_loss_window_s": D(chance.choice([30, 300])), "warn_at_share": D(chance.choice(["0.3", "0.8"]))}
+    limits = msgspec.structs.replace(_limits(chance), **windows)
+    leaping, stepping = (Life(limits, doubting=False, looks_always=which) for which in (False, True))
+    leaping.monitor.observe()
+    stepping.monitor.observe()
+    passed: list[str] = []
+    for _ in range(40):
+        what = chance.choice([_mark, _mark, _slip, _fill, None, None, None, None])
+        if what is not None:
+            happens = what(chance)
+            for life in (leaping, stepping):
+                happens(life)
+                life.monitor.observe()
+            continue
+        steps = [chance.choice([-60, -30, -5, 0, 0, 5, 30, 60]) for _ in range(chance.choice([1, 3, 8]))]
+        passed += _wander(leaping, steps, looks=False)
+        _wander(stepping, steps, looks=True)
+    return leaping, stepping, passed
+
+
+def _wander(life: Life, steps: list[int], *, looks: bool) -> list[str]:
+    """One second after the other the price of KO is off its price before the first by so many cents."""
+    begin = life.portfolio.positions["KO"].mark
+    assert begin is not None
+    shares, equity, now = life.portfolio.positions["KO"].quantity, life.portfolio.equity, life.clock.monotonic()
+    values = [equity + shares * cents / 100 for cents in steps]
+    if not looks and life.monitor.stays_calm(min(values), max(values)):
+        what = "halted" if life.kill_switch.is_active() else "near" if life.monitor._warned else "calm"
+        life.clock.move_to(life.clock.now() + timedelta(seconds=len(steps)))
+        life.portfolio.mark("KO", begin + D(steps[-1]) / 100)
+        moments = [(now + second, value) for second, value in enumerate(values, 1)]
+        life.monitor.went_through(max(values), moments)
+        return [what]
+    for cents in steps:
+        life.clock.move_to(life.clock.now() + timedelta(seconds=1))
+        life.portfolio.mark("KO", begin + D(cents) / 100)
+        life.monitor.observe()
+    return []
 
 
 def _stand_still(life: Life, seconds: int) -> None:

@@ -143,6 +143,7 @@ class Gate:
                 or self._has_too_many(want)
                 or self._has_sent_too_many()
                 or self._meets_our_own(want)
+                or self._opens_the_other_side(want)
                 or self._moves_like_others(want)
             )
         )
@@ -313,6 +314,12 @@ class Gate:
             return False
         across = [one.want for one in self.books.open_in(want.symbol) if one.want.side != want.side and not one.group]
         return any(_may_meet(want, other) for other in across if other.kind != "trailing_stop")
+
+    def _opens_the_other_side(self, want: Want) -> bool:
+        """With nothing held, an order of the other side is to open a position, too."""
+        if self.books.held(want.symbol):
+            return False
+        return any(one.want.side != want.side and not one.is_exit for one in self.books.open_in(want.symbol))
 
     def _is_too_large(self, want: Want, size: Fraction, price: Fraction) -> bool:
         """What it would make of its position, its sector and the account, in the worst case."""

@@ -6,6 +6,7 @@ from datetime import UTC
 from decimal import Decimal
 
 from quant_trading_system.config.named_entries import last_days_in
+from quant_trading_system.config.risk_params import RiskLimits
 from quant_trading_system.core.decisions import CheckResult, Rule, Unit
 from quant_trading_system.core.numbers import ZERO
 from quant_trading_system.core.order_groups import legs_of
@@ -16,6 +17,7 @@ _USD, _SHARES = Unit.USD, Unit.SHARES
 _QUANTITY, _LEAST, _MOST = Rule.MAX_QUANTITY, Rule.MIN_NOTIONAL, Rule.MAX_NOTIONAL
 _OPEN, _OPEN_IN_ALL, _WITHIN_HELD = Rule.MAX_OPEN_ORDERS, Rule.MAX_OPEN_ORDERS_IN_ALL, Rule.SELL_WITHIN_HELD
 _BUY, _SIMPLE = OrderSide.BUY, OrderClass.SIMPLE
+_SIDES = {OrderSide.BUY: ("long", "short"), OrderSide.SELL: ("short", "long")}
 _ENTRIES = (OrderClass.BRACKET, OrderClass.OTO)
 _ARE_ENTRIES = "are entries: close what is held with a simple or OCO order"
 _OCO_CLOSES = "an OCO order closes what is held, once its shares are free"
@@ -159,21 +161,33 @@ def check_duplicate(case: Case) -> CheckResult | None:
 
 
 def check_self_match(case: Case) -> CheckResult | None:
-    """The order cannot trade with an open one of the same account, unless it is a way out.
+    """The order cannot trade with an open one of the same account, nor open a position against it; ways out pass.
 
     An order without a limit could meet any, so it waits for the other side to be gone. Orders of a group, and
-    trailing stops, are told apart by the broker.
+    trailing stops, are told apart by the broker. But while nothing is held, a purchase and a short sale are not open
+    together, whatever their kind and their limits.
     """
     order, holding = case.order, case.holding
-    other_side = holding.sells if order.side is OrderSide.BUY else holding.buys
-    if not other_side or case.shrinks or _is_kept_apart(order):
+    others = holding.sell_orders if order.side is _BUY else holding.buy_orders
+    if not others or case.shrinks:
         return None
-    for reservation in holding.orders.values():
-        opposite = (reservation.leaves < 0) if order.side is OrderSide.BUY else (reservation.leaves > 0)
-        is_at_market = not reservation.is_leg and not reservation.is_parent
-        if opposite and is_at_market and _may_meet(order, reservation.order):
+    if not holding.position.quantity and _would_open(order, case.limits):
+        new, old = _SIDES[order.side]
+        detail = f"it would open a {new} position while our own {next(iter(others))} is open, which is to open a {old}"
+        return CheckResult(Rule.SELF_MATCH, False, detail=f"{detail} one: cancel that first, or let it fill")
+    if _is_kept_apart(order):
+        return None
+    for reservation in others.values():
+        if _may_meet(order, reservation.order):
             return CheckResult(Rule.SELF_MATCH, False, detail=f"it could trade with our own {reservation.order_id}")
     return None
+
+
+def _would_open(order: Order, limits: RiskLimits) -> bool:
+    """With nothing held it opens a position, unless other rules refuse it as an order that cannot."""
+    if order.reduce_only or order.order_class is OrderClass.OCO:
+        return False
+    return order.side is _BUY or limits.allow_short
 
 
 def _is_kept_apart(order: Order) -> bool:

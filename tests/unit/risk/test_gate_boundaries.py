@@ -493,8 +493,22 @@ resting=sell_1_limit_100.02 held=KO:9@100                         | buy 1       
 resting=sell_1_limit_100.02_of_PEP held=PEP:9@100                 | buy 1                | ok
 resting=sell_1_stop_90 held=KO:9@100                              | buy 1 limit 99       | self_match  # a market order one day
 resting=sell_1_trail_5 held=KO:9@100                              | buy 1 limit 99       | ok          # the broker keeps them apart
-resting=buy_1_limit_99.98 allow_short=true                        | sell 1 limit 99.99   | ok
-resting=buy_1_limit_99.99 allow_short=true                        | sell 1 limit 99.99   | self_match
+resting=sell_1_trail_5 held=KO:9@100                              | buy 1                | ok
+resting=buy_1_limit_99.98 held=KO:-9@100 allow_short=true         | sell 1 limit 99.99   | ok
+resting=buy_1_limit_99.99 held=KO:-9@100 allow_short=true         | sell 1 limit 99.99   | self_match
+resting=buy_1_limit_99 allow_short=true                           | sell 1 limit 105     | self_match  # opens the other side
+resting=buy_1_limit_99 allow_short=true                           | sell 1 trail 5       | self_match  # of whatever kind
+resting=buy_1_trail_5 allow_short=true                            | sell 1 limit 105     | self_match
+resting=buy_1_limit_99_of_PEP allow_short=true                    | sell 1 limit 105     | ok
+resting=buy_1_limit_99                                            | sell 1 limit 105     | sell_within_held # a sale that opens nothing
+resting=buy_1_limit_99 held=KO:9@100 allow_short=true             | sell 9 limit 105     | ok          # it closes
+resting=sell_1_limit_105 allow_short=true                         | buy 1 limit 99       | self_match
+resting=sell_1_limit_105 allow_short=true                         | buy 1 limit 99 reduce_only | reduce_only # it opens nothing
+resting=sell_1_limit_105 held=KO:-9@100 allow_short=true          | buy 9 limit 99       | ok          # it closes
+resting=sell_1_limit_105 held=KO:9@100 allow_short=true           | buy 1 limit 99       | ok          # the sale closes
+resting=buy_1_limit_99 held=KO:-9@100 allow_short=true            | sell 1 limit 105     | ok          # the purchase closes
+resting=sell_1_limit_105 held=KO:-9@100 allow_short=true          | sell 1 limit 106     | ok
+doubt=KO:-1@105 allow_short=true                                  | sell 1 limit 106     | symbol_in_doubt
 resting=buy_1_limit_99.98                                         | buy 1                | ok          # the same side
 resting=buy_1_limit_99.98 held=KO:9@100                           | sell 9               | ok          # a way out
 resting=buy_1_limit_99 replaces=10@99                             | buy 10 limit 98      | ok

@@ -12,9 +12,11 @@ from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.risk import closest_bets
 from quant_trading_system.risk.bets import Bets
+from quant_trading_system.risk.checks.order import check_self_match
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.portfolio import Portfolio
 from tests.support.desk import UNHURRIED, Desk, limits_with
+from tests.support.orders import buy, sell
 from tests.support.steps import steps
 from tests.support.workloads import market_order
 
@@ -113,3 +115,18 @@ def test_booking_asks_nothing_of_other_holdings():
         return steps(trade)
 
     assert booked(FEW) == booked(MANY)
+
+
+def test_whether_the_other_side_is_being_opened_asks_nothing_of_each_open_order():
+    def judged(count: int) -> int:
+        desk = Desk(limits=limits_with(allow_short=True))
+        for number in range(count):
+            desk.portfolio.reserve(f"o{number}", "KO", Decimal(1), Decimal(99), buy(1, limit="99"))
+        case = desk.checker.case_of(sell(1, limit="105"))
+        case.shrinks = False
+        answer = check_self_match(case)
+        assert answer is not None
+        assert not answer.passed
+        return steps(lambda: check_self_match(case))
+
+    assert judged(FEW) == judged(MANY)

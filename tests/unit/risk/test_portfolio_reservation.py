@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.orders import Order
 from quant_trading_system.risk.holding import Holding, Reservation
 from quant_trading_system.risk.portfolio import Portfolio
+from tests.support.groups import bracket, oco, oto
 from tests.support.market import UNIVERSE
+from tests.support.orders import buy, sell
 
 D = Decimal
 
@@ -25,6 +28,41 @@ def portfolio(cash: str = "100000") -> Portfolio:
 
 def hold(books: Portfolio, symbol: str, quantity: str, price: str) -> None:
     books.apply_fill("earlier", symbol, D(quantity), D(price), ZERO)
+
+
+# -- orders that may open a position ------------------------------------------------------------------------------
+
+OPENING = [
+    pytest.param(buy(5), {}, "buy", id="a purchase"),
+    pytest.param(sell(5), {}, "sell", id="a sale"),
+    pytest.param(bracket(5), {}, "buy", id="an entry"),
+    pytest.param(bracket(5), {"is_leg": True}, "buy", id="an entry that is taken up again"),
+    pytest.param(oto(5), {}, "buy", id="another entry"),
+    pytest.param(sell(5, limit="110"), {"is_leg": True}, "", id="an exit of a group"),
+    pytest.param(oco(5), {}, "", id="an OCO order"),
+    pytest.param(oco(5), {"is_leg": True}, "", id="an OCO order that is taken up again"),
+    pytest.param(None, {}, "buy", id="terms that are not known"),
+    pytest.param(None, {"is_parent": True}, "", id="a parent"),
+]
+
+
+@pytest.mark.parametrize(("order", "kind", "side"), OPENING)
+@pytest.mark.parametrize("shares", [5, 0], ids=["of its own", "of the order that it replaces"])
+def test_orders_that_may_open_a_position_are_kept_by_side_while_they_are_open(
+    order: Order | None, kind: dict[str, bool], side: str, shares: int
+) -> None:
+    books = portfolio()
+    signed = D(shares) if order is None else order.side.sign * shares
+    if order is None and not shares:
+        return
+    books.reserve("o1", "KO", signed, D(100), order, **kind)
+    held = books.holding("KO")
+    for other in (held, held.without("another")):
+        assert list(other.buy_orders) == ["o1"] * (side == "buy")
+        assert list(other.sell_orders) == ["o1"] * (side == "sell")
+    assert not {*held.without("o1").buy_orders, *held.without("o1").sell_orders}
+    books.release("o1", "KO")
+    assert not {*held.buy_orders, *held.sell_orders}
 
 
 # -- the worst case, case by case --------------------------------------------------------------------------------

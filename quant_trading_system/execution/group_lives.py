@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from math import inf
 from typing import TYPE_CHECKING
 
 from quant_trading_system.core.book_events import GroupAlarm
@@ -180,6 +181,22 @@ class GroupLives:
     def has_flaws(self) -> bool:
         """Something is wrong with a group, or waits to be told."""
         return any(self.flaws)
+
+    @property
+    def quiet_until(self) -> float:
+        """From this moment of the monotonic clock on `look` has something to do, unless an order trades before.
+
+        Infinity when it has not; minus infinity when it has now.
+        """
+        return -inf if self._to_record else min(map(self._due, self._flawed.values()), default=inf)
+
+    def _due(self, group: OrderGroup) -> float:
+        flaw = self._flaw(group)
+        if flaw is None or group.since is None:
+            return -inf
+        if flaw[0] not in group.alarms or group.told_at is None or group.oversized:
+            return group.since + PROTECT_WITHIN.total_seconds()
+        return group.told_at + REMIND_EVERY.total_seconds()
 
     def look(self) -> list[str]:
         """Tell of what has been wrong for too long; the ids of exits that have to be cancelled because of it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
+from math import inf
 from typing import Protocol
 
 from quant_trading_system.core.clock import Clock
@@ -127,6 +128,13 @@ class OrderLives:
         """An order is in doubt or not to be believed, or something is wrong with a group."""
         return any(self._worries)
 
+    @property
+    def quiet_until(self) -> float:
+        """Seconds of the monotonic clock up to which time alone demands nothing; infinity while nothing is wrong."""
+        if not any(self._worries):
+            return inf
+        return -inf if self.watch.suspects or self.watch.doubtful else self.groups.quiet_until
+
     def on_settled(self, listener: Callable[[OrderRecord], None]) -> None:
         """Call `listener` when an order reaches a terminal status."""
         self._settled.append(listener)
@@ -151,7 +159,7 @@ class OrderLives:
             record.replaces = approved.replaces
         record.sent_seq = self._journal.append(decided(record, _SEND, approved.decision), cause)
         if record.replaces:
-            self._link(record)
+            self.store.link(record)
         self.store.add(record)
         self.room.take(record)
         if leads_group(order):
@@ -181,14 +189,6 @@ class OrderLives:
             raise
         return record
 
-    def _link(self, record: OrderRecord) -> None:
-        """Join an order with those before and after it in its chain, as far as they are in memory."""
-        old, new = self.store.get(record.replaces), self.store.get(record.replaced_by)
-        if old is not None and record.older is None:
-            record.follow(old)
-        if new is not None and record.newer is None and new.replaces == record.order_id:
-            new.follow(record)
-
     def deny(self, order: Order, rejection: Rejection, cause: int | None, replaces: str = "") -> None:
         """The gate said no; the refusal is on record.
 
@@ -210,7 +210,7 @@ class OrderLives:
         """Go on with an order of an earlier process; one that may still trade takes its room again."""
         with self._lock:
             for one in with_older(record, lambda name: None if self.store.get(name) else self.recall(name)):
-                self._link(one)
+                self.store.link(one)
                 self.store.take_back(one)
                 self.groups.link(one)
                 if one.status.is_open:

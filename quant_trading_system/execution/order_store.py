@@ -269,6 +269,14 @@ class OrderStore:
         self._by_id[record.order_id] = record
         self.settle(record)
 
+    def link(self, record: OrderRecord) -> None:
+        """Join an order with those before and after it in its chain, as far as they are in memory."""
+        old, new = self.get(record.replaces), self.get(record.replaced_by)
+        if old is not None and record.older is None:
+            record.follow(old)
+        if new is not None and record.newer is None and new.replaces == record.order_id:
+            new.follow(record)
+
     def get(self, order_id: str) -> OrderRecord | None:
         """The order, None when it is not in memory."""
         return self._by_id.get(order_id)

@@ -92,7 +92,7 @@ class Backtest:
         self._watch = watch
         self._watch_days = watch_days
         self._pay_outs = pay_outs
-        self._stretches = Stretches(market, history, venue, system.portfolio, system.monitor)
+        self._stretches = Stretches(market, clock, history, venue, system.portfolio, system.monitor)
         self._speaking = None if watch is not None else speaking
         self._known_bar = market.finished_bars - 1
         self._first_bar = market.finished_bars
@@ -140,7 +140,7 @@ class Backtest:
 
     async def _pass_over(self) -> bool:
         """Go through a stretch of the market in which only strategies are asked; False without one."""
-        stretch = self._stretches.next() if self._is_quiet else None
+        stretch = self._stretches.next(self._system.orders.lives.quiet_until) if self._is_quiet else None
         if stretch is None:
             return False
         engine = self._system.engine

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from quant_trading_system.simulation.venue import Venue
 
 _FARTHEST = 256
 """Steps that are looked at together."""
+_EARLY_S = 0.001
+"""No rounding of binary seconds can make a stretch too long."""
 
 
 class Stretch:
@@ -119,17 +122,28 @@ class Stretches:
     """Looks for them."""
 
     def __init__(
-        self, market: SimulatedMarket, history: PriceHistory, venue: Venue, portfolio: Portfolio, monitor: RiskMonitor
+        self,
+        market: SimulatedMarket,
+        clock: ManualClock,
+        history: PriceHistory,
+        venue: Venue,
+        portfolio: Portfolio,
+        monitor: RiskMonitor,
     ) -> None:
         """Look in `market`, the market of `history`, for an account at `venue`."""
         self._market = market
+        self._clock = clock
         self._venue = venue
         self._portfolio = portfolio
         self._monitor = monitor
         self._worth = Worth(history.present, market.columns)
 
-    def next(self) -> Stretch | None:
-        """The stretch that begins with the next step, None when that must be taken by itself."""
+    def next(self, until: float = inf) -> Stretch | None:
+        """The stretch that begins with the next step, None when that must be taken by itself.
+
+        Args:
+            until: something is to be done at this moment, seconds of the monotonic clock.
+        """
         found = self._market.block
         if found is None or self._portfolio.unmarked:
             return None
@@ -142,6 +156,8 @@ class Stretches:
         if not self._worth.follow(block, begin, held, limit, ordered):
             return None
         end = self._worth.sound_until(begin, end)
+        if until < inf:
+            end = begin + bisect_left(range(begin, end), until - _EARLY_S, key=lambda row: self._passed(block, row))
         if ordered and begin < end:
             end = self._at_rest_until(block, begin, end)
         stretch = Stretch(block, begin, end, self._worth if held else None, self._portfolio.cash)
@@ -150,6 +166,9 @@ class Stretches:
                 return stretch
             stretch.end = begin + (stretch.end - begin) // 2
         return None
+
+    def _passed(self, block: Block, row: int) -> float:
+        return self._clock.monotonic_at(block.at(row))
 
     def _at_rest_until(self, block: Block, begin: int, end: int) -> int:
         """The first step from `begin` on at which an open order could trade, or ends by itself."""

@@ -111,9 +111,13 @@ class TradingEngine:
 
     @property
     def is_quiet(self) -> bool:
-        """A step would do nothing but value positions and watch losses, while no open order trades."""
+        """A step would do nothing but value positions and watch losses, while no open order trades.
+
+        That holds up to the moment `quiet_until` of its orders.
+        """
         lives = self._orders.lives
-        return not (lives.are_worrying or self._risk_book) and self._begins_nothing and lives.store.is_at_rest
+        is_worried = lives.are_worrying and lives.quiet_until <= self._clock.monotonic()
+        return not (is_worried or self._risk_book) and self._begins_nothing and lives.store.is_at_rest
 
     @property
     def _begins_nothing(self) -> bool:

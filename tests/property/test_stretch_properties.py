@@ -350,8 +350,8 @@ def leaps(monkeypatch) -> list[int]:
     passed: list[int] = []
     found = Stretches.next
 
-    def counted(self):
-        stretch = found(self)
+    def counted(self, until):
+        stretch = found(self, until)
         passed.append(0 if stretch is None else stretch.end - stretch.begin)
         return stretch
 

@@ -92,7 +92,7 @@ class Backtest:
         self._watch = watch
         self._watch_days = watch_days
         self._pay_outs = pay_outs
-        self._stretches = Stretches(market, clock, history, venue, system.portfolio, system.monitor)
+        self._stretches = Stretches(market, clock, venue, system.portfolio, system.monitor)
         self._speaking = None if watch is not None else speaking
         self._known_bar = market.finished_bars - 1
         self._first_bar = market.finished_bars

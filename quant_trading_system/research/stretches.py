@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant_trading_system.core.clock import ManualClock
-from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.worth import Worth
 from quant_trading_system.risk.monitor import RiskMonitor
 from quant_trading_system.risk.portfolio import Portfolio
@@ -125,18 +124,17 @@ class Stretches:
         self,
         market: SimulatedMarket,
         clock: ManualClock,
-        history: PriceHistory,
         venue: Venue,
         portfolio: Portfolio,
         monitor: RiskMonitor,
     ) -> None:
-        """Look in `market`, the market of `history`, for an account at `venue`."""
+        """Look in `market` for an account at `venue`."""
         self._market = market
         self._clock = clock
         self._venue = venue
         self._portfolio = portfolio
         self._monitor = monitor
-        self._worth = Worth(history.present, market.columns)
+        self._worth = Worth(market.columns)
 
     def next(self, until: float = inf) -> Stretch | None:
         """The stretch that begins with the next step, None when that must be taken by itself.

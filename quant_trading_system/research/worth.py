@@ -27,7 +27,7 @@ class Marks:
 
     Attributes:
         values: micro-dollars at each step, int64 [steps]; `most`: the largest.
-        flawed: the steps without a bar or with a quote that is not sound, rising.
+        flawed: the steps with a quote that is not sound, rising.
     """
 
     __slots__ = ("flawed", "most", "values")
@@ -41,13 +41,8 @@ class Marks:
 class Worth:
     """Follows what is held through one block after the other."""
 
-    def __init__(self, present: NDArray[np.bool_], columns: Callable[[list[str]], list[int]]) -> None:
-        """Begin with nothing.
-
-        Args:
-            present: which symbols have a bar, bool [bars, symbols]; `columns`: where symbols stand in it and in blocks.
-        """
-        self._present = present
+    def __init__(self, columns: Callable[[list[str]], list[int]]) -> None:
+        """Begin with nothing; `columns` tells where symbols stand in blocks."""
         self._columns = columns
         self._block: Block | None = None
         self._deviation: Decimal | None = None
@@ -127,14 +122,13 @@ class Worth:
         self._held, self._most = {}, {}
 
     def _learn(self, block: Block, symbols: list[str]) -> None:
-        """Make out by which prices these symbols are marked, as `mark_of` has it."""
+        """Make out by which prices these symbols are marked, as `mark_of` has it; without a bar they keep theirs."""
         columns = self._columns(symbols)
         last, bid, ask = (side[:, columns] for side in (block.last, block.bid, block.ask))
         marks: Integers = np.minimum(np.maximum(last, bid), ask)
         limit = float(1 if self._deviation is None else self._deviation)
         doubtful = np.abs(marks - last) * 2.0 > limit * last  # long before it depends on the mark before
-        bars = self._present[block.first_bar : block.first_bar + len(block) // block.rows, columns]
-        flawed = (bid <= 0) | (bid >= ask) | doubtful | np.repeat(~bars, block.rows, axis=0)
+        flawed = (bid <= 0) | (bid >= ask) | doubtful
         is_flawed = flawed.any(axis=0).tolist()
         for place, symbol in enumerate(symbols):
             steps = np.flatnonzero(flawed[:, place]).tolist() if is_flawed[place] else []

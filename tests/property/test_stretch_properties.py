@@ -7,6 +7,7 @@ import random
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,8 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.stretches import Stretches
 from quant_trading_system.simulation.models import FillModel, LatencyModel
+from quant_trading_system.simulation.realism import PLAIN, Realism
+from quant_trading_system.simulation.spreads import SpreadModel
 from quant_trading_system.trading.order_wishes import OpenOrder
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
@@ -209,10 +212,11 @@ def run(
     kind: type[Strategy] = Whims,
     costs: Costs | None = None,
     ended: Decimal | None = ONE,
+    realism: Realism = PLAIN,
 ):
     """A run, and what its strategies saw; `whole`: every step by itself."""
     strategies = [kind(seed, often), kind(seed + 1, often / 3)]
-    setup = Setup(cash=D(100_000), limits=limits_with(**UNHURRIED | limits), seed=seed, ended=ended)
+    setup = Setup(cash=D(100_000), limits=limits_with(**UNHURRIED | limits), seed=seed, ended=ended, realism=realism)
     if costs is not None:
         setup = dataclasses.replace(setup, costs=costs)
     result = backtest(strategies, prices, setup, watch=(lambda _: None) if whole else None)
@@ -228,7 +232,7 @@ def told(result: BacktestResult) -> list[bytes]:
     limits=LIMITS,
     seed=st.integers(0, 10_000),
     often=st.sampled_from([0.01, 0.05, 0.3]),
-    missing=st.sampled_from([0.0, 0.02]),
+    missing=st.sampled_from([0.0, 0.02, 0.3]),
     volatility=st.sampled_from([0.0002, 0.003]),
     ends=ENDS,
 )
@@ -255,7 +259,7 @@ def test_closes_alone_and_bars_of_an_hour_do_as_well(limits, seed):
 @given(
     seed=st.integers(0, 10_000),
     often=st.sampled_from([0.02, 0.1, 0.4]),
-    missing=st.sampled_from([0.0, 0.02]),
+    missing=st.sampled_from([0.0, 0.02, 0.3]),
     volatility=st.sampled_from([0.0003, 0.001, 0.003]),
     fills=st.sampled_from([FillModel(), FillModel(through=True), FillModel(participation=D("0.0001"))]),
     latency_ms=st.sampled_from([0, 700]),
@@ -276,7 +280,7 @@ def test_orders_at_rest_are_passed_over_without_a_difference(seed, often, missin
 @given(
     seed=st.integers(0, 10_000),
     often=st.sampled_from([0.02, 0.1, 0.4]),
-    missing=st.sampled_from([0.0, 0.02]),
+    missing=st.sampled_from([0.0, 0.02, 0.3]),
     volatility=st.sampled_from([0.003, 0.02]),
     kind=st.sampled_from([Whims, Resting, Changing]),
     has_extremes=st.booleans(),
@@ -306,7 +310,7 @@ def test_days_are_passed_over_without_a_difference(
 @given(
     seed=st.integers(0, 10_000),
     often=st.sampled_from([0.02, 0.1, 0.4]),
-    missing=st.sampled_from([0.0, 0.02]),
+    missing=st.sampled_from([0.0, 0.02, 0.3]),
     volatility=st.sampled_from([0.0003, 0.001, 0.003]),
     latency_ms=st.sampled_from([0, 700, 20_000]),
 )
@@ -329,7 +333,7 @@ def test_orders_that_are_taken_back_and_changed_are_the_same_as_step_by_step(
 @given(
     seed=st.integers(0, 10_000),
     often=st.sampled_from([0.02, 0.1]),
-    missing=st.sampled_from([0.0, 0.02]),
+    missing=st.sampled_from([0.0, 0.02, 0.3]),
     kind=st.sampled_from([Whims, Resting, Changing]),
     ends=st.lists(st.integers(1, 899), min_size=1, max_size=3),
     ended=st.sampled_from([D(1), D("0.3"), None]),
@@ -359,9 +363,28 @@ def leaps(monkeypatch) -> list[int]:
     return passed
 
 
-def test_quiet_stretches_are_passed_over_indeed(monkeypatch):
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    often=st.sampled_from([0.02, 0.1]),
+    missing=st.sampled_from([0.02, 0.3]),
+    kind=st.sampled_from([Whims, Resting, Changing]),
+    queue=st.booleans(),
+)
+def test_spreads_and_queues_that_move_while_bars_are_missing_make_no_difference(seed, often, missing, kind, queue):
+    prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=0.001)
+    realism = Realism(queue=queue, spread=SpreadModel(with_volatility=D(1)))
+    leaping, stepping = (
+        run(prices, seed, often, {}, whole=whole, kind=kind, realism=realism)[0] for whole in (False, True)
+    )
+    assert told(leaping) == told(stepping)
+    assert leaping.record.equity == stepping.record.equity
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_quiet_stretches_are_passed_over_indeed(monkeypatch, missing):
     passed = leaps(monkeypatch)
-    run(minute_bars(780, seed=3), 3, 0.01, {}, whole=False)
+    run(minute_bars(780, seed=3, missing=missing), 3, 0.01, {}, whole=False)
     assert sum(passed) > 0.8 * 780 * 4
 
 

@@ -16,12 +16,12 @@ ROWS, BARS = 2, 3
 SYMBOLS = ("AAA", "BBB", "CCC")
 
 
-def block(last, bid=None, ask=None, first_bar=0):
+def block(last, bid=None, ask=None):
     """A block of `BARS` bars with `ROWS` steps each; prices in micro-dollars, [steps, symbols]."""
     last = np.array(last, dtype=np.int64)
     bid = last - 10 if bid is None else np.array(bid, dtype=np.int64)
     ask = last + 10 if ask is None else np.array(ask, dtype=np.int64)
-    return _Block(last=last, bid=bid, ask=ask, rows=ROWS, first_bar=first_bar)
+    return _Block(last=last, bid=bid, ask=ask, rows=ROWS)
 
 
 class _Block(SimpleNamespace):
@@ -33,9 +33,8 @@ def steps(seed=1, scale=1_000_000):
     return np.random.default_rng(seed).integers(50, 150, (ROWS * BARS, len(SYMBOLS))) * scale
 
 
-def worth(present=None):
-    present = np.ones((BARS, len(SYMBOLS)), dtype=bool) if present is None else present
-    return Worth(present, lambda symbols: [SYMBOLS.index(symbol) for symbol in symbols])
+def worth():
+    return Worth(lambda symbols: [SYMBOLS.index(symbol) for symbol in symbols])
 
 
 def in_dollars(subject, begin, end):
@@ -95,14 +94,6 @@ def test_a_mark_far_from_the_last_trade_ends_what_is_known():
     assert subject.sound_until(0, 6) == 3
     assert subject.follow(block(last, bids, asks), 0, {"AAA": Decimal(1)}, Decimal("0.2"))
     assert subject.sound_until(0, 6) == 6
-
-
-def test_a_symbol_without_a_bar_ends_what_is_known():
-    present = np.ones((BARS + 5, len(SYMBOLS)), dtype=bool)
-    present[5 + 1, 2] = False
-    subject = worth(present)
-    assert subject.follow(block(steps(), first_bar=5), 0, {"CCC": Decimal(1)}, None)
-    assert subject.sound_until(0, 6) == ROWS
 
 
 def test_too_many_digits_are_not_begun_with():

@@ -175,16 +175,17 @@ def test_orders_are_taken_back_as_documented(seed, daily, parts):
 
 
 @settings(max_examples=5, deadline=None)
-@given(SEEDS, st.booleans())
-def test_orders_are_changed_as_documented(seed, daily):
+@given(SEEDS, st.booleans(), st.booleans())
+def test_orders_are_changed_as_documented(seed, daily, parts):
     """Latencies are so short that each change is settled before the next one is said."""
     chance = Random(seed)
     history = plans.random_history(chance, daily=daily)
     wishes = plans.random_wishes(chance, history) if chance.random() < 0.3 else {}
-    plan = plans.both(chance, plans.random_orders(chance, history), wishes)
+    orders = plans.random_orders(chance, history)
+    plan = plans.both(chance, plans.larger(chance, orders) if parts else orders, wishes)
     bars = len(history) - plans.PAST - 1
     plan = taken_back(chance, changed(chance, plan, bars), bars)
-    costs = random_costs(chance)
+    costs = random_costs(chance, parts=parts)
     costs = replace(costs, order_takes=min(costs.order_takes, 10**6), report_takes=min(costs.report_takes, 5 * 10**6))
     compare(chance, history, plan, costs=costs)
 

@@ -26,6 +26,7 @@ from tests.support.reference_words import Said, TakeBack
 SMALLEST_TRADE = Fraction(5, 1000)
 WIDE_SPREAD = Fraction(20, 10_000)
 END_OF_TIME = 10**18
+ENDED = ("filled", "canceled", "expired", "replaced", "denied")
 
 
 Plan = Mapping[int, Sequence[Said]]
@@ -338,8 +339,9 @@ class Reference:
         return True
 
     def _recall(self, order: Sent) -> None:
-        self._recalled.add(order)
-        self._leave(order, self.venue.cancel)
+        if order.status not in ENDED:  # the venue tells at once of one that has ended
+            self._recalled.add(order)
+            self._leave(order, self.venue.cancel)
 
     def _leave(self, order: Sent, come: Callable[[Sent], None]) -> None:
         """An order or the cancel of one leaves for the venue."""

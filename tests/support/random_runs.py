@@ -33,13 +33,13 @@ from quant_trading_system.risk.position_sizer import (
 )
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
-from quant_trading_system.trading.order_wishes import CancelWish, ReplaceWish
+from quant_trading_system.trading.order_wishes import CancelWish, OpenOrder, ReplaceWish
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.independent_reference import Outcome, Plan
 from tests.support.random_plans import PAST, SESSIONS
-from tests.support.reference_changes import moved
+from tests.support.reference_changes import terms_after
 from tests.support.reference_costs import Charge, Costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_losses import ANY_LOSS, Losses
@@ -124,20 +124,44 @@ class Planned(Strategy):
 
 
 def _changes(market: MarketView, change: Change) -> Iterable[ReplaceWish]:
-    limited = [
+    simple = [
         one
         for one in market.open_orders()
-        if one.limit_price is not None
-        and one.order_type is OrderType.LIMIT
-        and one.order_class is OrderClass.SIMPLE
+        if one.order_class is OrderClass.SIMPLE
         and not one.group
+        and one.notional is None
+        and one.quantity % 1 == 0
         and one.time_in_force in (TimeInForce.DAY, TimeInForce.GTC)
     ]
-    if limited:
-        order = limited[change.place % len(limited)]
-        limit = Fraction(order.limit_price or 0)
-        if moved(limit, change.away) != limit:
-            yield market.replace(order, limit_price=exact(moved(limit, change.away)))
+    if simple:
+        order = simple[change.place % len(simple)]
+        terms = terms_after(_as_want(order), change)
+        if terms:
+            yield market.replace(order, **{_FIELDS[name]: exact(value) for name, value in terms.items()})
+
+
+_FIELDS = {
+    "quantity": "quantity",
+    "limit": "limit_price",
+    "stop": "stop_price",
+    "trail": "trail",
+    "trail_percent": "trail",
+}
+
+
+def _as_want(order: OpenOrder) -> Want:
+    def known(number: Decimal | None) -> Fraction | None:
+        return None if number is None else Fraction(number)
+
+    return Want(
+        order.symbol,
+        order.side.sign,
+        Fraction(order.quantity),
+        limit=known(order.limit_price),
+        stop=known(order.stop_price),
+        trail=known(order.trail_price),
+        trail_percent=known(order.trail_percent),
+    )
 
 
 def _as_order(want: Want) -> Order:

@@ -95,9 +95,9 @@ class Books:
 
     def promised(self, symbol: str, side: int) -> Fraction:
         """Shares that open orders may trade on that side; the exits of a group once, as far as its entry has filled."""
-        leaving = [one.older for one in self.open_in(symbol)]  # of the two only one takes room
+        leaving = [one.older for one in self.open_in(symbol)]  # of the two only the larger one takes room
         alike = [one for one in self.open_in(symbol) if one.want.side == side and one not in leaving]
-        plain = sum((one.size - one.filled for one in alike if not one.is_exit), ZERO)
+        plain = sum((_room(one) for one in alike if not one.is_exit), ZERO)
         groups = {id(one.group): one for one in alike if one.is_exit}
         return plain + sum((one.to_close for one in groups.values()), ZERO)
 
@@ -376,6 +376,13 @@ class Gate:
         net = self.books.equity - self.books.cash
         buys, sells = (value, ZERO) if want.side == BUY else (ZERO, value)
         return max(net + self._costs(symbols) + buys, self._costs(symbols, SELL) + sells - net)
+
+
+def _room(order: Sent) -> Fraction:
+    """Shares that it may trade still, or the one whose place it is to take."""
+    older = order.older
+    left = order.size - order.filled
+    return max(left, older.size - older.filled) if older is not None and older.is_open else left
 
 
 def _content(want: Want) -> tuple[object, ...]:

@@ -231,12 +231,9 @@ class ReferenceVenue:
         if order in self._resting:
             self._end(order, "canceled")
 
-    def give_way(self, order: Sent) -> bool:
-        """Another order takes its place, if it is still here."""
-        if order not in self._resting:
-            return False
-        self._leave(order, "replaced")
-        return True
+    def has(self, order: Sent) -> bool:
+        """It works, or waits to."""
+        return order in self._resting
 
     def turn_away(self, order: Sent) -> None:
         """It is not taken."""
@@ -246,12 +243,12 @@ class ReferenceVenue:
     def _begin(self, order: Sent) -> None:
         """An order works from now on: it meets the prices of the moment."""
         want = order.want
-        order.status, order.best, order.is_new = "working", self.last[want.symbol], False
+        order.status, order.best, order.is_new = "working", order.best or self.last[want.symbol], False
         if want.time_in_force == "cls":
             return
-        if want.kind == "market":
+        if want.kind == "market" or (order.is_set_off and want.limit is None):
             self._fill(order, self.far(want), slips=True)
-        elif want.kind == "limit":
+        elif want.kind == "limit" or order.is_set_off:
             self._take(order)
             for exit_ in order.group:
                 if order.is_exit and exit_ in self._resting and exit_ is not order and not exit_.waits:
@@ -292,7 +289,7 @@ class ReferenceVenue:
         order.is_set_off, order.status = True, "working"
         for other in order.group:
             if other is not order and other in self._resting:
-                self._leave(other, "canceled")
+                self.leave(other, "canceled")
         if want.kind == "stop_limit":
             self._take(order)
         else:
@@ -347,7 +344,7 @@ class ReferenceVenue:
 
     def _end(self, order: Sent, status: str, fill: Fill | None = None) -> None:
         """An order has ended: an entry that has filled begins its exits, any other end cancels what goes with it."""
-        self._leave(order, status, fill)
+        self.leave(order, status, fill)
         others = [one for one in order.group if one in self._resting and not one.is_set_off]
         if order is order.entry and status == "filled":
             for one in others:
@@ -355,9 +352,10 @@ class ReferenceVenue:
             self._begin(others[0])
         elif status != "expired":
             for one in others:
-                self._leave(one, "canceled")
+                self.leave(one, "canceled")
 
-    def _leave(self, order: Sent, status: str, fill: Fill | None = None) -> None:
+    def leave(self, order: Sent, status: str, fill: Fill | None = None) -> None:
+        """It trades no more."""
         order.status = status
         self._resting.remove(order)
         self.reports.append((self.at + self.costs.report_takes, order, fill, True))

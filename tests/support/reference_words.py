@@ -19,14 +19,18 @@ class TakeBack:
 
 @dataclass(frozen=True)
 class Change:
-    """Another limit for its own open limit order in that place, oldest first, likewise.
+    """Other terms for its own open order in that place, of those without exits, oldest first, likewise.
 
     Attributes:
-        away: from its limit, as a part of that.
+        away: from its limit, as a part of that; `stop_away`: from its stop, likewise.
+        size, trail: times its quantity, and its trail.
     """
 
     place: int
-    away: Fraction
+    away: Fraction = Fraction(0)
+    stop_away: Fraction = Fraction(0)
+    size: Fraction = Fraction(1)
+    trail: Fraction = Fraction(1)
     source: str = ""
 
 

@@ -277,7 +277,6 @@ class _Day:
         schedule = weighted_schedule(study.quantity, session.open, session.close, exact_weights(quantities))
         follows = kind is Algorithm.POV
         return ParentOrder(
-            parent_id="to be given",
             symbol=symbol,
             side=study.side,
             quantity=study.quantity,

@@ -139,7 +139,6 @@ class ParentOperations:
         end = session.close if command.minutes is None else min(session.close, now + timedelta(minutes=command.minutes))
         participation = command.participation
         parent = ParentOrder(
-            parent_id="to be given",
             symbol=command.symbol,
             side=command.side,
             quantity=command.quantity,

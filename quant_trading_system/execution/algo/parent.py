@@ -12,13 +12,13 @@ from enum import StrEnum
 
 import msgspec
 
-from quant_trading_system.core.exceptions import InvalidOrder
-from quant_trading_system.core.numbers import ONE, ZERO
+from quant_trading_system.core.exceptions import InvalidNumber, InvalidOrder
+from quant_trading_system.core.numbers import ONE, ZERO, exact
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.execution.algo.almgren_chriss import ShortfallProblem
 from quant_trading_system.execution.algo.profile import VolumeForecast
-from quant_trading_system.execution.algo.schedule import Schedule, require_sum
+from quant_trading_system.execution.algo.schedule import MAX_SLICES, Schedule, require_sum, twap_schedule
 from quant_trading_system.execution.algo.slicing import whole_lots
 
 
@@ -64,6 +64,17 @@ class AtEnd(StrEnum):
     COMPLETE = "complete"  # the last slice takes all of it, still within price limit and participation cap
 
 
+def _read_numbers(struct: msgspec.Struct, *names: str) -> None:
+    """Text and integers stand for exact numbers; floats for none."""
+    for name in names:
+        given = getattr(struct, name)
+        if given is not None and type(given) is not Decimal:
+            try:
+                msgspec.structs.force_setattr(struct, name, exact(given))
+            except InvalidNumber as error:
+                raise InvalidOrder(name, str(error)) from None
+
+
 class ParentLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Bounds of every algorithm. They only ever make it trade less.
 
@@ -92,6 +103,7 @@ class ParentLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     retry_after: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
+        _read_numbers(self, "price", "participation", "max_child", "catch_up")
         for name in ("price", "max_child"):
             value = getattr(self, name)
             if value is not None and not (value.is_finite() and value > 0):
@@ -107,14 +119,22 @@ class ParentLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             raise InvalidOrder("max_rejections", f"{self.max_rejections} must be at least 1")
 
 
+UNNAMED = "to be given"
+"""The id of a parent that has none yet: whoever sends it gives it one of the run."""
+USUAL_SLICE = timedelta(minutes=5)
+
+
 class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What somebody wants traded by an algorithm.
+
+    Numbers may be given as `Decimal`, `int` or text, never as float.
 
     Attributes:
         parent_id: children are called ``{parent_id}-1``, ``{parent_id}-2``, …, also after a restart.
         quantity: shares, a multiple of `lot`.
         start, end: aware, UTC; nothing new is sent outside of them.
-        schedule: of a scheduled algorithm; sums to the quantity.
+        schedule: of a scheduled algorithm; sums to the quantity. A TWAP without one trades evenly, in slices of
+            `USUAL_SLICE` at most.
         forecast: lets a VWAP follow the volume of the day; one expected volume for each slice.
         problem: what ADAPTIVE solves again before every slice, with days as its unit of time and the volume that
             `forecast` expects.
@@ -130,7 +150,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         InvalidOrder: names the field that is missing or contradictory.
     """
 
-    parent_id: str
+    parent_id: str = UNNAMED
     symbol: str
     side: OrderSide
     quantity: Decimal
@@ -159,6 +179,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         if not self.parent_id or not self.symbol:
             raise InvalidOrder("parent_id", "a parent needs an id and a symbol")
         _require_words(self)
+        _read_numbers(self, "quantity", "lot", "rate", "display", "display_jitter", "reach", "patience")
         whole_lots(self.quantity, self.lot)
         if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
             raise InvalidOrder("end", "start and end need a time zone, and the end must be after the start")
@@ -193,6 +214,10 @@ def _require_words(order: ParentOrder) -> None:
 
 
 def _require_schedule(order: ParentOrder) -> None:
+    if order.algorithm is Algorithm.TWAP and order.schedule is None:
+        slices = min(max(-((order.start - order.end) // USUAL_SLICE), 1), MAX_SLICES)
+        evenly = twap_schedule(order.quantity, order.start, order.end, slices, order.lot)
+        msgspec.structs.force_setattr(order, "schedule", evenly)
     schedule = order.schedule
     if order.algorithm.is_scheduled != (schedule is not None):
         raise InvalidOrder("schedule", f"{order.algorithm} {'needs one' if schedule is None else 'takes none'}")

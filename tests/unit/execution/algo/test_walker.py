@@ -13,7 +13,15 @@ from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import OrderSide, OrderType, TimeInForce
 from quant_trading_system.execution.algo.almgren_chriss import ShortfallProblem
 from quant_trading_system.execution.algo.children import ChildReport
-from quant_trading_system.execution.algo.parent import Algorithm, AtEnd, ParentLimits, ParentStatus, Placement
+from quant_trading_system.execution.algo.parent import (
+    UNNAMED,
+    Algorithm,
+    AtEnd,
+    ParentLimits,
+    ParentOrder,
+    ParentStatus,
+    Placement,
+)
 from quant_trading_system.execution.algo.profile import VolumeForecast
 from quant_trading_system.execution.algo.schedule import twap_schedule, weighted_schedule
 from quant_trading_system.execution.algo.walker import (
@@ -706,7 +714,9 @@ TOO_MUCH = {"schedule": twap_schedule(D(999), NOON, NOON + 60 * MINUTE, 3)}
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"schedule": None}, "schedule"),
+        ({"schedule": None, "algorithm": Algorithm.VWAP}, "schedule"),
+        ({"reach": "a cent"}, "reach"),
+        ({"schedule": None, "end": NOON}, "end"),
         (TOO_MUCH, "schedule"),
         ({"end": NOON + MINUTE}, "schedule"),
         ({"parent_id": ""}, "parent_id"),
@@ -736,6 +746,31 @@ def test_parents_that_contradict_themselves_are_refused(changes, field):
     with pytest.raises(InvalidOrder) as refused:
         twap_parent(**changes)
     assert refused.value.field == field
+
+
+def test_a_twap_without_a_schedule_trades_evenly_in_slices_of_five_minutes_at_most():
+    parent = twap_parent(quantity=D(1000), start=NOON, end=NOON + 62 * MINUTE, schedule=None)
+    assert parent.schedule == twap_schedule(D(1000), NOON, NOON + 62 * MINUTE, 13)
+    short = twap_parent(quantity=D(7), start=NOON, end=NOON + MINUTE, schedule=None)
+    assert short.schedule == twap_schedule(D(7), NOON, NOON + MINUTE, 1)
+
+
+def test_numbers_of_a_parent_may_be_text_and_integers():
+    words = {"quantity": "1000", "lot": 10, "rate": "0.1", "reach": "0.01", "patience": "0.5", "display_jitter": 0}
+    asked = {"symbol": "KO", "side": "buy", "algorithm": "pov", "start": NOON, "end": CLOSE - MINUTE}
+    assert ParentOrder(**asked, **words) == ParentOrder(**asked, **{name: D(value) for name, value in words.items()})
+    assert ParentLimits(price="60.50", max_child=100) == ParentLimits(price=D("60.50"), max_child=D(100))
+    with pytest.raises(InvalidOrder, match=r"quantity: 0\.5 is a float"):
+        ParentOrder(**asked, **{**words, "quantity": 0.5})
+    with pytest.raises(InvalidOrder, match=r"price: 60\.5 is a float"):
+        ParentLimits(price=60.5)
+
+
+def test_a_parent_gets_its_id_from_whoever_sends_it():
+    named = twap_parent()
+    assert msgspec.structs.replace(named, parent_id=UNNAMED) == ParentOrder(
+        **{name: value for name, value in msgspec.structs.asdict(named).items() if name != "parent_id"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from tests.support import random_plans as plans
 from tests.support import random_runs as runs
 from tests.support.compared_runs import compare
 from tests.support.independent_reference import Plan
+from tests.support.known_bars import bars_of
 from tests.support.random_changes import changed, taken_back
 from tests.support.random_costs import random_costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE
@@ -258,7 +259,7 @@ def written(history: PriceHistory, place: Path) -> tuple[Path, Path]:
             "symbol": symbol,
             **{name: str(runs.exact(price)) for name, price in zip(names, prices, strict=True)},
         }
-        for row, bar in enumerate(runs.bars_of(history))
+        for row, bar in enumerate(bars_of(history))
         for symbol, prices in bar.prices.items()
     ]
     frame = pl.DataFrame(rows)

@@ -24,6 +24,7 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
+from tests.support.known_bars import bars_of
 from tests.support.reference_costs import Costs
 from tests.support.reference_prices import BUY, SELL, quote_around, steps_of
 
@@ -81,7 +82,7 @@ class Slicing(Strategy):
 
 def random_parents(chance: Random, history: PriceHistory) -> list[Large]:
     """One for some of the symbols, from the end of a bar on, over when the last bar but one of the day is."""
-    bars, parents = runs.bars_of(history)[plans.PAST :], []
+    bars, parents = bars_of(history)[plans.PAST :], []
     for symbol in history.symbols:
         bar = chance.randrange(len(bars))
         later = [one.end for one in bars[bar + 1 :] if one.day == bars[bar].day][:-1]
@@ -101,7 +102,7 @@ def by_hand(history: PriceHistory, parents: list[Large], costs: Costs) -> list[C
     Where a bar ends and the next one begins, the first slice meets the open, for it leaves then, others the close. It
     trades when it has come, at the quote that it was sent at.
     """
-    steps = list(steps_of(runs.bars_of(history), plans.PAST))
+    steps = list(steps_of(bars_of(history), plans.PAST))
     children = []
     for one in parents:
         seen = [(step.at, step.last[one.symbol]) for step in steps if one.symbol in step.last]
@@ -116,7 +117,7 @@ def by_hand(history: PriceHistory, parents: list[Large], costs: Costs) -> list[C
 
 def is_plain(history: PriceHistory, parent: Large, costs: Costs) -> bool:
     """No step comes while a slice is on its way, and each has been reported before the next one is due."""
-    moments = [step.at for step in steps_of(runs.bars_of(history), plans.PAST)]
+    moments = [step.at for step in steps_of(bars_of(history), plans.PAST)]
     apart = (parent.end - parent.start) // len(parent.weights)
     for due, _ in parent.slices():
         between = [at for at in moments if due <= at <= due + costs.order_takes and not at == due == parent.start]

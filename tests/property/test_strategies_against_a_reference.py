@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import random_plans as plans
-from tests.support import random_runs as runs
 from tests.support.compared_runs import compare
+from tests.support.known_bars import bars_of
 from tests.support.random_changes import taken_back
 from tests.support.random_opinions import NAMES, of_several
 from tests.support.reference_limits import WIDE
@@ -39,5 +39,5 @@ def test_strategies_that_disagree_are_followed_as_documented(seed, daily, parts)
 
 
 def bar_lasts(history):
-    first, second = runs.bars_of(history)[:2]
+    first, second = bars_of(history)[:2]
     return second.end - first.end

@@ -16,6 +16,7 @@ from quant_trading_system.market.history import PriceHistory
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
 from tests.support.independent_reference import Plan
+from tests.support.known_bars import bars_of, steps_seen
 from tests.support.random_costs import random_costs
 from tests.support.reference_changes import ChangingReference
 from tests.support.reference_costs import Costs
@@ -55,10 +56,10 @@ def compare(
     elif sizer is not None:
         setup = replace(setup, sizer=runs.sizer_of(sizer))
     result = backtest(seen, history, setup)
-    bars = runs.bars_of(history)
+    bars = bars_of(history)
     steps = list(steps_of(bars, plans.PAST))
     if history.is_daily:
-        steps = runs.steps_seen(history, setup, [runs.Planned(plan, name) for name in names])
+        steps = steps_seen(history, setup, [runs.Planned(plan, name) for name in names])
         require_documented(history, steps)
     reference = ChangingReference(
         cash,
@@ -80,7 +81,7 @@ def compare(
 
 def require_documented(history: PriceHistory, steps: list[Step]) -> None:
     """A day has thirteen even steps, from its open over both extremes to its close."""
-    for number, bar in enumerate(runs.bars_of(history)[plans.PAST :]):
+    for number, bar in enumerate(bars_of(history)[plans.PAST :]):
         day = steps[number * STEPS_OF_A_DAY : (number + 1) * STEPS_OF_A_DAY]
         assert [step.at for step in day] == [bar.start + (bar.end - bar.start) * part // 12 for part in range(13)]
         assert all(step.last.keys() == bar.prices.keys() for step in day)

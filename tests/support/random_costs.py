@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from random import Random
@@ -47,4 +48,16 @@ def _charge(chance: Random, *rates: str, cap: str) -> Charge:
     return tuple(
         Row(day, Fraction(chance.choice(("0", *rates))), Fraction(cap) if chance.random() < 0.5 else None)
         for day in days
+    )
+
+
+def of_a_market_that_answers(chance: Random, costs: Costs) -> Costs:
+    """The same with queues, with spreads that are wide in the morning, and with another volume of the day."""
+    one_of = chance.choice
+    return replace(
+        costs,
+        queue=chance.random() < 0.7,
+        at_open=Fraction(one_of(("1", "2", "3.7"))),
+        half_life=one_of((60, 300, 900, 3600)) * 10**6,
+        curve=(Fraction(one_of(("1", "3", "4.5"))), Fraction(one_of(("1", "3", "0.5")))),
     )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-import numpy as np
-
 from quant_trading_system.app import bootstrap
-from quant_trading_system.app.backtesting import BacktestResult, run_account
+from quant_trading_system.app.backtesting import BacktestResult
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.orders import Order, OrderClass, OrderSide, OrderType, StopLoss, TakeProfit, TimeInForce
 from quant_trading_system.core.signals import Signal
@@ -33,17 +30,19 @@ from quant_trading_system.risk.position_sizer import (
 )
 from quant_trading_system.simulation.fees import FeeSchedule, Rate
 from quant_trading_system.simulation.models import FillModel, LatencyModel, SlippageModel
+from quant_trading_system.simulation.realism import Realism, SpreadModel, VolumeCurve
 from quant_trading_system.trading.order_wishes import CancelWish, OpenOrder, ReplaceWish
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.strategy import MarketView, Strategy
 from tests.support.desk import UNHURRIED, limits_with
 from tests.support.independent_reference import Outcome, Plan
-from tests.support.random_plans import PAST, SESSIONS
+from tests.support.known_bars import since
+from tests.support.random_plans import PAST
 from tests.support.reference_changes import terms_after
 from tests.support.reference_costs import Charge, Costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_losses import ANY_LOSS, Losses
-from tests.support.reference_prices import BUY, Bar, Step, closes_before, volume_of_day, volumes_of
+from tests.support.reference_prices import BUY
 from tests.support.reference_sizing import OPTIMISERS, Sizer, Wish
 from tests.support.reference_venue import Fill, Want
 from tests.support.reference_words import Change, TakeBack
@@ -93,7 +92,7 @@ KEYS = {
 }
 """What the fields of `Limits` and `Losses` are called in a limits file."""
 
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 # -- the same for the system -------------------------------------------------------------------------------------
@@ -254,6 +253,11 @@ def setup_of(
         first_bar=PAST,
         run="planned",
         policy=ExecutionPolicy(algorithm_from_adv=None),
+        realism=Realism(
+            queue=costs.queue,
+            spread=SpreadModel(at_open=exact(costs.at_open), half_life=costs.half_life * _MICROSECOND),
+            volume=VolumeCurve(at_open=exact(costs.curve[0]), at_close=exact(costs.curve[1])),
+        ),
         costs=bootstrap.Costs(
             spread_bps=exact(costs.spread_bps),
             fees=FeeSchedule(rates(costs.sec), rates(costs.taf), rates(costs.cat)),
@@ -308,54 +312,6 @@ def sizer_of(sizer: Sizer) -> PositionSizer:
 # -- what comes out ----------------------------------------------------------------------------------------------
 
 
-def bars_of(history: PriceHistory) -> list[Bar]:
-    """The same bars as fractions."""
-    roles = (history.open_micros, history.high_micros, history.low_micros, history.close_micros)
-    known = [role for role in roles if role is not None]
-    bells = {one.date: _since(one.close) for one in SESSIONS}
-    return [
-        Bar(
-            start=_micros(history.axis.starts[row]),
-            end=_micros(history.axis.ends[row]),
-            bell=bells[history.dates[row].item()],
-            day=history.dates[row].item(),
-            prices={
-                symbol: tuple(Fraction(role.item(row, column), 10**6) for role in known)
-                for column, symbol in enumerate(history.symbols)
-                if history.present[row, column]
-            },
-            volume={
-                symbol: history.volume.item(row, column)
-                for column, symbol in enumerate(history.symbols)
-                if history.volume is not None and history.present[row, column]
-            },
-        )
-        for row in range(len(history))
-    ]
-
-
-def steps_seen(history: PriceHistory, setup: bootstrap.Setup, strategies: Sequence[Strategy]) -> list[Step]:
-    """The steps that the market took in a run of daily bars, for how a day goes is made up."""
-    account = bootstrap.simulated_account(history, replace(setup, strategies=tuple(strategies)))
-    known = bars_of(history)
-    bars, steps, before = known[PAST:], [], closes_before(known, PAST)
-
-    def watch(progress: object) -> None:
-        step = account.market.step
-        assert step is not None
-        quotes = {symbol: account.market.quote(symbol) for symbol in history.symbols}
-        last = {name: Fraction(one.last) for name, one in quotes.items() if one and one.at == step.at and one.last}
-        bar, place = divmod(len(steps), 13)
-        begins, ends = place == 0, place == 12
-        volume = {symbol: volume_of_day(shares, place) for symbol, shares in volumes_of(bars[bar], before).items()}
-        if ends:
-            before.update((symbol, prices[-1]) for symbol, prices in bars[bar].prices.items())
-        steps.append(Step(_since(step.at), bars[bar].bell, bars[bar].day, last, begins, ends, begins, ends, volume))
-
-    asyncio.run(run_account(account, watch))
-    return steps
-
-
 def rejections(result: BacktestResult) -> frozenset[int]:
     """Numbers of the orders that the broker refused for reasons that the reference knows nothing about."""
     records = enumerate(result.account.system.orders.orders())
@@ -369,7 +325,7 @@ def require_agreement(result: BacktestResult, seen: Planned, reference: Outcome)
         AssertionError: they are not, or the run was halted for another reason or its strategy stopped.
     """
     halted_at = [] if reference.halted_at is None else [reference.halted_at]
-    assert (result.stopped, [_since(halt.at) for halt in result.record.halts[:1]]) == ((), halted_at)
+    assert (result.stopped, [since(halt.at) for halt in result.record.halts[:1]]) == ((), halted_at)
     assert orders_of(result) == [(one.want.symbol, one.want.side, one.size, one.status) for one in reference.orders]
     assert _sorted(fills_of(result)) == _sorted(reference.fills)
     assert seen.held == reference.held
@@ -388,7 +344,7 @@ def orders_of(result: BacktestResult) -> list[tuple[str, int, Fraction, str]]:
 def fills_of(result: BacktestResult) -> list[Fill]:
     """What traded, as it was booked."""
     return [
-        Fill(_since(one.at), one.symbol, one.side.sign, Fraction(one.quantity), Fraction(one.price), Fraction(one.fee))
+        Fill(since(one.at), one.symbol, one.side.sign, Fraction(one.quantity), Fraction(one.price), Fraction(one.fee))
         for one in result.record.fills
     ]
 
@@ -396,11 +352,3 @@ def fills_of(result: BacktestResult) -> list[Fill]:
 def _sorted(fills: Iterable[Fill]) -> list[Fill]:
     """Those of one moment by symbol: which symbol comes first has no meaning."""
     return sorted(fills, key=lambda fill: (fill.at, fill.symbol))
-
-
-def _since(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _micros(stamp: np.datetime64) -> int:
-    return int(stamp.astype("datetime64[us]").astype(np.int64))

@@ -38,6 +38,9 @@ class Costs:
         impact_bps: of the far side for all that trades in a step, with the square root of our share of it.
         participation: at most this share of what trades in a step is ours; None for no limit.
         through: what rests trades only when the far side is better than its limit.
+        at_open, half_life: times as wide the spread is when a session opens, and microseconds in which that halves.
+        queue: a limit order that rests waits for those before it.
+        curve: times as much of a daily bar as at noon trades at the open, and at the close.
         sec, taf, cat: fees of the dollars sold, of the shares sold, and of shares on both sides.
     """
 
@@ -49,9 +52,18 @@ class Costs:
     report_takes: int = 0
     participation: Fraction | None = None
     through: bool = False
+    at_open: Fraction = Fraction(1)
+    half_life: int = 900_000_000
+    queue: bool = False
+    curve: tuple[Fraction, Fraction] = (Fraction(3), Fraction(3))
     sec: Charge = ()
     taf: Charge = ()
     cat: Charge = ()
+
+    def spread(self, since_open: int) -> Fraction:
+        """Basis points, so many microseconds after the opening."""
+        later = Fraction(0.5 ** (since_open / self.half_life))
+        return self.spread_bps * (1 + (self.at_open - 1) * later)
 
     def fee(self, day: date, side: int, quantity: Fraction, price: Fraction) -> Fraction:
         """Dollars for one execution, each charge rounded up to the cent."""

@@ -23,7 +23,11 @@ Prices = tuple[Fraction, ...]
 
 @dataclass(frozen=True)
 class Bar:
-    """What happened from `start` to `end` (microseconds) to those symbols that were traded; `bell`: the day's close."""
+    """What happened from `start` to `end` (microseconds) to those symbols that were traded.
+
+    Attributes:
+        bell: when the session closes; `opening`: when it has opened.
+    """
 
     start: int
     end: int
@@ -31,6 +35,7 @@ class Bar:
     day: date
     prices: Mapping[str, Prices]
     volume: Mapping[str, int] = field(default_factory=dict)
+    opening: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Step:
     Attributes:
         bell: when the session closes, as the exchange has it.
         volume: shares that trade until the next step.
+        since_open: microseconds.
     """
 
     at: int
@@ -51,6 +57,7 @@ class Step:
     opens: bool
     closes: bool
     volume: Mapping[str, int] = field(default_factory=dict)
+    since_open: int = 0
 
 
 def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
@@ -65,8 +72,9 @@ def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
         ends_day = number + 1 == len(bars) or bars[number + 1].day != bar.day
         for place in range(count):
             is_first, is_last = place == 0, place == count - 1
+            at = bar.start + (bar.end - bar.start) * place // (count - 1)
             yield Step(
-                at=bar.start + (bar.end - bar.start) * place // (count - 1),
+                at=at,
                 bell=bar.bell,
                 day=bar.day,
                 last={symbol: path[place] for symbol, path in paths.items()},
@@ -75,6 +83,7 @@ def steps_of(bars: Sequence[Bar], first: int) -> Iterator[Step]:
                 opens=is_first and begins_day,
                 closes=is_last and ends_day,
                 volume={symbol: shares * (10**6 // count) // 10**6 for symbol, shares in volume.items()},
+                since_open=at - bar.opening,
             )
 
 
@@ -84,9 +93,9 @@ def volumes_of(bar: Bar, before: Mapping[str, Fraction]) -> dict[str, int]:
     return made_up | dict(bar.volume)
 
 
-def volume_of_day(shares: int, place: int) -> int:
-    """Shares of a daily bar that trade after one of its thirteen steps: three times as much at both ends as at noon."""
-    weights = [1 + 2 * Fraction(step - 6, 6) ** 2 for step in range(13)]
+def volume_of_day(shares: int, place: int, curve: tuple[Fraction, Fraction]) -> int:
+    """Shares of a daily bar that trade after one of its thirteen steps; `curve`: both ends against noon."""
+    weights = [1 + (curve[step > 6] - 1) * Fraction(step - 6, 6) ** 2 for step in range(13)]
     parts = [math.floor(weight / sum(weights) * 10**6) for weight in weights]
     parts[-1] += 10**6 - sum(parts)
     return shares * parts[place] // 10**6

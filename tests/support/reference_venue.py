@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from tests.support.reference_costs import Costs
 from tests.support.reference_prices import BUY, CENT, NANO, Step, against, down, quote_around, tick_of
+from tests.support.reference_queues import Queues, place_of
 
 GTC_LASTS = timedelta(days=90)
 STOPS = ("stop", "stop_limit", "trailing_stop")
@@ -100,6 +101,7 @@ class Sent:
         price: dollars a share at which it counts.
         sells_held: it sells for a wish what is held.
         older: whose place it is to take.
+        ahead: shares before it in the queue, None where it has no place; `since`: until when its turns are reckoned.
     """
 
     want: Want
@@ -123,6 +125,8 @@ class Sent:
     price: Fraction = Fraction(0)
     sells_held: bool = False
     older: Sent | None = None
+    ahead: Fraction | None = None
+    since: int | None = None
 
     def __post_init__(self) -> None:
         self.size = self.size or self.want.quantity
@@ -168,12 +172,14 @@ class ReferenceVenue:
         self.reports: list[tuple[int, Sent, Fill | None, bool]] = []
         self._volume: dict[str, Fraction] = {}
         self._budget: dict[str, Fraction] = {}
+        self._spread: dict[str, Fraction] = {}
+        self.queues = Queues()
         self._resting: list[Sent] = []
         self._unopened: set[str] = set()
 
     def quote(self, symbol: str) -> tuple[Fraction, Fraction]:
         """Bid and ask."""
-        return quote_around(self.last[symbol], self.costs.spread_bps)
+        return quote_around(self.last[symbol], self._spread.get(symbol, self.costs.spread_bps))
 
     def far(self, want: Want) -> Fraction:
         """What the order would pay or get if it traded now."""
@@ -186,6 +192,10 @@ class ReferenceVenue:
         self._volume = dict.fromkeys(self.last, Fraction(0))
         self._budget = dict.fromkeys(self.last, Fraction(0))
         for symbol, price in step.last.items():
+            if symbol in self.seen:
+                self.queues.pass_on(symbol, self.quote(symbol), self.seen[symbol])
+            self._spread[symbol] = self.costs.spread(step.since_open)
+            self.queues.trades[symbol] = Fraction(step.volume[symbol])
             self.last[symbol], self.seen[symbol] = price, step.at
             self._volume[symbol] = Fraction(step.volume[symbol])
             if self.costs.participation is not None:
@@ -196,6 +206,7 @@ class ReferenceVenue:
             self._unopened = {one.want.symbol for one in self._resting}
             for order in self._resting:
                 order.status = "working" if order.is_new else order.status
+                order.ahead = order.since = None
         for order in sorted(self._resting, key=_number):
             if order in self._resting and order.want.symbol in step.last and order.want.time_in_force != "cls":
                 self._meet(order)
@@ -269,6 +280,9 @@ class ReferenceVenue:
             self._fill(order, self.far(want), slips=True)
         elif want.symbol in self._unopened or not order.rests:
             self._take(order)
+        elif self.costs.queue:
+            turn = self.queues.turn(order, self.quote(want.symbol), self.at)
+            self.queues.serve(order, self._fill(order, want.limit, most=turn))
         elif _is_within(want, self.far(want)) and (not self.costs.through or self.far(want) != want.limit):
             self._fill(order, want.limit)
 
@@ -278,6 +292,8 @@ class ReferenceVenue:
         order.rests = not _is_within(order.want, far)
         if not order.rests:
             self._fill(order, far)
+        elif order.since is None:
+            order.since, order.ahead = self.at, place_of(order.want, self.quote(order.want.symbol))
 
     def _watch(self, order: Sent) -> None:
         """A stop order: the last price may set it off."""
@@ -309,10 +325,12 @@ class ReferenceVenue:
             self._resting.remove(order)
             order.status, order.is_open = "canceled", False
 
-    def _fill(self, order: Sent, price: Fraction, *, slips: bool = False) -> None:
+    def _fill(self, order: Sent, price: Fraction, *, slips: bool = False, most: Fraction | None = None) -> Fraction:
         """Trade as much as there is for us; all or nothing where the order says so."""
         want = order.want
         quantity, left = self._there(order, price)
+        if most is not None:
+            quantity = min(quantity, down(most, NANO if want.is_fraction else Fraction(1)))
         if slips and quantity:
             away = self.costs.slippage(
                 want.side, self.quote(want.symbol), quantity, self._volume.get(want.symbol, Fraction(0))
@@ -320,7 +338,7 @@ class ReferenceVenue:
             price = max(against(want.side, price + want.side * away, tick_of(price + want.side * away)), CENT / 100)
             quantity, left = self._there(order, price)
         if not quantity or (want.time_in_force == "fok" and quantity < left):
-            return
+            return Fraction(0)
         if self.costs.participation is not None:
             self._budget[want.symbol] -= quantity
         order.traded += quantity
@@ -333,6 +351,7 @@ class ReferenceVenue:
             self.reports.append((self.at + self.costs.report_takes, order, fill, False))
         else:
             self._end(order, "filled", fill)
+        return quantity
 
     def _there(self, order: Sent, price: Fraction) -> tuple[Fraction, Fraction]:
         """Shares that there are for an order at a price, and those that it still is to trade."""

@@ -17,6 +17,7 @@ from tests.support import random_plans as plans
 from tests.support import random_runs as runs
 from tests.support.compared_runs import require_documented
 from tests.support.independent_reference import Plan
+from tests.support.known_bars import bars_of, steps_seen
 from tests.support.reference_changes import ChangingReference
 from tests.support.reference_costs import Charge, Costs, Row
 from tests.support.reference_losses import Losses
@@ -71,10 +72,10 @@ def compare_as_shipped(history: PriceHistory, plan: Plan, cash: Fraction, seed: 
     result = backtest(seen, history, setup)
     if any(halt.reason.startswith("max_rejection_rate") for halt in result.record.halts):
         return  # why a broker refuses is told to the reference, and this limit is not among its own
-    bars = runs.bars_of(history)
+    bars = bars_of(history)
     steps = list(steps_of(bars, plans.PAST))
     if history.is_daily:
-        steps = runs.steps_seen(history, setup, [runs.Planned(plan, name) for name in names])
+        steps = steps_seen(history, setup, [runs.Planned(plan, name) for name in names])
         require_documented(history, steps)
     reference = ChangingReference(
         cash,

@@ -190,7 +190,6 @@ class Reference:
         self._pursuits.clear()
         self._said = ()
         for order in self.out.orders:
-            order.sells_held = False  # its wish is given up, and nobody waits for it
             if order.is_open and order not in self._recalled:
                 self._recall(order)
 

@@ -142,7 +142,7 @@ class Stretches:
         Args:
             until: something is to be done at this moment, seconds of the monotonic clock.
         """
-        found = self._market.block
+        found = self._market.ahead(_FARTHEST + 1)
         if found is None or self._portfolio.unmarked:
             return None
         block, row = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -161,6 +162,14 @@ class Block:
         elif not place and times.opens[bar]:
             kind = _OPEN
         return MarketStep(self.before + row + 1, self.at(row), kind, times.session(bar), self.first_bar + bar)
+
+    def with_prices(self, begin: int, last: Integers, bid: Integers, ask: Integers) -> Block:
+        """The same steps with other prices from step `begin` on, each [steps, N]; nothing is known of the others."""
+        other = copy(self)
+        end = begin + len(last)
+        other.last, other.bid, other.ask = (np.zeros_like(self.last) for _ in range(3))
+        other.last[begin:end], other.bid[begin:end], other.ask[begin:end] = last, bid, ask
+        return other
 
     def closes_at(self, row: int) -> bool:
         """That step is the last one of a session; not so behind the end of the block."""

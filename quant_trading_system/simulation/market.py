@@ -30,6 +30,8 @@ Integers = NDArray[np.int64]
 Sides = tuple[Integers, Integers, Integers]
 
 _ZERO = Decimal(0)
+_SETTLED = 64
+"""Steps after the latest execution that has moved the market, before its prices are foreseen again."""
 
 
 class SimulatedMarket:
@@ -71,6 +73,8 @@ class SimulatedMarket:
         self._step: MarketStep | None = None
         self._ahead = next(self._blocks, None)
         self._displaced: Sides | None = None
+        self._foreseen: tuple[Block, int] | None = None
+        self._pressed_at = 0
         self._printed = np.zeros(len(history.symbols), dtype=np.int64)
         self._quotes: dict[str, Quote] = {}
         self._stands: datetime | None = None
@@ -102,7 +106,8 @@ class SimulatedMarket:
                 return None
             if block is not None:
                 self._printed += block.volume.sum(axis=0)
-            block = self._block = self._ahead
+            block, self._foreseen = self._ahead, None
+            self._block = block
             self._ahead = next(self._blocks, None)
             self._go_to(block, 0)
         else:
@@ -129,13 +134,24 @@ class SimulatedMarket:
         while (step := self.advance()) is not None:
             yield step
 
-    @property
-    def block(self) -> tuple[Block, int] | None:
+    def ahead(self, steps: int) -> tuple[Block, int] | None:
         """The steps around the present one, and its number among them.
 
-        None before the first, and when our own executions have displaced the prices.
+        Only prices of the coming `steps` may be relied on: they stand where our own executions have moved the market.
+        None before the first step, and for `_SETTLED` steps after an execution that has moved it: whoever trades all
+        the time would have these prices made anew all the time.
         """
-        return None if self._block is None or self._moved is not None else (self._block, self._row)
+        block, row = self._block, self._row
+        if block is None or self._moved is None:
+            return None if block is None else (block, row)
+        if block.before + row < self._pressed_at + _SETTLED:
+            return None
+        end = min(row + 1 + steps, len(block))
+        if self._foreseen is None or self._foreseen[1] < end:
+            begin, end = row + 1, min(row + 1 + 2 * steps, len(block))
+            sides = block.last[begin:end], block.bid[begin:end], block.ask[begin:end]
+            self._foreseen = block.with_prices(begin, *paths.displaced(*sides, self._moved / PARTS)), end
+        return self._foreseen[0], row
 
     @property
     def row(self) -> int:
@@ -243,9 +259,9 @@ class SimulatedMarket:
         return [self._columns[symbol] for symbol in symbols]
 
     def paths(self, begin: int, end: int) -> Paths:
-        """The prices of all symbols at steps of the present block, which our own executions have not displaced."""
-        assert self._block is not None, "asked for before the first step"
-        block = self._block
+        """The prices of all symbols at steps of the present block that lie in what `ahead` has told."""
+        block = self._block if self._foreseen is None else self._foreseen[0]
+        assert block is not None, "asked for before the first step"
         return Paths(block.last[begin:end], block.bid[begin:end], block.ask[begin:end], self._columns)
 
     # -- our own executions -----------------------------------------------------------------------------------------
@@ -267,6 +283,7 @@ class SimulatedMarket:
         if self._moved is None:
             self._moved = np.zeros(len(self._history.symbols), dtype=np.int64)
         self._moved[column] += impact.displacement(shares, Decimal(volume))
+        self._foreseen, self._pressed_at = None, step.number
 
     # -- symbols without a bar ------------------------------------------------------------------------------------
 

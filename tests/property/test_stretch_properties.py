@@ -28,7 +28,7 @@ from quant_trading_system.journal.replay import replay
 from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.research.stretches import Stretches
 from quant_trading_system.simulation.models import FillModel, LatencyModel
-from quant_trading_system.simulation.realism import PLAIN, Realism
+from quant_trading_system.simulation.realism import PLAIN, MarketImpact, Realism
 from quant_trading_system.simulation.spreads import SpreadModel
 from quant_trading_system.trading.order_wishes import OpenOrder
 from quant_trading_system.trading.strategy import MarketView, Strategy
@@ -363,22 +363,31 @@ def leaps(monkeypatch) -> list[int]:
     return passed
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    often=st.sampled_from([0.02, 0.1]),
+    often=st.sampled_from([0.01, 0.1]),
     missing=st.sampled_from([0.02, 0.3]),
     kind=st.sampled_from([Whims, Resting, Changing]),
     queue=st.booleans(),
+    impact=st.sampled_from([None, MarketImpact(permanent_bps=D(50_000))]),
 )
-def test_spreads_and_queues_that_move_while_bars_are_missing_make_no_difference(seed, often, missing, kind, queue):
+def test_what_the_market_does_beyond_the_quote_makes_no_difference(seed, often, missing, kind, queue, impact):
     prices = minute_bars(450, ("AAA", "BBB"), seed=seed, missing=missing, volatility=0.001)
-    realism = Realism(queue=queue, spread=SpreadModel(with_volatility=D(1)))
+    realism = Realism(queue=queue, spread=SpreadModel(with_volatility=D(1)), impact=impact)
     leaping, stepping = (
         run(prices, seed, often, {}, whole=whole, kind=kind, realism=realism)[0] for whole in (False, True)
     )
     assert told(leaping) == told(stepping)
     assert leaping.record.equity == stepping.record.equity
+
+
+def test_a_market_that_we_have_moved_is_passed_over_once_we_are_quiet(monkeypatch):
+    passed = leaps(monkeypatch)
+    prices, impact = minute_bars(780, seed=3), MarketImpact(permanent_bps=D(50_000))
+    result, _ = run(prices, 5, 0.006, {}, whole=False, realism=Realism(impact=impact))
+    assert len(result.record.fills) > 2
+    assert sum(passed) > 0.5 * 780 * 4
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])

@@ -13,7 +13,9 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Direction": "core.signals",
+    "EndedOrder": "trading.order_wishes",
     "ExecutionError": "core.exceptions",
+    "FillCorrected": "core.events",
     "FillEvent": "core.events",
     "KillSwitch": "risk.limits",
     "KillSwitchActiveError": "core.exceptions",
@@ -37,7 +39,7 @@ _HOME = {
 }
 
 if TYPE_CHECKING:
-    from quant_trading_system.core.events import FillEvent, RiskEvent
+    from quant_trading_system.core.events import FillCorrected, FillEvent, RiskEvent
     from quant_trading_system.core.exceptions import ExecutionError, KillSwitchActiveError
     from quant_trading_system.core.orders import (
         Order,
@@ -53,13 +55,15 @@ if TYPE_CHECKING:
     from quant_trading_system.execution.order_manager import OrderManager
     from quant_trading_system.execution.position_tracker import PositionTracker
     from quant_trading_system.risk.limits import KillSwitch, PreTradeRiskChecker
-    from quant_trading_system.trading.order_wishes import OpenOrder, OpenParent
+    from quant_trading_system.trading.order_wishes import EndedOrder, OpenOrder, OpenParent
     from quant_trading_system.trading.strategy import Strategy
     from quant_trading_system.trading.vector_strategy import VectorStrategy
 
 __all__ = [
     "Direction",
+    "EndedOrder",
     "ExecutionError",
+    "FillCorrected",
     "FillEvent",
     "KillSwitch",
     "KillSwitchActiveError",

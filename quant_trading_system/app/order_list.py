@@ -48,6 +48,7 @@ class OrderLine(msgspec.Struct, kw_only=True):
     pending: PendingRequest = PendingRequest.NONE
     refusal: str = ""
     parent: str = ""
+    tag: str = ""
 
     @property
     def average_price(self) -> Decimal | None:
@@ -59,7 +60,7 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which orders are wanted; everything empty wants all.
 
     Attributes:
-        text: part of an order id, of a symbol, or of what was said about the order.
+        text: part of an order id, of a symbol, of a tag, or of what was said about the order.
     """
 
     group: OrderGroup = OrderGroup.ALL
@@ -76,7 +77,8 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
         if (self.symbol and line.symbol != self.symbol) or (self.strategy and line.strategy != self.strategy):
             return False
         text = self.text.strip().casefold()
-        return not text or any(text in part.casefold() for part in (line.order_id, line.symbol, line.why, line.parent))
+        parts = (line.order_id, line.symbol, line.tag, line.why, line.parent)
+        return not text or any(text in part.casefold() for part in parts)
 
 
 class OrderLines:
@@ -180,6 +182,7 @@ def _line(event: OrderEvent, order: Order) -> OrderLine:
         pending=event.pending,
         refusal=refusal_of(event.decision) if event.decision else "",
         parent=event.parent or _parent(event),
+        tag=order.tag,
     )
 
 
@@ -189,7 +192,7 @@ def _parent(event: OrderEvent) -> str:
 
 
 def order_in_words(order: Order) -> str:
-    """An order in one line, such as ``buy 10 KO limit 60.1 day``."""
+    """An order in one line, such as ``buy 10 KO limit 60.1 day``; its tag in quotes."""
     size = f"{dollar_sign(plain(order.notional))} of" if order.notional is not None else plain(order.quantity)
     words = [order.side.value, size, order.symbol]
     prices = {"stop": order.stop_price, "limit": order.limit_price, "trail": order.trail_price or order.trail_percent}
@@ -201,4 +204,6 @@ def order_in_words(order: Order) -> str:
         words.append(f"take-profit {plain(order.take_profit.limit_price)}")
     if order.stop_loss is not None:
         words.append(f"stop-loss {plain(order.stop_loss.stop_price)}")
+    if order.tag:
+        words.append(f'"{order.tag}"')
     return " ".join(words)

@@ -33,6 +33,7 @@ from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.core.positions import Trade
 from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.core.signals import Signal
+from quant_trading_system.core.strategy_events import StrategyTold
 
 
 class HaltLevel(IntEnum):
@@ -182,6 +183,7 @@ class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"
         cumulative_quantity: shares of the order filled so far, this execution included.
         position_quantity, cash: the books after it.
         realized_pnl: dollars realized by it, before fees.
+        strategy, tag: of the order.
     """
 
     order_id: str
@@ -196,6 +198,7 @@ class FillEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="fill"
     cash: Decimal = ZERO
     realized_pnl: Decimal = ZERO
     strategy: str = ""
+    tag: str = ""
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -228,6 +231,7 @@ class FillCorrected(Event, frozen=True, kw_only=True, omit_defaults=True, tag="f
     realized_pnl: Decimal = ZERO
     losing_streak: int = 0
     strategy: str = ""
+    tag: str = ""
 
     @property
     def was(self) -> Trade:
@@ -382,6 +386,7 @@ AnyEvent = (
     | AnyLimitsEvent
     | StrategyStopped
     | StrategySwitched
+    | StrategyTold
     | WishNotSized
     | OperatorActed
     | OperatorAnswered

@@ -8,6 +8,7 @@ from itertools import count
 from typing import NamedTuple
 
 MAX_CLIENT_ORDER_ID = 128
+LONGEST_TAG = 64
 OUR_PREFIX = "qts"
 """Begins every client order id of an account at a broker."""
 
@@ -16,6 +17,15 @@ _NAME = re.compile(
 )
 _OURS = re.compile(r"(qts[0-9]+-)?[0-9a-f]{12}-[0-9]+-[0-9]+(\.r[0-9]+)?")
 _REPLACEMENT = ".r"
+
+
+def is_tag(text: object) -> bool:
+    r"""It can stand beside an order: text of one line and at most `LONGEST_TAG` printable characters.
+
+    >>> is_tag("entry 2"), is_tag("entry\n2"), is_tag(2)
+    (True, False, False)
+    """
+    return type(text) is str and len(text) <= LONGEST_TAG and text.isprintable()
 
 
 def run_id(*parts: object) -> str:

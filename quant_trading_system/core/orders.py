@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from quant_trading_system.core.exceptions import InvalidNumber, InvalidOrder
-from quant_trading_system.core.ids import MAX_CLIENT_ORDER_ID
+from quant_trading_system.core.ids import LONGEST_TAG, MAX_CLIENT_ORDER_ID, is_tag
 from quant_trading_system.core.numbers import ONE, ZERO, positive
 
 
@@ -150,6 +150,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         strategy: who wants it; survives to every report.
         reduce_only: refuse it unless it shrinks the position in the worst case.
         repeat: declares that an identical order within the duplicate window is meant.
+        tag: a name that whoever gives the order knows it by; stays with it, its exits and what takes its place.
 
     Raises:
         InvalidOrder: names the field that is missing, superfluous or contradictory.
@@ -177,6 +178,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     strategy: str = ""
     reduce_only: bool = False
     repeat: bool = False
+    tag: str = ""
 
     def __post_init__(self) -> None:
         _require_words(self)
@@ -241,6 +243,8 @@ def _require_words(order: Order) -> None:
         raise InvalidOrder("symbol", f"{symbol!r} is not a symbol")
     if order.client_order_id != "":
         _require_identity(order)
+    if order.tag != "" and not is_tag(order.tag):
+        raise InvalidOrder("tag", f"at most {LONGEST_TAG} printable characters")
 
 
 @lru_cache(_SYMBOLS)

@@ -70,3 +70,4 @@ class ParentEvent(Event, frozen=True, kw_only=True, omit_defaults=True, tag="par
     begun: ParentStart | None = None
     change: dict[str, Any] = msgspec.field(default_factory=dict)
     market: MarketSeen | None = None
+    tag: str = ""

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from quant_trading_system.core.exceptions import InvalidNumber, StrategyError
+from quant_trading_system.core.ids import LONGEST_TAG, is_tag
 from quant_trading_system.core.numbers import ONE, ZERO, exact, positive
 
 MAX_WEIGHT = Decimal(10)
@@ -42,10 +43,11 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: one line for the decision record.
         execution: how it is to be traded: the name of an algorithm such as ``vwap``, ``auto`` to let the planner
             choose whatever the size, ``once`` for one order; empty leaves it to the execution policy.
+        tag: a name that its orders bear.
 
     Raises:
         StrategyError: a direction that does not exist; strength, confidence, weight or stop price out of range, or no
-            exact number.
+            exact number; a tag that is too long, or not printable.
     """
 
     symbol: str
@@ -59,6 +61,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: datetime | None = None
     reason: str = ""
     execution: str = ""
+    tag: str = ""
 
     def __post_init__(self) -> None:
         if type(self.direction) is not Direction:
@@ -71,6 +74,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             _require_share(self, "weight", MAX_WEIGHT)
         if self.stop_price is not None:
             _make_exact(self, "stop_price", positive)
+        if self.tag != "" and not is_tag(self.tag):
+            raise StrategyError(f"signal for {self.symbol}: tag: at most {LONGEST_TAG} printable characters")
 
     def is_alive(self, moment: datetime) -> bool:
         """True until `expires_at`."""

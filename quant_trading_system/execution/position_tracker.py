@@ -108,6 +108,7 @@ class PositionTracker:
             cash=self._portfolio.cash,
             realized_pnl=applied.realized,
             strategy=order.strategy,
+            tag=order.tag,
         )
         failure: Exception | None = None
         try:
@@ -209,6 +210,7 @@ class PositionTracker:
             price=now.price,
             fee=now.fee,
             strategy=order.strategy,
+            tag=order.tag,
         )
         change = self._portfolio.correct_fill(record.order_id, was.execution_id, order.symbol, event.was, event.now)
         held = self._portfolio.position(order.symbol).quantity

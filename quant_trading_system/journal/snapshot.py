@@ -37,6 +37,7 @@ from quant_trading_system.core import (
     parent_events,
     positions,
     risk_now,
+    strategy_events,
 )
 from quant_trading_system.core.events import AnyEvent, RunFinished
 from quant_trading_system.core.exceptions import JournalError
@@ -76,6 +77,7 @@ _FOLDING: tuple[ModuleType, ...] = (
     parent_events,
     positions,
     risk_now,
+    strategy_events,
     approval_fold,
     codec,
     limits_fold,

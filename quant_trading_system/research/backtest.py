@@ -122,6 +122,7 @@ class Backtest:
         has_moved = await self._run_venue_until(step.at)
         if step.kind is _CLOSE:
             has_moved |= bool(self._venue.symbols_with_orders())  # the auction fills them, and may report at once
+            engine.end_session()
             self._venue.close_session(step.at)
             has_moved |= await self._run_venue_until(step.at)
         if step.ends_bar:

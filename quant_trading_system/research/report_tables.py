@@ -174,9 +174,11 @@ def fills(record: RunRecord, decisions: Mapping[str, Decision]) -> Markup:
         return section("Fills", tag("p", "Nothing was traded.", class_="none"))
     shown = record.fills[: -MAX_FILLS - 1 : -1]
     names = ["Time (UTC)", "Symbol", "Side", "Quantity", "Price", "Value", "Fee", "Realised", "Order", "Strategy"]
+    tagged = any(fill.tag for fill in shown)
+    names += ["Tag"] if tagged else []
     names += ["Closest limit"] if decisions else []
     head = tag("tr", *(tag("th", name) for name in names))
-    rows = (tag("tr", *_fill_cells(fill, decisions)) for fill in shown)
+    rows = (tag("tr", *_fill_cells(fill, decisions, tagged=tagged)) for fill in shown)
     table = tag("table", tag("thead", head), tag("tbody", *rows), id="fills", class_="wide")
     note = f"{len(shown):,}"
     if len(shown) < len(record.fills):
@@ -186,7 +188,7 @@ def fills(record: RunRecord, decisions: Mapping[str, Decision]) -> Markup:
     return section("Fills", tag("div", table, class_="scroll tall", tabindex=0), note=note, aside=aside)
 
 
-def _fill_cells(fill: FillEvent, decisions: Mapping[str, Decision]) -> list[Markup]:
+def _fill_cells(fill: FillEvent, decisions: Mapping[str, Decision], *, tagged: bool) -> list[Markup]:
     gain = fill.realized_pnl
     colour = "up" if gain > 0 else "down" if gain < 0 else None
     cells = [
@@ -201,6 +203,8 @@ def _fill_cells(fill: FillEvent, decisions: Mapping[str, Decision]) -> list[Mark
         tag("td", fill.order_id),
         tag("td", fill.strategy),
     ]
+    if tagged:
+        cells.append(tag("td", fill.tag))
     if decisions:
         cells.append(tag("td", _closest_limit(decisions.get(fill.order_id))))
     return cells

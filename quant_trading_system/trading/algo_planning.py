@@ -175,6 +175,7 @@ def _what_the_market_takes(order: Order, request: PlanRequest, parent_id: str, e
         limits=ParentLimits(participation=request.participation, cutoff=request.cutoff),
         strategy=order.strategy,
         reduce_only=order.reduce_only,
+        tag=order.tag,
     )
     plan = ExecutionPlan(
         choice=parent.algorithm.value,
@@ -220,6 +221,7 @@ def _by_the_clock(
         limits=limits,
         strategy=order.strategy,
         reduce_only=order.reduce_only,
+        tag=order.tag,
     )
     plan = ExecutionPlan(
         choice=kind.value,
@@ -234,7 +236,7 @@ def _by_the_clock(
 def _finished(parent: ParentOrder, order: Order, market: Market) -> ParentOrder:
     """The planner's parent with the strategy of its order; without a volume to follow, no part of it is waited for."""
     replace = msgspec.structs.replace
-    parent = replace(parent, strategy=order.strategy, reduce_only=order.reduce_only)
+    parent = replace(parent, strategy=order.strategy, reduce_only=order.reduce_only, tag=order.tag)
     if market.follows_volume:
         return parent
     return replace(parent, limits=replace(parent.limits, participation=None))

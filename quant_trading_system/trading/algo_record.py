@@ -75,6 +75,7 @@ def parent_event(
         begun=begun,
         change=change,
         market=market,
+        tag=order.tag,
     )
 
 
@@ -120,6 +121,7 @@ def whole_order(state: ParentState) -> Order:
         strategy=order.strategy,
         reduce_only=order.reduce_only,
         repeat=True,
+        tag=order.tag,
     )
 
 

@@ -229,9 +229,10 @@ def _limits_of(rejection: Rejection) -> frozenset[str]:
 def _content(record: OrderRecord, rejection: Rejection) -> str:
     """What an approval is bound to: the terms of the order, and the soft limits that it is beyond.
 
-    Of a change also the order that makes way, of a parent its algorithm.
+    Of a change also the order that makes way, of a parent its algorithm. The tag is a name, and no term.
     """
-    terms = [f"{name}={value}" for name, value in msgspec.structs.asdict(record.order.with_id("")).items()]
+    fields = msgspec.structs.asdict(record.order.with_id(""))
+    terms = [f"{name}={value}" for name, value in fields.items() if name != "tag"]
     if record.replaces:
         terms.append(f"replaces={record.replaces}")
     if _is_parent(rejection) and rejection.decision.plan is not None:

@@ -21,7 +21,7 @@ from quant_trading_system.core.exceptions import JournalFull, KillSwitchActiveEr
 from quant_trading_system.core.instruments import Instrument, Universe
 from quant_trading_system.core.numbers import ONE, ZERO
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
-from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.orders import Order, OrderSide
 from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.algo.parent import ParentOrder, ParentStatus
 from quant_trading_system.execution.order_manager import OrderManager, Placed
@@ -41,7 +41,7 @@ from quant_trading_system.risk.position_sizer import (
 )
 from quant_trading_system.risk.pre_trade import PreTradeRiskChecker
 from quant_trading_system.trading.algo_desk import AlgoDesk
-from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, plan_as_given, plan_order
+from quant_trading_system.trading.planning import ExecutionPolicy, is_left_alone, one_share, plan_as_given, plan_order
 from quant_trading_system.trading.pursuit import Pursuit
 from quant_trading_system.trading.unsized import Unsized, no_room, too_small
 
@@ -185,17 +185,8 @@ class OrderPath:
             if self._universe.get_instrument(symbol) is not None:
                 continue
             self._done(symbol)
-            direction = pursuit.signal.direction
-            if direction is not Direction.FLAT:
-                order = Order(
-                    symbol=symbol,
-                    side=OrderSide.BUY if direction is Direction.LONG else OrderSide.SELL,
-                    quantity=ONE,
-                    order_type=OrderType.MARKET,
-                    time_in_force=TimeInForce.DAY,
-                    strategy=pursuit.signal.source,
-                )
-                await self.send_as_given(order, cause=pursuit.cause)
+            if pursuit.signal.direction is not Direction.FLAT:
+                await self.send_as_given(one_share(pursuit.signal), cause=pursuit.cause)
 
     def _around(self, wanted: Sequence[Signal]) -> Around:
         """What sizers may know at this moment beside the symbol that they are asked about."""
@@ -323,10 +314,11 @@ class OrderPath:
     def _plan(
         self, pursuit: Pursuit, change: Decimal, quote: Quote, size: SizeSeen | None
     ) -> tuple[Order, ExecutionPlan]:
-        symbol, source, policy = pursuit.signal.symbol, pursuit.signal.source, self._policy
-        shrinks = self._portfolio.holding(symbol).shrinks(change)
+        signal, policy = pursuit.signal, self._policy
+        shrinks = self._portfolio.holding(signal.symbol).shrinks(change)
         again = (first := self._order_of(pursuit)) is not None and first.shrinks  # turning round takes two, often alike
-        return plan_order(symbol, change, quote, policy, shrinks=shrinks, strategy=source, size=size, repeat=again)
+        names = {"strategy": signal.source, "tag": signal.tag}
+        return plan_order(signal.symbol, change, quote, policy, shrinks=shrinks, size=size, repeat=again, **names)
 
     async def _send(self, pursuit: Pursuit, change: Decimal, moment: datetime) -> None:
         symbol = pursuit.signal.symbol

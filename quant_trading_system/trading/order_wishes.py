@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from quant_trading_system.core.decisions import Rule
 from quant_trading_system.core.exceptions import InvalidNumber, StrategyError
 from quant_trading_system.core.numbers import positive
 from quant_trading_system.core.order_state import OrderStatus, PendingRequest
@@ -30,6 +31,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
         placed_at: when the gate approved it, UTC; of an order that was changed, when it approved the change.
         order_class: `SIMPLE`, but for the order that leads a bracket, OCO or OTO group.
         group: id of the order that leads its group, for its exits; empty for others.
+        tag: the name that the strategy gave it, or the entry that leads its group; empty for none.
     """
 
     order_id: str
@@ -50,6 +52,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     placed_at: datetime | None
     order_class: OrderClass
     group: str
+    tag: str = ""
 
 
 class OpenParent(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +63,7 @@ class OpenParent(msgspec.Struct, frozen=True, kw_only=True):
         quantity: shares wanted now; `filled`: so far; `leaves`: still to be traded, what its slices have out included.
         status: ``working``, ``paused`` or ``stopping``.
         start, end: nothing is sent outside of them, UTC.
+        tag: the name that the strategy gave it; empty for none.
     """
 
     parent_id: str
@@ -72,6 +76,48 @@ class OpenParent(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     start: datetime
     end: datetime
+    tag: str = ""
+
+
+class EndedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order or parent order of a strategy that ended before all of it had filled, as it is at this bar.
+
+    Attributes:
+        order_id: the client order id, or that of the parent.
+        at: when it ended, UTC.
+        status: ``denied`` by our gate, ``rejected`` by the broker, ``canceled``, ``expired``, ``unsent`` or ``absent``,
+            which never arrived; of a parent ``cancelled``, ``expired`` or ``failed``.
+        rule: the check of the gate that refused it, None for other ends; `reason`: what was said last about it.
+        quantity: shares at most; `filled`: so far, those of the orders whose place it took included.
+        notional: dollars of a dollar order.
+        limit_price, stop_price, trail_price: dollars a share; `trail_percent`: percent; None where its type has none.
+        replaces: the order whose place it took, or was to take; that one works on where this one never did.
+        group: id of the order that leads its group, for its exits; empty for others.
+        algorithm: name of the one that worked it; then `order_type` and `time_in_force` are None. Empty for others.
+        tag: the name that the strategy gave it, or the entry that leads its group; empty for none.
+    """
+
+    order_id: str
+    at: datetime
+    symbol: str
+    side: OrderSide
+    status: str
+    quantity: Decimal
+    filled: Decimal
+    rule: Rule | None = None
+    reason: str = ""
+    order_type: OrderType | None = None
+    time_in_force: TimeInForce | None = None
+    notional: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    order_class: OrderClass = OrderClass.SIMPLE
+    group: str = ""
+    replaces: str = ""
+    algorithm: str = ""
+    tag: str = ""
 
 
 class OrdersInSight(Protocol):

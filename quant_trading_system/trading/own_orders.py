@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from threading import RLock
 
+from quant_trading_system.core.events import OrderEvent
 from quant_trading_system.core.exceptions import InvalidOrder, StrategyError
 from quant_trading_system.core.numbers import ZERO
+from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import Order, OrderClass
+from quant_trading_system.core.parent_events import ParentEvent
 from quant_trading_system.execution.algo.parent import ParentState
 from quant_trading_system.execution.order_changes import OrderChange, changed_order, is_moot, lasting_obstacle
 from quant_trading_system.execution.order_manager import OrderManager
 from quant_trading_system.execution.order_store import OrderRecord, OrderStore, latest_of
 from quant_trading_system.trading.algo_book import Parent
 from quant_trading_system.trading.algo_desk import AlgoDesk
-from quant_trading_system.trading.order_wishes import CancelWish, OpenOrder, OpenParent, ReplaceWish
+from quant_trading_system.trading.order_wishes import CancelWish, EndedOrder, OpenOrder, OpenParent, ReplaceWish
 
 
 class OwnOrders:
@@ -121,6 +124,55 @@ def _view(record: OrderRecord) -> OpenOrder:
         placed_at=record.sent_at,
         order_class=order.order_class,
         group=record.parent,
+        tag=order.tag,
+    )
+
+
+def ended_order(record: OrderRecord, event: OrderEvent, asked: str) -> EndedOrder:
+    """An order that ended before all of it had filled.
+
+    Args:
+        event: says so; asked: why a cancel was asked for, empty where none was.
+    """
+    order, rejection = record.order, record.rejection
+    asked = asked if record.status is OrderStatus.CANCELED else ""
+    return EndedOrder(
+        order_id=record.order_id,
+        at=event.at,
+        symbol=order.symbol,
+        side=order.side,
+        status=record.status,
+        quantity=record.quantity,
+        filled=record.chain_filled,
+        rule=None if rejection is None else rejection.rule,
+        reason=asked or event.reason or record.reason,
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        notional=order.notional,
+        limit_price=_limit_of(order),
+        stop_price=order.stop_price,
+        trail_price=order.trail_price,
+        trail_percent=order.trail_percent,
+        order_class=order.order_class,
+        group=record.parent,
+        replaces=record.replaces,
+        tag=order.tag,
+    )
+
+
+def ended_parent(event: ParentEvent) -> EndedOrder:
+    """A parent order that ended before all of it had filled."""
+    return EndedOrder(
+        order_id=event.parent_id,
+        at=event.at,
+        symbol=event.symbol,
+        side=event.side,
+        status=event.status,
+        quantity=event.quantity,
+        filled=event.filled,
+        reason=event.reason,
+        algorithm=event.algorithm,
+        tag=event.tag,
     )
 
 
@@ -144,4 +196,5 @@ def _parent_view(state: ParentState) -> OpenParent:
         status=state.status.value,
         start=order.start,
         end=order.end,
+        tag=order.tag,
     )

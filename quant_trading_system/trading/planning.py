@@ -11,6 +11,7 @@ from quant_trading_system.core.decisions import ExecutionPlan, SizeSeen
 from quant_trading_system.core.exceptions import ConfigurationError
 from quant_trading_system.core.numbers import BASIS_POINT, ONE, ZERO, ceil_to_tick, floor_to_tick
 from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeInForce
+from quant_trading_system.core.signals import Direction, Signal
 from quant_trading_system.execution.algo.impact import AlmgrenImpact
 from quant_trading_system.execution.algo.walker import AfterCrash
 from quant_trading_system.market.quotes import Quote
@@ -100,6 +101,7 @@ def plan_order(
     strategy: str,
     size: SizeSeen | None = None,
     repeat: bool = False,
+    tag: str = "",
 ) -> tuple[Order, ExecutionPlan]:
     """The order for a wanted change of position, and the plan for its record.
 
@@ -108,6 +110,7 @@ def plan_order(
         quote: sound and fresh; the gate checks it again.
         size: how the quantity was chosen, for the record.
         repeat: an order like the one just before it is meant.
+        tag: of the wish.
     """
     buying = signed_quantity > 0
     spread_bps = (quote.ask - quote.bid) / quote.mid / BASIS_POINT
@@ -123,6 +126,7 @@ def plan_order(
         strategy=strategy,
         reduce_only=shrinks,
         repeat=repeat,
+        tag=tag,
     )
     comparison = "within" if tight else "beyond"
     plan = ExecutionPlan(
@@ -135,6 +139,19 @@ def plan_order(
         size=size,
     )
     return order, plan
+
+
+def one_share(signal: Signal) -> Order:
+    """An order to buy or sell one share, as the signal wants it; for a symbol whose size nobody knows."""
+    return Order(
+        symbol=signal.symbol,
+        side=OrderSide.BUY if signal.direction is Direction.LONG else OrderSide.SELL,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        quantity=ONE,
+        strategy=signal.source,
+        tag=signal.tag,
+    )
 
 
 def plan_as_given(order: Order, quote: Quote | None) -> ExecutionPlan:

@@ -78,6 +78,7 @@ def _wish(signal: Signal) -> tuple[object, ...]:
         signal.confidence,
         signal.expires_at,
         signal.execution,
+        signal.tag,
     )
 
 

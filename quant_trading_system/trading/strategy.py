@@ -20,6 +20,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from quant_trading_system.core.events import FillCorrected, FillEvent
 from quant_trading_system.core.exceptions import MarketDataError, StrategyError
 from quant_trading_system.core.numbers import exact, tidy
 from quant_trading_system.core.orders import Order
@@ -28,6 +29,7 @@ from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.risk.portfolio import Portfolio
 from quant_trading_system.trading.order_wishes import (
     CancelWish,
+    EndedOrder,
     OpenOrder,
     OpenParent,
     OrdersInSight,
@@ -169,7 +171,7 @@ class MarketView:
         return self._history.returns(bars)
 
     def long(self, symbol: str, **wish: object) -> Signal:
-        """A wish to hold `symbol`; see `Signal` for `weight`, `strength`, `stop_price`, `execution`, `reason`."""
+        """A wish to hold `symbol`; see `Signal` for `weight`, `strength`, `stop_price`, `reason` and all else."""
         return self._signal(symbol, Direction.LONG, wish)
 
     def short(self, symbol: str, **wish: object) -> Signal:
@@ -277,7 +279,11 @@ Said = Signal | Order | CancelWish | ReplaceWish | ParentWish
 
 
 class Strategy:
-    """Base of all strategies; override `on_bar`, and give the class or the object a `name`."""
+    """Base of all strategies; override `on_bar`, and give the class or the object a `name`.
+
+    The other methods may be overridden, too: they tell of its own orders, at the end of the bar and before `on_bar`, in
+    the turn in which things happened, each once. What they yield or return counts as if `on_bar` had said it.
+    """
 
     name: str = ""
 
@@ -295,3 +301,23 @@ class Strategy:
             StrategyError: a subclass did not write this method.
         """
         raise StrategyError(f"{type(self).__name__} needs a method on_bar(self, market)")
+
+    def on_fill(self, fill: FillEvent, market: MarketView) -> Iterable[Said] | None:  # noqa: ARG002
+        """An order of this strategy has filled, or a part of it; called for every execution."""
+        return None
+
+    def on_fill_corrected(self, fill: FillCorrected, market: MarketView) -> Iterable[Said] | None:  # noqa: ARG002
+        """The broker has taken an execution back, or changed it; it was told as a fill before."""
+        return None
+
+    def on_order_ended(self, order: EndedOrder, market: MarketView) -> Iterable[Said] | None:  # noqa: ARG002
+        """An order of this strategy has ended before all of it had filled: refused, rejected, cancelled or expired."""
+        return None
+
+
+def hears(strategy: Strategy) -> bool:
+    """It overrides one of the methods that tell of its orders."""
+    return any(getattr(getattr(strategy, name), "__func__", None) is not getattr(Strategy, name) for name in _HOOKS)
+
+
+_HOOKS = ("on_fill", "on_fill_corrected", "on_order_ended")

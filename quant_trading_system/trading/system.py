@@ -6,7 +6,7 @@ Only the ports differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from quant_trading_system.config.risk_params import RiskLimits
@@ -38,11 +38,12 @@ from quant_trading_system.trading.closing import ClosingParts
 from quant_trading_system.trading.gate_facts import fills_before, noted, sources_of
 from quant_trading_system.trading.limits_swap import durable_record, new_governance, swap_of
 from quant_trading_system.trading.liquidation import HaltProcedure
+from quant_trading_system.trading.news_book import HeardJournal, NewsBook
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.planning import ExecutionPolicy
 from quant_trading_system.trading.ports import Ports
 from quant_trading_system.trading.resume import close_missed_day, recall_from, resume, wishes_at_rest
-from quant_trading_system.trading.strategy import Strategy
+from quant_trading_system.trading.strategy import Strategy, hears
 from quant_trading_system.trading.trading_engine import TradingEngine
 
 REMEMBERED = 10_000
@@ -126,9 +127,9 @@ def assemble(
     """
     use_exact_arithmetic()
     governance = governance or new_governance(limits, ports.journal, ports.clock)
-    market = _market(ports, governance.limits)
+    ports = _heard(ports, strategies)
+    market, policy = _market(ports, governance.limits), policy or ExecutionPolicy()
     risk = _judges(ports, cash, governance, universe, market)
-    policy = policy or ExecutionPolicy()
     ids = IntentCounter(run, past.books.last_intent.get(run, 0) if past else 0)
     tracker, orders = _senders(ports, risk, ids, history)
     desk = _desk(ports, market, risk, orders, policy, ids)
@@ -172,6 +173,11 @@ def assemble(
     )
 
 
+def _heard(ports: Ports, strategies: Sequence[Strategy]) -> Ports:
+    """The same with a journal that can be listened to, where a strategy hears of its orders."""
+    return replace(ports, journal=HeardJournal(ports.journal)) if any(map(hears, strategies)) else ports
+
+
 def _take_up(
     past: Past,
     ports: Ports,
@@ -183,6 +189,8 @@ def _take_up(
 ) -> None:
     """The books of before the restart, what had left, wishes that wait, and parent orders that had not ended."""
     now = ports.market_clock.now()
+    if engine.news is not None:
+        engine.news.recall(past.source, past.books.seq)
     resume(
         past.books,
         past.source,
@@ -204,6 +212,8 @@ def _take_up(
         engine.recall(signal, seq)
     for view in list(past.books.parents.open.values()):
         desk.take_up(view)
+    if engine.news is not None:
+        engine.news.follow(record for record in orders.open_orders() if not desk.parent_of(record.order_id))
 
 
 def _judges(
@@ -342,7 +352,10 @@ def _drivers(
             is_halted=ports.is_halted,
         )
     )
-    judges = (risk.portfolio, risk.monitor, risk.checker)
+    judges, journal = (risk.portfolio, risk.monitor, risk.checker), ports.journal
+    news = None
+    if isinstance(journal, HeardJournal):
+        news = NewsBook(strategies, orders, journal, ports.clock, ports.market_clock)
     engine = TradingEngine(
         strategies=strategies,
         path=path,
@@ -359,5 +372,6 @@ def _drivers(
         clock=ports.clock,
         market_clock=ports.market_clock,
         risk_book=book_of(ports.returns, judges, ports.clock, ports.journal.append, last_day),
+        news=news,
     )
     return halt, engine

@@ -33,6 +33,7 @@ from quant_trading_system.trading.answers import Answer, understood
 from quant_trading_system.trading.failures import failure
 from quant_trading_system.trading.liquidation import HaltProcedure
 from quant_trading_system.trading.marking import Marking
+from quant_trading_system.trading.news_book import NewsBook
 from quant_trading_system.trading.order_path import OrderPath
 from quant_trading_system.trading.own_orders import Owners, OwnOrders
 from quant_trading_system.trading.strategy import MarketView, Strategy
@@ -41,7 +42,11 @@ from quant_trading_system.trading.wish_book import WishBook
 
 
 class TradingEngine:
-    """One account, its strategies and its day."""
+    """One account, its strategies and its day.
+
+    Attributes:
+        news: tells strategies what became of their orders; None where none of them hears.
+    """
 
     def __init__(
         self,
@@ -61,11 +66,13 @@ class TradingEngine:
         clock: Clock,
         market_clock: Clock,
         risk_book: RiskBook | None = None,
+        news: NewsBook | None = None,
     ) -> None:
         """Join the parts.
 
         Args:
             risk_book: measures the book; None where no past returns are known.
+            news: tells strategies of their orders; None where none of them hears.
 
         Raises:
             ConfigurationError: two strategies bear one name, or one that of the orders of others; nobody could tell
@@ -97,6 +104,7 @@ class TradingEngine:
         self._clock = clock
         self._market_clock = market_clock
         self._risk_book = risk_book
+        self.news = news
         self._marking = Marking(portfolio, quotes, monitor, calendar, clock, market_clock)
         self._own, self._owners = OwnOrders(orders.lives.store, desk.book.open, portfolio.lock), Owners(orders, desk)
         self._wishes = WishBook(path=path, desk=desk, orders=orders, journal=journal, market_clock=market_clock)
@@ -138,6 +146,11 @@ class TradingEngine:
     def open_day(self) -> None:
         """A trading day begins."""
         self._monitor.open_day()
+
+    def end_session(self) -> None:
+        """Time stands at the close, and what the broker reports from here on comes after the last bar of the day."""
+        if self.news is not None:
+            self.news.end_session()
 
     async def close_day(self) -> None:
         """A trading day ends: its numbers and the books go on record."""
@@ -181,6 +194,8 @@ class TradingEngine:
         if not self._desk.is_idle:
             await self._desk.step()
         if releases and self._is_wanting and self._calendar.is_open(self._market_clock.now()):
+            if self.news is not None:
+                self.news.record()  # from here on what was said to it leaves
             await self._wishes.release(self._is_heard, self._stop)
             if not self._desk.is_idle:
                 await self._desk.step()  # what has just begun
@@ -210,7 +225,7 @@ class TradingEngine:
         self.accept(answers)
 
     def ask(self, history: HistoryView, look: Callable[[], object] | None = None) -> Sequence[Answer]:
-        """What running strategies say to a bar that ended, those left out that say nothing.
+        """What running strategies say to a bar that ended, those left out that say nothing and were told nothing.
 
         Nothing is done about it: before it is accepted, the bar has to be learned. Bars at which nobody says anything
         may be left unlearned as long as nothing else happens.
@@ -225,12 +240,15 @@ class TradingEngine:
         for strategy in self._running:
             try:
                 view = MarketView(history, self._portfolio, strategy.name, self._bar, look, self._own)
+                told = None if self.news is None else self.news.tell(strategy, view, self._owners)
                 wanted = strategy.on_bar(view)
                 wishes = understood(strategy, wanted, self._owners) if wanted else None
             except Exception as error:  # noqa: BLE001 - a strategy may fail in any way; it is stopped and recorded
                 answers.append((strategy, error))
             else:
-                if wishes:
+                if told is not None:
+                    answers.append((strategy, told + (wishes or [])))
+                elif wishes:
                     answers.append((strategy, wishes))
         return answers
 
@@ -251,6 +269,8 @@ class TradingEngine:
                 self._wishes.accept(strategy.name, said)
             except JournalFull:
                 continue  # nothing new is begun; what was begun goes on, and people have been told
+        if self.news is not None and not self._wishes.given:
+            self.news.record()
 
     def state(self) -> StateRecorded:
         """The books of this moment, for the journal: what a replay must arrive at."""

@@ -14,7 +14,7 @@ from quant_trading_system.core.exceptions import StrategyError
 from quant_trading_system.core.numbers import from_float
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.trading.failures import failure
-from quant_trading_system.trading.strategy import MarketView, Strategy
+from quant_trading_system.trading.strategy import MarketView, Strategy, hears
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +121,7 @@ def speaking_bars(strategies: Sequence[Strategy], history: PriceHistory, first_b
         StrategyError: as `VectorStrategy.plan`.
     """
     plans = [one.plan(history.closes_as_float()) for one in strategies if isinstance(one, VectorStrategy)]
-    if not plans or len(plans) < len(strategies):
+    if not plans or len(plans) < len(strategies) or any(map(hears, strategies)):
         return None
     speaking = plans[0]
     for other in plans[1:]:

@@ -103,6 +103,73 @@ def test_a_strategy_changes_its_order_and_takes_it_back_after_a_restart(venue, t
     assert "strategy Patient: left over" in engine.run("explain", changed)
 
 
+ATTENTIVE = """
+from pathlib import Path
+from quant_trading_system import Order, Strategy
+
+class Attentive(Strategy):
+    has_begun = False
+
+    def on_bar(self, market):
+        if not self.has_begun:
+            self.has_begun = True
+            self.note("the first bar -")
+        orders = market.open_orders("KO")
+        if not orders and not market.position("KO"):
+            bid = Order(symbol="KO", side="buy", quantity=3, order_type="limit", limit_price="50.00",
+                        time_in_force="gtc", tag="patient")
+            yield bid
+            yield Order(symbol="KO", side="buy", quantity=4, order_type="market", time_in_force="day", tag="at once")
+
+    def on_fill(self, fill, market):
+        self.note(f"fill {fill.tag} {fill.quantity} {fill.order_id}")
+        yield Order(symbol="KO", side="sell", quantity=fill.quantity, order_type="limit", limit_price="90.00",
+                    time_in_force="gtc", tag=f"out of {fill.tag}")
+
+    def on_order_ended(self, order, market):
+        self.note(f"{order.status} {order.tag} {order.order_id}")
+
+    def note(self, line):
+        with Path("told.txt").open("a") as told:
+            print(line, file=told)
+"""
+
+
+def test_a_strategy_is_told_once_what_became_of_its_orders_over_kills_and_while_nobody_ran(venue, tmp_path):
+    (tmp_path / "attentive.py").write_text(ATTENTIVE)
+    engine = Engine(venue, tmp_path, "attentive.py", "--symbols", "KO", program="tests.support.hasty_trade")
+
+    def told() -> list[str]:
+        path = tmp_path / "told.txt"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line.rpartition(" ")[0] for line in lines]
+
+    def resting() -> dict[str, str]:
+        return {row["limit_price"]: row["id"] for row in engine.broker("GET", "/orders")}
+
+    with engine.running() as first:
+        engine.told(first, "reconciled")
+        until(lambda: set(resting()) == {"50", "90"}, "the bid and the way out of what was bought to rest")
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert told() == ["the first bar", "fill at once 4"]
+    engine.broker("DELETE", f"/orders/{resting()['50']}")
+    until(lambda: set(resting()) == {"90"}, "the bid to end while nobody runs")
+    with engine.running("--on-stop", "leave") as second:
+        engine.told(second, "reconciled")
+        until(lambda: len(told()) > 3, "the end to be told, and the first bar")
+        second.send_signal(signal.SIGINT)
+        assert second.wait() == 0
+    with engine.running("--on-stop", "leave") as third:
+        until(lambda: len(told()) > 4, "another first bar")
+        third.send_signal(signal.SIGINT)
+        assert third.wait() == 0
+    assert told()[2:] == ["canceled patient", "the first bar", "the first bar"]
+    assert engine.ask("journal", "replay")["agrees"]
+    said = {row["order_id"]: row["what"] for row in engine.ask("orders")}
+    assert [what.partition('"')[2] for what in said.values()] == ['patient"', 'at once"', 'out of at once"']
+
+
 def test_a_halt_of_the_exchange_reaches_the_engine(venue, engine):
     with engine.running() as running:
         engine.told(running, "reconciled")

@@ -105,9 +105,9 @@ class Engine:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return qts_here(*arguments, directory=self.place, environment=self.environment)
 
-    def broker(self, method: str, path: str, body: dict | None = None) -> dict | list:
+    def broker(self, method: str, path: str, body: dict | None = None) -> dict | list | None:
         """Ask the venue itself, past the engine."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/v2{path}", data, self.headers, method=method)
         with urlopen(request, timeout=REPLY_S) as answer:
-            return json.load(answer)
+            return json.loads(answer.read() or "null")  # a cancel is answered with nothing

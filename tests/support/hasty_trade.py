@@ -1,6 +1,7 @@
 """`qts trade` in a hurry: strategies are asked at every turn, not once a minute, so that something is always in flight.
 
-Only waiting is shortened: for the end of a bar, and for the proof that an order never arrived. Clock, loop, journal,
+Only waiting is shortened: for the end of a bar, so that strategies hear of their orders at every turn, too, and for the
+proof that an order never arrived. Clock, loop, journal,
 gate, client and sockets are those of `qts trade`.
 """
 
@@ -11,7 +12,7 @@ from datetime import timedelta
 from quant_trading_system.cli.main import run
 from quant_trading_system.execution import doubts
 from quant_trading_system.market.history_view import HistoryView
-from quant_trading_system.trading import live_loop
+from quant_trading_system.trading import live_loop, news_book
 from quant_trading_system.trading.live_bars import LiveBars
 
 
@@ -23,6 +24,7 @@ async def _at_once(self: LiveBars) -> HistoryView | None:
 
 if __name__ == "__main__":
     LiveBars.finished = _at_once
+    news_book._is_due = lambda news, _: bool(news)
     live_loop.TICK = timedelta(milliseconds=40)
     live_loop.ASK_AGAIN = timedelta(seconds=1)
     doubts.ABSENT_AFTER = timedelta(seconds=4)

@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from quant_trading_system.core.exceptions import InvalidNumber, InvalidOrder
+from quant_trading_system.core.ids import LONGEST_TAG, is_tag
 from quant_trading_system.core.numbers import ONE, ZERO, exact
 from quant_trading_system.core.order_state import OrderStatus
 from quant_trading_system.core.orders import OrderSide
@@ -145,6 +146,7 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         patience: the part of a slice after which ESCALATE turns aggressive, 0 to 1.
         interval: how often POV, ICEBERG and PEG look, and the least time for which a pegged child rests.
         expected_cost_bps: of the plan, against arrival; for the analysis afterwards.
+        tag: a name that whoever gives it knows it by; its slices bear it, too.
 
     Raises:
         InvalidOrder: names the field that is missing or contradictory.
@@ -174,10 +176,13 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     strategy: str = ""
     reduce_only: bool = False
     expected_cost_bps: Decimal | None = None
+    tag: str = ""
 
     def __post_init__(self) -> None:
         if not self.parent_id or not self.symbol:
             raise InvalidOrder("parent_id", "a parent needs an id and a symbol")
+        if self.tag != "" and not is_tag(self.tag):
+            raise InvalidOrder("tag", f"at most {LONGEST_TAG} printable characters")
         _require_words(self)
         _read_numbers(self, "quantity", "lot", "rate", "display", "display_jitter", "reach", "patience")
         whole_lots(self.quantity, self.lot)

@@ -311,6 +311,7 @@ def _placed(state: ParentState, now: datetime, wanted: Wish, quantity: Decimal) 
         strategy=order.strategy,
         reduce_only=order.reduce_only,
         repeat=True,  # slices are alike on purpose
+        tag=order.tag,
     )
     state = _replace(state, children=(*state.children, child), open_children=(*state.open_children, number))
     return state, PlaceChild(sent)

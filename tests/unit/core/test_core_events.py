@@ -67,6 +67,7 @@ from quant_trading_system.core.orders import Order, OrderSide, OrderType, TimeIn
 from quant_trading_system.core.parent_events import MarketSeen, ParentEvent
 from quant_trading_system.core.risk_now import RiskNow
 from quant_trading_system.core.signals import Direction, Signal
+from quant_trading_system.core.strategy_events import StrategyTold
 
 AT = datetime(2024, 1, 2, 14, 30, 0, 250000, tzinfo=UTC)
 
@@ -380,6 +381,10 @@ GOLDEN = {
         StrategyStopped(at=AT, strategy="momentum", error="ZeroDivisionError: “naïve” division"),
         '{"kind":"strategy_stopped","at":"2024-01-02T14:30:00.250000Z","strategy":"momentum",'
         '"error":"ZeroDivisionError: “naïve” division"}',
+    ),
+    "strategy_told": (
+        StrategyTold(at=AT, strategy="momentum", through=12),
+        '{"kind":"strategy_told","at":"2024-01-02T14:30:00.250000Z","strategy":"momentum","through":12}',
     ),
     "wish_not_sized": (
         WishNotSized(at=AT, symbol="KO", strategy="momentum", bound_by="missing", detail="3 returns of KO are too few"),

@@ -378,6 +378,16 @@ def test_an_order_that_was_approved_keeps_the_name_of_its_strategy():
     assert operator.account.record(answer.order_id).order.strategy == "s"
 
 
+def test_an_order_that_differs_in_its_tag_alone_is_not_asked_for_again_and_the_approved_one_keeps_its_own():
+    operator = operator_with()
+    path = operator.account.system.path
+    for bar in (1, 2):
+        asyncio.run(path.send_as_given(msgspec.structs.replace(order_of("6", "s"), tag=f"bar {bar}")))
+    assert [view.approval for view in waiting(operator)] == ["order-1"]
+    answer = says(operator)
+    assert operator.account.record(answer.order_id).order.tag == "bar 1"
+
+
 def test_within_its_soft_limits_nobody_is_asked():
     operator = operator_with()
     given(operator, "4")

@@ -298,6 +298,7 @@ def _correlations(history: PriceHistory, market: SimulatedMarket, limits: RiskLi
         recent,
         window=limits.correlation_window,
         min_observations=limits.correlation_min_observations,
+        within_days=lambda bars: history.returns_within_days(bars, market.finished_bars),
     )
 
 

@@ -37,10 +37,11 @@ def quotes_at(history: PriceHistory, symbols: Iterable[str], now: datetime, *, f
 
 def correlations_at(history: PriceHistory, now: datetime, limits: RiskLimits) -> RollingCorrelations:
     """The correlations of the returns before `now`."""
-    returns = history.between(history.dates[0].item(), now).returns()
+    past = history.between(history.dates[0].item(), now)
     return RollingCorrelations(
         history.symbols,
-        lambda bars: returns[-bars:],
+        lambda bars: past.returns()[-bars:],
         window=limits.correlation_window,
         min_observations=limits.correlation_min_observations,
+        within_days=lambda bars: past.returns_within_days(bars, len(past)),
     )

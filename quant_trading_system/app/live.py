@@ -26,6 +26,7 @@ from quant_trading_system.app.live_parts import (
     measured_correlations,
     named_keys,
     narrate,
+    returns_of,
     tell_what_stands_still,
 )
 from quant_trading_system.app.price_feed import price_feed
@@ -57,7 +58,6 @@ from quant_trading_system.journal.store import Journal
 from quant_trading_system.market.market_clock import MarketClock
 from quant_trading_system.market.quotes import QuoteBoard
 from quant_trading_system.risk.latch import Latch
-from quant_trading_system.risk.risk_book import Returns
 from quant_trading_system.trading.live_loop import LiveLoop, OnStop
 from quant_trading_system.trading.operations import Operations
 from quant_trading_system.trading.ports import Ports
@@ -217,7 +217,7 @@ class LiveAccount:
             is_halted=halts.is_halted,
             unwatched=guard.unwatched,
             crowded=lines.client.crowded,
-            returns=Returns(tuple(setup.universe), bars.recent_returns, is_daily=setup.span is None),
+            returns=returns_of(setup, bars),
             at_once=1 if around.is_stepped else AT_ONCE,
         )
         record, sender = around.watchdog_record(setup.directory), lock.holder

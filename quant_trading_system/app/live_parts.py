@@ -53,6 +53,7 @@ from quant_trading_system.market.history_view import HistoryView
 from quant_trading_system.market.sessions import AlwaysOpen, Calendar, TradingCalendar
 from quant_trading_system.risk.correlation import RollingCorrelations
 from quant_trading_system.risk.position_sizer import EqualWeight, OwnWeight, PositionSizer
+from quant_trading_system.risk.risk_book import Returns
 from quant_trading_system.trading.live_bars import LiveBars
 from quant_trading_system.trading.live_loop import OnStop
 from quant_trading_system.trading.planning import ExecutionPolicy
@@ -228,6 +229,14 @@ def measured_correlations(setup: LiveSetup, bars: LiveBars) -> RollingCorrelatio
         bars.recent_returns,
         window=setup.limits.correlation_window,
         min_observations=setup.limits.correlation_min_observations,
+        within_days=bars.recent_returns_within_days,
+    )
+
+
+def returns_of(setup: LiveSetup, bars: LiveBars) -> Returns:
+    """The past that risk numbers are about: bars that have ended."""
+    return Returns(
+        tuple(setup.universe), bars.recent_returns, bars.recent_returns_within_days, is_daily=setup.span is None
     )
 
 

@@ -109,6 +109,7 @@ def questions(desk: Desk, signals: Sequence[Signal]) -> list[SizingRequest]:
         view.returns,
         window=limits.correlation_window,
         min_observations=limits.correlation_min_observations,
+        within_days=view.returns_within_days,
     )
     around = Around(
         wanted=wanted,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -33,6 +33,7 @@ MICROS = 1_000_000
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+_LONG = timedelta(hours=1)
 _TIDY = ((2, 10_000), (3, 1_000), (4, 100), (5, 10))
 
 
@@ -254,6 +255,15 @@ class PriceHistory:
         return changes
 
     @cached_property
+    def within_day(self) -> Integers:
+        """The rows of `returns` that do not span a night, int64, rising; all where bars last an hour or more."""
+        within: Integers = np.arange(len(self) - 1)
+        if self.axis.span is not None and self.axis.span < _LONG:
+            within = np.delete(within, self.session_starts[1:] - 1)
+        within.setflags(write=False)
+        return within
+
+    @cached_property
     def session_volumes(self) -> SessionVolumes:
         """What symbols have traded in whole sessions; it remembers what it has added up."""
         return SessionVolumes(self.volume, self.present, self.session_starts)
@@ -282,6 +292,18 @@ class PriceHistory:
         Read-only, made once.
         """
         return self._returns
+
+    def returns_within_days(self, n: int, bars: int) -> Floats:
+        """The last `n` simple returns of the first `bars` bars that do not span a night, as `returns`.
+
+        Fewer than `n` while the past is shorter. Where bars last an hour or more, those that span a night count, too:
+        there are enough of the others beside each.
+        """
+        end = int(self.within_day.searchsorted(bars - 1))
+        rows = self.within_day[max(end - n, 0) : end]
+        if len(rows) and rows[-1] - rows[0] < len(rows):  # not a copy where none is left out
+            return self._returns[rows[0] : rows[-1] + 1]
+        return self._returns[rows]
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that depend on every time, symbol and number; the same on every machine; made once."""

@@ -150,6 +150,15 @@ class HistoryView:
         with_one_before = slice(max(0, rows.start - 1), rows.stop)
         return simple_returns(self._history.closes_as_float()[with_one_before])
 
+    def returns_within_days(self, n: int) -> Floats:
+        """The last `n` simple returns that do not span a night, as `PriceHistory.returns_within_days`.
+
+        Raises:
+            MarketDataError: `n` is below 1.
+        """
+        checked = self._last(n)
+        return self._history.returns_within_days(n, checked.stop)
+
     def bar(self, symbol: str) -> Bar | None:
         """The current bar, exact; None when the symbol has none right now.
 

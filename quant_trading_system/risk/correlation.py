@@ -48,6 +48,7 @@ class RollingCorrelations(CorrelationSource):
         *,
         window: int,
         min_observations: int,
+        within_days: Callable[[int], NDArray[np.float64]] | None = None,
     ) -> None:
         """Prepare to measure.
 
@@ -56,10 +57,13 @@ class RollingCorrelations(CorrelationSource):
             recent_returns: gives the last `n` returns, shape [n or fewer, symbols], NaN where missing; it must
                 never look beyond the current bar.
             window: bars to look back; `min_observations`: fewest common returns that count.
+            within_days: likewise, of those that do not span a night; `recent_returns` without it. Correlations are
+                measured over these: one gap at the open outweighs the minutes of an hour.
         """
         self._symbols = symbols
         self._column = {symbol: i for i, symbol in enumerate(symbols)}
         self._recent_returns = recent_returns
+        self._within_days = recent_returns if within_days is None else within_days
         self._window = window
         self._fewest = min_observations
         self._returns: NDArray[np.float64] | None = None  # up to the bar that has ended last, once they were asked for
@@ -160,7 +164,7 @@ class RollingCorrelations(CorrelationSource):
 
     def _window_of_now(self) -> NDArray[np.float64]:
         if self._returns is None:
-            self._returns = self._recent_returns(self._window)
+            self._returns = self._within_days(self._window)
         return self._returns
 
     def _bets_of_now(self) -> ClosestBets:

@@ -46,11 +46,13 @@ class Returns(NamedTuple):
     Attributes:
         symbols: the columns.
         recent: gives the last `n` returns, shape [n or fewer, symbols], NaN where missing.
+        within_days: likewise, of those that do not span a night; correlations are measured over them.
         is_daily: a bar is a day, so that a forecast for one bar can be held against a day's loss.
     """
 
     symbols: tuple[str, ...]
     recent: Callable[[int], NDArray[np.float64]]
+    within_days: Callable[[int], NDArray[np.float64]]
     is_daily: bool
 
 
@@ -105,7 +107,13 @@ class RiskBook:
         self._is_daily = returns.is_daily
         self._uses = uses
         self._tail = LiveTail(returns.symbols, returns.recent, bars=BARS)
-        self._pairs = RollingCorrelations(returns.symbols, returns.recent, window=BARS, min_observations=FEWEST_COMMON)
+        self._pairs = RollingCorrelations(
+            returns.symbols,
+            returns.recent,
+            window=BARS,
+            min_observations=FEWEST_COMMON,
+            within_days=returns.within_days,
+        )
         self._seed = seed
         self._next = clock.monotonic()
         self._forecast: dict[str, Decimal | None] = {}

@@ -110,15 +110,35 @@ class LiveBars:
         """The last `bars` returns of finished bars or fewer, [bars, symbols], symbols in the order that was asked for.
 
         A symbol that the broker has no bar of is a column of NaN.
+
+        Raises:
+            MarketDataError: no bars were loaded yet.
         """
+        last = len(self._known_past) - 1
+        return self._in_order(self._recent(last - bars).returns())
+
+    def recent_returns_within_days(self, bars: int) -> Floats:
+        """As `recent_returns`, but the last that do not span a night."""
+        within = self._known_past.within_day
+        recent = self._recent(int(within[-bars]) if len(within) > bars else 0)
+        return self._in_order(recent.returns_within_days(bars, len(recent)))
+
+    @property
+    def _known_past(self) -> PriceHistory:
         if self._past is None:
             raise MarketDataError("no bars were loaded yet")
-        history = self._past.history
-        last = len(history) - 1
-        recent = history.between(history.time_at(max(last - bars, 0)), history.time_at(last))
-        known = {symbol: column for column, symbol in enumerate(recent.symbols)}
+        return self._past.history
+
+    def _recent(self, first: int) -> PriceHistory:
+        """The finished bars from that one on: returns are made of these alone, not of the whole past."""
+        history = self._known_past
+        return history.between(history.time_at(max(first, 0)), history.time_at(len(history) - 1))
+
+    def _in_order(self, returns: Floats) -> Floats:
+        """With a column for every symbol that was asked for."""
+        known = {symbol: column for column, symbol in enumerate(self._known_past.symbols)}
         columns = np.array([known.get(symbol, _ABSENT) for symbol in self._symbols])
-        returns: Floats = recent.returns().take(columns, axis=1)
+        returns = returns.take(columns, axis=1)
         returns[:, columns == _ABSENT] = np.nan
         return returns
 

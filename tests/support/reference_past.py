@@ -13,6 +13,7 @@ from itertools import pairwise
 from tests.support.reference_prices import Bar
 
 MICRO = 10**6
+HOUR = 3600 * MICRO
 SESSIONS, FEWEST_SESSIONS = 20, 5
 
 
@@ -27,11 +28,18 @@ class Past:
         self._bars, self.known = bars, known
 
     def correlation(self, one: str, other: str, window: int, fewest: int) -> Fraction | None:
-        """Of the returns over the latest bars, of those that both have; None if too few, or one does not move."""
-        bars = self._bars[max(self.known - window - 1, 0) : self.known]
+        """Of the latest returns, of those that both have; None if too few, or one does not move.
+
+        Returns that span a night do not count where bars are shorter than an hour.
+        """
+        counts = [
+            (before, after)
+            for before, after in pairwise(self._bars[: self.known])
+            if before.day == after.day or after.end - after.start >= HOUR
+        ]
         pairs = [
             (_return(before, after, one), _return(before, after, other))
-            for before, after in pairwise(bars)
+            for before, after in counts[-window:]
             if all(symbol in bar.prices for symbol in (one, other) for bar in (before, after))
         ]
         if len(pairs) < fewest:

@@ -1,7 +1,7 @@
 """Columns of prices that lose no digit and cannot be changed."""
 
 import pickle
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 from quant_trading_system.core.exceptions import MarketDataError
 from quant_trading_system.market.history import MICROS, Bar, PriceHistory, dollars
 from quant_trading_system.market.sessions import TradingCalendar
-from quant_trading_system.market.time_axis import daily_axis
+from quant_trading_system.market.time_axis import daily_axis, intraday_axis, stamp_of
 
 NYSE = TradingCalendar.nyse(date(2022, 1, 1), date(2022, 12, 31))
 DAYS = np.array(["2022-11-22", "2022-11-23", "2022-11-25", "2022-11-28"], dtype="datetime64[D]")
@@ -104,6 +104,31 @@ def test_statistics_get_floats_with_nan_where_a_bar_is_missing():
     assert returns[0, 0] == 61.5 / 60.0 - 1
     assert np.isnan(returns[:2, 1]).all()
     assert returns[2, 1] == -0.5
+
+
+def three_days(span, *counts):
+    """Bars of some days, each a dollar above the one before, and ten above at the open."""
+    days = NYSE.sessions_between(date(2022, 11, 28), date(2022, 11, 30))
+    starts = [stamp_of(day.open + i * span) for day, count in zip(days, counts, strict=True) for i in range(count)]
+    jumps = np.concatenate([np.where(np.arange(count), 1, 10) for count in counts])
+    closes = grid(90_000_000 + np.cumsum(jumps)[:, None] * MICROS)
+    return PriceHistory(("KO",), intraday_axis(np.array(starts), span, "start", NYSE), closes, closes > 0)
+
+
+def test_returns_within_days_leave_out_what_spans_a_night_and_look_further_back():
+    prices = three_days(timedelta(minutes=1), 4, 3, 2)  # 100 to 103, 113 to 115, 125 and 126
+    within = [1 / 100, 1 / 101, 1 / 102, 1 / 113, 1 / 114, 1 / 125]
+    for bars, known in enumerate((0, 0, 1, 2, 3, 3, 4, 5, 5, 6)):
+        for n in (1, 2, 4, 9):
+            expected = within[max(known - n, 0) : known]
+            np.testing.assert_allclose(prices.returns_within_days(n, bars)[:, 0], expected, atol=1e-12)
+    assert np.shares_memory(prices.returns_within_days(2, 7), prices.returns())
+
+
+def test_of_long_bars_the_nights_count_too():
+    hours = three_days(timedelta(hours=1), 3, 2, 2)
+    np.testing.assert_array_equal(hours.returns_within_days(9, 7), hours.returns())
+    np.testing.assert_array_equal(closes_only().returns_within_days(2, 4), closes_only().returns()[-2:])
 
 
 def test_dates_select_by_session_and_datetimes_by_when_a_bar_is_known():

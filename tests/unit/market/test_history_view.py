@@ -55,6 +55,7 @@ def everything(view):
         for window in (None, 1, 3, 10_000):
             answers[f"closes {symbol} {window}"] = view.closes(symbol, window).tolist()
             answers[f"returns {window}"] = view.returns(window).tolist()
+            answers[f"within days {window}"] = view.returns_within_days(window or 2).tolist()
             for name in ("opens", "highs", "lows", "volumes"):
                 answers[f"{name} {symbol} {window}"] = getattr(view, name)(symbol, window).tolist()
     answers["close KO"] = view.close("KO")
@@ -71,8 +72,8 @@ def test_no_answer_depends_on_the_future(index):
 
 def test_every_question_of_a_view_is_asked_by_the_test_above():
     public = {name for name in dir(HistoryView) if not name.startswith("_")}
-    numbers = {"all_closes", "bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar", "returns"}
-    columns = {"opens", "highs", "lows", "volumes"}
+    numbers = {"all_closes", "bar", "bars", "by_session", "close", "closes", "earlier_volumes", "has_bar"}
+    columns = {"returns", "returns_within_days", "opens", "highs", "lows", "volumes"}
     assert public == numbers | columns | {"date", "has_symbol", "now", "session_volumes", "symbols"}
 
 
@@ -189,7 +190,7 @@ def test_columns_that_are_not_known_are_refused_and_unknown_volumes_are_missing(
 def test_impossible_windows_are_refused():
     view = HistoryView(history(), 4)
     of_one = [partial(getattr(view, name), "KO") for name in ("closes", "opens", "highs", "lows", "volumes", "bars")]
-    for ask in (view.returns, view.all_closes, *of_one):
+    for ask in (view.returns, view.returns_within_days, view.all_closes, *of_one):
         for n in (0, -1, 2.0):
             with pytest.raises(MarketDataError, match=r"cannot be looked at|ask for at least 1"):
                 ask(n)

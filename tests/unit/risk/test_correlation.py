@@ -314,3 +314,16 @@ def test_it_is_measured_once_a_bar():
     source.next_bar()
     source.volatility_ratio("market", 5, 20)
     assert asked == [20, 20]
+
+
+def test_correlations_are_measured_within_days_and_all_else_with_the_nights():
+    """Two symbols that move against each other, and jump together at one open."""
+    moves = np.random.default_rng(3).normal(0, 0.001, (40, 1)) * [1, -1]
+    with_night = np.vstack((moves[:20], [[0.05, 0.05]], moves[20:]))
+    names, recent = ("KO", "XOM"), lambda bars: with_night[-bars:]
+    within = RollingCorrelations(names, recent, window=30, min_observations=20, within_days=lambda bars: moves[-bars:])
+    over = RollingCorrelations(names, recent, window=30, min_observations=20)
+    assert within.correlation("KO", "XOM") == -1
+    assert over.correlation("KO", "XOM") > D("0.9")
+    assert list(within.closest("KO", 1, bets(XOM=-1))) == ["XOM"]
+    assert within.volatility_ratio("KO", 5, 40) == over.volatility_ratio("KO", 5, 40)

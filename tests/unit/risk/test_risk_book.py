@@ -63,7 +63,7 @@ class Measured:
             monitor=self.monitor,
             clock=self.clock,
             emit=self.told.append,
-            returns=Returns(SYMBOLS, lambda bars: returns[-bars:], is_daily),
+            returns=Returns(SYMBOLS, lambda bars: returns[-bars:], lambda bars: returns[-bars:], is_daily),
             uses=self.uses,
         )
 

@@ -123,6 +123,18 @@ def test_correlations_see_finished_bars_only():
         fresh.recent_returns(3)
 
 
+def test_returns_within_days_reach_over_the_night_without_it():
+    """Forty minutes after the open: eight returns of today, and the others of the day before."""
+    live, _, _ = bars(datetime(2024, 1, 9, 15, 10, tzinfo=UTC), FIVE)
+    both, within = live.recent_returns(20)[:, 0], live.recent_returns_within_days(20)[:, 0]
+    (night,) = np.flatnonzero(both < 0)  # prices of the shop rise through each day
+    assert night == 20 - 8
+    np.testing.assert_array_equal(within[-7:], both[-7:])
+    np.testing.assert_array_equal(within[1:13], both[:12])
+    assert within.shape == (20,)
+    assert (within > 0).all()
+
+
 def test_returns_have_a_column_for_every_symbol_that_was_asked_for():
     """The gate reads columns by position: one symbol without bars must not shift the others."""
     clock = ManualClock(datetime(2024, 1, 8, 15, tzinfo=UTC))

@@ -85,7 +85,9 @@ def _deviation(counts: Integers, sums: Integers, default: float) -> Floats:
     return np.where(counts >= _LEAST_RETURNS, measured, default)
 
 
-def through_closes(previous: Integers, close: Integers, sigma: Floats, noise: Floats) -> Integers:
+def through_closes(
+    previous: Integers, close: Integers, sigma: Floats, noise: Floats, night: float = OVERNIGHT_SHARE
+) -> Integers:
     """A path from the open to the close when only closes are known; [..., rows, N] from [..., N].
 
     The night and the session are one Brownian bridge from close to close, of which the session is shown. Its
@@ -93,9 +95,10 @@ def through_closes(previous: Integers, close: Integers, sigma: Floats, noise: Fl
 
     Args:
         noise: standard normal deviates [..., rows, N]; the first row moves the night.
+        night: share of the variance before the open; 0 where one session begins as the other ends.
     """
     rows = noise.shape[-2]
-    times = OVERNIGHT_SHARE + (1 - OVERNIGHT_SHARE) * np.arange(rows) / (rows - 1)
+    times = night + (1 - night) * np.arange(rows) / (rows - 1)
     start = np.where(previous > 0, previous, close)
     path = _bridge(start, close, sigma, noise, times)
     path[..., -1, :] = close

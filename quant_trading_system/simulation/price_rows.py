@@ -153,13 +153,13 @@ class PriceRows:
             )
         return session
 
-    def _daily_paths(self, bars: slice, sigma: NDArray[np.float64]) -> Integers:
-        """[bars, rows, N]."""
+    def _daily_paths(self, bars: slice, sigma: NDArray[np.float64], night: float = paths.OVERNIGHT_SHARE) -> Integers:
+        """[bars, rows, N]; `night` as `paths.through_closes` takes it."""
         history = self._history
         noise = normals_of(self._keys, history.dates[bars].astype(np.int64), self._rows)
         close = history.close_micros[bars]
         if history.open_micros is None or history.high_micros is None or history.low_micros is None:
-            return paths.through_closes(self._previous[bars], close, sigma, noise)
+            return paths.through_closes(self._previous[bars], close, sigma, noise, night)
         opened, high, low = history.open_micros[bars], history.high_micros[bars], history.low_micros[bars]
         return paths.through_bars(opened, high, low, close, sigma, noise)
 

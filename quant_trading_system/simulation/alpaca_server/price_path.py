@@ -229,8 +229,15 @@ class _OneSymbol(PriceRows):
         """The prices of a daily bar, evenly spaced from the open to the close; none when there is no bar."""
         if not self._history.present.item(bar, 0):
             return np.zeros(0, dtype=np.int64)
-        steps: Integers = self._daily_paths(slice(bar, bar + 1), np.array([[self.sigma_of(bar)]]))[0, :, 0]
+        sigma = np.array([[self.sigma_of(bar)]])
+        steps: Integers = self._daily_paths(slice(bar, bar + 1), sigma, self._night_before(bar))[0, :, 0]
         return steps
+
+    def _night_before(self, bar: int) -> float:
+        """The share of a day's variance before its session begins: nothing where the market did not close."""
+        opened = self._session_of(bar).open
+        is_open_still = bar > 0 and self._session_of(bar - 1).close == opened
+        return 0.0 if is_open_still else paths.OVERNIGHT_SHARE
 
     def sigma_of(self, bar: int) -> float:
         """How much a day's return is expected to move, from the days before."""

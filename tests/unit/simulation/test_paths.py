@@ -80,6 +80,10 @@ def test_the_night_tells_nothing_about_the_rest_of_the_day():
     night, day = (path[0] - previous) / previous, (close - path[0]) / previous
     assert abs(np.corrcoef(night, day)[0, 1]) < 0.02
     assert night.var() / sigma**2 == pytest.approx(paths.OVERNIGHT_SHARE, rel=0.05)
+    no_night = paths.through_closes(previous, close, np.full(columns, sigma), draws[:13], night=0.0)
+    assert np.array_equal(no_night[0], previous)
+    halfway = (no_night[6] - previous) / previous
+    assert halfway.var() / sigma**2 == pytest.approx(0.5, rel=0.05)
 
 
 BARS = [

@@ -129,6 +129,19 @@ def test_an_always_open_market_has_prices_at_night_and_on_sundays():
     assert moment_at(ticks.at[0].item()) == datetime(2026, 1, 11, 5, tzinfo=UTC)
 
 
+def test_at_midnight_an_always_open_market_goes_on_where_it_was():
+    """Nothing has closed, so nothing jumps: it would look as if all symbols moved together, or apart."""
+    calendar = AlwaysOpenCalendar(CALENDAR, date(2026, 1, 11))
+    made = random_history(SPY_AND_KO, calendar, now=OPEN, last_day=date(2026, 1, 14), seed=9)
+    paths = PricePaths(made, calendar, seed=9)
+    for symbol in SPY_AND_KO:
+        days = [paths.ticks(symbol, date(2026, 1, day)).last for day in (9, 11, 12, 13)]
+        assert days[0][-1] != days[1][0], "from Friday's close to Sunday's midnight it was closed"
+        assert days[1][-1] == days[2][0]
+        assert days[2][-1] == days[3][0]
+        assert len(np.unique(days[2])) > 100
+
+
 # -- other histories ---------------------------------------------------------------------------------------------------
 
 

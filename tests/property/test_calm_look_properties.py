@@ -293,6 +293,13 @@ RARE = (
 )
 
 
+def _to_both(happens: Callable[[Life], None], *lives: Life) -> None:
+    """The same to all of them, each of which looks then."""
+    for life in lives:
+        happens(life)
+        life.monitor.observe()
+
+
 def live_both(doubting: bool, seed: int) -> tuple[Life, Life]:
     """The same things happen to an account that relies on calm looks and to one that is looked at each time."""
     chance = random.Random(seed)
@@ -354,10 +361,7 @@ def test_while_equity_stands_still_nothing_is_missed_that_time_alone_brings(seed
     for _ in range(40):
         what = chance.choice([_mark, _mark, _mark, _wait, _wait, _answer, _answer, None])
         if what is not None:
-            happens = what(chance)
-            for life in (leaping, stepping):
-                happens(life)
-                life.monitor.observe()
+            _to_both(what(chance), leaping, stepping)
             continue
         seconds, equity = chance.choice([5, 60, 400]), leaping.portfolio.equity
         if leaping.monitor.stays_calm(equity, equity):
@@ -403,10 +407,7 @@ def wander_both(seed: int) -> tuple[Life, Life, list[str]]:
     for _ in range(40):
         what = chance.choice([_mark, _mark, _slip, _fill, None, None, None, None])
         if what is not None:
-            happens = what(chance)
-            for life in (leaping, stepping):
-                happens(life)
-                life.monitor.observe()
+            _to_both(what(chance), leaping, stepping)
             continue
         steps = [chance.choice([-60, -30, -5, 0, 0, 5, 30, 60]) for _ in range(chance.choice([1, 3, 8]))]
         passed += _wander(leaping, steps, looks=False)

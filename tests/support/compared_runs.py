@@ -12,6 +12,7 @@ from fractions import Fraction
 from random import Random
 
 from quant_trading_system.app.backtesting import BacktestResult, backtest
+from quant_trading_system.app.bootstrap import Setup
 from quant_trading_system.market.history import PriceHistory
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
@@ -22,7 +23,7 @@ from tests.support.reference_changes import ChangingReference
 from tests.support.reference_costs import Costs
 from tests.support.reference_limits import WHOLE_SHARES, WIDE, Limits, Terms
 from tests.support.reference_losses import ANY_LOSS, Losses
-from tests.support.reference_prices import Step, closes_before, steps_of
+from tests.support.reference_prices import Bar, Step, closes_before, steps_of
 from tests.support.reference_sizing import Sizer
 
 STEPS_OF_A_DAY = 13
@@ -56,11 +57,7 @@ def compare(
     elif sizer is not None:
         setup = replace(setup, sizer=runs.sizer_of(sizer))
     result = backtest(seen, history, setup)
-    bars = bars_of(history)
-    steps = list(steps_of(bars, plans.PAST))
-    if history.is_daily:
-        steps = steps_seen(history, setup, [runs.Planned(plan, name) for name in names])
-        require_documented(history, steps)
+    bars, steps = bars_and_steps(history, setup, plan, names)
     reference = ChangingReference(
         cash,
         costs,
@@ -77,6 +74,22 @@ def compare(
     )
     runs.require_agreement(result, seen[0], reference.run(steps, plan))
     return result
+
+
+def bars_and_steps(
+    history: PriceHistory, setup: Setup, plan: Plan, names: Sequence[str]
+) -> tuple[list[Bar], list[Step]]:
+    """For the second simulation; the steps of daily bars are those of a run of these strategies, as documented.
+
+    Raises:
+        AssertionError: they are not.
+    """
+    bars = bars_of(history)
+    if not history.is_daily:
+        return bars, list(steps_of(bars, plans.PAST))
+    steps = steps_seen(history, setup, [runs.Planned(plan, name) for name in names])
+    require_documented(history, steps)
+    return bars, steps
 
 
 def require_documented(history: PriceHistory, steps: list[Step]) -> None:

@@ -15,13 +15,12 @@ from quant_trading_system.market.history import PriceHistory
 from quant_trading_system.simulation.models import LatencyModel
 from tests.support import random_plans as plans
 from tests.support import random_runs as runs
-from tests.support.compared_runs import require_documented
+from tests.support.compared_runs import bars_and_steps
 from tests.support.independent_reference import Plan
-from tests.support.known_bars import bars_of, steps_seen
 from tests.support.reference_changes import ChangingReference
 from tests.support.reference_costs import Charge, Costs, Row
 from tests.support.reference_losses import Losses
-from tests.support.reference_prices import closes_before, steps_of
+from tests.support.reference_prices import closes_before
 
 _PAGE = (Path(__file__).resolve().parents[2] / "docs" / "backtest.md").read_text(encoding="utf-8")
 _ROW = re.compile(r"^\| (the beginning|[\d-]+) \| ([\d.]+) \|(?: ([\d.]+|none) \|)?$", re.M)
@@ -72,11 +71,7 @@ def compare_as_shipped(history: PriceHistory, plan: Plan, cash: Fraction, seed: 
     result = backtest(seen, history, setup)
     if any(halt.reason.startswith("max_rejection_rate") for halt in result.record.halts):
         return  # why a broker refuses is told to the reference, and this limit is not among its own
-    bars = bars_of(history)
-    steps = list(steps_of(bars, plans.PAST))
-    if history.is_daily:
-        steps = steps_seen(history, setup, [runs.Planned(plan, name) for name in names])
-        require_documented(history, steps)
+    bars, steps = bars_and_steps(history, setup, plan, names)
     reference = ChangingReference(
         cash,
         COSTS,

@@ -136,7 +136,7 @@ def read_layout(file: PriceFile, *, adjusted: bool) -> Layout:
         MarketDataError: a column is missing, appears twice, or is probably misspelt.
     """
     if len(file.header) < 2:
-        raise MarketDataError(f"{file.name} has one column only, {file.header[0]!r}; separate columns by commas")
+        raise _one_column(file.name, file.header[0])
     names = [" ".join(name.lower().replace("_", " ").split()) for name in file.header]
     columns = _columns_by_role(file, _roles_of(names))
     if "time" not in columns:
@@ -179,10 +179,18 @@ def _refuse_ragged(source: Source) -> None:
         reader = csv.reader(text)
         width = 0
         for cells in reader:
+            if cells and not width and len(cells) == 1:
+                raise _one_column(source.name, cells[0])
             width = width or len(cells)
             if cells and len(cells) != width:
                 where = f"{source.name}, line {reader.line_num}"
                 raise MarketDataError(f"{where}: the header has {width} cells, but this line {len(cells)}")
+
+
+def _one_column(name: str, header: str) -> MarketDataError:
+    return MarketDataError(
+        f"{name} has one column only, {header!r}; the first line names the columns, separated by commas"
+    )
 
 
 def _read_parquet(source: Source) -> PriceFile:

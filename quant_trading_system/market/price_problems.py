@@ -38,18 +38,19 @@ class Problems:
         count = sum(len(flaws) for _, flaws in self._found)
         if not count:
             return
-        places = ((position, column) for column, flaws in self._found for position in flaws)
-        shown = [self._sentence(position, column) for position, column in nsmallest(MOST_SHOWN, places)]
+        places = (
+            (position, column, turn) for turn, (column, flaws) in enumerate(self._found) for position in flaws
+        )
+        shown = [self._sentence(*place) for place in nsmallest(MOST_SHOWN, places)]
         more = [f"and {count - MOST_SHOWN} more"] if count > MOST_SHOWN else []
         head = f"{self._file.name}: {count} problem{'s' if count > 1 else ''}, nothing was loaded"
         raise MarketDataError("\n  ".join([head, *shown, *more]))
 
-    def _sentence(self, position: int, column: int) -> str:
+    def _sentence(self, position: int, column: int, turn: int) -> str:
         cell = self._file.cells[str(column)].slice(position, 1).cast(pl.String).item()
         name = self._file.header[column] or f"column {column + 1}"
         quoted = "" if cell is None else f" {_shortened(cell)!r}"
-        why = next(flaws[position] for number, flaws in self._found if number == column and position in flaws)
-        return f"{self.line_of(position)}, {name}{quoted}: {why}"
+        return f"{self.line_of(position)}, {name}{quoted}: {self._found[turn][1][position]}"
 
 
 def _shortened(cell: str) -> str:

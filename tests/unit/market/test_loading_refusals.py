@@ -101,6 +101,15 @@ def test_faults_of_different_kinds_are_told_together(refusal):
     ]
 
 
+def test_two_faults_of_one_cell_are_both_told(refusal):
+    message = refusal("date,KO\n2022-12-23,1\n2022-12-27,1\n2022-12-24,1\n")
+    assert message.splitlines() == [
+        "prices.csv: 2 problems, nothing was loaded",
+        "  line 4, date '2022-12-24': is a Saturday: the exchange is closed",
+        "  line 4, date '2022-12-24': comes after a later time; sort the file by date or pass sort=True",
+    ]
+
+
 def test_a_long_cell_is_shortened(refusal):
     message = refusal(f"date,KO\n2022-11-23,{'9' * 500}\n")
     assert f"KO '{'9' * 39}…': is not a number" in message

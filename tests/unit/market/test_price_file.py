@@ -50,7 +50,7 @@ def test_the_adjusted_close_is_used_only_when_asked_for_and_then_alone():
 
 
 HEADERS = """
-date;open;close           > prices.csv has one column only, 'date;open;close'; separate columns by commas
+date;open;close           > prices.csv has one column only, 'date;open;close'; the first line names the columns, separated by commas
 day,open,high,low,close   > prices.csv needs a column "date", "timestamp", "time" or "datetime"; it has 'day', 'open', 'high', 'low', 'close'
 dat,close                 > prices.csv needs a column "date", "timestamp", "time" or "datetime"; it has 'dat', 'close'; the nearest is 'dat'
 2022-01-03,1.5            > prices.csv needs a column "date", "timestamp", "time" or "datetime"; it has '2022-01-03', '1.5'
@@ -109,6 +109,8 @@ BROKEN = {
     "header.csv": (b"date,KO\n", "has no rows of prices"),
     "latin.csv": (b"date,KO\n2022-01-03,\xff\n", "latin.csv is not UTF-8 text; save it as CSV in UTF-8"),
     "utf16.csv": ("date,KO\n2022-01-03,1\n".encode("utf-16"), "utf16.csv is not UTF-8 text"),
+    "semicolons.csv": (b"date;KO\n2022-01-03;1,5\n", "one column only, 'date;KO'; the first line names the columns"),
+    "titled.csv": (b"# of KO\ndate,KO\n2022-01-03,1\n", "one column only, '# of KO'; the first line names"),
     "long.csv": (b"date,KO\n2022-01-03,1\n2022-01-04,1,2\n", ", line 3: the header has 2 cells, but this line 3"),
     "short.csv": (b"date,KO,PEP\n2022-01-03,1,2\n2022-01-04,1", ", line 3: the header has 3 cells, but this line 2"),
     "zipped.csv.gz": (b"\x1f\x8b\x08\x00\x00", "cannot be read:"),

@@ -38,9 +38,7 @@ class Problems:
         count = sum(len(flaws) for _, flaws in self._found)
         if not count:
             return
-        places = (
-            (position, column, turn) for turn, (column, flaws) in enumerate(self._found) for position in flaws
-        )
+        places = ((position, column, turn) for turn, (column, flaws) in enumerate(self._found) for position in flaws)
         shown = [self._sentence(*place) for place in nsmallest(MOST_SHOWN, places)]
         more = [f"and {count - MOST_SHOWN} more"] if count > MOST_SHOWN else []
         head = f"{self._file.name}: {count} problem{'s' if count > 1 else ''}, nothing was loaded"

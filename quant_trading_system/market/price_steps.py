@@ -39,6 +39,7 @@ from quant_trading_system.market.time_axis import (
     daily_axis,
     intraday_axis,
     outside_trading_days,
+    require_in_session,
     usual_span,
 )
 
@@ -320,7 +321,7 @@ def axis_of(name: str, stamps: Stamps, options: Options, calendar: Calendar) -> 
         name: of the file; stamps: rising, distinct.
 
     Raises:
-        MarketDataError: a single intraday bar without a span, or bars that overlap.
+        MarketDataError: a single intraday bar without a span, bars that overlap, or times of another zone.
     """
     if is_daily(stamps):
         return daily_axis(stamps, calendar)
@@ -328,9 +329,11 @@ def axis_of(name: str, stamps: Stamps, options: Options, calendar: Calendar) -> 
     if span is None:
         raise MarketDataError(f"{name} has one bar; tell how long it lasts with bar_span=timedelta(minutes=1)")
     try:
-        return intraday_axis(stamps, span, options.timestamps, calendar)
+        axis = intraday_axis(stamps, span, options.timestamps, calendar)
+        require_in_session(axis, calendar)
     except MarketDataError as error:
         raise MarketDataError(f"{name}: {error}") from error
+    return axis
 
 
 def require_room(name: str, shape: tuple[int, int]) -> None:

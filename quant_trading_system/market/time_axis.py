@@ -81,6 +81,39 @@ def intraday_axis(stamps: Stamps, span: timedelta, timestamps_are: TimestampsAre
     return _frozen(TimeAxis(starts, starts + length, _trade_dates(starts, calendar), span))
 
 
+def require_in_session(axis: TimeAxis, calendar: Calendar) -> None:
+    """Refuse intraday bars whose times are those of another zone than was said.
+
+    On most days most of them lie outside of the session, and none in its first half, or none in its second half.
+    Bars of extended hours beside those of the session are no reason.
+
+    Raises:
+        MarketDataError: tells of the first such day, in hours of UTC.
+    """
+    hours = {
+        session.date: (session.open, session.close)
+        for session in calendar.sessions_between(*_first_and_last(axis.dates))
+    }
+    days, day_of = np.unique(axis.dates, return_inverse=True)
+    opens, closes = (_stamps([hours[day][edge] for day in days.tolist()]) for edge in (0, 1))
+    middles = opens + (closes - opens) // 2
+    early = (axis.ends > opens[day_of]) & (axis.starts < middles[day_of])
+    late = (axis.ends > middles[day_of]) & (axis.starts < closes[day_of])
+    mornings, afternoons, inside = (np.bincount(day_of, weights=one) for one in (early, late, early | late))
+    shifted = (2 * inside < np.bincount(day_of)) & ((mornings == 0) | (afternoons == 0))
+    if 2 * shifted.sum() <= len(days):
+        return
+    day = shifted.argmax()
+    rows = (day_of == day).nonzero()[0]
+    edges = (axis.starts[rows[0]], axis.ends[rows[-1]], opens[day], closes[day])
+    first, last, opened, closed = (f"{moment_of(edge):%H:%M}" for edge in edges)
+    raise MarketDataError(
+        f"on {shifted.sum()} of {len(days)} days most bars lie outside of the session, and none in one half of it:"
+        f" those of {days[day]} go from {first} to {last} UTC, the session from {opened} to {closed};"
+        " give the time zone that they are written in"
+    )
+
+
 def usual_span(stamps: Stamps) -> timedelta | None:
     """The most common distance between neighbouring bars, or None when there is only one bar."""
     if len(stamps) < 2:

@@ -1,6 +1,6 @@
 """A file with a fault is refused as a whole, and the message says where the fault is and what it is."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -217,3 +217,27 @@ def test_an_empty_cell_between_two_prices_of_a_wide_file_is_refused(refusal):
 
 def test_a_time_zone_that_does_not_exist_is_refused_with_daily_bars_too(refusal):
     assert refusal("date,KO\n2022-11-23,1\n", timezone="Mars/X").startswith("no time zone 'Mars/X'")
+
+
+def hours_of(first, bars, zone=""):
+    """Half hours of two days, from an hour of the clock on."""
+    begin = (datetime.fromisoformat(f"2022-11-{day}T{first}") for day in (21, 22))
+    times = [begun + timedelta(minutes=30 * bar) for begun in begin for bar in range(bars)]
+    return "\n".join(["time,KO", *(f"{time:%Y-%m-%d %H:%M}{zone},10" for time in times)])
+
+
+def test_times_of_another_zone_than_was_said_are_refused(refusal):
+    message = refusal(hours_of("14:30", 13), timezone="America/New_York")
+    assert message == (
+        "prices.csv: on 3 of 3 days most bars lie outside of the session, and none in one half of it:"
+        " those of 2022-11-21 go from 19:30 to 01:00 UTC, the session from 14:30 to 21:00;"
+        " give the time zone that they are written in"
+    )
+    assert "go from 09:30 to 16:00 UTC" in refusal(hours_of("09:30", 13, "Z"))
+
+
+@pytest.mark.parametrize(("first", "bars"), [("04:00", 32), ("09:30", 13), ("08:00", 14), ("09:30", 2)])
+def test_bars_of_extended_hours_beside_the_session_and_parts_of_a_session_are_read(tmp_path, first, bars):
+    path = tmp_path / "prices.csv"
+    path.write_text(hours_of(first, bars))
+    assert len(load_prices(path, timezone="America/New_York")) == 2 * bars

@@ -119,8 +119,17 @@ def _from_text(path: Path, text: bytes) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise StrategyError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        why = f"{type(error).__name__}: {error}{_hint_of_a_neighbour(path, error)}"
+        raise StrategyError(f"{path} cannot be imported: {why}") from error
     return module
+
+
+def _hint_of_a_neighbour(path: Path, error: Exception) -> str:
+    """What to do when a strategy imports a file that lies beside it, for only its own text is read."""
+    name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    if not name.isidentifier() or not path.with_name(f"{name}.py").is_file():
+        return ""
+    return f"; {name}.py lies beside it, where nothing is looked for: name the directory in PYTHONPATH"
 
 
 def _from_module(name: str) -> ModuleType:

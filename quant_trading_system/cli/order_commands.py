@@ -96,6 +96,8 @@ def orders(
 def positions(as_json: AsJson = False, *, record: Record) -> None:
     """Show positions and cash as the journal adds them up, valued at the last prices that it tells of.
 
+    The journal holds the prices of orders and fills, and no others; the table says when each was known.
+
     Example: [bold]qts positions[/bold]
     """
     from quant_trading_system.app.readings.positions import Holdings, holdings
@@ -110,7 +112,7 @@ def positions(as_json: AsJson = False, *, record: Record) -> None:
         print_json({"cash": plain(held.cash), "positions": lines})
         return
     numbers = ("shares", "average price", "last known", "value", "weight", "unrealized")
-    shown = table("symbol", "side", *numbers, "sector", right=numbers)
+    shown = table("symbol", "side", *numbers, "known at (UTC)", "sector", right=numbers)
     for line in lines:
         shown.add_row(
             line.symbol,
@@ -121,6 +123,7 @@ def positions(as_json: AsJson = False, *, record: Record) -> None:
             usd(line.value),
             f"{line.weight * 100:.2f} %",
             usd(line.unrealized),
+            "" if line.price_at is None else f"{line.price_at:%Y-%m-%d %H:%M}",
             line.sector,
         )
     screen().print(shown)

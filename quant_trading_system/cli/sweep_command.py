@@ -216,6 +216,8 @@ def _show(result: SweepResult) -> None:
         told = (_percent(total), _number(sharpe), _percent(fall), str(one.orders), str(one.refused), str(one.halts))
         best.add_row(str(one.number), *(one.parameters[name] for name in names), *told)
     out.print(best)
+    if len(verdict.ranked) > MOST_SHOWN:
+        out.print(f"the best {MOST_SHOWN} of {len(verdict.ranked):,}; all are in the report and in the table of trials")
     failed = [one for one in result.outcomes if one.error]
     if failed:
         many = "1 trial" if len(failed) == 1 else f"{len(failed):,} trials"

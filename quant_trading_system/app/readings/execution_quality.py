@@ -20,7 +20,8 @@ class ExecutionQuality(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         fill_rate, rejection_rate: fractions of the orders, None without any.
         slippage_bps: against the price expected at the decision.
-        latency_ms: by stage, a bound that half of all stay within; None for a stage that never happened.
+        latency_ms: by stage, a bound that half of all stay within; None for a stage that never happened,
+            or took longer than the largest bound, as from a signal after the close to the next opening.
         refusals: how many, by rule.
     """
 

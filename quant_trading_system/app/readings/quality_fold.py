@@ -63,13 +63,13 @@ class Latency:
         self.total_ms = LEDGER.add(self.total_ms, span)
 
     def median_ms(self) -> Decimal | None:
-        """The upper bound of the bucket in which half of all are reached; None without any."""
+        """The upper bound of the bucket in which half of all are reached; None without any, and without a bound."""
         reached = 0
         for bound, count in zip(BOUNDS_MS, self.counts, strict=False):
             reached += count
             if count and 2 * reached >= self.count:
                 return Decimal(bound)
-        return Decimal(BOUNDS_MS[-1]) if self.count else None
+        return None
 
 
 class _Sent(msgspec.Struct):

@@ -176,6 +176,9 @@ def test_positions_add_up_to_the_end_of_the_demo(qts, demo):
     books = json.loads(qts("positions", "--json").stdout)
     assert books["positions"]
     assert float(books["cash"]) < demo["equity_end"]
+    table = qts("positions").stdout
+    for line in books["positions"]:
+        assert line["price_at"][:16].replace("T", " ") in table  # prices are old: when each was known is beside it
 
 
 @pytest.mark.usefixtures("demo")

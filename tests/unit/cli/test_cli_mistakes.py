@@ -159,3 +159,14 @@ def test_negative_dollars():
 def test_a_name_of_an_account_that_would_lead_elsewhere(qts, tmp_path, name):
     assert "letters, digits" in refusal(qts("trade", "momentum", "--symbols", "KO", "--name", name))
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_strategy_that_imports_a_file_beside_it_is_told_what_to_do(qts, tmp_path):
+    (tmp_path / "levels.py").write_text("STEP = 1\n")
+    (tmp_path / "ladder.py").write_text("from levels import STEP\n")
+    assert refusal(qts("backtest", "ladder.py")) == (
+        "qts: ladder.py cannot be imported: ModuleNotFoundError: No module named 'levels'; levels.py lies beside it,"
+        " where nothing is looked for: name the directory in PYTHONPATH\n"
+    )
+    (tmp_path / "ladder.py").write_text("import nowhere_to_be_found\n")
+    assert "lies beside it" not in refusal(qts("backtest", "ladder.py"))

@@ -328,3 +328,14 @@ def test_a_latency_stands_in_its_bucket_and_clocks_that_differ_count_as_nothing(
     assert found.counts[:3] == [3, 1, 1]
     assert found.counts[-1] == 1
     assert found.count == 6
+
+
+def test_a_median_beyond_every_bound_is_not_told():
+    """A wish after the close leaves at the next opening, hours later."""
+    found = Latency()
+    for hours in (0, 17, 17):
+        found.add(MONDAY, MONDAY + timedelta(hours=hours))
+    assert found.median_ms() is None
+    for _ in range(2):
+        found.add(MONDAY, MONDAY + timedelta(milliseconds=3))
+    assert found.median_ms() == 5

@@ -43,7 +43,8 @@ LEDGER = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Div
 
 _DIVISION = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 _SUB_PENNY_TICK = Decimal("0.0001")
-_FINEST = Decimal(1).scaleb(-MAX_DECIMALS)
+FINEST = Decimal(1).scaleb(-MAX_DECIMALS)
+"""The smallest step of an exact number."""
 
 
 def exact(value: str | int | Decimal) -> Decimal:
@@ -65,7 +66,7 @@ def exact(value: str | int | Decimal) -> Decimal:
         raise InvalidNumber(f"{value}: a price or quantity must be finite")
     if value.adjusted() >= MAX_MAGNITUDE:
         raise InvalidNumber(f"{value}: too large for a price or quantity (10^{MAX_MAGNITUDE} and above)")
-    if not _FINEST.same_quantum(value + _FINEST):  # a sum has the decimals of its finer part
+    if not FINEST.same_quantum(value + FINEST):  # a sum has the decimals of its finer part
         return _without_excess_zeros(value)
     return value
 
@@ -90,7 +91,7 @@ def _parsed(value: object) -> Decimal:
 
 def _without_excess_zeros(value: Decimal) -> Decimal:
     try:
-        return LEDGER.quantize(value, _FINEST)
+        return LEDGER.quantize(value, FINEST)
     except Inexact:
         raise InvalidNumber(f"{value}: more than {MAX_DECIMALS} decimals") from None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 import numpy as np
 
+from quant_trading_system.core.numbers import FINEST
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.research.learning import Panel, learn
 from quant_trading_system.trading.strategy import MarketView, Strategy
@@ -46,6 +47,7 @@ class Learned(Strategy):
         for symbol, chance in zip(market.symbols, chances, strict=True):
             if symbol in best:
                 reason = f"beats the median with a chance of {chance:.1%}; accuracy in tests {self.skill:.1%}"
-                yield market.long(symbol, weight=Decimal("0.72") / self.hold, reason=reason)
+                weight = (Decimal("0.72") / self.hold).quantize(FINEST, ROUND_DOWN)
+                yield market.long(symbol, weight=weight, reason=reason)
             elif market.position(symbol):
                 yield market.flat(symbol, reason="no longer among the best")

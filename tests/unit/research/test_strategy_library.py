@@ -17,7 +17,14 @@ from quant_trading_system.core.orders import OrderSide
 from quant_trading_system.market.bundled import load_sp500
 from quant_trading_system.market.universes import sp500_20
 from quant_trading_system.research import strategies
-from quant_trading_system.research.strategies import MeanReversion, Pairs, RiskParity, VolatilityManaged
+from quant_trading_system.research.strategies import (
+    Learned,
+    MeanReversion,
+    Momentum,
+    Pairs,
+    RiskParity,
+    VolatilityManaged,
+)
 from quant_trading_system.trading.strategy import Strategy
 from tests.support.desk import limits_with
 
@@ -59,6 +66,13 @@ def test_a_shipped_strategy_takes_prices_from_their_first_bar_on(name):
         load_strategy(name), load_sp500(date(2018, 1, 2), date(2018, 2, 28), SYMBOLS), Setup(universe=sp500_20())
     )
     assert result.stopped == ()
+
+
+@pytest.mark.parametrize("strategy", [*(cls() for cls in SHIPPED.values()), Momentum(hold=7), Learned(hold=7)])
+def test_a_share_that_no_decimal_writes_out_stops_no_strategy(strategy):
+    few = load_sp500(date(2018, 1, 2), date(2020, 1, 31), SYMBOLS[:7])
+    first = few.index_of(date(2019, 12, 2))
+    assert backtest(strategy, few, Setup(universe=sp500_20(), first_bar=first)).stopped == ()
 
 
 def test_the_library_is_what_ships():

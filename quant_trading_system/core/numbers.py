@@ -43,8 +43,7 @@ LEDGER = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Div
 
 _DIVISION = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 _SUB_PENNY_TICK = Decimal("0.0001")
-FINEST = Decimal(1).scaleb(-MAX_DECIMALS)
-"""The smallest step of an exact number."""
+_FINEST = Decimal(1).scaleb(-MAX_DECIMALS)
 
 
 def exact(value: str | int | Decimal) -> Decimal:
@@ -66,7 +65,7 @@ def exact(value: str | int | Decimal) -> Decimal:
         raise InvalidNumber(f"{value}: a price or quantity must be finite")
     if value.adjusted() >= MAX_MAGNITUDE:
         raise InvalidNumber(f"{value}: too large for a price or quantity (10^{MAX_MAGNITUDE} and above)")
-    if not FINEST.same_quantum(value + FINEST):  # a sum has the decimals of its finer part
+    if not _FINEST.same_quantum(value + _FINEST):  # a sum has the decimals of its finer part
         return _without_excess_zeros(value)
     return value
 
@@ -91,7 +90,7 @@ def _parsed(value: object) -> Decimal:
 
 def _without_excess_zeros(value: Decimal) -> Decimal:
     try:
-        return LEDGER.quantize(value, FINEST)
+        return LEDGER.quantize(value, _FINEST)
     except Inexact:
         raise InvalidNumber(f"{value}: more than {MAX_DECIMALS} decimals") from None
 
@@ -117,6 +116,16 @@ def from_float(value: float, places: int) -> Decimal:
     if not isfinite(value) or abs(value) >= 10**MAX_MAGNITUDE:
         raise InvalidNumber(f"{value}: a result of statistics must be finite and below 10^{MAX_MAGNITUDE}")
     return Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+
+
+def cut(value: Decimal) -> Decimal:
+    """A quotient as an exact number: what is beyond nine decimals is cut off, all else stays as it is written.
+
+    >>> cut(Decimal(1) / 3), cut(Decimal("0.7200") / 8)
+    (Decimal('0.333333333'), Decimal('0.0900'))
+    """
+    shorter = value.quantize(_FINEST, ROUND_DOWN)
+    return value if value == shorter else shorter
 
 
 def tick_of(price: Decimal) -> Decimal:

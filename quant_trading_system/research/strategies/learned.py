@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from quant_trading_system.core.numbers import FINEST
+from quant_trading_system.core.numbers import cut
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.research.learning import Panel, learn
 from quant_trading_system.trading.strategy import MarketView, Strategy
@@ -47,7 +47,6 @@ class Learned(Strategy):
         for symbol, chance in zip(market.symbols, chances, strict=True):
             if symbol in best:
                 reason = f"beats the median with a chance of {chance:.1%}; accuracy in tests {self.skill:.1%}"
-                weight = (Decimal("0.72") / self.hold).quantize(FINEST, ROUND_DOWN)
-                yield market.long(symbol, weight=weight, reason=reason)
+                yield market.long(symbol, weight=cut(Decimal("0.72") / self.hold), reason=reason)
             elif market.position(symbol):
                 yield market.flat(symbol, reason="no longer among the best")

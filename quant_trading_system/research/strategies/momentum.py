@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
-from quant_trading_system.core.numbers import FINEST, from_float
+from quant_trading_system.core.numbers import cut, from_float
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.trading.strategy import MarketView, Strategy
 
@@ -42,7 +42,7 @@ class Momentum(Strategy):
         for symbol in market.symbols:
             if symbol in best and gains[symbol] > 0:
                 size = min(1.0, typical / calm[symbol])
-                weight = (self.gross * from_float(size, 4) / self.hold).quantize(FINEST, ROUND_DOWN)
+                weight = cut(self.gross / self.hold * from_float(size, 4))
                 reason = f"rank {best.index(symbol) + 1}: {gains[symbol]:+.1%} in a year"
                 yield market.long(symbol, weight=weight, reason=reason)
             elif market.position(symbol):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 import numpy as np
 
-from quant_trading_system.core.numbers import FINEST, from_float
+from quant_trading_system.core.numbers import cut, from_float
 from quant_trading_system.core.signals import Signal
 from quant_trading_system.trading.strategy import MarketView, Strategy
 
@@ -37,5 +37,5 @@ class VolatilityManaged(Strategy):
             return
         scale = min(1.0, float(whole.var() / whole[-self.month :].var()))
         for symbol in known:
-            weight = (self.gross * from_float(scale, 4) / len(known)).quantize(FINEST, ROUND_DOWN)
+            weight = cut(self.gross / len(known) * from_float(scale, 4))
             yield market.long(symbol, weight=weight, reason=f"variance of the month: {scale:.2f} of full size")

@@ -148,6 +148,8 @@ def show_result(result: BacktestResult) -> None:
     for stop in result.stopped:
         out.print(f"[bold red]strategy {as_it_stands(stop.strategy)} was stopped on {stop.at:%Y-%m-%d}[/bold red]")
         out.print(f"  {stop.error}", markup=False)
+    if not quality.orders and not result.stopped:
+        out.print("no order came about: a wish counts when on_bar yields it, or returns it in a list", markup=False)
     for halt in result.record.halts:
         if halt.level:
             out.print(f"[bold red]{halt.level.name} on {halt.at:%Y-%m-%d}[/bold red]")

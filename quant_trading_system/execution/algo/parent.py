@@ -225,7 +225,8 @@ def _require_schedule(order: ParentOrder) -> None:
         msgspec.structs.force_setattr(order, "schedule", evenly)
     schedule = order.schedule
     if order.algorithm.is_scheduled != (schedule is not None):
-        raise InvalidOrder("schedule", f"{order.algorithm} {'needs one' if schedule is None else 'takes none'}")
+        needs = f'needs one; a signal with execution="{order.algorithm}" gets one made'
+        raise InvalidOrder("schedule", f"{order.algorithm} {needs if schedule is None else 'takes none'}")
     if schedule is None:
         return
     require_sum(schedule, order.quantity, order.lot)

@@ -170,3 +170,14 @@ def test_a_strategy_that_imports_a_file_beside_it_is_told_what_to_do(qts, tmp_pa
     )
     (tmp_path / "ladder.py").write_text("import nowhere_to_be_found\n")
     assert "lies beside it" not in refusal(qts("backtest", "ladder.py"))
+
+
+@pytest.mark.parametrize(("wish", "silent"), [("", True), ("yield ", False)])
+def test_a_strategy_that_yields_nothing_is_told_how_a_wish_is_said(qts, tmp_path, wish, silent):
+    body = f"def on_bar(self, market):\n        {wish}market.long('KO', weight='0.05')\n"
+    (tmp_path / "mute.py").write_text(
+        f"from quant_trading_system import Strategy\n\n\nclass Mute(Strategy):\n    {body}"
+    )
+    code, out, _ = qts("backtest", "mute.py", "--symbols", "KO", "--from", "2022-12-20")
+    assert code == 0
+    assert ("no order came about: a wish counts when on_bar yields it" in out) is silent

@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 
 from quant_trading_system.core.exceptions import InvalidNumber, InvalidOrder
+from quant_trading_system.execution.algo.parent import ParentOrder
 from quant_trading_system.execution.algo.schedule import (
     MAX_SLICES,
     Schedule,
@@ -158,3 +159,11 @@ def test_randomisation_moves_times_and_sizes_and_depends_on_its_seed_only():
 def test_a_slice_may_begin_between_seconds():
     schedule = twap_schedule(D(7), NOON, NOON + MINUTE, 7)
     assert schedule.slices[1].start - NOON == timedelta(microseconds=8571429)
+
+
+@pytest.mark.parametrize("algorithm", ["vwap", "shortfall", "adaptive"])
+def test_a_parent_without_a_schedule_is_told_who_makes_one(algorithm):
+    with pytest.raises(
+        InvalidOrder, match=f'{algorithm} needs one; a signal with execution="{algorithm}" gets one made'
+    ):
+        ParentOrder(symbol="KO", side="buy", quantity=100, algorithm=algorithm, start=NOON, end=NOON + 60 * MINUTE)

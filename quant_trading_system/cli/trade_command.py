@@ -194,6 +194,10 @@ def _span(bars: str) -> timedelta | None:
     minutes = bars.removesuffix("Min")
     if not bars.endswith("Min") or not minutes.isdecimal() or not 1 <= int(minutes) <= 59:
         raise ConfigurationError(f"--bars {bars}: write 1Day, or minutes such as 5Min")
+    if timedelta(days=1) % timedelta(minutes=int(minutes)):
+        raise ConfigurationError(
+            f"--bars {bars}: a day is not divided into {minutes} minutes; write 5Min, 10Min or 15Min"
+        )
     return timedelta(minutes=int(minutes))
 
 

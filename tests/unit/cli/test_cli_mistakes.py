@@ -181,3 +181,18 @@ def test_a_strategy_that_yields_nothing_is_told_how_a_wish_is_said(qts, tmp_path
     code, out, _ = qts("backtest", "mute.py", "--symbols", "KO", "--from", "2022-12-20")
     assert code == 0
     assert ("no order came about: a wish counts when on_bar yields it" in out) is silent
+
+
+@pytest.mark.parametrize(
+    ("bars", "told"),
+    [
+        ("7Min", "a day is not divided into 7 minutes; write 5Min, 10Min or 15Min"),
+        ("60Min", "write 1Day, or minutes such as 5Min"),
+        ("5m", "write 1Day, or minutes such as 5Min"),
+    ],
+)
+def test_bars_that_a_day_does_not_have_are_refused_before_anything_is_asked(qts, monkeypatch, bars, told):
+    for name, value in {"API_KEY_ID": "PK1", "API_SECRET_KEY": "s" * 40, "API_BASE_URL": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(f"APCA_{name}", value)
+    words = ("trade", "momentum", "--mode", "local", "--symbols", "KO", "--bars", bars)
+    assert refusal(qts(*words)) == f"qts: --bars {bars}: {told}\n"
